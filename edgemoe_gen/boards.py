@@ -1,0 +1,97 @@
+"""Boards: plain facts from `boards/<name>.toml`, or from a file of the user's own."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from edgemoe_gen.errors import BoardError
+from edgemoe_gen.resources import resource_folder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board. Resources are counts of primitives; rates in MHz and GB/s (10^9 bytes a second).
+
+    Attributes:
+        name: what `--board` takes.
+        title: full name.
+        part: device as Vivado names it.
+        board_part: board file as Vivado names it.
+        lut, ff, bram36, uram, dsp: what the device has.
+        ddr_gb_per_s: peak rate of the memory behind the ports.
+        ddr_efficiency: share of the peak that long bursts reach.
+        ports: AXI ports from logic to memory.
+        port_bits: widest data path of one port.
+        clock_mhz: clock that a design asks for by default.
+        source: where the facts come from.
+    """
+
+    name: str
+    title: str
+    part: str
+    board_part: str
+    lut: int
+    ff: int
+    bram36: int
+    uram: int
+    dsp: int
+    ddr_gb_per_s: float
+    ddr_efficiency: float
+    ports: int
+    port_bits: int
+    clock_mhz: float
+    source: str = ""
+
+
+def board_names() -> list[str]:
+    """Names of the boards that come with the package."""
+    return sorted(path.stem for path in resource_folder("boards").glob("*.toml"))
+
+
+def load_board(name: str) -> Board:
+    """Board by name, or from a `.toml` file by path.
+
+    Raises:
+        BoardError: no such board, or the file breaks the schema; names file and key.
+    """
+    path = Path(name) if name.endswith(".toml") else resource_folder("boards") / f"{name.lower()}.toml"
+    if not path.is_file():
+        raise BoardError(
+            f"there is no board '{name}'",
+            f"known boards: {', '.join(board_names())}; or give the path of a board file that ends with .toml",
+        )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BoardError(f"{path.name} is not readable as TOML: {error}") from error
+    return _board(path, table)
+
+
+def _board(path: Path, table: dict[str, Any]) -> Board:
+    kinds: dict[str, type] = {"str": str, "int": int, "float": float}
+    values: dict[str, Any] = {"name": path.stem}
+    known = {field.name: field for field in fields(Board)}
+    for key in table:
+        if key not in known:
+            raise BoardError(f"{path.name}: unknown key '{key}'", f"known keys: {', '.join(known)}")
+    for key, field in known.items():
+        if key not in table:
+            if key not in values and field.default is MISSING:
+                raise BoardError(f"{path.name}: key '{key}' is missing", "compare with the board files that ship")
+            continue
+        wanted = kinds[str(field.type)]
+        value = float(table[key]) if wanted is float and isinstance(table[key], int) else table[key]
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise BoardError(f"{path.name}: '{key}' is {value!r}, but must be of type {wanted.__name__}")
+        if not isinstance(value, str) and (value < 0 or (value == 0 and key not in ("uram",))):
+            raise BoardError(f"{path.name}: '{key}' is {value}, but must be positive")
+        values[key] = value
+    return Board(**values)

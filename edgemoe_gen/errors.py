@@ -1,0 +1,61 @@
+"""The one small family of errors that this package raises on purpose.
+
+Every error is a sentence for the user: what is wrong, where (file, key, value), and a hint that says what to do.
+The command line prints message and hint and exits with `exit_code`; it shows a traceback only when asked.
+"""
+
+from __future__ import annotations
+
+
+class EdgeMoEError(Exception):
+    """Base of all errors that a user can cause or mend.
+
+    Args:
+        message: one sentence that names the file, key and value at fault.
+        hint: one sentence that says what to do about it, or "".
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class SpecError(EdgeMoEError):
+    """The architecture spec is unreadable, incomplete, or contradicts the checkpoint."""
+
+
+class CheckpointError(EdgeMoEError):
+    """The checkpoint is missing, truncated, unsafe, or does not hold the tensors that its model needs."""
+
+
+class ImageError(EdgeMoEError):
+    """An input image is unreadable or does not fit the spec."""
+
+
+class BoardError(EdgeMoEError):
+    """A board is unknown or its file is malformed."""
+
+
+class KnobError(EdgeMoEError):
+    """A knob breaks a rule, alone or together with others or with the board."""
+
+
+class CapacityError(EdgeMoEError):
+    """A network does not fit the largest network that a design can hold."""
+
+
+class ConfigError(EdgeMoEError):
+    """`edgemoe.toml` is malformed."""
+
+
+class ProgramError(EdgeMoEError):
+    """A program or weight file is damaged or was made for another design."""
+
+
+class SimulationError(EdgeMoEError):
+    """C simulation could not be compiled or run, or gave a result outside its bound."""
+
+    exit_code = 1
