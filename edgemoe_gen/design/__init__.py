@@ -1,0 +1,6 @@
+"""From knobs and a board to one frozen object with every size that templates, program and estimate need."""
+
+from edgemoe_gen.design.design import Design, make_design
+from edgemoe_gen.design.knobs import Knobs, knob_fields
+
+__all__ = ["Design", "Knobs", "knob_fields", "make_design"]

@@ -1,0 +1,328 @@
+"""One design: every size of the accelerator, derived from the knobs and checked.
+
+Imports nothing of model or program, so that templates, packer and estimate agree by construction: they all read this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+from edgemoe_gen.boards import Board
+from edgemoe_gen.design.knobs import Knobs
+from edgemoe_gen.errors import KnobError
+from edgemoe_gen.numerics import tables
+from edgemoe_gen.resources import resource_folder
+
+TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
+BIAS_BITS = 32
+MEAN_FRACTION = 8
+MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles at the earliest
+ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
+DSP_OPERAND_BITS = 18
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b, rounded up."""
+    return -(-a // b)
+
+
+def bits_for(largest: int) -> int:
+    """Signed bits that hold 0 to `largest`."""
+    return largest.bit_length() + 1
+
+
+@dataclass(frozen=True)
+class Design:
+    """A checked design. All sizes below follow from `knobs`; memories are counted in words of `in_parallel` values.
+
+    Make one with `make_design`.
+    """
+
+    knobs: Knobs
+    board: Board
+
+    # Compute unit
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates a cycle."""
+        k = self.knobs
+        return k.tokens_parallel * k.out_parallel * k.in_parallel
+
+    @property
+    def operand_bits(self) -> int:
+        """Width of the second operand: weights, or keys and values, which are activations."""
+        return max(self.knobs.activation_bits, self.knobs.weight_bits)
+
+    @property
+    def weights_per_beat(self) -> int:
+        """Weights in one beat; a weight never crosses the end of a beat."""
+        return self.knobs.port_bits // self.knobs.weight_bits
+
+    @property
+    def part_values(self) -> int:
+        """Weights that all ports bring in one cycle: one part of an operand tile."""
+        return self.weights_per_beat * self.knobs.weight_ports
+
+    @property
+    def operand_parts(self) -> int:
+        """Parts of an operand tile of out x in values."""
+        return ceil_div(self.knobs.out_parallel * self.knobs.in_parallel, self.part_values)
+
+    @property
+    def out_words(self) -> int:
+        """Words that a row of an output tile fills."""
+        return self.knobs.out_parallel // self.knobs.in_parallel
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Width in which no sum can overflow.
+
+        A product of extremes is 2^(a-1) * 2^(b-1); max_inputs of them need log2(max_inputs) bits more. One bit is the
+        sign, one leaves as much room again for the bias, which the program checks to need no more.
+        """
+        product = (self.knobs.activation_bits - 1) + (self.operand_bits - 1)
+        return product + math.ceil(math.log2(self.max_inputs)) + 2
+
+    # Memories
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of tokens_parallel tokens in a memory."""
+        return ceil_div(self.knobs.max_tokens, self.knobs.tokens_parallel)
+
+    def words(self, columns: int) -> int:
+        """Words that `columns` values fill."""
+        return ceil_div(columns, self.knobs.in_parallel)
+
+    def out_tiles(self, columns: int) -> int:
+        """Output tiles that `columns` values fill."""
+        return ceil_div(columns, self.knobs.out_parallel)
+
+    def padded_words(self, columns: int) -> int:
+        """Words of a memory row that is written tile by tile: `columns` rounded up to whole output tiles."""
+        return self.out_tiles(columns) * self.out_words
+
+    @property
+    def dim_words(self) -> int:
+        """Words a token in the residual and normed memories."""
+        return self.padded_words(self.knobs.max_dim)
+
+    @property
+    def query_words(self) -> int:
+        """Words a token in the query memory."""
+        return self.padded_words(max(self.knobs.max_query, self.knobs.max_dim))
+
+    @property
+    def cache_words(self) -> int:
+        """Words a token in the key and value memory."""
+        return self.padded_words(self.knobs.max_cache)
+
+    @property
+    def hidden_words(self) -> int:
+        """Words a token in the hidden memory: hidden features, scores, patches, logits."""
+        return self.padded_words(self.knobs.max_hidden)
+
+    @property
+    def score_words(self) -> int:
+        """Words that the scores of one row fill, at most."""
+        return self.padded_words(self.knobs.max_tokens)
+
+    @property
+    def max_rows(self) -> int:
+        """Rows of scores that an operation can leave for the next one."""
+        return max(self.blocks * self.knobs.tokens_parallel, MIN_ROWS + self.knobs.tokens_parallel)
+
+    @property
+    def max_in_words(self) -> int:
+        """Words of the longest inner dimension of a product."""
+        return max(self.dim_words, self.query_words, self.hidden_words, self.score_words)
+
+    @property
+    def max_inputs(self) -> int:
+        """Longest inner dimension of a product."""
+        return self.max_in_words * self.knobs.in_parallel
+
+    @property
+    def max_routes(self) -> int:
+        """Entries of the token queues, all experts together."""
+        return self.knobs.max_tokens * self.knobs.max_top_k
+
+    @property
+    def memory_depths(self) -> dict[str, int]:
+        """Addresses of each activation memory, by name; an address holds a word of tokens_parallel tokens."""
+        return {
+            "residual": self.blocks * self.dim_words,
+            "normed": self.blocks * self.dim_words,
+            "query": self.blocks * self.query_words,
+            "hidden": max(self.blocks * self.hidden_words, ceil_div(MIN_ROWS, self.knobs.tokens_parallel) * self.score_words),
+            "cache": self.blocks * self.cache_words,
+        }
+
+    # DDR
+
+    @property
+    def beat_bytes(self) -> int:
+        """Bytes of a beat."""
+        return self.knobs.port_bits // 8
+
+    @property
+    def biases_per_beat(self) -> int:
+        """Biases in one beat."""
+        return self.knobs.port_bits // BIAS_BITS
+
+    @property
+    def bias_beats(self) -> int:
+        """Beats a port that bring the biases of one output tile."""
+        return ceil_div(self.knobs.out_parallel, self.biases_per_beat * self.knobs.weight_ports)
+
+    # LayerNorm
+
+    @property
+    def feature_sum_bits(self) -> int:
+        """Width of a sum of features."""
+        return self.knobs.activation_bits + math.ceil(math.log2(self.dim_words * self.knobs.in_parallel)) + 1
+
+    @property
+    def square_sum_bits(self) -> int:
+        """Width of a sum of squares."""
+        return 2 * self.knobs.activation_bits + math.ceil(math.log2(self.dim_words * self.knobs.in_parallel))
+
+    @property
+    def variance_bits(self) -> int:
+        """Width of n^2 times a variance of n features."""
+        return self.square_sum_bits + math.ceil(math.log2(self.knobs.max_dim)) + 2
+
+    @property
+    def exp_sum_bits(self) -> int:
+        """Width of a softmax row's sum: each of max_tokens or max_experts terms is at most 1."""
+        terms = max(self.knobs.max_tokens, self.knobs.max_experts)
+        return tables.EXP_FRACTION + math.ceil(math.log2(max(terms, 2))) + 2
+
+    # Tables
+
+    @cached_property
+    def exp2_table(self) -> tables.Table:
+        """Table of the exponential."""
+        return tables.exp2_table(self.knobs.exp_segments)
+
+    @cached_property
+    def gelu_table(self) -> tables.Table:
+        """Table of GELU's tail."""
+        return tables.gelu_table(self.knobs.gelu_segments)
+
+    @cached_property
+    def reciprocal_table(self) -> tables.Table:
+        """Table of the reciprocal."""
+        return tables.reciprocal_table(self.knobs.reciprocal_segments)
+
+    @cached_property
+    def rsqrt_table(self) -> tables.Table:
+        """Table of the reciprocal square root."""
+        return tables.rsqrt_table(self.knobs.rsqrt_segments)
+
+    @cached_property
+    def identity(self) -> int:
+        """64 bits that name this design: the knobs that shape the hardware, and the sources that it is rendered from.
+
+        A program carries it, and the engine refuses one that carries another.
+        """
+        shape = {name: value for name, value in asdict(self.knobs).items() if name != "clock_mhz"}
+        digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
+        for folder in ("hls", "templates"):
+            for path in sorted(resource_folder(folder).rglob("*")):
+                if path.is_file():
+                    digest.update(path.name.encode())
+                    digest.update(path.read_bytes())
+        return int.from_bytes(digest.digest()[:8], "little")
+
+
+def make_design(knobs: Knobs, board: Board) -> Design:
+    """A design whose knobs fit each other and the board's ports.
+
+    Whether it fits the board's resources is for `estimate` to say.
+
+    Raises:
+        KnobError: names the knobs, their values, and the rule that they break.
+    """
+    design = Design(knobs, board)
+    for broken, message, hint in _rules(design):
+        if broken:
+            raise KnobError(message, hint)
+    return design
+
+
+def _rules(design: Design) -> list[tuple[bool, str, str]]:
+    k, board = design.knobs, design.board
+    narrow_per_beat = k.port_bits // 16
+    product_bits = design.exp_sum_bits + tables.EXP_FRACTION
+    return [
+        (
+            k.out_parallel % k.in_parallel != 0,
+            f"out_parallel is {k.out_parallel} and in_parallel {k.in_parallel}, "
+            "but an output tile must fill whole memory words: out_parallel must be a multiple of in_parallel",
+            f"for example out_parallel={ceil_div(k.out_parallel, k.in_parallel) * k.in_parallel}",
+        ),
+        (
+            k.in_parallel % narrow_per_beat != 0,
+            f"in_parallel is {k.in_parallel}, but a memory word must take whole beats of an image: with ports of "
+            f"{k.port_bits} bits in_parallel must be a multiple of {narrow_per_beat}",
+            "",
+        ),
+        (
+            k.port_bits > board.port_bits,
+            f"port_bits is {k.port_bits}, but the {board.title}'s ports are {board.port_bits} bits wide",
+            "",
+        ),
+        (
+            k.weight_ports > board.ports,
+            f"weight_ports is {k.weight_ports}, but the {board.title} has {board.ports} ports to memory",
+            "program, input and result need no port of their own: an interconnect lets them share one",
+        ),
+        (
+            design.operand_bits > DSP_OPERAND_BITS,
+            f"activation_bits is {k.activation_bits} and weight_bits {k.weight_bits}, but a DSP48E2 multiplies "
+            f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
+            f"neither may exceed {DSP_OPERAND_BITS}",
+            "",
+        ),
+        (
+            design.accumulator_bits > ACCUMULATOR_LIMIT,
+            f"sums over {design.max_inputs} products of {k.activation_bits} x {design.operand_bits} bits need "
+            f"{design.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
+            "lower activation_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, max_tokens)",
+        ),
+        (
+            design.variance_bits > 64,
+            f"max_dim is {k.max_dim}: the variance of so many values of {k.activation_bits} bits needs "
+            f"{design.variance_bits} bits, but LayerNorm has 64",
+            "lower activation_bits or max_dim",
+        ),
+        (
+            product_bits > 63,
+            f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: rescaling a softmax sum of so many terms "
+            f"needs {product_bits} bits, but 63 are there",
+            "",
+        ),
+        (
+            k.max_top_k > k.max_experts,
+            f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",
+            "",
+        ),
+        (
+            k.max_query < k.max_dim,
+            f"max_query is {k.max_query}, less than max_dim, which is {k.max_dim}: the query memory also holds the "
+            "tokens gathered for an expert",
+            "",
+        ),
+        (
+            k.max_hidden < k.max_experts and design.hidden_words * k.in_parallel < k.max_experts,
+            f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
+            "holds the router's logits",
+            "",
+        ),
+    ]

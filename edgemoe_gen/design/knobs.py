@@ -1,0 +1,100 @@
+"""The knobs: what a user may turn on an accelerator, each with its meaning and its own range.
+
+Rules that tie several knobs together are in `design.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any
+
+from edgemoe_gen.errors import KnobError
+
+
+def _knob(default: float, meaning: str, low: float, high: float, power_of_two: bool = False) -> Any:
+    return field(
+        default=default, metadata={"meaning": meaning, "low": low, "high": high, "power_of_two": power_of_two}
+    )
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """All knobs of a design. Sizes named `max_*` bound the largest network that the bitstream can run.
+
+    Raises:
+        KnobError: a value is outside its range; names knob, value and range.
+    """
+
+    tokens_parallel: int = _knob(4, "tokens that the compute unit works on at once", 1, 16)
+    out_parallel: int = _knob(16, "outputs that the compute unit works on at once", 4, 128)
+    in_parallel: int = _knob(16, "inputs that are multiplied and summed in one cycle", 4, 64)
+    activation_bits: int = _knob(18, "width of activations, scores and logits", 8, 20)
+    weight_bits: int = _knob(16, "width of weights", 4, 18)
+    exp_segments: int = _knob(128, "segments of the exponential's table over one octave", 8, 1024, True)
+    gelu_segments: int = _knob(32, "segments of GELU's table a unit of its argument", 4, 256, True)
+    reciprocal_segments: int = _knob(256, "segments of the reciprocal's table", 8, 1024, True)
+    rsqrt_segments: int = _knob(128, "segments a unit of the reciprocal square root's table (LayerNorm)", 8, 512, True)
+    weight_ports: int = _knob(4, "AXI ports that stream weights from DDR", 1, 16)
+    port_bits: int = _knob(128, "width of every AXI port", 64, 512, True)
+    weight_fifo_beats: int = _knob(32768, "depth of the weight FIFO behind each port, in beats", 64, 262144, True)
+    max_tokens: int = _knob(129, "tokens of an image, class token included", 1, 4096)
+    max_dim: int = _knob(192, "features of a token", 8, 4096)
+    max_query: int = _knob(192, "columns of the query memory: heads x padded head size, or dim", 8, 8192)
+    max_cache: int = _knob(384, "columns of the key and value memory; fewer heads at a time fit a smaller one", 8, 16384)
+    max_hidden: int = _knob(768, "columns of the hidden memory; wider layers are computed slice by slice", 8, 16384)
+    max_experts: int = _knob(64, "experts a layer", 1, 512)
+    max_top_k: int = _knob(4, "experts a token", 1, 16)
+    clock_mhz: float = _knob(300.0, "clock asked of synthesis, in MHz", 50, 600)
+
+    def __post_init__(self) -> None:
+        for knob in fields(self):
+            value = getattr(self, knob.name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise KnobError(f"knob '{knob.name}' is {value!r}, which is not a number")
+            if knob.type == "int" and not isinstance(value, int):
+                raise KnobError(f"knob '{knob.name}' is {value!r}, which is not a whole number")
+            low, high = knob.metadata["low"], knob.metadata["high"]
+            if not low <= value <= high:
+                raise KnobError(
+                    f"knob '{knob.name}' is {value}, outside its range of {low} to {high}", f"it means: {meaning(knob)}"
+                )
+            if knob.metadata["power_of_two"] and int(value) & (int(value) - 1):
+                raise KnobError(f"knob '{knob.name}' is {value}, which is not a power of two")
+
+    def turned(self, values: dict[str, Any]) -> Knobs:
+        """These knobs with some of them changed.
+
+        Raises:
+            KnobError: a name is unknown, or a value out of range.
+        """
+        known = {knob.name for knob in fields(self)}
+        for name in values:
+            if name not in known:
+                raise KnobError(f"there is no knob '{name}'", f"known knobs: {', '.join(sorted(known))}")
+        return replace(self, **values)
+
+
+def knob_fields() -> tuple[Field[Any], ...]:
+    """All knobs in order; `metadata` holds meaning, low, high, power_of_two."""
+    return fields(Knobs)
+
+
+def meaning(knob: Field[Any]) -> str:
+    """What a knob does, in words."""
+    return str(knob.metadata["meaning"])
+
+
+def parse_knob(text: str) -> tuple[str, int | float]:
+    """`name=value` as given on the command line.
+
+    Raises:
+        KnobError: the text is not of this form.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise KnobError(f"'{text}' is not of the form knob=value", "for example --knob tokens_parallel=6")
+    try:
+        number: int | float = float(value) if name.strip() == "clock_mhz" else int(value)
+    except ValueError:
+        raise KnobError(f"knob '{name.strip()}' is '{value}', which is not a number") from None
+    return name.strip(), number

@@ -1,0 +1,1 @@
+"""Fixed-point formats, tables and calibration."""

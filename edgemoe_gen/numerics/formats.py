@@ -1,0 +1,200 @@
+"""Binary points: one for every tensor and layer, from the weights and from calibration images.
+
+`observe_ranges` runs the float reference on images; `choose_formats` turns what it saw into `Formats`, with the range
+and the error of each tensor. Formats can be pinned by name, as `edgemoe.toml` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.model import Model, Reference
+from edgemoe_gen.numerics.fixed import Format, dequantise, fraction_for, quantise
+from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork
+from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
+
+IMAGE_BITS = 16  # of an input value in DDR
+# Headroom over what calibration saw: other images may reach further, and a saturated value costs more than a lost bit.
+HEADROOM = 1.25
+# Samples kept of each observed tensor, to measure its rounding error on.
+SAMPLES = 65536
+
+
+@dataclass
+class Observation:
+    """What calibration saw of one tensor: its largest absolute value, and samples."""
+
+    largest: float = 0.0
+    samples: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Takes in one more frame's values."""
+        self.largest = max(self.largest, float(np.abs(values).max(initial=0.0)))
+        flat = values.reshape(-1)
+        self.samples.append(flat[:: max(1, flat.size // SAMPLES)].copy())
+
+
+Observations = dict[str, Observation]
+
+
+@dataclass(frozen=True)
+class TensorFormat:
+    """One row of the table of formats.
+
+    Attributes:
+        name: tensor and layer, such as `blocks.3.query`.
+        kind: "activation" or "weight".
+        form: the format.
+        largest: largest absolute value seen, or held by the weights.
+        error: root mean square of the rounding error relative to that of the values.
+        pinned: chosen by the user.
+    """
+
+    name: str
+    kind: str
+    form: Format
+    largest: float
+    error: float
+    pinned: bool = False
+
+
+@dataclass(frozen=True)
+class Formats:
+    """All formats of a network, by name."""
+
+    table: Mapping[str, TensorFormat]
+
+    def __getitem__(self, name: str) -> Format:
+        return self.table[name].form
+
+    def rows(self) -> Iterable[TensorFormat]:
+        """Rows in the order of the data path."""
+        return self.table.values()
+
+
+def observe_ranges(
+    model: Model,
+    images: Iterable[NDArray[np.float32]],
+    tasks: Iterable[str],
+    progress: Callable[[], None] | None = None,
+) -> Observations:
+    """Runs every image [3, H, W] and task through the float reference; `progress` is called after each run."""
+    reference = Reference(model)
+    seen: Observations = {}
+
+    def observe(name: str, values: NDArray[np.float32]) -> None:
+        for key, part in _named(name, values):
+            seen.setdefault(key, Observation()).add(part)
+
+    tasks = tuple(tasks)
+    for image in images:
+        seen.setdefault("image", Observation()).add(image)
+        for task in tasks:
+            reference.run(image, task, observe=observe, with_output=False)
+            if progress is not None:
+                progress()
+    return seen
+
+
+def _named(name: str, values: NDArray[np.float32]) -> Iterable[tuple[str, NDArray[np.float32]]]:
+    """The engine's tensor for one of the reference's: name and values, folded constants included."""
+    *path, last = name.split(".")
+    block = ".".join(path)
+    if last == "scores":
+        for head, rows in enumerate(values):
+            yield f"{block}.scores.{head}", (rows * LOG2_E).astype(np.float32)
+    elif last == "q":
+        yield f"{block}.query", (values * (LOG2_E / np.sqrt(values.shape[-1]))).astype(np.float32)
+    elif last == "logits":
+        yield f"{block}.logits", (values * LOG2_E).astype(np.float32)
+    elif last in ("middle", "output"):
+        # The residual keeps one format from the attention's addition to the end of the block.
+        yield f"{block}.residual", values
+    elif name == "embed":
+        yield "embed", values
+    elif last in ("norm1", "norm2"):
+        yield name, values
+    elif last in ("k", "v", "activated"):
+        yield f"{block}.{ {'k': 'key', 'v': 'value', 'activated': 'hidden'}[last] }", values
+
+
+def choose_formats(
+    network: LoweredNetwork,
+    seen: Observations,
+    activation_bits: int,
+    weight_bits: int,
+    pinned: Mapping[str, int] | None = None,
+) -> Formats:
+    """A format for every activation and weight of a network.
+
+    Args:
+        network: folded network.
+        seen: observations of this very model.
+        activation_bits, weight_bits: widths.
+        pinned: fractional bits by tensor name, as far as the user fixes them.
+
+    Raises:
+        ConfigError: a pinned name is not a tensor of this network.
+    """
+    pins = dict(pinned or {})
+    rows: dict[str, TensorFormat] = {}
+
+    def add(name: str, kind: str, bits: int, largest: float, headroom: float, samples: NDArray[np.floating], most: int | None = None) -> None:
+        chosen = name in pins
+        fraction = pins.pop(name) if chosen else fraction_for(largest * headroom, bits, most)
+        form = Format(bits, fraction)
+        rows[name] = TensorFormat(name, kind, form, largest, _relative_error(samples, form), chosen)
+
+    def activation(name: str, bits: int = activation_bits, most: int | None = None) -> None:
+        observation = seen[name]
+        add(name, "activation", bits, observation.largest, HEADROOM, np.concatenate(observation.samples), most)
+
+    def weight(name: str, linear: Linear) -> None:
+        largest = float(np.abs(linear.weight).max(initial=0.0))
+        flat = linear.weight.reshape(-1)
+        add(name, "weight", weight_bits, largest, 1.0, flat[:: max(1, flat.size // SAMPLES)])
+
+    # An input is known to lie within what the picture's normalisation allows, so it gets no headroom.
+    image = seen["image"]
+    add("image", "activation", min(IMAGE_BITS, activation_bits), image.largest, 1.0, np.concatenate(image.samples))
+    weight("patch", network.patch)
+    activation("embed")
+    for block in network.blocks:
+        name = f"blocks.{block.index}"
+        activation(f"{name}.norm1")
+        for part in ("query", "key", "value"):
+            weight(f"{name}.{part}.weight", getattr(block, part))
+            activation(f"{name}.{part}")
+        for head in range(network.spec.heads):
+            activation(f"{name}.scores.{head}", most=EXP_POSITION_BITS)
+        weight(f"{name}.projection.weight", block.projection)
+        activation(f"{name}.residual")
+        activation(f"{name}.norm2")
+        for task, router in zip(network.spec.task_names, block.routers, strict=False):
+            weight(f"{name}.router.{task}.weight", router)
+        if block.routers:
+            activation(f"{name}.logits", most=EXP_POSITION_BITS)
+        activation(f"{name}.hidden")
+        for expert, (up, down) in enumerate(block.mlp):
+            which = f"experts.{expert}." if block.routers else ""
+            weight(f"{name}.{which}fc1.weight", up)
+            weight(f"{name}.{which}fc2.weight", down)
+    if pins:
+        raise ConfigError(
+            f"formats: '{next(iter(pins))}' is not a tensor of this network",
+            "`edgemoe-gen build` prints the names in its table of formats",
+        )
+    return Formats(rows)
+
+
+def _relative_error(samples: NDArray[np.floating], form: Format) -> float:
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+    if power == 0.0:
+        return 0.0
+    difference = dequantise(quantise(samples, form), form) - samples
+    return float(np.sqrt(np.mean(np.square(difference)) / power))

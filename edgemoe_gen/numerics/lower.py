@@ -1,0 +1,110 @@
+"""The network as the engine computes it: gains, scales and per-task constants folded into plain linear layers.
+
+- LayerNorm's gain and offset go into the layers that read it: W (g * n + b) + c = (W g) n + (W b + c).
+- Attention scores and router logits are base-2 logarithms, so that exp becomes a shift and a small table: log2(e) goes
+  into query weights (with 1 / sqrt(head size)) and router weights.
+- A patch of the picture is one token's input; the projection's bias goes into the position embedding, so that the class
+  token, whose patch is zero, needs no case of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.model import Model, ModelSpec, router_tensors
+
+Array = NDArray[np.float64]
+LOG2_E = 1.0 / math.log(2.0)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = W x + b: `weight` [outputs, inputs], `bias` [outputs] or None."""
+
+    weight: Array
+    bias: Array | None
+
+
+@dataclass(frozen=True)
+class LoweredBlock:
+    """One block. `mlp` holds (fc1, fc2) of the dense MLP, or of every expert; `routers` one gate a task, in order."""
+
+    index: int
+    query: Linear
+    key: Linear
+    value: Linear
+    projection: Linear
+    mlp: tuple[tuple[Linear, Linear], ...]
+    routers: tuple[Linear, ...]
+
+
+@dataclass(frozen=True)
+class LoweredNetwork:
+    """A whole network. `position` [tokens, dim]: position embedding, class token and patch bias in one."""
+
+    spec: ModelSpec
+    patch: Linear
+    position: Array
+    blocks: tuple[LoweredBlock, ...]
+
+
+def lower(model: Model) -> LoweredNetwork:
+    """Folds a model; exact up to float64 rounding."""
+    spec = model.spec
+    tensors = {name: values.astype(np.float64) for name, values in model.backbone.items()}
+    patch = tensors["patch_embed.proj.weight"].reshape(spec.dim, -1)
+    position = tensors["pos_embed"][0].copy()
+    first = int(spec.class_token)
+    position[first:] += tensors["patch_embed.proj.bias"]
+    if spec.class_token:
+        position[0] += tensors["cls_token"][0, 0]
+    blocks = tuple(_block(model, tensors, index) for index in range(spec.depth))
+    return LoweredNetwork(spec, Linear(patch, None), position, blocks)
+
+
+def _after_norm(weight: Array, bias: Array, gain: Array, offset: Array, scale: float = 1.0) -> Linear:
+    return Linear(weight * gain * scale, (weight @ offset + bias) * scale)
+
+
+def _block(model: Model, tensors: dict[str, Array], index: int) -> LoweredBlock:
+    spec = model.spec
+
+    def tensor(name: str) -> Array:
+        return tensors[f"blocks.{index}.{name}"]
+
+    norm1 = tensor("norm1.weight"), tensor("norm1.bias")
+    norm2 = tensor("norm2.weight"), tensor("norm2.bias")
+    weights = np.split(tensor("attn.qkv.weight"), 3)
+    biases = np.split(tensor("attn.qkv.bias"), 3)
+    to_scores = LOG2_E / math.sqrt(spec.head_dim)
+    query, key, value = (
+        _after_norm(weight, bias, *norm1, scale=scale)
+        for weight, bias, scale in zip(weights, biases, (to_scores, 1.0, 1.0), strict=True)
+    )
+    routers: list[Linear] = []
+    if spec.blocks[index].experts:
+        up, up_bias = tensor("mlp.experts.htoh4.weight"), tensor("mlp.experts.htoh4.bias")
+        down, down_bias = tensor("mlp.experts.h4toh.weight"), tensor("mlp.experts.h4toh.bias")
+        mlp = tuple(
+            (_after_norm(up[e], up_bias[e], *norm2), Linear(down[e], down_bias[e]))
+            for e in range(spec.blocks[index].experts)
+        )
+        for task in spec.task_names:
+            gate, bias = (values.astype(np.float64) for values in router_tensors(model, index, task))
+            if spec.router.input_ahead:
+                routers.append(Linear(gate.T * LOG2_E, bias * LOG2_E))
+            else:
+                routers.append(_after_norm(gate.T, bias, *norm2, scale=LOG2_E))
+    else:
+        mlp = (
+            (
+                _after_norm(tensor("mlp.fc1.weight"), tensor("mlp.fc1.bias"), *norm2),
+                Linear(tensor("mlp.fc2.weight"), tensor("mlp.fc2.bias")),
+            ),
+        )
+    projection = Linear(tensor("attn.proj.weight"), tensor("attn.proj.bias"))
+    return LoweredBlock(index, query, key, value, projection, mlp, tuple(routers))

@@ -1,0 +1,149 @@
+"""The tables behind exp, GELU, reciprocal and reciprocal square root, and what error each leaves.
+
+Each function is interpolated linearly between equally spaced nodes. Where a function is convex or concave over a
+segment, the chord errs to one side only; moving the nodes by half of that error halves it (`balanced`). The exponential
+keeps its exact nodes: 2^0 must be exactly 1, or an unchanged maximum would rescale a softmax row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+EXP_FRACTION = 25
+EXP_POSITION_BITS = 16
+PROBABILITY_FRACTION = 16
+MANTISSA_BITS = 18
+MANTISSA_FRACTION = MANTISSA_BITS - 1
+RECIPROCAL_POSITION_BITS = 20
+RSQRT_FRACTION = 20
+RSQRT_POSITION_BITS = 20
+GELU_FRACTION = 16
+GELU_OUT_FRACTION = 18
+# Beyond this, x * (1 - Phi(x)) < 1.6e-5, a quarter of the bound of 2^-14.
+GELU_RANGE = 4.5
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: integer nodes with `fraction` fractional bits, and the largest error that interpolation leaves.
+
+    Attributes:
+        name: the function.
+        nodes: segments + 1 integers.
+        fraction: fractional bits of a node.
+        error: largest absolute difference from the exact function over the table's range, rounding of nodes included.
+    """
+
+    name: str
+    nodes: tuple[int, ...]
+    fraction: int
+    error: float
+
+    @property
+    def segments(self) -> int:
+        """Number of intervals between nodes."""
+        return len(self.nodes) - 1
+
+    @property
+    def bits(self) -> int:
+        """Size of the table in bits, as stored: every node as wide as the largest needs."""
+        return len(self.nodes) * max(self.nodes).bit_length()
+
+
+def _erf(x: Array) -> Array:
+    return np.vectorize(math.erf, otypes=[np.float64])(x)  # type: ignore[no-any-return]
+
+
+def gelu(x: Array) -> Array:
+    """Exact GELU, x * Phi(x) (Hendrycks and Gimpel, arXiv 1606.08415, section 2); same shape."""
+    return np.asarray(x * 0.5 * (1.0 + _erf(x / math.sqrt(2.0))))
+
+
+def gelu_tail(x: Array) -> Array:
+    """d(x) = x * (1 - Phi(x)) for x >= 0, so that GELU(x) = max(x, 0) - d(|x|); same shape."""
+    return np.asarray(x * 0.5 * (1.0 - _erf(x / math.sqrt(2.0))))
+
+
+def _table(
+    name: str, function: Callable[[Array], Array], start: float, stop: float, segments: int, fraction: int, balanced: bool
+) -> Table:
+    samples = 64
+    fine = np.linspace(start, stop, segments * samples + 1)
+    exact = function(fine)
+    nodes = exact[::samples].copy()
+    weights = np.linspace(0.0, 1.0, samples, endpoint=False)
+
+    def chords(values: Array) -> Array:
+        inner = values[:-1, None] * (1 - weights) + values[1:, None] * weights
+        return np.append(inner.ravel(), values[-1])
+
+    if balanced:
+        gap = (chords(nodes) - exact)[:-1].reshape(segments, samples)
+        worst = gap[np.arange(segments), np.abs(gap).argmax(axis=1)]
+        shift = np.zeros(segments + 1)
+        shift[:-1] += worst / 4
+        shift[1:] += worst / 4
+        shift[0] *= 2
+        shift[-1] *= 2
+        nodes = nodes - shift
+    integers = np.floor(nodes * 2.0**fraction + 0.5)
+    error = float(np.abs(chords(integers * 2.0**-fraction) - exact).max())
+    return Table(name, tuple(int(v) for v in integers), fraction, error)
+
+
+def exp2_table(segments: int) -> Table:
+    """2^-x for x in [0, 1]."""
+    return _table("exp2", lambda x: np.asarray(np.exp2(-x)), 0.0, 1.0, segments, EXP_FRACTION, balanced=False)
+
+
+def gelu_table(segments_per_unit: int) -> Table:
+    """d(x) = x * (1 - Phi(x)) for x in [0, GELU_RANGE]; beyond, the hardware takes 0."""
+    segments = math.ceil(GELU_RANGE * segments_per_unit)
+    return _table("gelu", gelu_tail, 0.0, segments / segments_per_unit, segments, GELU_OUT_FRACTION, balanced=True)
+
+
+def reciprocal_table(segments: int) -> Table:
+    """1 / (1 + x) for x in [0, 1], held below 1 so that it fits a DSP operand of MANTISSA_BITS."""
+    table = _table("reciprocal", lambda x: 1.0 / (1.0 + x), 0.0, 1.0, segments, MANTISSA_FRACTION, balanced=True)
+    top = (1 << MANTISSA_FRACTION) - 1
+    nodes = tuple(min(v, top) for v in table.nodes)
+    return Table(table.name, nodes, table.fraction, max(table.error, 2.0**-MANTISSA_FRACTION))
+
+
+def rsqrt_table(segments_per_unit: int) -> Table:
+    """1 / sqrt(1 + x) for x in [0, 3]."""
+    return _table(
+        "rsqrt", lambda x: 1.0 / np.sqrt(1.0 + x), 0.0, 3.0, 3 * segments_per_unit, RSQRT_FRACTION, balanced=True
+    )
+
+
+def gelu_error_bound(table: Table) -> float:
+    """Largest absolute error of the hardware's GELU before its output is rounded.
+
+    Interpolation error of the table, or the tail that is cut off, plus half a step of the interpolated product and half
+    a step of its argument (GELU' <= 1.13).
+    """
+    stop = float(gelu_tail(np.array([GELU_RANGE]))[0])
+    return max(table.error, stop) + 2.0 ** -(GELU_OUT_FRACTION + 1)
+
+
+def softmax_error_bound(exp2: Table, reciprocal: Table, scores: int) -> float:
+    """Largest absolute error of one probability p = e_j / sum(e) before its rounding to the output's format.
+
+    An exponential's relative error is at most r = 2 * exp2.error (2^-x >= 1/2), which leaves 2 r p (1 - p) <= r / 2. Each
+    rise of the running maximum by x costs the terms before it another r; they have then shrunk by 2^-x, so that all
+    rises together cost at most r / 4. Rounding to EXP_FRACTION bits hits every term of the sum, in the worst case with
+    one sign; that of the numerator to PROBABILITY_FRACTION bits and that of the reciprocal come on top.
+    """
+    r = 2 * exp2.error
+    terms = scores * 2.0 ** -(EXP_FRACTION + 1)
+    numerator = 2.0 ** -(PROBABILITY_FRACTION + 1)
+    inverse = 2 * (reciprocal.error + 2.0 ** -(MANTISSA_FRACTION + 1))
+    return r / 2 + r / 4 + terms + numerator + inverse
