@@ -1,0 +1,5 @@
+"""Rendering of a design: Jinja templates and design-independent headers to one folder of C++."""
+
+from edgemoe_gen.codegen.render import render_sources, write_sources
+
+__all__ = ["render_sources", "write_sources"]

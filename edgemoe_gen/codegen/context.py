@@ -1,0 +1,263 @@
+"""What the templates see: every number computed here, none in a template."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, fields
+from typing import Any
+
+from edgemoe_gen import __version__
+from edgemoe_gen.design.design import (
+    ACCUMULATOR_LIMIT,
+    BIAS_BITS,
+    DSP_OPERAND_BITS,
+    MEAN_FRACTION,
+    MIN_ROWS,
+    TERM_BITS,
+    Design,
+    bits_for,
+)
+from edgemoe_gen.design.knobs import knob_fields, meaning
+from edgemoe_gen.numerics import tables
+from edgemoe_gen.program import descriptor
+
+KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS"}
+MEMORY_MEANINGS = {
+    "residual": "the tokens x between layers",
+    "normed": "LayerNorm of x",
+    "query": "queries, attention outputs, tokens gathered for an expert",
+    "hidden": "hidden features, scores, logits, patches",
+    "cache": "keys and values",
+}
+# A memory of fewer words than an UltraRAM column holds would waste most of it.
+URAM_DEPTH = 4096
+ORDER_DEPTH = 4
+INPUT_DEPTH = 64
+
+
+def context(design: Design) -> dict[str, Any]:
+    """All names that templates use."""
+    ports = list(range(design.knobs.weight_ports))
+    axi = [_axi_port("program", "program", "read")]
+    axi += [_axi_port(f"weights_{port}", f"weights_{port}", "read") for port in ports]
+    axi += [_axi_port("constants", "input", "read"), _axi_port("image", "input", "read")]
+    axi += [_axi_port("result", "result", "write")]
+    return {
+        "version": __version__,
+        "board": design.board,
+        "knobs": _knobs(design),
+        "identity_low": design.identity & 0xFFFFFFFF,
+        "identity_high": design.identity >> 32,
+        "identity": f"{design.identity:016x}",
+        "groups": _groups(design),
+        "dsp_operand_bits": DSP_OPERAND_BITS,
+        "accumulator_limit": ACCUMULATOR_LIMIT,
+        "tables": _tables(design),
+        "kinds": descriptor.KINDS,
+        "operands": descriptor.OPERANDS,
+        "flags": descriptor.FLAGS,
+        "statuses": descriptor.STATUSES,
+        "fields": [{"name": f.name, "meaning": f.metadata["meaning"]} for f in fields(descriptor.Operation)],
+        "paths": [_path(source, destination) for source, destination in descriptor.PATHS],
+        "memories": [
+            {"name": name, "meaning": MEMORY_MEANINGS[name], "storage": storage(design, name)}
+            for name in descriptor.MEMORIES
+        ],
+        "stream_depths": stream_depths(design),
+        "ports": ports,
+        "axi_ports": axi,
+        "control_ports": [port["name"] for port in axi] + ["status"],
+        "order_depth": ORDER_DEPTH,
+        "input_depth": INPUT_DEPTH,
+        "weight_storage": "uram" if design.board.uram else "bram",
+        "clock_period_ns": f"{1000 / design.knobs.clock_mhz:.3f}",
+    }
+
+
+def storage(design: Design, memory: str) -> str:
+    """Primitive that holds an activation memory: `uram` for deep ones on boards that have it, else `bram`."""
+    return "uram" if design.board.uram and design.memory_depths[memory] >= URAM_DEPTH else "bram"
+
+
+def stream_depths(design: Design) -> dict[str, int]:
+    """Depth of every FIFO inside an operation, in elements.
+
+    `measured` must hold a token until its sums are complete, with slack for the pipeline behind them; `scales` and
+    `destinations` are asked for a whole pass of the compute unit after they are sent.
+    """
+    return {
+        "sources": 16,
+        "destinations": 64,
+        "scales": 64,
+        "maxima": 16,
+        "operands": 16,
+        "biases": 4,
+        "tiles": 16,
+        "words": 16,
+        "sums": 4,
+        "results": 16,
+        "measured": 2 * design.max_in_words,
+        "token_moments": 4,
+        "copies": 16,
+    }
+
+
+def _knobs(design: Design) -> list[dict[str, Any]]:
+    values = asdict(design.knobs)
+    return [
+        {
+            "name": knob.name,
+            "constant": KNOB_CONSTANTS.get(knob.name, knob.name.upper()),
+            "value": values[knob.name],
+            "meaning": meaning(knob),
+        }
+        for knob in knob_fields()
+        if knob.type == "int"
+    ]
+
+
+def _groups(design: Design) -> list[dict[str, Any]]:
+    k = design.knobs
+    wide_per_beat = k.port_bits // 32
+    narrow_per_beat = k.port_bits // 16
+    chunk = math.gcd(design.part_values, k.out_parallel)
+    trips = design.out_tiles(design.max_inputs) * max(design.blocks * k.tokens_parallel, MIN_ROWS) * design.max_in_words
+    groups: list[tuple[str, list[tuple[str, int, str]]]] = [
+        (
+            "Widths",
+            [
+                ("OPERAND_BITS", design.operand_bits, "weights, or keys and values"),
+                ("ACC_BITS", design.accumulator_bits, "no sum of products can overflow"),
+                ("TERM_BITS", TERM_BITS, "the wide operand of a DSP48E2"),
+                ("BIAS_BITS", BIAS_BITS, ""),
+                ("MANTISSA_BITS", tables.MANTISSA_BITS, "the narrow operand of a DSP48E2"),
+                ("FINISHED_BITS", TERM_BITS + tables.MANTISSA_BITS + 2, ""),
+                ("MEAN_FRACTION", MEAN_FRACTION, "bits that a mean keeps below the feature's binary point"),
+                ("FEATURE_SUM_BITS", design.feature_sum_bits, ""),
+                ("SQUARE_SUM_BITS", design.square_sum_bits, ""),
+                ("VARIANCE_BITS", design.variance_bits, "n^2 times the variance of n features"),
+                ("RSQRT_GAIN_BITS", tables.RSQRT_FRACTION + 2 + bits_for(k.max_dim), ""),
+                ("EXP_SUM_BITS", design.exp_sum_bits, "sum of a softmax row"),
+                ("TOKEN_BITS", bits_for(design.blocks + MIN_ROWS), ""),
+                ("ROUTE_BITS", bits_for(design.max_routes), ""),
+                ("EXPERT_BITS", bits_for(k.max_experts), ""),
+            ],
+        ),
+        (
+            "Compute unit",
+            [
+                ("OUT_WORDS", design.out_words, "memory words that a row of an output tile fills"),
+                ("WEIGHTS_PER_BEAT", design.weights_per_beat, ""),
+                ("PART_VALUES", design.part_values, "weights that all ports bring in a cycle"),
+                ("OPERAND_PARTS", design.operand_parts, "parts of an operand tile"),
+                ("CHUNK_VALUES", chunk, "outputs that are neighbours both in a part and in a tile"),
+                ("OPERAND_CHUNKS", k.out_parallel * k.in_parallel // chunk, ""),
+                ("CACHE_STEPS", max(k.out_parallel, design.operand_parts), "cycles that bring a tile of keys or values"),
+                ("MIN_ROWS", MIN_ROWS, "rows that an operation on scores is padded to"),
+            ],
+        ),
+        (
+            "Memories, in words of IN_PARALLEL values of TOKENS_PARALLEL tokens",
+            [
+                ("DIM_WORDS", design.dim_words, "words a token"),
+                ("QUERY_WORDS", design.query_words, ""),
+                ("HIDDEN_WORDS", design.hidden_words, ""),
+                ("MAX_IN_WORDS", design.max_in_words, "longest inner dimension"),
+                ("MAX_ROWS", design.max_rows, "rows of scores"),
+                ("MAX_ROUTES", design.max_routes, "entries of the token queues, all experts together"),
+                *((f"{name.upper()}_DEPTH", depth, "") for name, depth in design.memory_depths.items()),
+            ],
+        ),
+        (
+            "DDR",
+            [
+                ("BIASES_PER_BEAT", design.biases_per_beat, ""),
+                ("BIASES_PER_STEP", design.biases_per_beat * k.weight_ports, ""),
+                ("BIAS_BEATS", design.bias_beats, "beats a port that bring the biases of a tile"),
+                ("WIDE_PER_BEAT", wide_per_beat, "32-bit values"),
+                ("NARROW_PER_BEAT", narrow_per_beat, "16-bit values"),
+                ("WIDE_BEATS_PER_WORD", k.in_parallel // wide_per_beat, ""),
+                ("NARROW_BEATS_PER_WORD", k.in_parallel // narrow_per_beat, ""),
+            ],
+        ),
+        (
+            "Program",
+            [
+                ("OPERATION_WORDS", descriptor.OPERATION_WORDS, "32-bit words of an operation, and of the header"),
+                ("OPERATION_BEATS", descriptor.OPERATION_WORDS * 32 // k.port_bits, ""),
+                ("HEADER_MAGIC_WORD", descriptor.HEADER_MAGIC, ""),
+                ("HEADER_DESIGN_WORD", descriptor.HEADER_DESIGN, ""),
+                ("HEADER_OPERATIONS_WORD", descriptor.HEADER_OPERATIONS, ""),
+                ("PROGRAM_MAGIC", descriptor.MAGIC, ""),
+                ("MAX_OPERATIONS", descriptor.MAX_OPERATIONS, ""),
+                ("MAX_TRIPS", trips, "longest loop of an operation; for reports only"),
+            ],
+        ),
+        (
+            "Tables",
+            [
+                ("EXP_FRACTION", tables.EXP_FRACTION, ""),
+                ("EXP_POSITION_BITS", tables.EXP_POSITION_BITS, "binary point of a difference of scores"),
+                ("EXP_INDEX_BITS", k.exp_segments.bit_length() - 1, ""),
+                ("PROBABILITY_FRACTION", tables.PROBABILITY_FRACTION, "of exponentials as operands"),
+                ("RECIPROCAL_POSITION_BITS", tables.RECIPROCAL_POSITION_BITS, ""),
+                ("RECIPROCAL_INDEX_BITS", k.reciprocal_segments.bit_length() - 1, ""),
+                ("RSQRT_FRACTION", tables.RSQRT_FRACTION, ""),
+                ("RSQRT_POSITION_BITS", tables.RSQRT_POSITION_BITS, ""),
+                ("RSQRT_INDEX_BITS", k.rsqrt_segments.bit_length() - 1, ""),
+                ("GELU_FRACTION", tables.GELU_FRACTION, "of GELU's argument"),
+                ("GELU_OUT_FRACTION", tables.GELU_OUT_FRACTION, "of its result, before rounding"),
+                ("GELU_STEP_BITS", k.gelu_segments.bit_length() - 1, ""),
+                ("GELU_TABLE_SEGMENTS", design.gelu_table.segments, ""),
+                ("ACT_MINIMUM", -(1 << (k.activation_bits - 1)), ""),
+            ],
+        ),
+    ]
+    return [
+        {"title": title, "constants": [{"name": n, "value": v, "meaning": m} for n, v, m in constants]}
+        for title, constants in groups
+    ]
+
+
+def _tables(design: Design) -> list[dict[str, Any]]:
+    entries = [
+        (design.exp2_table, "EXP2_TABLE", "2^-x on [0, 1]", tables.EXP_FRACTION + 2),
+        (design.reciprocal_table, "RECIPROCAL_TABLE", "1 / (1 + x) on [0, 1]", tables.MANTISSA_BITS),
+        (design.rsqrt_table, "RSQRT_TABLE", "1 / sqrt(1 + x) on [0, 3]", tables.RSQRT_FRACTION + 2),
+        (design.gelu_table, "GELU_TABLE", "x (1 - Phi(x)) from 0", tables.GELU_OUT_FRACTION),
+    ]
+    return [
+        {
+            "constant": constant,
+            "meaning": what,
+            "segments": table.segments,
+            "bits": table.bits,
+            "error": f"{table.error:.2e}",
+            "type_bits": bits,
+            "nodes": table.nodes,
+        }
+        for table, constant, what, bits in entries
+    ]
+
+
+def _path(source: str, destination: str) -> dict[str, str]:
+    # The cache is the third memory of every product but the one that fills it, which needs no keys.
+    return {
+        "source": source,
+        "destination": destination,
+        "cache": "query" if destination == "cache" else "cache",
+        "rows_before": "rows" if (source, destination) == ("hidden", "query") else "no_rows",
+        "rows_after": "rows" if (source, destination) == ("query", "hidden") else "no_rows",
+    }
+
+
+def _axi_port(name: str, bundle: str, direction: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "bundle": f"gmem_{bundle}",
+        "direction": f"num_{direction}",
+        "burst": direction,
+        "outstanding": 16,
+        "depth": 1,
+    }
+

@@ -1,0 +1,57 @@
+"""Renders a design's sources: the templates, and the headers that do not depend on the design.
+
+Deterministic: the same design gives the same bytes. Nothing is written before all of it has been rendered.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from edgemoe_gen.codegen.context import context
+from edgemoe_gen.design import Design
+from edgemoe_gen.resources import resource_folder
+
+# Template, and where its result stands in a rendered project.
+TEMPLATES = {
+    "config.h.j2": "src/config.h",
+    "tables.h.j2": "src/tables.h",
+    "operation.h.j2": "src/operation.h",
+    "engine.h.j2": "src/engine.h",
+    "engine.cpp.j2": "src/engine.cpp",
+    "simulate.cpp.j2": "sim/simulate.cpp",
+    "testbench.cpp.j2": "testbench/main.cpp",
+    "README.md.j2": "README.md",
+}
+
+
+def render_sources(design: Design) -> dict[str, str]:
+    """All source files of a rendered project: path inside the project to text."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_folder("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # C++, not HTML
+    )
+    names = context(design)
+    files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
+    for header in sorted(resource_folder("hls").glob("*.h")):
+        files[f"src/{header.name}"] = header.read_text(encoding="utf-8")
+    return files
+
+
+def write_sources(design: Design, folder: Path) -> list[Path]:
+    """Renders into `folder`, leaving files alone whose text is already right; returns all paths."""
+    paths = []
+    for name, text in render_sources(design).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            partial = path.with_name(path.name + ".partial")
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        paths.append(path)
+    return paths

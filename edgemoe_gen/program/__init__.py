@@ -1,0 +1,1 @@
+"""The program that a design runs: descriptors, packing, compilation, files."""

@@ -1,0 +1,443 @@
+"""Writes programs: one method an operation, each with its addresses, shifts and weights worked out.
+
+The builder knows the engine but no network; `compile.py` writes networks with it, and `sim/kernels.py` the small
+programs that prove each kernel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.design.design import BIAS_BITS, MIN_ROWS, TERM_BITS, ceil_div
+from edgemoe_gen.errors import CapacityError, ProgramError
+from edgemoe_gen.numerics import tables
+from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for, quantise
+from edgemoe_gen.numerics.lower import Linear
+from edgemoe_gen.program.descriptor import PATHS, Operation, bit, number, operand_number, path_number
+from edgemoe_gen.program.pack import Bytes, pack_linear, pack_words
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a matrix lies: memory, columns that hold values, format, first word and words a row, first block of rows."""
+
+    memory: str
+    columns: int
+    form: Format
+    stride: int
+    word: int = 0
+    block: int = 0
+
+
+@dataclass(frozen=True)
+class Region:
+    """A matrix in the result buffer: `tokens` x `columns` values of format `form`, or the routes of a block."""
+
+    name: str
+    first: int
+    beats: int
+    tokens: int
+    columns: int
+    form: Format
+
+
+@dataclass(frozen=True)
+class ImageSlice:
+    """Columns `start` to `stop` of every patch, at beat `first` of the image buffer."""
+
+    first: int
+    start: int
+    stop: int
+
+
+class Builder:
+    """Collects operations, weights and constants of one program."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.operations: list[Operation] = []
+        self.regions: list[Region] = []
+        self.image_beats = 0
+        self.result_beats = 0
+        self.macs = 0
+        self._weights: list[Bytes] = []
+        self._weight_beats = 0
+        self._packed: dict[object, tuple[int, int]] = {}
+        self._constants: list[Bytes] = []
+        self._constant_beats = 0
+
+    # What the program consists of
+
+    def weights(self) -> Bytes:
+        """[ports, beats, bytes of a beat]."""
+        empty = np.zeros((self.design.knobs.weight_ports, 0, self.design.beat_bytes), np.uint8)
+        return np.concatenate([empty, *self._weights], axis=1)
+
+    def constants(self) -> Bytes:
+        """[beats, bytes of a beat]."""
+        return np.concatenate([np.zeros((0, self.design.beat_bytes), np.uint8), *self._constants])
+
+    def blocks(self, tokens: int) -> int:
+        """Blocks that so many rows fill."""
+        return ceil_div(tokens, self.design.knobs.tokens_parallel)
+
+    def capacity_words(self, memory: str, tokens: int) -> int:
+        """Words a row that a memory can hold of so many rows."""
+        return self.design.memory_depths[memory] // max(self.blocks(tokens), 1)
+
+    def place(self, memory: str, columns: int, form: Format, words: int | None = None) -> Place:
+        """A matrix that fills its memory from the start, rows padded to whole output tiles or to `words`."""
+        return Place(memory, columns, form, self.design.padded_words(columns) if words is None else words)
+
+    # Operations
+
+    def load_constant(self, values: Floats, destination: Place) -> None:
+        """Loads a matrix [tokens, columns] that belongs to the program, rounded to 16 bits first."""
+        form = Format(16, fraction_for(float(np.abs(values).max(initial=0.0)), 16))
+        beats = pack_words(self.design, quantise(values, form), 16)
+        self._constants.append(beats)
+        self._load(destination, values.shape[0], self._constant_beats, form, bit("CONSTANT"))
+        self._constant_beats += beats.shape[0]
+
+    def load_image(self, tokens: int, destination: Place, form: Format, wide: bool = False) -> int:
+        """Loads the next [tokens, columns] values of the image buffer; returns the first beat that they come from."""
+        first = self.image_beats
+        beats = self._load(destination, tokens, first, form, bit("WIDE") if wide else 0)
+        self.image_beats += beats
+        return first
+
+    def _load(self, destination: Place, tokens: int, first: int, form: Format, flags: int) -> int:
+        words = self.design.words(destination.columns)
+        bits = 32 if flags & bit("WIDE") else 16
+        beats = tokens * words * self.design.knobs.in_parallel * bits // self.design.knobs.port_bits
+        self._add(
+            Operation(
+                kind=number("LOAD"),
+                path=_path_to(destination.memory),
+                flags=flags,
+                tokens=tokens,
+                in_words=words,
+                out_shift=form.fraction - destination.form.fraction,
+                transfer_first=first,
+                transfer_beats=beats,
+            ),
+            destination=destination,
+        )
+        return beats
+
+    def store(self, name: str, source: Place, tokens: int) -> Region:
+        """Stores a matrix to the result buffer, as 32-bit values."""
+        words = self.design.words(source.columns)
+        beats = tokens * words * self.design.knobs.in_parallel * 32 // self.design.knobs.port_bits
+        region = Region(name, self.result_beats, beats, tokens, source.columns, source.form)
+        self._add(
+            Operation(
+                kind=number("STORE"),
+                path=_path_from(source.memory),
+                tokens=tokens,
+                in_words=words,
+                transfer_first=self.result_beats,
+                transfer_beats=beats,
+            ),
+            source=source,
+        )
+        self.result_beats += beats
+        self.regions.append(region)
+        return region
+
+    def normalise(self, source: Place, destination: Place, tokens: int, eps: float) -> None:
+        """LayerNorm without gain and offset (those are folded into the layers that follow)."""
+        n = source.columns
+        scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
+        shift = 23 + n.bit_length() - 1
+        self._add(
+            Operation(
+                kind=number("NORMALISE"),
+                path=path_number(source.memory, destination.memory),
+                tokens=tokens,
+                in_words=self.design.words(n),
+                features=n,
+                inverse_features=round(2**shift / n),
+                inverse_shift=shift - 8,
+                eps_high=scaled_eps >> 31,
+                eps_low=scaled_eps & 0x7FFFFFFF,
+                normal_fraction=destination.form.fraction,
+            ),
+            source=source,
+            destination=destination,
+        )
+
+    def gather(self, source: Place, destination: Place, expert: int) -> None:
+        """Copies the tokens of an expert's queue side by side."""
+        self._add(
+            Operation(
+                kind=number("GATHER"),
+                path=path_number(source.memory, destination.memory),
+                expert=expert,
+                in_words=self.design.words(source.columns),
+            ),
+            source=source,
+            destination=destination,
+        )
+
+    def linear(
+        self,
+        linear: Linear,
+        weight_form: Format,
+        source: Place,
+        destination: Place,
+        tokens: int,
+        *,
+        gelu: bool = False,
+        accumulate: bool = False,
+        old_form: Format | None = None,
+        expert: int = -1,
+        scatter: bool = False,
+        key: object = None,
+    ) -> None:
+        """Tokens times weights.
+
+        Args:
+            linear: weights [outputs, inputs] and bias.
+            weight_form: format of the weights.
+            source, destination: where tokens come from and results go.
+            tokens: rows; ignored for an expert's queue.
+            gelu: apply GELU to the results.
+            accumulate: add to the destination, which is in `old_form` now and in its place's format afterwards.
+            expert: take the rows of this expert's queue.
+            scatter: rows go to the queue's tokens, scaled by their scores.
+            key: names these weights, so that a later frame uses the same ones.
+        """
+        design = self.design
+        fraction = source.form.fraction + weight_form.fraction
+        out = destination.form.fraction
+        if gelu:
+            term, finished = tables.GELU_FRACTION, tables.GELU_OUT_FRACTION
+        else:
+            # Scores shrink a result by up to all of its size, so their product needs more room above than others.
+            guard = TERM_BITS - design.knobs.activation_bits - (4 if scatter else 1)
+            term = min(fraction, out + guard)
+            finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
+        first, beats, bias_shift = self._pack(linear, weight_form, fraction, key)
+        self.macs += linear.weight.size * tokens
+        self._add(
+            Operation(
+                kind=number("PRODUCT"),
+                path=path_number(source.memory, destination.memory),
+                flags=(bit("BIAS") if linear.bias is not None else 0)
+                | (bit("GELU") if gelu else 0)
+                | (bit("ACCUMULATE") if accumulate else 0)
+                | (bit("SCATTER") | bit("SCALE") if scatter else 0),
+                operand=operand_number("WEIGHTS"),
+                tokens=0 if expert >= 0 else tokens,
+                blocks=0 if expert >= 0 else self.blocks(tokens),
+                in_words=design.words(linear.weight.shape[1]),
+                out_tiles=design.out_tiles(linear.weight.shape[0]),
+                expert=expert,
+                weight_first=first,
+                weight_beats=beats,
+                bias_shift=bias_shift,
+                term_shift=fraction - term,
+                out_shift=finished - out,
+                old_shift=old_form.fraction - out if old_form is not None else 0,
+            ),
+            source=source,
+            destination=destination,
+        )
+
+    def scores(self, query: Place, key: Place, destination: Place, tokens: int, keys: int) -> None:
+        """Attention scores of `tokens` rows against `keys` keys, and the maximum and sum of every row."""
+        fraction = query.form.fraction + key.form.fraction
+        term = min(fraction, destination.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 1)
+        self.macs += tokens * keys * query.columns
+        self._add(
+            Operation(
+                kind=number("PRODUCT"),
+                path=path_number(query.memory, destination.memory),
+                operand=operand_number("KEYS"),
+                tokens=tokens,
+                blocks=max(self.blocks(tokens), self.blocks(MIN_ROWS)),
+                in_words=self.design.words(query.columns),
+                out_tiles=self.design.out_tiles(keys),
+                keys=keys,
+                term_shift=fraction - term,
+                out_shift=term - destination.form.fraction,
+                score_shift=_score_shift(destination.form),
+            ),
+            source=query,
+            destination=destination,
+            operand=key,
+            operand_rows=keys,
+        )
+
+    def values(self, scores: Place, value: Place, destination: Place, tokens: int, keys: int) -> None:
+        """Softmax of scores times values; the destination takes `value.columns` columns."""
+        # A result is a mean of values; before the division by the row's sum, whose exponent is shifted out first, it is
+        # at most twice as large.
+        term = value.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 2
+        self.macs += tokens * keys * value.columns
+        self._add(
+            Operation(
+                kind=number("PRODUCT"),
+                path=path_number(scores.memory, destination.memory),
+                flags=bit("SCALE"),
+                operand=operand_number("VALUES"),
+                tokens=tokens,
+                blocks=self.blocks(tokens),
+                in_words=self.design.words(keys),
+                out_tiles=self.design.out_tiles(value.columns),
+                keys=keys,
+                term_shift=tables.PROBABILITY_FRACTION + value.form.fraction - term,
+                out_shift=term + tables.MANTISSA_FRACTION - destination.form.fraction,
+                score_shift=_score_shift(scores.form),
+            ),
+            source=scores,
+            destination=destination,
+            operand=value,
+            operand_rows=keys,
+        )
+
+    def route(
+        self, logits: Place, tokens: int, experts: range, top_k: int, after_top_k: bool, score_threshold: float
+    ) -> None:
+        """Fills the token queues from logits in the hidden memory.
+
+        Args:
+            logits: place of the logits.
+            tokens: rows.
+            experts: those that the task may choose.
+            top_k: experts a token.
+            after_top_k: scores are a softmax over the chosen experts only.
+            score_threshold: scores that are not larger become 0.
+        """
+        self._check_limit("top-k", top_k, "max_top_k", self.design.knobs.max_top_k)
+        self._check_limit("experts", experts.stop, "max_experts", self.design.knobs.max_experts)
+        self._add(
+            Operation(
+                kind=number("ROUTE"),
+                flags=bit("SOFTMAX_AFTER_TOP_K") if after_top_k else 0,
+                tokens=tokens,
+                in_words=self.design.words(experts.stop),
+                score_shift=_score_shift(logits.form),
+                expert_first=experts.start,
+                expert_end=experts.stop,
+                score_threshold=math.floor(score_threshold * 2.0**tables.MANTISSA_FRACTION),
+                top_k=top_k,
+            ),
+            source=logits,
+        )
+
+    def store_routes(self, name: str, tokens: int, top_k: int) -> Region:
+        """Stores the last routes: expert and score of each token, one beat each."""
+        beats = tokens * top_k
+        region = Region(
+            name, self.result_beats, beats, tokens, top_k, Format(tables.MANTISSA_BITS, tables.MANTISSA_FRACTION)
+        )
+        self._add(
+            Operation(
+                kind=number("STORE_ROUTES"),
+                tokens=tokens,
+                top_k=top_k,
+                transfer_first=self.result_beats,
+                transfer_beats=beats,
+            )
+        )
+        self.result_beats += beats
+        self.regions.append(region)
+        return region
+
+    # Inside
+
+    def _pack(self, linear: Linear, form: Format, fraction: int, key: object) -> tuple[int, int, int]:
+        weight = quantise(linear.weight, form)
+        bias: Integers | None = None
+        bias_shift = 0
+        if linear.bias is not None:
+            bias_fraction = min(fraction, fraction_for(float(np.abs(linear.bias).max(initial=0.0)), BIAS_BITS))
+            bias_shift = fraction - bias_fraction
+            bias = quantise(linear.bias, Format(BIAS_BITS, bias_fraction))
+        self._prove_no_overflow(weight, bias, bias_shift)
+        if key is not None and key in self._packed:
+            first, beats = self._packed[key]
+            return first, beats, bias_shift
+        packed = pack_linear(self.design, weight, bias)
+        first, beats = self._weight_beats, packed.shape[1]
+        self._weights.append(packed)
+        self._weight_beats += beats
+        if key is not None:
+            self._packed[key] = first, beats
+        return first, beats, bias_shift
+
+    def _prove_no_overflow(self, weight: Integers, bias: Integers | None, bias_shift: int) -> None:
+        """The largest sum that any input can give must fit the accumulator, bias included."""
+        largest = np.abs(weight).sum(axis=1) << (self.design.knobs.activation_bits - 1)
+        if bias is not None:
+            largest = largest + (np.abs(bias) << bias_shift)
+        limit = 1 << (self.design.accumulator_bits - 1)
+        if largest.max(initial=0) >= limit:
+            raise ProgramError(
+                f"a layer's sums reach {int(largest.max())}, beyond the accumulator's {limit}",
+                "pin fewer fractional bits for its weights, or raise max_hidden, which widens the accumulator",
+            )
+
+    def _check_limit(self, what: str, value: int, knob: str, limit: int) -> None:
+        if value > limit:
+            raise CapacityError(
+                f"the network has {value} {what}, but the design holds {limit}", f"raise the knob {knob} to {value}"
+            )
+
+    def _add(
+        self,
+        operation: Operation,
+        source: Place | None = None,
+        destination: Place | None = None,
+        operand: Place | None = None,
+        operand_rows: int = 0,
+    ) -> None:
+        fields: dict[str, int] = {}
+        for name, place in (("source", source), ("destination", destination)):
+            if place is not None:
+                rows = self.blocks(operation.tokens) if operation.expert < 0 else 0
+                self._check_fits(place, rows)
+                fields |= {f"{name}_block": place.block, f"{name}_stride": place.stride, f"{name}_word": place.word}
+        if operand is not None:
+            self._check_fits(operand, self.blocks(operand_rows))
+            fields |= {
+                "operand_stride": operand.stride,
+                "operand_word": operand.word,
+                "operand_blocks": self.blocks(operand_rows),
+            }
+        if operation.kind == number("PRODUCT"):
+            limit = self.design.max_in_words
+            if operation.in_words > limit:
+                raise CapacityError(
+                    f"a product has {operation.in_words} words of inputs, but the weight buffer holds {limit}",
+                    "raise max_hidden or max_dim",
+                )
+        self.operations.append(replace(operation, **fields))
+
+    def _check_fits(self, place: Place, blocks: int) -> None:
+        depth = self.design.memory_depths[place.memory]
+        needed = (place.block + blocks) * place.stride
+        if needed > depth:
+            raise CapacityError(
+                f"the {place.memory} memory holds {depth} words, but a matrix of {blocks} blocks of tokens by "
+                f"{place.stride} words needs {needed}",
+                "raise the knob that bounds it: max_tokens, max_dim, max_query, max_cache or max_hidden",
+            )
+
+
+def _score_shift(form: Format) -> int:
+    return tables.EXP_POSITION_BITS - form.fraction
+
+
+def _path_from(memory: str) -> int:
+    return next(i for i, (source, _) in enumerate(PATHS) if source == memory)
+
+
+def _path_to(memory: str) -> int:
+    return next(i for i, (_, destination) in enumerate(PATHS) if destination == memory)

@@ -1,0 +1,131 @@
+"""The layer descriptor: one operation of the engine, as 32-bit words in DDR.
+
+This list is the only place that knows the layout: the packer writes by it, and `operation.h` is rendered from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KINDS = {
+    "LOAD": "DDR to an activation memory",
+    "STORE": "an activation memory to DDR",
+    "NORMALISE": "LayerNorm without gain and offset",
+    "GATHER": "the tokens of an expert's queue, side by side",
+    "PRODUCT": "tokens times weights, keys or values",
+    "ROUTE": "router logits to token queues",
+    "STORE_ROUTES": "the last routes to DDR",
+    "END": "the end of the program; made by the engine itself",
+}
+OPERANDS = {
+    "WEIGHTS": "from DDR",
+    "KEYS": "key memory: the product is a matrix of attention scores",
+    "VALUES": "value memory: the first operand is a softmax of scores",
+}
+FLAGS = {
+    "BIAS": "every output tile begins with its biases",
+    "ACCUMULATE": "add to the destination instead of replacing it",
+    "SCATTER": "rows go to the tokens of the expert's queue",
+    "SCALE": "rows are scaled: by the softmax sum, or by the expert's score",
+    "GELU": "apply GELU",
+    "WIDE": "transferred values take 32 bits instead of 16",
+    "CONSTANT": "load from the constants instead of the image",
+    "SOFTMAX_AFTER_TOP_K": "scores are a softmax over the chosen experts only",
+}
+STATUSES = {
+    "DONE": "the program ran to its end",
+    "WRONG_DESIGN": "the program is damaged or was compiled for another design; nothing ran",
+    "PROGRAM_TOO_LONG": "no END within the largest number of operations",
+}
+# Source and destination memory of an operation. A product with keys or values has the cache as a third.
+PATHS = (
+    ("residual", "normed"),
+    ("residual", "hidden"),
+    ("normed", "query"),
+    ("normed", "hidden"),
+    ("normed", "cache"),
+    ("query", "hidden"),
+    ("query", "residual"),
+    ("hidden", "query"),
+    ("hidden", "residual"),
+)
+MEMORIES = ("residual", "normed", "query", "hidden", "cache")
+
+MAGIC = 0x4D4F4545  # "EEOM"
+VERSION = 1
+OPERATION_WORDS = 48
+HEADER_MAGIC, HEADER_VERSION, HEADER_DESIGN, HEADER_OPERATIONS, HEADER_FRAMES, HEADER_CHECKSUM = 0, 1, 2, 4, 5, 8
+MAX_OPERATIONS = 1 << 20
+
+
+def _word(meaning: str, default: int = 0) -> int:
+    return field(default=default, metadata={"meaning": meaning})  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation. Fields stand in the order of the words in DDR; each is a signed 32-bit number.
+
+    A matrix of R rows and C columns lies in a memory as blocks of tokens_parallel rows; `stride` is the number of words
+    a row, `word` the first one, `block` the first block.
+    """
+
+    kind: int = _word("what to do")
+    path: int = _word("source and destination memory")
+    flags: int = _word("modifiers")
+    operand: int = _word("second operand of a product")
+    tokens: int = _word("rows; of a queue, whatever it holds")
+    blocks: int = _word("blocks of rows, padded to the shortest that the softmax pipeline allows")
+    in_words: int = _word("words of the inner dimension")
+    out_tiles: int = _word("output tiles")
+    source_block: int = _word("first block of the source")
+    source_stride: int = _word("words a row of the source")
+    source_word: int = _word("first word of the source")
+    destination_block: int = _word("first block of the destination")
+    destination_stride: int = _word("words a row of the destination")
+    destination_word: int = _word("first word of the destination")
+    operand_word: int = _word("first word of the keys or values")
+    operand_stride: int = _word("words a row of the keys or values")
+    operand_blocks: int = _word("blocks of the keys or values")
+    keys: int = _word("keys of a row of scores; those beyond do not exist")
+    expert: int = _word("expert whose queue gives the rows, or -1", -1)
+    weight_first: int = _word("first beat of the weights, at every port")
+    weight_beats: int = _word("beats of weights, at every port")
+    bias_shift: int = _word("left shift of a bias to the accumulator's binary point")
+    term_shift: int = _word("right shift of a sum before its first rounding")
+    out_shift: int = _word("right shift before the last rounding")
+    old_shift: int = _word("right shift of a destination that is added to")
+    score_shift: int = _word("left shift of a difference of scores to the exponential's binary point")
+    transfer_first: int = _word("first beat in DDR of what is loaded or stored")
+    transfer_beats: int = _word("beats of what is loaded or stored")
+    features: int = _word("features of a token (LayerNorm)")
+    inverse_features: int = _word("2^x / features, for the mean")
+    inverse_shift: int = _word("right shift of the mean")
+    eps_high: int = _word("features^2 eps in squared steps of the source, upper bits")
+    eps_low: int = _word("the same, lower 31 bits")
+    normal_fraction: int = _word("fractional bits of a normalised value")
+    expert_first: int = _word("first expert that the task may choose")
+    expert_end: int = _word("expert behind the last that the task may choose")
+    score_threshold: int = _word("scores that are not larger become 0")
+    top_k: int = _word("experts a token")
+    status: int = _word("outcome of the program, in its END operation")
+
+
+def bit(flag: str) -> int:
+    """Value of a flag by name."""
+    return 1 << list(FLAGS).index(flag)
+
+
+def number(kind: str) -> int:
+    """Value of a kind by name."""
+    return list(KINDS).index(kind)
+
+
+def operand_number(operand: str) -> int:
+    """Value of an operand by name."""
+    return list(OPERANDS).index(operand)
+
+
+def path_number(source: str, destination: str) -> int:
+    """Value of a path by its memories."""
+    return PATHS.index((source, destination))

@@ -1,0 +1,140 @@
+"""Program and weight files: little-endian, checksummed, each with the identity of the design that it was made for.
+
+`program.bin`   header of 48 32-bit words, then 48 words an operation; exactly what the engine reads.
+`weights.bin`   header of 16 32-bit words, then the region of every weight port, then the constants.
+
+Words of the program's header: 0 magic, 1 version, 2-3 design identity, 4 operations, 5 frames, 8 CRC-32 of the
+operations, 9 CRC-32 of the weight file's contents. Words of the weight file's header: 0 magic, 1 version, 2-3 design
+identity, 4 ports, 5 beats a port, 6 beats of constants, 7 bytes of a beat, 8 CRC-32 of everything behind the header.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import ProgramError
+from edgemoe_gen.program import descriptor as d
+from edgemoe_gen.program.compile import Program
+from edgemoe_gen.program.pack import Bytes
+
+WEIGHT_MAGIC = 0x574F4545  # "EEOW"
+WEIGHT_HEADER_WORDS = 16
+WEIGHT_CHECKSUM_WORD = 9
+
+Words = NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """Contents of a weight file: `weights` [ports, beats, bytes of a beat], `constants` [beats, bytes of a beat]."""
+
+    weights: Bytes
+    constants: Bytes
+
+
+def program_words(program: Program) -> Words:
+    """The program as the engine reads it, header included."""
+    operations = np.zeros((len(program.operations), d.OPERATION_WORDS), np.int32)
+    for row, operation in zip(operations, program.operations, strict=True):
+        values = astuple(operation)
+        row[: len(values)] = values
+    header = np.zeros(d.OPERATION_WORDS, np.uint32)
+    header[d.HEADER_MAGIC] = d.MAGIC
+    header[d.HEADER_VERSION] = d.VERSION
+    header[d.HEADER_DESIGN : d.HEADER_DESIGN + 2] = _identity(program.design)
+    header[d.HEADER_OPERATIONS] = len(program.operations)
+    header[d.HEADER_FRAMES] = len(program.frames)
+    header[d.HEADER_CHECKSUM] = zlib.crc32(operations.astype("<i4").tobytes())
+    header[WEIGHT_CHECKSUM_WORD] = _weight_checksum(program.weights, program.constants)
+    return np.concatenate([header, operations.view(np.uint32).reshape(-1)])
+
+
+def program_bytes(program: Program) -> bytes:
+    """`program.bin`."""
+    return program_words(program).astype("<u4").tobytes()
+
+
+def weight_bytes(program: Program) -> bytes:
+    """`weights.bin`."""
+    header = np.zeros(WEIGHT_HEADER_WORDS, np.uint32)
+    ports, beats, beat_bytes = program.weights.shape
+    header[0], header[1] = WEIGHT_MAGIC, d.VERSION
+    header[2:4] = _identity(program.design)
+    header[4:8] = ports, beats, program.constants.shape[0], beat_bytes
+    header[8] = _weight_checksum(program.weights, program.constants)
+    return header.astype("<u4").tobytes() + program.weights.tobytes() + program.constants.tobytes()
+
+
+def read_program(path: Path, design: Design) -> Words:
+    """Words of a program file.
+
+    Raises:
+        ProgramError: the file is missing, damaged, or made for another design; names the file.
+    """
+    data = _read(path)
+    words = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
+    if words.size < d.OPERATION_WORDS or words[d.HEADER_MAGIC] != d.MAGIC:
+        raise ProgramError(f"{path} is not a program of edgemoe-gen")
+    _check_identity(path, words[d.HEADER_DESIGN : d.HEADER_DESIGN + 2], design)
+    operations = int(words[d.HEADER_OPERATIONS])
+    if len(data) != 4 * d.OPERATION_WORDS * (1 + operations):
+        raise ProgramError(f"{path} has {len(data)} bytes, but its {operations} operations need "
+                           f"{4 * d.OPERATION_WORDS * (1 + operations)}", "build it again")  # fmt: skip
+    if zlib.crc32(data[4 * d.OPERATION_WORDS :]) != words[d.HEADER_CHECKSUM]:
+        raise ProgramError(f"{path} is damaged: its checksum does not match", "build it again")
+    return words.astype(np.uint32)
+
+
+def read_weights(path: Path, design: Design, program: Words | None = None) -> WeightFile:
+    """Contents of a weight file; with `program`, also that they belong together.
+
+    Raises:
+        ProgramError: the file is missing, damaged, or made for another design or program; names the file.
+    """
+    data = _read(path)
+    size = 4 * WEIGHT_HEADER_WORDS
+    header = np.frombuffer(data[:size], "<u4") if len(data) >= size else np.zeros(WEIGHT_HEADER_WORDS, np.uint32)
+    if header[0] != WEIGHT_MAGIC:
+        raise ProgramError(f"{path} is not a weight file of edgemoe-gen")
+    _check_identity(path, header[2:4], design)
+    ports, beats, constants, beat_bytes = (int(v) for v in header[4:8])
+    needed = size + (ports * beats + constants) * beat_bytes
+    if len(data) != needed:
+        raise ProgramError(f"{path} has {len(data)} bytes, but its header asks for {needed}", "build it again")
+    body = np.frombuffer(data[size:], np.uint8)
+    if zlib.crc32(body.tobytes()) != header[8]:
+        raise ProgramError(f"{path} is damaged: its checksum does not match", "build it again")
+    if program is not None and program[WEIGHT_CHECKSUM_WORD] != header[8]:
+        raise ProgramError(f"{path} holds the weights of another program", "use the files of one build together")
+    split = ports * beats * beat_bytes
+    return WeightFile(body[:split].reshape(ports, beats, beat_bytes), body[split:].reshape(constants, beat_bytes))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ProgramError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _identity(design: Design) -> tuple[int, int]:
+    return design.identity & 0xFFFFFFFF, design.identity >> 32
+
+
+def _check_identity(path: Path, words: Words, design: Design) -> None:
+    found = int(words[0]) | int(words[1]) << 32
+    if found != design.identity:
+        raise ProgramError(
+            f"{path} was made for design {found:016x}, but this is design {design.identity:016x}",
+            "build it again for this design",
+        )
+
+
+def _weight_checksum(weights: Bytes, constants: Bytes) -> int:
+    return zlib.crc32(constants.tobytes(), zlib.crc32(weights.tobytes()))

@@ -1,0 +1,92 @@
+"""Packing: integers to beats of DDR, in the order in which the engine asks for them.
+
+Weights go to all weight ports at once: beat i of every port belongs to the same cycle. So each port reads one
+contiguous region, in bursts, and no value ever needs rearranging on the chip.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.design.design import BIAS_BITS, ceil_div
+
+Integers = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+
+
+def pack_fields(values: Integers, bits: int, beat_bytes: int) -> Bytes:
+    """Packs rows of signed integers as fields of `bits`, from the least significant end of a beat.
+
+    Args:
+        values: [..., fields of one beat].
+        bits: width of a field.
+        beat_bytes: bytes of a beat.
+
+    Returns:
+        [..., beat_bytes].
+    """
+    if bits in (16, 32) and values.shape[-1] * bits == beat_bytes * 8:
+        return np.ascontiguousarray(values.astype(f"<i{bits // 8}")).view(np.uint8)
+    places = (values[..., None] >> np.arange(bits)) & 1
+    flat = places.reshape(*values.shape[:-1], -1).astype(np.uint8)
+    padding = [(0, 0)] * (flat.ndim - 1) + [(0, beat_bytes * 8 - flat.shape[-1])]
+    return np.packbits(np.pad(flat, padding), axis=-1, bitorder="little")
+
+
+def pack_linear(design: Design, weight: Integers, bias: Integers | None) -> Bytes:
+    """Weights of one product in the order of use.
+
+    For every output tile: its biases, then for every word of inputs the tile [in][out], cut into parts.
+
+    Args:
+        design: gives the geometry.
+        weight: [outputs, inputs].
+        bias: [outputs] or None.
+
+    Returns:
+        [ports, beats, bytes of a beat].
+    """
+    k = design.knobs
+    tiles, words = ceil_div(weight.shape[0], k.out_parallel), ceil_div(weight.shape[1], k.in_parallel)
+    padded = np.zeros((tiles * k.out_parallel, words * k.in_parallel), np.int64)
+    padded[: weight.shape[0], : weight.shape[1]] = weight
+    ordered = padded.reshape(tiles, k.out_parallel, words, k.in_parallel).transpose(0, 2, 3, 1)
+    lanes = np.zeros((tiles, words, design.operand_parts * design.part_values), np.int64)
+    lanes[:, :, : k.out_parallel * k.in_parallel] = ordered.reshape(tiles, words, -1)
+    fields = lanes.reshape(tiles, words * design.operand_parts, k.weight_ports, design.weights_per_beat)
+    beats = pack_fields(fields, k.weight_bits, design.beat_bytes)
+    if bias is not None:
+        per_step = design.biases_per_beat * k.weight_ports
+        steps = np.zeros((tiles, design.bias_beats * per_step), np.int64)
+        flat = np.zeros(tiles * k.out_parallel, np.int64)
+        flat[: bias.shape[0]] = bias
+        steps[:, : k.out_parallel] = flat.reshape(tiles, k.out_parallel)
+        bias_fields = steps.reshape(tiles, design.bias_beats, k.weight_ports, design.biases_per_beat)
+        beats = np.concatenate([pack_fields(bias_fields, BIAS_BITS, design.beat_bytes), beats], axis=1)
+    return np.ascontiguousarray(beats.transpose(2, 0, 1, 3)).reshape(k.weight_ports, -1, design.beat_bytes)
+
+
+def pack_words(design: Design, values: Integers, bits: int) -> Bytes:
+    """A matrix as the engine loads it: row after row, each padded to whole words.
+
+    Args:
+        design: gives the geometry.
+        values: [tokens, columns].
+        bits: 16 or 32, the width of a value in DDR.
+
+    Returns:
+        [beats, bytes of a beat].
+    """
+    words = ceil_div(values.shape[1], design.knobs.in_parallel)
+    padded = np.zeros((values.shape[0], words * design.knobs.in_parallel), np.int64)
+    padded[:, : values.shape[1]] = values
+    fields = padded.reshape(-1, design.knobs.port_bits // bits)
+    return pack_fields(fields, bits, design.beat_bytes).reshape(-1, design.beat_bytes)
+
+
+def unpack_words(design: Design, beats: Bytes, tokens: int, columns: int) -> Integers:
+    """What a STORE operation left: 32-bit values, row after row; returns [tokens, columns]."""
+    values = beats.reshape(-1).view("<i4").reshape(tokens, -1)
+    return values[:, :columns].astype(np.int64)

@@ -1,0 +1,1 @@
+"""C simulation: compiles the rendered sources and runs programs on them."""

@@ -1,0 +1,159 @@
+"""Runs programs on a compiled engine, and turns its result buffer back into matrices."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.numerics.fixed import Integers, dequantise
+from edgemoe_gen.program.builder import Region
+from edgemoe_gen.program.compile import Program, pack_image
+from edgemoe_gen.program.descriptor import STATUSES
+from edgemoe_gen.program.file import WeightFile, program_words
+from edgemoe_gen.program.pack import Bytes, unpack_words
+from edgemoe_gen.sim.compiler import Build, compile_library
+
+_BYTES = ctypes.POINTER(ctypes.c_uint8)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes that crossed each AXI port in one run, counted by the simulation's memory model."""
+
+    program: int
+    weights: int
+    constants: int
+    image: int
+    result: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.program + self.weights + self.constants + self.image + self.result
+
+
+@dataclass(frozen=True)
+class Run:
+    """Outcome of a run: the result buffer and what crossed the ports."""
+
+    result: Bytes
+    traffic: Traffic
+
+
+class Engine:
+    """A compiled design. One at a time runs in a process: its memories are static, as on the chip."""
+
+    def __init__(self, design: Design, library: Path) -> None:
+        self.design = design
+        self._library = ctypes.CDLL(str(library))
+        self._library.edgemoe_message.restype = ctypes.c_char_p
+
+    @classmethod
+    def compile(cls, design: Design, build: Build | None = None) -> Engine:
+        """Renders and compiles a design, or takes it from the cache."""
+        return cls(design, compile_library(render_sources(design), build))
+
+    def run(self, program: NDArray[np.uint32], weights: WeightFile, image: Bytes, result_beats: int) -> Run:
+        """Runs a program.
+
+        Args:
+            program: words, header included.
+            weights: contents of the weight file.
+            image: [beats, bytes of a beat].
+            result_beats: size of the result buffer.
+
+        Raises:
+            SimulationError: the engine refuses the program or fails; says why.
+        """
+        beat_bytes = self.design.beat_bytes
+        result = np.zeros((result_beats, beat_bytes), np.uint8)
+        words = np.ascontiguousarray(program, "<u4")
+        ports = [np.ascontiguousarray(port) for port in weights.weights]
+        constants, image = np.ascontiguousarray(weights.constants), np.ascontiguousarray(image)
+        pointers = (_BYTES * len(ports))(*(_pointer(port) for port in ports))
+        traffic = (ctypes.c_uint64 * 5)()
+        status = self._library.edgemoe_simulate(
+            _pointer(words), ctypes.c_uint64(words.nbytes // beat_bytes),
+            pointers, ctypes.c_uint64(ports[0].shape[0]),
+            _pointer(constants), ctypes.c_uint64(constants.shape[0]),
+            _pointer(image), ctypes.c_uint64(image.shape[0]),
+            _pointer(result), ctypes.c_uint64(result_beats), traffic,
+        )  # fmt: skip
+        if status < 0:
+            raise SimulationError(f"C simulation failed: {self._library.edgemoe_message().decode()}")
+        if status > 0:
+            name, meaning = list(STATUSES.items())[status]
+            raise SimulationError(f"the engine ended with {name}: {meaning}")
+        return Run(result, Traffic(*(int(beats) * beat_bytes for beats in traffic)))
+
+    def run_program(self, program: Program, image: Bytes) -> Run:
+        """Runs a program that has just been compiled."""
+        return self.run(program_words(program), WeightFile(program.weights, program.constants), image, program.result_beats)
+
+    def evaluate(self, function: str, *arguments: Integers | int, outputs: int = 1) -> list[Integers]:
+        """Evaluates `gelu`, `exp2`, `reciprocal` or `reciprocal_root` on arrays of integers; arrays of the same size."""
+        arrays = [np.ascontiguousarray(a, np.int64) if isinstance(a, np.ndarray) else a for a in arguments]
+        size = next(a.size for a in arrays if isinstance(a, np.ndarray))
+        results = [np.zeros(size, np.int64) for _ in range(outputs)]
+        values = [a.ctypes.data_as(ctypes.c_void_p) if isinstance(a, np.ndarray) else ctypes.c_int(a) for a in arrays]
+        targets = [r.ctypes.data_as(ctypes.c_void_p) for r in results]
+        getattr(self._library, f"edgemoe_{function}")(*values, *targets, ctypes.c_uint64(size))
+        return results
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """One frame's results as values: the engine's counterpart of the reference's."""
+
+    task: str
+    tokens: NDArray[np.float64]
+    blocks: NDArray[np.float64] | None
+    experts: NDArray[np.int64] | None
+    scores: NDArray[np.float64] | None
+
+
+def run_frames(
+    engine: Engine, program: Program, spec: ModelSpec, images: Sequence[NDArray[np.float32]]
+) -> tuple[list[FrameResult], Traffic]:
+    """Runs one picture [3, H, W] a frame of the program."""
+    run = engine.run_program(program, pack_image(program, spec, images))
+    results = []
+    for frame in program.frames:
+        taps = [region for name, region in frame.regions.items() if name.startswith("blocks.")]
+        routes = [region for name, region in frame.regions.items() if name.startswith("routes.")]
+        experts = [_routes(run, region) for region in routes]
+        results.append(
+            FrameResult(
+                frame.task,
+                matrix(run, engine.design, frame.regions["tokens"]),
+                np.stack([matrix(run, engine.design, region) for region in taps]) if taps else None,
+                np.stack([e for e, _ in experts]) if experts else None,
+                np.stack([s for _, s in experts]) if experts else None,
+            )
+        )
+    return results, run.traffic
+
+
+def matrix(run: Run, design: Design, region: Region) -> NDArray[np.float64]:
+    """Values of a stored matrix [tokens, columns]."""
+    beats = run.result[region.first : region.first + region.beats]
+    return dequantise(unpack_words(design, beats, region.tokens, region.columns), region.form)
+
+
+def _routes(run: Run, region: Region) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    beats = np.ascontiguousarray(run.result[region.first : region.first + region.beats])
+    words = beats.view("<i4").reshape(region.tokens, region.columns, -1).astype(np.int64)
+    return words[:, :, 0], dequantise(words[:, :, 1], region.form)
+
+
+def _pointer(array: NDArray[np.generic]) -> ctypes._Pointer[ctypes.c_uint8]:
+    return array.ctypes.data_as(_BYTES)

@@ -1,0 +1,67 @@
+// Rounding, saturation and table look-up: the only three ways in which this design loses bits.
+#pragma once
+
+#include "types.h"
+
+namespace edgemoe {
+
+// Product of an activation and an operand, exact.
+inline product_t multiply_exact(act_t a, operand_t b) {
+#pragma HLS INLINE
+#ifdef EDGEMOE_PLAIN_INTEGERS
+  return static_cast<product_t>(a) * b;
+#else
+  return a * b;
+#endif
+}
+
+// value * 2^-shift, rounded to nearest with ties towards +infinity; a negative shift multiplies.
+template <int BITS>
+inline sint<BITS> round_shift(sint<BITS> value, int shift) {
+#pragma HLS INLINE
+  if (shift > 0) return static_cast<sint<BITS>>((value + (sint<BITS>(1) << (shift - 1))) >> shift);
+  return static_cast<sint<BITS>>(value * (sint<BITS>(1) << -shift));
+}
+
+// Clips to TO_BITS signed bits.
+template <int TO_BITS, typename T>
+inline sint<TO_BITS> saturate(T value) {
+#pragma HLS INLINE
+  const T high = (T(1) << (TO_BITS - 1)) - 1;
+  const T low = -(T(1) << (TO_BITS - 1));
+  if (value > high) return static_cast<sint<TO_BITS>>(high);
+  if (value < low) return static_cast<sint<TO_BITS>>(low);
+  return static_cast<sint<TO_BITS>>(value);
+}
+
+// Linear interpolation in a table of equal segments: `position` has REST_BITS bits below the segment's index.
+template <int REST_BITS, int VALUE_BITS, typename T, int ENTRIES>
+inline sint<VALUE_BITS> interpolate(const T (&table)[ENTRIES], sint<32> position) {
+#pragma HLS INLINE
+  constexpr int STEP_BITS = VALUE_BITS + REST_BITS + 2;
+  const int index = static_cast<int>(position >> REST_BITS);
+  const sint<REST_BITS + 1> rest = static_cast<sint<REST_BITS + 1>>(position & ((1 << REST_BITS) - 1));
+  const sint<VALUE_BITS> here = table[index];
+  const sint<VALUE_BITS + 1> rise = table[index + 1] - here;
+  const sint<STEP_BITS> step = sint<STEP_BITS>(rise) * rest;
+  return static_cast<sint<VALUE_BITS>>(here + round_shift<STEP_BITS>(step, REST_BITS));
+}
+
+// Number of bits up to the highest set one: floor(log2(value)) for value >= 1.
+template <int BITS>
+inline int highest_bit(sint<BITS> value) {
+#pragma HLS INLINE
+#ifdef EDGEMOE_PLAIN_INTEGERS
+  return 63 - __builtin_clzll(static_cast<unsigned long long>(value) | 1);
+#else
+  int highest = 0;
+highest_bits:
+  for (int bit = 0; bit < BITS; ++bit) {
+#pragma HLS UNROLL
+    if (value[bit]) highest = bit;
+  }
+  return highest;
+#endif
+}
+
+}  // namespace edgemoe

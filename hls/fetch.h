@@ -1,0 +1,133 @@
+// The movers between DDR and the engine: program, weights, input and result, each with a port of its own.
+#pragma once
+
+#include "fifo.h"
+#include "operation.h"
+#include "port.h"
+#include "types.h"
+
+#include <cstdint>
+
+namespace edgemoe {
+
+// Checks that the program was compiled for this very design, then hands every operation to all who follow it.
+// Rate: one beat an iteration, II = 1; OPERATION_BEATS iterations an operation. A program of another design runs as an
+// empty one whose END operation carries the error.
+inline void read_program(read_port_t program, fifo<operation_t> (&weight_orders)[WEIGHT_PORTS],
+                         fifo<operation_t> &input_orders, fifo<operation_t> &orders, fifo<operation_t> &output_orders) {
+  std::uint32_t words[OPERATION_WORDS];
+#pragma HLS ARRAY_PARTITION variable = words complete
+
+header_beats:
+  for (int beat = 0; beat < OPERATION_BEATS; ++beat) {
+#pragma HLS PIPELINE II = 1
+    const beat_t value = program[beat];
+  header_words:
+    for (int w = 0; w < BEAT_BITS / 32; ++w) {
+#pragma HLS UNROLL
+      words[beat * (BEAT_BITS / 32) + w] = beat_word(value, w);
+    }
+  }
+  const bool fits = words[HEADER_MAGIC_WORD] == PROGRAM_MAGIC && words[HEADER_DESIGN_WORD] == DESIGN_ID_LOW &&
+                    words[HEADER_DESIGN_WORD + 1] == DESIGN_ID_HIGH;
+  const int operations = fits ? static_cast<int>(words[HEADER_OPERATIONS_WORD]) : 0;
+  const int iterations = operations * OPERATION_BEATS;
+  int beat = 0;
+
+program_beats:
+  for (int i = 0; i < iterations; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+    const beat_t value = program[OPERATION_BEATS + i];
+  program_words:
+    for (int w = 0; w < BEAT_BITS / 32; ++w) {
+#pragma HLS UNROLL
+      words[beat * (BEAT_BITS / 32) + w] = beat_word(value, w);
+    }
+    if (beat == OPERATION_BEATS - 1) {
+      const operation_t op = decode_operation(words);
+    order_ports:
+      for (int port = 0; port < WEIGHT_PORTS; ++port) {
+#pragma HLS UNROLL
+        weight_orders[port].write(op);
+      }
+      input_orders.write(op);
+      orders.write(op);
+      output_orders.write(op);
+    }
+    beat = beat == OPERATION_BEATS - 1 ? 0 : beat + 1;
+  }
+
+  operation_t end = {};
+  end.kind = KIND_END;
+  end.status = fits ? STATUS_DONE : STATUS_WRONG_DESIGN;
+end_ports:
+  for (int port = 0; port < WEIGHT_PORTS; ++port) {
+#pragma HLS UNROLL
+    weight_orders[port].write(end);
+  }
+  input_orders.write(end);
+  orders.write(end);
+  output_orders.write(end);
+}
+
+// Runs ahead of the computation, as far as the FIFO behind it is deep: the weights of every operation, in order, once.
+// Rate: one beat an iteration, II = 1.
+inline void fetch_weights(read_port_t weights, fifo<operation_t> &orders, fifo<beat_t> &beats) {
+weight_operations:
+  for (int operation = 0; operation < MAX_OPERATIONS; ++operation) {
+#pragma HLS LOOP_TRIPCOUNT max = MAX_OPERATIONS
+    const operation_t op = orders.read();
+    if (op.kind == KIND_END) break;
+  weight_burst:
+    for (int beat = 0; beat < op.weight_beats; ++beat) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+      beats.write(weights[op.weight_first + beat]);
+    }
+  }
+}
+
+// Rate: one beat an iteration, II = 1. Images, and constants such as position embeddings.
+inline void fetch_input(read_port_t image, read_port_t constants, fifo<operation_t> &orders, fifo<beat_t> &beats) {
+input_operations:
+  for (int operation = 0; operation < MAX_OPERATIONS; ++operation) {
+#pragma HLS LOOP_TRIPCOUNT max = MAX_OPERATIONS
+    const operation_t op = orders.read();
+    if (op.kind == KIND_END) break;
+    if (op.kind == KIND_LOAD) {
+      const bool constant = (op.flags & FLAG_CONSTANT) != 0;
+    input_burst:
+      for (int beat = 0; beat < op.transfer_beats; ++beat) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+        beats.write(constant ? constants[op.transfer_first + beat] : image[op.transfer_first + beat]);
+      }
+    }
+  }
+}
+
+// Rate: one beat an iteration, II = 1. The status is written last: it says that the result is complete.
+inline void write_result(write_port_t result, fifo<operation_t> &orders, fifo<beat_t> &beats, int *status) {
+  int outcome = STATUS_PROGRAM_TOO_LONG;
+output_operations:
+  for (int operation = 0; operation < MAX_OPERATIONS; ++operation) {
+#pragma HLS LOOP_TRIPCOUNT max = MAX_OPERATIONS
+    const operation_t op = orders.read();
+    if (op.kind == KIND_END) {
+      outcome = op.status;
+      break;
+    }
+    if (op.kind == KIND_STORE || op.kind == KIND_STORE_ROUTES) {
+    output_burst:
+      for (int beat = 0; beat < op.transfer_beats; ++beat) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+        result[op.transfer_first + beat] = beats.read();
+      }
+    }
+  }
+  *status = outcome;
+}
+
+}  // namespace edgemoe

@@ -1,0 +1,96 @@
+// LayerNorm in one pass over a token, and the plain copy that loads, stores and gathers share with it.
+#pragma once
+
+#include "fifo.h"
+#include "functions.h"
+#include "operation.h"
+#include "types.h"
+
+namespace edgemoe {
+
+// What LayerNorm needs to know of a token: result = (x - mean) * mantissa * 2^-shift, in integers.
+struct moments_t {
+  centred_t mean;       // MEAN_FRACTION more fractional bits than x
+  mantissa_t mantissa;
+  sint<8> shift;
+};
+
+// Mean and normalising factor from the sums over n features, S = sum(x) and Q = sum(x^2):
+// variance = (n Q - S^2) / n^2, exact in integers (Ba et al., arXiv 1607.06450, section 3); the program gives n^2 eps.
+inline moments_t moments(const operation_t op, feature_sum_t sum, square_sum_t squares) {
+#pragma HLS INLINE
+  const variance_t eps = static_cast<variance_t>((variance_t(op.eps_high) << 31) + op.eps_low);
+  const variance_t spread = static_cast<variance_t>(variance_t(op.features) * squares - variance_t(sum) * sum + eps);
+  const rsqrt_t root = reciprocal_root(spread);
+  const sint<RSQRT_GAIN_BITS> gain = sint<RSQRT_GAIN_BITS>(root.mantissa) * op.features;
+  const int surplus = highest_bit<RSQRT_GAIN_BITS>(gain) - (MANTISSA_BITS - 2);
+  moments_t result;
+  result.mean = static_cast<centred_t>(round_shift<64>(sint<64>(sum) * op.inverse_features, op.inverse_shift));
+  result.mantissa = saturate<MANTISSA_BITS>(round_shift<RSQRT_GAIN_BITS>(gain, surplus));
+  result.shift = root.exponent + RSQRT_FRACTION + MEAN_FRACTION - surplus - op.normal_fraction;
+  return result;
+}
+
+// Rate: one word an iteration, II = 1; tokens x in_words iterations.
+// Takes the sums while a token passes; the words wait in the FIFO behind until they are complete.
+inline void measure_tokens(const operation_t op, fifo<word_t> &words, fifo<word_t> &measured,
+                           fifo<moments_t> &token_moments) {
+  if (op.kind == KIND_PRODUCT) return;
+  const int iterations = op.tokens * op.in_words;
+  feature_sum_t sum = 0;
+  square_sum_t squares = 0;
+  int word = 0;
+
+measure_words:
+  for (int i = 0; i < iterations; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+    const word_t values = words.read();
+    feature_sum_t word_sum = 0;
+    square_sum_t word_squares = 0;
+  sum_lanes:
+    for (int lane = 0; lane < IN_PARALLEL; ++lane) {
+#pragma HLS UNROLL
+      // Features beyond the last are zero in memory, so they add nothing to either sum.
+      word_sum += values[lane];
+      word_squares += square_sum_t(values[lane]) * values[lane];
+    }
+    sum = word == 0 ? word_sum : feature_sum_t(sum + word_sum);
+    squares = word == 0 ? word_squares : square_sum_t(squares + word_squares);
+    measured.write(values);
+    if (op.kind == KIND_NORMALISE && word == op.in_words - 1) token_moments.write(moments(op, sum, squares));
+    word = word == op.in_words - 1 ? 0 : word + 1;
+  }
+}
+
+// Rate: one word an iteration, II = 1; tokens x in_words iterations.
+// Gain and offset of LayerNorm are folded into the layers that follow; a copy only moves the binary point.
+inline void apply_moments(const operation_t op, fifo<word_t> &measured, fifo<moments_t> &token_moments,
+                          fifo<word_t> &results) {
+  if (op.kind == KIND_PRODUCT) return;
+  const bool layer_norm = op.kind == KIND_NORMALISE;
+  const int iterations = op.tokens * op.in_words;
+  moments_t token = {};
+  int word = 0;
+
+apply_words:
+  for (int i = 0; i < iterations; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+    const word_t values = measured.read();
+    if (layer_norm && word == 0) token = token_moments.read();
+    word_t result;
+  apply_lanes:
+    for (int lane = 0; lane < IN_PARALLEL; ++lane) {
+#pragma HLS UNROLL
+      const centred_t centred = static_cast<centred_t>(values[lane] * centred_t(1 << MEAN_FRACTION) - token.mean);
+      const finished_t normal = round_shift<FINISHED_BITS>(finished_t(centred) * token.mantissa, token.shift);
+      const finished_t copy = round_shift<FINISHED_BITS>(finished_t(values[lane]), op.out_shift);
+      result[lane] = saturate<ACT_BITS>(layer_norm ? normal : copy);
+    }
+    results.write(result);
+    word = word == op.in_words - 1 ? 0 : word + 1;
+  }
+}
+
+}  // namespace edgemoe

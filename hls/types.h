@@ -1,0 +1,124 @@
+// Number types, in two lives that give the same bits.
+//
+// Under Vitis HLS (and with the open ap_types headers) numbers are ap_int of the exact width. With
+// EDGEMOE_PLAIN_INTEGERS they are the smallest native integer that holds them: the design proves that no value
+// exceeds its width, so both give the same results, and the native ones simulate a frame in a fraction of a second.
+#pragma once
+
+#include "config.h"
+
+#ifdef EDGEMOE_PLAIN_INTEGERS
+#include <cstdint>
+#include <type_traits>
+#else
+#include <ap_int.h>
+#endif
+
+namespace edgemoe {
+
+#ifdef EDGEMOE_PLAIN_INTEGERS
+
+template <int BITS>
+using sint = std::conditional_t<(BITS <= 32), std::int32_t, std::int64_t>;
+
+// One bus word. Vitis sees one wide unsigned integer, the C simulation an array of 32-bit words.
+struct beat_t {
+  std::uint32_t word[BEAT_BITS / 32];
+};
+
+inline std::uint32_t beat_word(const beat_t &beat, int index) { return beat.word[index]; }
+inline void set_beat_word(beat_t &beat, int index, std::uint32_t value) { beat.word[index] = value; }
+
+#else
+
+template <int BITS>
+using sint = ap_int<BITS>;
+
+using beat_t = ap_uint<BEAT_BITS>;
+
+inline unsigned beat_word(const beat_t &beat, int index) {
+#pragma HLS INLINE
+  return beat.range(32 * index + 31, 32 * index).to_uint();
+}
+inline void set_beat_word(beat_t &beat, int index, unsigned value) {
+#pragma HLS INLINE
+  beat.range(32 * index + 31, 32 * index) = value;
+}
+
+#endif
+
+// A signed field of BITS bits, number `index` from the least significant end; fields fill a beat from below and
+// never cross its end.
+template <int BITS>
+inline sint<BITS> beat_field(const beat_t &beat, int index) {
+#pragma HLS INLINE
+#ifdef EDGEMOE_PLAIN_INTEGERS
+  const int low = index * BITS;
+  const int word = low / 32;
+  std::uint64_t window = beat.word[word];
+  if (word + 1 < BEAT_BITS / 32) window |= static_cast<std::uint64_t>(beat.word[word + 1]) << 32;
+  return static_cast<sint<BITS>>(static_cast<std::int64_t>(window << (64 - BITS - low % 32)) >> (64 - BITS));
+#else
+  sint<BITS> value;
+  value.range(BITS - 1, 0) = beat.range(index * BITS + BITS - 1, index * BITS);
+  return value;
+#endif
+}
+
+// A fixed number of values that travel and are stored together.
+template <typename T, int N>
+struct vec {
+  T lane[N];
+  T &operator[](int i) { return lane[i]; }
+  const T &operator[](int i) const { return lane[i]; }
+};
+
+using act_t = sint<ACT_BITS>;            // activations, scores, logits
+using operand_t = sint<OPERAND_BITS>;    // second operand of the compute unit: weights, keys, values
+using product_t = sint<ACT_BITS + OPERAND_BITS>;
+using acc_t = sint<ACC_BITS>;            // sums of products
+using term_t = sint<TERM_BITS>;          // a sum after its first rounding
+using bias_t = sint<BIAS_BITS>;
+using mantissa_t = sint<MANTISSA_BITS>;  // of a row's scale: 1 / sum of a softmax row, or an expert's score
+using finished_t = sint<FINISHED_BITS>;  // a term times a mantissa
+using exp_t = sint<EXP_FRACTION + 2>;
+using exp_sum_t = sint<EXP_SUM_BITS>;    // sum of a softmax row's exponentials
+using gelu_t = sint<TERM_BITS + 3>;
+using centred_t = sint<ACT_BITS + MEAN_FRACTION + 1>;  // LayerNorm: x - mean
+using feature_sum_t = sint<FEATURE_SUM_BITS>;
+using square_sum_t = sint<SQUARE_SUM_BITS>;
+using variance_t = sint<VARIANCE_BITS>;
+
+using word_t = vec<act_t, IN_PARALLEL>;                 // neighbouring features of one token
+using tile_t = vec<word_t, TOKENS_PARALLEL>;            // the same features of neighbouring tokens
+using sums_t = vec<vec<acc_t, OUT_PARALLEL>, TOKENS_PARALLEL>;
+using part_t = vec<operand_t, PART_VALUES>;             // what one cycle brings of an operand tile
+using biases_t = vec<bias_t, OUT_PARALLEL>;
+
+// One activation memory: an address holds the same word of TOKENS_PARALLEL neighbouring tokens, one a lane.
+// Token t, word c of a matrix with `stride` words a token: address (t / TOKENS_PARALLEL) * stride + c,
+// lane t % TOKENS_PARALLEL.
+using memory_row_t = word_t[TOKENS_PARALLEL];
+
+// What a product needs to know of a row: the largest score (softmax) and the factor for the result.
+struct row_scale_t {
+  mantissa_t mantissa;  // MANTISSA_FRACTION fractional bits
+  sint<8> exponent;     // the factor is mantissa * 2^-exponent
+};
+struct row_t {
+  act_t maximum;
+  row_scale_t scale;
+};
+
+// A token's place, kept as block and lane so that no address needs a division.
+struct place_t {
+  sint<TOKEN_BITS> block;
+  sint<8> lane;
+};
+struct route_t {
+  place_t place;
+  sint<EXPERT_BITS> expert;
+  mantissa_t score;
+};
+
+}  // namespace edgemoe
