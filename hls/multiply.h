@@ -38,6 +38,17 @@ multiply_steps:
     if (out_tile >= 0 && step < compute_steps) {
       const tile_t tile = tiles.read();
       const int half = out_tile & 1;
+      if (word == 0) {
+      clear_tokens:
+        for (int token = 0; token < TOKENS_PARALLEL; ++token) {
+#pragma HLS UNROLL
+        clear_outs:
+          for (int out = 0; out < OUT_PARALLEL; ++out) {
+#pragma HLS UNROLL
+            sum[token][out] = 0;
+          }
+        }
+      }
     accumulate_chunks:
       for (int chunk = 0; chunk < OPERAND_CHUNKS; ++chunk) {
 #pragma HLS UNROLL
@@ -51,8 +62,8 @@ multiply_steps:
         accumulate_outs:
           for (int o = 0; o < CHUNK_VALUES; ++o) {
 #pragma HLS UNROLL
-            const acc_t before = word == 0 && in == 0 ? acc_t(0) : sum[token][out + o];
-            sum[token][out + o] = before + multiply_exact(tile[token][in], buffer[half][word][first / PART_VALUES][first % PART_VALUES + o]);
+            sum[token][out + o] +=
+                multiply_exact(tile[token][in], buffer[half][word][first / PART_VALUES][first % PART_VALUES + o]);
           }
         }
       }

@@ -29,8 +29,6 @@ MEMORY_MEANINGS = {
     "hidden": "hidden features, scores, logits, patches",
     "cache": "keys and values",
 }
-# A memory of fewer words than an UltraRAM column holds would waste most of it.
-URAM_DEPTH = 4096
 ORDER_DEPTH = 4
 INPUT_DEPTH = 64
 
@@ -60,7 +58,7 @@ def context(design: Design) -> dict[str, Any]:
         "fields": [{"name": f.name, "meaning": f.metadata["meaning"]} for f in fields(descriptor.Operation)],
         "paths": [_path(source, destination) for source, destination in descriptor.PATHS],
         "memories": [
-            {"name": name, "meaning": MEMORY_MEANINGS[name], "storage": storage(design, name)}
+            {"name": name, "meaning": MEMORY_MEANINGS[name], "storage": design.storage.primitive[name]}
             for name in descriptor.MEMORIES
         ],
         "stream_depths": stream_depths(design),
@@ -69,14 +67,9 @@ def context(design: Design) -> dict[str, Any]:
         "control_ports": [port["name"] for port in axi] + ["status"],
         "order_depth": ORDER_DEPTH,
         "input_depth": INPUT_DEPTH,
-        "weight_storage": "uram" if design.board.uram else "bram",
+        "weight_storage": design.storage.primitive["weight_fifo"],
         "clock_period_ns": f"{1000 / design.knobs.clock_mhz:.3f}",
     }
-
-
-def storage(design: Design, memory: str) -> str:
-    """Primitive that holds an activation memory: `uram` for deep ones on boards that have it, else `bram`."""
-    return "uram" if design.board.uram and design.memory_depths[memory] >= URAM_DEPTH else "bram"
 
 
 def stream_depths(design: Design) -> dict[str, int]:

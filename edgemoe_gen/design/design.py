@@ -13,6 +13,7 @@ from functools import cached_property
 
 from edgemoe_gen.boards import Board
 from edgemoe_gen.design.knobs import Knobs
+from edgemoe_gen.design.storage import StoragePlan, ceil_div, plan_storage
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.resources import resource_folder
@@ -23,11 +24,6 @@ MEAN_FRACTION = 8
 MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles at the earliest
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
-
-
-def ceil_div(a: int, b: int) -> int:
-    """a / b, rounded up."""
-    return -(-a // b)
 
 
 def bits_for(largest: int) -> int:
@@ -162,6 +158,11 @@ class Design:
             "hidden": max(self.blocks * self.hidden_words, ceil_div(MIN_ROWS, self.knobs.tokens_parallel) * self.score_words),
             "cache": self.blocks * self.cache_words,
         }
+
+    @cached_property
+    def storage(self) -> StoragePlan:
+        """Which primitive holds which memory."""
+        return plan_storage(self)
 
     # DDR
 

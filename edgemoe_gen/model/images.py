@@ -1,0 +1,126 @@
+"""Reads a picture into a network's input.
+
+In: PNG or JPEG, or .npy with 8-bit pixels or a ready input. Out: float32 [3, height, width]. Greyscale is copied to
+three channels; an alpha channel is dropped if it is opaque everywhere and refused else; EXIF orientation is not
+applied.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from edgemoe_gen.errors import ImageError
+from edgemoe_gen.model.safe import Array
+from edgemoe_gen.model.spec import ImageSpec
+
+_EIGHT_BIT = ("1", "L", "P", "RGB", "YCbCr", "CMYK", "HSV", "LAB")
+_ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
+
+
+def load_image(path: Path, spec: ImageSpec) -> Array:
+    """A picture as network input.
+
+    Args:
+        path: .npy: uint8 [height, width, 3] or [3, height, width] pixels, or floats [3, height, width] taken as they
+            are; any other name: a picture that Pillow reads.
+        spec: size and normalisation: `(pixel * scale - mean) / std`; pixels of another size are resized if
+            `spec.resize` is "bilinear". A ready input is never resized.
+
+    Returns:
+        float32 [3, height, width].
+
+    Raises:
+        ImageError: unreadable, of another size or kind, or holding NaN.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.exists():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ImageError(f"{path} {what}.", "Give one picture.")
+    if path.suffix != ".npy":
+        return _normalised(_fitted(path, _read_picture(path), spec), spec)
+    values = _read_npy(path)
+    if values.dtype == np.uint8:
+        return _normalised(_fitted(path, _channels_last(path, values), spec), spec)
+    if values.dtype.kind != "f":
+        raise ImageError(f"{path} holds {values.dtype}.", "Give uint8 pixels or a float32 network input.")
+    wanted = (3, spec.height, spec.width)
+    if values.shape != wanted:
+        raise ImageError(
+            f"{path} has the shape {list(values.shape)}, the model takes {list(wanted)}.", "Resize it first."
+        )
+    if not np.isfinite(values).all():
+        raise ImageError(f"{path} holds NaN or infinite values.", "Check where it comes from.")
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(values, np.float32)
+    if not np.isfinite(result).all():
+        raise ImageError(f"{path} holds values out of the range of float32.", "Check where it comes from.")
+    return result
+
+
+def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            picture: Image.Image = opened
+            if picture.mode == "P" and "transparency" in picture.info:
+                picture = picture.convert("RGBA")
+            if picture.mode in _ALPHA:
+                picture = picture.convert("RGBA")
+                if np.asarray(picture)[..., 3].min() < 255:
+                    raise ImageError(f"{path} has transparent pixels.", "Save it without an alpha channel.")
+            elif picture.mode not in _EIGHT_BIT:
+                raise ImageError(
+                    f"{path} does not have 8 bits a channel (mode {picture.mode}).", "Save it as 8-bit RGB."
+                )
+            return np.array(picture.convert("RGB"), dtype=np.uint8)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path} is truncated, damaged or not a picture.", "Give a PNG, JPEG or .npy.") from error
+
+
+def _read_npy(path: Path) -> npt.NDArray[Any]:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError) as error:
+        raise ImageError(
+            f"{path} is truncated, damaged or not a .npy of plain numbers.", "Write it with numpy.save."
+        ) from error
+    if not isinstance(values, np.ndarray):
+        raise ImageError(f"{path} is an archive of arrays, not one array.", "Write it with numpy.save.")
+    return values
+
+
+def _channels_last(path: Path, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    if values.ndim == 3 and values.shape[2] == 3:
+        return values
+    if values.ndim == 3 and values.shape[0] == 3:
+        return values.transpose(1, 2, 0)
+    raise ImageError(
+        f"{path} has the shape {list(values.shape)}.", "Give uint8 pixels as [height, width, 3] or [3, height, width]."
+    )
+
+
+def _fitted(path: Path, pixels: npt.NDArray[np.uint8], spec: ImageSpec) -> npt.NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    if (height, width) == (spec.height, spec.width):
+        return pixels
+    if spec.resize != "bilinear":
+        raise ImageError(
+            f"{path} is {width} x {height} pixels, the model takes {spec.width} x {spec.height}.",
+            'Resize it, or set resize = "bilinear" under [model.image].',
+        )
+    if not pixels.size:
+        raise ImageError(f"{path} holds no pixels.", "Give a picture.")
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.array(picture.resize((spec.width, spec.height), Image.Resampling.BILINEAR), dtype=np.uint8)
+
+
+def _normalised(pixels: npt.NDArray[np.uint8], spec: ImageSpec) -> Array:
+    channels = pixels.transpose(2, 0, 1).astype(np.float32)
+    mean = np.array(spec.mean, np.float32)[:, None, None]
+    std = np.array(spec.std, np.float32)[:, None, None]
+    return np.ascontiguousarray((channels * np.float32(spec.scale) - mean) / std, np.float32)

@@ -1,0 +1,392 @@
+"""Works out a complete `ModelSpec` from tensors and from what the user says.
+
+Sizes, blocks with experts, kind of router and gate are read from the tensors. Heads, image size, top-k and, where it
+cannot be told, the order of tasks are asked for. What is said and what the tensors show must agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from edgemoe_gen.errors import CheckpointError, SpecError
+from edgemoe_gen.model.checkpoint import Checkpoint
+from edgemoe_gen.model.safe import Array
+from edgemoe_gen.model.spec import (
+    GATE_TYPES,
+    ROUTER_KINDS,
+    BlockSpec,
+    GateType,
+    ImageSpec,
+    ModelSpec,
+    RouterKind,
+    RouterSpec,
+    SpecOptions,
+    TaskSpec,
+    expert_windows,
+)
+
+T = TypeVar("T")
+
+DEFAULT_TASK = "default"
+_BLOCK = re.compile(r"blocks\.(\d+)\.")
+_GATE = re.compile(r"blocks\.(\d+)\.mlp\.gate\.(?:(\d+)\.)?w_gate")
+
+
+def option_name(key: str) -> str:
+    """How the command line calls a field of `SpecOptions`: image_height -> --image-height."""
+    return "--" + key.replace("_", "-")
+
+
+def infer_spec(checkpoint: Checkpoint, options: SpecOptions) -> ModelSpec:
+    """The network of a checkpoint.
+
+    Task names come from `options.tasks`, else from the decoders' names in the order of the file, which is the order
+    of the authors' task list (`ModuleDict` over `TASKS.NAMES` in get_model, ids counted over the same list in
+    MultiTaskModel) and so of the gates. A .safetensors file sorts its names, so there the order is asked for wherever
+    the router depends on it. With one router and no names at all there is one task, "default".
+
+    Raises:
+        SpecError: keys are missing (all are named at once), or contradict the tensors (key and both values are named).
+        CheckpointError: tensors that everything hangs on are missing or misshapen.
+    """
+    facts = _Facts(checkpoint)
+    missing = _missing(facts, options)
+    if missing:
+        names = ", ".join(option_name(key) for key in missing)
+        raise SpecError(
+            f"{checkpoint.path} does not tell {', '.join(missing)}.", f"Give {names}, or these keys in a spec file."
+        )
+    assert options.heads is not None and options.image_height is not None and options.image_width is not None
+    _agree(facts, options)
+    if options.heads < 1 or facts.dim % options.heads:
+        raise SpecError(
+            f"heads is {options.heads}, which does not divide the checkpoint's dim {facts.dim}.",
+            "Give --heads of the training.",
+        )
+    router = _router(facts, options)
+    tasks = _tasks(facts, options, router.kind)
+    spec = ModelSpec(
+        image=_image(options),
+        patch=facts.patch,
+        dim=facts.dim,
+        heads=options.heads,
+        blocks=facts.blocks,
+        router=router,
+        tasks=tasks,
+        tokens=facts.tokens,
+        class_token=facts.class_token,
+        norm_eps=_default(options.norm_eps, 1e-6),
+        align_corners=_default(options.align_corners, False),
+    )
+    _check_grid(spec)
+    _check_windows(spec)
+    if options.classes is not None:
+        _equal("classes", options.classes, tuple(task.classes or 0 for task in tasks), checkpoint.path)
+    return spec
+
+
+def _default(value: T | None, default: T) -> T:
+    return default if value is None else value
+
+
+def _restricted(options: SpecOptions) -> bool:
+    """Whether tasks have windows of experts; 0 and the authors' -1 mean that they do not."""
+    return options.experts_per_task is not None and options.experts_per_task > 0
+
+
+class _Facts:
+    """What the tensors alone show."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self.path = checkpoint.path
+        tensors = checkpoint.backbone
+        weight = _tensor(self.path, tensors, "patch_embed.proj.weight", 4)
+        self.dim, channels, self.patch, across = weight.shape
+        if channels != 3 or self.patch != across:
+            raise CheckpointError(
+                f"{self.path}: tensor patch_embed.proj.weight has the shape {list(weight.shape)}, which is not that of "
+                "square patches of three channels.",
+                "Use a model of square RGB patches.",
+            )
+        self.tokens = int(_tensor(self.path, tensors, "pos_embed", 3).shape[1])
+        self.class_token = "cls_token" in tensors
+        indices = {int(match.group(1)) for name in tensors if (match := _BLOCK.match(name))}
+        gap = sorted(set(range(max(indices, default=0) + 1)) - indices)
+        if gap:
+            raise CheckpointError(
+                f"{self.path}: tensor blocks.{gap[0]}.norm1.weight is missing.", "Use a complete checkpoint."
+            )
+        self.blocks = tuple(_block(self.path, tensors, index) for index in sorted(indices))
+        self.experts = tuple(block.experts for block in self.blocks if block.experts)
+        self.gates: dict[int, set[str | None]] = {}
+        for name in tensors:
+            if match := _GATE.fullmatch(name):
+                self.gates.setdefault(int(match.group(1)), set()).add(match.group(2))
+        self.kind = self._kind()
+        self.noise = any(name.endswith(".w_noise") for name in tensors)
+
+    def _kind(self) -> RouterKind:
+        if not self.experts:
+            return "none"
+        moe = [block.index for block in self.blocks if block.experts]
+        for index in moe:
+            if index not in self.gates:
+                raise CheckpointError(
+                    f"{self.path}: tensor blocks.{index}.mlp.gate.w_gate is missing, and so are gates by task.",
+                    "Use a complete checkpoint of one model.",
+                )
+            if self.gates[index] != self.gates[moe[0]]:
+                raise CheckpointError(
+                    f"{self.path}: blocks.{index}.mlp.gate has other gates than blocks.{moe[0]}.mlp.gate.",
+                    "Use a complete checkpoint of one model.",
+                )
+        self.gate_count = len(self.gates[moe[0]])
+        if None not in self.gates[moe[0]]:
+            return "multi"
+        first = _tensor(self.path, self.checkpoint.backbone, f"blocks.{moe[0]}.mlp.gate.w_gate", 2)
+        self.features = first.shape[0] - self.dim
+        represent = "gate_task_represent.fc1.weight" in self.checkpoint.backbone
+        if self.features > 0 and not represent:
+            raise CheckpointError(
+                f"{self.path}: tensor gate_task_represent.fc1.weight is missing, though blocks.{moe[0]}.mlp.gate."
+                f"w_gate has {self.features} rows for a task's feature.",
+                "Use a complete checkpoint of one model.",
+            )
+        return "task_conditioned" if represent else "single"
+
+
+def _tensor(path: Path, tensors: Mapping[str, Array], name: str, ndim: int) -> Array:
+    if name not in tensors:
+        raise CheckpointError(f"{path}: tensor {name} is missing.", "Use a complete checkpoint of one model.")
+    if tensors[name].ndim != ndim:
+        shape = list(tensors[name].shape)
+        raise CheckpointError(
+            f"{path}: tensor {name} has the shape {shape}, not {ndim} dimensions.", "Use an M3ViT or ViT."
+        )
+    return tensors[name]
+
+
+def _block(path: Path, tensors: Mapping[str, Array], index: int) -> BlockSpec:
+    prefix = f"blocks.{index}.mlp."
+    if any(name.startswith(prefix + "experts.") for name in tensors):
+        weight = _tensor(path, tensors, prefix + "experts.htoh4.weight", 3)
+        experts = _gate_experts(path, tensors, index)
+        if experts is not None and experts != weight.shape[0]:
+            raise CheckpointError(
+                f"{path}: tensor {prefix}experts.htoh4.weight holds {weight.shape[0]} experts, the gate chooses among "
+                f"{experts}.",
+                "Give the folder with the files of all ranks."
+                if weight.shape[0] < experts
+                else "Use one model's checkpoint.",
+            )
+        return BlockSpec(index, int(weight.shape[0]), int(weight.shape[1]))
+    return BlockSpec(index, 0, int(_tensor(path, tensors, prefix + "fc1.weight", 2).shape[0]))
+
+
+def _gate_experts(path: Path, tensors: Mapping[str, Array], index: int) -> int | None:
+    for name in tensors:
+        if (match := _GATE.fullmatch(name)) and int(match.group(1)) == index:
+            return int(_tensor(path, tensors, name, 2).shape[1])
+    return None
+
+
+def _missing(facts: _Facts, options: SpecOptions) -> list[str]:
+    needed = ["heads", "image_height", "image_width"] + (["top_k"] if facts.experts else [])
+    missing = [key for key in needed if getattr(options, key) is None]
+    if options.tasks is None and _tasks_unknown(facts, options):
+        missing.append("tasks")
+    return missing
+
+
+def _tasks_unknown(facts: _Facts, options: SpecOptions) -> bool:
+    ordered = facts.kind in ("multi", "task_conditioned") or _restricted(options)
+    decoders = facts.checkpoint.decoders
+    if len(decoders) > 1:
+        return ordered and not facts.checkpoint.ordered
+    if len(decoders) == 1 and "" not in decoders:
+        return False
+    if facts.kind == "multi":
+        return facts.gate_count > 1
+    return ordered
+
+
+def _equal(key: str, said: object, shown: object, path: Path) -> None:
+    if said != shown:
+        raise SpecError(
+            f"{key} is given as {_text(said)}, but {path} shows {_text(shown)}.",
+            f"Correct {key} ({option_name(key)}), or give the checkpoint it belongs to.",
+        )
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _agree(facts: _Facts, options: SpecOptions) -> None:
+    """Everything that is said and that the tensors show as well."""
+    moe = tuple(block.index for block in facts.blocks if block.experts)
+    dense = tuple(block.hidden for block in facts.blocks if not block.experts)
+    routed = tuple(block.hidden for block in facts.blocks if block.experts)
+    if options.router is not None and options.router not in ROUTER_KINDS:
+        raise SpecError(f'router is "{options.router}", which is unknown.', f"Use one of {', '.join(ROUTER_KINDS)}.")
+    if options.gate_type is not None and options.gate_type not in GATE_TYPES:
+        raise SpecError(
+            f'gate_type is "{options.gate_type}", which is unknown.', f"Use one of {', '.join(GATE_TYPES)}."
+        )
+    shown: tuple[tuple[str, object], ...] = (
+        ("patch", facts.patch),
+        ("dim", facts.dim),
+        ("depth", len(facts.blocks)),
+        ("tokens", facts.tokens),
+        ("class_token", facts.class_token),
+        ("moe_blocks", moe),
+        ("router", facts.kind),
+    )
+    for key, value in shown:
+        if getattr(options, key) is not None:
+            _equal(key, getattr(options, key), value, facts.path)
+    for key, values in (("experts", facts.experts), ("hidden", dense), ("expert_hidden", routed)):
+        said = getattr(options, key)
+        if said is not None and values:
+            _equal(key, (said,) * len(values) if isinstance(said, int) else said, values, facts.path)
+    for key, values in (("mlp_ratio", dense), ("expert_ratio", routed)):
+        ratio = getattr(options, key)
+        if ratio is not None and any(int(facts.dim * ratio) != value for value in values):
+            raise SpecError(
+                f"{key} is given as {ratio}, but {facts.path} shows {values[0] / facts.dim:g} (hidden {values[0]} of "
+                f"dim {facts.dim}).",
+                "The training command's --moe_mlp_ratio and --moe_top_k win over the yml: add both to it as keys.",
+            )
+    if options.decoder_block not in (None, -1, len(facts.blocks) - 1):
+        raise SpecError(
+            f"head_kwargs.in_index is {options.decoder_block}, but the last block of {facts.path} is "
+            f"{len(facts.blocks) - 1}.",
+            "Only decoders that read the last block's output are supported.",
+        )
+
+
+def _router(facts: _Facts, options: SpecOptions) -> RouterSpec:
+    if not facts.experts:
+        return RouterSpec("none")
+    assert options.top_k is not None
+    if not 1 <= options.top_k <= min(facts.experts):
+        raise SpecError(
+            f"top_k is {options.top_k}, but {facts.path} has {min(facts.experts)} experts.",
+            "Give --top-k of the training.",
+        )
+    gate_type: GateType = "noisy" if facts.noise else "noisy_vmoe"
+    if options.gate_type is not None:
+        _equal("gate_type", options.gate_type, gate_type, facts.path)
+    per_task = options.experts_per_task if _restricted(options) else None
+    if per_task is not None and (facts.kind == "multi" or gate_type == "noisy"):
+        reason = "a gate a task" if facts.kind == "multi" else "gates of type noisy"
+        raise SpecError(
+            f"experts_per_task is {per_task}, but {facts.path} has {reason}, which the authors' code leaves free.",
+            "Leave --experts-per-task out.",
+        )
+    features, inputs = 0, 0
+    if facts.kind == "task_conditioned":
+        weight = _tensor(facts.path, facts.checkpoint.backbone, "gate_task_represent.fc1.weight", 2)
+        features, inputs = int(weight.shape[0]), int(weight.shape[1])
+    return RouterSpec(
+        kind=facts.kind,
+        gate_type=gate_type,
+        top_k=options.top_k,
+        input_ahead=_default(options.input_ahead, False),
+        expert_prune=_default(options.expert_prune, False),
+        experts_per_task=per_task,
+        task_features=features,
+        task_inputs=inputs,
+    )
+
+
+def _tasks(facts: _Facts, options: SpecOptions, kind: RouterKind) -> tuple[TaskSpec, ...]:
+    decoders = facts.checkpoint.decoders
+    named = tuple(decoders) if "" not in decoders else ()
+    names = options.tasks or named or (DEFAULT_TASK,)
+    if len(set(names)) != len(names):
+        raise SpecError(f"tasks names a task twice: {_text(names)}.", "Give every task one name.")
+    if named and set(names) != set(named):
+        _equal("tasks", names, named, facts.path)
+    dependent = kind in ("multi", "task_conditioned") or _restricted(options)
+    if named and names != named and dependent and facts.checkpoint.ordered and list(named) != sorted(named):
+        # An alphabetical order may come from a tool that sorts names; any other is the training's own.
+        _equal("tasks", names, named, facts.path)
+    if "" in decoders and len(names) != 1:
+        raise SpecError(
+            f"tasks is given as {_text(names)}, but {facts.path} has one unnamed decoder.", "Give one task."
+        )
+    if kind in ("multi", "task_conditioned"):
+        slots = (
+            facts.gate_count
+            if kind == "multi"
+            else int(_tensor(facts.path, facts.checkpoint.backbone, "gate_task_represent.fc1.weight", 2).shape[1])
+        )
+        if len(names) > slots or (len(names) < slots and not named):
+            raise SpecError(
+                f"tasks is given as {_text(names)}, but {facts.path} shows {slots} tasks.",
+                "Give --tasks in training's order.",
+            )
+    return tuple(TaskSpec(name, _classes(facts, name)) for name in names)
+
+
+def _classes(facts: _Facts, name: str) -> int | None:
+    decoders, head = facts.checkpoint.decoders, facts.checkpoint.head
+    decoder = decoders.get(name, decoders.get("", {}))
+    convolutions = sorted(key for key in decoder if re.fullmatch(r"conv_\d+\.weight", key))
+    if convolutions:
+        return int(decoder[convolutions[-1]].shape[0])
+    return int(head["head.weight"].shape[0]) if "head.weight" in head else None
+
+
+def _image(options: SpecOptions) -> ImageSpec:
+    assert options.image_height is not None and options.image_width is not None
+    image = ImageSpec(options.image_height, options.image_width)
+    return ImageSpec(
+        options.image_height,
+        options.image_width,
+        scale=_default(options.scale, image.scale),
+        mean=_default(options.mean, image.mean),
+        std=_default(options.std, image.std),
+        resize=_default(options.resize, image.resize),
+    )
+
+
+def _check_grid(spec: ModelSpec) -> None:
+    for key, size in (("image_height", spec.image.height), ("image_width", spec.image.width)):
+        if size % spec.patch:
+            raise SpecError(
+                f"{key} is {size}, which is no multiple of the checkpoint's patch {spec.patch}.",
+                f"Correct {option_name(key)}.",
+            )
+    rows, columns = spec.grid
+    needed = rows * columns + int(spec.class_token)
+    if needed != spec.tokens:
+        raise SpecError(
+            f"image_height {spec.image.height} and image_width {spec.image.width} make {needed} tokens, but the "
+            f"checkpoint's pos_embed has {spec.tokens}.",
+            "Give --image-height and --image-width of the training.",
+        )
+
+
+def _check_windows(spec: ModelSpec) -> None:
+    per_task = spec.router.experts_per_task
+    if per_task is None:
+        return
+    for block in spec.blocks:
+        if block.experts and per_task > block.experts:
+            raise SpecError(
+                f"experts_per_task is {per_task}, but block {block.index} has {block.experts} experts.", "Give fewer."
+            )
+        windows = expert_windows(block.experts, per_task, len(spec.tasks)) if block.experts else ()
+        for task, (first, end) in zip(spec.tasks, windows, strict=False):
+            if end - first < spec.router.top_k:
+                raise SpecError(
+                    f"experts_per_task {per_task} leaves {end - first} experts of block {block.index} to task "
+                    f'"{task.name}", fewer than top_k {spec.router.top_k}.',
+                    "The authors' code cannot run this task either; correct --experts-per-task.",
+                )

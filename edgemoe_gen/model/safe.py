@@ -1,0 +1,238 @@
+"""Reads tensors out of files without ever running code from them.
+
+`read_torch` (any file of `torch.save`, zip or legacy) and `read_safetensors` give NumPy float32 arrays by name; what
+a file holds besides is skipped. Every failure is a `CheckpointError` of one sentence that names the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgemoe_gen.errors import CheckpointError
+
+Array = npt.NDArray[np.float32]
+
+_SAFETENSORS_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_SAFETENSORS_LIMIT = 100_000_000  # bytes of header that the format allows
+_STATE_KEYS = ("state_dict", "model")
+
+
+def to_float32(values: npt.NDArray[Any], path: Path, name: str) -> Array:
+    """A float32 copy of a finite float array; refuses NaN, infinity and what float32 cannot hold."""
+    with np.errstate(over="ignore"):
+        result = np.array(values, dtype=np.float32, order="C")
+    if not np.isfinite(result).all():
+        if np.isfinite(values).all():
+            worst = float(np.abs(values).max())
+            raise CheckpointError(
+                f"{path}: tensor {name} holds {worst:.4g}, which is out of the range of float32.",
+                "Save the checkpoint in float32 to see which weights have diverged.",
+            )
+        count = int(values.size - np.isfinite(values).sum())
+        raise CheckpointError(
+            f"{path}: tensor {name} holds {count} NaN or infinite values.",
+            "Use a checkpoint from before training diverged.",
+        )
+    return result
+
+
+def read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Array]:
+    """Tensors of a .safetensors file by name, those that `wanted` accepts; needs neither torch nor safetensors.
+
+    The format: 8 bytes length of the header (little endian), the header as JSON, then the data (github.com/huggingface/
+    safetensors, "Format"). bfloat16 is the upper half of a float32, so it is widened by a shift.
+    """
+    raw = _read_bytes(path)
+    length = int.from_bytes(raw[:8], "little")
+    if len(raw) < 8 or length > min(len(raw) - 8, _SAFETENSORS_LIMIT):
+        raise CheckpointError(f"{path} is truncated or not a safetensors file.", "Copy or export it again.")
+    try:
+        header = json.loads(raw[8 : 8 + length])
+        entries = {name: header[name] for name in header if name != "__metadata__"}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is not a safetensors file: its header is not JSON.", "Copy or export it again."
+        ) from error
+    data = memoryview(raw)[8 + length :]
+    result = {}
+    for name, entry in entries.items():
+        if wanted(name):
+            result[name] = to_float32(_safetensors_entry(path, name, entry, data), path, name)
+    return result
+
+
+def _safetensors_entry(path: Path, name: str, entry: object, data: memoryview) -> npt.NDArray[Any]:
+    try:
+        assert isinstance(entry, dict)
+        dtype, shape = str(entry["dtype"]), tuple(int(n) for n in entry["shape"])
+        begin, end = (int(n) for n in entry["data_offsets"])
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: the header's entry for tensor {name} is damaged.", "Copy or export it again."
+        ) from error
+    if dtype not in _SAFETENSORS_DTYPES:
+        raise CheckpointError(
+            f"{path}: tensor {name} has the type {dtype}.", f"Export it as one of {', '.join(_SAFETENSORS_DTYPES)}."
+        )
+    kind = np.dtype(_SAFETENSORS_DTYPES[dtype])
+    count = int(np.prod(shape, dtype=object)) if shape else 1
+    if not 0 <= begin <= end <= len(data) or min(shape, default=1) < 0 or end - begin != count * kind.itemsize:
+        raise CheckpointError(f"{path} is truncated or damaged at tensor {name}.", "Copy or export it again.")
+    values = np.frombuffer(data[begin:end], dtype=kind).reshape(shape)
+    if dtype == "BF16":
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values
+
+
+def read_torch(path: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Tensors of a file of `torch.save` in its own order, those that `wanted` accepts, and what lay beside them.
+
+    The file is a state dict, or a dict that holds one under "state_dict" or "model". Only tensors, NumPy scalars and
+    arrays, and plain containers are built; anything else in the pickle is refused by name.
+
+    Raises:
+        CheckpointError: torch is missing; the file is unreadable, truncated, foreign or unsafe, or holds no tensors.
+    """
+    loaded = _torch_load(path)
+    if not isinstance(loaded, Mapping):
+        raise CheckpointError(
+            f"{path} holds a {type(loaded).__name__} instead of a state dict.",
+            "Save model.state_dict() with torch.save.",
+        )
+    beside: tuple[str, ...] = ()
+    state: Mapping[Any, Any] = loaded
+    for key in _STATE_KEYS:
+        if isinstance(loaded.get(key), Mapping):
+            state, beside = loaded[key], tuple(str(k) for k in loaded if k != key)
+            break
+    import torch
+
+    result = {}
+    for name, value in state.items():
+        if isinstance(name, str) and isinstance(value, torch.Tensor) and wanted(name):
+            result[name] = _from_tensor(value, path, name)
+    if not any(isinstance(value, torch.Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} holds no tensors.", 'It must be a state dict, or hold one under "state_dict".')
+    return result, beside
+
+
+def _from_tensor(value: Any, path: Path, name: str) -> Array:
+    import torch
+
+    if value.layout != torch.strided or not value.is_floating_point() or value.is_meta:
+        kind = str(value.dtype).removeprefix("torch.")
+        raise CheckpointError(
+            f"{path}: tensor {name} is a {kind} tensor that is not plain floating point.", "Save it as float32."
+        )
+    wide = value.detach() if value.dtype in (torch.float32, torch.float64, torch.float16) else value.detach().float()
+    try:
+        return to_float32(wide.numpy(), path, name)
+    except (RuntimeError, TypeError) as error:
+        raise CheckpointError(f"{path}: tensor {name} cannot be read.", "Save it as a plain float32 tensor.") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions."
+        ) from error
+
+
+def _called(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function that passes for the global `name`: the allow-list goes by the name that a function itself gives."""
+
+    def stand_in(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    stand_in.__module__, _, stand_in.__qualname__ = name.rpartition(".")
+    stand_in.__name__ = stand_in.__qualname__
+    return stand_in
+
+
+def _allowed_globals() -> list[Any]:
+    """Harmless names beyond torch's own list: NumPy values, containers, an argument namespace."""
+    try:
+        multiarray: Any = importlib.import_module("numpy._core.multiarray")
+    except ImportError:
+        multiarray = importlib.import_module("numpy.core.multiarray")
+    allowed: list[Any] = [np.ndarray, np.dtype, argparse.Namespace]
+    allowed += sorted({type(np.dtype(kind)) for kind in "?bBhHiIlLqQefdSU"}, key=str)
+    # The restricted unpickler fills plain dicts only, so a defaultdict is read as one.
+    allowed.append(_called(lambda *_: {}, "collections.defaultdict"))
+    allowed += [_called(kind, f"builtins.{kind.__name__}") for kind in (list, dict, int, float, set)]
+    for package in ("numpy.core", "numpy._core"):
+        allowed.append(_called(multiarray.scalar, f"{package}.multiarray.scalar"))
+        allowed.append(_called(multiarray._reconstruct, f"{package}.multiarray._reconstruct"))
+    return allowed
+
+
+def _torch_load(path: Path) -> object:
+    try:
+        import torch
+    except ImportError as error:
+        raise CheckpointError(
+            f"{path} is a PyTorch file, and PyTorch is not installed.", 'Run: pip install "edgemoe-gen[torch]".'
+        ) from error
+    if not hasattr(torch.serialization, "safe_globals"):
+        raise CheckpointError(
+            f"{path} needs PyTorch 2.5 or later to be read safely, not {torch.__version__}.",
+            'Run: pip install "torch>=2.5".',
+        )
+    zipped = _looks_like_zip(path)
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_allowed_globals()):
+            warnings.simplefilter("ignore")  # what matters in them is in our own messages
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}.", "Check the path and its permissions.") from error
+    except MemoryError as error:
+        raise CheckpointError(f"{path} does not fit the memory, or is damaged.", "Copy or export it again.") from error
+    except Exception as error:
+        # The restricted unpickler meets damaged files with whatever its opcodes raise, from KeyError to struct.error.
+        refused = re.search(r"\bGLOBAL (\S+)", str(error))
+        if isinstance(error, pickle.UnpicklingError) and refused:
+            raise CheckpointError(
+                f"{path} is refused: its pickle asks for {refused.group(1)}, which is neither a tensor nor plain data.",
+                'Save only the tensors: torch.save({"state_dict": model.state_dict()}, path).',
+            ) from error
+        raise CheckpointError(
+            f"{path} is truncated, damaged or not a file of torch.save.", "Copy or export it again."
+        ) from error
+
+
+def _looks_like_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions."
+        ) from error
+    if not magic:
+        raise CheckpointError(f"{path} is empty.", "Copy or export it again.")
+    if magic[:2] != b"PK":
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(f"{path} is truncated or damaged.", "Copy or export it again.") from error
+    if not any(name.endswith("/data.pkl") for name in names):
+        raise CheckpointError(
+            f"{path} is a zip archive, but not one of torch.save.", "Give the checkpoint file itself."
+        )
+    return True

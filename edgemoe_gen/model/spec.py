@@ -1,0 +1,250 @@
+"""What a network is: sizes, router, tasks and image, as frozen facts.
+
+`ModelSpec` is complete and checked; `SpecOptions` is what a command line or a spec file says, every field optional.
+`edgemoe_gen.model.infer` makes the first out of the second and the tensors of a checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+from edgemoe_gen.errors import SpecError
+
+RouterKind = Literal["none", "single", "multi", "task_conditioned"]
+GateType = Literal["noisy_vmoe", "noisy"]
+
+ROUTER_KINDS: tuple[str, ...] = ("none", "single", "multi", "task_conditioned")
+GATE_TYPES: tuple[str, ...] = ("noisy_vmoe", "noisy")
+RESIZES: tuple[str, ...] = ("error", "bilinear")
+
+# `prune_threshold` of FMoETransformerMLP in M3ViT's models/custom_moe_layer.py; the training script does not set it.
+PRUNE_THRESHOLD = 0.1
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The picture a network takes, and how 8-bit pixels become its input: `(pixel * scale - mean) / std`.
+
+    Attributes:
+        height, width: size in pixels, multiples of the patch size.
+        scale: what a pixel of 0..255 is multiplied with.
+        mean, std: per channel (red, green, blue), in units after scaling.
+        resize: "error" refuses a picture of another size, "bilinear" resizes it.
+    """
+
+    height: int
+    width: int
+    scale: float = 1 / 256
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    resize: str = "error"
+
+    def __post_init__(self) -> None:
+        for key, value in (("image height", self.height), ("image width", self.width)):
+            if value < 1:
+                raise SpecError(f"{key} is {value}, which is not a size.", "Give a positive number of pixels.")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise SpecError(f"image scale is {self.scale}, which is not a positive number.", "Use 1/256 or 1/255.")
+        if not all(map(math.isfinite, self.mean)):
+            raise SpecError(f"image mean {self.mean} holds a value that is not finite.", "Give three numbers.")
+        if not all(math.isfinite(s) and s > 0 for s in self.std):
+            raise SpecError(f"image std {self.std} holds a value that is not positive.", "Give three positive numbers.")
+        if self.resize not in RESIZES:
+            raise SpecError(f'image resize is "{self.resize}", which is unknown.', f"Use one of {', '.join(RESIZES)}.")
+
+
+@dataclass(frozen=True)
+class RouterSpec:
+    """How tokens choose their experts (M3ViT models/custom_moe_layer.py and models/gate_funs).
+
+    Attributes:
+        kind: "none" (no experts), "single" (one gate for all tasks), "multi" (a gate a task) or "task_conditioned" (one
+            gate whose input is the token with a task's feature appended).
+        gate_type: "noisy_vmoe": softmax over all allowed experts, then top-k, scores not renormalised.
+            "noisy": top-k of the logits, then softmax over these k.
+        top_k: experts a token; 0 without experts.
+        input_ahead: the gate reads the block's input instead of the second norm's output.
+        expert_prune: scores not above `score_threshold` become 0 (the expert's result is dropped, nothing
+            renormalised).
+        experts_per_task: each task may use only a window of so many experts (see `expert_windows`); None = all experts.
+        task_features: rows of the gate beyond `dim` ("task_conditioned" only, else 0).
+        task_inputs: length of the one-hot vector that makes the task's feature ("task_conditioned" only, else 0).
+    """
+
+    kind: RouterKind
+    gate_type: GateType = "noisy_vmoe"
+    top_k: int = 0
+    input_ahead: bool = False
+    expert_prune: bool = False
+    experts_per_task: int | None = None
+    task_features: int = 0
+    task_inputs: int = 0
+
+    @property
+    def score_threshold(self) -> float:
+        """Scores that are not greater than this are replaced by 0; 0.0 changes nothing."""
+        return PRUNE_THRESHOLD if self.expert_prune else 0.0
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """One transformer block.
+
+    Attributes:
+        index: place in the network, from 0.
+        experts: number of experts, 0 for a dense MLP.
+        hidden: hidden size of the MLP, or of each expert.
+    """
+
+    index: int
+    experts: int
+    hidden: int
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task: its name, and the channels of its decoder's or head's output (None without one)."""
+
+    name: str
+    classes: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A whole network.
+
+    Attributes:
+        image: input picture.
+        patch: side of a square patch in pixels.
+        dim: width of a token.
+        heads: attention heads; each is `dim / heads` wide.
+        blocks: transformer blocks in order.
+        router: how tokens choose experts.
+        tasks: tasks in the order of their gates.
+        tokens: tokens a frame, the class token included.
+        class_token: whether token 0 is a class token.
+        norm_eps: epsilon of every layer norm.
+        align_corners: how the decoders' own upsampling samples (the last resize to the image never aligns corners).
+    """
+
+    image: ImageSpec
+    patch: int
+    dim: int
+    heads: int
+    blocks: tuple[BlockSpec, ...]
+    router: RouterSpec
+    tasks: tuple[TaskSpec, ...]
+    tokens: int
+    class_token: bool
+    norm_eps: float = 1e-6
+    align_corners: bool = False
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.dim // self.heads
+
+    @property
+    def moe_blocks(self) -> tuple[int, ...]:
+        """Indices of the blocks with experts."""
+        return tuple(block.index for block in self.blocks if block.experts)
+
+    @property
+    def patch_inputs(self) -> int:
+        """Values in one patch of three channels."""
+        return 3 * self.patch * self.patch
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches down and across."""
+        return self.image.height // self.patch, self.image.width // self.patch
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Names of the tasks in the order of their gates."""
+        return tuple(task.name for task in self.tasks)
+
+    def task_index(self, name: str) -> int:
+        """Place of a task in the order of the gates.
+
+        Raises:
+            SpecError: there is no such task; names the tasks there are.
+        """
+        if name not in self.task_names:
+            known = ", ".join(self.task_names)
+            raise SpecError(f'There is no task "{name}" in this model.', f"Its tasks are: {known}.")
+        return self.task_names.index(name)
+
+
+@dataclass(frozen=True)
+class SpecOptions:
+    """What a command line or a spec file says about a network; None = not said.
+
+    The fields are those of `ModelSpec`; `experts`, `hidden` (dense blocks) and `expert_hidden` are one number for all
+    their blocks or one for each of them in order. `mlp_ratio`, `expert_ratio` state hidden sizes as multiples of
+    `dim`, as the authors do. `experts_per_task` 0 means not restricted. `decoder_block` is the block that decoders
+    read.
+    """
+
+    heads: int | None = None
+    image_height: int | None = None
+    image_width: int | None = None
+    patch: int | None = None
+    dim: int | None = None
+    depth: int | None = None
+    tokens: int | None = None
+    class_token: bool | None = None
+    experts: int | tuple[int, ...] | None = None
+    hidden: int | tuple[int, ...] | None = None
+    expert_hidden: int | tuple[int, ...] | None = None
+    moe_blocks: tuple[int, ...] | None = None
+    mlp_ratio: float | None = None
+    expert_ratio: float | None = None
+    router: str | None = None
+    gate_type: str | None = None
+    top_k: int | None = None
+    input_ahead: bool | None = None
+    expert_prune: bool | None = None
+    experts_per_task: int | None = None
+    tasks: tuple[str, ...] | None = None
+    classes: tuple[int, ...] | None = None
+    norm_eps: float | None = None
+    align_corners: bool | None = None
+    decoder_block: int | None = None
+    scale: float | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    resize: str | None = None
+
+    def over(self, other: SpecOptions) -> SpecOptions:
+        """These options where they are given, else `other`'s."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return replace(other, **own)
+
+
+def expert_windows(experts: int, per_task: int, tasks: int) -> tuple[tuple[int, int], ...]:
+    """First and past-the-last expert of each task's window (`regu_experts_fromtask`, `num_experts_pertask`).
+
+    Follows `start_experts_id` of M3ViT's models/gate_funs/noisy_gate_vmoe.py to the letter: the start of task i is
+    the start of task i-1 plus `int(i * (experts - per_task) / (tasks - 1))`, so from the third task on a window can
+    be cut off by the last expert, or be empty.
+
+    Args:
+        experts: experts in the block.
+        per_task: experts a task may use.
+        tasks: number of tasks.
+    """
+    windows = []
+    start = 0
+    for i in range(tasks):
+        if tasks > 1:
+            start += int(i * (experts - per_task) / (tasks - 1))
+        windows.append((min(start, experts), min(start + per_task, experts)))
+    return tuple(windows)

@@ -1,0 +1,198 @@
+"""Reads what a spec file says: our TOML with a `[model]` table, or the yml of the authors' training code.
+
+In: a path. Out: `SpecOptions`. `spec_to_toml` writes a complete spec with an explaining comment a key; reading it
+back beside the same checkpoint gives the same spec. Our own files must not hold unknown keys; in the authors' files
+they are skipped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgemoe_gen.errors import SpecError
+from edgemoe_gen.model.spec import ModelSpec, SpecOptions
+from edgemoe_gen.model.yml import read_yml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# Key, kind, comment. Kinds: int, float, bool, str, ints (one or a list), names, numbers (three), sizes (a list).
+KEYS: tuple[tuple[str, str, str], ...] = (
+    ("patch", "int", "side of a square patch, pixels"),
+    ("dim", "int", "width of a token"),
+    ("depth", "int", "number of blocks"),
+    ("heads", "int", "attention heads (cannot be read from a checkpoint)"),
+    ("tokens", "int", "tokens a frame, the class token included"),
+    ("class_token", "bool", "whether token 0 is a class token"),
+    ("norm_eps", "float", "epsilon of the layer norms"),
+    ("moe_blocks", "sizes", "indices of the blocks with experts"),
+    ("hidden", "ints", "hidden size of the dense blocks' MLP: one number, or one a block"),
+    ("experts", "ints", "experts of a block with experts: one number, or one a block"),
+    ("expert_hidden", "ints", "hidden size of an expert: one number, or one a block"),
+    ("router", "str", 'how tokens choose: "none", "single", "multi" (a gate a task) or "task_conditioned"'),
+    ("gate_type", "str", '"noisy_vmoe" (softmax, then top-k) or "noisy" (top-k, then softmax)'),
+    ("top_k", "int", "experts a token (cannot be read from a checkpoint)"),
+    ("gate_input_ahead", "bool", "gates read the block's input instead of the second norm's output"),
+    ("expert_prune", "bool", "scores of at most 0.1 count as 0"),
+    ("experts_per_task", "int", "experts that a task may use, 0 = all (the authors' num_experts_pertask)"),
+    ("tasks", "names", "tasks in the order of training, which is that of their gates"),
+    ("classes", "sizes", "output channels of each task, 0 = it has no decoder"),
+    ("align_corners", "bool", "how the decoders' upsampling samples"),
+)
+IMAGE_KEYS: tuple[tuple[str, str, str], ...] = (
+    ("height", "int", "pixels"),
+    ("width", "int", "pixels"),
+    ("scale", "float", "input = (pixel * scale - mean) / std, pixels are 0..255"),
+    ("mean", "numbers", "red, green, blue, after scaling"),
+    ("std", "numbers", "red, green, blue, after scaling"),
+    ("resize", "str", 'a picture of another size: "error" refuses it, "bilinear" resizes it'),
+)
+_RENAMED = {"gate_input_ahead": "input_ahead", "height": "image_height", "width": "image_width"}
+
+
+def read_spec_file(path: Path) -> SpecOptions:
+    """What a spec file says.
+
+    Args:
+        path: .toml (ours) or .yml/.yaml (the authors').
+
+    Raises:
+        SpecError: unreadable, truncated, of an unknown kind, or holding a key or value that it must not.
+    """
+    if path.suffix not in (".toml", ".yml", ".yaml"):
+        raise SpecError(
+            f"{path} is no spec file by its name.", "Give a .toml of ours or a .yml of the authors' training code."
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SpecError(f"There is no spec file at {path}.", "Check the path.") from error
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path} is no text file.", "Give a .toml or .yml in UTF-8.") from error
+    return _read_toml(path, text) if path.suffix == ".toml" else read_yml(path, text)
+
+
+def _read_toml(path: Path, text: str) -> SpecOptions:
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SpecError(
+            f"{path} is truncated or not TOML: {error}.", "Mend the line, or write the file anew."
+        ) from error
+    _known(path, "", document, ("model",))
+    model = document.get("model")
+    if not isinstance(model, Mapping):
+        raise SpecError(f"{path} has no [model] table.", "Put the keys under [model].")
+    _known(path, "model.", model, (*(key for key, _, _ in KEYS), "image"))
+    image = model.get("image", {})
+    if not isinstance(image, Mapping):
+        raise SpecError(f"{path}: model.image is not a table.", "Put its keys under [model.image].")
+    _known(path, "model.image.", image, tuple(key for key, _, _ in IMAGE_KEYS))
+    said: dict[str, Any] = {}
+    for prefix, table, keys in (("model.", model, KEYS), ("model.image.", image, IMAGE_KEYS)):
+        for key, kind, _ in keys:
+            if key in table:
+                said[_RENAMED.get(key, key)] = _value(path, prefix + key, kind, table[key])
+    return SpecOptions(**said)
+
+
+def _known(path: Path, prefix: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in keys:
+            raise SpecError(f"{path}: the key {prefix}{key} is unknown.", f"Known keys: {', '.join(keys)}.")
+
+
+def _value(path: Path, key: str, kind: str, value: object) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if kind == "int" and whole:
+        return value
+    if kind == "float" and number:
+        return float(value)  # type: ignore[arg-type]
+    if (kind == "bool" and isinstance(value, bool)) or (kind == "str" and isinstance(value, str)):
+        return value
+    if kind == "ints" and whole:
+        return value
+    if isinstance(value, list):
+        if kind in ("ints", "sizes") and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+            return tuple(value)
+        if kind == "names" and value and all(isinstance(v, str) and v for v in value):
+            return tuple(value)
+        if kind == "numbers" and len(value) == 3 and all(isinstance(v, int | float) for v in value):
+            return tuple(float(v) for v in value)
+    wanted = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "str": "a string",
+        "ints": "a whole number or a list of them",
+        "sizes": "a list of whole numbers",
+        "names": "a list of names",
+        "numbers": "a list of three numbers",
+    }[kind]
+    raise SpecError(f"{path}: {key} is {value!r}, which is not {wanted}.", f"Give {wanted}.")
+
+
+def spec_to_toml(spec: ModelSpec) -> str:
+    """A spec as TOML, every key with a comment; `read_spec_file` reads it back."""
+    dense = tuple(block.hidden for block in spec.blocks if not block.experts)
+    routed = tuple(block for block in spec.blocks if block.experts)
+    router = spec.router
+    values: dict[str, object] = {
+        "patch": spec.patch,
+        "dim": spec.dim,
+        "depth": spec.depth,
+        "heads": spec.heads,
+        "tokens": spec.tokens,
+        "class_token": spec.class_token,
+        "norm_eps": spec.norm_eps,
+        "moe_blocks": spec.moe_blocks,
+        "hidden": _one_or_all(dense),
+        "experts": _one_or_all(tuple(block.experts for block in routed)),
+        "expert_hidden": _one_or_all(tuple(block.hidden for block in routed)),
+        "router": router.kind,
+        "gate_type": router.gate_type,
+        "top_k": router.top_k,
+        "gate_input_ahead": router.input_ahead,
+        "expert_prune": router.expert_prune,
+        "experts_per_task": router.experts_per_task or 0,
+        "tasks": spec.task_names,
+        "classes": tuple(task.classes or 0 for task in spec.tasks),
+        "align_corners": spec.align_corners,
+    }
+    image = spec.image
+    image_values: dict[str, object] = {
+        "height": image.height,
+        "width": image.width,
+        "scale": image.scale,
+        "mean": image.mean,
+        "std": image.std,
+        "resize": image.resize,
+    }
+    lines = ["# Architecture of one network.", "[model]"]
+    lines += [f"{key} = {_toml(values[key])}  # {comment}" for key, _, comment in KEYS]
+    lines += ["", "# The picture it takes.", "[model.image]"]
+    lines += [f"{key} = {_toml(image_values[key])}  # {comment}" for key, _, comment in IMAGE_KEYS]
+    return "\n".join(lines) + "\n"
+
+
+def _one_or_all(values: tuple[int, ...]) -> int | tuple[int, ...]:
+    return values[0] if len(set(values)) == 1 else values
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04X}" for c in escaped) + '"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return repr(value)
