@@ -15,7 +15,8 @@ using results_t = vec<act_t, OUT_PARALLEL>;
 inline act_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t scale) {
 #pragma HLS INLINE
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
-  const acc_t total = sum + static_cast<acc_t>(acc_t(bias) << op.bias_shift);
+  const bool biased = (op.flags & FLAG_BIAS) != 0;
+  const acc_t total = sum + (biased ? static_cast<acc_t>(acc_t(bias) << op.bias_shift) : acc_t(0));
   const int shift = op.term_shift + (scaled ? static_cast<int>(scale.exponent) : 0);
   const term_t term = saturate<TERM_BITS>(round_shift<ACC_BITS>(total, shift));
   finished_t value = term;
@@ -37,9 +38,9 @@ inline void round_sums(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> 
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
   const int padded = op.blocks * TOKENS_PARALLEL;
   const int iterations = op.out_tiles * padded;
-  biases_t bias = {};
+  biases_t bias;
   sums_t block_sums;
-  row_scale_t scale = {};
+  row_scale_t scale;
   int tile = 0;
   int row = 0;
   int lane = 0;
@@ -61,7 +62,7 @@ round_rows:
       result[out] = finish(op, block_sums[lane][out], bias[out], scale);
     }
     if (scores) {
-      const act_t old_maximum = tile == 0 ? ACT_MINIMUM : running_maximum[row];
+      const act_t old_maximum = tile == 0 ? act_t(ACT_MINIMUM) : running_maximum[row];
       const exp_sum_t old_sum = tile == 0 ? exp_sum_t(0) : running_sum[row];
       act_t maximum = old_maximum;
     maximum_lanes:

@@ -23,7 +23,7 @@ struct choice_t {
 inline void choose_experts(const operation_t op, const memory_row_t *logits, fifo<choice_t> &choices) {
   const int iterations = op.tokens * (op.top_k + 1) * op.in_words;
   const bool chosen_only = (op.flags & FLAG_SOFTMAX_AFTER_TOP_K) != 0;
-  choice_t choice = {};
+  choice_t choice;
 #pragma HLS ARRAY_PARTITION variable = choice.expert complete
 #pragma HLS ARRAY_PARTITION variable = choice.logit complete
   choice.place.block = op.source_block;
@@ -70,8 +70,7 @@ choose_words:
         choice.logit[round] = best_logit;
       } else {
         choices.write(choice);
-        choice.place.block = choice.place.lane == TOKENS_PARALLEL - 1 ? choice.place.block + 1 : choice.place.block + 0;
-        choice.place.lane = choice.place.lane == TOKENS_PARALLEL - 1 ? 0 : choice.place.lane + 1;
+        step_to_next(choice.place);
       }
       word = 0;
       round = round == op.top_k ? 0 : round + 1;
@@ -84,7 +83,7 @@ choose_words:
 // Rate: one route an iteration, II = 1; tokens x top_k iterations. Scores are softmax probabilities.
 inline void score_choices(const operation_t op, fifo<choice_t> &choices, fifo<route_t> &routes) {
   const int iterations = op.tokens * op.top_k;
-  choice_t choice = {};
+  choice_t choice;
   int k = 0;
 
 score_routes:
@@ -165,7 +164,12 @@ route_beats:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_ROUTES
-    beat_t beat = {};
+    beat_t beat;
+  clear_words:
+    for (int w = 0; w < BEAT_BITS / 32; ++w) {
+#pragma HLS UNROLL
+      set_beat_word(beat, w, 0);
+    }
     set_beat_word(beat, 0, static_cast<int>(queue.by_token[i].expert));
     set_beat_word(beat, 1, static_cast<int>(queue.by_token[i].score));
     output.write(beat);

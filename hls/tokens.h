@@ -71,10 +71,7 @@ memory_words:
     if (gather && word == 0) place = sources.read();
     words.write(source[place.block * op.source_stride + op.source_word + word][place.lane]);
     word = word == op.in_words - 1 ? 0 : word + 1;
-    if (!gather && word == 0) {
-      place.block = place.lane == TOKENS_PARALLEL - 1 ? place.block + 1 : place.block + 0;
-      place.lane = place.lane == TOKENS_PARALLEL - 1 ? 0 : place.lane + 1;
-    }
+    if (!gather && word == 0) step_to_next(place);
   }
 }
 

@@ -117,6 +117,15 @@ struct place_t {
   sint<TOKEN_BITS> block;
   sint<8> lane;
 };
+inline void step_to_next(place_t &place) {
+#pragma HLS INLINE
+  if (place.lane == TOKENS_PARALLEL - 1) {
+    place.block += 1;
+    place.lane = 0;
+  } else {
+    place.lane += 1;
+  }
+}
 struct route_t {
   place_t place;
   sint<EXPERT_BITS> expert;

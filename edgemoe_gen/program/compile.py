@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.errors import CapacityError, ProgramError
 from edgemoe_gen.model import Model, ModelSpec, allowed_experts
 from edgemoe_gen.numerics.fixed import Format, Integers, quantise
 from edgemoe_gen.numerics.formats import Formats
@@ -93,6 +93,7 @@ def compile_network(
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
     check_capacity(design, model.spec)
+    _check_widths(design, formats)
     builder = Builder(design)
     frames = [_Frame(builder, model, network, formats, task, taps, depth).build() for task in tasks]
     return Program(
@@ -106,6 +107,16 @@ def compile_network(
         builder.result_beats,
         builder.macs,
     )
+
+
+def _check_widths(design: Design, formats: Formats) -> None:
+    widths = {"activation": design.knobs.activation_bits, "weight": design.knobs.weight_bits}
+    for row in formats.rows():
+        if row.form.bits > widths[row.kind]:
+            raise ProgramError(
+                f"the format of {row.name} has {row.form.bits} bits, but the design's {row.kind}s have {widths[row.kind]}",
+                "choose formats for this design's widths",
+            )
 
 
 def check_capacity(design: Design, spec: ModelSpec) -> None:
