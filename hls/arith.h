@@ -34,6 +34,16 @@ inline sint<TO_BITS> saturate(T value) {
   return static_cast<sint<TO_BITS>>(value);
 }
 
+// A finer value and an activation.
+inline fine_t to_fine(act_t value) {
+#pragma HLS INLINE
+  return static_cast<fine_t>(fine_t(value) * (1 << TAIL_BITS));
+}
+inline act_t to_act(fine_t value) {
+#pragma HLS INLINE
+  return saturate<ACT_BITS>(round_shift<FINE_BITS + 1>(value, TAIL_BITS));
+}
+
 // Linear interpolation in a table of equal segments: `position` has REST_BITS bits below the segment's index.
 template <int REST_BITS, int VALUE_BITS, typename T, int ENTRIES>
 inline sint<VALUE_BITS> interpolate(const T (&table)[ENTRIES], sint<32> position) {

@@ -33,7 +33,7 @@ inline moments_t moments(const operation_t op, feature_sum_t sum, square_sum_t s
 
 // Rate: one word an iteration, II = 1; tokens x in_words iterations.
 // Takes the sums while a token passes; the words wait in the FIFO behind until they are complete.
-inline void measure_tokens(const operation_t op, fifo<word_t> &words, fifo<word_t> &measured,
+inline void measure_tokens(const operation_t op, fifo<fine_word_t> &words, fifo<fine_word_t> &measured,
                            fifo<moments_t> &token_moments) {
   if (op.kind == KIND_PRODUCT) return;
   const int iterations = op.tokens * op.in_words;
@@ -45,15 +45,17 @@ measure_words:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    const word_t values = words.read();
+    const fine_word_t values = words.read();
     feature_sum_t word_sum = 0;
     square_sum_t word_squares = 0;
   sum_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
       // Features beyond the last are zero in memory, so they add nothing to either sum.
-      word_sum += values[lane];
-      word_squares += square_sum_t(values[lane]) * values[lane];
+      // The sums average over rounded values: what their tails would add is far below the result's own rounding.
+      const act_t value = to_act(values[lane]);
+      word_sum += value;
+      word_squares += square_sum_t(value) * value;
     }
     sum = word == 0 ? word_sum : feature_sum_t(sum + word_sum);
     squares = word == 0 ? word_squares : square_sum_t(squares + word_squares);
@@ -65,8 +67,8 @@ measure_words:
 
 // Rate: one word an iteration, II = 1; tokens x in_words iterations.
 // Gain and offset of LayerNorm are folded into the layers that follow; a copy only moves the binary point.
-inline void apply_moments(const operation_t op, fifo<word_t> &measured, fifo<moments_t> &token_moments,
-                          fifo<word_t> &results) {
+inline void apply_moments(const operation_t op, fifo<fine_word_t> &measured, fifo<moments_t> &token_moments,
+                          fifo<fine_word_t> &results) {
   if (op.kind == KIND_PRODUCT) return;
   const bool layer_norm = op.kind == KIND_NORMALISE;
   const int iterations = op.tokens * op.in_words;
@@ -77,16 +79,16 @@ apply_words:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    const word_t values = measured.read();
+    const fine_word_t values = measured.read();
     if (layer_norm && word == 0) token = token_moments.read();
-    word_t result;
+    fine_word_t result;
   apply_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-      const centred_t centred = static_cast<centred_t>(values[lane] * centred_t(1 << MEAN_FRACTION) - token.mean);
+      const centred_t centred = static_cast<centred_t>(values[lane] * centred_t(1 << (MEAN_FRACTION - TAIL_BITS)) - token.mean);
       const finished_t normal = round_shift<FINISHED_BITS>(finished_t(centred) * token.mantissa, token.shift);
       const finished_t copy = round_shift<FINISHED_BITS>(finished_t(values[lane]), op.out_shift);
-      result[lane] = saturate<ACT_BITS>(layer_norm ? normal : copy);
+      result[lane] = layer_norm ? to_fine(saturate<ACT_BITS>(normal)) : saturate<FINE_BITS>(copy);
     }
     results.write(result);
     word = word == op.in_words - 1 ? 0 : word + 1;

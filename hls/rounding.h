@@ -8,11 +8,11 @@
 
 namespace edgemoe {
 
-using results_t = vec<act_t, OUT_PARALLEL>;
+using results_t = vec<fine_t, OUT_PARALLEL>;
 
 // A sum of products to an activation: rounded once to TERM_BITS (one DSP operand), scaled by its row where there is a
-// scale or passed through GELU, and rounded to the destination's format.
-inline act_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t scale) {
+// scale or passed through GELU, and rounded to the destination's format: to that of the finer memory where it is added.
+inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t scale) {
 #pragma HLS INLINE
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
   const bool biased = (op.flags & FLAG_BIAS) != 0;
@@ -22,7 +22,10 @@ inline act_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t sc
   finished_t value = term;
   if (scaled) value = finished_t(term) * scale.mantissa;
   if ((op.flags & FLAG_GELU) != 0) value = gelu(term);
-  return saturate<ACT_BITS>(round_shift<FINISHED_BITS>(value, op.out_shift));
+  if ((op.flags & FLAG_ACCUMULATE) != 0) {
+    return saturate<FINE_BITS>(round_shift<FINISHED_BITS>(value, op.out_shift - TAIL_BITS));
+  }
+  return to_fine(saturate<ACT_BITS>(round_shift<FINISHED_BITS>(value, op.out_shift)));
 }
 
 // Rate: one row of a tile (OUT_PARALLEL values) an iteration, II = 1; out_tiles x blocks x TOKENS_PARALLEL iterations.
@@ -56,10 +59,12 @@ round_rows:
     if (lane == 0) block_sums = sums.read();
     if (scaled) scale = scales.read();
     results_t result;
+    vec<act_t, OUT_PARALLEL> score;
   round_lanes:
     for (int out = 0; out < OUT_PARALLEL; ++out) {
 #pragma HLS UNROLL
       result[out] = finish(op, block_sums[lane][out], bias[out], scale);
+      score[out] = to_act(result[out]);
     }
     if (scores) {
       const act_t old_maximum = tile == 0 ? act_t(ACT_MINIMUM) : running_maximum[row];
@@ -69,7 +74,7 @@ round_rows:
       for (int out = 0; out < OUT_PARALLEL; ++out) {
 #pragma HLS UNROLL
         const bool exists = tile * OUT_PARALLEL + out < op.keys;
-        if (exists && result[out] > maximum) maximum = result[out];
+        if (exists && score[out] > maximum) maximum = score[out];
       }
       const sint<ACT_BITS + 1> rise = sint<ACT_BITS + 1>(maximum) - old_maximum;
       exp_sum_t sum = round_shift<EXP_SUM_BITS + EXP_FRACTION + 2>(
@@ -78,7 +83,7 @@ round_rows:
       for (int out = 0; out < OUT_PARALLEL; ++out) {
 #pragma HLS UNROLL
         const bool exists = tile * OUT_PARALLEL + out < op.keys;
-        const sint<ACT_BITS + 1> below = exists ? sint<ACT_BITS + 1>(sint<ACT_BITS + 1>(maximum) - result[out]) : sint<ACT_BITS + 1>(0);
+        const sint<ACT_BITS + 1> below = exists ? sint<ACT_BITS + 1>(sint<ACT_BITS + 1>(maximum) - score[out]) : sint<ACT_BITS + 1>(0);
         const exp_t value = exp2_negative(below, op.score_shift);
         sum += exists ? value : exp_t(0);
       }

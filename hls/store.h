@@ -11,11 +11,12 @@ namespace edgemoe {
 
 // Rate: one word an iteration, II = 1; products: out_tiles x padded rows x OUT_WORDS iterations, otherwise
 // tokens x in_words. Residual additions read, add and write one place of the memory, with saturation.
-inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo<word_t> &words,
-                            fifo<place_t> &destinations, memory_row_t *memory) {
+inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
+                            fifo<place_t> &destinations, memory_row_t *memory, tail_row_t *memory_tail) {
   const bool product = op.kind == KIND_PRODUCT;
   const bool accumulate = product && (op.flags & FLAG_ACCUMULATE) != 0;
   const bool scatter = product && (op.flags & FLAG_SCATTER) != 0;
+  const bool tailed = TAIL_BITS > 0 && is_to_residual(op);
   const int inner = product ? OUT_WORDS : op.in_words;
   const int rows = product ? op.blocks * TOKENS_PARALLEL : op.tokens;
   const int iterations = (product ? op.out_tiles : 1) * rows * inner;
@@ -34,8 +35,9 @@ store_words:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
 #pragma HLS DEPENDENCE variable = memory inter false
+#pragma HLS DEPENDENCE variable = memory_tail inter false
     // Within one operation no place is visited twice: a token is in a queue once, and every tile has its own words.
-    word_t fresh;
+    fine_word_t fresh;
     if (product) {
       if (word == 0) result = results.read();
     result_lanes:
@@ -53,16 +55,22 @@ store_words:
     }
     if (row < op.tokens) {
       const int address = place.block * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
-      if (accumulate) {
-        const word_t old = memory[address][place.lane];
-      add_lanes:
-        for (int l = 0; l < IN_PARALLEL; ++l) {
+      word_t rounded;
+      vec<tail_t, IN_PARALLEL> tail;
+    add_lanes:
+      for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
-          const finished_t sum = round_shift<FINISHED_BITS>(old[l], op.old_shift) + fresh[l];
-          fresh[l] = saturate<ACT_BITS>(sum);
+        fine_t value = fresh[l];
+        if (accumulate) {
+          fine_t old = to_fine(memory[address][place.lane][l]);
+          if (tailed) old += memory_tail[address][place.lane][l];
+          value = saturate<FINE_BITS>(finished_t(round_shift<FINISHED_BITS>(old, op.old_shift) + value));
         }
+        rounded[l] = to_act(value);
+        tail[l] = static_cast<tail_t>(value - to_fine(rounded[l]));
       }
-      memory[address][place.lane] = fresh;
+      memory[address][place.lane] = rounded;
+      if (tailed) memory_tail[address][place.lane] = tail;
     }
     if (word == inner - 1) {
       word = 0;
@@ -78,9 +86,9 @@ store_words:
 }
 
 // Rate: one beat an iteration, II = 1; tokens x in_words x WIDE_BEATS_PER_WORD iterations. Values leave as 32-bit fields.
-inline void words_to_output(const operation_t op, fifo<word_t> &words, fifo<beat_t> &output) {
+inline void words_to_output(const operation_t op, fifo<fine_word_t> &words, fifo<beat_t> &output) {
   const int iterations = op.tokens * op.in_words * WIDE_BEATS_PER_WORD;
-  word_t word;
+  fine_word_t word;
   int step = 0;
 
 output_beats:
@@ -99,12 +107,13 @@ output_beats:
   }
 }
 
-inline void store_results(const operation_t op, fifo<results_t> &results, fifo<word_t> &words,
-                          fifo<place_t> &destinations, memory_row_t *memory, fifo<beat_t> &output) {
+inline void store_results(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
+                          fifo<place_t> &destinations, memory_row_t *memory, tail_row_t *memory_tail,
+                          fifo<beat_t> &output) {
   if (op.kind == KIND_STORE) {
     words_to_output(op, words, output);
   } else {
-    words_to_memory(op, results, words, destinations, memory);
+    words_to_memory(op, results, words, destinations, memory, memory_tail);
   }
 }
 

@@ -55,9 +55,10 @@ product_tiles:
 
 // Rate: one word a token an iteration, II = 1; tokens x in_words iterations.
 // Reads token after token: in memory order, or from where a queue says (the patch reordering of the experts).
-inline void words_from_memory(const operation_t op, const memory_row_t *source, fifo<place_t> &sources,
-                              fifo<word_t> &words) {
+inline void words_from_memory(const operation_t op, const memory_row_t *source, const tail_row_t *source_tail,
+                              fifo<place_t> &sources, fifo<fine_word_t> &words) {
   const bool gather = op.kind == KIND_GATHER;
+  const bool tailed = TAIL_BITS > 0 && is_from_residual(op);
   const int iterations = op.tokens * op.in_words;
   place_t place;
   place.block = op.source_block;
@@ -69,7 +70,15 @@ memory_words:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     if (gather && word == 0) place = sources.read();
-    words.write(source[place.block * op.source_stride + op.source_word + word][place.lane]);
+    const int address = place.block * op.source_stride + op.source_word + word;
+    fine_word_t fine;
+  memory_lanes:
+    for (int l = 0; l < IN_PARALLEL; ++l) {
+#pragma HLS UNROLL
+      fine[l] = to_fine(source[address][place.lane][l]);
+      if (tailed) fine[l] += source_tail[address][place.lane][l];
+    }
+    words.write(fine);
     word = word == op.in_words - 1 ? 0 : word + 1;
     if (!gather && word == 0) step_to_next(place);
   }
@@ -77,11 +86,11 @@ memory_words:
 
 // Rate: one beat an iteration, II = 1; tokens x in_words x (beats a word) iterations.
 // Values come as 16-bit fields (images), or as 32-bit ones where a value may need all ACT_BITS.
-inline void words_from_input(const operation_t op, fifo<beat_t> &input, fifo<word_t> &words) {
+inline void words_from_input(const operation_t op, fifo<beat_t> &input, fifo<fine_word_t> &words) {
   const bool wide = (op.flags & FLAG_WIDE) != 0;
   const int beats = wide ? WIDE_BEATS_PER_WORD : NARROW_BEATS_PER_WORD;
   const int iterations = op.tokens * op.in_words * beats;
-  word_t word;
+  fine_word_t word;
   int step = 0;
 
 input_beats:
@@ -94,10 +103,10 @@ input_beats:
 #pragma HLS UNROLL
       if (wide) {
         if (lane / WIDE_PER_BEAT == step) {
-          word[lane] = saturate<ACT_BITS>(sint<32>(beat_field<32>(beat, lane % WIDE_PER_BEAT)));
+          word[lane] = to_fine(saturate<ACT_BITS>(sint<32>(beat_field<32>(beat, lane % WIDE_PER_BEAT))));
         }
       } else if (lane / NARROW_PER_BEAT == step) {
-        word[lane] = saturate<ACT_BITS>(sint<32>(beat_field<16>(beat, lane % NARROW_PER_BEAT)));
+        word[lane] = to_fine(saturate<ACT_BITS>(sint<32>(beat_field<16>(beat, lane % NARROW_PER_BEAT))));
       }
     }
     if (step == beats - 1) words.write(word);
@@ -105,14 +114,15 @@ input_beats:
   }
 }
 
-inline void load_tokens(const operation_t op, const memory_row_t *source, fifo<beat_t> &input, fifo<place_t> &sources,
-                        fifo<vec<act_t, TOKENS_PARALLEL>> &maxima, fifo<tile_t> &tiles, fifo<word_t> &words) {
+inline void load_tokens(const operation_t op, const memory_row_t *source, const tail_row_t *source_tail,
+                        fifo<beat_t> &input, fifo<place_t> &sources, fifo<vec<act_t, TOKENS_PARALLEL>> &maxima,
+                        fifo<tile_t> &tiles, fifo<fine_word_t> &words) {
   if (op.kind == KIND_PRODUCT) {
     tiles_for_product(op, source, maxima, tiles);
   } else if (op.kind == KIND_LOAD) {
     words_from_input(op, input, words);
   } else {
-    words_from_memory(op, source, sources, words);
+    words_from_memory(op, source, source_tail, sources, words);
   }
 }
 

@@ -91,7 +91,13 @@ using feature_sum_t = sint<FEATURE_SUM_BITS>;
 using square_sum_t = sint<SQUARE_SUM_BITS>;
 using variance_t = sint<VARIANCE_BITS>;
 
+// Tokens between layers are finer than activations: their memory keeps TAIL_BITS more below the binary point, in a
+// memory of its own. fine = activation * 2^TAIL_BITS + tail, so that the activation alone is the rounded value.
+using fine_t = sint<FINE_BITS>;
+using tail_t = sint<TAIL_BITS + 1>;
+
 using word_t = vec<act_t, IN_PARALLEL>;                 // neighbouring features of one token
+using fine_word_t = vec<fine_t, IN_PARALLEL>;
 using tile_t = vec<word_t, TOKENS_PARALLEL>;            // the same features of neighbouring tokens
 using sums_t = vec<vec<acc_t, OUT_PARALLEL>, TOKENS_PARALLEL>;
 using part_t = vec<operand_t, PART_VALUES>;             // what one cycle brings of an operand tile
@@ -101,6 +107,7 @@ using biases_t = vec<bias_t, OUT_PARALLEL>;
 // Token t, word c of a matrix with `stride` words a token: address (t / TOKENS_PARALLEL) * stride + c,
 // lane t % TOKENS_PARALLEL.
 using memory_row_t = word_t[TOKENS_PARALLEL];
+using tail_row_t = vec<tail_t, IN_PARALLEL>[TOKENS_PARALLEL];
 
 // What a product needs to know of a row: the largest score (softmax) and the factor for the result.
 struct row_scale_t {

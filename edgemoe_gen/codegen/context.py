@@ -21,7 +21,7 @@ from edgemoe_gen.design.knobs import knob_fields, meaning
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.program import descriptor
 
-KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS"}
+KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
 MEMORY_MEANINGS = {
     "residual": "the tokens x between layers",
     "normed": "LayerNorm of x",
@@ -67,6 +67,7 @@ def context(design: Design) -> dict[str, Any]:
         "control_ports": [port["name"] for port in axi] + ["status"],
         "order_depth": ORDER_DEPTH,
         "input_depth": INPUT_DEPTH,
+        "tail_storage": design.storage.primitive["residual_tail"],
         "weight_storage": design.storage.primitive["weight_fifo"],
         "clock_period_ns": f"{1000 / design.knobs.clock_mhz:.3f}",
     }
@@ -119,6 +120,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
         (
             "Widths",
             [
+                ("FINE_BITS", k.activation_bits + k.residual_tail_bits, "tokens between layers"),
                 ("OPERAND_BITS", design.operand_bits, "weights, or keys and values"),
                 ("ACC_BITS", design.accumulator_bits, "no sum of products can overflow"),
                 ("TERM_BITS", TERM_BITS, "the wide operand of a DSP48E2"),
@@ -239,6 +241,8 @@ def _path(source: str, destination: str) -> dict[str, str]:
         "source": source,
         "destination": destination,
         "cache": "query" if destination == "cache" else "cache",
+        "source_tail": "residual_tail" if source == "residual" else "no_tail",
+        "destination_tail": "residual_tail" if destination == "residual" else "no_tail",
         "rows_before": "rows" if (source, destination) == ("hidden", "query") else "no_rows",
         "rows_after": "rows" if (source, destination) == ("query", "hidden") else "no_rows",
     }

@@ -82,9 +82,15 @@ def memories(design: Design) -> tuple[Memory, ...]:
         Memory(name, meanings[name], word, depth, k.tokens_parallel, True)
         for name, depth in design.memory_depths.items()
     )
+    tail = Memory(
+        "residual_tail", "what tokens between layers keep beyond activations",
+        k.in_parallel * (k.residual_tail_bits + 1), design.memory_depths["residual"] if k.residual_tail_bits else 0,
+        k.tokens_parallel, True,
+    )  # fmt: skip
     return (
         Memory("weight_fifo", "weights fetched ahead", k.port_bits, k.weight_fifo_beats, k.weight_ports, True),
         *activations,
+        tail,
         Memory(
             "operands", "two output tiles of weights, keys or values",
             design.part_values * design.operand_bits, 2 * design.max_in_words, design.operand_parts, False,

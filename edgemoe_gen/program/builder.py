@@ -96,8 +96,9 @@ class Builder:
     # Operations
 
     def load_constant(self, values: Floats, destination: Place) -> None:
-        """Loads a matrix [tokens, columns] that belongs to the program, rounded to 16 bits first."""
-        form = Format(16, fraction_for(float(np.abs(values).max(initial=0.0)), 16))
+        """Loads a matrix [tokens, columns] that belongs to the program, rounded to 16 bits first, or to an activation's."""
+        bits = min(16, self.design.knobs.activation_bits)
+        form = Format(bits, fraction_for(float(np.abs(values).max(initial=0.0)), bits))
         beats = pack_words(self.design, quantise(values, form), 16)
         self._constants.append(beats)
         self._load(destination, values.shape[0], self._constant_beats, form, bit("CONSTANT"))
@@ -133,7 +134,10 @@ class Builder:
         """Stores a matrix to the result buffer, as 32-bit values."""
         words = self.design.words(source.columns)
         beats = tokens * words * self.design.knobs.in_parallel * 32 // self.design.knobs.port_bits
-        region = Region(name, self.result_beats, beats, tokens, source.columns, source.form)
+        tail = self.design.knobs.residual_tail_bits
+        # What is stored is as fine as the finest memory; the values of others end in zeros.
+        form = Format(source.form.bits + tail, source.form.fraction + tail)
+        region = Region(name, self.result_beats, beats, tokens, source.columns, form)
         self._add(
             Operation(
                 kind=number("STORE"),
