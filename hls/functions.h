@@ -39,9 +39,12 @@ inline gelu_t gelu(term_t x) {
 #pragma HLS INLINE
   const sint<TERM_BITS + 1> magnitude = x < 0 ? static_cast<sint<TERM_BITS + 1>>(-x) : static_cast<sint<TERM_BITS + 1>>(x);
   const gelu_t relu = x < 0 ? gelu_t(0) : static_cast<gelu_t>(gelu_t(x) << (GELU_OUT_FRACTION - GELU_FRACTION));
-  const bool beyond = (magnitude >> (GELU_FRACTION - GELU_STEP_BITS)) >= GELU_TABLE_SEGMENTS;
+  // Segments beyond the knee are twice as wide, so distances from it count half.
+  const sint<TERM_BITS + 2> position =
+      magnitude < GELU_KNEE ? sint<TERM_BITS + 2>(magnitude) : sint<TERM_BITS + 2>((magnitude + GELU_KNEE) >> 1);
+  const bool beyond = (position >> (GELU_FRACTION - GELU_STEP_BITS)) >= GELU_TABLE_SEGMENTS;
   if (beyond) return relu;
-  return relu - interpolate<GELU_FRACTION - GELU_STEP_BITS, GELU_OUT_FRACTION>(GELU_TABLE, static_cast<sint<32>>(magnitude));
+  return relu - interpolate<GELU_FRACTION - GELU_STEP_BITS, GELU_OUT_FRACTION>(GELU_TABLE, static_cast<sint<32>>(position));
 }
 
 // 1 / sqrt(value) for value >= 1 as mantissa * 2^-exponent, mantissa with RSQRT_FRACTION fractional bits.

@@ -65,12 +65,23 @@ measure_words:
   }
 }
 
-// Rate: one word an iteration, II = 1; tokens x in_words iterations.
+// Rate: one word an iteration, II = 1; in_words iterations for the shifts of the features, then tokens x in_words.
 // Gain and offset of LayerNorm are folded into the layers that follow; a copy only moves the binary point.
 inline void apply_moments(const operation_t op, fifo<fine_word_t> &measured, fifo<moments_t> &token_moments,
-                          fifo<fine_word_t> &results) {
+                          fifo<feature_shifts_t> &feature_shifts, fifo<fine_word_t> &results) {
   if (op.kind == KIND_PRODUCT) return;
+  static feature_shifts_t shifts[DIM_WORDS];
+#pragma HLS AGGREGATE variable = shifts
   const bool layer_norm = op.kind == KIND_NORMALISE;
+  const int shift_words = layer_norm ? op.in_words : 0;
+
+receive_shifts:
+  for (int i = 0; i < shift_words; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = DIM_WORDS
+    shifts[i] = feature_shifts.read();
+  }
+
   const int iterations = op.tokens * op.in_words;
   moments_t token = {};
   int word = 0;
@@ -81,12 +92,14 @@ apply_words:
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     const fine_word_t values = measured.read();
     if (layer_norm && word == 0) token = token_moments.read();
+    const feature_shifts_t feature = shifts[layer_norm ? word : 0];
     fine_word_t result;
   apply_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
       const centred_t centred = static_cast<centred_t>(values[lane] * centred_t(1 << (MEAN_FRACTION - TAIL_BITS)) - token.mean);
-      const finished_t normal = round_shift<FINISHED_BITS>(finished_t(centred) * token.mantissa, token.shift);
+      const finished_t normal = round_shift<FINISHED_BITS>(
+          finished_t(centred) * token.mantissa, static_cast<int>(token.shift) + static_cast<int>(feature[lane]));
       const finished_t copy = round_shift<FINISHED_BITS>(finished_t(values[lane]), op.out_shift);
       result[lane] = layer_norm ? to_fine(saturate<ACT_BITS>(normal)) : saturate<FINE_BITS>(copy);
     }

@@ -124,9 +124,42 @@ cache_steps:
   }
 }
 
+// Rate: one beat of every port an iteration, II = 1; in_words x SHIFT_STEPS iterations.
+inline void shifts_from_memory(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS],
+                               fifo<feature_shifts_t> &feature_shifts) {
+  const int iterations = op.in_words * SHIFT_STEPS;
+  feature_shifts_t shifts;
+  int step = 0;
+
+shift_beats:
+  for (int i = 0; i < iterations; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+    beat_t beats[WEIGHT_PORTS];
+#pragma HLS ARRAY_PARTITION variable = beats complete
+  shift_ports:
+    for (int port = 0; port < WEIGHT_PORTS; ++port) {
+#pragma HLS UNROLL
+      beats[port] = weights[port].read();
+    }
+  shift_lanes:
+    for (int lane = 0; lane < PART_VALUES; ++lane) {
+#pragma HLS UNROLL
+      const int feature = step * PART_VALUES + lane;
+      if (feature < IN_PARALLEL) {
+        shifts[feature] = beat_field<WEIGHT_BITS>(beats[lane / WEIGHTS_PER_BEAT], lane % WEIGHTS_PER_BEAT);
+      }
+    }
+    if (step == SHIFT_STEPS - 1) feature_shifts.write(shifts);
+    step = step == SHIFT_STEPS - 1 ? 0 : step + 1;
+  }
+}
+
 inline void load_operands(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS], const memory_row_t *cache,
-                          fifo<part_t> &operands, fifo<biases_t> &biases) {
-  if (op.kind == KIND_PRODUCT) {
+                          fifo<part_t> &operands, fifo<biases_t> &biases, fifo<feature_shifts_t> &feature_shifts) {
+  if (op.kind == KIND_NORMALISE) {
+    shifts_from_memory(op, weights, feature_shifts);
+  } else if (op.kind == KIND_PRODUCT) {
     if (op.operand == OPERAND_WEIGHTS) {
       weights_from_memory(op, weights, operands, biases);
     } else {

@@ -85,7 +85,7 @@ memory_words:
 }
 
 // Rate: one beat an iteration, II = 1; tokens x in_words x (beats a word) iterations.
-// Values come as 16-bit fields (images), or as 32-bit ones where a value may need all ACT_BITS.
+// Values come as 16-bit activations (images), or as 32-bit fields with all FINE_BITS.
 inline void words_from_input(const operation_t op, fifo<beat_t> &input, fifo<fine_word_t> &words) {
   const bool wide = (op.flags & FLAG_WIDE) != 0;
   const int beats = wide ? WIDE_BEATS_PER_WORD : NARROW_BEATS_PER_WORD;
@@ -103,7 +103,7 @@ input_beats:
 #pragma HLS UNROLL
       if (wide) {
         if (lane / WIDE_PER_BEAT == step) {
-          word[lane] = to_fine(saturate<ACT_BITS>(sint<32>(beat_field<32>(beat, lane % WIDE_PER_BEAT))));
+          word[lane] = saturate<FINE_BITS>(sint<32>(beat_field<32>(beat, lane % WIDE_PER_BEAT)));
         }
       } else if (lane / NARROW_PER_BEAT == step) {
         word[lane] = to_fine(saturate<ACT_BITS>(sint<32>(beat_field<16>(beat, lane % NARROW_PER_BEAT))));

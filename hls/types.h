@@ -119,6 +119,9 @@ struct row_t {
   row_scale_t scale;
 };
 
+// How far LayerNorm shifts each feature down: features with outliers more, the weights that read them up in turn.
+using feature_shifts_t = vec<sint<8>, IN_PARALLEL>;
+
 // A token's place, kept as block and lane so that no address needs a division.
 struct place_t {
   sint<TOKEN_BITS> block;

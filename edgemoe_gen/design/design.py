@@ -184,6 +184,11 @@ class Design:
     # LayerNorm
 
     @property
+    def shift_steps(self) -> int:
+        """Beats a port that bring the shifts of one word of features."""
+        return ceil_div(self.knobs.in_parallel, self.part_values)
+
+    @property
     def feature_sum_bits(self) -> int:
         """Width of a sum of features."""
         return self.knobs.activation_bits + math.ceil(math.log2(self.dim_words * self.knobs.in_parallel)) + 1

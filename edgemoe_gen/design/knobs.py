@@ -32,7 +32,7 @@ class Knobs:
     weight_bits: int = _knob(16, "width of weights", 4, 18)
     residual_tail_bits: int = _knob(6, "bits that tokens between layers keep below an activation's last", 0, 8)
     exp_segments: int = _knob(128, "segments of the exponential's table over one octave", 8, 1024, True)
-    gelu_segments: int = _knob(32, "segments of GELU's table a unit of its argument", 4, 256, True)
+    gelu_segments: int = _knob(64, "segments of GELU's table a unit up to 2, half as many beyond", 4, 256, True)
     reciprocal_segments: int = _knob(256, "segments of the reciprocal's table", 8, 1024, True)
     rsqrt_segments: int = _knob(128, "segments a unit of the reciprocal square root's table (LayerNorm)", 8, 512, True)
     weight_ports: int = _knob(4, "AXI ports that stream weights from DDR", 1, 16)

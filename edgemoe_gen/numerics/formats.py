@@ -15,31 +15,51 @@ from numpy.typing import NDArray
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.fixed import Format, dequantise, fraction_for, quantise
-from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork
+from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork, equalise, lower
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
 
 IMAGE_BITS = 16  # of an input value in DDR
 # Headroom over what calibration saw: other images may reach further, and a saturated value costs more than a lost bit.
 HEADROOM = 1.25
-# Samples kept of each observed tensor, to measure its rounding error on.
+# Values kept of each observed tensor, to measure its rounding error on.
 SAMPLES = 65536
 
 
 @dataclass
 class Observation:
-    """What calibration saw of one tensor: its largest absolute value, and samples."""
+    """What calibration saw of one tensor: the largest absolute value of each column, and some of its rows."""
 
-    largest: float = 0.0
-    samples: list[NDArray[np.float32]] = field(default_factory=list)
+    columns: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    rows: list[NDArray[np.float32]] = field(default_factory=list)
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Takes in one more frame's values."""
-        self.largest = max(self.largest, float(np.abs(values).max(initial=0.0)))
-        flat = values.reshape(-1)
-        self.samples.append(flat[:: max(1, flat.size // SAMPLES)].copy())
+        """Takes in one more frame's values [..., columns]."""
+        matrix = values.reshape(-1, values.shape[-1])
+        seen = np.abs(matrix).max(axis=0, initial=0.0).astype(np.float64)
+        self.columns = np.maximum(self.columns, seen) if self.columns.size else seen
+        self.rows.append(matrix[:: max(1, matrix.size // SAMPLES)].copy())
+
+    def scaled(self, factors: NDArray[np.float64]) -> Observation:
+        """The same with every column times its factor."""
+        return Observation(self.columns * factors, [(rows * factors).astype(np.float32) for rows in self.rows])
+
+    @property
+    def largest(self) -> float:
+        """Largest absolute value."""
+        return float(self.columns.max(initial=0.0))
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        """All rows kept, flattened."""
+        return np.concatenate([rows.reshape(-1) for rows in self.rows])
 
 
 Observations = dict[str, Observation]
+
+
+def prepare(model: Model, seen: Observations) -> LoweredNetwork:
+    """The folded network, with the outliers that calibration saw evened out."""
+    return equalise(lower(model), {name: observation.columns for name, observation in seen.items()})
 
 
 @dataclass(frozen=True)
@@ -150,9 +170,9 @@ def choose_formats(
         form = Format(bits, fraction)
         rows[name] = TensorFormat(name, kind, form, largest, _relative_error(samples, form), chosen)
 
-    def activation(name: str, bits: int = activation_bits, most: int | None = None) -> None:
-        observation = seen[name]
-        add(name, "activation", bits, observation.largest, HEADROOM, np.concatenate(observation.samples), most)
+    def activation(name: str, most: int | None = None, shifts: NDArray[np.int64] | None = None) -> None:
+        observation = seen[name] if shifts is None else seen[name].scaled(2.0**-shifts)
+        add(name, "activation", activation_bits, observation.largest, HEADROOM, observation.samples, most)
 
     def weight(name: str, linear: Linear) -> None:
         largest = float(np.abs(linear.weight).max(initial=0.0))
@@ -161,12 +181,12 @@ def choose_formats(
 
     # An input is known to lie within what the picture's normalisation allows, so it gets no headroom.
     image = seen["image"]
-    add("image", "activation", min(IMAGE_BITS, activation_bits), image.largest, 1.0, np.concatenate(image.samples))
+    add("image", "activation", min(IMAGE_BITS, activation_bits), image.largest, 1.0, image.samples)
     weight("patch", network.patch)
     activation("embed")
     for block in network.blocks:
         name = f"blocks.{block.index}"
-        activation(f"{name}.norm1")
+        activation(f"{name}.norm1", shifts=block.shifts1)
         for part in ("query", "key", "value"):
             weight(f"{name}.{part}.weight", getattr(block, part))
             activation(f"{name}.{part}")
@@ -174,7 +194,7 @@ def choose_formats(
             activation(f"{name}.scores.{head}", most=EXP_POSITION_BITS)
         weight(f"{name}.projection.weight", block.projection)
         activation(f"{name}.residual")
-        activation(f"{name}.norm2")
+        activation(f"{name}.norm2", shifts=block.shifts2)
         for task, router in zip(network.spec.task_names, block.routers, strict=False):
             weight(f"{name}.router.{task}.weight", router)
         if block.routers:

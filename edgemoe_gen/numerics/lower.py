@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from edgemoe_gen.model import Model, ModelSpec, router_tensors
 
 Array = NDArray[np.float64]
 LOG2_E = 1.0 / math.log(2.0)
+MAX_SHIFT = 7
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,10 @@ class Linear:
 
 @dataclass(frozen=True)
 class LoweredBlock:
-    """One block. `mlp` holds (fc1, fc2) of the dense MLP, or of every expert; `routers` one gate a task, in order."""
+    """One block. `mlp` holds (fc1, fc2) of the dense MLP, or of every expert; `routers` one gate a task, in order.
+
+    `shifts1`, `shifts2` [dim]: bits by which the norms shift each feature down; the layers that read it make up for it.
+    """
 
     index: int
     query: Linear
@@ -40,6 +45,8 @@ class LoweredBlock:
     projection: Linear
     mlp: tuple[tuple[Linear, Linear], ...]
     routers: tuple[Linear, ...]
+    shifts1: NDArray[np.int64]
+    shifts2: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -107,4 +114,49 @@ def _block(model: Model, tensors: dict[str, Array], index: int) -> LoweredBlock:
             ),
         )
     projection = Linear(tensor("attn.proj.weight"), tensor("attn.proj.bias"))
-    return LoweredBlock(index, query, key, value, projection, mlp, tuple(routers))
+    none = np.zeros(spec.dim, np.int64)
+    return LoweredBlock(index, query, key, value, projection, mlp, tuple(routers), none, none)
+
+
+def equalise(network: LoweredNetwork, largest: Mapping[str, Array]) -> LoweredNetwork:
+    """Shifts features with outliers down in LayerNorm, and the weights that read them up: the same function.
+
+    A trained network often has a few features that are tens of times larger than others after the norm, with small
+    gains behind it. Folded, these gains make weights that are tiny beside their tensor's largest, and coarse. A feature
+    is shifted until it is no larger than the typical one, as far as no weight exceeds its tensor's largest.
+
+    Args:
+        network: folded network.
+        largest: by `blocks.i.norm1` and `blocks.i.norm2`, the largest absolute value of each feature [dim].
+    """
+    return replace(network, blocks=tuple(_equalise(network.spec, block, largest) for block in network.blocks))
+
+
+def _equalise(spec: ModelSpec, block: LoweredBlock, largest: Mapping[str, Array]) -> LoweredBlock:
+    gated = () if spec.router.input_ahead else block.routers
+    shifts1 = _shifts(largest[f"blocks.{block.index}.norm1"], [block.query, block.key, block.value])
+    shifts2 = _shifts(largest[f"blocks.{block.index}.norm2"], [*(up for up, _ in block.mlp), *gated])
+    return replace(
+        block,
+        query=_raised(block.query, shifts1),
+        key=_raised(block.key, shifts1),
+        value=_raised(block.value, shifts1),
+        mlp=tuple((_raised(up, shifts2), down) for up, down in block.mlp),
+        routers=tuple(_raised(router, shifts2) for router in gated) or block.routers,
+        shifts1=shifts1,
+        shifts2=shifts2,
+    )
+
+
+def _shifts(largest: Array, readers: list[Linear]) -> NDArray[np.int64]:
+    typical = float(np.median(largest))
+    wanted = np.log2(np.maximum(largest, 1e-30) / max(typical, 1e-30))
+    for reader in readers:
+        columns = np.abs(reader.weight).max(axis=0)
+        room = np.log2(max(float(columns.max()), 1e-30) / np.maximum(columns, 1e-30))
+        wanted = np.minimum(wanted, np.floor(room))
+    return np.clip(np.round(wanted), 0, MAX_SHIFT).astype(np.int64)
+
+
+def _raised(linear: Linear, shifts: NDArray[np.int64]) -> Linear:
+    return Linear(linear.weight * 2.0**shifts, linear.bias)

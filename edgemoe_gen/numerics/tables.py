@@ -24,8 +24,9 @@ RSQRT_FRACTION = 20
 RSQRT_POSITION_BITS = 20
 GELU_FRACTION = 16
 GELU_OUT_FRACTION = 18
-# Beyond this, x * (1 - Phi(x)) < 1.6e-5, a quarter of the bound of 2^-14.
-GELU_RANGE = 4.5
+# GELU's tail bends most near 0, so its table is twice as fine up to the knee. Beyond the range it is below 1.5e-6.
+GELU_KNEE = 2
+GELU_RANGE = 5
 
 Array = NDArray[np.float64]
 
@@ -71,11 +72,11 @@ def gelu_tail(x: Array) -> Array:
     return np.asarray(x * 0.5 * (1.0 - _erf(x / math.sqrt(2.0))))
 
 
-def _table(
-    name: str, function: Callable[[Array], Array], start: float, stop: float, segments: int, fraction: int, balanced: bool
-) -> Table:
+def _table(name: str, function: Callable[[Array], Array], ends: Array, fraction: int, balanced: bool) -> Table:
     samples = 64
-    fine = np.linspace(start, stop, segments * samples + 1)
+    segments = len(ends) - 1
+    places = np.arange(segments * samples + 1) / samples
+    fine = np.interp(places, np.arange(segments + 1), ends)
     exact = function(fine)
     nodes = exact[::samples].copy()
     weights = np.linspace(0.0, 1.0, samples, endpoint=False)
@@ -100,18 +101,23 @@ def _table(
 
 def exp2_table(segments: int) -> Table:
     """2^-x for x in [0, 1]."""
-    return _table("exp2", lambda x: np.asarray(np.exp2(-x)), 0.0, 1.0, segments, EXP_FRACTION, balanced=False)
+    return _table("exp2", lambda x: np.asarray(np.exp2(-x)), np.linspace(0, 1, segments + 1), EXP_FRACTION, balanced=False)
 
 
 def gelu_table(segments_per_unit: int) -> Table:
-    """d(x) = x * (1 - Phi(x)) for x in [0, GELU_RANGE]; beyond, the hardware takes 0."""
-    segments = math.ceil(GELU_RANGE * segments_per_unit)
-    return _table("gelu", gelu_tail, 0.0, segments / segments_per_unit, segments, GELU_OUT_FRACTION, balanced=True)
+    """d(x) = x * (1 - Phi(x)) for x in [0, GELU_RANGE]; beyond, the hardware takes 0.
+
+    Args:
+        segments_per_unit: segments a unit of x up to the knee; half as many beyond.
+    """
+    fine = np.arange(GELU_KNEE * segments_per_unit) / segments_per_unit
+    coarse = np.arange((GELU_RANGE - GELU_KNEE) * segments_per_unit // 2 + 1) * 2 / segments_per_unit + GELU_KNEE
+    return _table("gelu", gelu_tail, np.concatenate([fine, coarse]), GELU_OUT_FRACTION, balanced=True)
 
 
 def reciprocal_table(segments: int) -> Table:
     """1 / (1 + x) for x in [0, 1], held below 1 so that it fits a DSP operand of MANTISSA_BITS."""
-    table = _table("reciprocal", lambda x: 1.0 / (1.0 + x), 0.0, 1.0, segments, MANTISSA_FRACTION, balanced=True)
+    table = _table("reciprocal", lambda x: 1.0 / (1.0 + x), np.linspace(0, 1, segments + 1), MANTISSA_FRACTION, balanced=True)
     top = (1 << MANTISSA_FRACTION) - 1
     nodes = tuple(min(v, top) for v in table.nodes)
     return Table(table.name, nodes, table.fraction, max(table.error, 2.0**-MANTISSA_FRACTION))
@@ -120,7 +126,7 @@ def reciprocal_table(segments: int) -> Table:
 def rsqrt_table(segments_per_unit: int) -> Table:
     """1 / sqrt(1 + x) for x in [0, 3]."""
     return _table(
-        "rsqrt", lambda x: 1.0 / np.sqrt(1.0 + x), 0.0, 3.0, 3 * segments_per_unit, RSQRT_FRACTION, balanced=True
+        "rsqrt", lambda x: 1.0 / np.sqrt(1.0 + x), np.linspace(0, 3, 3 * segments_per_unit + 1), RSQRT_FRACTION, True
     )
 
 

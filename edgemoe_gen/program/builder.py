@@ -7,6 +7,7 @@ programs that prove each kernel.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for, quantise
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.program.descriptor import PATHS, Operation, bit, number, operand_number, path_number
-from edgemoe_gen.program.pack import Bytes, pack_linear, pack_words
+from edgemoe_gen.program.pack import Bytes, pack_linear, pack_shifts, pack_words
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,12 @@ class Builder:
     # Operations
 
     def load_constant(self, values: Floats, destination: Place) -> None:
-        """Loads a matrix [tokens, columns] that belongs to the program, rounded to 16 bits first, or to an activation's."""
-        bits = min(16, self.design.knobs.activation_bits)
+        """Loads a matrix [tokens, columns] that belongs to the program, as fine as the residual."""
+        bits = self.design.knobs.activation_bits + self.design.knobs.residual_tail_bits
         form = Format(bits, fraction_for(float(np.abs(values).max(initial=0.0)), bits))
-        beats = pack_words(self.design, quantise(values, form), 16)
+        beats = pack_words(self.design, quantise(values, form), 32)
         self._constants.append(beats)
-        self._load(destination, values.shape[0], self._constant_beats, form, bit("CONSTANT"))
+        self._load(destination, values.shape[0], self._constant_beats, form, bit("CONSTANT") | bit("WIDE"))
         self._constant_beats += beats.shape[0]
 
     def load_image(self, tokens: int, destination: Place, form: Format, wide: bool = False) -> int:
@@ -113,7 +114,10 @@ class Builder:
 
     def _load(self, destination: Place, tokens: int, first: int, form: Format, flags: int) -> int:
         words = self.design.words(destination.columns)
-        bits = 32 if flags & bit("WIDE") else 16
+        wide = bool(flags & bit("WIDE"))
+        bits = 32 if wide else 16
+        # 16-bit values are activations; 32-bit ones have the residual's finer binary point.
+        finer = self.design.knobs.residual_tail_bits if wide else 0
         beats = tokens * words * self.design.knobs.in_parallel * bits // self.design.knobs.port_bits
         self._add(
             Operation(
@@ -122,7 +126,7 @@ class Builder:
                 flags=flags,
                 tokens=tokens,
                 in_words=words,
-                out_shift=form.fraction - destination.form.fraction,
+                out_shift=form.fraction - destination.form.fraction - finer,
                 transfer_first=first,
                 transfer_beats=beats,
             ),
@@ -153,9 +157,28 @@ class Builder:
         self.regions.append(region)
         return region
 
-    def normalise(self, source: Place, destination: Place, tokens: int, eps: float) -> None:
-        """LayerNorm without gain and offset (those are folded into the layers that follow)."""
+    def normalise(
+        self,
+        source: Place,
+        destination: Place,
+        tokens: int,
+        eps: float,
+        shifts: Integers | None = None,
+        key: object = None,
+    ) -> None:
+        """LayerNorm without gain and offset (those are folded into the layers that follow).
+
+        Args:
+            source, destination: places of the tokens.
+            tokens: rows.
+            eps: added to the variance.
+            shifts: bits by which each feature is shifted down [columns]; none by default.
+            key: names these shifts, so that a later frame uses the same ones.
+        """
         n = source.columns
+        first, beats = self._keep(
+            key, lambda: pack_shifts(self.design, np.zeros(n, np.int64) if shifts is None else shifts)
+        )
         scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
         shift = 23 + n.bit_length() - 1
         self._add(
@@ -170,6 +193,8 @@ class Builder:
                 eps_high=scaled_eps >> 31,
                 eps_low=scaled_eps & 0x7FFFFFFF,
                 normal_fraction=destination.form.fraction,
+                weight_first=first,
+                weight_beats=beats,
             ),
             source=source,
             destination=destination,
@@ -365,16 +390,20 @@ class Builder:
             bias_shift = fraction - bias_fraction
             bias = quantise(linear.bias, Format(BIAS_BITS, bias_fraction))
         self._prove_no_overflow(weight, bias, bias_shift)
-        if key is not None and key in self._packed:
-            first, beats = self._packed[key]
-            return first, beats, bias_shift
-        packed = pack_linear(self.design, weight, bias)
-        first, beats = self._weight_beats, packed.shape[1]
-        self._weights.append(packed)
-        self._weight_beats += beats
-        if key is not None:
-            self._packed[key] = first, beats
+        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, bias))
         return first, beats, bias_shift
+
+    def _keep(self, key: object, pack: Callable[[], Bytes]) -> tuple[int, int]:
+        """First beat and beats of packed weights, which are packed only once for a key."""
+        if key is not None and key in self._packed:
+            return self._packed[key]
+        packed = pack()
+        place = self._weight_beats, packed.shape[1]
+        self._weights.append(packed)
+        self._weight_beats += packed.shape[1]
+        if key is not None:
+            self._packed[key] = place
+        return place
 
     def _prove_no_overflow(self, weight: Integers, bias: Integers | None, bias_shift: int) -> None:
         """The largest sum that any input can give must fit the accumulator, bias included."""

@@ -273,7 +273,7 @@ class _Frame:
         if block.routers and spec.router.input_ahead:
             self._route(block, self.residual)
         normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm1"])
-        self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps)
+        self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps, block.shifts1, f"{name}.norm1")
         attended = self._attention(block, normed)
         old_form = self.residual.form
         self.residual = self.b.place("residual", spec.dim, self.formats[f"{name}.residual"])
@@ -283,7 +283,7 @@ class _Frame:
             accumulate=True, old_form=old_form,
         )  # fmt: skip
         normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm2"])
-        self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps)
+        self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps, block.shifts2, f"{name}.norm2")
         if block.routers:
             if not spec.router.input_ahead:
                 self._route(block, normed)

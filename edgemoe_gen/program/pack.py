@@ -68,6 +68,18 @@ def pack_linear(design: Design, weight: Integers, bias: Integers | None) -> Byte
     return np.ascontiguousarray(beats.transpose(2, 0, 1, 3)).reshape(k.weight_ports, -1, design.beat_bytes)
 
 
+def pack_shifts(design: Design, shifts: Integers) -> Bytes:
+    """LayerNorm's shift of every feature [features], word after word; [ports, beats, bytes of a beat]."""
+    k = design.knobs
+    words = ceil_div(shifts.shape[0], k.in_parallel)
+    padded = np.zeros(words * k.in_parallel, np.int64)
+    padded[: shifts.shape[0]] = shifts
+    steps = np.zeros((words, design.shift_steps * design.part_values), np.int64)
+    steps[:, : k.in_parallel] = padded.reshape(words, k.in_parallel)
+    fields = steps.reshape(words * design.shift_steps, k.weight_ports, design.weights_per_beat)
+    return np.ascontiguousarray(pack_fields(fields, k.weight_bits, design.beat_bytes).transpose(1, 0, 2))
+
+
 def pack_words(design: Design, values: Integers, bits: int) -> Bytes:
     """A matrix as the engine loads it: row after row, each padded to whole words.
 
