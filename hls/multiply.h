@@ -9,9 +9,10 @@
 
 namespace edgemoe {
 
-// Rate: one tile of tokens an iteration, II = 1; (in_words x OPERAND_PARTS) + out_tiles x span iterations, where span is
-// the larger of the steps that compute an output tile (blocks x in_words) and those that bring the next one's operands.
-// The operands of one output tile stay on chip while all tokens pass over them; those of the next arrive meanwhile.
+// Rate: one tile of tokens an iteration, II = 1; (in_words x OPERAND_PARTS) + out_tiles x span iterations, where span
+// is the larger of the steps that compute an output tile (blocks x in_words) and those that bring the next one's
+// operands. The operands of one output tile stay on chip while all tokens pass over them; those of the next arrive
+// meanwhile.
 inline void multiply(const operation_t op, fifo<part_t> &operands, fifo<tile_t> &tiles, fifo<sums_t> &sums) {
   if (op.kind != KIND_PRODUCT) return;
   static operand_t buffer[2][MAX_IN_WORDS][OPERAND_PARTS][PART_VALUES];

@@ -10,7 +10,7 @@ namespace edgemoe {
 
 // What LayerNorm needs to know of a token: result = (x - mean) * mantissa * 2^-shift, in integers.
 struct moments_t {
-  centred_t mean;       // MEAN_FRACTION more fractional bits than x
+  centred_t mean;  // MEAN_FRACTION more fractional bits than x
   mantissa_t mantissa;
   sint<8> shift;
 };
@@ -97,7 +97,8 @@ apply_words:
   apply_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-      const centred_t centred = static_cast<centred_t>(values[lane] * centred_t(1 << (MEAN_FRACTION - TAIL_BITS)) - token.mean);
+      const centred_t centred =
+          static_cast<centred_t>(values[lane] * centred_t(1 << (MEAN_FRACTION - TAIL_BITS)) - token.mean);
       const finished_t normal = round_shift<FINISHED_BITS>(
           finished_t(centred) * token.mantissa, static_cast<int>(token.shift) + static_cast<int>(feature[lane]));
       const finished_t copy = round_shift<FINISHED_BITS>(finished_t(values[lane]), op.out_shift);

@@ -62,15 +62,15 @@ inline void operands_from_cache(const operation_t op, const memory_row_t *cache,
   const int iterations = (tiles + 1) * CACHE_STEPS;
   operand_t tile[2][OPERAND_PARTS * PART_VALUES];
 #pragma HLS ARRAY_PARTITION variable = tile complete dim = 0
-  int index = 0;     // tile that is read; the one before is sent
+  int index = 0;  // tile that is read; the one before is sent
   int step = 0;
   int out_tile = 0;
   int in_word = 0;
-  int first = 0;     // first token of the tile, as block and lane
+  int first = 0;  // first token of the tile, as block and lane
   int first_lane = 0;
   int block = 0;
   int lane = 0;
-  int word = 0;      // word of a value's row
+  int word = 0;  // word of a value's row
 
 cache_steps:
   for (int i = 0; i < iterations; ++i) {

@@ -10,7 +10,7 @@ namespace edgemoe {
 // All queues share one pool of token x top-k entries, sorted by expert, so that their size does not depend on the
 // number of experts; only an offset and a count an expert are kept.
 struct queue_t {
-  route_t by_token[MAX_ROUTES];   // token after token, its experts by descending score
+  route_t by_token[MAX_ROUTES];  // token after token, its experts by descending score
   route_t by_expert[MAX_ROUTES];  // expert after expert, its tokens in ascending order
   sint<ROUTE_BITS> first[MAX_EXPERTS];
   sint<ROUTE_BITS> count[MAX_EXPERTS];

@@ -29,8 +29,8 @@ inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t s
 }
 
 // Rate: one row of a tile (OUT_PARALLEL values) an iteration, II = 1; out_tiles x blocks x TOKENS_PARALLEL iterations.
-// Softmax in one pass (Milakov and Gimelshein, arXiv 1805.02867, section 3): each row keeps the largest score so far and
-// the sum of exponentials relative to it; a new maximum rescales the sum. Scores are base-2 logarithms.
+// Softmax in one pass (Milakov and Gimelshein, arXiv 1805.02867, section 3): each row keeps the largest score so far
+// and the sum of exponentials relative to it; a new maximum rescales the sum. Scores are base-2 logarithms.
 inline void round_sums(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> &biases, fifo<row_scale_t> &scales,
                        row_t rows[MAX_ROWS], fifo<results_t> &results) {
   if (op.kind != KIND_PRODUCT) return;
@@ -83,7 +83,8 @@ round_rows:
       for (int out = 0; out < OUT_PARALLEL; ++out) {
 #pragma HLS UNROLL
         const bool exists = tile * OUT_PARALLEL + out < op.keys;
-        const sint<ACT_BITS + 1> below = exists ? sint<ACT_BITS + 1>(sint<ACT_BITS + 1>(maximum) - score[out]) : sint<ACT_BITS + 1>(0);
+        const sint<ACT_BITS + 1> below =
+            exists ? sint<ACT_BITS + 1>(sint<ACT_BITS + 1>(maximum) - score[out]) : sint<ACT_BITS + 1>(0);
         const exp_t value = exp2_negative(below, op.score_shift);
         sum += exists ? value : exp_t(0);
       }

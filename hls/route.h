@@ -97,8 +97,8 @@ score_routes:
     route_t route;
     route.place = choice.place;
     route.expert = choice.expert[k];
-    const mantissa_t score = saturate<MANTISSA_BITS>(
-        round_shift<FINISHED_BITS>(product, EXP_FRACTION + static_cast<int>(scale.exponent)));
+    const mantissa_t score =
+        saturate<MANTISSA_BITS>(round_shift<FINISHED_BITS>(product, EXP_FRACTION + static_cast<int>(scale.exponent)));
     route.score = score > op.score_threshold ? score : mantissa_t(0);
     routes.write(route);
     k = k == op.top_k - 1 ? 0 : k + 1;

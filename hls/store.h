@@ -85,7 +85,8 @@ store_words:
   }
 }
 
-// Rate: one beat an iteration, II = 1; tokens x in_words x WIDE_BEATS_PER_WORD iterations. Values leave as 32-bit fields.
+// Rate: one beat an iteration, II = 1; tokens x in_words x WIDE_BEATS_PER_WORD iterations. Values leave as 32-bit
+// fields.
 inline void words_to_output(const operation_t op, fifo<fine_word_t> &words, fifo<beat_t> &output) {
   const int iterations = op.tokens * op.in_words * WIDE_BEATS_PER_WORD;
   fine_word_t word;

@@ -42,7 +42,9 @@ product_tiles:
           const bool exists = valid && word * IN_PARALLEL + lane < op.keys;
           const sint<ACT_BITS + 1> below = row_maxima[token] - tile[token][lane];
           const exp_t value = exp2_negative(exists ? below : sint<ACT_BITS + 1>(0), op.score_shift);
-          tile[token][lane] = exists ? static_cast<act_t>(round_shift<EXP_FRACTION + 2>(value, EXP_FRACTION - PROBABILITY_FRACTION)) : act_t(0);
+          tile[token][lane] =
+              exists ? static_cast<act_t>(round_shift<EXP_FRACTION + 2>(value, EXP_FRACTION - PROBABILITY_FRACTION))
+                     : act_t(0);
         }
       }
     }

@@ -56,7 +56,8 @@ inline sint<BITS> beat_field(const beat_t &beat, int index) {
   const int low = index * BITS;
   const int word = low / 32;
   // Most fields lie within a word: this case is kept apart because it is by far the fastest.
-  if (32 % BITS == 0) return static_cast<sint<BITS>>(static_cast<std::int32_t>(beat.word[word] << (32 - BITS - low % 32)) >> (32 - BITS));
+  if (32 % BITS == 0)
+    return static_cast<sint<BITS>>(static_cast<std::int32_t>(beat.word[word] << (32 - BITS - low % 32)) >> (32 - BITS));
   std::uint64_t window = beat.word[word];
   if (word + 1 < BEAT_BITS / 32) window |= static_cast<std::uint64_t>(beat.word[word + 1]) << 32;
   return static_cast<sint<BITS>>(static_cast<std::int64_t>(window << (64 - BITS - low % 32)) >> (64 - BITS));
@@ -75,16 +76,16 @@ struct vec {
   const T &operator[](int i) const { return lane[i]; }
 };
 
-using act_t = sint<ACT_BITS>;            // activations, scores, logits
-using operand_t = sint<OPERAND_BITS>;    // second operand of the compute unit: weights, keys, values
+using act_t = sint<ACT_BITS>;  // activations, scores, logits
+using operand_t = sint<OPERAND_BITS>;  // second operand of the compute unit: weights, keys, values
 using product_t = sint<ACT_BITS + OPERAND_BITS>;
-using acc_t = sint<ACC_BITS>;            // sums of products
-using term_t = sint<TERM_BITS>;          // a sum after its first rounding
+using acc_t = sint<ACC_BITS>;  // sums of products
+using term_t = sint<TERM_BITS>;  // a sum after its first rounding
 using bias_t = sint<BIAS_BITS>;
 using mantissa_t = sint<MANTISSA_BITS>;  // of a row's scale: 1 / sum of a softmax row, or an expert's score
 using finished_t = sint<FINISHED_BITS>;  // a term times a mantissa
 using exp_t = sint<EXP_FRACTION + 2>;
-using exp_sum_t = sint<EXP_SUM_BITS>;    // sum of a softmax row's exponentials
+using exp_sum_t = sint<EXP_SUM_BITS>;  // sum of a softmax row's exponentials
 using gelu_t = sint<TERM_BITS + 3>;
 using centred_t = sint<ACT_BITS + MEAN_FRACTION + 1>;  // LayerNorm: x - mean
 using feature_sum_t = sint<FEATURE_SUM_BITS>;
@@ -96,11 +97,11 @@ using variance_t = sint<VARIANCE_BITS>;
 using fine_t = sint<FINE_BITS>;
 using tail_t = sint<TAIL_BITS + 1>;
 
-using word_t = vec<act_t, IN_PARALLEL>;                 // neighbouring features of one token
+using word_t = vec<act_t, IN_PARALLEL>;  // neighbouring features of one token
 using fine_word_t = vec<fine_t, IN_PARALLEL>;
-using tile_t = vec<word_t, TOKENS_PARALLEL>;            // the same features of neighbouring tokens
+using tile_t = vec<word_t, TOKENS_PARALLEL>;  // the same features of neighbouring tokens
 using sums_t = vec<vec<acc_t, OUT_PARALLEL>, TOKENS_PARALLEL>;
-using part_t = vec<operand_t, PART_VALUES>;             // what one cycle brings of an operand tile
+using part_t = vec<operand_t, PART_VALUES>;  // what one cycle brings of an operand tile
 using biases_t = vec<bias_t, OUT_PARALLEL>;
 
 // One activation memory: an address holds the same word of TOKENS_PARALLEL neighbouring tokens, one a lane.
@@ -112,7 +113,7 @@ using tail_row_t = vec<tail_t, IN_PARALLEL>[TOKENS_PARALLEL];
 // What a product needs to know of a row: the largest score (softmax) and the factor for the result.
 struct row_scale_t {
   mantissa_t mantissa;  // MANTISSA_FRACTION fractional bits
-  sint<8> exponent;     // the factor is mantissa * 2^-exponent
+  sint<8> exponent;  // the factor is mantissa * 2^-exponent
 };
 struct row_t {
   act_t maximum;

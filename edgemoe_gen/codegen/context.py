@@ -68,6 +68,10 @@ def context(design: Design) -> dict[str, Any]:
         "order_depth": ORDER_DEPTH,
         "input_depth": INPUT_DEPTH,
         "tail_storage": design.storage.primitive["residual_tail"],
+        "operation_words": descriptor.OPERATION_WORDS,
+        "beat_bits": design.knobs.port_bits,
+        "weight_header_bytes": 4 * descriptor.WEIGHT_HEADER_WORDS,
+        "weight_magic": descriptor.WEIGHT_MAGIC,
         "weight_storage": design.storage.primitive["weight_fifo"],
         "clock_period_ns": f"{1000 / design.knobs.clock_mhz:.3f}",
     }
@@ -149,7 +153,11 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("SHIFT_STEPS", design.shift_steps, "cycles that bring LayerNorm's shifts of a word of features"),
                 ("CHUNK_VALUES", chunk, "outputs that are neighbours both in a part and in a tile"),
                 ("OPERAND_CHUNKS", k.out_parallel * k.in_parallel // chunk, ""),
-                ("CACHE_STEPS", max(k.out_parallel, design.operand_parts), "cycles that bring a tile of keys or values"),
+                (
+                    "CACHE_STEPS",
+                    max(k.out_parallel, design.operand_parts),
+                    "cycles that bring a tile of keys or values",
+                ),
                 ("MIN_ROWS", MIN_ROWS, "rows that an operation on scores is padded to"),
             ],
         ),
@@ -260,4 +268,3 @@ def _axi_port(name: str, bundle: str, direction: str) -> dict[str, Any]:
         "outstanding": 16,
         "depth": 1,
     }
-

@@ -155,7 +155,9 @@ class Design:
             "residual": self.blocks * self.dim_words,
             "normed": self.blocks * self.dim_words,
             "query": self.blocks * self.query_words,
-            "hidden": max(self.blocks * self.hidden_words, ceil_div(MIN_ROWS, self.knobs.tokens_parallel) * self.score_words),
+            "hidden": max(
+                self.blocks * self.hidden_words, ceil_div(MIN_ROWS, self.knobs.tokens_parallel) * self.score_words
+            ),
             "cache": self.blocks * self.cache_words,
         }
 

@@ -12,9 +12,7 @@ from edgemoe_gen.errors import KnobError
 
 
 def _knob(default: float, meaning: str, low: float, high: float, power_of_two: bool = False) -> Any:
-    return field(
-        default=default, metadata={"meaning": meaning, "low": low, "high": high, "power_of_two": power_of_two}
-    )
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "power_of_two": power_of_two})
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,9 @@ class Knobs:
     max_tokens: int = _knob(129, "tokens of an image, class token included", 1, 4096)
     max_dim: int = _knob(192, "features of a token", 8, 4096)
     max_query: int = _knob(192, "columns of the query memory: heads x padded head size, or dim", 8, 8192)
-    max_cache: int = _knob(384, "columns of the key and value memory; fewer heads at a time fit a smaller one", 8, 16384)
+    max_cache: int = _knob(
+        384, "columns of the key and value memory; fewer heads at a time fit a smaller one", 8, 16384
+    )
     max_hidden: int = _knob(768, "columns of the hidden memory; wider layers are computed slice by slice", 8, 16384)
     max_experts: int = _knob(64, "experts a layer", 1, 512)
     max_top_k: int = _knob(4, "experts a token", 1, 16)

@@ -17,8 +17,8 @@ import numpy as np
 from edgemoe_gen.errors import CheckpointError
 from edgemoe_gen.model.safe import Array, read_safetensors, read_torch
 
-# Prefixes that wrappers put before every name: DistributedDataParallel, torch.compile.
-_PREFIXES = ("module.", "_orig_mod.")
+# Prefixes that wrappers put before every name: DistributedDataParallel, torch.compile, training frameworks.
+_PREFIXES = ("module.", "_orig_mod.", "model.")
 _EXPERTS = ".mlp.experts."
 _RANK = re.compile(r"(\d+)\.pth")
 
@@ -29,6 +29,7 @@ _UNUSED: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\.mlp\.gate\.(?:\d+\.)?(w_gate_aux|w_noise_aux)$"), "used in training only"),
     (re.compile(r"\.mlp\.gate\.(?:\d+\.)?(head)\.(?:weight|bias)$"), "used in training only"),
     (re.compile(r"^decoders?\..*(output_level_\d)\."), "an auxiliary output of training"),
+    (re.compile(r"^backbone\.(dist_token)$"), "the authors' network never reads it"),
 )
 _BACKBONE = ("cls_token", "pos_embed", "patch_embed.", "blocks.", "gate_task_represent.")
 _HEAD = ("norm.", "head.")
@@ -103,7 +104,7 @@ def _strip(name: str) -> str:
     return name
 
 
-def _read_file(path: Path) -> tuple[dict[str, Array], list[str]]:
+def _read_file(path: Path, may_be_empty: bool = False) -> tuple[dict[str, Array], list[str]]:
     seen: list[str] = []
 
     def wanted(name: str) -> bool:
@@ -114,7 +115,7 @@ def _read_file(path: Path) -> tuple[dict[str, Array], list[str]]:
     if path.suffix == ".safetensors":
         raw = read_safetensors(path, wanted)
     else:
-        raw, beside = read_torch(path, wanted)
+        raw, beside = read_torch(path, wanted, may_be_empty)
     tensors: dict[str, Array] = {}
     for name, values in raw.items():
         if _strip(name) in tensors:
@@ -145,7 +146,7 @@ def _read_shards(folder: Path) -> tuple[dict[str, Array], list[str]]:
     parts = {name: [tensors[name]] for name in names}
     for rank in ranks[1:]:
         file = folder / f"{rank}.pth"
-        shard, _ = _read_file(file)
+        shard, _ = _read_file(file, may_be_empty=not names)  # without experts, only rank 0 has something to save
         extra = [name for name in shard if _EXPERTS in name and name not in parts]
         if extra:
             raise CheckpointError(

@@ -90,19 +90,23 @@ def load_model(checkpoint: Path, spec: Path | None = None, options: SpecOptions 
 
 
 def _without_unused(tensors: Mapping[str, Array], spec: ModelSpec, notes: list[str]) -> dict[str, Array]:
-    """Without the noise of training, and without gates beyond the last task (a larger gate_dim than tasks)."""
+    """Without what no gate reads: noise, gates beyond the last task, a task's feature where there is no gate."""
     kept = {}
-    noise, spare = 0, set()
+    noise, represent, spare = 0, 0, set()
     for name, values in tensors.items():
         gate = _TASK_GATE.match(name)
         if _NOISE.fullmatch(name):
             noise += 1
+        elif spec.router.kind == "none" and name.startswith("gate_task_represent."):
+            represent += 1
         elif gate and int(gate.group(1)) >= len(spec.tasks):
             spare.add(int(gate.group(1)))
         else:
             kept[name] = values
     if noise:
         notes.append("ignored w_noise: used in training only")
+    if represent:
+        notes.append("ignored gate_task_represent: no block has a gate")
     notes.extend(f"ignored gate {index}: there are {len(spec.tasks)} tasks" for index in sorted(spare))
     return kept
 

@@ -6,8 +6,6 @@ a file holds besides is skipped. Every failure is a `CheckpointError` of one sen
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import json
 import pickle
 import re
@@ -21,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.model.harmless import allowed, placeholder, stands_in_for
 
 Array = npt.NDArray[np.float32]
 
 _SAFETENSORS_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _SAFETENSORS_LIMIT = 100_000_000  # bytes of header that the format allows
-_STATE_KEYS = ("state_dict", "model")
+_STATE_KEYS = ("state_dict", "model", "model_state_dict")
+_CLASSES_LIMIT = 100  # different unknown classes in one file, each of which costs a reading of its pickle
 
 
 def to_float32(values: npt.NDArray[Any], path: Path, name: str) -> Array:
@@ -96,16 +96,21 @@ def _safetensors_entry(path: Path, name: str, entry: object, data: memoryview) -
     return values
 
 
-def read_torch(path: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, Array], tuple[str, ...]]:
+def read_torch(
+    path: Path, wanted: Callable[[str], bool], may_be_empty: bool = False
+) -> tuple[dict[str, Array], tuple[str, ...]]:
     """Tensors of a file of `torch.save` in its own order, those that `wanted` accepts, and what lay beside them.
 
-    The file is a state dict, or a dict that holds one under "state_dict" or "model". Only tensors, NumPy scalars and
-    arrays, and plain containers are built; anything else in the pickle is refused by name.
+    The file is a state dict, or a dict that holds one under "state_dict", "model" or "model_state_dict". Only tensors,
+    NumPy scalars and arrays, and plain containers are built; instances of other classes are read over, and a call of
+    anything else is refused by name.
 
     Raises:
         CheckpointError: torch is missing; the file is unreadable, truncated, foreign or unsafe, or holds no tensors.
     """
     loaded = _torch_load(path)
+    if name := stands_in_for(loaded):
+        raise _refusal(path, name)
     if not isinstance(loaded, Mapping):
         raise CheckpointError(
             f"{path} holds a {type(loaded).__name__} instead of a state dict.",
@@ -115,6 +120,8 @@ def read_torch(path: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, Arr
     state: Mapping[Any, Any] = loaded
     for key in _STATE_KEYS:
         if isinstance(loaded.get(key), Mapping):
+            if name := stands_in_for(loaded[key]):
+                raise _refusal(path, name)
             state, beside = loaded[key], tuple(str(k) for k in loaded if k != key)
             break
     import torch
@@ -123,7 +130,7 @@ def read_torch(path: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, Arr
     for name, value in state.items():
         if isinstance(name, str) and isinstance(value, torch.Tensor) and wanted(name):
             result[name] = _from_tensor(value, path, name)
-    if not any(isinstance(value, torch.Tensor) for value in state.values()):
+    if not may_be_empty and not any(isinstance(value, torch.Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no tensors.", 'It must be a state dict, or hold one under "state_dict".')
     return result, beside
 
@@ -152,34 +159,6 @@ def _read_bytes(path: Path) -> bytes:
         ) from error
 
 
-def _called(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """A function that passes for the global `name`: the allow-list goes by the name that a function itself gives."""
-
-    def stand_in(*arguments: Any) -> Any:
-        return function(*arguments)
-
-    stand_in.__module__, _, stand_in.__qualname__ = name.rpartition(".")
-    stand_in.__name__ = stand_in.__qualname__
-    return stand_in
-
-
-def _allowed_globals() -> list[Any]:
-    """Harmless names beyond torch's own list: NumPy values, containers, an argument namespace."""
-    try:
-        multiarray: Any = importlib.import_module("numpy._core.multiarray")
-    except ImportError:
-        multiarray = importlib.import_module("numpy.core.multiarray")
-    allowed: list[Any] = [np.ndarray, np.dtype, argparse.Namespace]
-    allowed += sorted({type(np.dtype(kind)) for kind in "?bBhHiIlLqQefdSU"}, key=str)
-    # The restricted unpickler fills plain dicts only, so a defaultdict is read as one.
-    allowed.append(_called(lambda *_: {}, "collections.defaultdict"))
-    allowed += [_called(kind, f"builtins.{kind.__name__}") for kind in (list, dict, int, float, set)]
-    for package in ("numpy.core", "numpy._core"):
-        allowed.append(_called(multiarray.scalar, f"{package}.multiarray.scalar"))
-        allowed.append(_called(multiarray._reconstruct, f"{package}.multiarray._reconstruct"))
-    return allowed
-
-
 def _torch_load(path: Path) -> object:
     try:
         import torch
@@ -193,25 +172,46 @@ def _torch_load(path: Path) -> object:
             'Run: pip install "torch>=2.5".',
         )
     zipped = _looks_like_zip(path)
-    try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_allowed_globals()):
-            warnings.simplefilter("ignore")  # what matters in them is in our own messages
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error}.", "Check the path and its permissions.") from error
-    except MemoryError as error:
-        raise CheckpointError(f"{path} does not fit the memory, or is damaged.", "Copy or export it again.") from error
-    except Exception as error:
-        # The restricted unpickler meets damaged files with whatever its opcodes raise, from KeyError to struct.error.
-        refused = re.search(r"\bGLOBAL (\S+)", str(error))
-        if isinstance(error, pickle.UnpicklingError) and refused:
-            raise CheckpointError(
-                f"{path} is refused: its pickle asks for {refused.group(1)}, which is neither a tensor nor plain data.",
-                'Save only the tensors: torch.save({"state_dict": model.state_dict()}, path).',
-            ) from error
-        raise CheckpointError(
-            f"{path} is truncated, damaged or not a file of torch.save.", "Copy or export it again."
-        ) from error
+    names, stood_in = allowed(), set[str]()
+    while True:
+        try:
+            with warnings.catch_warnings(), torch.serialization.safe_globals(names):
+                warnings.simplefilter("ignore")  # what matters in them is in our own messages
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        except Exception as error:
+            unknown = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
+            name = unknown.group(1) if unknown and isinstance(error, pickle.UnpicklingError) else ""
+            if not name or name in stood_in or len(stood_in) >= _CLASSES_LIMIT:
+                raise _read_error(path, error) from error
+            stood_in.add(name)
+            names.append(placeholder(name if "." in name else f"builtins.{name}"))
+
+
+def _read_error(path: Path, error: Exception) -> CheckpointError:
+    """What went wrong in torch.load, whose restricted unpickler meets damage with whatever its opcodes raise."""
+    if isinstance(error, OSError):
+        return CheckpointError(f"{path} cannot be read: {error}.", "Check the path and its permissions.")
+    if isinstance(error, MemoryError):
+        return CheckpointError(f"{path} does not fit the memory, or is damaged.", "Copy or export it again.")
+    if isinstance(error, pickle.UnpicklingError):
+        refused = re.search(r"\bGLOBAL (\S+)|allowlisted via `add_safe_globals`, but got <class '([^']+)'>", str(error))
+        if refused:
+            return _refusal(path, refused.group(1) or refused.group(2))
+        opcode = re.search(r"Unsupported operand (\d+)", str(error))
+        if opcode:
+            return CheckpointError(
+                f"{path} is damaged, or saved with a pickle_protocol other than 2 (opcode {opcode.group(1)}).",
+                "Copy it again, or save it again with torch.save's own protocol.",
+            )
+    return CheckpointError(f"{path} is truncated, damaged or not a file of torch.save.", "Copy or export it again.")
+
+
+def _refusal(path: Path, name: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is refused: its pickle asks for {name.removeprefix('builtins.')}, which is neither a tensor nor plain "
+        "data.",
+        'Save only the tensors: torch.save({"state_dict": model.state_dict()}, path).',
+    )
 
 
 def _looks_like_zip(path: Path) -> bool:

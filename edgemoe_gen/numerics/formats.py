@@ -164,7 +164,15 @@ def choose_formats(
     pins = dict(pinned or {})
     rows: dict[str, TensorFormat] = {}
 
-    def add(name: str, kind: str, bits: int, largest: float, headroom: float, samples: NDArray[np.floating], most: int | None = None) -> None:
+    def add(
+        name: str,
+        kind: str,
+        bits: int,
+        largest: float,
+        headroom: float,
+        samples: NDArray[np.floating],
+        most: int | None = None,
+    ) -> None:
         chosen = name in pins
         fraction = pins.pop(name) if chosen else fraction_for(largest * headroom, bits, most)
         form = Format(bits, fraction)

@@ -101,7 +101,9 @@ def _table(name: str, function: Callable[[Array], Array], ends: Array, fraction:
 
 def exp2_table(segments: int) -> Table:
     """2^-x for x in [0, 1]."""
-    return _table("exp2", lambda x: np.asarray(np.exp2(-x)), np.linspace(0, 1, segments + 1), EXP_FRACTION, balanced=False)
+    return _table(
+        "exp2", lambda x: np.asarray(np.exp2(-x)), np.linspace(0, 1, segments + 1), EXP_FRACTION, balanced=False
+    )
 
 
 def gelu_table(segments_per_unit: int) -> Table:
@@ -117,7 +119,9 @@ def gelu_table(segments_per_unit: int) -> Table:
 
 def reciprocal_table(segments: int) -> Table:
     """1 / (1 + x) for x in [0, 1], held below 1 so that it fits a DSP operand of MANTISSA_BITS."""
-    table = _table("reciprocal", lambda x: 1.0 / (1.0 + x), np.linspace(0, 1, segments + 1), MANTISSA_FRACTION, balanced=True)
+    table = _table(
+        "reciprocal", lambda x: 1.0 / (1.0 + x), np.linspace(0, 1, segments + 1), MANTISSA_FRACTION, balanced=True
+    )
     top = (1 << MANTISSA_FRACTION) - 1
     nodes = tuple(min(v, top) for v in table.nodes)
     return Table(table.name, nodes, table.fraction, max(table.error, 2.0**-MANTISSA_FRACTION))

@@ -234,7 +234,9 @@ class _Frame:
             patches = self.b.place("hidden", stop - start, self.formats["image"])
             first = self.b.load_image(self.tokens, patches, self.formats["image"])
             image.append(ImageSlice(first, start, stop))
-            self._linear(f"patch.{start}", "patch", Linear(weight[:, start:stop], None), patches, self.residual, accumulate=True)
+            self._linear(
+                f"patch.{start}", "patch", Linear(weight[:, start:stop], None), patches, self.residual, accumulate=True
+            )
         return tuple(image)
 
     def _linear(
@@ -344,9 +346,7 @@ class _Frame:
         self._linear(key, f"{key}.weight", linear, source, logits)
         allowed = np.flatnonzero(allowed_experts(self.model, block.index, self.task))
         experts = range(int(allowed[0]), int(allowed[-1]) + 1)
-        self.b.route(
-            logits, self.tokens, experts, router.top_k, router.gate_type == "noisy", router.score_threshold
-        )
+        self.b.route(logits, self.tokens, experts, router.top_k, router.gate_type == "noisy", router.score_threshold)
         if self.taps:
             region = self.b.store_routes(f"routes.{block.index}", self.tokens, router.top_k)
             self.regions[region.name] = region

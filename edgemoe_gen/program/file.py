@@ -23,8 +23,6 @@ from edgemoe_gen.program import descriptor as d
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.pack import Bytes
 
-WEIGHT_MAGIC = 0x574F4545  # "EEOW"
-WEIGHT_HEADER_WORDS = 16
 WEIGHT_CHECKSUM_WORD = 9
 
 Words = NDArray[np.uint32]
@@ -62,9 +60,9 @@ def program_bytes(program: Program) -> bytes:
 
 def weight_bytes(program: Program) -> bytes:
     """`weights.bin`."""
-    header = np.zeros(WEIGHT_HEADER_WORDS, np.uint32)
+    header = np.zeros(d.WEIGHT_HEADER_WORDS, np.uint32)
     ports, beats, beat_bytes = program.weights.shape
-    header[0], header[1] = WEIGHT_MAGIC, d.VERSION
+    header[0], header[1] = d.WEIGHT_MAGIC, d.VERSION
     header[2:4] = _identity(program.design)
     header[4:8] = ports, beats, program.constants.shape[0], beat_bytes
     header[8] = _weight_checksum(program.weights, program.constants)
@@ -98,9 +96,9 @@ def read_weights(path: Path, design: Design, program: Words | None = None) -> We
         ProgramError: the file is missing, damaged, or made for another design or program; names the file.
     """
     data = _read(path)
-    size = 4 * WEIGHT_HEADER_WORDS
-    header = np.frombuffer(data[:size], "<u4") if len(data) >= size else np.zeros(WEIGHT_HEADER_WORDS, np.uint32)
-    if header[0] != WEIGHT_MAGIC:
+    size = 4 * d.WEIGHT_HEADER_WORDS
+    header = np.frombuffer(data[:size], "<u4") if len(data) >= size else np.zeros(d.WEIGHT_HEADER_WORDS, np.uint32)
+    if header[0] != d.WEIGHT_MAGIC:
         raise ProgramError(f"{path} is not a weight file of edgemoe-gen")
     _check_identity(path, header[2:4], design)
     ports, beats, constants, beat_bytes = (int(v) for v in header[4:8])

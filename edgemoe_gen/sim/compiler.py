@@ -38,6 +38,8 @@ class Build:
         flags: tuple[str, ...] = ("-std=c++17", *WARNINGS)
         flags += ("-O1", "-g") if self.sanitize else ("-O3", "-march=native")
         flags += SANITIZE if self.sanitize else ()
+        # GCC would share static variables of inline functions between all libraries of a process, whatever their sizes.
+        flags += () if "clang" in compiler_version(find_compiler()) else ("-fno-gnu-unique",)
         # The headers of others are none of our warnings.
         flags += ("-isystem", str(ap_types_folder())) if self.ap_types else ("-DEDGEMOE_PLAIN_INTEGERS",)
         return flags
@@ -54,7 +56,9 @@ def find_compiler() -> str:
         path = shutil.which(name) if name else None
         if path:
             return path
-    raise SimulationError("there is no C++ compiler: neither g++ nor clang++ is on PATH", "install one: apt install g++")
+    raise SimulationError(
+        "there is no C++ compiler: neither g++ nor clang++ is on PATH", "install one: apt install g++"
+    )
 
 
 @cache

@@ -97,7 +97,9 @@ class Engine:
 
     def run_program(self, program: Program, image: Bytes) -> Run:
         """Runs a program that has just been compiled."""
-        return self.run(program_words(program), WeightFile(program.weights, program.constants), image, program.result_beats)
+        return self.run(
+            program_words(program), WeightFile(program.weights, program.constants), image, program.result_beats
+        )
 
     def evaluate(self, function: str, *arguments: Integers | int, outputs: int = 1) -> list[Integers]:
         """Evaluates `gelu`, `exp2`, `reciprocal` or `reciprocal_root` on arrays of integers; arrays of the same size."""

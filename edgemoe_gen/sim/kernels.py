@@ -1,0 +1,101 @@
+"""Checks every kernel of a rendered design against float64, in C simulation: `run_kernels`.
+
+Each case is a small program (load, operations, store) that runs on the compiled engine of that very design, at its
+sizes and widths, on random, extreme and recorded inputs. Such a program could run on the board unchanged.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.sim.cases_attention import attention_cases, softmax_cases
+from edgemoe_gen.sim.cases_dense import gelu_cases, layer_norm_cases, linear_cases, patch_embed_cases
+from edgemoe_gen.sim.cases_experts import expert_cases, router_cases
+from edgemoe_gen.sim.checks import Case, CaseResult, worst
+from edgemoe_gen.sim.engine import Engine
+from edgemoe_gen.sim.recorded import Recorded, record_inputs, recorded_cases
+
+_CASES: Mapping[str, Callable[[Design], Iterator[Case]]] = {
+    "softmax": softmax_cases,
+    "gelu": gelu_cases,
+    "layernorm": layer_norm_cases,
+    "linear": linear_cases,
+    "attention": attention_cases,
+    "router": router_cases,
+    "moe": expert_cases,
+    "patch-embed": patch_embed_cases,
+}
+KERNELS: tuple[str, ...] = tuple(_CASES)
+NOTHING_RECORDED = "no checkpoint and picture were given to record inputs from"
+
+
+def run_kernels(
+    design: Design,
+    kernels: Sequence[str] = KERNELS,
+    recorded: Recorded | None = None,
+    engine: Engine | None = None,
+    seed: int = 0,
+    progress: Callable[[CaseResult], None] | None = None,
+) -> list[CaseResult]:
+    """Runs the cases of some kernels.
+
+    Args:
+        design: what is checked.
+        kernels: names out of `KERNELS`.
+        recorded: real inputs of a few layers; without them those cases are reported as skipped.
+        engine: the compiled design; compiled here if not given.
+        seed: of the random inputs; every case has its own stream, whatever other cases run.
+        progress: called with every result as soon as it is there.
+
+    Returns:
+        One result a case, in order; a case whose simulation fails has an infinite error.
+
+    Raises:
+        SimulationError: a name is not a kernel, or the design does not compile.
+    """
+    for name in kernels:
+        if name not in _CASES:
+            raise SimulationError(f"there is no kernel '{name}'", f"known kernels: {', '.join(KERNELS)}")
+    engine = engine or Engine.compile(design)
+    results = []
+    for kernel in kernels:
+        for result in _run(kernel, design, recorded, engine, seed):
+            results.append(result)
+            if progress is not None:
+                progress(result)
+    return results
+
+
+def _run(kernel: str, design: Design, recorded: Recorded | None, engine: Engine, seed: int) -> Iterator[CaseResult]:
+    for case in _CASES[kernel](design):
+        yield run_case(kernel, case, engine, seed)
+    if recorded is None:
+        yield CaseResult(kernel, "recorded inputs", "recorded", 0.0, 0.0, 0.0, skipped=NOTHING_RECORDED)
+        return
+    for case in recorded_cases(kernel, design, recorded):
+        yield run_case(kernel, case, engine, seed)
+
+
+def run_case(kernel: str, case: Case, engine: Engine, seed: int = 0) -> CaseResult:
+    """Runs one case."""
+    if case.skip is not None:
+        return CaseResult(kernel, case.name, case.inputs, 0.0, 0.0, 0.0, skipped=case.skip)
+    rng = np.random.default_rng([seed, zlib.crc32(f"{kernel}/{case.name}".encode())])
+    start = time.perf_counter()
+    try:
+        found = worst(case.check(engine, rng))
+    except SimulationError as error:
+        return CaseResult(
+            kernel, case.name, case.inputs, float("inf"), 0.0, time.perf_counter() - start, where=error.message
+        )
+    seconds = time.perf_counter() - start
+    return CaseResult(kernel, case.name, case.inputs, found.error, found.bound, seconds, where=found.where)
+
+
+__all__ = ["KERNELS", "CaseResult", "Recorded", "record_inputs", "run_case", "run_kernels"]

@@ -1,0 +1,155 @@
+"""Faults planted in the rendered sources, one at a time: each must be caught by its own kernel's cases.
+
+All faults are compiled into one library, each behind a number that is set while the library runs; number 0 is the
+design as it is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.sim.compiler import compile_library
+from edgemoe_gen.sim.engine import Engine
+from edgemoe_gen.sim.kernels import KERNELS, run_kernels
+
+pytestmark = pytest.mark.slow
+# Small, so that the planted conditions, which keep the compiler from vectorising, cost little; and three tokens at
+# once, so that no tile of keys or values is a whole number of blocks.
+SIZES = {
+    "tokens_parallel": 3,
+    "max_tokens": 45,
+    "max_dim": 48,
+    "max_query": 64,
+    "max_cache": 128,
+    "max_hidden": 96,
+    "max_experts": 8,
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """In `file`, `text` (which occurs once) becomes `wrong`, where PLANTED says whether this fault is on."""
+
+    kernel: str
+    name: str
+    file: str
+    text: str
+    wrong: str
+
+
+FAULTS = (
+    Fault("softmax", "running maximum not kept", "rounding.h", "running_maximum[row] = maximum;",
+          "running_maximum[row] = PLANTED ? old_maximum : maximum;"),
+    Fault("softmax", "sum not rescaled by a new maximum", "rounding.h", "* exp2_negative(rise, op.score_shift)",
+          "* (PLANTED ? exp_t(1) << EXP_FRACTION : exp2_negative(rise, op.score_shift))"),
+    Fault("softmax", "keys beyond the last are summed", "rounding.h", "exists ? value : exp_t(0)",
+          "(exists || PLANTED) ? value : exp_t(0)"),
+    Fault("softmax", "wrong entry in the table of exponentials", "functions.h", "(EXP2_TABLE, part)",
+          "(EXP2_TABLE, part) + (PLANTED && (part >> (EXP_POSITION_BITS - EXP_INDEX_BITS)) == 37 ? 1 << 14 : 0)"),
+    Fault("gelu", "wrong entry in the table", "functions.h", "return relu -",
+          "return relu - (PLANTED && (magnitude >> (GELU_FRACTION - GELU_STEP_BITS)) == 20 ? 64 : 0) -"),
+    Fault("gelu", "table ends too early", "functions.h", ">= GELU_TABLE_SEGMENTS",
+          ">= GELU_TABLE_SEGMENTS / (PLANTED ? 2 : 1)"),
+    Fault("gelu", "negative arguments not cut off", "functions.h", "x < 0 ? gelu_t(0)",
+          "x < 0 && !PLANTED ? gelu_t(0)"),
+    Fault("layernorm", "mean not subtracted", "normalise.h", "- token.mean)",
+          "- (PLANTED ? centred_t(0) : token.mean))"),
+    Fault("layernorm", "eps forgotten", "normalise.h", "variance_t(sum) * sum + eps",
+          "variance_t(sum) * sum + (PLANTED ? variance_t(1) : eps)"),
+    Fault("layernorm", "truncation instead of rounding", "normalise.h", "finished_t(centred) * token.mantissa,",
+          "finished_t(centred) * token.mantissa - (PLANTED ? finished_t(1) << (token.shift - 1) : finished_t(0)),"),
+    Fault("linear", "truncation instead of rounding", "arith.h", "(sint<BITS>(1) << (shift - 1))",
+          "(PLANTED ? sint<BITS>(0) : sint<BITS>(1) << (shift - 1))"),
+    Fault("linear", "dropped bias", "rounding.h", "acc_t(bias) << op.bias_shift",
+          "acc_t(PLANTED ? bias_t(0) : bias) << op.bias_shift"),
+    Fault("linear", "too large results wrap", "arith.h", "if (value > high)", "if (!PLANTED && value > high)"),
+    Fault("linear", "old value not brought to the new binary point", "store.h", "(old, op.old_shift)",
+          "(old, PLANTED ? 0 : op.old_shift)"),
+    Fault("linear", "last token not written", "store.h", "if (row < op.tokens)",
+          "if (PLANTED && product && row == op.tokens - 1) {\n    } else if (row < op.tokens)"),
+    Fault("attention", "keys not transposed", "operands.h", "l * OUT_PARALLEL + step",
+          "(PLANTED ? step * OUT_PARALLEL + l : l * OUT_PARALLEL + step)"),
+    Fault("attention", "values of another token", "operands.h", "first_lane = lane;",
+          "first_lane = PLANTED && !keys ? 0 : lane;"),
+    Fault("attention", "exponent of the row's sum dropped", "rounding.h", "(scaled ? static_cast<int>(scale.exponent)",
+          "(scaled && !PLANTED ? static_cast<int>(scale.exponent)"),
+    Fault("router", "the higher number wins a tie", "route.h", "values[lane] > best_logit",
+          "values[lane] + (PLANTED ? 1 : 0) > best_logit"),
+    Fault("router", "last choice may be chosen again", "route.h", "k < round &&", "k < round - (PLANTED ? 1 : 0) &&"),
+    Fault("router", "window begins one expert early", "route.h", "expert >= op.expert_first",
+          "expert >= op.expert_first - (PLANTED ? 1 : 0)"),
+    Fault("router", "softmax over all experts for either gate", "route.h", "(taken || !chosen_only)",
+          "(taken || !chosen_only || PLANTED)"),
+    Fault("moe", "queues begin one entry early", "route.h", "queue.first[expert] = first;",
+          "queue.first[expert] = PLANTED && first > 0 ? first - 1 : first;"),
+    Fault("moe", "scores not applied", "queue.h", "scale.mantissa = route.score;",
+          "scale.mantissa = PLANTED ? mantissa_t((1 << (MANTISSA_BITS - 1)) - 1) : route.score;"),
+    Fault("moe", "results scattered to the next token", "queue.h", "destinations.write(route.place);",
+          "place_t planted_place = route.place;\n"
+          "      if (PLANTED) planted_place.lane = planted_place.lane == 0 ? 1 : 0;\n"
+          "      destinations.write(planted_place);"),
+    Fault("patch-embed", "class token's row skipped", "store.h", "if (row < op.tokens)",
+          "if (PLANTED && row == 0) {\n    } else if (row < op.tokens)"),
+    Fault("patch-embed", "constants one beat off", "fetch.h", "constants[op.transfer_first + beat]",
+          "constants[op.transfer_first + (PLANTED && beat > 0 ? beat - 1 : beat)]"),
+    Fault("patch-embed", "signs of image values lost", "tokens.h",
+          "sint<32>(beat_field<16>(beat, lane % NARROW_PER_BEAT))",
+          "sint<32>(PLANTED ? beat_field<16>(beat, lane % NARROW_PER_BEAT) & 0x7fff"
+          " : beat_field<16>(beat, lane % NARROW_PER_BEAT))"),
+)  # fmt: skip
+
+
+def plant(sources: dict[str, str]) -> dict[str, str]:
+    """Sources with every fault, all off until `edgemoe_plant` turns one on."""
+    planted = dict(sources)
+    for number, fault in enumerate(FAULTS, start=1):
+        file = f"src/{fault.file}"
+        assert planted[file].count(fault.text) == 1, f"{fault.name}: '{fault.text}' must occur once in {fault.file}"
+        wrong = fault.wrong.replace("PLANTED", f"(planted_fault == {number})")
+        planted[file] = planted[file].replace(fault.text, wrong)
+        assert planted[file] != sources[file]
+    planted["src/config.h"] += "\nnamespace edgemoe {\ninline int planted_fault = 0;\n}\n"
+    planted["sim/simulate.cpp"] += '\nextern "C" void edgemoe_plant(int fault) { edgemoe::planted_fault = fault; }\n'
+    return planted
+
+
+@pytest.fixture(scope="module")
+def design() -> Design:
+    return make_design(Knobs(**SIZES), load_board("zcu104"))
+
+
+@pytest.fixture(scope="module")
+def library(design: Design) -> Path:
+    return compile_library(plant(render_sources(design)))
+
+
+def failures(design: Design, library: Path, fault: int, kernel: str) -> list[str]:
+    """Names of the kernel's cases that fail while a fault is on."""
+    switch = ctypes.CDLL(str(library)).edgemoe_plant
+    switch(fault)
+    try:
+        results = run_kernels(design, [kernel], engine=Engine(design, library))
+    finally:
+        switch(0)
+    return [result.case for result in results if not result.passed]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_kernel_passes_while_no_fault_is_on(design: Design, library: Path, kernel: str) -> None:
+    assert failures(design, library, 0, kernel) == []
+
+
+@pytest.mark.parametrize("number", range(1, len(FAULTS) + 1), ids=[f"{f.kernel}: {f.name}" for f in FAULTS])
+def test_a_planted_fault_is_caught_by_its_own_kernel(design: Design, library: Path, number: int) -> None:
+    assert failures(design, library, number, FAULTS[number - 1].kernel)
+
+
+def test_every_kernel_has_faults_of_its_own() -> None:
+    assert {fault.kernel for fault in FAULTS} == set(KERNELS)
