@@ -1,3 +1,24 @@
-"""edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator."""
+"""edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
+
+The verbs of the command line are functions here: `init`, `inspect`, `generate`, `build`, `run`, `csim`, `doctor` (and
+`boards`, as `edgemoe_gen.api.boards`). They are imported when first used, PyTorch when first needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from edgemoe_gen.api import build, csim, doctor, generate, init, inspect, run
+
+__all__ = ["__version__", "build", "csim", "doctor", "generate", "init", "inspect", "run"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from edgemoe_gen import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -91,7 +91,7 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
         value = float(table[key]) if wanted is float and isinstance(table[key], int) else table[key]
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise BoardError(f"{path.name}: '{key}' is {value!r}, but must be of type {wanted.__name__}")
-        if not isinstance(value, str) and (value < 0 or (value == 0 and key not in ("uram",))):
+        if isinstance(value, (int, float)) and (value < 0 or (value == 0 and key not in ("uram",))):
             raise BoardError(f"{path.name}: '{key}' is {value}, but must be positive")
         values[key] = value
     return Board(**values)

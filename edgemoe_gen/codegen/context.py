@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from edgemoe_gen import __version__
+from edgemoe_gen.arithmetic import bits_for
 from edgemoe_gen.design.design import (
     ACCUMULATOR_LIMIT,
     BIAS_BITS,
@@ -15,7 +16,6 @@ from edgemoe_gen.design.design import (
     MIN_ROWS,
     TERM_BITS,
     Design,
-    bits_for,
 )
 from edgemoe_gen.design.knobs import knob_fields, meaning
 from edgemoe_gen.numerics import tables

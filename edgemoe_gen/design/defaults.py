@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
-from edgemoe_gen.design.design import Design, ceil_div
+from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.model import ModelSpec
 

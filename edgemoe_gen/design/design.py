@@ -11,9 +11,10 @@ import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
 from edgemoe_gen.design.knobs import Knobs
-from edgemoe_gen.design.storage import StoragePlan, ceil_div, plan_storage
+from edgemoe_gen.design.storage import StoragePlan, plan_storage
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.resources import resource_folder
@@ -24,11 +25,6 @@ MEAN_FRACTION = 8
 MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles at the earliest
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
-
-
-def bits_for(largest: int) -> int:
-    """Signed bits that hold 0 to `largest`."""
-    return largest.bit_length() + 1
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.numerics import tables
 
 if TYPE_CHECKING:
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 
 BRAM_SHAPES = ((72, 512), (36, 1024), (18, 2048), (9, 4096))
 URAM_WIDTH, URAM_DEPTH = 72, 4096
-
-
-def ceil_div(a: int, b: int) -> int:
-    """a / b, rounded up."""
-    return -(-a // b)
 
 
 @dataclass(frozen=True)

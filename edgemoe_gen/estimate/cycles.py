@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgemoe_gen.design.design import ceil_div
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, bit, number
 
@@ -25,15 +25,11 @@ class CycleEstimate:
         by_kind: compute cycles by kind of operation.
         compute: their sum.
         weights: cycles that DDR needs to deliver all weights.
-        macs: multiply-accumulates of the network.
-        macs_per_cycle: what the compute unit can do.
     """
 
     by_kind: Mapping[str, int]
     compute: int
     weights: int
-    macs: int
-    macs_per_cycle: int
 
     @property
     def total(self) -> int:
@@ -44,11 +40,6 @@ class CycleEstimate:
     def limit(self) -> str:
         """What bounds the run: "compute" or "DDR"."""
         return "compute" if self.compute >= self.weights else "DDR"
-
-    @property
-    def utilisation(self) -> float:
-        """Share of the compute unit's capacity that the network uses."""
-        return self.macs / (self.macs_per_cycle * self.total)
 
     def milliseconds(self, clock_mhz: float) -> float:
         """Time of the run at a clock."""
@@ -70,7 +61,7 @@ def estimate_cycles(program: Program) -> CycleEstimate:
     peak = design.knobs.weight_ports * design.beat_bytes * design.knobs.clock_mhz * 1e6
     rate = min(peak, board.ddr_gb_per_s * 1e9 * board.ddr_efficiency)
     weights = round(program.weight_bytes_per_run / rate * design.knobs.clock_mhz * 1e6)
-    return CycleEstimate(by_kind, sum(by_kind.values()), weights, program.macs, design.macs_per_cycle)
+    return CycleEstimate(by_kind, sum(by_kind.values()), weights)
 
 
 def _name(op: Operation) -> str:

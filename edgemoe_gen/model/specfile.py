@@ -76,10 +76,11 @@ def read_spec_file(path: Path) -> SpecOptions:
         raise SpecError(f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions.") from error
     except UnicodeDecodeError as error:
         raise SpecError(f"{path} is no text file.", "Give a .toml or .yml in UTF-8.") from error
-    return _read_toml(path, text) if path.suffix == ".toml" else read_yml(path, text)
+    return read_spec_toml(path, text) if path.suffix == ".toml" else read_yml(path, text)
 
 
-def _read_toml(path: Path, text: str) -> SpecOptions:
+def read_spec_toml(path: Path, text: str) -> SpecOptions:
+    """Options in the text of a TOML file, from its table `[model]`; `path` is for messages."""
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

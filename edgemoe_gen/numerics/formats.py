@@ -179,7 +179,7 @@ def choose_formats(
         rows[name] = TensorFormat(name, kind, form, largest, _relative_error(samples, form), chosen)
 
     def activation(name: str, most: int | None = None, shifts: NDArray[np.int64] | None = None) -> None:
-        observation = seen[name] if shifts is None else seen[name].scaled(2.0**-shifts)
+        observation = seen[name] if shifts is None else seen[name].scaled(np.exp2(-shifts.astype(np.float64)))
         add(name, "activation", activation_bits, observation.largest, HEADROOM, observation.samples, most)
 
     def weight(name: str, linear: Linear) -> None:

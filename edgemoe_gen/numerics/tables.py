@@ -147,10 +147,10 @@ def gelu_error_bound(table: Table) -> float:
 def softmax_error_bound(exp2: Table, reciprocal: Table, scores: int) -> float:
     """Largest absolute error of one probability p = e_j / sum(e) before its rounding to the output's format.
 
-    An exponential's relative error is at most r = 2 * exp2.error (2^-x >= 1/2), which leaves 2 r p (1 - p) <= r / 2. Each
-    rise of the running maximum by x costs the terms before it another r; they have then shrunk by 2^-x, so that all
-    rises together cost at most r / 4. Rounding to EXP_FRACTION bits hits every term of the sum, in the worst case with
-    one sign; that of the numerator to PROBABILITY_FRACTION bits and that of the reciprocal come on top.
+    An exponential's relative error is at most r = 2 * exp2.error (2^-x >= 1/2), which leaves 2 r p (1 - p) <= r / 2.
+    Each rise of the running maximum by x costs the terms before it another r; they have then shrunk by 2^-x, so that
+    all rises together cost at most r / 4. Rounding to EXP_FRACTION bits hits every term of the sum, in the worst case
+    with one sign; that of the numerator to PROBABILITY_FRACTION bits and that of the reciprocal come on top.
     """
     r = 2 * exp2.error
     terms = scores * 2.0 ** -(EXP_FRACTION + 1)

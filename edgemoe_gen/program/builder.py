@@ -8,51 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import BIAS_BITS, MIN_ROWS, TERM_BITS, ceil_div
+from edgemoe_gen.design.design import BIAS_BITS, MIN_ROWS, TERM_BITS
 from edgemoe_gen.errors import CapacityError, ProgramError
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for, quantise
 from edgemoe_gen.numerics.lower import Linear
-from edgemoe_gen.program.descriptor import PATHS, Operation, bit, number, operand_number, path_number
+from edgemoe_gen.program.descriptor import Operation, bit, number, operand_number, path_number
 from edgemoe_gen.program.pack import Bytes, pack_linear, pack_shifts, pack_words
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a matrix lies: memory, columns that hold values, format, first word and words a row, first block of rows."""
-
-    memory: str
-    columns: int
-    form: Format
-    stride: int
-    word: int = 0
-    block: int = 0
-
-
-@dataclass(frozen=True)
-class Region:
-    """A matrix in the result buffer: `tokens` x `columns` values of format `form`, or the routes of a block."""
-
-    name: str
-    first: int
-    beats: int
-    tokens: int
-    columns: int
-    form: Format
-
-
-@dataclass(frozen=True)
-class ImageSlice:
-    """Columns `start` to `stop` of every patch, at beat `first` of the image buffer."""
-
-    first: int
-    start: int
-    stop: int
+from edgemoe_gen.program.places import Place, Region, path_from, path_to
 
 
 class Builder:
@@ -64,7 +33,6 @@ class Builder:
         self.regions: list[Region] = []
         self.image_beats = 0
         self.result_beats = 0
-        self.macs = 0
         self._weights: list[Bytes] = []
         self._weight_beats = 0
         self._packed: dict[object, tuple[int, int]] = {}
@@ -122,7 +90,7 @@ class Builder:
         self._add(
             Operation(
                 kind=number("LOAD"),
-                path=_path_to(destination.memory),
+                path=path_to(destination.memory),
                 flags=flags,
                 tokens=tokens,
                 in_words=words,
@@ -145,7 +113,7 @@ class Builder:
         self._add(
             Operation(
                 kind=number("STORE"),
-                path=_path_from(source.memory),
+                path=path_from(source.memory),
                 tokens=tokens,
                 in_words=words,
                 transfer_first=self.result_beats,
@@ -252,7 +220,6 @@ class Builder:
             term = min(fraction, out + guard)
             finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
         first, beats, bias_shift = self._pack(linear, weight_form, fraction, key)
-        self.macs += linear.weight.size * tokens
         self._add(
             Operation(
                 kind=number("PRODUCT"),
@@ -282,7 +249,6 @@ class Builder:
         """Attention scores of `tokens` rows against `keys` keys, and the maximum and sum of every row."""
         fraction = query.form.fraction + key.form.fraction
         term = min(fraction, destination.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 1)
-        self.macs += tokens * keys * query.columns
         self._add(
             Operation(
                 kind=number("PRODUCT"),
@@ -308,7 +274,6 @@ class Builder:
         # A result is a mean of values; before the division by the row's sum, whose exponent is shifted out first, it is
         # at most twice as large.
         term = value.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 2
-        self.macs += tokens * keys * value.columns
         self._add(
             Operation(
                 kind=number("PRODUCT"),
@@ -466,11 +431,3 @@ class Builder:
 
 def _score_shift(form: Format) -> int:
     return tables.EXP_POSITION_BITS - form.fraction
-
-
-def _path_from(memory: str) -> int:
-    return next(i for i, (source, _) in enumerate(PATHS) if source == memory)
-
-
-def _path_to(memory: str) -> int:
-    return next(i for i, (_, destination) in enumerate(PATHS) if destination == memory)

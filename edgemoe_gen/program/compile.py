@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import CapacityError, ProgramError
 from edgemoe_gen.model import Model, ModelSpec, allowed_experts
-from edgemoe_gen.numerics.fixed import Format, Integers, quantise
+from edgemoe_gen.numerics.fixed import Format, quantise
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
-from edgemoe_gen.program.builder import Builder, ImageSlice, Place, Region
+from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.program.pack import Bytes, pack_words
+from edgemoe_gen.program.places import ImageSlice, Place, Region
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,6 @@ class Program:
         frames: in order.
         image_form: format of an input value.
         image_beats, result_beats: sizes of the two buffers.
-        macs: multiply-accumulates that the network needs (padding not counted).
     """
 
     design: Design
@@ -61,7 +61,6 @@ class Program:
     image_form: Format
     image_beats: int
     result_beats: int
-    macs: int
 
     @property
     def weight_bytes_per_run(self) -> int:
@@ -105,7 +104,6 @@ def compile_network(
         formats["image"],
         builder.image_beats,
         builder.result_beats,
-        builder.macs,
     )
 
 
@@ -114,7 +112,8 @@ def _check_widths(design: Design, formats: Formats) -> None:
     for row in formats.rows():
         if row.form.bits > widths[row.kind]:
             raise ProgramError(
-                f"the format of {row.name} has {row.form.bits} bits, but the design's {row.kind}s have {widths[row.kind]}",
+                f"the format of {row.name} has {row.form.bits} bits, "
+                f"but the design's {row.kind}s have {widths[row.kind]}",
                 "choose formats for this design's widths",
             )
 
@@ -393,4 +392,4 @@ def _spread_inputs(linear: Linear, heads: int, width: int, padded: int) -> Linea
     return Linear(weight.reshape(outputs, -1), linear.bias)
 
 
-__all__ = ["Frame", "Integers", "Program", "check_capacity", "compile_network", "pack_image", "to_patches"]
+__all__ = ["Frame", "Program", "check_capacity", "compile_network", "pack_image", "to_patches"]

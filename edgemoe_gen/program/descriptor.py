@@ -61,7 +61,7 @@ MAX_OPERATIONS = 1 << 20
 
 
 def _word(meaning: str, default: int = 0) -> int:
-    return field(default=default, metadata={"meaning": meaning})  # type: ignore[no-any-return]
+    return field(default=default, metadata={"meaning": meaning})
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import BIAS_BITS, ceil_div
+from edgemoe_gen.design.design import BIAS_BITS
 
 Integers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -98,7 +99,7 @@ def pack_words(design: Design, values: Integers, bits: int) -> Bytes:
     return pack_fields(fields, bits, design.beat_bytes).reshape(-1, design.beat_bytes)
 
 
-def unpack_words(design: Design, beats: Bytes, tokens: int, columns: int) -> Integers:
+def unpack_words(beats: Bytes, tokens: int, columns: int) -> Integers:
     """What a STORE operation left: 32-bit values, row after row; returns [tokens, columns]."""
     values = beats.reshape(-1).view("<i4").reshape(tokens, -1)
     return values[:, :columns].astype(np.int64)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import TERM_BITS
-from edgemoe_gen.design.storage import ceil_div
 from edgemoe_gen.numerics.fixed import Integers
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
-from edgemoe_gen.program.builder import Place
+from edgemoe_gen.program.places import Place
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, compare
 from edgemoe_gen.sim.engine import Engine

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, quantise
-from edgemoe_gen.program.builder import Builder, Place, Region
+from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.program.pack import Bytes, pack_words, unpack_words
-from edgemoe_gen.sim.engine import Engine, Run
+from edgemoe_gen.program.pack import Bytes, pack_words
+from edgemoe_gen.program.places import Place, Region
+from edgemoe_gen.sim.engine import Engine, Run, stored_matrix, stored_routes
 
 Values = NDArray[np.float64]
 Inputs = Literal["random", "extreme", "recorded"]
@@ -175,15 +176,13 @@ class Bench:
         image = np.concatenate([np.zeros((0, self.design.beat_bytes), np.uint8), *self._image])
         program = Program(
             self.design, tuple(b.operations), b.weights(), b.constants(), (), self.form(0), b.image_beats,
-            b.result_beats, b.macs,
+            b.result_beats,
         )  # fmt: skip
         self._run = self.engine.run_program(program, image)
 
     def values(self, name: str) -> Values:
         """A stored matrix [rows, columns]."""
-        region = self._regions[name]
-        integers = unpack_words(self.design, self._beats(region), region.tokens, region.columns)
-        return dequantise(integers, region.form)
+        return stored_matrix(self._finished(), self._regions[name])
 
     def integers(self, name: str) -> Integers:
         """The same as integers of the format of its place; not for the residual, whose values are finer."""
@@ -191,11 +190,9 @@ class Bench:
 
     def routes(self, name: str) -> tuple[Integers, Values]:
         """Stored routes: experts and scores [tokens, top_k]."""
-        region = self._regions[name]
-        words = np.ascontiguousarray(self._beats(region)).view("<i4").reshape(region.tokens, region.columns, -1)
-        return words[:, :, 0].astype(np.int64), dequantise(words[:, :, 1], region.form)
+        return stored_routes(self._finished(), self._regions[name])
 
-    def _beats(self, region: Region) -> Bytes:
+    def _finished(self) -> Run:
         if self._run is None:
             raise RuntimeError("the program has not run yet")
-        return self._run.result[region.first : region.first + region.beats]
+        return self._run

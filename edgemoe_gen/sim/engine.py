@@ -15,11 +15,11 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.numerics.fixed import Integers, dequantise
-from edgemoe_gen.program.builder import Region
 from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.descriptor import STATUSES
 from edgemoe_gen.program.file import WeightFile, program_words
 from edgemoe_gen.program.pack import Bytes, unpack_words
+from edgemoe_gen.program.places import Region
 from edgemoe_gen.sim.compiler import Build, compile_library
 
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
@@ -102,7 +102,7 @@ class Engine:
         )
 
     def evaluate(self, function: str, *arguments: Integers | int, outputs: int = 1) -> list[Integers]:
-        """Evaluates `gelu`, `exp2`, `reciprocal` or `reciprocal_root` on arrays of integers; arrays of the same size."""
+        """Evaluates `gelu`, `exp2`, `reciprocal` or `reciprocal_root` on integers; arrays of the same size."""
         arrays = [np.ascontiguousarray(a, np.int64) if isinstance(a, np.ndarray) else a for a in arguments]
         size = next(a.size for a in arrays if isinstance(a, np.ndarray))
         results = [np.zeros(size, np.int64) for _ in range(outputs)]
@@ -132,12 +132,12 @@ def run_frames(
     for frame in program.frames:
         taps = [region for name, region in frame.regions.items() if name.startswith("blocks.")]
         routes = [region for name, region in frame.regions.items() if name.startswith("routes.")]
-        experts = [_routes(run, region) for region in routes]
+        experts = [stored_routes(run, region) for region in routes]
         results.append(
             FrameResult(
                 frame.task,
-                matrix(run, engine.design, frame.regions["tokens"]),
-                np.stack([matrix(run, engine.design, region) for region in taps]) if taps else None,
+                stored_matrix(run, frame.regions["tokens"]),
+                np.stack([stored_matrix(run, region) for region in taps]) if taps else None,
                 np.stack([e for e, _ in experts]) if experts else None,
                 np.stack([s for _, s in experts]) if experts else None,
             )
@@ -145,13 +145,14 @@ def run_frames(
     return results, run.traffic
 
 
-def matrix(run: Run, design: Design, region: Region) -> NDArray[np.float64]:
+def stored_matrix(run: Run, region: Region) -> NDArray[np.float64]:
     """Values of a stored matrix [tokens, columns]."""
     beats = run.result[region.first : region.first + region.beats]
-    return dequantise(unpack_words(design, beats, region.tokens, region.columns), region.form)
+    return dequantise(unpack_words(beats, region.tokens, region.columns), region.form)
 
 
-def _routes(run: Run, region: Region) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def stored_routes(run: Run, region: Region) -> tuple[Integers, NDArray[np.float64]]:
+    """Stored routes: experts and scores [tokens, top_k]."""
     beats = np.ascontiguousarray(run.result[region.first : region.first + region.beats])
     words = beats.view("<i4").reshape(region.tokens, region.columns, -1).astype(np.int64)
     return words[:, :, 0], dequantise(words[:, :, 1], region.form)

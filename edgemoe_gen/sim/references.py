@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
-from edgemoe_gen.design.storage import ceil_div
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, Integers
 

@@ -217,4 +217,4 @@ def test_weights_come_back_in_the_order_in_which_the_engine_reads_them(
 def test_a_loaded_matrix_reads_back_as_a_stored_one(tokens: int, columns: int, seed: int) -> None:
     design = make_design(Knobs(), load_board("zcu104"))
     values = np.random.default_rng(seed).integers(-(1 << 23), 1 << 23, (tokens, columns))
-    assert np.array_equal(unpack_words(design, pack_words(design, values, 32), tokens, columns), values)
+    assert np.array_equal(unpack_words(pack_words(design, values, 32), tokens, columns), values)

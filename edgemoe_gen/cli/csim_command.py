@@ -1,0 +1,106 @@
+"""`edgemoe-gen csim`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgemoe_gen import api
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import (
+    HelpfulCommand,
+    checkpoint_argument,
+    config_option,
+    design_options,
+    json_option,
+    knob_values,
+    network_options,
+    spec_options,
+)
+from edgemoe_gen.report.numbers import error, seconds
+from edgemoe_gen.sim.kernels import KERNELS, CaseResult
+
+BROKEN = 1
+
+
+@click.command("csim", short_help="Check the kernels against float64: what CI runs.", cls=HelpfulCommand)
+@checkpoint_argument()
+@network_options
+@config_option
+@design_options
+@click.option("--kernel", multiple=True, help=f"Kernel to check: {', '.join(KERNELS)}; repeatable [default: all].")
+@click.option(
+    "--image",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Picture that inputs are recorded from, with CHECKPOINT.",
+)
+@click.option("--task", help="Task whose inputs are recorded [default: the first].")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML, for CI.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random inputs.")
+@json_option
+@click.pass_context
+def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Check the kernels of a design in C simulation against float64: what CI runs, no vendor tool needed.
+
+    Every kernel runs at the design's own sizes and widths on random and extreme inputs; with CHECKPOINT and --image
+    also on inputs recorded from the network. Each case has its own error bound. Exit code 1 if one is broken.
+
+    \b
+    Examples:
+      edgemoe-gen csim --board zcu104 --junit kernels.xml
+      edgemoe-gen csim --kernel softmax --kernel gelu --knob exp_segments=64
+    """
+    options = spec_options(given)
+    with output.progress() as progress:
+        progress("compiling the engine and checking kernels", 0, 1)
+        done = 0
+
+        def show(_: CaseResult) -> None:
+            nonlocal done
+            done += 1
+            progress("cases", done, done)
+
+        result = api.csim(given.pop("checkpoint"), options=options, knobs=knob_values(knobs), progress=show, **given)
+    for text in result.notes:
+        output.note(text)
+    if as_json:
+        cases = [
+            {**asdict(case), "passed": case.passed, "largest_error": _finite(case.largest_error)}
+            for case in result.cases
+        ]
+        output.as_json({"design": f"{result.design.identity:016x}", "tier": "C simulation", "passed": result.passed,
+                        "cases": cases})  # fmt: skip
+    else:
+        _show(result)
+    if not result.passed:
+        context.exit(BROKEN)
+
+
+def _show(result: api.CsimResult) -> None:
+    rows = [(c.kernel, c.case, c.inputs, *_outcome(c)) for c in result.cases]
+    columns = ["kernel", "case", "inputs", ">largest error", ">bound", ">time", "outcome"]
+    output.table("Kernels in C simulation; the error shown is the one that comes closest to its bound", columns, rows)
+    for case in result.cases:
+        if not case.passed:
+            output.line(f"{case.kernel}, {case.case}: {case.where}")
+    for reason in dict.fromkeys(case.skipped for case in result.cases if case.skipped):
+        output.note(f"recorded inputs are skipped: {reason}")
+    ran = [case for case in result.cases if case.skipped is None]
+    broken = sum(not case.passed for case in ran)
+    summary = f"{broken} of {len(ran)} cases broke their bound" if broken else f"all {len(ran)} cases kept their bounds"
+    output.line(f"{summary} (C simulation, design {result.design.identity:016x})")
+
+
+def _outcome(case: CaseResult) -> tuple[str, str, str, str]:
+    if case.skipped is not None:
+        return "–", "–", "", "skipped"
+    return error(case.largest_error), error(case.bound), seconds(case.seconds), "ok" if case.passed else "BROKEN"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,65 @@
+"""`edgemoe-gen generate`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgemoe_gen import api
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import (
+    HelpfulCommand,
+    checkpoint_argument,
+    config_option,
+    design_options,
+    json_option,
+    knob_values,
+    network_options,
+    spec_options,
+)
+from edgemoe_gen.cli.tables import resource_table
+
+
+@click.command("generate", short_help="Render the C++ sources, and nothing more.", cls=HelpfulCommand)
+@checkpoint_argument()
+@network_options
+@config_option
+@design_options
+@click.option("--output", type=click.Path(path_type=Path), help="Sources go to OUTPUT/accelerator [default: build].")
+@json_option
+def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Render the accelerator's C++ sources, and nothing more.
+
+    Without CHECKPOINT the knobs say which largest network the design holds, and PyTorch is not needed; with one they
+    are chosen to suit it. The same knobs give the same bytes.
+
+    \b
+    Example:
+      edgemoe-gen generate --board kv260 --knob tokens_parallel=2 --output design
+    """
+    options = spec_options(given)
+    result = api.generate(given.pop("checkpoint"), options=options, knobs=knob_values(knobs), **given)
+    for text in result.notes:
+        output.note(text)
+    board = result.design.board
+    if as_json:
+        against = {name: {"used": u, "available": a} for name, u, a in result.resources.against(board)}
+        output.as_json(
+            {
+                "folder": str(result.folder),
+                "files": result.files,
+                "design": f"{result.design.identity:016x}",
+                "board": board.name,
+                "knobs": asdict(result.design.knobs),
+                "resources": {"tier": "estimate", "fits": result.resources.fits(board), "against": against},
+            }
+        )
+        return
+    output.line(
+        f"fits {board.title} (estimate): {result.resources.dsp:,} of {board.dsp:,} DSP · {result.files} files in "
+        f"{result.folder}"
+    )
+    resource_table(result.resources, board)

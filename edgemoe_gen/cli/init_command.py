@@ -1,0 +1,54 @@
+"""`edgemoe-gen init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgemoe_gen import api
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import (
+    HelpfulCommand,
+    checkpoint_argument,
+    design_options,
+    image_options,
+    knob_values,
+    network_options,
+    spec_options,
+)
+
+
+@click.command("init", short_help="Write edgemoe.toml, every key explained.", cls=HelpfulCommand)
+@checkpoint_argument(required=True)
+@network_options
+@design_options
+@image_options
+@click.option("--output", type=click.Path(path_type=Path), help="Folder that builds will write to [default: build].")
+@click.option(
+    "--file", type=click.Path(path_type=Path), default="edgemoe.toml", show_default=True, help="File to write."
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def command(knobs: tuple[str, ...], **given: Any) -> None:
+    """Write edgemoe.toml: the project's network, board, knobs and numerics, every key explained in a comment.
+
+    The architecture is read from CHECKPOINT. What a checkpoint can't tell (attention heads, image size, top-k, names of
+    tasks) comes from --spec or options, and is asked for by name where it is missing. Knobs get values that suit the
+    network and the board.
+
+    \b
+    Example:
+      edgemoe-gen init checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 --image images/
+    """
+    options = spec_options(given)
+    result = api.init(given.pop("checkpoint"), options=options, knobs=knob_values(knobs), **given)
+    output.checkpoint_notes(result.notes)
+    spec, board = result.spec, result.design.board
+    fits = "fits" if result.resources.fits(board) else "does not fit"
+    output.line(
+        f"wrote {result.path}: {spec.depth} blocks, {spec.tokens} tokens of {spec.dim}, "
+        f"tasks {', '.join(spec.task_names)}; {fits} the {board.title} (estimate): {result.resources.dsp:,} of "
+        f"{board.dsp:,} DSP"
+    )
+    output.line("next: edgemoe-gen build")

@@ -1,0 +1,126 @@
+"""`edgemoe-gen inspect`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgemoe_gen import api
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import (
+    HelpfulCommand,
+    checkpoint_argument,
+    config_option,
+    json_option,
+    network_options,
+    spec_options,
+)
+from edgemoe_gen.model import option_name
+from edgemoe_gen.report.numbers import millions
+
+CONTRADICTED = 2
+
+
+@click.command("inspect", short_help="Show what a checkpoint holds, and what is missing.", cls=HelpfulCommand)
+@checkpoint_argument()
+@network_options
+@config_option
+@json_option
+@click.pass_context
+def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
+    """Show the architecture found in a checkpoint: blocks, experts, router, tasks, sizes, MACs and weights by layer.
+
+    What the checkpoint does not tell is listed as missing, with the option that says it; a spec that contradicts the
+    tensors is named with both values (exit code 2). Nothing of the file is executed.
+
+    \b
+    Example:
+      edgemoe-gen inspect checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2
+    """
+    options = spec_options(given)
+    found = api.inspect(given.pop("checkpoint"), options=options, **given)
+    if as_json:
+        output.as_json(found.as_dict())
+    else:
+        _show(found)
+    if found.contradictions:
+        for error in found.contradictions:
+            output.failure(error.message, error.hint)
+        context.exit(CONTRADICTED)
+
+
+def _show(found: api.Inspection) -> None:
+    network = found.network
+    output.line(_headline(found))
+    output.table("Network", ["what", "found"], _facts(network))
+    rows = [
+        (
+            row["title"],
+            millions(row["macs"]) if row["macs"] else "–",
+            millions(row["weights"]) if row["weights"] else "–",
+        )
+        for row in found.layers["rows"]
+    ]
+    total = ("total", millions(found.layers["macs"]), millions(found.layers["weights"]))
+    output.table("One frame, by kind of layer", ["layer", ">MACs", ">weights"], rows, total)
+    if found.missing:
+        asked = [(key, option_name(key)) for key in found.missing]
+        output.table("Missing: not in the checkpoint", ["what", "say it with"], asked)
+    for text in found.notes:
+        output.note(text)
+
+
+def _headline(found: api.Inspection) -> str:
+    kind = f"{len(found.network['moe_blocks'])} with experts" if found.network["moe_blocks"] else "none with experts"
+    state = "complete"
+    if found.contradictions:
+        state = "contradicts what is said"
+    elif found.missing:
+        state = f"incomplete: {', '.join(found.missing)} missing"
+    weights = millions(found.layers["weights"])
+    return f"{found.path}: {found.network['depth']} blocks, {kind}, {weights} weights; {state}"
+
+
+def _facts(network: dict[str, Any]) -> list[tuple[str, object]]:
+    asked = "? (say it)"
+    image = network["image"]
+    experts = sorted({block["experts"] for block in network["blocks"] if block["experts"]})
+    hidden = sorted({block["hidden"] for block in network["blocks"] if not block["experts"]})
+    expert_hidden = sorted({block["hidden"] for block in network["blocks"] if block["experts"]})
+    rows: list[tuple[str, object]] = [
+        ("image, height × width", f"{image[0]} × {image[1]}" if image else asked),
+        ("patch", network["patch"]),
+        ("tokens", f"{network['tokens']}{', class token included' if network['class_token'] else ''}"),
+        ("features a token", network["dim"]),
+        ("attention heads", network["heads"] or asked),
+        ("blocks", network["depth"]),
+    ]
+    if hidden:
+        rows.append(("hidden size of dense blocks", _list(hidden)))
+    if experts:
+        rows += [
+            ("blocks with experts", _list(network["moe_blocks"])),
+            ("experts a block", _list(experts)),
+            ("hidden size of an expert", _list(expert_hidden)),
+            ("router", network["router"].replace("_", "-")),
+            ("gate type", network["gate_type"]),
+            ("experts a token", network["top_k"] or asked),
+        ]
+        extras = {"gate_input_ahead": "reads the block's input", "expert_prune": "prunes experts of small scores"}
+        rows += [("gate", text) for key, text in extras.items() if network[key]]
+        if network["experts_per_task"]:
+            rows.append(("experts a task", network["experts_per_task"]))
+    tasks = network["tasks"]
+    names = [
+        f"{t['name']} ({t['classes']} channel{'s' * (t['classes'] > 1)})" if t["classes"] else t["name"]
+        for t in tasks or ()
+    ]
+    rows.append(("tasks", ", ".join(names) if tasks else asked))
+    head = "classification head" if network["head"] else "none"
+    rows.append(("decoders", ", ".join(network["decoders"]) or head))
+    return rows
+
+
+def _list(values: list[int]) -> str:
+    return ", ".join(str(value) for value in values)

@@ -1,0 +1,137 @@
+"""Files of a rendered project beside its sources: design, formats and estimate as JSON, program and weights.
+
+In: design, program, formats. Out: files in one folder. `read_numerics` reads back what `write_network` wrote, so
+that a later stage need not calibrate again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen import __version__
+from edgemoe_gen.codegen import write_sources
+from edgemoe_gen.design import Design, knob_fields
+from edgemoe_gen.design.knobs import meaning
+from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
+from edgemoe_gen.model import Model, ModelSpec, macs, total
+from edgemoe_gen.numerics.fixed import Format
+from edgemoe_gen.numerics.formats import Formats, TensorFormat
+from edgemoe_gen.numerics.lower import equalise, lower
+from edgemoe_gen.program.compile import Program, pack_image
+from edgemoe_gen.program.file import program_bytes, weight_bytes
+from edgemoe_gen.project import Numerics
+
+ESTIMATE = "estimate"
+
+
+def write_design(design: Design, folder: Path) -> None:
+    """Sources, `design.json` and the resources of `estimate.json`."""
+    write_sources(design, folder)
+    _write_json(folder / "design.json", design_facts(design))
+    _write_json(folder / "estimate.json", {"resources": resource_facts(estimate_resources(design), design)})
+
+
+def write_network(
+    program: Program, numerics: Numerics, spec: ModelSpec, image: NDArray[np.float32], folder: Path
+) -> None:
+    """`data/`: program, weights and image (one picture for every frame); numerics, and the cycles' estimate."""
+    data = folder / "data"
+    data.mkdir()
+    (data / "program.bin").write_bytes(program_bytes(program))
+    (data / "weights.bin").write_bytes(weight_bytes(program))
+    (data / "image.bin").write_bytes(pack_image(program, spec, [image] * len(program.frames)).tobytes())
+    _write_json(folder / "formats.json", format_facts(numerics.formats))
+    np.savez(folder / "calibration.npz", **dict[str, Any](numerics.columns))
+    estimate = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))
+    estimate["cycles"] = cycle_facts(estimate_cycles(program), program, spec)
+    _write_json(folder / "estimate.json", estimate)
+
+
+def design_facts(design: Design) -> dict[str, Any]:
+    """A design as JSON: identity, board, knobs with their meaning, derived sizes."""
+    return {
+        "generator": f"edgemoe-gen {__version__}",
+        "identity": f"{design.identity:016x}",
+        "board": asdict(design.board),
+        "knobs": {
+            knob.name: {"value": getattr(design.knobs, knob.name), "meaning": meaning(knob)} for knob in knob_fields()
+        },
+        "macs_per_cycle": design.macs_per_cycle,
+        "operand_bits": design.operand_bits,
+        "accumulator_bits": design.accumulator_bits,
+        "memory_depths": design.memory_depths,
+    }
+
+
+def resource_facts(resources: Resources, design: Design) -> dict[str, Any]:
+    """The estimate of resources as JSON."""
+    return {
+        "tier": ESTIMATE,
+        "fits": resources.fits(design.board),
+        "against": [{"resource": n, "used": u, "available": a} for n, u, a in resources.against(design.board)],
+        "parts": [asdict(part) for part in resources.rows()],
+    }
+
+
+def cycle_facts(cycles: CycleEstimate, program: Program, spec: ModelSpec) -> dict[str, Any]:
+    """The estimate of cycles as JSON, a frame; `utilisation`: share of the unit's products that the network needs."""
+    frames = len(program.frames)
+    clock = program.design.knobs.clock_mhz
+    return {
+        "tier": ESTIMATE,
+        "frames": frames,
+        "clock_mhz": clock,
+        "cycles_per_frame": round(cycles.total / frames),
+        "milliseconds_per_frame": cycles.milliseconds(clock) / frames,
+        "limit": cycles.limit,
+        "utilisation": total(macs(spec)) * frames / (program.design.macs_per_cycle * cycles.total),
+        "by_kind": {kind: round(value / frames) for kind, value in cycles.by_kind.items()},
+    }
+
+
+def format_facts(formats: Formats) -> list[dict[str, Any]]:
+    """The table of formats as JSON, in the order of the data path."""
+    return [
+        {
+            "name": row.name,
+            "kind": row.kind,
+            "bits": row.form.bits,
+            "fraction": row.form.fraction,
+            "largest": row.largest,
+            "holds": row.form.largest,
+            "error": row.error,
+            "pinned": row.pinned,
+        }
+        for row in formats.rows()
+    ]
+
+
+def read_numerics(folder: Path, model: Model) -> Numerics:
+    """What `write_network` wrote, exactly."""
+    rows = json.loads((folder / "formats.json").read_text(encoding="utf-8"))
+    formats = Formats(
+        {
+            row["name"]: TensorFormat(
+                row["name"],
+                row["kind"],
+                Format(row["bits"], row["fraction"]),
+                row["largest"],
+                row["error"],
+                row["pinned"],
+            )
+            for row in rows
+        }
+    )
+    with np.load(folder / "calibration.npz", allow_pickle=False) as archive:
+        columns = {name: archive[name] for name in archive.files}
+    return Numerics(equalise(lower(model), columns), formats, columns)
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

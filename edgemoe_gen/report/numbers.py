@@ -1,0 +1,54 @@
+"""How figures are written: thousands with commas, errors with two digits, sizes in powers of ten."""
+
+from __future__ import annotations
+
+import math
+
+
+def count(value: int) -> str:
+    """1,234,567."""
+    return f"{value:,}"
+
+
+def millions(value: int | None) -> str:
+    """Counts of MACs or weights: 1.23 M; small ones in full."""
+    if value is None:
+        return "–"
+    if value >= 10**9:
+        return f"{value / 1e9:.3f} G"
+    return f"{value / 1e6:.2f} M" if value >= 10**5 else f"{value:,}"
+
+
+def error(value: float) -> str:
+    """1.4e-05; plain 0 for nothing."""
+    if math.isnan(value):
+        return "–"
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def bytes_(value: float) -> str:
+    """1.23 MB (10^6 bytes), 12.3 kB."""
+    if value >= 1e6:
+        return f"{value / 1e6:,.2f} MB"
+    return f"{value / 1e3:,.1f} kB" if value >= 1e3 else f"{value:,.0f} B"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """12.3 %."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def plain(value: float) -> str:
+    """Three significant digits, no exponent for usual sizes."""
+    if math.isnan(value):
+        return "–"
+    if 1000 <= abs(value) < 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.2e}"
+
+
+def seconds(value: float) -> str:
+    """0.42 s, 12.3 s, 2 min 05 s."""
+    if value >= 100:
+        return f"{int(value) // 60} min {int(value) % 60:02d} s"
+    return f"{value:.1f} s" if value >= 10 else f"{value:.2f} s"

@@ -1,0 +1,170 @@
+"""What a task's output shows: a map of classes, a map of values, or scores of the whole picture; and how good it is.
+
+In: a decoder's or head's output. Out: `View`s small enough to keep, metrics against ground truth, and
+panels to look at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.report import colours
+from edgemoe_gen.report.metrics import ConfusionMatrix, depth_error
+
+Kind = Literal["classes", "values", "scores"]
+Array = NDArray[np.generic]
+# A difference map of values saturates here: so many percent of the values' range are its darkest colour.
+DIFFERENCE_SHARE = 0.02
+TOP_SCORES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A task's result as one keeps it.
+
+    Attributes:
+        kind: "classes" [H, W] class numbers, "values" [H, W], or "scores" [classes] of the whole picture.
+        values: the map or the scores.
+        classes: number of classes; 0 of values.
+    """
+
+    kind: Kind
+    values: Array
+    classes: int
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure against ground truth: of float and of the accelerator."""
+
+    name: str
+    better: Literal["higher", "lower"]
+    float_value: float
+    engine_value: float
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a row: title, PNG, and what its colours span (low, high; None without a scale)."""
+
+    title: str
+    png: bytes
+    span: tuple[float, float] | None = None
+    difference: bool = False
+
+
+def view(output: NDArray[np.floating]) -> View:
+    """A decoder's output [channels, H, W], one channel of values or several of classes, or scores [classes]."""
+    if output.ndim == 1:
+        return View("scores", output.astype(np.float32), output.shape[0])
+    if output.shape[0] == 1:
+        return View("values", output[0].astype(np.float32), 0)
+    kind = np.uint8 if output.shape[0] <= 255 else np.uint16
+    return View("classes", output.argmax(axis=0).astype(kind), output.shape[0])
+
+
+def truth_of(task: str, shown: View, truth: Mapping[str, Array]) -> Array | None:
+    """Ground truth of a task: the array of its name, else `labels` for classes; None without any."""
+    if shown.kind == "scores":
+        return None
+    name = task if task in truth else "labels" if shown.kind == "classes" else ""
+    return truth.get(name)
+
+
+class Quality:
+    """Both sides against ground truth over several pictures of one task.
+
+    Class counts are added up before the mean over classes is taken; errors of values are means over pictures.
+    """
+
+    def __init__(self, kind: Kind, classes: int) -> None:
+        self.kind = kind
+        self.pictures = 0
+        self._matrices = [ConfusionMatrix(max(classes, 1)) for _ in range(2)]
+        self._errors = [0.0, 0.0]
+
+    def add(self, float_view: View, engine_view: View, truth: Array) -> None:
+        """Takes in one picture; `truth` [H, W] class numbers or values."""
+        self.pictures += 1
+        for side, shown in enumerate((float_view, engine_view)):
+            if self.kind == "classes":
+                self._matrices[side].add(truth.astype(np.int64), shown.values.astype(np.int64))
+            else:
+                self._errors[side] += depth_error(truth.astype(np.float32), shown.values.astype(np.float32))
+
+    def metric(self) -> Metric:
+        """The figure of all pictures so far."""
+        if self.kind == "classes":
+            ours, theirs = (matrix.mean_iou() for matrix in self._matrices)
+            return Metric("mIoU", "higher", ours, theirs)
+        ours, theirs = (error / self.pictures for error in self._errors)
+        return Metric("mean absolute error", "lower", ours, theirs)
+
+
+def metrics(float_view: View, engine_view: View, truth: Array) -> list[Metric]:
+    """Both sides of one picture against ground truth [H, W]."""
+    quality = Quality(float_view.kind, float_view.classes)
+    quality.add(float_view, engine_view, truth)
+    return [quality.metric()]
+
+
+def difference(float_view: View, engine_view: View) -> dict[str, float]:
+    """How far the two sides' results are apart, in figures."""
+    if float_view.kind == "classes":
+        return {"pixels_differing": float((float_view.values != engine_view.values).mean())}
+    gap = np.abs(float_view.values.astype(np.float64) - engine_view.values.astype(np.float64))
+    found = {"mean_difference": float(gap.mean()), "largest_difference": float(gap.max())}
+    if float_view.kind == "scores":
+        found["same_class"] = float(float_view.values.argmax() == engine_view.values.argmax())
+    return found
+
+
+def panels(picture: colours.Rgb, float_view: View, engine_view: View, truth: Array | None) -> list[Panel]:
+    """Input, float's output, the accelerator's, their difference and ground truth, each as a picture."""
+    row = [Panel("input", colours.png(picture))]
+    if float_view.kind == "classes":
+        sides = [("float", float_view.values), ("accelerator", engine_view.values)]
+        row += [Panel(title, colours.png(colours.paint_classes(v.astype(np.int64)))) for title, v in sides]
+        mismatch = colours.paint_mismatch(float_view.values.astype(np.int64), engine_view.values.astype(np.int64))
+        row.append(Panel("difference", colours.png(mismatch)))
+        if truth is not None:
+            row.append(Panel("ground truth", colours.png(colours.paint_classes(truth.astype(np.int64)))))
+    elif float_view.kind == "values":
+        row += _value_panels(float_view.values, engine_view.values, truth)
+    return row
+
+
+def _value_panels(ours: Array, theirs: Array, truth: Array | None) -> list[Panel]:
+    maps = [ours.astype(np.float64), theirs.astype(np.float64)] + ([] if truth is None else [truth.astype(np.float64)])
+    finite = [m[np.isfinite(m)] for m in maps]
+    low, high = min(float(m.min()) for m in finite), max(float(m.max()) for m in finite)
+    titles: Sequence[str] = ("float", "accelerator", "ground truth")
+    made = [
+        Panel(title, colours.png(colours.paint_scale(values, low, high)), (low, high))
+        for title, values in zip(titles, maps, strict=False)
+    ]
+    gap = np.abs(maps[0] - maps[1])
+    top = (high - low) * DIFFERENCE_SHARE
+    made.insert(2, Panel("difference", colours.png(colours.paint_difference(gap, top)), (0.0, top), difference=True))
+    return made
+
+
+def top_scores(shown: View, names: Sequence[str]) -> list[tuple[str, float]]:
+    """The likeliest classes of scores and their probabilities (softmax), best first."""
+    scores = shown.values.astype(np.float64)
+    shares = np.exp(scores - scores.max())
+    shares /= shares.sum()
+    best = np.argsort(-scores)[:TOP_SCORES]
+    return [(names[i] if i < len(names) else f"class {i}", float(shares[i])) for i in best]
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """Mean without NaN; NaN of nothing."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan

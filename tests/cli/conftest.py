@@ -1,0 +1,114 @@
+"""A small project for every test: checkpoint, pictures, ground truth; compiled engines are shared by the session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgemoe_gen.cli import main
+from tests.factory import write_checkpoint, write_spec
+
+KNOBS = ("tokens_parallel=2", "out_parallel=8", "in_parallel=8", "weight_ports=1", "weight_fifo_beats=256")
+# The largest network is fixed, so that all designs of these tests are one and compile once.
+LARGEST = (
+    "max_tokens=33",
+    "max_dim=32",
+    "max_query=32",
+    "max_cache=64",
+    "max_hidden=192",
+    "max_experts=64",
+    "max_top_k=4",
+)
+
+
+@dataclass(frozen=True)
+class Project:
+    """Files of a small project, and the options that make a fast design of it."""
+
+    folder: Path
+    checkpoint: Path
+    spec: Path
+    images: Path
+
+    @property
+    def network(self) -> list[str]:
+        """Arguments that name the network."""
+        return [str(self.checkpoint), "--spec", str(self.spec)]
+
+    @property
+    def knobs(self) -> list[str]:
+        """Arguments of a design that compiles in a few seconds."""
+        return [part for knob in (*KNOBS, *LARGEST) for part in ("--knob", knob)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "engines"
+    before = os.environ.get("EDGEMOE_CACHE")
+    os.environ["EDGEMOE_CACHE"] = str(folder)
+    yield
+    if before is None:
+        del os.environ["EDGEMOE_CACHE"]
+    else:
+        os.environ["EDGEMOE_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Two tasks with decoders, two pictures of which the first has ground truth. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("project")
+    checkpoint = write_checkpoint(folder / "checkpoint.pth.tar")
+    spec = write_spec(folder / "spec.toml")
+    images = folder / "images"
+    images.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        Image.fromarray(rng.integers(0, 256, (32, 64, 3), dtype=np.uint8)).save(images / f"scene_{i}.png")
+    labels = rng.integers(0, 5, (32, 64), dtype=np.uint8)
+    np.savez(images / "scene_0.npz", labels=labels, depth=rng.random((32, 64)).astype(np.float16))
+    return Project(folder, checkpoint, spec, images)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(here: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:  # noqa: ARG001
+    """Runs the command line in an empty folder."""
+
+    def call(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def built(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output of a build of the project. Tests must not change it."""
+    output = tmp_path_factory.mktemp("built") / "out"
+    arguments = ["build", *project.network, "--image", str(project.images), *project.knobs, "--output", str(output)]
+    assert main(arguments) == 0
+    return output

@@ -1,0 +1,220 @@
+"""`edgemoe-gen build`: stages, resuming, the lock, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.pipeline.stages import open_stages
+from edgemoe_gen.program.file import read_program, read_weights
+from tests.cli.conftest import Outcome, Project
+
+Run = Callable[..., Outcome]
+
+
+def build(run: Run, project: Project, output: Path, *more: object) -> Outcome:
+    return run("build", *project.network, "--image", project.images, *project.knobs, "--output", output, *more)
+
+
+def states(outcome: Outcome) -> dict[str, bool]:
+    """Whether each stage was skipped."""
+    lines = re.findall(r"^(render|compile|csim|report) +[\d.]+ (?:s|min \d+ s) +(.*)$", outcome.out, re.MULTILINE)
+    return {name: "skipped" in detail for name, detail in lines}
+
+
+def test_build_leaves_sources_program_weights_and_reports(built: Path) -> None:
+    for name in ("README.md", "src/engine.cpp", "sim/simulate.cpp", "testbench/main.cpp", "design.json", "formats.json",
+                 "data/program.bin", "data/weights.bin"):  # fmt: skip
+        assert (built / "accelerator" / name).is_file(), name
+    assert (built / "report.html").is_file()
+    assert not list(built.rglob("*partial*"))
+
+
+def test_weights_on_disk_belong_to_the_program_and_design(built: Path) -> None:
+    from edgemoe_gen.boards import load_board
+    from edgemoe_gen.design import Knobs, make_design
+
+    facts = json.loads((built / "accelerator" / "design.json").read_text())
+    knobs = Knobs(**{name: knob["value"] for name, knob in facts["knobs"].items()})
+    design = make_design(knobs, load_board("zcu104"))
+    program = read_program(built / "accelerator" / "data" / "program.bin", design)
+    weights = read_weights(built / "accelerator" / "data" / "weights.bin", design, program)
+    assert weights.weights.size > 0
+
+
+def test_report_says_what_matters_with_its_tier(built: Path) -> None:
+    report = json.loads((built / "report.json").read_text())
+    assert re.fullmatch(
+        r"fits ZCU104 \(estimate\): [\d,]+ of 1,728 DSP · MSE \S+ of the final tokens · \d+ of 264 top-2 sets equal",
+        report["headline"],
+    )
+    for name in ("errors", "traffic"):
+        assert report[name]["tier"] == "C simulation", name
+    for name in ("resources", "cycles"):
+        assert report[name]["tier"] == "estimate", name
+    assert report["stopped_before"] == "hls"
+
+
+def test_accelerator_of_the_report_is_close_to_float(built: Path) -> None:
+    errors = json.loads((built / "report.json").read_text())["errors"]
+    # 18-bit activations of about unit size: a step is 2^-14 or less, and an error of 30 steps squared is 3.4e-6.
+    assert 0 < errors["mse_forced"] < 3.4e-6
+    assert len(errors["blocks"]) == 4
+    assert errors["sets"] == 2 * 2 * 2 * 33  # pictures, tasks, blocks with experts, tokens
+
+
+def test_ground_truth_gives_metrics_of_both_sides(built: Path) -> None:
+    quality = {row["task"]: row for row in json.loads((built / "report.json").read_text())["quality"]}
+    assert quality["semseg"]["metric"] == "mIoU"
+    assert quality["semseg"]["pictures"] == 1  # only one of both pictures has ground truth
+    assert abs(quality["depth"]["float"] - quality["depth"]["accelerator"]) < 0.01
+
+
+def test_traffic_is_close_to_the_least_possible(built: Path) -> None:
+    traffic = json.loads((built / "report.json").read_text())["traffic"]
+    assert traffic["ports"]["image"] >= traffic["needed"]["image"]
+    assert traffic["total"] == sum(traffic["ports"].values())
+    # A network of 74,000 weights: its program is a tenth of its traffic.
+    assert 1.0 <= traffic["ratio"] < 1.15
+
+
+def test_report_needs_nothing_from_outside(built: Path) -> None:
+    page = (built / "report.html").read_text()
+    assert not re.search(r"(?:src|href)=[\"'](?!data:)", page)
+    assert "@import" not in page and "<script" not in page and "url(" not in page
+
+
+def test_second_build_skips_every_stage(run: Run, project: Project, here: Path) -> None:
+    first, second = build(run, project, here / "out"), build(run, project, here / "out")
+    assert first.code == second.code == 0, first.err + second.err
+    assert set(states(second)) == {"render", "compile", "csim", "report"}
+    assert all(states(second).values())
+    assert second.out.splitlines()[-1].startswith('stopped before synthesis (stage "hls")')
+
+
+def test_new_picture_repeats_simulation_but_not_rendering(run: Run, project: Project, here: Path) -> None:
+    images = [project.images / f"scene_{i}.png" for i in range(2)]
+    fixed = ["build", *project.network, *project.knobs, "--output", here / "out", "--calibrate", images[0]]
+    assert run(*fixed, "--image", images[0]).code == 0
+    again = run(*fixed, "--image", images[0], "--image", images[1])
+    assert states(again) == {"render": True, "compile": True, "csim": False, "report": False}
+
+
+def test_damaged_output_is_made_anew(run: Run, project: Project, built: Path, here: Path) -> None:
+    shutil.copytree(built, here / "out")
+    weights = here / "out" / "accelerator" / "data" / "weights.bin"
+    good = weights.read_bytes()
+    weights.write_bytes(good[:-1] + b"x")
+    again = build(run, project, here / "out")
+    assert not states(again)["render"]
+    assert weights.read_bytes() == good
+
+
+def test_same_build_gives_same_bytes(run: Run, project: Project, built: Path, here: Path) -> None:
+    assert build(run, project, here / "out").code == 0
+    for name in ("accelerator/data/program.bin", "accelerator/data/weights.bin", "accelerator/src/config.h"):
+        assert (here / "out" / name).read_bytes() == (built / name).read_bytes(), name
+
+
+def test_second_build_in_one_folder_is_refused(run: Run, project: Project, here: Path) -> None:
+    with open_stages(here / "out", lambda _: None):
+        outcome = build(run, project, here / "out")
+    assert outcome.code == 2
+    assert "another build is at work" in outcome.err
+
+
+def test_failing_stage_keeps_the_outputs_of_the_last_build(here: Path) -> None:
+    def fail(folder: Path) -> str:
+        (folder / "thing").write_text("half")
+        raise ConfigError("no", "")
+
+    def succeed(folder: Path) -> str:
+        (folder / "thing").write_text("whole")
+        return ""
+
+    with open_stages(here / "out", lambda _: None) as stages:
+        stages.run("one", "a", ["thing"], succeed)
+        with pytest.raises(ConfigError):
+            stages.run("one", "b", ["thing"], fail)
+    assert (here / "out" / "thing").read_text() == "whole"
+    assert not list((here / "out").rglob("*partial*"))
+
+
+def test_interrupted_build_exits_130(run: Run, project: Project, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgemoe_gen.pipeline.builder.compile_network", interrupt)
+    outcome = build(run, project, here / "out")
+    assert outcome.code == 130
+    assert not (here / "out" / "accelerator").exists()
+    assert not list((here / "out").rglob("*partial*"))
+
+
+def test_pinned_tensor_takes_its_binary_point(run: Run, project: Project, here: Path) -> None:
+    image = project.images / "scene_0.png"
+    assert run("init", *project.network, "--image", image, *project.knobs).code == 0
+    config = here / "edgemoe.toml"
+    config.write_text(config.read_text() + '"blocks.0.query" = 3\n')
+    assert run("build").code == 0
+    rows = json.loads((here / "build" / "accelerator" / "formats.json").read_text())
+    pinned = next(row for row in rows if row["name"] == "blocks.0.query")
+    assert (pinned["fraction"], pinned["pinned"]) == (3, True)
+
+
+def test_plain_vit_builds_with_its_head(run: Run, here: Path, project: Project) -> None:
+    from tests.factory import write_checkpoint
+
+    sizes = {"router": "none", "head_classes": 7, "tasks": {"classify": 7}}
+    checkpoint = write_checkpoint(here / "vit.safetensors", prefix="", **sizes)
+    arguments = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--image", project.images / "scene_0.png"]
+    outcome = run("build", checkpoint, *arguments, *project.knobs, "--json")
+    assert outcome.code == 0, outcome.err
+    assert "sets equal" not in json.loads(outcome.out)["headline"]
+    assert "probability" in (here / "build" / "report.html").read_text()
+
+
+def test_json_of_a_build_is_all_that_stdout_holds(run: Run, project: Project, here: Path) -> None:
+    outcome = build(run, project, here / "out", "--json")
+    assert json.loads(outcome.out)["stopped_before"] == "hls"
+
+
+def test_maps_of_the_report_are_kept(built: Path) -> None:
+    with np.load(built / "csim" / "frame_0.npz") as archive:
+        assert archive["picture"].shape == (32, 64, 3)
+        assert archive["ours"].shape == archive["theirs"].shape == archive["truth"].shape == (32, 64)
+
+
+def test_weights_of_another_design_are_refused(built: Path) -> None:
+    from edgemoe_gen.boards import load_board
+    from edgemoe_gen.design import Knobs, make_design
+    from edgemoe_gen.errors import ProgramError
+
+    path = built / "accelerator" / "data" / "weights.bin"
+    with pytest.raises(ProgramError) as caught:
+        read_weights(path, make_design(Knobs(), load_board("zcu104")))
+    assert str(path) in caught.value.message and caught.value.exit_code == 2
+
+
+def test_rendered_testbench_finds_the_result_of_the_simulation(built: Path, here: Path) -> None:
+    import subprocess
+
+    from edgemoe_gen.sim.compiler import find_compiler
+
+    accelerator = built / "accelerator"
+    flags = ["-std=c++17", "-O1", "-DEDGEMOE_PLAIN_INTEGERS", "-Wno-unknown-pragmas", f"-I{accelerator / 'src'}"]
+    sources = [str(accelerator / name) for name in ("testbench/main.cpp", "src/engine.cpp")]
+    subprocess.run([find_compiler(), *flags, *sources, "-o", str(here / "csim")], check=True)
+    done = subprocess.run([here / "csim", accelerator / "data"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("PASS: 0 of"), done.stdout
+    shutil.copytree(accelerator / "data", here / "data")
+    expected = here / "data" / "expected.bin"
+    expected.write_bytes(bytes(1) + expected.read_bytes()[1:-1] + bytes([expected.read_bytes()[-1] ^ 1]))
+    assert subprocess.run([here / "csim", here / "data"], capture_output=True, check=False).returncode == 1

@@ -1,0 +1,210 @@
+"""`init`, `inspect`, `generate`, `run`, `csim`, `boards`, `doctor`: what each shows and leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgemoe_gen.cli.main import _COMMANDS, group
+from tests.cli.conftest import Outcome, Project
+from tests.factory import write_checkpoint
+
+Run = Callable[..., Outcome]
+
+
+def test_init_writes_a_file_that_build_reads(run: Run, project: Project, here: Path) -> None:
+    assert run("init", *project.network, "--image", project.images, *project.knobs, "--output", "made").code == 0
+    outcome = run("build", "--task", "depth")
+    assert outcome.code == 0, outcome.err
+    assert json.loads((here / "made" / "report.json").read_text())["tasks"] == ["depth"]
+
+
+def test_init_does_not_overwrite_without_force(run: Run, project: Project, here: Path) -> None:
+    (here / "edgemoe.toml").write_text("mine")
+    outcome = run("init", *project.network)
+    assert outcome.code == 2 and "--force" in outcome.err
+    assert (here / "edgemoe.toml").read_text() == "mine"
+    assert run("init", *project.network, "--force").code == 0
+
+
+def test_project_file_of_another_checkpoint_is_left_alone(run: Run, project: Project, here: Path) -> None:
+    assert run("init", *project.network).code == 0
+    other = write_checkpoint(here / "other.pth", depth=2)
+    outcome = run("inspect", other, "--spec", project.spec, "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["network"]["depth"] == 2
+    shown = run("inspect", other, "--spec", project.spec)
+    assert "edgemoe.toml is about" in shown.err
+
+
+def test_inspect_shows_architecture_macs_and_weights(run: Run, project: Project) -> None:
+    found = json.loads(run("inspect", *project.network, "--json").out)
+    assert found["complete"] and not found["missing"]
+    assert found["network"]["moe_blocks"] == [1, 3]
+    assert found["network"]["router"] == "multi"
+    macs = {row["kind"]: row["macs"] for row in found["layers"]["rows"]}
+    assert macs["experts"] == 2 * 33 * 2 * 2 * 32 * 64  # blocks, tokens, top-k, two layers of dim x hidden
+    assert found["layers"]["macs"] == sum(value or 0 for value in macs.values())
+
+
+def test_inspect_lists_what_the_checkpoint_does_not_tell(run: Run, project: Project) -> None:
+    outcome = run("inspect", project.checkpoint)
+    assert outcome.code == 0, outcome.err
+    for option in ("--heads", "--image-height", "--image-width", "--top-k"):
+        assert option in outcome.out
+    found = json.loads(run("inspect", project.checkpoint, "--json").out)
+    assert found["network"]["heads"] is None and found["network"]["image"] is None
+    assert found["layers"]["macs"] is None
+    assert [row["key"] for row in found["missing"]] == ["heads", "image_height", "image_width", "top_k"]
+
+
+def test_inspect_asks_for_tasks_where_only_the_user_knows_them(run: Run, here: Path) -> None:
+    checkpoint = write_checkpoint(here / "bare.pth", decoders=False)
+    found = json.loads(run("inspect", checkpoint, "--json").out)
+    assert "tasks" in [row["key"] for row in found["missing"]]
+
+
+def test_inspect_shows_the_network_beside_a_contradiction(run: Run, project: Project) -> None:
+    outcome = run("inspect", *project.network, "--dim", 64)
+    assert outcome.code == 2
+    assert "dim is given as 64" in outcome.err and "shows 32" in outcome.err
+    assert "features a token" in outcome.out
+
+
+def test_inspect_of_a_plain_vit(run: Run, here: Path) -> None:
+    checkpoint = write_checkpoint(here / "vit.pth", prefix="", router="none", head_classes=7, tasks={"default": 7})
+    found = json.loads(run("inspect", checkpoint, "--json").out)
+    assert found["network"]["moe_blocks"] == []
+    assert [row["key"] for row in found["missing"]] == ["heads", "image_height", "image_width"]
+
+
+def test_generate_needs_no_checkpoint(run: Run, project: Project, here: Path) -> None:
+    outcome = run("generate", *project.knobs, "--output", "design", "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["resources"]["fits"]
+    assert "TOKENS_PARALLEL = 2" in (here / "design" / "accelerator" / "src" / "config.h").read_text()
+
+
+def test_generate_gives_a_network_the_knobs_it_needs(run: Run, project: Project, here: Path) -> None:
+    assert run("generate", *project.network).code == 0
+    knobs = json.loads((here / "build" / "accelerator" / "design.json").read_text())["knobs"]
+    assert knobs["max_tokens"]["value"] == 33
+
+
+def test_run_dumps_arrays_of_both_backends(run: Run, project: Project, here: Path) -> None:
+    image = project.images / "scene_0.png"
+    common = [*project.network, "--image", image, "--task", "semseg"]
+    simulated = run("run", *common, *project.knobs, "--backend", "csim", "--dump", "c.npz")
+    assert simulated.code == 0, simulated.err
+    assert "calibrated on this very picture" in simulated.err
+    assert run("run", *common, "--routes", "c.npz", "--dump", "f.npz").code == 0
+    with np.load(here / "c.npz") as c, np.load(here / "f.npz") as f:
+        for dump in (c, f):
+            assert dump["tokens"].shape == (33, 32)
+            assert dump["blocks"].shape == (4, 33, 32)
+            assert dump["routes"].shape == dump["scores"].shape == (2, 33, 2)
+            assert dump["output"].shape == (5, 32, 64)
+            assert {dump[k].dtype for k in ("tokens", "blocks", "scores", "output")} == {np.dtype(np.float32)}
+        assert (np.diff(c["scores"], axis=-1) <= 0).all()
+        assert np.array_equal(c["routes"], f["routes"])
+        assert np.array_equal(c["blocks"][-1], c["tokens"])
+        # 18-bit activations of about unit size, see test_cli_build.
+        assert 0 < np.mean((c["tokens"] - f["tokens"]) ** 2) < 3.4e-6
+
+
+def test_run_without_experts_dumps_empty_routes(run: Run, project: Project, here: Path) -> None:
+    checkpoint = write_checkpoint(here / "vit.pth", prefix="", router="none", head_classes=7, tasks={"default": 7})
+    size = ["--heads", 2, "--image-height", 32, "--image-width", 64]
+    outcome = run("run", checkpoint, *size, "--image", project.images / "scene_0.png", "--dump", "d.npz", "--json")
+    assert outcome.code == 0, outcome.err
+    assert len(json.loads(outcome.out)["top_classes"]) == 5
+    with np.load(here / "d.npz") as dump:
+        assert dump["routes"].shape == dump["scores"].shape == (0, 33, 0)
+        assert dump["output"].shape == (7,)
+
+
+def test_run_writes_the_result_as_a_picture(run: Run, project: Project, here: Path) -> None:
+    image = project.images / "scene_1.png"
+    assert run("run", *project.network, "--image", image, "--task", "depth", "--output", "d.png").code == 0
+    with Image.open(here / "d.png") as picture:
+        assert picture.size == (64, 32)
+
+
+def test_json_of_run_is_all_that_stdout_holds(run: Run, project: Project) -> None:
+    image = project.images / "scene_1.png"
+    outcome = run("run", *project.network, "--image", image, "--task", "depth", "--json")
+    assert json.loads(outcome.out)["tokens"]["shape"] == [33, 32]
+
+
+def test_csim_checks_kernels_and_writes_junit(run: Run, project: Project, here: Path) -> None:
+    outcome = run("csim", *project.knobs, "--kernel", "softmax", "--kernel", "gelu", "--junit", "k.xml")
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert "kept their bounds" in outcome.out
+    suites = ElementTree.parse(here / "k.xml").getroot()
+    assert {suite.get("name") for suite in suites} == {"softmax", "gelu"}
+
+
+def test_csim_takes_inputs_from_a_network(run: Run, project: Project) -> None:
+    image = project.images / "scene_0.png"
+    outcome = run("csim", *project.network, *project.knobs, "--image", image, "--kernel", "linear", "--json")
+    assert outcome.code == 0, outcome.err
+    cases = json.loads(outcome.out)["cases"]
+    assert any(case["inputs"] == "recorded" and case["skipped"] is None for case in cases)
+
+
+def test_csim_fails_when_a_bound_is_broken(run: Run, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgemoe_gen.sim.kernels import CaseResult
+
+    broken = CaseResult("gelu", "all", "extreme", 1.0, 0.5, 0.1, where="value 3")
+    monkeypatch.setattr("edgemoe_gen.api.run_kernels", lambda *_: [broken])
+    outcome = run("csim", *project.knobs, "--kernel", "gelu")
+    assert outcome.code == 1
+    assert "BROKEN" in outcome.out and "value 3" in outcome.out
+
+
+def test_boards_lists_and_shows(run: Run) -> None:
+    assert "zcu104" in run("boards").out
+    assert json.loads(run("boards", "zcu104", "--json").out)["dsp"] == 1728
+
+
+def test_doctor_says_what_each_gap_needs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    found = json.loads(run("doctor", "--json").out)
+    checks = {check["name"]: check for check in found["checks"]}
+    assert checks["vivado"]["status"] == "missing" and checks["vivado"]["advice"]
+    assert found["stages"]["hls"] is False and found["stages"]["generate"] is True
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_help_of_every_command_has_an_example(run: Run, name: str) -> None:
+    outcome = run(name, "--help")
+    assert outcome.code == 0
+    assert f"edgemoe-gen {name}" in outcome.out and "Example" in outcome.out
+
+
+def test_group_names_every_command() -> None:
+    import click
+
+    assert group.list_commands(click.Context(group)) == list(_COMMANDS)
+
+
+def test_no_command_shows_the_help(run: Run) -> None:
+    outcome = run()
+    assert outcome.code == 0
+    assert "Commands:" in outcome.out and outcome.err == ""
+
+
+@pytest.mark.parametrize("board", ["zcu104", "zcu102", "kv260"])
+def test_generate_suits_the_board_without_a_checkpoint(run: Run, here: Path, board: str) -> None:
+    outcome = run("generate", "--board", board, "--knob", "tokens_parallel=2", "--output", "design", "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert found["knobs"]["tokens_parallel"] == 2
+    assert all(row["used"] <= row["available"] for row in found["resources"]["against"].values())
+    assert (here / "design" / "accelerator" / "src" / "engine.cpp").is_file()

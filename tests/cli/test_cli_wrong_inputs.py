@@ -1,0 +1,249 @@
+"""Wrong inputs: one clear sentence, exit code 2, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Outcome, Project
+from tests.factory import make_state, save_state, write_checkpoint
+
+Run = Callable[..., Outcome]
+
+
+def refused(outcome: Outcome, *words: str) -> None:
+    """Exit code 2, and one sentence that holds all the words."""
+    assert outcome.code == 2, outcome
+    message = outcome.err.split("hint:")[0]
+    assert message.count("error:") == 1
+    for word in words:
+        assert word in outcome.err, outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+def left(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def build(run: Run, project: Project, here: Path) -> Callable[..., Outcome]:
+    """A build with more arguments, which must leave nothing behind."""
+
+    def call(*more: object, checkpoint: Path | None = None, spec: bool = True, image: Path | None = None) -> Outcome:
+        before = left(here)
+        arguments: list[object] = ["build", checkpoint or project.checkpoint]
+        arguments += ["--spec", project.spec] if spec else []
+        outcome = run(*arguments, "--image", image or project.images, *project.knobs, *more)
+        assert left(here) == before, "something was written"
+        return outcome
+
+    return call
+
+
+def test_missing_checkpoint(build: Callable[..., Outcome], here: Path) -> None:
+    refused(build(checkpoint=here / "nothing.pth"), "nothing.pth")
+
+
+def test_no_checkpoint_named(run: Run) -> None:
+    refused(run("build"), "no checkpoint is named", "edgemoe-gen init")
+
+
+def test_truncated_checkpoint(build: Callable[..., Outcome], project: Project, here: Path) -> None:
+    path = here / "cut.pth"
+    path.write_bytes(project.checkpoint.read_bytes()[:5000])
+    refused(build(checkpoint=path), "cut.pth", "truncated")
+
+
+class _Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch exploded",)
+
+
+def test_malicious_pickle_is_refused_and_not_run(build: Callable[..., Outcome], here: Path) -> None:
+    path = here / "bomb.pth"
+    path.write_bytes(pickle.dumps({"state_dict": _Bomb()}, protocol=2))
+    refused(build(checkpoint=path), "bomb.pth")
+    assert not (here / "exploded").exists()
+
+
+def test_unknown_board(build: Callable[..., Outcome]) -> None:
+    refused(build("--board", "zcu999"), "zcu999", "zcu104")
+
+
+@pytest.mark.parametrize(
+    ("knob", "words"),
+    [
+        ("tokens_parallel=99", ("tokens_parallel", "99", "1 to 16")),
+        ("speed=3", ("speed", "known knobs")),
+        ("tokens_parallel=many", ("tokens_parallel", "many", "not a number")),
+        ("tokens_parallel", ("tokens_parallel", "knob=value")),
+        ("exp_segments=100", ("exp_segments", "power of two")),
+    ],
+)
+def test_bad_knob(build: Callable[..., Outcome], knob: str, words: tuple[str, ...]) -> None:
+    refused(build("--knob", knob), *words)
+
+
+def test_knobs_that_break_a_rule_together(build: Callable[..., Outcome]) -> None:
+    outcome = build("--knob", "in_parallel=16", "--knob", "out_parallel=24")
+    refused(outcome, "out_parallel is 24", "in_parallel 16", "multiple")
+
+
+def test_network_larger_than_the_knobs(build: Callable[..., Outcome]) -> None:
+    refused(build("--knob", "max_tokens=16"), "33 tokens", "16", "max_tokens")
+
+
+def test_design_larger_than_the_board(build: Callable[..., Outcome]) -> None:
+    outcome = build("--board", "ultra96v2", "--knob", "tokens_parallel=16", "--knob", "out_parallel=16")
+    refused(outcome, "does not fit", "Ultra96", "360 DSP")
+
+
+def test_spec_that_contradicts_the_checkpoint(build: Callable[..., Outcome]) -> None:
+    refused(build("--dim", 64), "dim", "64", "32")
+
+
+def test_missing_keys_are_asked_for_by_name(build: Callable[..., Outcome]) -> None:
+    refused(build(spec=False), "--heads", "--image-height", "--image-width", "--top-k")
+
+
+def test_missing_tensor(build: Callable[..., Outcome], here: Path) -> None:
+    state = make_state()
+    del state["backbone.blocks.2.attn.proj.weight"]
+    refused(build(checkpoint=save_state(here / "hole.pth", state)), "hole.pth", "blocks.2.attn.proj.weight")
+
+
+def test_image_of_another_size(build: Callable[..., Outcome], here: Path) -> None:
+    Image.new("RGB", (10, 10)).save(here / "small.png")
+    refused(build(image=here / "small.png"), "small.png", "10 x 10", "64 x 32")
+
+
+def test_corrupt_image(build: Callable[..., Outcome], here: Path) -> None:
+    (here / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing more")
+    refused(build(image=here / "broken.png"), "broken.png")
+
+
+def test_folder_without_pictures(build: Callable[..., Outcome], here: Path) -> None:
+    (here / "empty").mkdir()
+    refused(build(image=here / "empty"), "empty", "no picture")
+
+
+def test_no_picture_named(run: Run, project: Project, here: Path) -> None:
+    refused(run("build", *project.network), "no picture", "--image")
+    assert left(here) == set()
+
+
+def test_ground_truth_of_another_size(build: Callable[..., Outcome], here: Path) -> None:
+    Image.new("RGB", (64, 32)).save(here / "a.png")
+    np.savez(here / "a.npz", labels=np.zeros((8, 8), np.uint8))
+    refused(build(image=here / "a.png"), "a.npz", "labels", "[8, 8]")
+
+
+def test_unknown_task(build: Callable[..., Outcome]) -> None:
+    refused(build("--task", "edges"), "edges", "semseg")
+
+
+def test_output_folder_that_cannot_be_written(build: Callable[..., Outcome], here: Path) -> None:
+    (here / "file").write_text("")
+    refused(build("--output", here / "file" / "out"), "file", "cannot be written")
+
+
+def test_pinned_tensor_that_does_not_exist(run: Run, project: Project, here: Path) -> None:
+    assert run("init", *project.network, "--image", project.images, *project.knobs).code == 0
+    config = here / "edgemoe.toml"
+    config.write_text(config.read_text() + '"blocks.99.query" = 3\n')
+    refused(run("build"), "blocks.99.query")
+    assert not (here / "build" / "accelerator").exists()
+
+
+def test_malformed_project_file(run: Run, here: Path) -> None:
+    (here / "edgemoe.toml").write_text("board = \n")
+    refused(run("build"), "edgemoe.toml", "not TOML")
+
+
+def test_unknown_key_of_the_project_file(run: Run, here: Path) -> None:
+    (here / "edgemoe.toml").write_text('[project]\ncheckpiont = "a"\n')
+    refused(run("build"), "edgemoe.toml", "project.checkpiont", "checkpoint")
+
+
+def test_routes_of_another_model(run: Run, project: Project, here: Path) -> None:
+    other = write_checkpoint(here / "other.pth", depth=2)
+    image = project.images / "scene_0.png"
+    dumped = run("run", other, "--spec", project.spec, "--image", image, "--task", "depth", "--dump", "o.npz")
+    assert dumped.code == 0, dumped.err
+    refused(
+        run("run", *project.network, "--image", image, "--task", "depth", "--routes", "o.npz", "--dump", "new.npz"),
+        "o.npz", "another model", "[1, 33, 2]", "[2, 33, 2]",
+    )  # fmt: skip
+    assert not (here / "new.npz").exists()
+
+
+def test_routes_that_name_an_expert_there_is_not(run: Run, project: Project, here: Path) -> None:
+    np.savez(here / "r.npz", routes=np.full((2, 33, 2), 4))
+    image = project.images / "scene_0.png"
+    refused(
+        run("run", *project.network, "--image", image, "--task", "depth", "--routes", "r.npz"), "r.npz", "experts 4"
+    )
+
+
+def test_routes_that_are_no_dump(run: Run, project: Project, here: Path) -> None:
+    (here / "r.npz").write_bytes(b"no archive")
+    image = project.images / "scene_0.png"
+    refused(
+        run("run", *project.network, "--image", image, "--task", "depth", "--routes", "r.npz"), "r.npz", "not a dump"
+    )
+
+
+def test_run_names_the_tasks_to_choose_from(run: Run, project: Project) -> None:
+    refused(run("run", *project.network, "--image", project.images / "scene_0.png"), "semseg, depth", "--task")
+
+
+def test_unknown_backend(run: Run, project: Project) -> None:
+    image = project.images / "scene_0.png"
+    refused(run("run", *project.network, "--image", image, "--backend", "gpu"), "gpu", "float, csim")
+
+
+def test_dump_in_a_folder_that_does_not_exist(run: Run, project: Project, here: Path) -> None:
+    image = project.images / "scene_0.png"
+    refused(
+        run("run", *project.network, "--image", image, "--task", "depth", "--dump", here / "no" / "d.npz"),
+        "does not exist",
+    )
+
+
+def test_unknown_kernel(run: Run) -> None:
+    refused(run("csim", "--kernel", "convolution"), "convolution", "softmax")
+
+
+def test_unknown_option_points_to_the_help(run: Run) -> None:
+    refused(run("build", "--frobnicate"), "--frobnicate", "build --help")
+
+
+def test_fault_of_the_program_says_how_to_report_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("inside out")
+
+    monkeypatch.setattr("edgemoe_gen.api.doctor", fail)
+    outcome = run("doctor")
+    assert outcome.code == 70
+    assert "RuntimeError: inside out" in outcome.err and "report it" in outcome.err and "Traceback" not in outcome.err
+
+
+def test_debug_shows_the_traceback(run: Run) -> None:
+    outcome = run("boards", "zcu999", "--debug")
+    assert outcome.code == 2
+    assert "Traceback" in outcome.err
+
+
+def test_folder_that_a_build_did_not_make_is_not_replaced(run: Run, project: Project, here: Path) -> None:
+    (here / "accelerator").mkdir()
+    (here / "accelerator" / "mine.txt").write_text("precious")
+    outcome = run("generate", *project.knobs, "--output", here)
+    refused(outcome, "accelerator", "not made by edgemoe-gen", "--output")
+    assert (here / "accelerator" / "mine.txt").read_text() == "precious"

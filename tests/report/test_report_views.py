@@ -1,0 +1,111 @@
+"""Views of task outputs, their metrics and panels; numbers and plots."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from edgemoe_gen.report import numbers, views
+from edgemoe_gen.report.plot import Series, log_lines
+
+RNG = np.random.default_rng(0)
+
+
+def test_several_channels_are_classes() -> None:
+    output = RNG.standard_normal((5, 4, 6)).astype(np.float32)
+    shown = views.view(output)
+    assert shown.kind == "classes" and shown.classes == 5
+    assert np.array_equal(shown.values, output.argmax(axis=0))
+
+
+def test_one_channel_holds_values_and_no_picture_scores() -> None:
+    assert views.view(np.ones((1, 4, 6), np.float32)).kind == "values"
+    assert views.view(np.ones(10, np.float32)).kind == "scores"
+
+
+def test_ground_truth_is_found_by_task_then_by_kind() -> None:
+    classes, values = views.view(np.ones((3, 2, 2), np.float32)), views.view(np.ones((1, 2, 2), np.float32))
+    labels, depth, own = np.zeros((2, 2)), np.ones((2, 2)), np.full((2, 2), 2.0)
+    truth = {"labels": labels, "depth": depth}
+    assert views.truth_of("semseg", classes, truth) is labels
+    assert views.truth_of("depth", values, truth) is depth
+    assert views.truth_of("normals", values, truth) is None
+    assert views.truth_of("semseg", classes, {**truth, "semseg": own}) is own
+
+
+def test_metrics_compare_both_sides_with_ground_truth() -> None:
+    truth = np.array([[0, 0], [1, 1]])
+    right, wrong = views.View("classes", truth.astype(np.uint8), 2), views.View("classes", 1 - truth, 2)
+    (metric,) = views.metrics(right, wrong, truth)
+    assert (metric.float_value, metric.engine_value, metric.better) == (1.0, 0.0, "higher")
+    near = views.View("values", np.full((2, 2), 1.5), 0)
+    (metric,) = views.metrics(near, near, np.ones((2, 2), np.float16))
+    assert metric.engine_value == pytest.approx(0.5)
+
+
+def test_panels_show_input_both_sides_difference_and_truth() -> None:
+    picture = np.zeros((2, 2, 3), np.uint8)
+    depth = views.view(RNG.random((1, 2, 2)).astype(np.float32))
+    titles = [panel.title for panel in views.panels(picture, depth, depth, np.ones((2, 2)))]
+    assert titles == ["input", "float", "accelerator", "difference", "ground truth"]
+    classes = views.view(RNG.random((3, 2, 2)).astype(np.float32))
+    assert [panel.title for panel in views.panels(picture, classes, classes, None)] == titles[:-1]
+
+
+def test_both_sides_and_truth_share_one_scale() -> None:
+    ours, theirs = (views.View("values", np.array([[a, a + 1.0]]), 0) for a in (0.0, 3.0))
+    panels = views.panels(np.zeros((1, 2, 3), np.uint8), ours, theirs, None)
+    assert panels[1].span == panels[2].span == (0.0, 4.0)
+
+
+def test_likeliest_classes_come_with_probabilities() -> None:
+    best = views.top_scores(views.view(np.array([0.0, math.log(3), -50], np.float32)), ["cat", "dog"])
+    assert best[0] == ("dog", pytest.approx(0.75))
+    assert best[2][0] == "class 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (numbers.error(1.4e-5), "1.4e-05"),
+        (numbers.error(0), "0"),
+        (numbers.millions(228_264_960), "228.26 M"),
+        (numbers.millions(9216), "9,216"),
+        (numbers.millions(None), "–"),
+        (numbers.bytes_(36_440_000), "36.44 MB"),
+        (numbers.percent(0.704, 0), "70 %"),
+        (numbers.plain(1234.5), "1,234"),
+        (numbers.plain(math.nan), "–"),
+        (numbers.seconds(125.0), "2 min 05 s"),
+    ],
+)
+def test_numbers_are_written_one_way(text: str, wanted: str) -> None:
+    assert text == wanted
+
+
+def test_plot_draws_every_point_inside_its_frame() -> None:
+    svg = log_lines([Series("a", "a", [1e-5, 0.0, 1e-2])], ["0", "1", "2"], "block", "error")
+    heights = [float(v) for v in re.findall(r'cy="([\d.]+)"', svg)]
+    assert len(heights) == 3
+    assert all(0 <= v <= 280 for v in heights)
+    assert heights[2] < heights[0] <= heights[1]
+
+
+def test_names_of_lines_that_end_together_do_not_overlap() -> None:
+    svg = log_lines([Series("a", "a", [1e-3]), Series("b", "b", [1e-3])], ["0"], "x", "y")
+    heights = [float(v) for v in re.findall(r'class="name \w" x="\d+" y="([\d.]+)"', svg)]
+    assert abs(heights[0] - heights[1]) >= 16
+
+
+def test_quality_of_a_set_adds_up_counts_before_the_mean_over_classes() -> None:
+    # Class 1 is hit in the first picture only: union of two pixels, one hit. Class 0: two hits of three.
+    first, second = np.array([[0, 1]]), np.array([[0, 1]])
+    quality = views.Quality("classes", 2)
+    quality.add(views.View("classes", first, 2), views.View("classes", first, 2), first)
+    quality.add(views.View("classes", np.array([[0, 0]]), 2), views.View("classes", second, 2), second)
+    assert quality.metric().float_value == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert quality.metric().engine_value == 1.0
+    assert quality.pictures == 2

@@ -1,0 +1,197 @@
+"""What tests of whole networks on the engine share: random networks, runs, and the float reference to compare with.
+
+Bounds come from the formats themselves: `Case.bound` adds up the rounding noise of every tensor of a network.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.model import Model, Reference, allowed_experts, load_model
+from edgemoe_gen.numerics.fixed import quantise
+from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
+from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.program.compile import Program, compile_network
+from edgemoe_gen.sim.compiler import Build, cache_folder
+from edgemoe_gen.sim.engine import Engine, FrameResult, Traffic, run_frames
+from tests.factory import TASKS, make_state, options, save_state
+
+# One design for most networks, small enough to compile fast; it must hold every network of these tests.
+SMALL: Mapping[str, Any] = {
+    "tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_ports": 2, "weight_fifo_beats": 256,
+    "max_tokens": 33, "max_dim": 48, "max_query": 64, "max_cache": 128, "max_hidden": 192, "max_experts": 16,
+    "max_top_k": 4,
+}  # fmt: skip
+# An error of one tensor passes layers that can make it larger: a LayerNorm of a token of small variance, a softmax of
+# large scores. Ten times the sum of all noise leaves room for that, and is far below any wrong value, weight or shift.
+AMPLIFICATION = 10.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network with everything that does not depend on a design."""
+
+    model: Model
+    images: tuple[NDArray[np.float32], ...]
+    seen: Observations
+    network: LoweredNetwork
+
+    def formats(self, design: Design) -> Formats:
+        """Binary points for a design's widths."""
+        return choose_formats(self.network, self.seen, design.knobs.activation_bits, design.knobs.weight_bits)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run of a network on an engine."""
+
+    case: Case
+    program: Program
+    formats: Formats
+    frames: list[FrameResult]
+    traffic: Traffic
+
+    @property
+    def bound(self) -> float:
+        """Relative RMS error that rounding can cause: all tensors' noise is independent, so its powers add up."""
+        return AMPLIFICATION * float(np.sqrt(sum(row.error**2 for row in self.formats.rows())))
+
+
+def small_design(**turned: Any) -> Design:
+    """The design of most tests, with some knobs turned."""
+    return make_design(Knobs(**(dict(SMALL) | turned)), load_board("zcu104"))
+
+
+def compiled(design: Design, build: Build | None = None) -> Engine:
+    """A compiled engine; of tests that run side by side, only one compiles it."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{design.identity:016x}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return Engine.compile(design, build)
+
+
+@cache
+def random_case(
+    frames: int = 2, seed: int = 0, swap_blocks: bool = False, said: tuple[tuple[str, Any], ...] = (), **sizes: Any
+) -> Case:
+    """A random network (see `tests.factory`), calibrated on the pictures that it will be run on.
+
+    Args:
+        frames: pictures.
+        seed: of weights and pictures.
+        swap_blocks: exchange the MLPs of blocks 0 and 1, and of 2 and 3, so that even blocks have the experts.
+        said: further fields of `SpecOptions`.
+        sizes: for the factory.
+    """
+    state = make_state(**{k: v for k, v in sizes.items() if k not in ("heads", "top_k")}, decoders=False, seed=seed)
+    if swap_blocks:
+        state = {_swapped(name): values for name, values in state.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        path = save_state(Path(folder) / "checkpoint.pth", state)
+        tasks = {} if "head_classes" in sizes else {"tasks": tuple(TASKS)}
+        chosen = options(**{k: v for k, v in sizes.items() if k in ("heads", "top_k", "image", "router")})
+        model = load_model(path, None, replace(chosen, **(tasks | dict(said))))
+    rng = np.random.default_rng(seed + 1)
+    shape = 3, model.spec.image.height, model.spec.image.width
+    images = tuple(rng.random(shape, dtype=np.float32) for _ in range(frames))
+    return calibrated(model, images)
+
+
+def calibrated(model: Model, images: Sequence[NDArray[np.float32]]) -> Case:
+    """A network with its calibration on `images`."""
+    seen = observe_ranges(model, images, model.spec.task_names)
+    return Case(model, tuple(images), seen, prepare(model, seen))
+
+
+def _swapped(name: str) -> str:
+    parts = name.split(".")
+    if "blocks" in parts and "mlp" in parts:
+        place = parts.index("blocks") + 1
+        parts[place] = str(int(parts[place]) ^ 1)
+    return ".".join(parts)
+
+
+def run_case(
+    engine: Engine, case: Case, tasks: Sequence[str] = (), images: Sequence[int] = (), taps: bool = True
+) -> Outcome:
+    """Runs frames of `tasks` (default: the first and the last) on pictures by number (default: one after another)."""
+    names = case.model.spec.task_names
+    tasks = tuple(tasks) or (names[0], names[-1])
+    chosen = [case.images[i] for i in (images or range(len(tasks)))]
+    formats = case.formats(engine.design)
+    program = compile_network(engine.design, case.model, case.network, formats, tasks, taps=taps)
+    frames, traffic = run_frames(engine, program, case.model.spec, chosen)
+    return Outcome(case, program, formats, frames, traffic)
+
+
+def check_against_float(outcome: Outcome, images: Sequence[int] = ()) -> float:
+    """Asserts that every frame is the float reference's with the same routes; returns the largest relative error."""
+    reference = Reference(outcome.case.model)
+    worst = 0.0
+    for place, frame in enumerate(outcome.frames):
+        logits: dict[str, NDArray[np.float32]] = {}
+
+        def observe(name: str, values: NDArray[np.float32], seen: dict[str, NDArray[np.float32]] = logits) -> None:
+            if name.endswith(".logits"):
+                seen[name] = values
+
+        image = outcome.case.images[images[place] if images else place]
+        wanted = reference.run(image, frame.task, routes=frame.experts, observe=observe, with_output=False)
+        assert frame.blocks is not None
+        for got, exact in zip((frame.tokens, *frame.blocks), (wanted.tokens, *wanted.blocks), strict=True):
+            error = float(np.sqrt(np.mean((got - exact) ** 2)) / exact.std())
+            assert error <= outcome.bound
+            worst = max(worst, error)
+        if frame.experts is not None and wanted.routes is not None:
+            assert frame.scores is not None
+            _check_routes(outcome, frame, logits)
+            # A probability changes by at most a quarter of what its logit does, and all logits may move.
+            largest = max(float(np.abs(values).max()) for values in logits.values())
+            assert np.abs(frame.scores - wanted.routes.scores).max() <= outcome.bound * largest
+    print(f'MEASURED {worst:.2e} bound {outcome.bound:.2e}')
+    return worst
+
+
+def _check_routes(outcome: Outcome, frame: FrameResult, logits: Mapping[str, NDArray[np.float32]]) -> None:
+    """Where the k-th logit stands clear of the next one, the engine must have chosen as float would in its place."""
+    model = outcome.case.model
+    top_k = model.spec.router.top_k
+    assert frame.experts is not None
+    decided = 0
+    for block, chosen in zip(model.spec.moe_blocks, frame.experts, strict=True):
+        values = logits[f"blocks.{block}.logits"].astype(np.float64)
+        values = np.where(allowed_experts(model, block, frame.task), values, -np.inf)
+        order = np.argsort(-values, axis=1)
+        ranked = np.take_along_axis(values, order, axis=1)
+        after = ranked[:, top_k] if ranked.shape[1] > top_k else np.full(len(ranked), -np.inf)
+        clear = ranked[:, top_k - 1] - after > 2 * outcome.bound * np.abs(logits[f"blocks.{block}.logits"]).max()
+        wanted = np.sort(order[:, :top_k], axis=1)
+        assert np.array_equal(np.sort(chosen, axis=1)[clear], wanted[clear])
+        decided += int(clear.sum())
+    assert decided >= frame.experts[..., 0].size // 2, "the bound is too wide to say anything about routes"
+
+
+def differing_values(design: Design, case: Case) -> float:
+    """Share of calibration samples that saturate in their formats."""
+    formats = case.formats(design)
+    clipped = total = 0
+    for name, observation in case.seen.items():
+        if name in formats.table:
+            form = formats[name]
+            integers = quantise(observation.samples, form)
+            limit = 1 << (form.bits - 1)
+            clipped += int(((integers == limit - 1) | (integers == -limit)).sum())
+            total += integers.size
+    return clipped / total

@@ -1,0 +1,58 @@
+"""The Python API: the same verbs and options as the command line, and nothing heavy on import."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import click
+import pytest
+
+import edgemoe_gen
+from edgemoe_gen import api
+from edgemoe_gen.cli.main import _COMMANDS, group
+
+# Ways of saying it that only one side has: --spec's keys are one argument of the API, progress a table of the terminal.
+ONLY_CLI = {"as_json"}
+ONLY_API = {"options", "progress", "on_stage"}
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_command_is_a_function_with_the_same_options(name: str) -> None:
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    options = {str(p.name) for p in command.params if not str(p.name).startswith("network_")}
+    arguments = set(inspect.signature(getattr(api, name)).parameters)
+    assert options - ONLY_CLI == arguments - ONLY_API
+
+
+def test_package_offers_the_verbs() -> None:
+    for name in set(_COMMANDS) - {"boards"}:
+        assert getattr(edgemoe_gen, name) is getattr(api, name)
+    with pytest.raises(AttributeError):
+        edgemoe_gen.nothing  # noqa: B018
+
+
+def test_importing_the_package_and_its_api_does_not_import_torch() -> None:
+    code = "import sys, edgemoe_gen; edgemoe_gen.build; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_generate_does_not_need_torch(tmp_path: object) -> None:
+    code = f"import sys, edgemoe_gen; edgemoe_gen.generate(output={str(tmp_path)!r}); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=str(tmp_path), env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    import os
+    from pathlib import Path
+
+    return {**os.environ, "PYTHONPATH": str(Path(edgemoe_gen.__file__).parents[1])}
+
+
+def test_results_are_frozen() -> None:
+    board = api.boards("zcu104")[0]
+    with pytest.raises(AttributeError):
+        board.dsp = 0  # type: ignore[misc]
+    assert api.doctor().checks
