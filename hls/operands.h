@@ -124,34 +124,39 @@ cache_steps:
   }
 }
 
-// Rate: one beat of every port an iteration, II = 1; in_words x SHIFT_STEPS iterations.
+// Rate: one word of shifts an iteration, II = 1; in_words x SHIFT_STEPS iterations.
+// Shifts are bytes: the beats of one cycle hold those of SHIFT_WORDS words, or a word's come in SHIFT_STEPS cycles.
 inline void shifts_from_memory(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS],
                                fifo<feature_shifts_t> &feature_shifts) {
   const int iterations = op.in_words * SHIFT_STEPS;
+  beat_t beats[WEIGHT_PORTS];
+#pragma HLS ARRAY_PARTITION variable = beats complete
   feature_shifts_t shifts;
   int step = 0;
+  int slot = 0;
 
-shift_beats:
+shift_words:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    beat_t beats[WEIGHT_PORTS];
-#pragma HLS ARRAY_PARTITION variable = beats complete
-  shift_ports:
-    for (int port = 0; port < WEIGHT_PORTS; ++port) {
+    if (slot == 0) {
+    shift_ports:
+      for (int port = 0; port < WEIGHT_PORTS; ++port) {
 #pragma HLS UNROLL
-      beats[port] = weights[port].read();
+        beats[port] = weights[port].read();
+      }
     }
   shift_lanes:
-    for (int lane = 0; lane < PART_VALUES; ++lane) {
+    for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-      const int feature = step * PART_VALUES + lane;
-      if (feature < IN_PARALLEL) {
-        shifts[feature] = beat_field<WEIGHT_BITS>(beats[lane / WEIGHTS_PER_BEAT], lane % WEIGHTS_PER_BEAT);
+      const int byte = slot * IN_PARALLEL + lane - step * SHIFTS_PER_STEP;
+      if (byte >= 0 && byte < SHIFTS_PER_STEP) {
+        shifts[lane] = beat_field<8>(beats[byte / SHIFTS_PER_BEAT], byte % SHIFTS_PER_BEAT);
       }
     }
     if (step == SHIFT_STEPS - 1) feature_shifts.write(shifts);
     step = step == SHIFT_STEPS - 1 ? 0 : step + 1;
+    slot = slot == SHIFT_WORDS - 1 ? 0 : slot + 1;
   }
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from edgemoe_gen import __version__
@@ -55,7 +55,7 @@ def context(design: Design) -> dict[str, Any]:
         "operands": descriptor.OPERANDS,
         "flags": descriptor.FLAGS,
         "statuses": descriptor.STATUSES,
-        "fields": [{"name": f.name, "meaning": f.metadata["meaning"]} for f in fields(descriptor.Operation)],
+        "fields": descriptor.field_places(),
         "paths": [_path(source, destination) for source, destination in descriptor.PATHS],
         "memories": [
             {"name": name, "meaning": MEMORY_MEANINGS[name], "storage": design.storage.primitive[name]}
@@ -150,7 +150,10 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("WEIGHTS_PER_BEAT", design.weights_per_beat, ""),
                 ("PART_VALUES", design.part_values, "weights that all ports bring in a cycle"),
                 ("OPERAND_PARTS", design.operand_parts, "parts of an operand tile"),
-                ("SHIFT_STEPS", design.shift_steps, "cycles that bring LayerNorm's shifts of a word of features"),
+                ("SHIFTS_PER_BEAT", design.beat_bytes, "LayerNorm's shifts of features"),
+                ("SHIFTS_PER_STEP", design.shifts_per_step, "shifts that all ports bring in a cycle"),
+                ("SHIFT_WORDS", design.shift_words, "words whose shifts come in a cycle"),
+                ("SHIFT_STEPS", design.shift_steps, "cycles that bring the shifts of a word"),
                 ("CHUNK_VALUES", chunk, "outputs that are neighbours both in a part and in a tile"),
                 ("OPERAND_CHUNKS", k.out_parallel * k.in_parallel // chunk, ""),
                 (

@@ -182,9 +182,19 @@ class Design:
     # LayerNorm
 
     @property
+    def shifts_per_step(self) -> int:
+        """Shifts of features, a byte each, that all weight ports bring in one cycle."""
+        return self.beat_bytes * self.knobs.weight_ports
+
+    @property
+    def shift_words(self) -> int:
+        """Words of features whose shifts come in one cycle; 1 if a word's take longer."""
+        return max(1, self.shifts_per_step // self.knobs.in_parallel)
+
+    @property
     def shift_steps(self) -> int:
-        """Beats a port that bring the shifts of one word of features."""
-        return ceil_div(self.knobs.in_parallel, self.part_values)
+        """Cycles that bring the shifts of one word of features; 1 if they bring more than that."""
+        return ceil_div(self.knobs.in_parallel, self.shifts_per_step)
 
     @property
     def feature_sum_bits(self) -> int:

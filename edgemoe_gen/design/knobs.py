@@ -34,7 +34,7 @@ class Knobs:
     reciprocal_segments: int = _knob(256, "segments of the reciprocal's table", 8, 1024, True)
     rsqrt_segments: int = _knob(128, "segments a unit of the reciprocal square root's table (LayerNorm)", 8, 512, True)
     weight_ports: int = _knob(4, "AXI ports that stream weights from DDR", 1, 16)
-    port_bits: int = _knob(128, "width of every AXI port", 64, 512, True)
+    port_bits: int = _knob(128, "width of every AXI port", 64, 256, True)
     weight_fifo_beats: int = _knob(32768, "depth of the weight FIFO behind each port, in beats", 64, 262144, True)
     max_tokens: int = _knob(129, "tokens of an image, class token included", 1, 4096)
     max_dim: int = _knob(192, "features of a token", 8, 4096)

@@ -26,7 +26,7 @@ from edgemoe_gen.report.views import Quality, difference, metrics, truth_of, vie
 from edgemoe_gen.sim.engine import Engine, run_frames
 
 EXPECTED = "expected.bin"  # what the rendered testbench compares the first picture's result with
-IMAGE_BYTES, RESULT_BYTES, CONSTANT_BYTES = 2, 4, 2  # of one value in DDR
+IMAGE_BYTES, RESULT_BYTES = 2, 4  # of one value in DDR
 
 
 def simulate(
@@ -92,6 +92,7 @@ def needed_bytes(program: Program, network: LoweredNetwork) -> dict[str, float]:
     """The least that a frame can move: every weight and bias that its task may need, picture and result, once each."""
     spec = network.spec
     bits = program.design.knobs.weight_bits
+    fine_bits = program.design.knobs.activation_bits + program.design.knobs.residual_tail_bits
     weights = biases = 0
     for block in network.blocks:
         layers = [block.query, block.key, block.value, block.projection, *(half for pair in block.mlp for half in pair)]
@@ -100,7 +101,7 @@ def needed_bytes(program: Program, network: LoweredNetwork) -> dict[str, float]:
             biases += layer.bias.size if layer.bias is not None else 0
     weights += network.patch.weight.size
     return {
-        "weights": weights * bits / 8 + biases * BIAS_BITS / 8 + network.position.size * CONSTANT_BYTES,
+        "weights": weights * bits / 8 + biases * BIAS_BITS / 8 + network.position.size * fine_bits / 8,
         "image": 3 * spec.image.height * spec.image.width * IMAGE_BYTES,
         "result": spec.tokens * spec.dim * RESULT_BYTES,
     }

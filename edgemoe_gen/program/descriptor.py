@@ -1,11 +1,11 @@
-"""The layer descriptor: one operation of the engine, as 32-bit words in DDR.
+"""The layer descriptor: one operation of the engine, in DDR.
 
 This list is the only place that knows the layout: the packer writes by it, and `operation.h` is rendered from it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 KINDS = {
     "LOAD": "DDR to an activation memory",
@@ -53,64 +53,90 @@ MEMORIES = ("residual", "normed", "query", "hidden", "cache")
 
 MAGIC = 0x4D4F4545  # "EEOM"
 VERSION = 1
-OPERATION_WORDS = 48
+OPERATION_WORDS = 24
 HEADER_MAGIC, HEADER_VERSION, HEADER_DESIGN, HEADER_OPERATIONS, HEADER_FRAMES, HEADER_CHECKSUM = 0, 1, 2, 4, 5, 8
 WEIGHT_MAGIC = 0x574F4545  # "EEOW"
 WEIGHT_HEADER_WORDS = 16
 MAX_OPERATIONS = 1 << 20
 
 
-def _word(meaning: str, default: int = 0) -> int:
-    return field(default=default, metadata={"meaning": meaning})
+def _wide(meaning: str, default: int = 0) -> int:
+    return field(default=default, metadata={"meaning": meaning, "bits": 32})
+
+
+def _half(meaning: str, default: int = 0) -> int:
+    return field(default=default, metadata={"meaning": meaning, "bits": 16})
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. Fields stand in the order of the words in DDR; each is a signed 32-bit number.
+    """One operation. Fields stand in the order of DDR, signed: first those of 32 bits, then two of 16 bits a word.
 
     A matrix of R rows and C columns lies in a memory as blocks of tokens_parallel rows; `stride` is the number of words
     a row, `word` the first one, `block` the first block.
     """
 
-    kind: int = _word("what to do")
-    path: int = _word("source and destination memory")
-    flags: int = _word("modifiers")
-    operand: int = _word("second operand of a product")
-    tokens: int = _word("rows; of a queue, whatever it holds")
-    blocks: int = _word("blocks of rows, padded to the shortest that the softmax pipeline allows")
-    in_words: int = _word("words of the inner dimension")
-    out_tiles: int = _word("output tiles")
-    source_block: int = _word("first block of the source")
-    source_stride: int = _word("words a row of the source")
-    source_word: int = _word("first word of the source")
-    destination_block: int = _word("first block of the destination")
-    destination_stride: int = _word("words a row of the destination")
-    destination_word: int = _word("first word of the destination")
-    operand_word: int = _word("first word of the keys or values")
-    operand_stride: int = _word("words a row of the keys or values")
-    operand_blocks: int = _word("blocks of the keys or values")
-    keys: int = _word("keys of a row of scores; those beyond do not exist")
-    expert: int = _word("expert whose queue gives the rows, or -1", -1)
-    weight_first: int = _word("first beat of the weights, at every port")
-    weight_beats: int = _word("beats of weights, at every port")
-    bias_shift: int = _word("left shift of a bias to the accumulator's binary point")
-    term_shift: int = _word("right shift of a sum before its first rounding")
-    out_shift: int = _word("right shift before the last rounding")
-    old_shift: int = _word("right shift of a destination that is added to")
-    score_shift: int = _word("left shift of a difference of scores to the exponential's binary point")
-    transfer_first: int = _word("first beat in DDR of what is loaded or stored")
-    transfer_beats: int = _word("beats of what is loaded or stored")
-    features: int = _word("features of a token (LayerNorm)")
-    inverse_features: int = _word("2^x / features, for the mean")
-    inverse_shift: int = _word("right shift of the mean")
-    eps_high: int = _word("features^2 eps in squared steps of the source, upper bits")
-    eps_low: int = _word("the same, lower 31 bits")
-    normal_fraction: int = _word("fractional bits of a normalised value")
-    expert_first: int = _word("first expert that the task may choose")
-    expert_end: int = _word("expert behind the last that the task may choose")
-    score_threshold: int = _word("scores that are not larger become 0")
-    top_k: int = _word("experts a token")
-    status: int = _word("outcome of the program, in its END operation")
+    weight_first: int = _wide("first beat of the weights, at every port")
+    weight_beats: int = _wide("beats of weights, at every port")
+    transfer_first: int = _wide("first beat in DDR of what is loaded or stored")
+    transfer_beats: int = _wide("beats of what is loaded or stored")
+    inverse_features: int = _wide("2^x / features, for the mean")
+    eps_high: int = _wide("features^2 eps in squared steps of the source, upper bits")
+    eps_low: int = _wide("the same, lower 31 bits")
+    kind: int = _half("what to do")
+    path: int = _half("source and destination memory")
+    flags: int = _half("modifiers")
+    operand: int = _half("second operand of a product")
+    tokens: int = _half("rows; of a queue, whatever it holds")
+    blocks: int = _half("blocks of rows, padded to the shortest that the softmax pipeline allows")
+    in_words: int = _half("words of the inner dimension")
+    out_tiles: int = _half("output tiles")
+    source_block: int = _half("first block of the source")
+    source_stride: int = _half("words a row of the source")
+    source_word: int = _half("first word of the source")
+    destination_block: int = _half("first block of the destination")
+    destination_stride: int = _half("words a row of the destination")
+    destination_word: int = _half("first word of the destination")
+    operand_word: int = _half("first word of the keys or values")
+    operand_stride: int = _half("words a row of the keys or values")
+    operand_blocks: int = _half("blocks of the keys or values")
+    keys: int = _half("keys of a row of scores; those beyond do not exist")
+    expert: int = _half("expert whose queue gives the rows, or -1", -1)
+    bias_shift: int = _half("left shift of a bias to the accumulator's binary point")
+    term_shift: int = _half("right shift of a sum before its first rounding")
+    out_shift: int = _half("right shift before the last rounding")
+    old_shift: int = _half("right shift of a destination that is added to")
+    score_shift: int = _half("left shift of a difference of scores to the exponential's binary point")
+    features: int = _half("features of a token (LayerNorm)")
+    inverse_shift: int = _half("right shift of the mean")
+    normal_fraction: int = _half("fractional bits of a normalised value")
+    expert_first: int = _half("first expert that the task may choose")
+    expert_end: int = _half("expert behind the last that the task may choose")
+    score_threshold: int = _half("scores that are not larger become 0")
+    top_k: int = _half("experts a token")
+    status: int = _half("outcome of the program, in its END operation")
+
+
+@dataclass(frozen=True)
+class FieldPlace:
+    """Where a field of `Operation` lies: word, first bit in it, width."""
+
+    name: str
+    meaning: str
+    word: int
+    low: int
+    bits: int
+
+
+def field_places() -> tuple[FieldPlace, ...]:
+    """Places of all fields, in order."""
+    places = []
+    position = 0
+    for entry in fields(Operation):
+        bits = entry.metadata["bits"]
+        places.append(FieldPlace(entry.name, entry.metadata["meaning"], position // 32, position % 32, bits))
+        position += bits
+    return tuple(places)
 
 
 def bit(flag: str) -> int:

@@ -1,6 +1,6 @@
 """Program and weight files: little-endian, checksummed, each with the identity of the design that it was made for.
 
-`program.bin`   header of 48 32-bit words, then 48 words an operation; exactly what the engine reads.
+`program.bin`   header of 24 32-bit words, then 24 words an operation (`descriptor.field_places`); exactly what the engine reads.
 `weights.bin`   header of 16 32-bit words, then the region of every weight port, then the constants.
 
 Words of the program's header: 0 magic, 1 version, 2-3 design identity, 4 operations, 5 frames, 8 CRC-32 of the
@@ -11,7 +11,7 @@ identity, 4 ports, 5 beats a port, 6 beats of constants, 7 bytes of a beat, 8 CR
 from __future__ import annotations
 
 import zlib
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,19 +38,26 @@ class WeightFile:
 
 def program_words(program: Program) -> Words:
     """The program as the engine reads it, header included."""
-    operations = np.zeros((len(program.operations), d.OPERATION_WORDS), np.int32)
-    for row, operation in zip(operations, program.operations, strict=True):
-        values = astuple(operation)
-        row[: len(values)] = values
+    operations = np.zeros((len(program.operations), d.OPERATION_WORDS), np.uint32)
+    for place in d.field_places():
+        values = np.array([getattr(operation, place.name) for operation in program.operations], np.int64)
+        limit = 1 << (place.bits - 1)
+        if values.size and not -limit <= values.min() <= values.max() < limit:
+            raise ProgramError(
+                f"an operation's field '{place.name}' is {values[np.abs(values).argmax()]}, "
+                f"beyond its {place.bits} bits",
+                "the network is too large for one program",
+            )
+        operations[:, place.word] |= ((values & ((1 << place.bits) - 1)) << place.low).astype(np.uint32)
     header = np.zeros(d.OPERATION_WORDS, np.uint32)
     header[d.HEADER_MAGIC] = d.MAGIC
     header[d.HEADER_VERSION] = d.VERSION
     header[d.HEADER_DESIGN : d.HEADER_DESIGN + 2] = _identity(program.design)
     header[d.HEADER_OPERATIONS] = len(program.operations)
     header[d.HEADER_FRAMES] = len(program.frames)
-    header[d.HEADER_CHECKSUM] = zlib.crc32(operations.astype("<i4").tobytes())
+    header[d.HEADER_CHECKSUM] = zlib.crc32(operations.astype("<u4").tobytes())
     header[WEIGHT_CHECKSUM_WORD] = _weight_checksum(program.weights, program.constants)
-    return np.concatenate([header, operations.view(np.uint32).reshape(-1)])
+    return np.concatenate([header, operations.reshape(-1)])
 
 
 def program_bytes(program: Program) -> bytes:

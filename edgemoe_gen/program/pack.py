@@ -28,7 +28,7 @@ def pack_fields(values: Integers, bits: int, beat_bytes: int) -> Bytes:
     Returns:
         [..., beat_bytes].
     """
-    if bits in (16, 32) and values.shape[-1] * bits == beat_bytes * 8:
+    if bits in (8, 16, 32) and values.shape[-1] * bits == beat_bytes * 8:
         return np.ascontiguousarray(values.astype(f"<i{bits // 8}")).view(np.uint8)
     places = (values[..., None] >> np.arange(bits)) & 1
     flat = places.reshape(*values.shape[:-1], -1).astype(np.uint8)
@@ -73,12 +73,13 @@ def pack_shifts(design: Design, shifts: Integers) -> Bytes:
     """LayerNorm's shift of every feature [features], word after word; [ports, beats, bytes of a beat]."""
     k = design.knobs
     words = ceil_div(shifts.shape[0], k.in_parallel)
-    padded = np.zeros(words * k.in_parallel, np.int64)
-    padded[: shifts.shape[0]] = shifts
-    steps = np.zeros((words, design.shift_steps * design.part_values), np.int64)
-    steps[:, : k.in_parallel] = padded.reshape(words, k.in_parallel)
-    fields = steps.reshape(words * design.shift_steps, k.weight_ports, design.weights_per_beat)
-    return np.ascontiguousarray(pack_fields(fields, k.weight_bits, design.beat_bytes).transpose(1, 0, 2))
+    # A row of `rows` is what one cycle's beats hold (of one or several words), or several cycles' (of one word).
+    rows = np.zeros((ceil_div(words, design.shift_words), design.shift_words * k.in_parallel), np.int64)
+    rows.reshape(-1)[: shifts.shape[0]] = shifts
+    steps = np.zeros((rows.shape[0], design.shift_steps * design.shifts_per_step), np.int64)
+    steps[:, : rows.shape[1]] = rows
+    fields = steps.reshape(-1, k.weight_ports, design.beat_bytes)
+    return np.ascontiguousarray(pack_fields(fields, 8, design.beat_bytes).transpose(1, 0, 2))
 
 
 def pack_words(design: Design, values: Integers, bits: int) -> Bytes:
