@@ -83,6 +83,7 @@ class Operation:
     inverse_features: int = _wide("2^x / features, for the mean")
     eps_high: int = _wide("features^2 eps in squared steps of the source, upper bits")
     eps_low: int = _wide("the same, lower 31 bits")
+    score_threshold: int = _wide("scores that are not larger become 0")
     kind: int = _half("what to do")
     path: int = _half("source and destination memory")
     flags: int = _half("modifiers")
@@ -112,7 +113,6 @@ class Operation:
     normal_fraction: int = _half("fractional bits of a normalised value")
     expert_first: int = _half("first expert that the task may choose")
     expert_end: int = _half("expert behind the last that the task may choose")
-    score_threshold: int = _half("scores that are not larger become 0")
     top_k: int = _half("experts a token")
     status: int = _half("outcome of the program, in its END operation")
 
