@@ -15,12 +15,23 @@ inline product_t multiply_exact(act_t a, operand_t b) {
 #endif
 }
 
+// value * 2^shift. A native negative integer must not be shifted left; for ap_int a shifter is what hardware needs.
+template <int BITS>
+inline sint<BITS> shift_left(sint<BITS> value, int shift) {
+#pragma HLS INLINE
+#ifdef EDGEMOE_PLAIN_INTEGERS
+  return static_cast<sint<BITS>>(value * (sint<BITS>(1) << shift));
+#else
+  return value << shift;
+#endif
+}
+
 // value * 2^-shift, rounded to nearest with ties towards +infinity; a negative shift multiplies.
 template <int BITS>
 inline sint<BITS> round_shift(sint<BITS> value, int shift) {
 #pragma HLS INLINE
   if (shift > 0) return static_cast<sint<BITS>>((value + (sint<BITS>(1) << (shift - 1))) >> shift);
-  return static_cast<sint<BITS>>(value * (sint<BITS>(1) << -shift));
+  return shift_left<BITS>(value, -shift);
 }
 
 // Clips to TO_BITS signed bits.

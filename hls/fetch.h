@@ -95,14 +95,21 @@ input_operations:
 #pragma HLS LOOP_TRIPCOUNT max = MAX_OPERATIONS
     const operation_t op = orders.read();
     if (op.kind == KIND_END) break;
-    if (op.kind == KIND_LOAD) {
-      const bool constant = (op.flags & FLAG_CONSTANT) != 0;
-    input_burst:
-      for (int beat = 0; beat < op.transfer_beats; ++beat) {
+    // Two loops, so that each is a burst of one buffer.
+    const bool constant = (op.flags & FLAG_CONSTANT) != 0;
+    const int constant_beats = op.kind == KIND_LOAD && constant ? op.transfer_beats : 0;
+    const int image_beats = op.kind == KIND_LOAD && !constant ? op.transfer_beats : 0;
+  constant_burst:
+    for (int beat = 0; beat < constant_beats; ++beat) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-        beats.write(constant ? constants[op.transfer_first + beat] : image[op.transfer_first + beat]);
-      }
+      beats.write(constants[op.transfer_first + beat]);
+    }
+  image_burst:
+    for (int beat = 0; beat < image_beats; ++beat) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+      beats.write(image[op.transfer_first + beat]);
     }
   }
 }

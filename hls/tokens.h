@@ -36,10 +36,11 @@ product_tiles:
     softmax_tokens:
       for (int token = 0; token < TOKENS_PARALLEL; ++token) {
 #pragma HLS UNROLL
+        const bool row_exists = block * TOKENS_PARALLEL + token < op.tokens;
       softmax_lanes:
         for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-          const bool exists = valid && word * IN_PARALLEL + lane < op.keys;
+          const bool exists = row_exists && word * IN_PARALLEL + lane < op.keys;
           const sint<ACT_BITS + 1> below = row_maxima[token] - tile[token][lane];
           const exp_t value = exp2_negative(exists ? below : sint<ACT_BITS + 1>(0), op.score_shift);
           tile[token][lane] =

@@ -255,10 +255,10 @@ def _path(source: str, destination: str) -> dict[str, str]:
         "source": source,
         "destination": destination,
         "cache": "query" if destination == "cache" else "cache",
-        "source_tail": "residual_tail" if source == "residual" else "no_tail",
-        "destination_tail": "residual_tail" if destination == "residual" else "no_tail",
-        "rows_before": "rows" if (source, destination) == ("hidden", "query") else "no_rows",
-        "rows_after": "rows" if (source, destination) == ("query", "hidden") else "no_rows",
+        "source_tail": "residual_tail" if source == "residual" else "no_source_tail",
+        "destination_tail": "residual_tail" if destination == "residual" else "no_destination_tail",
+        "rows_before": "rows" if (source, destination) == ("hidden", "query") else "no_rows_before",
+        "rows_after": "rows" if (source, destination) == ("query", "hidden") else "no_rows_after",
     }
 
 
