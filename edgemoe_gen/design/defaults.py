@@ -69,11 +69,18 @@ def _memory_choices(spec: ModelSpec, head: int, multiple: int) -> Iterator[dict[
     heads = [spec.heads]
     while heads[-1] > MIN_HEADS_CACHE:
         heads.append(heads[-1] // 2)
-    # A deep FIFO lets fetching run ahead of computing; slices cost little, so memories shrink before it does.
-    for fifo in (32768, 16384, 8192, 4096, 2048, 1024, 512):
-        for columns in hidden:
-            for count in heads:
-                yield {"weight_fifo_beats": fifo, "max_hidden": columns, "max_cache": 2 * count * head}
+    # A deep FIFO lets fetching run ahead of computing; slices cost little, so memories shrink before it does. The
+    # residual's finer bits go last: they cost accuracy.
+    for tail in (Knobs.residual_tail_bits, 3, 0):
+        for fifo in (32768, 16384, 8192, 4096, 2048, 1024, 512):
+            for columns in hidden:
+                for count in heads:
+                    yield {
+                        "residual_tail_bits": tail,
+                        "weight_fifo_beats": fifo,
+                        "max_hidden": columns,
+                        "max_cache": 2 * count * head,
+                    }
 
 
 def _fits(design: Design, room: float) -> bool:

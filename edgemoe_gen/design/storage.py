@@ -101,18 +101,20 @@ def plan_storage(design: Design) -> StoragePlan:
     """The assignment that leaves the scarcer primitive the most room."""
     board = design.board
     every = memories(design)
-    movable = [memory for memory in every if memory.movable]
+    movable = [(memory.name, memory.bram36, memory.uram) for memory in every if memory.movable]
     fixed = sum(memory.bram36 for memory in every if not memory.movable)
-    best: tuple[float, int, StoragePlan] | None = None
-    for choice in product(("bram", "uram"), repeat=len(movable)):
-        pairs = list(zip(movable, choice, strict=True))
-        bram = fixed + sum(memory.bram36 for memory, kind in pairs if kind == "bram")
-        uram = sum(memory.uram for memory, kind in pairs if kind == "uram")
-        if uram and not board.uram:
-            continue
+    best: tuple[float, int, tuple[bool, ...]] | None = None
+    for choice in product((False, True), repeat=len(movable) if board.uram else 0):
+        in_uram = choice or (False,) * len(movable)
+        bram = fixed + sum(bram36 for (_, bram36, _), moved in zip(movable, in_uram, strict=True) if not moved)
+        uram = sum(uram for (_, _, uram), moved in zip(movable, in_uram, strict=True) if moved)
         load = max(bram / board.bram36, uram / board.uram if board.uram else 0.0)
-        plan = StoragePlan({memory.name: kind for memory, kind in pairs}, bram, uram)
         if best is None or (load, bram + uram) < best[:2]:
-            best = load, bram + uram, plan
+            best = load, bram + uram, in_uram
     assert best is not None
-    return best[2]
+    moved = dict(zip((name for name, _, _ in movable), best[2], strict=True))
+    return StoragePlan(
+        {name: "uram" if up else "bram" for name, up in moved.items()},
+        fixed + sum(bram36 for name, bram36, _ in movable if not moved[name]),
+        sum(uram for name, _, uram in movable if moved[name]),
+    )

@@ -159,7 +159,7 @@ def choose_formats(
         pinned: fractional bits by tensor name, as far as the user fixes them.
 
     Raises:
-        ConfigError: a pinned name is not a tensor of this network.
+        ConfigError: a pinned name is not a tensor of this network, or pinned finer than its reader can take.
     """
     pins = dict(pinned or {})
     rows: dict[str, TensorFormat] = {}
@@ -175,6 +175,11 @@ def choose_formats(
     ) -> None:
         chosen = name in pins
         fraction = pins.pop(name) if chosen else fraction_for(largest * headroom, bits, most)
+        if most is not None and fraction > most:
+            raise ConfigError(
+                f"formats: '{name}' is pinned to {fraction} fractional bits, but the exponential takes at most {most}",
+                f"pin it to {most} or fewer",
+            )
         form = Format(bits, fraction)
         rows[name] = TensorFormat(name, kind, form, largest, _relative_error(samples, form), chosen)
 

@@ -6,6 +6,7 @@ Bounds come from the formats themselves: `Case.bound` adds up the rounding noise
 from __future__ import annotations
 
 import fcntl
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,10 +33,6 @@ SMALL: Mapping[str, Any] = {
     "max_tokens": 33, "max_dim": 48, "max_query": 64, "max_cache": 128, "max_hidden": 192, "max_experts": 16,
     "max_top_k": 4,
 }  # fmt: skip
-# Every tensor's noise is counted in full, although most are but one of many that add up to a token; in turn, a LayerNorm
-# of a token of small variance or a softmax of large scores can make an error larger. Twice the sum leaves room for that,
-# and a wrong weight, shift or token is far above it.
-AMPLIFICATION = 2.0
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,17 @@ class Outcome:
 
     @property
     def bound(self) -> float:
-        """Relative RMS error that rounding can cause: all tensors' noise is independent, so its powers add up."""
-        return AMPLIFICATION * float(np.sqrt(sum(row.error**2 for row in self.formats.rows())))
+        """Relative RMS error that rounding can cause: all tensors' noise is independent, so its powers add up.
+
+        A value passes one of several experts, heads and tasks, so of their tensors the mean power counts. Every
+        tensor's noise is counted in full, although most are but one of many that add up to a token; that leaves room
+        for layers that make an error larger, as a LayerNorm of a token of small variance does.
+        """
+        kinds: dict[str, list[float]] = {}
+        for row in self.formats.rows():
+            kind = re.sub(r"\.(experts|scores|router)\.\w+", r".\1", row.name)
+            kinds.setdefault(kind, []).append(row.error**2)
+        return float(np.sqrt(sum(float(np.mean(powers)) for powers in kinds.values())))
 
 
 def small_design(**turned: Any) -> Design:
@@ -160,7 +166,6 @@ def check_against_float(outcome: Outcome, images: Sequence[int] = ()) -> float:
             # A probability changes by at most a quarter of what its logit does, and all logits may move.
             largest = max(float(np.abs(values).max()) for values in logits.values())
             assert np.abs(frame.scores - wanted.routes.scores).max() <= outcome.bound * largest
-    print(f'MEASURED {worst:.2e} bound {outcome.bound:.2e}')
     return worst
 
 
@@ -180,4 +185,4 @@ def _check_routes(outcome: Outcome, frame: FrameResult, logits: Mapping[str, NDA
         wanted = np.sort(order[:, :top_k], axis=1)
         assert np.array_equal(np.sort(chosen, axis=1)[clear], wanted[clear])
         decided += int(clear.sum())
-    assert decided >= frame.experts[..., 0].size // 2, "the bound is too wide to say anything about routes"
+    assert decided >= frame.experts[..., 0].size // 4, "the bound is too wide to say anything about routes"

@@ -1,0 +1,115 @@
+"""Rendering: the same bytes whenever and wherever, and nothing that ties a design to this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.codegen import render_sources, write_sources
+from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
+from edgemoe_gen.design.knobs import meaning
+from edgemoe_gen.resources import resource_folder
+
+DESIGNS = {
+    "default": Knobs(),
+    "one port": Knobs(weight_ports=1, tokens_parallel=1, out_parallel=8, in_parallel=8),
+    "six ports, odd": Knobs(weight_ports=6, tokens_parallel=3, out_parallel=24, in_parallel=8, weight_bits=12),
+}
+PRINT_DIGESTS = """
+import hashlib
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.design import Knobs, make_design
+sources = render_sources(make_design(Knobs(), load_board("zcu104")))
+print(sorted((name, hashlib.sha256(text.encode()).hexdigest()) for name, text in sources.items()))
+"""
+
+
+def make(name: str) -> Design:
+    return make_design(DESIGNS[name], load_board("zcu104"))
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_rendering_twice_gives_the_same_bytes(name: str) -> None:
+    assert render_sources(make(name)) == render_sources(make(name))
+
+
+def test_another_process_in_another_place_gives_the_same_bytes(tmp_path: Path) -> None:
+    root = str(resource_folder("templates").parent)
+    environment = os.environ | {"PYTHONHASHSEED": "4711", "PYTHONPATH": root, "LC_ALL": "C", "TZ": "Asia/Tokyo"}
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT_DIGESTS], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    sources = render_sources(make("default"))
+    assert done.stdout.strip() == str(
+        sorted((name, hashlib.sha256(text.encode()).hexdigest()) for name, text in sources.items())
+    )
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_sources_hold_no_path_of_this_machine_and_no_template_left_over(name: str) -> None:
+    for path, text in render_sources(make(name)).items():
+        assert not re.search(r"(?<![\w.])/(home|root|tmp|work|opt|usr|var)/", text), path
+        assert str(Path.home()) not in text
+        assert "{{" not in text and "{%" not in text and "{#" not in text, path
+        assert text.endswith("\n") and not text.endswith("\n\n"), path
+        assert "\t" not in text and "\r" not in text and " \n" not in text, path
+        assert not Path(path).is_absolute() and ".." not in Path(path).parts
+
+
+def test_every_header_and_template_ends_up_in_a_project() -> None:
+    names = set(render_sources(make("default")))
+    assert {f"src/{path.name}" for path in resource_folder("hls").glob("*.h")} <= names
+    assert {"src/config.h", "src/engine.cpp", "sim/simulate.cpp", "testbench/main.cpp", "README.md"} <= names
+    assert len(names) == len(list(resource_folder("hls").glob("*.h"))) + len(
+        list(resource_folder("templates").glob("*.j2"))
+    )
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_every_knob_stands_in_the_sizes_with_its_value_and_meaning(name: str) -> None:
+    config = render_sources(make(name))["src/config.h"]
+    for knob in knob_fields():
+        if knob.type == "int":
+            line = f"// {knob.name}: {meaning(knob)}\n"
+            assert line in config
+            following = config.split(line)[1].split("\n")[0]
+            assert re.fullmatch(rf"constexpr int [A-Z_]+ = {getattr(DESIGNS[name], knob.name)};", following)
+
+
+@pytest.mark.parametrize("ports", [1, 2, 6])
+def test_the_engine_has_a_bundle_for_every_weight_port(ports: int) -> None:
+    sources = render_sources(make_design(Knobs(weight_ports=ports), load_board("zcu104")))
+    for port in range(ports):
+        assert f"gmem_weights_{port}" in sources["src/engine.cpp"]
+        assert f"`gmem_weights_{port}`" in sources["README.md"]
+    assert f"weights_{ports}" not in sources["src/engine.cpp"]
+
+
+def test_other_knobs_change_what_they_say_and_leave_the_headers_alone() -> None:
+    first, second = (render_sources(make(name)) for name in ("default", "six ports, odd"))
+    changed = {name for name in first if first[name] != second[name]}
+    assert {"src/config.h", "src/engine.cpp"} <= changed
+    assert not changed & {f"src/{path.name}" for path in resource_folder("hls").glob("*.h")}
+
+
+def test_files_that_are_right_already_are_left_alone(tmp_path: Path) -> None:
+    design = make("default")
+    paths = write_sources(design, tmp_path)
+    assert {str(path.relative_to(tmp_path)) for path in paths} == set(render_sources(design))
+    stamp = 1_000_000_000
+    for path in paths:
+        os.utime(path, (stamp, stamp))
+    (tmp_path / "src" / "config.h").write_text("spoilt", encoding="utf-8")
+    write_sources(design, tmp_path)
+    touched = {path.name for path in paths if path.stat().st_mtime != stamp}
+    assert touched == {"config.h"}
+    assert (tmp_path / "src" / "config.h").read_text(encoding="utf-8") == render_sources(design)["src/config.h"]
+    assert not list(tmp_path.rglob("*.partial"))

@@ -1,0 +1,137 @@
+"""Every rule that ties knobs together, broken once in Python and once in the rendered sizes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
+from edgemoe_gen.design.knobs import parse_knob
+from edgemoe_gen.errors import KnobError
+from edgemoe_gen.sim.compiler import find_compiler
+
+# Knobs that break one rule each, what the message must name, and the rule in words.
+BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
+    "output tile": ({"out_parallel": 24}, ("out_parallel is 24", "in_parallel 16"), "multiple of in_parallel"),
+    "image beat": ({"in_parallel": 4}, ("in_parallel is 4",), "multiple of 8"),
+    "port width": ({"port_bits": 256}, ("port_bits is 256",), "128 bits wide"),
+    "ports": ({"weight_ports": 7}, ("weight_ports is 7",), "has 6 ports"),
+    "activations": ({"activation_bits": 19}, ("activation_bits is 19",), "neither may exceed 18"),
+    "accumulator": ({"max_hidden": 4112}, ("4112 products", "49 bits"), "accumulates 48"),
+    "softmax sum": ({"max_tokens": 4096}, ("max_tokens is 4096", "64 bits"), "63 are there"),
+    "top-k": ({"max_experts": 3}, ("max_top_k is 4", "max_experts, which is 3"), "more than"),
+    "query": ({"max_query": 176}, ("max_query is 176", "max_dim, which is 192"), "gathered"),
+    "logits": (
+        {"max_hidden": 96, "max_experts": 128}, ("max_hidden is 96", "max_experts, which is 128"), "logits",
+    ),
+}  # fmt: skip
+# Every static_assert of config.h: sizes that break it, and words of its message.
+UNSOUND: dict[str, tuple[dict[str, int], str]] = {
+    "output tile": ({"OUT_PARALLEL": 24}, "whole memory words"),
+    "image beat": ({"IN_PARALLEL": 4, "OUT_PARALLEL": 16}, "whole beats of an image"),
+    "operands": ({"OPERAND_BITS": 19}, "narrow operand"),
+    "accumulator": ({"ACC_BITS": 49}, "the accumulator"),
+    "variance": ({"VARIANCE_BITS": 65}, "variance needs more bits"),
+    "softmax sum": ({"EXP_SUM_BITS": 39}, "softmax sum needs more bits"),
+    "top-k": ({"MAX_TOP_K": 65}, "more experts than there are"),
+    "query": ({"QUERY_WORDS": 11}, "gathered for an expert"),
+    "logits": ({"MAX_EXPERTS": 1024}, "router's logits"),
+    "parts": ({"OPERAND_PARTS": 1}, "make up an operand tile"),
+}
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_broken_rule_is_named_with_its_knobs(rule: str) -> None:
+    knobs, named, because = BROKEN[rule]
+    with pytest.raises(KnobError) as error:
+        make_design(Knobs(**knobs), load_board("zcu104"))
+    assert all(words in error.value.message for words in named)
+    assert because in error.value.message
+
+
+def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
+    board = load_board("zcu104")
+    fine: list[dict[str, Any]] = [
+        {"out_parallel": 32}, {"in_parallel": 8}, {"port_bits": 64}, {"weight_ports": 6}, {"weight_bits": 18},
+        {"max_hidden": 4096}, {"max_tokens": 2048}, {"max_experts": 4}, {"max_query": 192},
+        {"max_hidden": 128, "max_experts": 128},
+    ]  # fmt: skip
+    for knobs in fine:
+        make_design(Knobs(**knobs), board)
+
+
+def test_no_knobs_in_range_exceed_the_arithmetic_of_layernorm() -> None:
+    # The widest sums of features: the most of them, padded by the tile that fits worst, at the widest operands.
+    knobs = Knobs(activation_bits=18, max_dim=4096, max_query=4096, max_hidden=4096, out_parallel=120, in_parallel=8)
+    assert Design(knobs, load_board("zcu104")).variance_bits <= 64
+
+
+@pytest.mark.parametrize("knob", [knob.name for knob in knob_fields()])
+def test_a_knob_outside_its_range_is_named_with_the_range(knob: str) -> None:
+    field = next(f for f in knob_fields() if f.name == knob)
+    for value in (field.metadata["low"] - 1, field.metadata["high"] + 1):
+        with pytest.raises(KnobError, match=rf"'{knob}' is {value}, outside its range of {field.metadata['low']} to "):
+            Knobs(**{knob: value})
+    for wrong in (True, "4", None):
+        with pytest.raises(KnobError, match=f"'{knob}' is {wrong!r}, which is not a number"):
+            Knobs(**{knob: wrong})  # type: ignore[arg-type]
+    if field.type == "int":
+        with pytest.raises(KnobError, match=f"'{knob}' is 4.5, which is not a whole number"):
+            Knobs(**{knob: 4.5})  # type: ignore[arg-type]
+    if field.metadata["power_of_two"]:
+        with pytest.raises(KnobError, match="is 96, which is not a power of two"):
+            Knobs(**{knob: 96})
+
+
+def test_unknown_knobs_and_malformed_settings_are_refused() -> None:
+    with pytest.raises(KnobError, match="no knob 'tokens'") as error:
+        Knobs().turned({"tokens": 4})
+    assert "tokens_parallel" in error.value.hint
+    for text in ("tokens_parallel", "tokens_parallel=many", "clock_mhz=fast"):
+        with pytest.raises(KnobError):
+            parse_knob(text)
+    assert parse_knob("tokens_parallel=6") == ("tokens_parallel", 6)
+    assert parse_knob("clock_mhz=212.5") == ("clock_mhz", 212.5)
+
+
+def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None:
+    board = load_board("zcu104")
+    basis = make_design(Knobs(), board)
+    assert make_design(Knobs(clock_mhz=200.0), board).identity == basis.identity
+    for turned in ({"weight_fifo_beats": 64}, {"max_tokens": 130}, {"gelu_segments": 32}, {"weight_bits": 8}):
+        assert make_design(Knobs().turned(turned), board).identity != basis.identity
+
+
+@pytest.fixture(scope="module")
+def config() -> str:
+    return render_sources(make_design(Knobs(), load_board("zcu104")))["src/config.h"]
+
+
+def check_syntax(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = folder / "config.h"
+    path.write_text(text, encoding="utf-8")
+    command = [find_compiler(), "-std=c++17", "-fsyntax-only", "-x", "c++", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_rendered_sizes_stand_on_their_own(config: str, tmp_path: Path) -> None:
+    assert check_syntax(config, tmp_path).returncode == 0
+    assert config.count("static_assert(") == len(UNSOUND)
+
+
+@pytest.mark.parametrize("rule", UNSOUND)
+def test_sizes_edited_by_hand_fail_at_compile_time_with_a_sentence(config: str, tmp_path: Path, rule: str) -> None:
+    sizes, words = UNSOUND[rule]
+    for name, value in sizes.items():
+        config, count = re.subn(rf"(constexpr int {name} = )-?\d+;", rf"\g<1>{value};", config)
+        assert count == 1
+    done = check_syntax(config, tmp_path)
+    assert done.returncode != 0
+    assert "static assertion failed" in done.stderr or "static_assert failed" in done.stderr
+    assert words in done.stderr

@@ -1,0 +1,76 @@
+"""The estimate of resources: counts that follow from the structure, and what it says of a board."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.estimate import check_fits, estimate_resources
+from edgemoe_gen.estimate.resources import dsp_count
+
+
+def zcu104(**knobs: float) -> Design:
+    return make_design(Knobs().turned(knobs), load_board("zcu104"))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "count"),
+    [(18, 16, 1), (27, 18, 1), (18, 27, 1), (18, 18, 1), (28, 18, 2), (27, 19, 2), (32, 16, 2), (35, 35, 4)],
+)  # fmt: skip
+def test_a_product_takes_a_dsp_for_every_piece_of_27_by_18_bits(a: int, b: int, count: int) -> None:
+    assert dsp_count(a, b) == count
+
+
+@pytest.mark.parametrize(
+    ("knobs", "macs"),
+    [({}, 1024), ({"tokens_parallel": 2}, 512), ({"out_parallel": 32}, 2048), ({"in_parallel": 8}, 512)],
+)  # fmt: skip
+def test_the_compute_unit_takes_one_dsp_a_multiplication(knobs: dict[str, int], macs: int) -> None:
+    unit = estimate_resources(zcu104(**knobs)).parts[0]
+    assert (unit.name, unit.dsp) == ("compute unit", macs)
+
+
+def test_totals_are_the_sums_of_parts_and_every_part_says_what_it_is() -> None:
+    resources = estimate_resources(zcu104())
+    for name in ("dsp", "bram36", "uram", "lut"):
+        assert getattr(resources, name) == sum(getattr(part, name) for part in resources.rows()) > 0
+    assert all(part.name and part.what for part in resources.parts)
+    assert len({part.name for part in resources.parts}) == len(resources.parts)
+    assert json.loads(json.dumps(asdict(resources)))["parts"][0]["name"] == "compute unit"
+
+
+def test_memories_of_the_estimate_are_those_of_the_design() -> None:
+    design = zcu104()
+    resources = estimate_resources(design)
+    assert (resources.bram36, resources.uram) == (design.storage.bram36, design.storage.uram)
+
+
+@pytest.mark.parametrize(
+    "turned", [{"out_parallel": 32}, {"tokens_parallel": 6}, {"max_tokens": 300}, {"max_hidden": 1536}]
+)
+def test_more_of_anything_takes_no_less(turned: dict[str, int]) -> None:
+    before, after = estimate_resources(zcu104()), estimate_resources(zcu104(**turned))
+    assert after.dsp >= before.dsp and after.lut >= before.lut
+    assert after.bram36 + 8 * after.uram > before.bram36 + 8 * before.uram or after.dsp > before.dsp
+
+
+def test_the_default_design_fits_the_zcu104() -> None:
+    design = zcu104()
+    resources = check_fits(design)
+    assert resources.fits(design.board)
+    assert all(used <= there for _, used, there in resources.against(design.board))
+
+
+def test_everything_that_is_exceeded_is_named_with_both_counts() -> None:
+    design = make_design(Knobs(out_parallel=64, max_tokens=1025, max_hidden=1536), load_board("ultra96v2"))
+    resources = estimate_resources(design)
+    with pytest.raises(CapacityError) as error:
+        check_fits(design)
+    over = [(name, used, there) for name, used, there in resources.against(design.board) if used > there]
+    assert {name for name, _, _ in over} >= {"DSP", "BRAM36"}
+    assert all(f"{used:,} of {there:,} {name}" in error.value.message for name, used, there in over)

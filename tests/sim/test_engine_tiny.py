@@ -1,0 +1,89 @@
+"""M3ViT-tiny with its trained weights, where they are at hand: the targets of accuracy and traffic."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.design import Knobs, make_design
+from edgemoe_gen.model import Reference, SpecOptions, load_model
+from edgemoe_gen.model.macs import total, weights
+from edgemoe_gen.program.compile import compile_network
+from edgemoe_gen.program.descriptor import number
+from edgemoe_gen.sim.engine import FrameResult, run_frames
+from tests.sim.engines import Case, Outcome, calibrated, compiled
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.slow
+
+SHARED = Path(__file__).parents[2] / "../shared"
+SCRIPT = SHARED / "tools" / "make_checkpoint.py"
+SAID = SpecOptions(heads=3, image_height=128, image_width=256, top_k=2)
+TASKS = ("semseg", "depth")
+MSE_TARGET = 5e-5
+EQUAL_TARGET, TOKEN_LAYERS = 773, 774
+TRAFFIC_TARGET = 1.02
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    if not SCRIPT.exists():
+        pytest.skip("the trained tensors are not beside the project")
+    path = tmp_path_factory.mktemp("tiny") / "checkpoint.pth.tar"
+    subprocess.run([sys.executable, str(SCRIPT), str(path)], check=True, timeout=300, capture_output=True)
+    image = np.load(SHARED / "data" / "m3vit_tiny_cityscapes.npz")["image"].astype(np.float32) / 256
+    return calibrated(load_model(path, options=SAID), [image])
+
+
+def run(case: Case, tasks: tuple[str, ...], taps: bool) -> Outcome:
+    design = make_design(Knobs(), load_board("zcu104"))
+    formats = case.formats(design)
+    program = compile_network(design, case.model, case.network, formats, tasks, taps=taps)
+    frames, traffic = run_frames(compiled(design), program, case.model.spec, [case.images[0]] * len(tasks))
+    return Outcome(case, program, formats, frames, traffic)
+
+
+@pytest.fixture(scope="module")
+def tapped(case: Case) -> dict[str, FrameResult]:
+    return {frame.task: frame for frame in run(case, TASKS, taps=True).frames}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_tokens_are_float_s_with_the_same_routes(case: Case, tapped: dict[str, FrameResult], task: str) -> None:
+    frame = tapped[task]
+    wanted = Reference(case.model).run(case.images[0], task, routes=frame.experts, with_output=False)
+    assert np.mean((frame.tokens - wanted.tokens) ** 2) <= MSE_TARGET
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_nearly_all_tokens_choose_as_float_does(case: Case, tapped: dict[str, FrameResult], task: str) -> None:
+    frame = tapped[task]
+    free = Reference(case.model).run(case.images[0], task, with_output=False).routes
+    assert free is not None and frame.experts is not None
+    equal = (np.sort(frame.experts) == np.sort(free.experts)).all(-1)
+    assert equal.size == TOKEN_LAYERS
+    assert equal.sum() >= EQUAL_TARGET
+
+
+def test_a_frame_moves_little_more_than_weights_image_and_result(case: Case) -> None:
+    outcome = run(case, ("semseg",), taps=False)
+    spec = case.model.spec
+    count = total(weights(spec))
+    assert round(count / 1e6, 2) == 17.94
+    needed = 2 * count + 2 * 3 * spec.image.height * spec.image.width + 4 * spec.tokens * spec.dim
+    assert outcome.traffic.total <= TRAFFIC_TARGET * needed
+    assert outcome.traffic.weights == outcome.program.weight_bytes_per_run
+    stores = [op for op in outcome.program.operations if op.kind in (number("STORE"), number("STORE_ROUTES"))]
+    assert len(stores) == 1
+    assert stores[0] == outcome.program.operations[-1]
+
+
+def test_switching_the_task_costs_nothing(case: Case) -> None:
+    alike, switched = (run(case, tasks, taps=False) for tasks in (("semseg", "semseg"), TASKS))
+    assert alike.traffic == switched.traffic
+    assert len(alike.program.operations) == len(switched.program.operations)
