@@ -24,13 +24,15 @@ from edgemoe_gen.files import check_writable, write_whole
 from edgemoe_gen.inspection import Inspection
 from edgemoe_gen.inspection import inspect as inspect_checkpoint
 from edgemoe_gen.model import ModelSpec, SpecOptions, read_spec_file
-from edgemoe_gen.pictures import find_pictures, open_picture
+from edgemoe_gen.pictures import check_labels, find_pictures, open_picture
 from edgemoe_gen.pipeline import BuildResult, StageResult
 from edgemoe_gen.pipeline import build as run_stages
 from edgemoe_gen.pipeline.generate import generate_sources
 from edgemoe_gen.project import (
     Progress,
     Project,
+    checkpoint_of,
+    network_options,
     no_progress,
     open_calibration,
     open_design,
@@ -115,7 +117,7 @@ def init(
         calibrate: pictures that binary points are chosen from, if others.
         labels: folder of ground truth, if not beside the pictures.
         task: tasks to build for, if not all.
-        class_names: names of a task's classes in the order of their numbers, by task, for legends.
+        class_names: names of a task's classes in the order of their numbers, by task, over those of the spec.
         output: folder that builds will write to.
         file: what to write.
         force: replace a file that is there.
@@ -128,12 +130,14 @@ def init(
     said = _with_spec(said, spec)
     model = open_model(said)
     open_tasks(said, model.spec)
+    check_labels(said.labels, find_pictures(said.images or ()))
     for path in find_pictures((*(said.images or ()), *(said.calibrate or ()))):
         open_picture(path, model.spec.image, said.labels)
     design = open_design(said, model.spec)
     if output is None:
         said = replace(said, output=target.parent / "build")
-    text = config_to_toml(said, target.parent, model.spec, design.knobs)
+    suits = f"this network on the {design.board.title.removeprefix('AMD ')}"
+    text = config_to_toml(said, target.parent, model.spec, design.knobs, suits)
     write_whole(target, lambda stream: stream.write(text.encode()))
     return InitResult(target, model.spec, design, estimate_resources(design), model.notes)
 
@@ -147,9 +151,7 @@ def inspect(
 ) -> Inspection:
     """The architecture found in a checkpoint; see `Inspection`."""
     project = _project(_said(checkpoint, options), spec, config)
-    if project.config.checkpoint is None:
-        raise ConfigError("no checkpoint is named", "give it as the first argument")
-    found = inspect_checkpoint(project.config.checkpoint, project.config.model)
+    found = inspect_checkpoint(checkpoint_of(project.config), network_options(project.config))
     return replace(found, notes=(*found.notes, *project.notes))
 
 
@@ -169,9 +171,7 @@ def generate(
     """
     project = _project(_said(checkpoint, options, board, knobs, output=output), spec, config)
     said = project.config
-    # A project's file holds all knobs, so that its checkpoint is not needed to render.
-    needs_model = said.checkpoint is not None and (checkpoint is not None or not said.knobs)
-    design = open_design(said, open_model(said).spec if needs_model else None)
+    design = open_design(said, None if said.checkpoint is None else open_model(said).spec)
     resources = check_fits(design)
     folder, files = generate_sources(design, said)
     return GenerateResult(folder, files, design, resources, project.notes)
@@ -236,8 +236,12 @@ def run(
         raise ConfigError(f"there is no backend '{backend}'", f"known backends: {', '.join(BACKENDS)}")
     if routes is not None and backend != "float":
         raise ConfigError("--routes forces the float backend only", "the accelerator always takes its own routes")
-    for path in (dump, output):
+    for path, option, suffix in ((dump, "--dump", ".npz"), (output, "--output", ".png")):
         if path is not None:
+            if Path(path).suffix.lower() != suffix:
+                raise ConfigError(
+                    f"{option} is '{path}', but a {suffix} file is written", f"end its name with {suffix}"
+                )
             check_writable(Path(path))
     project = _project(_said(checkpoint, options, board, knobs, calibrate=calibrate), spec, config)
     said, notes = project.config, list(project.notes)

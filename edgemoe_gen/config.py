@@ -103,7 +103,11 @@ _KEYS: tuple[tuple[str, str, str, str], ...] = (
 )
 _TABLES = ("project", "model", "knobs", "numerics")
 _INNER = {"project": ("class_names",), "numerics": ("pinned",)}
-_CLASS_NAMES = "Names of a task's classes in the order of their numbers, for the report's legends."
+_CLASS_NAMES = "Names of a task's classes in the order of their channels; they win over those of [model.class_names]."
+_KNOBS = (
+    "Knobs of the accelerator. Those behind a # follow from network and board at every build, with the value that is "
+    "shown for the board above; take the # away to set one yourself. Every value is checked."
+)
 _PINNED = (
     "Fractional bits by tensor name, where you want to fix them yourself; the width stays what the knobs say. A value "
     "v is stored as round(v * 2^bits), saturated. The names are those of the table of formats in report.html; a tensor "
@@ -209,14 +213,24 @@ def _model_part(table: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def config_to_toml(config: Config, folder: Path, spec: ModelSpec | None = None, knobs: Knobs | None = None) -> str:
+def config_to_toml(
+    config: Config,
+    folder: Path,
+    spec: ModelSpec | None = None,
+    knobs: Knobs | None = None,
+    suits: str = "the typical network and board",
+) -> str:
     """A file's text, every key with a comment.
+
+    Only knobs that `config` chooses are set; the others stand there as comments, because they follow from network and
+    board and would bind a build for another board.
 
     Args:
         config: what to write; what it does not say gets its default.
         folder: where the file will stand; paths are written relative to it.
         spec: the network; without it the file has no [model].
         knobs: all knobs; default: `Knobs()` turned by `config.knobs`.
+        suits: which network and board the knobs that are not chosen follow from.
     """
 
     def written(path: Path | None) -> str:
@@ -244,18 +258,20 @@ def config_to_toml(config: Config, folder: Path, spec: ModelSpec | None = None, 
     add("")
     lines += ["", "[project]"]
     add("project")
-    lines += ["", *_comment(_CLASS_NAMES), "[project.class_names]"]
-    lines += [f"{toml_value(task)} = {toml_value(names)}" for task, names in config.class_names.items()]
-    if not config.class_names:
-        lines.append('# semseg = ["road", "building", "tree"]')
+    # The network's own names stand in its table; what the project says beyond them would say them twice.
+    held = {} if spec is None else spec.class_names
+    own_names = {task: names for task, names in config.class_names.items() if held.get(task) != names}
+    if own_names:
+        lines += ["", *_comment(_CLASS_NAMES), "[project.class_names]"]
+        lines += [f"{toml_value(task)} = {toml_value(names)}" for task, names in own_names.items()]
     if spec is not None:
         lines += ["", spec_to_toml(spec).rstrip("\n")]
     lines += [
         "",
-        *_comment("Knobs of the accelerator. Every value is checked against its range and the rules."),
+        *_comment(_KNOBS),
         "[knobs]",
     ]
-    lines += _knob_lines(knobs or Knobs().turned(dict(config.knobs)))
+    lines += _knob_lines(knobs or Knobs().turned(dict(config.knobs)), config.knobs, suits)
     lines += [
         "",
         *_comment("Numerics: binary points. Widths are the knobs activation_bits and weight_bits."),
@@ -267,13 +283,14 @@ def config_to_toml(config: Config, folder: Path, spec: ModelSpec | None = None, 
     return "\n".join(lines) + "\n"
 
 
-def _knob_lines(knobs: Knobs) -> list[str]:
+def _knob_lines(knobs: Knobs, chosen: Mapping[str, int | float], suits: str) -> list[str]:
     lines = []
     for knob in knob_fields():
         data = knob.metadata
         power = ", a power of two" if data["power_of_two"] else ""
         text = f"{meaning(knob)[0].upper()}{meaning(knob)[1:]}. Range {data['low']} to {data['high']}{power}."
-        lines += ["", *_comment(text), f"{knob.name} = {getattr(knobs, knob.name)}"]
+        value = f"{knob.name} = {getattr(knobs, knob.name)}"
+        lines += ["", *_comment(text), value if knob.name in chosen else f"# {value}  # default for {suits}"]
     return lines
 
 

@@ -7,7 +7,7 @@ task; it lies beside the picture or in a folder of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,23 @@ def find_pictures(paths: Iterable[Path]) -> list[Path]:
 
 def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def check_labels(labels: Path | None, pictures: Sequence[Path]) -> None:
+    """Refuses a folder of ground truth that has nothing for any of the pictures.
+
+    Raises:
+        ImageError: it does not exist, or holds no NAME.npz.
+    """
+    if labels is None:
+        return
+    if not labels.is_dir():
+        raise ImageError(f"there is no folder of ground truth at {labels}", "check --labels, or [project] labels")
+    if pictures and not any((labels / f"{path.stem}.npz").is_file() for path in pictures):
+        raise ImageError(
+            f"the folder of ground truth {labels} holds nothing for any of the {len(pictures)} pictures",
+            f"ground truth of {pictures[0].name} is {pictures[0].stem}.npz",
+        )
 
 
 def open_picture(path: Path, spec: ImageSpec, labels: Path | None = None) -> Picture:

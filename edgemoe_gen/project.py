@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.boards import Board, load_board
 from edgemoe_gen.config import CALIBRATION_IMAGES, DEFAULT_BOARD, FILE_NAME, Config, read_config
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.defaults import default_knobs
@@ -23,15 +23,18 @@ from edgemoe_gen.model import (
     Model,
     ModelSpec,
     RouterSpec,
+    SpecOptions,
     TaskSpec,
     load_model,
     read_spec_file,
 )
 from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.pictures import Picture, find_pictures, open_picture
+from edgemoe_gen.pictures import SUFFIXES as PICTURES
+from edgemoe_gen.pictures import Picture, check_labels, find_pictures, open_picture
 
 Progress = Callable[[str, int, int], None]
+_SPECS = (".toml", ".yml", ".yaml")
 
 
 # M3ViT tiny on 128 x 256 pictures (pup_vit_tiny_deit_multi_task_baseline.yml): the largest network of a design that is
@@ -89,21 +92,40 @@ def _differ(a: Path | None, b: Path | None) -> bool:
 
 
 def open_model(config: Config) -> Model:
-    """The network.
+    """The network, its classes named as the project says.
 
     Raises:
         CheckpointError, SpecError: see `load_model`; or no checkpoint is named.
     """
-    return load_model(_checkpoint(config), None, config.model)
+    return load_model(checkpoint_of(config), None, network_options(config))
 
 
-def _checkpoint(config: Config) -> Path:
-    if config.checkpoint is None:
+def network_options(config: Config) -> SpecOptions:
+    """What is said of the network; the project's own names of classes win over the spec's."""
+    if not config.class_names:
+        return config.model
+    return SpecOptions(class_names=config.class_names).over(config.model)
+
+
+def checkpoint_of(config: Config) -> Path:
+    """The checkpoint's path.
+
+    Raises:
+        CheckpointError: none is named, or what is named is another kind of file by its name.
+    """
+    path = config.checkpoint
+    if path is None:
         raise CheckpointError(
             "no checkpoint is named",
             f"give it as the first argument, or write {FILE_NAME}: edgemoe-gen init CHECKPOINT",
         )
-    return config.checkpoint
+    for suffixes, kind, option in ((_SPECS, "spec file", "--spec"), (PICTURES, "picture", "--image")):
+        if path.suffix.lower() in suffixes and not path.is_dir():
+            raise CheckpointError(
+                f"{path} is a {kind} by its name, not a checkpoint",
+                f"give the checkpoint as the first argument, the {kind} with {option}",
+            )
+    return path
 
 
 def open_knobs(config: Config, spec: ModelSpec | None) -> Knobs:
@@ -113,7 +135,16 @@ def open_knobs(config: Config, spec: ModelSpec | None) -> Knobs:
         KnobError: a knob is unknown or out of range.
     """
     turned = dict(config.knobs)
-    return default_knobs(spec or TYPICAL, load_board(config.board or DEFAULT_BOARD), turned).turned(turned)
+    return default_knobs(spec or TYPICAL, open_board(config), turned).turned(turned)
+
+
+def open_board(config: Config) -> Board:
+    """The board.
+
+    Raises:
+        BoardError: it is unknown, or its file is malformed.
+    """
+    return load_board(DEFAULT_BOARD if config.board is None else config.board)
 
 
 def open_design(config: Config, spec: ModelSpec | None) -> Design:
@@ -122,7 +153,7 @@ def open_design(config: Config, spec: ModelSpec | None) -> Design:
     Raises:
         BoardError, KnobError: the board is unknown, or knobs break a rule.
     """
-    return make_design(open_knobs(config, spec), load_board(config.board or DEFAULT_BOARD))
+    return make_design(open_knobs(config, spec), open_board(config))
 
 
 def open_tasks(config: Config, spec: ModelSpec) -> tuple[str, ...]:
@@ -145,7 +176,9 @@ def open_pictures(config: Config, spec: ModelSpec) -> tuple[Picture, ...]:
     """
     if not config.images:
         raise ImageError("no picture is named", f"give --image FILE_OR_FOLDER, or [project] images in {FILE_NAME}")
-    return tuple(open_picture(path, spec.image, config.labels) for path in find_pictures(config.images))
+    found = find_pictures(config.images)
+    check_labels(config.labels, found)
+    return tuple(open_picture(path, spec.image, config.labels) for path in found)
 
 
 def open_calibration(config: Config, spec: ModelSpec, pictures: Sequence[Picture]) -> list[NDArray[np.float32]]:

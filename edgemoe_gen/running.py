@@ -6,6 +6,7 @@ Backends: `float`, the reference in PyTorch, and `csim`, the C simulation, whose
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.program.compile import compile_network
 from edgemoe_gen.report import colours
-from edgemoe_gen.report.views import view
+from edgemoe_gen.report.views import class_name, probabilities, view
 from edgemoe_gen.sim.engine import Engine, Traffic, run_frames
 
 Backend = Literal["float", "csim"]
@@ -43,6 +44,7 @@ class RunResult:
         seconds: wall time of the frame, decoder included, compilation not.
         traffic: bytes through each port of the accelerator, every block's output included; None of float.
         notes: what the user should know of how it was run.
+        class_names: of the task's classes; () where they have none.
     """
 
     backend: Backend
@@ -55,6 +57,7 @@ class RunResult:
     seconds: float
     traffic: Traffic | None = None
     notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Facts of the run as JSON, without the arrays."""
@@ -73,6 +76,7 @@ class RunResult:
             if output is None
             else {"shape": list(output.shape), "min": float(output.min()), "max": float(output.max())},
             "top_classes": _top_classes(output),
+            "classes": _classes(output, self.class_names),
             "seconds": self.seconds,
             "traffic": None if self.traffic is None else asdict(self.traffic),
             "notes": list(self.notes),
@@ -83,6 +87,20 @@ def _top_classes(output: Float32 | None) -> list[int] | None:
     if output is None or output.ndim != 1:
         return None
     return [int(i) for i in np.argsort(-output, kind="stable")[:5]]
+
+
+def _classes(output: Float32 | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
+    """Classes by share of a map's pixels, or by probability of the whole picture; None of values."""
+    if output is None or (output.ndim == 3 and output.shape[0] == 1):
+        return None
+    shown = view(output)
+    if shown.kind == "scores":
+        shares = probabilities(shown.values)
+        order = _top_classes(output) or []
+    else:
+        shares = np.bincount(shown.values.ravel(), minlength=shown.classes) / shown.values.size
+        order = [int(i) for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
+    return [{"class": i, "name": class_name(names, i), "share": float(shares[i])} for i in order]
 
 
 def run_float(model: Model, image: Float32, task: str, routes: NDArray[np.int64] | None = None) -> RunResult:
@@ -140,6 +158,7 @@ def _result(
         None if output is None else output.astype(np.float32),
         seconds,
         traffic,
+        class_names=model.spec.class_names.get(task, ()),
     )
 
 

@@ -51,10 +51,29 @@ def test_everything_that_is_written_is_read_back(tmp_path: Path) -> None:
     wanted = in_folder(FULL, tmp_path)
     path = written(tmp_path, config_to_toml(wanted, tmp_path))
     found = read_config(path)
-    knobs = {knob.name: getattr(Knobs().turned(dict(FULL.knobs)), knob.name) for knob in knob_fields()}
-    assert replace(found, knobs={}, source=None) == replace(wanted, knobs={})
-    assert found.knobs == knobs
+    assert replace(found, source=None) == wanted
     assert found.source == path
+
+
+def test_knobs_that_are_not_chosen_stand_there_as_comments_that_are_valid_without_their_mark(tmp_path: Path) -> None:
+    knobs = Knobs().turned({"tokens_parallel": 2, "max_hidden": 96})
+    text = config_to_toml(Config(knobs={"tokens_parallel": 2}), tmp_path, None, knobs, "this network on the X")
+    assert "\ntokens_parallel = 2\n" in text
+    assert "\n# max_hidden = 96  # default for this network on the X\n" in text
+    assert read_config(written(tmp_path, text)).knobs == {"tokens_parallel": 2}
+    all_set = re.sub(r"^# (\w+ = \S+  # default)", r"\1", text, flags=re.MULTILINE)
+    found = read_config(written(tmp_path, all_set)).knobs
+    assert found == {knob.name: getattr(knobs, knob.name) for knob in knob_fields()}
+
+
+def test_names_of_classes_are_written_once_beside_a_network(tmp_path: Path) -> None:
+    names = {"semseg": ("a", "b", "c", "d", "e")}
+    checkpoint = load_checkpoint(write_checkpoint(tmp_path / "c.pth"))
+    spec = infer_spec(checkpoint, replace(options(), class_names=names))
+    text = config_to_toml(Config(class_names=names), tmp_path, spec)
+    assert text.count('semseg = ["a"') == 1
+    config = read_config(written(tmp_path, text))
+    assert infer_spec(checkpoint, config.model) == spec
 
 
 def test_network_that_is_written_is_read_back(tmp_path: Path) -> None:
@@ -69,7 +88,7 @@ def test_every_key_has_a_comment(tmp_path: Path) -> None:
     # Names of the user's own, such as pinned tensors, stand under a commented table.
     keys = [i for i, line in enumerate(lines) if re.match(r"[a-z_]+ = ", line) and '"semseg' not in line]
     keys = [i for i in keys if lines[i].split(" = ")[0] not in ("semseg", "embed")]
-    assert len(keys) > 25
+    assert len(keys) >= 10
     for i in keys:
         assert lines[i - 1].startswith("# "), lines[i]
 
@@ -78,7 +97,7 @@ def test_every_knob_states_meaning_and_range(tmp_path: Path) -> None:
     text = config_to_toml(Config(), tmp_path)
     for knob in knob_fields():
         low, high = knob.metadata["low"], knob.metadata["high"]
-        assert re.search(rf"Range {low} to {high}[^\n]*\.\n{knob.name} = ", text), knob.name
+        assert re.search(rf"Range {low} to {high}[^\n]*\.\n# {knob.name} = ", text), knob.name
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from edgemoe_gen.cli.options import (
     network_options,
     spec_options,
 )
-from edgemoe_gen.cli.tables import format_table
+from edgemoe_gen.cli.tables import format_table, kernel_table, knob_lines
 from edgemoe_gen.report.numbers import seconds
 
 VENDOR_TOOLS = ("vitis-run", "vitis_hls", "v++")
@@ -38,9 +38,10 @@ VENDOR_TOOLS = ("vitis-run", "vitis_hls", "v++")
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Build the accelerator: render its sources, compile them, simulate the project's pictures, report.
 
-    Stages run in this order: render, compile, csim, report. One whose inputs have not changed is skipped. OUTPUT
-    then holds accelerator/ (C++ sources, program and packed weights), csim/, report.html and report.json. Synthesis
-    comes next and needs Vitis.
+    Stages run in this order: render, compile, csim, report. One whose inputs have not changed is skipped. csim first
+    checks every kernel against float64; a broken error bound ends the build with exit code 1. OUTPUT then holds
+    accelerator/ (C++ sources, program and packed weights), csim/, report.html and report.json. Synthesis comes next
+    and needs Vitis.
 
     \b
     Examples:
@@ -79,6 +80,8 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
         )
         return
     format_table(result.report["formats"]["rows"])
+    kernel_table(result.report["kernels"]["rows"])
+    knob_lines(result.report["knobs"])
     for row in result.report["quality"]:
         output.line(
             f"{row['task']}: {row['metric']} {row['accelerator']:.4f} (C simulation), {row['float']:.4f} (float)"

@@ -117,6 +117,7 @@ def _facts(network: dict[str, Any]) -> list[tuple[str, object]]:
         for t in tasks or ()
     ]
     rows.append(("tasks", ", ".join(names) if tasks else asked))
+    rows += [(f"classes of {t['name']}", ", ".join(t["class_names"])) for t in tasks or () if t["class_names"]]
     head = "classification head" if network["head"] else "none"
     rows.append(("decoders", ", ".join(network["decoders"]) or head))
     return rows

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a check failed, 2 something that the user can mend, 130 in
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -27,9 +28,11 @@ class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
+            near = difflib.get_close_matches(cmd_name, _COMMANDS, n=1)
+            meant = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(_COMMANDS)}"
+            ctx.fail(f"there is no command '{cmd_name}': {meant}")
         command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name}_command").command
         assert isinstance(command, click.Command)
         return command

@@ -54,6 +54,8 @@ def network_options(function: F) -> F:
     """--spec and one option for every field of `SpecOptions`; `spec_options` collects them."""
     hints = typing.get_type_hints(SpecOptions)
     for field in reversed(fields(SpecOptions)):
+        if field.name == "class_names":  # a mapping; --class-names is its own option
+            continue
         name, kind = option_name(field.name), _kind(hints[field.name])
         declaration = f"{name}/--no-{name[2:]}" if kind == "bool" else name
         function = click.option(

@@ -19,7 +19,7 @@ from edgemoe_gen.cli.options import (
     network_options,
     spec_options,
 )
-from edgemoe_gen.report.numbers import bytes_, plain, seconds
+from edgemoe_gen.report.numbers import bytes_, percent, plain, seconds
 
 
 @click.command("run", short_help="Run one picture: float reference or C simulation.", cls=HelpfulCommand)
@@ -73,14 +73,17 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
     if facts["output"]:
         shown = facts["output"]
         rows.append(("output", f"{_shape(shown['shape'])}, {plain(shown['min'])} to {plain(shown['max'])}"))
-    if facts["top_classes"]:
-        rows.append(("likeliest classes", ", ".join(map(str, facts["top_classes"]))))
+    if facts["classes"]:
+        what = "likeliest classes" if facts["top_classes"] else "pixels by class"
+        shown_classes = facts["classes"][:MOST_CLASSES]
+        rows.append((what, ", ".join(f"{c['name']} {percent(c['share'])}" for c in shown_classes)))
     if result.traffic is not None:
         rows.append(("DDR traffic, every block's output included", bytes_(result.traffic.total)))
     rows += [(name, str(given[name])) for name in ("dump", "output") if given[name] is not None]
     output.table("", ["what", "found"], rows)
 
 
+MOST_CLASSES = 8
 _BACKENDS = {"float": "the float reference", "csim": "C simulation"}
 
 

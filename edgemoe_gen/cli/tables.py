@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,33 @@ def format_table(rows: Sequence[Mapping[str, Any]]) -> None:
     output.table(
         "Formats; the error is that of rounding this tensor alone, relative to its values (RMS)", columns, made
     )
+
+
+def kernel_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Kernel checks, one row a kernel."""
+    made = [
+        (row["kernel"], row["cases"], "–", "–", "–", "–")
+        if row["case"] is None
+        else (
+            row["kernel"],
+            row["cases"],
+            error(row["largest_error"]),
+            error(row["bound"]),
+            percent(row["share"]),
+            row["case"],
+        )
+        for row in rows
+    ]
+    columns = ["kernel", ">cases", ">largest error", ">its bound", ">share", "of"]
+    output.table("Kernels against float64 (C simulation); the case that comes closest to its bound", columns, made)
+
+
+def knob_lines(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Values of all knobs, those that the user has set marked."""
+    values = [f"{row['name']}={row['value']}{'*' if row['chosen'] else ''}" for row in rows]
+    head = "knobs (* set by you, the others follow from network and board): "
+    for text in textwrap.wrap(head + ", ".join(values), 120, subsequent_indent="  "):
+        output.line(text)
 
 
 def _kind(name: str) -> str:

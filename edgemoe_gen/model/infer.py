@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -331,7 +332,28 @@ def _tasks(facts: _Facts, options: SpecOptions, kind: RouterKind) -> tuple[TaskS
                 f"tasks is given as {_text(names)}, but {facts.path} shows {slots} tasks.",
                 "Give --tasks in training's order.",
             )
-    return tuple(TaskSpec(name, _classes(facts, name)) for name in names)
+    made = tuple(TaskSpec(name, _classes(facts, name)) for name in names)
+    return _with_class_names(made, options.class_names or {}, facts.path)
+
+
+def _with_class_names(
+    tasks: tuple[TaskSpec, ...], said: Mapping[str, tuple[str, ...]], path: Path
+) -> tuple[TaskSpec, ...]:
+    """Tasks with the names of their classes, one a channel."""
+    by_name = {task.name: task for task in tasks}
+    for name, class_names in said.items():
+        if name not in by_name:
+            known = ", ".join(by_name)
+            raise SpecError(f'class_names names the task "{name}", which is unknown.', f"The tasks are: {known}.")
+        channels = by_name[name].classes or 0
+        if len(class_names) != channels:
+            shown = f"{channels} channel{'s' * (channels != 1)}" if channels else "no decoder"
+            names = f"{len(class_names)} name{'s' * (len(class_names) != 1)}"
+            raise SpecError(
+                f"class_names.{name} has {names} ({_text(class_names)}), but {path} has {shown} for this task.",
+                "Give one name a channel, in order." if channels else f"Leave class_names.{name} out.",
+            )
+    return tuple(replace(task, class_names=tuple(said.get(task.name, ()))) for task in tasks)
 
 
 def _classes(facts: _Facts, name: str) -> int | None:

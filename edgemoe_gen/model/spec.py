@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
@@ -105,10 +106,14 @@ class BlockSpec:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """One task: its name, and the channels of its decoder's or head's output (None without one)."""
+    """One task: its name, the channels of its decoder's or head's output (None without one), and what they are called.
+
+    `class_names` has one name a channel, in order, or is empty.
+    """
 
     name: str
     classes: int | None = None
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,15 @@ class ModelSpec:
         """Names of the tasks in the order of their gates."""
         return tuple(task.name for task in self.tasks)
 
+    @property
+    def class_names(self) -> dict[str, tuple[str, ...]]:
+        """Names of the classes of those tasks that have them, by task."""
+        return {task.name: task.class_names for task in self.tasks if task.class_names}
+
+    def without_names(self) -> ModelSpec:
+        """The same network without names of classes, which nothing but legends depends on."""
+        return replace(self, tasks=tuple(replace(task, class_names=()) for task in self.tasks))
+
     def task_index(self, name: str) -> int:
         """Place of a task in the order of the gates.
 
@@ -190,7 +204,7 @@ class SpecOptions:
     The fields are those of `ModelSpec`; `experts`, `hidden` (dense blocks) and `expert_hidden` are one number for all
     their blocks or one for each of them in order. `mlp_ratio`, `expert_ratio` state hidden sizes as multiples of
     `dim`, as the authors do. `experts_per_task` 0 means not restricted. `decoder_block` is the block that decoders
-    read.
+    read. `class_names` are by task.
     """
 
     heads: int | None = None
@@ -215,6 +229,7 @@ class SpecOptions:
     experts_per_task: int | None = None
     tasks: tuple[str, ...] | None = None
     classes: tuple[int, ...] | None = None
+    class_names: Mapping[str, tuple[str, ...]] | None = None
     norm_eps: float | None = None
     align_corners: bool | None = None
     decoder_block: int | None = None
@@ -224,8 +239,10 @@ class SpecOptions:
     resize: str | None = None
 
     def over(self, other: SpecOptions) -> SpecOptions:
-        """These options where they are given, else `other`'s."""
+        """These options where they are given, else `other`'s; names of classes task by task."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        if self.class_names is not None:
+            own["class_names"] = {**(other.class_names or {}), **self.class_names}
         return replace(other, **own)
 
 

@@ -7,6 +7,7 @@ they are skipped.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +53,8 @@ IMAGE_KEYS: tuple[tuple[str, str, str], ...] = (
     ("std", "numbers", "red, green, blue, after scaling"),
     ("resize", "str", 'a picture of another size: "error" refuses it, "bilinear" resizes it'),
 )
+CLASS_NAMES = "class_names"
+CLASS_NAMES_COMMENT = "Names of a task's classes in the order of their channels, for legends: one name a channel."
 _RENAMED = {"gate_input_ahead": "input_ahead", "height": "image_height", "width": "image_width"}
 
 
@@ -91,17 +94,26 @@ def read_spec_toml(path: Path, text: str) -> SpecOptions:
     model = document.get("model")
     if not isinstance(model, Mapping):
         raise SpecError(f"{path} has no [model] table.", "Put the keys under [model].")
-    _known(path, "model.", model, (*(key for key, _, _ in KEYS), "image"))
-    image = model.get("image", {})
-    if not isinstance(image, Mapping):
-        raise SpecError(f"{path}: model.image is not a table.", "Put its keys under [model.image].")
+    _known(path, "model.", model, (*(key for key, _, _ in KEYS), "image", CLASS_NAMES))
+    image, class_names = (_inner(path, model, name) for name in ("image", CLASS_NAMES))
     _known(path, "model.image.", image, tuple(key for key, _, _ in IMAGE_KEYS))
     said: dict[str, Any] = {}
     for prefix, table, keys in (("model.", model, KEYS), ("model.image.", image, IMAGE_KEYS)):
         for key, kind, _ in keys:
             if key in table:
                 said[_RENAMED.get(key, key)] = _value(path, prefix + key, kind, table[key])
+    if class_names:
+        said[CLASS_NAMES] = {
+            task: _value(path, f"model.{CLASS_NAMES}.{task}", "names", names) for task, names in class_names.items()
+        }
     return SpecOptions(**said)
+
+
+def _inner(path: Path, model: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = model.get(name, {})
+    if not isinstance(table, Mapping):
+        raise SpecError(f"{path}: model.{name} is not a table.", f"Put its keys under [model.{name}].")
+    return table
 
 
 def _known(path: Path, prefix: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
@@ -181,11 +193,19 @@ def spec_to_toml(spec: ModelSpec) -> str:
     lines += [f"{key} = {_toml(values[key])}  # {comment}" for key, _, comment in KEYS]
     lines += ["", "# The picture it takes.", "[model.image]"]
     lines += [f"{key} = {_toml(image_values[key])}  # {comment}" for key, _, comment in IMAGE_KEYS]
+    lines += ["", f"# {CLASS_NAMES_COMMENT}", f"[model.{CLASS_NAMES}]"]
+    lines += [f"{_key(task)} = {_toml(names)}" for task, names in spec.class_names.items()]
+    if not spec.class_names:
+        lines.append('# semseg = ["road", "building", "tree"]')
     return "\n".join(lines) + "\n"
 
 
 def _one_or_all(values: tuple[int, ...]) -> int | tuple[int, ...]:
     return values[0] if len(set(values)) == 1 else values
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
 
 
 def _toml(value: object) -> str:

@@ -18,6 +18,7 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.estimate import check_fits
 from edgemoe_gen.pipeline.artefacts import read_numerics, write_design, write_network
+from edgemoe_gen.pipeline.kernels import check_kernels
 from edgemoe_gen.pipeline.simulate import EXPECTED, simulate
 from edgemoe_gen.pipeline.stages import StageResult, digest_of, digest_text, open_stages
 from edgemoe_gen.program.compile import check_capacity, compile_network
@@ -111,7 +112,8 @@ class _Work:
         images = hashlib.sha256(b"".join(image.tobytes() for image in self.calibration)).hexdigest()
         first = hashlib.sha256(self.pictures[0].values.tobytes()).hexdigest()
         return digest_text(
-            _package_digest(), digest_of([self.model.source]), self.model.spec, self.design.knobs, self.design.board,
+            _package_digest(), digest_of([self.model.source]), self.model.spec.without_names(), self.design.knobs,
+            self.design.board,
             self.design.identity, self.tasks, sorted(self.config.pinned.items()), images, first,
         )  # fmt: skip
 
@@ -129,7 +131,8 @@ class _Work:
         return digest_text(
             self.simulation_inputs,
             digest_of([self.simulation]),
-            sorted(self.config.class_names.items()),
+            self.model.spec,
+            sorted(self.config.knobs),
             self.model.source,
         )
 
@@ -146,7 +149,13 @@ class _Work:
     @cached_property
     def document(self) -> dict[str, Any]:
         return make_document(
-            self.model, self.design, self.tasks, self.accelerator, self.simulation, len(self.calibration)
+            self.model,
+            self.design,
+            self.tasks,
+            self.accelerator,
+            self.simulation,
+            len(self.calibration),
+            self.config.knobs,
         )
 
     # Stages
@@ -169,10 +178,14 @@ class _Work:
 
     def simulate(self, folder: Path) -> str:
         engine = Engine.compile(self.design)
-        return simulate(engine, self.model, self.numerics, self.tasks, self.pictures, folder, self.progress)
+        kernels = check_kernels(
+            engine, self.model, self.numerics, self.pictures[0].values, self.tasks[0], folder / "csim", self.progress
+        )
+        frames = simulate(engine, self.model, self.numerics, self.tasks, self.pictures, folder, self.progress)
+        return f"{kernels}; {frames}"
 
     def report(self, folder: Path) -> str:
-        write_report(self.document, self.simulation, self.config.class_names, folder)
+        write_report(self.document, self.simulation, self.model.spec.class_names, folder)
         return "report.html, report.json"
 
 

@@ -1,4 +1,4 @@
-"""The stage `csim`: every picture and task through the compiled engine, beside the float reference.
+"""The second half of the stage `csim`: every picture and task through the compiled engine, beside the float reference.
 
 Out: a folder with `comparison.json` and one archive of small maps a frame, all that the report needs; and the result
 that the rendered testbench compares with.
@@ -48,7 +48,7 @@ def simulate(
     traffic = run.traffic
     (folder / EXPECTED).write_bytes(run.result.tobytes())
     folder = folder / "csim"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     tapped = compile_network(design, model, network, formats, tasks, taps=True)
     frames: list[dict[str, Any]] = []
     quality: dict[str, Quality] = {}

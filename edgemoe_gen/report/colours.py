@@ -23,8 +23,12 @@ _VIRIDIS = (
     (0x44, 0x01, 0x54), (0x48, 0x28, 0x78), (0x3E, 0x4A, 0x89), (0x31, 0x68, 0x8E), (0x26, 0x82, 0x8E),
     (0x1F, 0x9E, 0x89), (0x35, 0xB7, 0x79), (0x6D, 0xCD, 0x59), (0xB4, 0xDE, 0x2C), (0xFD, 0xE7, 0x25),
 )  # fmt: skip
-_DIFFERENCE = ((0xF4, 0xF4, 0xF2), (0xF6, 0xC9, 0x9A), (0xE6, 0x75, 0x4A), (0xB0, 0x22, 0x3F), (0x5A, 0x06, 0x36))
-_SAME, _OTHER, _IGNORED = (0xF4, 0xF4, 0xF2), (0xB0, 0x22, 0x3F), (0x11, 0x11, 0x11)
+_DIFFERENCE = (
+    (0x12, 0x3B, 0x7A), (0x3F, 0x82, 0xC4), (0xA9, 0xCD, 0xE6), (0xF7, 0xF6, 0xF3), (0xF3, 0xC0, 0x9B),
+    (0xD2, 0x60, 0x4A), (0x83, 0x10, 0x2C),
+)  # fmt: skip
+_SAME, _NEAR, _OTHER, _IGNORED = (0xF1, 0xF1, 0xEE), (0xFF, 0xA8, 0x73), (0xB0, 0x00, 0x35), (0x11, 0x11, 0x11)
+HALO = 32  # a pixel that differs is marked around it, this part of the picture's shorter side wide, at least 1
 
 
 def class_colour(index: int) -> tuple[int, int, int]:
@@ -48,13 +52,20 @@ def paint_scale(values: NDArray[np.floating], low: float, high: float) -> Rgb:
 
 
 def paint_difference(values: NDArray[np.floating], high: float) -> Rgb:
-    """Absolute differences [H, W] to colours [H, W, 3]; 0 is pale, `high` dark."""
-    return _paint(values, 0.0, high, _DIFFERENCE)
+    """Signed differences [H, W] to colours [H, W, 3]; `-high` is dark blue, 0 pale, `high` dark red."""
+    if high <= 0:
+        high = 1.0
+    return _paint(values, -high, high, _DIFFERENCE)
 
 
 def paint_mismatch(a: NDArray[np.integer], b: NDArray[np.integer]) -> Rgb:
-    """Pixels whose classes differ, dark on pale [H, W, 3]."""
-    painted: Rgb = np.array([_SAME, _OTHER], np.uint8)[(a != b).astype(np.int64)]
+    """Pixels whose classes differ, dark and with a halo on pale [H, W, 3], so that a single one can be seen."""
+    other = a != b
+    near = other.copy()
+    for _ in range(max(1, min(other.shape) // HALO)):
+        wide = np.pad(near, 1)
+        near = near | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
+    painted: Rgb = np.array([_SAME, _NEAR, _OTHER], np.uint8)[near.astype(np.int64) + other]
     return painted
 
 

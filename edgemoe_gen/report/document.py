@@ -7,7 +7,7 @@ In: the network, the design and what the stages left. Out: one JSON document. Ev
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,13 @@ LAYER_TITLES = {
 
 
 def make_document(
-    model: Model, design: Design, tasks: Sequence[str], accelerator: Path, simulation: Path, calibrated: int
+    model: Model,
+    design: Design,
+    tasks: Sequence[str],
+    accelerator: Path,
+    simulation: Path,
+    calibrated: int,
+    chosen: Collection[str] = (),
 ) -> dict[str, Any]:
     """The whole document.
 
@@ -44,6 +50,7 @@ def make_document(
         accelerator: folder of the rendered project, for formats and estimates.
         simulation: folder of the stage csim.
         calibrated: pictures that binary points were chosen from.
+        chosen: knobs that the user has set; the others are defaults for network and board.
     """
     estimate = _read(accelerator / "estimate.json")
     compared = _read(simulation / "comparison.json")
@@ -64,9 +71,15 @@ def make_document(
         "resources": estimate["resources"],
         "cycles": estimate["cycles"],
         "bounds": bound_facts(design),
+        "kernels": {"tier": CSIM, "rows": _read(simulation / "kernels.json")},
         "formats": {"calibration_pictures": calibrated, "rows": _read(accelerator / "formats.json")},
         "knobs": [
-            {"name": knob.name, "value": getattr(design.knobs, knob.name), "meaning": meaning(knob)}
+            {
+                "name": knob.name,
+                "value": getattr(design.knobs, knob.name),
+                "chosen": knob.name in chosen,
+                "meaning": meaning(knob),
+            }
             for knob in knob_fields()
         ],
         "identity": f"{design.identity:016x}",
@@ -115,7 +128,9 @@ def network_facts(model: Model) -> dict[str, Any]:
         "experts_per_task": router.experts_per_task,
         "blocks": [{"index": b.index, "experts": b.experts, "hidden": b.hidden} for b in spec.blocks],
         "moe_blocks": list(spec.moe_blocks),
-        "tasks": [{"name": task.name, "classes": task.classes} for task in spec.tasks],
+        "tasks": [
+            {"name": task.name, "classes": task.classes, "class_names": list(task.class_names)} for task in spec.tasks
+        ],
         "decoders": list(model.decoders),
         "head": bool(model.head),
         "notes": list(model.notes),

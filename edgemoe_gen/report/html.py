@@ -17,7 +17,7 @@ import numpy as np
 
 from edgemoe_gen.report import colours, numbers
 from edgemoe_gen.report.plot import Series, log_lines
-from edgemoe_gen.report.views import Panel, View, panels, top_scores
+from edgemoe_gen.report.views import Panel, View, class_name, panels, top_scores
 
 TEMPLATE = "report.html.j2"
 MOST_FRAMES = 24  # rows of pictures; beyond, a file would grow without telling more
@@ -66,6 +66,7 @@ def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapp
         scale_gradient=colours.scale_gradient(),
         difference_gradient=colours.difference_gradient(),
         formats=_format_rows(document["formats"]["rows"]),
+        kernels=[{**row, "width": f"{100 * (row['share'] or 0):.1f}"} for row in document["kernels"]["rows"]],
         resources=_bars(document),
         traffic=_traffic_rows(document["traffic"]),
         kinds=sorted(document["cycles"]["by_kind"].items(), key=lambda item: -item[1]),
@@ -103,7 +104,7 @@ def _picture(frame: Mapping[str, Any], simulation: Path, class_names: Mapping[st
         "task": task,
         "kind": facts["kind"],
         "panels": [_panel(panel) for panel in panels(arrays["picture"], ours, theirs, truth)],
-        "legend": [(_css(colours.class_colour(i)), names[i] if i < len(names) else f"class {i}") for i in present],
+        "legend": [(_css(colours.class_colour(i)), class_name(names, i)) for i in present],
         "scores": list(zip(top_scores(ours, names), top_scores(theirs, names), strict=True))
         if facts["kind"] == "scores"
         else [],
@@ -117,9 +118,17 @@ def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "title": panel.title,
         "data": "data:image/png;base64," + base64.b64encode(panel.png).decode(),
-        "span": None if panel.span is None else tuple(numbers.plain(v) for v in panel.span),
+        "span": None if panel.span is None else tuple(_end(v, panel.difference) for v in panel.span),
         "difference": panel.difference,
+        "caption": panel.caption,
+        "overlay": panel.overlay,
     }
+
+
+def _end(value: float, signed: bool) -> str:
+    """An end of a scale; a difference's has its sign."""
+    text = numbers.plain(value)
+    return text.replace("-", "−", 1) if value < 0 else f"+{text}" if signed else text
 
 
 def _css(colour: tuple[int, int, int]) -> str:

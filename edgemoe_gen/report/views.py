@@ -19,8 +19,9 @@ from edgemoe_gen.report.metrics import ConfusionMatrix, depth_error
 
 Kind = Literal["classes", "values", "scores"]
 Array = NDArray[np.generic]
-# A difference map of values saturates here: so many percent of the values' range are its darkest colour.
-DIFFERENCE_SHARE = 0.02
+# The colours of a map of differences end at this percentile of the frame's own differences, and never below this
+# share of the values' range, where float32's own rounding would be all that they show.
+DIFFERENCE_PERCENTILE, LEAST_DIFFERENCE = 99.9, 1e-6
 TOP_SCORES = 5
 
 
@@ -51,12 +52,23 @@ class Metric:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a row: title, PNG, and what its colours span (low, high; None without a scale)."""
+    """One picture of a row.
+
+    Attributes:
+        title: what it is.
+        png: the picture.
+        span: what its colours span, in the unit of the map; None without a scale.
+        difference: whether the colours are those of differences.
+        caption: a few words below, beside the title.
+        overlay: a few words upon the picture, where it would be blank.
+    """
 
     title: str
     png: bytes
     span: tuple[float, float] | None = None
     difference: bool = False
+    caption: str = ""
+    overlay: str = ""
 
 
 def view(output: NDArray[np.floating]) -> View:
@@ -131,8 +143,7 @@ def panels(picture: colours.Rgb, float_view: View, engine_view: View, truth: Arr
     if float_view.kind == "classes":
         sides = [("float", float_view.values), ("accelerator", engine_view.values)]
         row += [Panel(title, colours.png(colours.paint_classes(v.astype(np.int64)))) for title, v in sides]
-        mismatch = colours.paint_mismatch(float_view.values.astype(np.int64), engine_view.values.astype(np.int64))
-        row.append(Panel("difference", colours.png(mismatch)))
+        row.append(_mismatch_panel(float_view.values.astype(np.int64), engine_view.values.astype(np.int64)))
         if truth is not None:
             row.append(Panel("ground truth", colours.png(colours.paint_classes(truth.astype(np.int64)))))
     elif float_view.kind == "values":
@@ -149,19 +160,46 @@ def _value_panels(ours: Array, theirs: Array, truth: Array | None) -> list[Panel
         Panel(title, colours.png(colours.paint_scale(values, low, high)), (low, high))
         for title, values in zip(titles, maps, strict=False)
     ]
-    gap = np.abs(maps[0] - maps[1])
-    top = (high - low) * DIFFERENCE_SHARE
-    made.insert(2, Panel("difference", colours.png(colours.paint_difference(gap, top)), (0.0, top), difference=True))
+    made.insert(2, _gap_panel(maps[1] - maps[0], high - low))
     return made
 
 
+def _mismatch_panel(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> Panel:
+    painted = colours.png(colours.paint_mismatch(ours, theirs))
+    count = int((ours != theirs).sum())
+    if not count:
+        return Panel("difference", painted, overlay="no pixel differs")
+    return Panel("difference", painted, caption=f"{count:,} of {ours.size:,} pixels, enlarged")
+
+
+def _gap_panel(gap: NDArray[np.float64], reach: float) -> Panel:
+    """Accelerator less float on a scale of its own, which is symmetric about 0; `reach` is the span of the values."""
+    top = max(float(np.percentile(np.abs(gap), DIFFERENCE_PERCENTILE)), LEAST_DIFFERENCE * reach)
+    painted = colours.png(colours.paint_difference(gap, top))
+    if not gap.any():
+        return Panel("difference", painted, overlay="no value differs")
+    stretch = f"stretched {reach / (2 * top):,.0f} ×" if reach > 2 * top > 0 else ""
+    return Panel("difference", painted, (-top, top), difference=True, caption=stretch)
+
+
+def class_name(names: Sequence[str], index: int) -> str:
+    """A class's name, or its number where it has none."""
+    return names[index] if index < len(names) else f"class {index}"
+
+
+def probabilities(scores: Array) -> NDArray[np.float64]:
+    """Softmax of scores [classes]."""
+    values = scores.astype(np.float64)
+    powers = np.exp(values - values.max())
+    shares: NDArray[np.float64] = powers / powers.sum()
+    return shares
+
+
 def top_scores(shown: View, names: Sequence[str]) -> list[tuple[str, float]]:
-    """The likeliest classes of scores and their probabilities (softmax), best first."""
-    scores = shown.values.astype(np.float64)
-    shares = np.exp(scores - scores.max())
-    shares /= shares.sum()
-    best = np.argsort(-scores)[:TOP_SCORES]
-    return [(names[i] if i < len(names) else f"class {i}", float(shares[i])) for i in best]
+    """The likeliest classes of scores and their probabilities, best first."""
+    shares = probabilities(shown.values)
+    best = np.argsort(-shown.values.astype(np.float64))[:TOP_SCORES]
+    return [(class_name(names, int(i)), float(shares[i])) for i in best]
 
 
 def mean_of(values: Sequence[float]) -> float:

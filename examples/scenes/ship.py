@@ -58,11 +58,11 @@ def write_spec(path: Path, checkpoint: Path, sizes: Sizes) -> None:
         top_k=sizes.top_k,
         gate_type="noisy_vmoe",
         tasks=tuple(sizes.tasks),
+        class_names={"semseg": CLASSES},
         scale=1 / 256,
     )
     spec = load_model(checkpoint, options=told).spec
-    meaning = f"# semseg: {', '.join(f'{i} {name}' for i, name in enumerate(CLASSES))}. depth: metres.\n"
-    path.write_text(meaning + spec_to_toml(spec), encoding="utf-8")
+    path.write_text("# Output of depth: metres.\n" + spec_to_toml(spec), encoding="utf-8")
 
 
 def write_pictures(folder: Path) -> None:

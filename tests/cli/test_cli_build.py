@@ -91,6 +91,49 @@ def test_report_needs_nothing_from_outside(built: Path) -> None:
     assert "@import" not in page and "<script" not in page and "url(" not in page
 
 
+def test_report_lists_the_kernels_and_their_bounds(built: Path) -> None:
+    from edgemoe_gen.sim.kernels import KERNELS
+
+    rows = {row["kernel"]: row for row in json.loads((built / "report.json").read_text())["kernels"]["rows"]}
+    assert tuple(rows) == KERNELS
+    for name, row in rows.items():
+        assert 0 < row["largest_error"] <= row["bound"] or row["largest_error"] == 0, name
+        assert row["recorded"] > 0, name
+
+
+def test_broken_kernel_ends_the_build_and_keeps_the_last_report(
+    run: Run, project: Project, built: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgemoe_gen.sim.kernels import CaseResult
+
+    broken = CaseResult("gelu", "all", "extreme", 1.0, 0.5, 0.1, where="value 3")
+    monkeypatch.setattr("edgemoe_gen.pipeline.kernels.run_kernels", lambda *_, **__: [broken])
+    shutil.copytree(built, here / "out")
+    (here / "out" / "csim" / "kernels.json").unlink()  # so that the stage runs again
+    before = (here / "out" / "report.json").read_bytes()
+    outcome = build(run, project, here / "out")
+    assert outcome.code == 1
+    for word in ("kernel gelu", "'all'", "0.5", "value 3", "csim --kernel gelu"):
+        assert word in outcome.err, outcome.err
+    assert (here / "out" / "report.json").read_bytes() == before
+    assert not list((here / "out").rglob("*partial*"))
+
+
+def test_knobs_in_use_are_listed_and_the_users_are_marked(run: Run, project: Project, here: Path) -> None:
+    outcome = build(run, project, here / "out")
+    assert "tokens_parallel=2*" in outcome.out and re.search(r"activation_bits=18[,\n]", outcome.out)
+    knobs = {row["name"]: row for row in json.loads((here / "out" / "report.json").read_text())["knobs"]}
+    assert knobs["tokens_parallel"]["chosen"] and not knobs["activation_bits"]["chosen"]
+
+
+def test_new_names_of_classes_make_the_report_alone_anew(run: Run, project: Project, built: Path, here: Path) -> None:
+    shutil.copytree(built, here / "out")
+    outcome = build(run, project, here / "out", "--class-names", "semseg=wall,floor,bed,door,sky")
+    assert states(outcome) == {"render": True, "compile": True, "csim": True, "report": False}
+    page = (here / "out" / "report.html").read_text()
+    assert "wall" in page and "class 0" not in page
+
+
 def test_second_build_skips_every_stage(run: Run, project: Project, here: Path) -> None:
     first, second = build(run, project, here / "out"), build(run, project, here / "out")
     assert first.code == second.code == 0, first.err + second.err

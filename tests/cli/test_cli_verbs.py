@@ -53,6 +53,52 @@ def test_inspect_shows_architecture_macs_and_weights(run: Run, project: Project)
     assert found["layers"]["macs"] == sum(value or 0 for value in macs.values())
 
 
+@pytest.fixture
+def named(project: Project, here: Path) -> list[str]:
+    """Arguments of the network with a spec that names the classes of semseg."""
+    spec = here / "named.toml"
+    names = '[model.class_names]\nsemseg = ["wall", "floor", "bed", "door", "sky"]\n'
+    spec.write_text(project.spec.read_text() + "\n" + names)
+    return [str(project.checkpoint), "--spec", str(spec)]
+
+
+def test_inspect_and_run_name_classes(run: Run, project: Project, named: list[str]) -> None:
+    assert "wall, floor, bed, door, sky" in run("inspect", *named).out
+    arguments = ["run", *named, "--image", project.images / "scene_0.png", "--task", "semseg"]
+    classes = json.loads(run(*arguments, "--json").out)["classes"]
+    assert {row["name"] for row in classes} <= {"wall", "floor", "bed", "door", "sky"}
+    assert sum(row["share"] for row in classes) == pytest.approx(1)
+    assert f"{classes[0]['name']} " in run(*arguments).out
+
+
+def test_init_carries_names_of_classes_over(run: Run, here: Path, named: list[str]) -> None:
+    assert run("init", *named).code == 0
+    text = (here / "edgemoe.toml").read_text()
+    assert text.count('semseg = ["wall"') == 1
+    found = json.loads(run("inspect", "--json").out)
+    assert found["network"]["tasks"][0]["class_names"] == ["wall", "floor", "bed", "door", "sky"]
+
+
+def test_names_of_the_project_win_over_those_of_the_spec(run: Run, here: Path, named: list[str]) -> None:
+    assert run("init", *named).code == 0
+    config = here / "edgemoe.toml"
+    own = '[project.class_names]\nsemseg = ["a", "b", "c", "d", "e"]\n'
+    config.write_text(config.read_text() + own)
+    found = json.loads(run("inspect", "--json").out)
+    assert found["network"]["tasks"][0]["class_names"] == ["a", "b", "c", "d", "e"]
+
+
+def test_project_of_one_board_is_generated_for_another(run: Run, project: Project) -> None:
+    assert run("init", *project.network, "--board", "zcu102", "--knob", "activation_bits=16").code == 0
+    outcome = run("generate", "--board", "ultra96v2", "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    assert found["board"] == "ultra96v2" and found["resources"]["fits"]
+    assert found["knobs"]["activation_bits"] == 16
+    there = json.loads(run("generate", "--json").out)["knobs"]
+    assert there["tokens_parallel"] > found["knobs"]["tokens_parallel"]
+
+
 def test_inspect_lists_what_the_checkpoint_does_not_tell(run: Run, project: Project) -> None:
     outcome = run("inspect", project.checkpoint)
     assert outcome.code == 0, outcome.err

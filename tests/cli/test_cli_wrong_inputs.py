@@ -145,6 +145,50 @@ def test_ground_truth_of_another_size(build: Callable[..., Outcome], here: Path)
     refused(build(image=here / "a.png"), "a.npz", "labels", "[8, 8]")
 
 
+def test_folder_of_ground_truth_that_does_not_exist(build: Callable[..., Outcome]) -> None:
+    refused(build("--labels", "nowhere"), "ground truth", "nowhere", "--labels")
+
+
+def test_folder_without_any_ground_truth(build: Callable[..., Outcome], here: Path) -> None:
+    (here / "empty").mkdir()
+    refused(build("--labels", here / "empty"), "empty", "2 pictures", "scene_0.npz")
+
+
+def test_names_of_classes_that_are_too_few(build: Callable[..., Outcome]) -> None:
+    refused(build("--class-names", "semseg=a,b"), "class_names.semseg", "2 names (a, b)", "5 channels")
+
+
+def test_names_of_classes_of_an_unknown_task(build: Callable[..., Outcome]) -> None:
+    refused(build("--class-names", "seg=a,b"), '"seg"', "semseg, depth")
+
+
+def test_spec_in_the_place_of_the_checkpoint(build: Callable[..., Outcome], project: Project, run: Run) -> None:
+    refused(build(checkpoint=project.spec), "spec.toml", "not a checkpoint", "--spec")
+    refused(run("inspect", project.spec), "spec.toml", "not a checkpoint", "--spec")
+
+
+def test_picture_in_the_place_of_the_checkpoint(build: Callable[..., Outcome], project: Project) -> None:
+    refused(build(checkpoint=project.images / "scene_0.png"), "scene_0.png", "not a checkpoint", "--image")
+
+
+def test_empty_name_of_a_board(build: Callable[..., Outcome]) -> None:
+    refused(build("--board", ""), "no board ''", "zcu104")
+
+
+@pytest.mark.parametrize(("option", "name", "suffix"), [("--dump", "d.txt", ".npz"), ("--output", "o.bmp", ".png")])
+def test_file_named_for_another_format(
+    run: Run, project: Project, here: Path, option: str, name: str, suffix: str
+) -> None:
+    image = project.images / "scene_0.png"
+    refused(run("run", *project.network, "--image", image, "--task", "depth", option, name), option, name, suffix)
+    assert left(here) == set()
+
+
+def test_mistyped_command_is_guessed(run: Run) -> None:
+    refused(run("bulid"), "'bulid'", "did you mean 'build'")
+    refused(run("synthesise-everything"), "inspect", "build")
+
+
 def test_unknown_task(build: Callable[..., Outcome]) -> None:
     refused(build("--task", "edges"), "edges", "semseg")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,53 @@ def test_a_written_spec_reads_back_as_it_was(sizes: dict[str, Any], said: dict[s
     assert load_model(checkpoint, spec=file).spec == spec
 
 
+def test_names_of_classes_are_read_back_as_they_were(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    names = {"semseg": ("floor", 'a "b"', "c,d", "ünï", "e"), "human parts": ("x", "y", "z")}
+    tasks = {"semseg": 5, "human parts": 3, "depth": 1}
+    checkpoint = write_checkpoint(tmp_path / "m.pth", tasks=tasks)
+    spec = load_model(checkpoint, options=replace(options(tasks=tasks), class_names=names)).spec
+    assert spec.class_names == names and spec.tasks[2].class_names == ()
+    file = tmp_path / "spec.toml"
+    file.write_text(spec_to_toml(spec), encoding="utf-8")
+    assert load_model(checkpoint, spec=file).spec == spec
+    assert "# Names of a task's classes" in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ({"semseg": ("a", "b")}, ("class_names.semseg", "2 names (a, b)", "5 channels")),
+        ({"depth": ("a", "b")}, ("class_names.depth", "2 names", "1 channel ")),
+        ({"edges": ("a",)}, ('"edges"', "class_names")),
+    ],
+)
+def test_names_that_do_not_fit_the_channels_are_refused(
+    names: dict[str, tuple[str, ...]], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    checkpoint = write_checkpoint(tmp_path / "m.pth")
+    with pytest.raises(SpecError) as caught:
+        load_model(checkpoint, options=replace(options(), class_names=names))
+    for word in words:
+        assert word in caught.value.message
+
+
+def test_names_of_a_task_without_decoder_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    checkpoint = write_checkpoint(tmp_path / "m.pth", decoders=False)
+    said = replace(options(), tasks=("semseg", "depth"), class_names={"semseg": ("a", "b")})
+    with pytest.raises(SpecError, match="no decoder"):
+        load_model(checkpoint, options=said)
+
+
+def test_names_of_classes_merge_task_by_task() -> None:
+    first, second = ({"a": ("x",), "b": ("y",)}, {"b": ("z",)})
+    merged = SpecOptions(class_names=second).over(SpecOptions(class_names=first))
+    assert merged.class_names == {"a": ("x",), "b": ("z",)}
+    assert SpecOptions().over(SpecOptions(class_names=first)).class_names == first
+
+
 def test_a_written_spec_explains_every_key(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     spec = load_model(write_checkpoint(tmp_path / "m.pth"), options=options()).spec
@@ -108,6 +156,8 @@ def test_toml_says_what_it_says(tmp_path: Path) -> None:
     ("text", "parts"),
     [
         ("[model]\nhead = 3\n", ["model.head"]),
+        ("[model]\nclass_names = 3\n", ["model.class_names"]),
+        ("[model.class_names]\nsemseg = [1]\n", ["model.class_names.semseg", "[1]", "list of names"]),
         ("[model.image]\nheigth = 3\n", ["model.image.heigth"]),
         ("[model]\n[modle]\n", ["modle"]),
         ("heads = 3\n", ["heads"]),

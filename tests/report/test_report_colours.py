@@ -37,9 +37,16 @@ def test_constant_map_is_painted() -> None:
     assert colours.paint_scale(np.full((2, 2), 3.0), 3.0, 3.0).shape == (2, 2, 3)
 
 
-def test_mismatch_marks_only_different_pixels() -> None:
-    painted = colours.paint_mismatch(np.array([[1, 2]]), np.array([[1, 3]]))[0]
-    assert painted[0].mean() > 200 > painted[1].mean()
+def test_mismatch_marks_different_pixels_and_what_is_next_to_them() -> None:
+    painted = colours.paint_mismatch(np.array([[1, 2, 2, 2]]), np.array([[1, 3, 2, 2]]))[0]
+    assert painted[1].mean() < 100 < painted[0].mean()
+    assert painted[0].tolist() == painted[2].tolist() != painted[3].tolist()
+
+
+def test_differences_are_pale_at_zero_and_dark_at_both_ends() -> None:
+    low, zero, high = colours.paint_difference(np.array([[-2.0, 0.0, 2.0]]), 2.0)[0].astype(int)
+    assert low.mean() < 120 and high.mean() < 120 < 240 < zero.mean()
+    assert low[2] > low[0] and high[0] > high[2]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3)])

@@ -19,6 +19,8 @@ FORMAT = {
     "name": "embed", "kind": "activation", "bits": 18, "fraction": 3, "largest": 1.0, "holds": 2.0, "error": 0.0,
     "pinned": True,
 }  # fmt: skip
+KERNEL = {"kernel": "softmax", "cases": 12, "recorded": 4, "skipped": 0, "largest_error": 1e-5, "bound": 4e-5,
+          "share": 0.25, "case": "rows of 7", "seconds": 0.1}  # fmt: skip
 NASTY = "<script>alert(1)</script>"
 
 
@@ -40,7 +42,8 @@ def document(frames: list[dict[str, Any]]) -> dict[str, Any]:
             "class_token": False, "depth": 2, "heads": 1, "router": "multi", "gate_type": "noisy", "top_k": 2,
             "gate_input_ahead": False, "expert_prune": False, "experts_per_task": None, "moe_blocks": [1],
             "blocks": [{"index": 0, "experts": 0, "hidden": 8}, {"index": 1, "experts": 4, "hidden": 8}],
-            "tasks": [{"name": "semseg", "classes": 3}], "decoders": ["semseg"], "head": False, "notes": [NASTY],
+            "tasks": [{"name": "semseg", "classes": 3, "class_names": []}], "decoders": ["semseg"], "head": False,
+            "notes": [NASTY],
         },
         "layers": {"tier": "count", "rows": [{"title": "experts", "macs": 10**6, "weights": 10}], "macs": 10**6,
                    "weights": 10},
@@ -56,7 +59,9 @@ def document(frames: list[dict[str, Any]]) -> dict[str, Any]:
                    "limit": "DDR", "utilisation": 0.5, "by_kind": {"load": 4}},
         "bounds": [{"function": "GELU", "of": "x", "bound": 1e-5, "target": 2e-5, "table_bits": 100}],
         "formats": {"calibration_pictures": 1, "rows": [FORMAT]},
-        "knobs": [{"name": "tokens_parallel", "value": 4, "meaning": "x"}],
+        "kernels": {"tier": "C simulation", "rows": [KERNEL, {**KERNEL, "kernel": "moe", "case": None, "share": None}]},
+        "knobs": [{"name": "tokens_parallel", "value": 4, "chosen": True, "meaning": "x"},
+                  {"name": "max_dim", "value": 192, "chosen": False, "meaning": "x"}],
     }  # fmt: skip
     return {"headline": headline(made), **made}
 
@@ -121,6 +126,22 @@ def test_names_of_the_user_are_text_not_markup(simulation: Path) -> None:
     page = render_html(document([viewed()]), simulation, {"semseg": [NASTY, "sky"]})
     assert NASTY not in page
     assert "&lt;script&gt;" in page and "sky" in page and "class 2" in page
+
+
+def test_kernels_are_shown_with_their_use_of_the_bound(simulation: Path) -> None:
+    page = render_html(document([frame()]), simulation, {})
+    assert "rows of 7" in page and "25.0 %" in page and "none fits this design" in page
+
+
+def test_knobs_that_the_user_set_are_told_from_defaults(simulation: Path) -> None:
+    page = render_html(document([frame()]), simulation, {})
+    assert "<code>tokens_parallel = 4</code>" in page and "<code>max_dim = 192</code>" not in page
+
+
+def test_equal_class_maps_say_that_no_pixel_differs(simulation: Path) -> None:
+    page = render_html(document([viewed()]), simulation, {})
+    assert '<span class="overlay">no pixel differs</span>' in page
+    assert "no pixel differs from float" in page
 
 
 def test_page_without_pictures_and_experts_is_well_formed(tmp_path: Path) -> None:

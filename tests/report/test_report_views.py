@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edgemoe_gen.report import numbers, views
 from edgemoe_gen.report.plot import Series, log_lines
@@ -59,6 +61,60 @@ def test_both_sides_and_truth_share_one_scale() -> None:
     ours, theirs = (views.View("values", np.array([[a, a + 1.0]]), 0) for a in (0.0, 3.0))
     panels = views.panels(np.zeros((1, 2, 3), np.uint8), ours, theirs, None)
     assert panels[1].span == panels[2].span == (0.0, 4.0)
+
+
+def difference_panel(ours: np.ndarray, theirs: np.ndarray, kind: views.Kind = "values") -> views.Panel:
+    a, b = (views.View(kind, values, 0 if kind == "values" else 5) for values in (ours, theirs))
+    return views.panels(np.zeros((*ours.shape, 3), np.uint8), a, b, None)[3]
+
+
+def test_small_differences_are_stretched_to_a_symmetric_scale_of_their_own() -> None:
+    ours = np.linspace(0, 40, 10_000).reshape(100, 100)
+    gap = RNG.uniform(-1e-3, 1e-3, ours.shape)
+    panel = difference_panel(ours, ours + gap)
+    assert panel.span is not None
+    low, high = panel.span
+    assert low == -high
+    assert high == pytest.approx(np.percentile(np.abs(gap), 99.9))
+    with Image.open(io.BytesIO(panel.png)) as picture:
+        colours = np.asarray(picture).reshape(-1, 3).astype(float)
+    # Uniform gaps fill the whole scale: both ends are there, blue below and red above.
+    assert (colours[gap.ravel() < -9e-4][:, 2] > colours[gap.ravel() < -9e-4][:, 0]).all()
+    assert (colours[gap.ravel() > 9e-4][:, 0] > colours[gap.ravel() > 9e-4][:, 2]).all()
+
+
+def test_one_outlier_does_not_blank_the_rest_of_a_difference() -> None:
+    ours = np.linspace(0, 1, 10_000).reshape(100, 100)
+    gap = np.full(ours.shape, 1e-4)
+    gap[0, 0] = 0.5
+    panel = difference_panel(ours, ours + gap)
+    assert panel.span is not None and panel.span[1] < 2e-4
+
+
+def test_scale_of_a_difference_never_falls_to_rounding_noise() -> None:
+    ours = np.linspace(0, 10, 10_000).reshape(100, 100)
+    panel = difference_panel(ours, ours + 1e-9)
+    assert panel.span is not None and panel.span[1] == pytest.approx(10 * views.LEAST_DIFFERENCE)
+
+
+def test_equal_maps_say_so_in_words() -> None:
+    values = RNG.random((4, 4))
+    assert difference_panel(values, values).overlay == "no value differs"
+    assert difference_panel(np.full((2, 2), 3.0), np.full((2, 2), 3.0)).overlay == "no value differs"
+    labels = RNG.integers(0, 5, (4, 4))
+    assert difference_panel(labels, labels, "classes").overlay == "no pixel differs"
+
+
+def test_one_differing_pixel_is_counted_and_enlarged() -> None:
+    ours = np.zeros((64, 128), np.int64)
+    theirs = ours.copy()
+    theirs[30, 70] = 3
+    panel = difference_panel(ours, theirs, "classes")
+    assert panel.caption.startswith("1 of 8,192 pixels") and not panel.overlay
+    with Image.open(io.BytesIO(panel.png)) as picture:
+        colours = np.asarray(picture)
+    marked = (colours != colours[0, 0]).any(axis=-1)
+    assert marked[30, 70] and marked.sum() == 13  # all within two steps
 
 
 def test_likeliest_classes_come_with_probabilities() -> None:
