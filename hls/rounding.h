@@ -16,8 +16,10 @@ inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t s
 #pragma HLS INLINE
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
   const bool biased = (op.flags & FLAG_BIAS) != 0;
-  const acc_t total = sum + (biased ? shift_left<ACC_BITS>(bias, op.bias_shift) : acc_t(0));
-  const int shift = op.term_shift + (scaled ? static_cast<int>(scale.exponent) : 0);
+  const int finer = biased ? static_cast<int>(bias & ((1 << OUTPUT_SHIFT_BITS) - 1)) : 0;
+  const acc_t offset = static_cast<acc_t>(bias >> OUTPUT_SHIFT_BITS);
+  const acc_t total = sum + (biased ? shift_left<ACC_BITS>(offset, op.bias_shift + finer) : acc_t(0));
+  const int shift = op.term_shift + finer + (scaled ? static_cast<int>(scale.exponent) : 0);
   const term_t term = saturate<TERM_BITS>(round_shift<ACC_BITS>(total, shift));
   finished_t value = term;
   if (scaled) value = finished_t(term) * scale.mantissa;

@@ -81,6 +81,8 @@ using operand_t = sint<OPERAND_BITS>;  // second operand of the compute unit: we
 using product_t = sint<ACT_BITS + OPERAND_BITS>;
 using acc_t = sint<ACC_BITS>;  // sums of products
 using term_t = sint<TERM_BITS>;  // a sum after its first rounding
+// A bias, and in its lowest OUTPUT_SHIFT_BITS how many more fractional bits its output's weights have than the layer's
+// format: each output has a power-of-two scale of its own.
 using bias_t = sint<BIAS_BITS>;
 using mantissa_t = sint<MANTISSA_BITS>;  // of a row's scale: 1 / sum of a softmax row, or an expert's score
 using finished_t = sint<FINISHED_BITS>;  // a term times a mantissa

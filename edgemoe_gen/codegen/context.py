@@ -14,6 +14,7 @@ from edgemoe_gen.design.design import (
     DSP_OPERAND_BITS,
     MEAN_FRACTION,
     MIN_ROWS,
+    OUTPUT_SHIFT_BITS,
     TERM_BITS,
     Design,
 )
@@ -129,7 +130,12 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("OPERAND_BITS", design.operand_bits, "weights, or keys and values"),
                 ("ACC_BITS", design.accumulator_bits, "no sum of products can overflow"),
                 ("TERM_BITS", TERM_BITS, "the wide operand of a DSP48E2"),
-                ("BIAS_BITS", BIAS_BITS, ""),
+                ("BIAS_BITS", BIAS_BITS, "of a bias with its output's shift"),
+                (
+                    "OUTPUT_SHIFT_BITS",
+                    OUTPUT_SHIFT_BITS,
+                    "bits by which an output's weights are finer than its layer's",
+                ),
                 ("MANTISSA_BITS", tables.MANTISSA_BITS, "the narrow operand of a DSP48E2"),
                 ("FINISHED_BITS", TERM_BITS + tables.MANTISSA_BITS + 2, ""),
                 ("MEAN_FRACTION", MEAN_FRACTION, "bits that a mean keeps below the feature's binary point"),

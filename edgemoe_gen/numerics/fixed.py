@@ -50,6 +50,25 @@ def dequantise(integers: NDArray[Any], form: Format) -> NDArray[np.float64]:
     return np.asarray(integers, dtype=np.float64) * form.step
 
 
+def finer_outputs(weight: Floats, form: Format, most: int) -> Integers:
+    """How many more fractional bits than `form` each row of a weight matrix can have without saturating.
+
+    Args:
+        weight: [outputs, inputs].
+        form: format that holds the whole matrix.
+        most: upper limit of the answer.
+
+    Returns:
+        [outputs], from 0 to `most`.
+    """
+    largest = np.abs(weight).max(axis=1, initial=0.0)
+    limit = (1 << (form.bits - 1)) - 1
+    finer = np.zeros(weight.shape[0], np.int64)
+    for bits in range(1, most + 1):
+        finer[np.floor(largest * 2.0 ** (form.fraction + bits) + 0.5) <= limit] = bits
+    return finer
+
+
 def fraction_for(largest: float, bits: int, most: int | None = None) -> int:
     """Most fractional bits with which values up to `largest` (absolute) fit `bits` signed bits.
 

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.model import Model, Reference
-from edgemoe_gen.numerics.fixed import Format, dequantise, fraction_for, quantise
+from edgemoe_gen.numerics.fixed import Format, dequantise, finer_outputs, fraction_for, quantise
 from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork, equalise, lower
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
 
 IMAGE_BITS = 16  # of an input value in DDR
 # Headroom over what calibration saw: other images may reach further, and a saturated value costs more than a lost bit.
 HEADROOM = 1.25
+# An output's weights have at most so many fractional bits more than its layer's format.
+FINEST_OUTPUT = 15
 # Values kept of each observed tensor, to measure its rounding error on.
 SAMPLES = 65536
 
@@ -189,7 +191,10 @@ def choose_formats(
 
     def weight(name: str, linear: Linear) -> None:
         largest = float(np.abs(linear.weight).max(initial=0.0))
-        flat = linear.weight.reshape(-1)
+        form = Format(weight_bits, pins.get(name, fraction_for(largest, weight_bits)))
+        # Each output is as fine as its own largest weight allows, so the error is that of the weights scaled so.
+        scales = np.exp2(finer_outputs(linear.weight, form, FINEST_OUTPUT).astype(np.float64))
+        flat = (linear.weight * scales[:, None]).reshape(-1)
         add(name, "weight", weight_bits, largest, 1.0, flat[:: max(1, flat.size // SAMPLES)])
 
     # An input is known to lie within what the picture's normalisation allows, so it gets no headroom.

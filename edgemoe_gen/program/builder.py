@@ -14,10 +14,10 @@ import numpy as np
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import BIAS_BITS, MIN_ROWS, TERM_BITS
+from edgemoe_gen.design.design import BIAS_BITS, MIN_ROWS, OUTPUT_SHIFT_BITS, TERM_BITS
 from edgemoe_gen.errors import CapacityError, ProgramError
 from edgemoe_gen.numerics import tables
-from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for, quantise
+from edgemoe_gen.numerics.fixed import Floats, Format, Integers, finer_outputs, fraction_for, quantise
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.program.descriptor import Operation, bit, number, operand_number, path_number
 from edgemoe_gen.program.pack import Bytes, pack_linear, pack_shifts, pack_words
@@ -219,12 +219,12 @@ class Builder:
             guard = TERM_BITS - design.knobs.activation_bits - (4 if scatter else 1)
             term = min(fraction, out + guard)
             finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
-        first, beats, bias_shift = self._pack(linear, weight_form, fraction, key)
+        first, beats, bias_shift = self._pack(linear, weight_form, fraction, fraction - term, key)
         self._add(
             Operation(
                 kind=number("PRODUCT"),
                 path=path_number(source.memory, destination.memory),
-                flags=(bit("BIAS") if linear.bias is not None else 0)
+                flags=bit("BIAS")
                 | (bit("GELU") if gelu else 0)
                 | (bit("ACCUMULATE") if accumulate else 0)
                 | (bit("SCATTER") | bit("SCALE") if scatter else 0),
@@ -346,16 +346,22 @@ class Builder:
 
     # Inside
 
-    def _pack(self, linear: Linear, form: Format, fraction: int, key: object) -> tuple[int, int, int]:
-        weight = quantise(linear.weight, form)
-        bias: Integers | None = None
-        bias_shift = 0
-        if linear.bias is not None:
-            bias_fraction = min(fraction, fraction_for(float(np.abs(linear.bias).max(initial=0.0)), BIAS_BITS))
-            bias_shift = fraction - bias_fraction
-            bias = quantise(linear.bias, Format(BIAS_BITS, bias_fraction))
-        self._prove_no_overflow(weight, bias, bias_shift)
-        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, bias))
+    def _pack(self, linear: Linear, form: Format, fraction: int, term_shift: int, key: object) -> tuple[int, int, int]:
+        """Packs weights, each output as fine as its own largest weight allows; first beat, beats, shift of biases."""
+        outputs = linear.weight.shape[0]
+        values = np.zeros(outputs) if linear.bias is None else linear.bias
+        bias_form = Format(BIAS_BITS - OUTPUT_SHIFT_BITS, 0)
+        bias_fraction = min(fraction, fraction_for(float(np.abs(values).max(initial=0.0)), bias_form.bits))
+        bias = quantise(values, Format(bias_form.bits, bias_fraction))
+        bias_shift = fraction - bias_fraction
+        finer = finer_outputs(linear.weight, form, (1 << OUTPUT_SHIFT_BITS) - 1)
+        # A finer output also shifts its bias further up, and its sum further down: both have to stay in their widths.
+        room = self.design.accumulator_bits - 2
+        magnitudes = np.ceil(np.log2(np.maximum(np.abs(bias), 1)) + 1).astype(np.int64)
+        finer = np.clip(np.minimum(finer, room - np.maximum(magnitudes + bias_shift, term_shift)), 0, None)
+        weight = quantise(linear.weight * 2.0 ** finer[:, None], form)
+        self._prove_no_overflow(weight, bias << (bias_shift + finer))
+        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, (bias << OUTPUT_SHIFT_BITS) | finer))
         return first, beats, bias_shift
 
     def _keep(self, key: object, pack: Callable[[], Bytes]) -> tuple[int, int]:
@@ -370,11 +376,9 @@ class Builder:
             self._packed[key] = place
         return place
 
-    def _prove_no_overflow(self, weight: Integers, bias: Integers | None, bias_shift: int) -> None:
+    def _prove_no_overflow(self, weight: Integers, bias: Integers) -> None:
         """The largest sum that any input can give must fit the accumulator, bias included."""
-        largest = np.abs(weight).sum(axis=1) << (self.design.knobs.activation_bits - 1)
-        if bias is not None:
-            largest = largest + (np.abs(bias) << bias_shift)
+        largest = (np.abs(weight).sum(axis=1) << (self.design.knobs.activation_bits - 1)) + np.abs(bias)
         limit = 1 << (self.design.accumulator_bits - 1)
         if largest.max(initial=0) >= limit:
             raise ProgramError(

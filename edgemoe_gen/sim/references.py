@@ -65,11 +65,11 @@ def product_bound(design: Design, out: Format, added: bool = False) -> float:
 
 
 def bias_bound(bias: Values | None, accumulator_fraction: int) -> float:
-    """Error of a bias: half a step of 32 bits that hold the largest of them, or of the accumulator's binary point."""
+    """Error of a bias: half a step of 28 bits that hold the largest of them, or of the accumulator's binary point."""
     if bias is None:
         return 0.0
-    # 32 bits keep at least 30 below the highest bit of the largest bias.
-    return max(2.0 ** -(accumulator_fraction + 1), float(np.abs(bias).max(initial=0.0)) * 2.0**-30)
+    # 28 bits keep at least 26 below the highest bit of the largest bias.
+    return max(2.0 ** -(accumulator_fraction + 1), float(np.abs(bias).max(initial=0.0)) * 2.0**-26)
 
 
 def layer_norm(x: Values, eps: float) -> Values:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.numerics.fixed import quantise
+from edgemoe_gen.numerics.fixed import Format, finer_outputs, quantise
 from edgemoe_gen.numerics.formats import HEADROOM, IMAGE_BITS, choose_formats, observe_ranges
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
 from tests.sim.engines import Case, random_case
@@ -54,9 +54,18 @@ def test_errors_of_the_table_are_those_of_rounding(case: Case) -> None:
     coarse = choose_formats(case.network, case.seen, 12, 8)
     fine = choose_formats(case.network, case.seen, 18, 16)
     for row in coarse.rows():
-        lost = 2.0 ** (fine[row.name].fraction - row.form.fraction)
+        # Each output's weights use their whole width, whatever the layer's format.
+        lost = 2.0 ** (8 if row.kind == "weight" else fine[row.name].fraction - row.form.fraction)
         if lost > 1:
             assert row.error == pytest.approx(fine.table[row.name].error * lost, rel=0.35)
+
+
+def test_each_output_is_as_fine_as_its_own_largest_weight_allows() -> None:
+    form = Format(8, 6)
+    weight = np.array([[1.9, -0.3], [0.4, 0.1], [0.0, 0.0], [-0.25, 0.0]])
+    finer = finer_outputs(weight, form, 5)
+    # 0.4 * 2^8 = 102 fits 127 and twice that does not; 0.25 * 2^8 = 64 fits and 128 would not; zeros take the most.
+    assert finer.tolist() == [0, 2, 5, 2]
 
 
 def test_widths_are_those_asked_for(case: Case) -> None:
