@@ -286,12 +286,12 @@ def _rules(design: Design) -> list[tuple[bool, str, str]]:
             k.in_parallel % narrow_per_beat != 0,
             f"in_parallel is {k.in_parallel}, but a memory word must take whole beats of an image: with ports of "
             f"{k.port_bits} bits in_parallel must be a multiple of {narrow_per_beat}",
-            "",
+            f"for example in_parallel={ceil_div(k.in_parallel, narrow_per_beat) * narrow_per_beat}",
         ),
         (
             k.port_bits > board.port_bits,
             f"port_bits is {k.port_bits}, but the {board.title}'s ports are {board.port_bits} bits wide",
-            "",
+            f"set port_bits to {board.port_bits} or less",
         ),
         (
             k.weight_ports > board.ports,
@@ -303,7 +303,7 @@ def _rules(design: Design) -> list[tuple[bool, str, str]]:
             f"activation_bits is {k.activation_bits} and weight_bits {k.weight_bits}, but a DSP48E2 multiplies "
             f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
             f"neither may exceed {DSP_OPERAND_BITS}",
-            "",
+            f"set both to {DSP_OPERAND_BITS} or less",
         ),
         (
             design.accumulator_bits > ACCUMULATOR_LIMIT,
@@ -321,23 +321,23 @@ def _rules(design: Design) -> list[tuple[bool, str, str]]:
             product_bits > 63,
             f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: rescaling a softmax sum of so many terms "
             f"needs {product_bits} bits, but 63 are there",
-            "",
+            "lower max_tokens or max_experts",
         ),
         (
             k.max_top_k > k.max_experts,
             f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",
-            "",
+            "lower max_top_k or raise max_experts",
         ),
         (
             k.max_query < k.max_dim,
             f"max_query is {k.max_query}, less than max_dim, which is {k.max_dim}: the query memory also holds the "
             "tokens gathered for an expert",
-            "",
+            f"raise max_query to {k.max_dim}",
         ),
         (
             k.max_hidden < k.max_experts and design.hidden_words * k.in_parallel < k.max_experts,
             f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
             "holds the router's logits",
-            "",
+            f"raise max_hidden to {k.max_experts} or lower max_experts",
         ),
     ]

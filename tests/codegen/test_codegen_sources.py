@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,8 @@ def test_the_compiler_has_nothing_to_warn_of(project: Path, source: str) -> None
 
 
 def test_the_layout_is_that_of_clang_format(project: Path) -> None:
-    program = shutil.which("clang-format")
+    beside_python = Path(sys.executable).with_name("clang-format")
+    program = str(beside_python) if beside_python.is_file() else shutil.which("clang-format")
     if program is None:
         pytest.skip("clang-format is not installed")
     files = sorted(str(path) for path in project.rglob("*") if path.suffix in (".h", ".cpp"))

@@ -35,6 +35,8 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
 UNSOUND: dict[str, tuple[dict[str, int], str]] = {
     "output tile": ({"OUT_PARALLEL": 24}, "whole memory words"),
     "image beat": ({"IN_PARALLEL": 4, "OUT_PARALLEL": 16}, "whole beats of an image"),
+    "port width": ({"BEAT_BITS": 256}, "are narrower"),
+    "ports": ({"WEIGHT_PORTS": 7}, "fewer ports"),
     "operands": ({"OPERAND_BITS": 19}, "narrow operand"),
     "accumulator": ({"ACC_BITS": 49}, "the accumulator"),
     "variance": ({"VARIANCE_BITS": 65}, "variance needs more bits"),
