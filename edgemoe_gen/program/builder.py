@@ -37,7 +37,7 @@ class Builder:
         self._weight_beats = 0
         self._packed: dict[object, tuple[int, int]] = {}
         self._constants: list[Bytes] = []
-        self._constant_beats = 0
+        self._kept_constants: dict[object, int] = {}
 
     # What the program consists of
 
@@ -64,14 +64,19 @@ class Builder:
 
     # Operations
 
-    def load_constant(self, values: Floats, destination: Place) -> None:
-        """Loads a matrix [tokens, columns] that belongs to the program, as fine as the residual."""
+    def load_constant(self, values: Floats, destination: Place, key: object = None) -> None:
+        """Loads a matrix [tokens, columns] that belongs to the program, as fine as the residual.
+
+        `key` names it, so that a later frame loads the same one.
+        """
         bits = self.design.knobs.activation_bits + self.design.knobs.residual_tail_bits
         form = Format(bits, fraction_for(float(np.abs(values).max(initial=0.0)), bits))
-        beats = pack_words(self.design, quantise(values, form), 32)
-        self._constants.append(beats)
-        self._load(destination, values.shape[0], self._constant_beats, form, bit("CONSTANT") | bit("WIDE"))
-        self._constant_beats += beats.shape[0]
+        first = self._kept_constants.get(key) if key is not None else None
+        if first is None:
+            first = sum(beats.shape[0] for beats in self._constants)
+            self._constants.append(pack_words(self.design, quantise(values, form), 32))
+            self._kept_constants[key] = first
+        self._load(destination, values.shape[0], first, form, bit("CONSTANT") | bit("WIDE"))
 
     def load_image(self, tokens: int, destination: Place, form: Format, wide: bool = False) -> int:
         """Loads the next [tokens, columns] values of the image buffer; returns the first beat that they come from."""

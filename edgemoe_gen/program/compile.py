@@ -225,8 +225,7 @@ class _Frame:
         return columns
 
     def _embed(self) -> tuple[ImageSlice, ...]:
-        # Constants are frame-independent, but a frame that shared another's load would have to follow it.
-        self.b.load_constant(self.network.position, self.residual)
+        self.b.load_constant(self.network.position, self.residual, "position")
         image = []
         weight = self.network.patch.weight
         for start, stop in slices(weight.shape[1], self._hidden_columns(), self.design.knobs.out_parallel):
