@@ -23,7 +23,7 @@ from edgemoe_gen.estimate import Resources, check_fits, estimate_resources
 from edgemoe_gen.files import check_writable, write_whole
 from edgemoe_gen.inspection import Inspection
 from edgemoe_gen.inspection import inspect as inspect_checkpoint
-from edgemoe_gen.model import ModelSpec, SpecOptions, read_spec_file
+from edgemoe_gen.model import ModelSpec, SpecOptions
 from edgemoe_gen.pictures import check_labels, find_pictures, open_picture
 from edgemoe_gen.pipeline import BuildResult, StageResult
 from edgemoe_gen.pipeline import build as run_stages
@@ -42,6 +42,7 @@ from edgemoe_gen.project import (
     open_pictures,
     open_project,
     open_tasks,
+    with_spec,
 )
 from edgemoe_gen.running import BACKENDS, RunResult, read_routes, run_csim, run_float, write_dump, write_picture
 from edgemoe_gen.sim.engine import Engine
@@ -127,7 +128,7 @@ def init(
         raise ConfigError(f"{target} exists already", "add --force to replace it")
     check_writable(target)
     said = _said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names)
-    said = _with_spec(said, spec)
+    said = with_spec(said, None if spec is None else Path(spec))
     model = open_model(said)
     open_tasks(said, model.spec)
     check_labels(said.labels, find_pictures(said.images or ()))
@@ -334,10 +335,6 @@ def boards(name: str | None = None) -> tuple[Board, ...]:
 
 def _project(said: Config, spec: PathText | None, config: PathText | None) -> Project:
     return open_project(said, None if spec is None else Path(spec), None if config is None else Path(config))
-
-
-def _with_spec(said: Config, spec: PathText | None) -> Config:
-    return said if spec is None else replace(said, model=said.model.over(read_spec_file(Path(spec))))
 
 
 def _said(

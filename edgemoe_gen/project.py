@@ -76,8 +76,7 @@ def open_project(said: Config, spec: Path | None = None, config: Path | None = N
     Raises:
         ConfigError, SpecError, KnobError: a file is malformed.
     """
-    if spec is not None:
-        said = replace(said, model=said.model.over(read_spec_file(spec)))
+    said = with_spec(said, spec)
     path = config or Path(FILE_NAME)
     if config is None and not path.is_file():
         return Project(said)
@@ -85,6 +84,11 @@ def open_project(said: Config, spec: Path | None = None, config: Path | None = N
     if config is None and _differ(said.checkpoint, base.checkpoint):
         return Project(said, (f"{path} is about {base.checkpoint}: not used",))
     return Project(said.over(base))
+
+
+def with_spec(said: Config, spec: Path | None) -> Config:
+    """What is said, over a spec file (None: there is none)."""
+    return said if spec is None else replace(said, model=said.model.over(read_spec_file(spec)))
 
 
 def _differ(a: Path | None, b: Path | None) -> bool:

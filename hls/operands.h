@@ -9,11 +9,10 @@
 namespace edgemoe {
 
 // Rate: one beat of every port an iteration, II = 1; out_tiles x (bias beats + in_words x OPERAND_PARTS) iterations.
-// Each output tile comes as its biases, where the layer has them, followed by its weights, one part a cycle.
+// Each output tile comes as its biases followed by its weights, one part a cycle.
 inline void weights_from_memory(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS], fifo<part_t> &operands,
                                 fifo<biases_t> &biases) {
-  const int bias_beats = (op.flags & FLAG_BIAS) != 0 ? BIAS_BEATS : 0;
-  const int span = bias_beats + op.in_words * OPERAND_PARTS;
+  const int span = BIAS_BEATS + op.in_words * OPERAND_PARTS;
   const int iterations = op.out_tiles * span;
   biases_t bias;
   int step = 0;
@@ -29,7 +28,7 @@ weight_beats:
 #pragma HLS UNROLL
       beats[port] = weights[port].read();
     }
-    if (step < bias_beats) {
+    if (step < BIAS_BEATS) {
     bias_lanes:
       for (int lane = 0; lane < BIASES_PER_STEP; ++lane) {
 #pragma HLS UNROLL
@@ -39,7 +38,7 @@ weight_beats:
         }
       }
       // A queue without tokens still brings its weights, but nobody asks for its biases.
-      if (step == bias_beats - 1 && op.tokens > 0) biases.write(bias);
+      if (step == BIAS_BEATS - 1 && op.tokens > 0) biases.write(bias);
     } else {
       part_t part;
     part_lanes:

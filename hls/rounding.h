@@ -15,7 +15,7 @@ using results_t = vec<fine_t, OUT_PARALLEL>;
 inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t scale) {
 #pragma HLS INLINE
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
-  const bool biased = (op.flags & FLAG_BIAS) != 0;
+  const bool biased = op.operand == OPERAND_WEIGHTS;
   const int finer = biased ? static_cast<int>(bias & ((1 << OUTPUT_SHIFT_BITS) - 1)) : 0;
   const acc_t offset = static_cast<acc_t>(bias >> OUTPUT_SHIFT_BITS);
   const acc_t total = sum + (biased ? shift_left<ACC_BITS>(offset, op.bias_shift + finer) : acc_t(0));
@@ -39,7 +39,7 @@ inline void round_sums(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> 
   static act_t running_maximum[MAX_ROWS];
   static exp_sum_t running_sum[MAX_ROWS];
   const bool scores = op.operand == OPERAND_KEYS;
-  const bool biased = (op.flags & FLAG_BIAS) != 0;
+  const bool biased = op.operand == OPERAND_WEIGHTS;
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
   const int padded = op.blocks * TOKENS_PARALLEL;
   const int iterations = op.out_tiles * padded;

@@ -14,12 +14,12 @@ from edgemoe_gen.design.design import (
     DSP_OPERAND_BITS,
     MEAN_FRACTION,
     MIN_ROWS,
-    OUTPUT_SHIFT_BITS,
     TERM_BITS,
     Design,
 )
 from edgemoe_gen.design.knobs import knob_fields, meaning
 from edgemoe_gen.numerics import tables
+from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program import descriptor
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}

@@ -21,7 +21,6 @@ from edgemoe_gen.resources import resource_folder
 
 TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
 BIAS_BITS = 32
-OUTPUT_SHIFT_BITS = 4  # of them, for the power-of-two scale of the output (numerics/formats.py: FINEST_OUTPUT)
 MEAN_FRACTION = 8
 MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles at the earliest
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2

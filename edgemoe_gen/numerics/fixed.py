@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Bits beside a bias in DDR that say how much finer its output's weights are than their layer's format.
+OUTPUT_SHIFT_BITS = 4
+FINEST_OUTPUT = (1 << OUTPUT_SHIFT_BITS) - 1
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
 

@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.model import Model, Reference
-from edgemoe_gen.numerics.fixed import Format, dequantise, finer_outputs, fraction_for, quantise
+from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Format, dequantise, finer_outputs, fraction_for, quantise
 from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork, equalise, lower
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
 
 IMAGE_BITS = 16  # of an input value in DDR
 # Headroom over what calibration saw: other images may reach further, and a saturated value costs more than a lost bit.
 HEADROOM = 1.25
-# An output's weights have at most so many fractional bits more than its layer's format.
-FINEST_OUTPUT = 15
 # Values kept of each observed tensor, to measure its rounding error on.
 SAMPLES = 65536
 
@@ -171,8 +169,8 @@ def choose_formats(
         kind: str,
         bits: int,
         largest: float,
-        headroom: float,
-        samples: NDArray[np.floating],
+        samples: Callable[[Format], NDArray[np.floating]],
+        headroom: float = 1.0,
         most: int | None = None,
     ) -> None:
         chosen = name in pins
@@ -183,23 +181,24 @@ def choose_formats(
                 f"pin it to {most} or fewer",
             )
         form = Format(bits, fraction)
-        rows[name] = TensorFormat(name, kind, form, largest, _relative_error(samples, form), chosen)
+        rows[name] = TensorFormat(name, kind, form, largest, _relative_error(samples(form), form), chosen)
 
     def activation(name: str, most: int | None = None, shifts: NDArray[np.int64] | None = None) -> None:
         observation = seen[name] if shifts is None else seen[name].scaled(np.exp2(-shifts.astype(np.float64)))
-        add(name, "activation", activation_bits, observation.largest, HEADROOM, observation.samples, most)
+        add(name, "activation", activation_bits, observation.largest, lambda _: observation.samples, HEADROOM, most)
 
     def weight(name: str, linear: Linear) -> None:
-        largest = float(np.abs(linear.weight).max(initial=0.0))
-        form = Format(weight_bits, pins.get(name, fraction_for(largest, weight_bits)))
-        # Each output is as fine as its own largest weight allows, so the error is that of the weights scaled so.
-        scales = np.exp2(finer_outputs(linear.weight, form, FINEST_OUTPUT).astype(np.float64))
-        flat = (linear.weight * scales[:, None]).reshape(-1)
-        add(name, "weight", weight_bits, largest, 1.0, flat[:: max(1, flat.size // SAMPLES)])
+        def samples(form: Format) -> NDArray[np.floating]:
+            # Each output is as fine as its own largest weight allows, so the error is that of the weights scaled so.
+            scales = np.exp2(finer_outputs(linear.weight, form, FINEST_OUTPUT).astype(np.float64))
+            flat = (linear.weight * scales[:, None]).reshape(-1)
+            return flat[:: max(1, flat.size // SAMPLES)]
+
+        add(name, "weight", weight_bits, float(np.abs(linear.weight).max(initial=0.0)), samples)
 
     # An input is known to lie within what the picture's normalisation allows, so it gets no headroom.
     image = seen["image"]
-    add("image", "activation", min(IMAGE_BITS, activation_bits), image.largest, 1.0, image.samples)
+    add("image", "activation", min(IMAGE_BITS, activation_bits), image.largest, lambda _: image.samples)
     weight("patch", network.patch)
     activation("embed")
     for block in network.blocks:

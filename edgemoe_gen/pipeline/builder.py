@@ -36,7 +36,7 @@ from edgemoe_gen.project import (
 from edgemoe_gen.report.document import make_document
 from edgemoe_gen.report.html import write_report
 from edgemoe_gen.resources import PACKAGE
-from edgemoe_gen.sim.compiler import Build, compiled
+from edgemoe_gen.sim.compiler import Build, compile_library, compiled
 from edgemoe_gen.sim.engine import Engine
 
 STOPPED_BEFORE = "hls"
@@ -172,12 +172,12 @@ class _Work:
 
     def compile(self, _: Path) -> str:
         self.progress("compiling the engine", 0, 1)
-        Engine.compile(self.design)
+        compile_library(self.sources)
         self.progress("compiling the engine", 1, 1)
         return "simulation library in the cache"
 
     def simulate(self, folder: Path) -> str:
-        engine = Engine.compile(self.design)
+        engine = Engine(self.design, compile_library(self.sources))
         kernels = check_kernels(
             engine, self.model, self.numerics, self.pictures[0].values, self.tasks[0], folder / "csim", self.progress
         )

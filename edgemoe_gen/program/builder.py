@@ -14,10 +14,19 @@ import numpy as np
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import BIAS_BITS, MIN_ROWS, OUTPUT_SHIFT_BITS, TERM_BITS
+from edgemoe_gen.design.design import BIAS_BITS, MIN_ROWS, TERM_BITS
 from edgemoe_gen.errors import CapacityError, ProgramError
 from edgemoe_gen.numerics import tables
-from edgemoe_gen.numerics.fixed import Floats, Format, Integers, finer_outputs, fraction_for, quantise
+from edgemoe_gen.numerics.fixed import (
+    FINEST_OUTPUT,
+    OUTPUT_SHIFT_BITS,
+    Floats,
+    Format,
+    Integers,
+    finer_outputs,
+    fraction_for,
+    quantise,
+)
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.program.descriptor import Operation, bit, number, operand_number, path_number
 from edgemoe_gen.program.pack import Bytes, pack_linear, pack_shifts, pack_words
@@ -229,8 +238,7 @@ class Builder:
             Operation(
                 kind=number("PRODUCT"),
                 path=path_number(source.memory, destination.memory),
-                flags=bit("BIAS")
-                | (bit("GELU") if gelu else 0)
+                flags=(bit("GELU") if gelu else 0)
                 | (bit("ACCUMULATE") if accumulate else 0)
                 | (bit("SCATTER") | bit("SCALE") if scatter else 0),
                 operand=operand_number("WEIGHTS"),
@@ -359,7 +367,7 @@ class Builder:
         bias_fraction = min(fraction, fraction_for(float(np.abs(values).max(initial=0.0)), bias_form.bits))
         bias = quantise(values, Format(bias_form.bits, bias_fraction))
         bias_shift = fraction - bias_fraction
-        finer = finer_outputs(linear.weight, form, (1 << OUTPUT_SHIFT_BITS) - 1)
+        finer = finer_outputs(linear.weight, form, FINEST_OUTPUT)
         # A finer output also shifts its bias further up, and its sum further down: both have to stay in their widths.
         room = self.design.accumulator_bits - 2
         magnitudes = np.ceil(np.log2(np.maximum(np.abs(bias), 1)) + 1).astype(np.int64)

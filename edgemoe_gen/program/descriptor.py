@@ -18,12 +18,11 @@ KINDS = {
     "END": "the end of the program; made by the engine itself",
 }
 OPERANDS = {
-    "WEIGHTS": "from DDR",
+    "WEIGHTS": "from DDR, every output tile preceded by its biases",
     "KEYS": "key memory: the product is a matrix of attention scores",
     "VALUES": "value memory: the first operand is a softmax of scores",
 }
 FLAGS = {
-    "BIAS": "every output tile begins with its biases",
     "ACCUMULATE": "add to the destination instead of replacing it",
     "SCATTER": "rows go to the tokens of the expert's queue",
     "SCALE": "rows are scaled: by the softmax sum, or by the expert's score",
