@@ -59,6 +59,8 @@ inline act_t to_act(fine_t value) {
 template <int REST_BITS, int VALUE_BITS, typename T, int ENTRIES>
 inline sint<VALUE_BITS> interpolate(const T (&table)[ENTRIES], sint<32> position) {
 #pragma HLS INLINE
+// Many lanes look up at once: a ROM with as many ports (UG1399, pragma HLS bind_storage).
+#pragma HLS BIND_STORAGE variable = table type = rom_np impl = lutram
   constexpr int STEP_BITS = VALUE_BITS + REST_BITS + 2;
   const int index = static_cast<int>(position >> REST_BITS);
   const sint<REST_BITS + 1> rest = static_cast<sint<REST_BITS + 1>>(position & ((1 << REST_BITS) - 1));

@@ -15,7 +15,7 @@ namespace edgemoe {
 // meanwhile.
 inline void multiply(const operation_t op, fifo<part_t> &operands, fifo<tile_t> &tiles, fifo<sums_t> &sums) {
   if (op.kind != KIND_PRODUCT) return;
-  static operand_t buffer[2][MAX_IN_WORDS][OPERAND_PARTS][PART_VALUES];
+  operand_t buffer[2][MAX_IN_WORDS][OPERAND_PARTS][PART_VALUES];
 #pragma HLS ARRAY_PARTITION variable = buffer complete dim = 3
 #pragma HLS ARRAY_RESHAPE variable = buffer complete dim = 4
   const int fill_steps = op.in_words * OPERAND_PARTS;

@@ -70,7 +70,7 @@ measure_words:
 inline void apply_moments(const operation_t op, fifo<fine_word_t> &measured, fifo<moments_t> &token_moments,
                           fifo<feature_shifts_t> &feature_shifts, fifo<fine_word_t> &results) {
   if (op.kind == KIND_PRODUCT) return;
-  static feature_shifts_t shifts[DIM_WORDS];
+  feature_shifts_t shifts[DIM_WORDS];
 #pragma HLS AGGREGATE variable = shifts
   const bool layer_norm = op.kind == KIND_NORMALISE;
   const int shift_words = layer_norm ? op.in_words : 0;
@@ -92,7 +92,7 @@ apply_words:
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     const fine_word_t values = measured.read();
     if (layer_norm && word == 0) token = token_moments.read();
-    const feature_shifts_t feature = shifts[layer_norm ? word : 0];
+    const feature_shifts_t feature = layer_norm ? shifts[word] : feature_shifts_t{};
     fine_word_t result;
   apply_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {

@@ -15,6 +15,7 @@ inline void weights_from_memory(const operation_t op, fifo<beat_t> (&weights)[WE
   const int span = BIAS_BEATS + op.in_words * OPERAND_PARTS;
   const int iterations = op.out_tiles * span;
   biases_t bias;
+#pragma HLS ARRAY_PARTITION variable = bias.lane complete
   int step = 0;
 
 weight_beats:
@@ -55,7 +56,7 @@ weight_beats:
 // Rate: one row of a tile in and one part of the tile before out an iteration, II = 1;
 // (out_tiles x in_words + 1) x max(OUT_PARALLEL, OPERAND_PARTS) iterations.
 // Keys are transposed on the way: a tile is always [in][out], and a key is a column of it, a value a row.
-inline void operands_from_cache(const operation_t op, const memory_row_t *cache, fifo<part_t> &operands) {
+inline void operands_from_cache(const operation_t op, const memory_row_t cache[MEMORY_DEPTH], fifo<part_t> &operands) {
   const bool keys = op.operand == OPERAND_KEYS;
   const int tiles = op.out_tiles * op.in_words;
   const int iterations = (tiles + 1) * CACHE_STEPS;
@@ -159,8 +160,9 @@ shift_words:
   }
 }
 
-inline void load_operands(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS], const memory_row_t *cache,
-                          fifo<part_t> &operands, fifo<biases_t> &biases, fifo<feature_shifts_t> &feature_shifts) {
+inline void load_operands(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS],
+                          const memory_row_t cache[MEMORY_DEPTH], fifo<part_t> &operands, fifo<biases_t> &biases,
+                          fifo<feature_shifts_t> &feature_shifts) {
   if (op.kind == KIND_NORMALISE) {
     shifts_from_memory(op, weights, feature_shifts);
   } else if (op.kind == KIND_PRODUCT) {

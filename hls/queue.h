@@ -29,6 +29,7 @@ inline void dispatch(const operation_t op, const route_t queue[MAX_ROUTES], cons
   const int padded = op.blocks * TOKENS_PARALLEL;
   const int iterations = tiles * padded;
   vec<act_t, TOKENS_PARALLEL> block_maxima;
+#pragma HLS ARRAY_PARTITION variable = block_maxima.lane complete
   int row = 0;
   int lane = 0;
 

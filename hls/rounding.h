@@ -36,8 +36,8 @@ inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t s
 inline void round_sums(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> &biases, fifo<row_scale_t> &scales,
                        row_t rows[MAX_ROWS], fifo<results_t> &results) {
   if (op.kind != KIND_PRODUCT) return;
-  static act_t running_maximum[MAX_ROWS];
-  static exp_sum_t running_sum[MAX_ROWS];
+  act_t running_maximum[MAX_ROWS];
+  exp_sum_t running_sum[MAX_ROWS];
   const bool scores = op.operand == OPERAND_KEYS;
   const bool biased = op.operand == OPERAND_WEIGHTS;
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
@@ -45,6 +45,7 @@ inline void round_sums(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> 
   const int iterations = op.out_tiles * padded;
   biases_t bias;
   sums_t block_sums;
+#pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
   row_scale_t scale;
   int tile = 0;
   int row = 0;

@@ -20,7 +20,7 @@ struct choice_t {
 // Rate: one word of logits an iteration, II = 4 (the next search needs the last one's result);
 // tokens x (top_k + 1) x in_words iterations: top_k searches for the largest logit left, and one pass for the sum.
 // Equal logits: the lower expert number wins.
-inline void choose_experts(const operation_t op, const memory_row_t *logits, fifo<choice_t> &choices) {
+inline void choose_experts(const operation_t op, const memory_row_t logits[HIDDEN_DEPTH], fifo<choice_t> &choices) {
   const int iterations = op.tokens * (op.top_k + 1) * op.in_words;
   const bool chosen_only = (op.flags & FLAG_SOFTMAX_AFTER_TOP_K) != 0;
   choice_t choice;
@@ -144,7 +144,7 @@ sort_routes:
   }
 }
 
-inline void route_tokens(const operation_t op, const memory_row_t *logits, queue_t &queue) {
+inline void route_tokens(const operation_t op, const memory_row_t logits[HIDDEN_DEPTH], queue_t &queue) {
 #pragma HLS DATAFLOW
   fifo<choice_t> choices("choices");
   fifo<route_t> routes("routes");

@@ -12,7 +12,8 @@ namespace edgemoe {
 // Rate: one word an iteration, II = 1; products: out_tiles x padded rows x OUT_WORDS iterations, otherwise
 // tokens x in_words. Residual additions read, add and write one place of the memory, with saturation.
 inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
-                            fifo<place_t> &destinations, memory_row_t *memory, tail_row_t *memory_tail) {
+                            fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
+                            tail_row_t memory_tail[RESIDUAL_DEPTH]) {
   const bool product = op.kind == KIND_PRODUCT;
   const bool accumulate = product && (op.flags & FLAG_ACCUMULATE) != 0;
   const bool scatter = product && (op.flags & FLAG_SCATTER) != 0;
@@ -21,6 +22,7 @@ inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo
   const int rows = product ? op.blocks * TOKENS_PARALLEL : op.tokens;
   const int iterations = (product ? op.out_tiles : 1) * rows * inner;
   results_t result = {};
+#pragma HLS ARRAY_PARTITION variable = result.lane complete
   place_t place;
   place.block = 0;
   place.lane = 0;
@@ -90,6 +92,7 @@ store_words:
 inline void words_to_output(const operation_t op, fifo<fine_word_t> &words, fifo<beat_t> &output) {
   const int iterations = op.tokens * op.in_words * WIDE_BEATS_PER_WORD;
   fine_word_t word;
+#pragma HLS ARRAY_PARTITION variable = word.lane complete
   int step = 0;
 
 output_beats:
@@ -109,8 +112,8 @@ output_beats:
 }
 
 inline void store_results(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
-                          fifo<place_t> &destinations, memory_row_t *memory, tail_row_t *memory_tail,
-                          fifo<beat_t> &output) {
+                          fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
+                          tail_row_t memory_tail[RESIDUAL_DEPTH], fifo<beat_t> &output) {
   if (op.kind == KIND_STORE) {
     words_to_output(op, words, output);
   } else {

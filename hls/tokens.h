@@ -10,7 +10,7 @@ namespace edgemoe {
 
 // Rate: one tile (TOKENS_PARALLEL x IN_PARALLEL values) an iteration, II = 1; out_tiles x blocks x in_words iterations.
 // For attention times values the memory holds scores: they become exp(score - row maximum) on the way.
-inline void tiles_for_product(const operation_t op, const memory_row_t *source,
+inline void tiles_for_product(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
                               fifo<vec<act_t, TOKENS_PARALLEL>> &maxima, fifo<tile_t> &tiles) {
   const bool softmax = op.operand == OPERAND_VALUES;
   const int iterations = op.out_tiles * op.blocks * op.in_words;
@@ -58,8 +58,9 @@ product_tiles:
 
 // Rate: one word a token an iteration, II = 1; tokens x in_words iterations.
 // Reads token after token: in memory order, or from where a queue says (the patch reordering of the experts).
-inline void words_from_memory(const operation_t op, const memory_row_t *source, const tail_row_t *source_tail,
-                              fifo<place_t> &sources, fifo<fine_word_t> &words) {
+inline void words_from_memory(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
+                              const tail_row_t source_tail[RESIDUAL_DEPTH], fifo<place_t> &sources,
+                              fifo<fine_word_t> &words) {
   const bool gather = op.kind == KIND_GATHER;
   const bool tailed = TAIL_BITS > 0 && is_from_residual(op);
   const int iterations = op.tokens * op.in_words;
@@ -117,9 +118,9 @@ input_beats:
   }
 }
 
-inline void load_tokens(const operation_t op, const memory_row_t *source, const tail_row_t *source_tail,
-                        fifo<beat_t> &input, fifo<place_t> &sources, fifo<vec<act_t, TOKENS_PARALLEL>> &maxima,
-                        fifo<tile_t> &tiles, fifo<fine_word_t> &words) {
+inline void load_tokens(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
+                        const tail_row_t source_tail[RESIDUAL_DEPTH], fifo<beat_t> &input, fifo<place_t> &sources,
+                        fifo<vec<act_t, TOKENS_PARALLEL>> &maxima, fifo<tile_t> &tiles, fifo<fine_word_t> &words) {
   if (op.kind == KIND_PRODUCT) {
     tiles_for_product(op, source, maxima, tiles);
   } else if (op.kind == KIND_LOAD) {

@@ -112,6 +112,12 @@ using biases_t = vec<bias_t, OUT_PARALLEL>;
 using memory_row_t = word_t[TOKENS_PARALLEL];
 using tail_row_t = vec<tail_t, IN_PARALLEL>[TOKENS_PARALLEL];
 
+// One instance of an operation's hardware serves memories of several depths: its ports count to the deepest. Synthesis
+// wants the size of every array parameter (UG1399, "Arrays on the Interface").
+constexpr int larger(int a, int b) { return a > b ? a : b; }
+constexpr int MEMORY_DEPTH =
+    larger(larger(RESIDUAL_DEPTH, NORMED_DEPTH), larger(QUERY_DEPTH, larger(HIDDEN_DEPTH, CACHE_DEPTH)));
+
 // What a product needs to know of a row: the largest score (softmax) and the factor for the result.
 struct row_scale_t {
   mantissa_t mantissa;  // MANTISSA_FRACTION fractional bits

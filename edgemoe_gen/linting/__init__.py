@@ -1,0 +1,44 @@
+"""Checks rendered HLS C++ against what Vitis HLS accepts, with libclang: no vendor tool and no compiler needed.
+
+`lint(sources)` takes what `codegen.render_sources` gives; `docs/lint.md` lists the rules, and what lint can't tell.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+from edgemoe_gen.errors import LintError
+from edgemoe_gen.linting.result import Finding, LintResult, Rule, refuse_findings
+from edgemoe_gen.linting.rules import RULES
+
+TOP = "edgemoe_engine"
+
+__all__ = ["RULES", "TOP", "Finding", "LintResult", "Rule", "libclang_missing", "lint", "refuse_findings"]
+
+
+def libclang_missing() -> str:
+    """Why libclang can't be used, or ""."""
+    try:
+        importlib.import_module("clang.cindex").Index.create()
+    except Exception as error:  # a missing package, or a library that does not load, in the loader's many ways
+        return f"{type(error).__name__}: {error}".split("\n")[0]
+    return ""
+
+
+def lint(sources: Mapping[str, str], top: str = TOP) -> LintResult:
+    """Checks the sources of a rendered project.
+
+    Args:
+        sources: path inside the project to text; only what stands below src/ matters.
+        top: name of the function that becomes hardware.
+
+    Raises:
+        LintError: libclang is not installed, or no source defines `top`.
+    """
+    reason = libclang_missing()
+    if reason:
+        raise LintError(f"lint needs libclang, which is not there ({reason})", 'pip install "edgemoe-gen[lint]"')
+    from edgemoe_gen.linting.check import check
+
+    return check(sources, top)

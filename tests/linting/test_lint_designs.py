@@ -1,0 +1,88 @@
+"""The rendered engine breaks no rule, whatever its knobs; and a fault put into it is found where it stands."""
+
+# ruff: noqa: E501  a fault is one row of a table
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from edgemoe_gen.boards import board_names, load_board
+from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.design import Knobs, make_design
+from edgemoe_gen.linting import LintResult, lint
+from tests.linting.lint_sources import places, rendered
+
+pytest.importorskip("clang.cindex")
+
+ODD: Mapping[str, dict[str, Any]] = {
+    "one port": {"weight_ports": 1, "tokens_parallel": 1, "out_parallel": 8, "in_parallel": 8},
+    "six ports": {"weight_ports": 6, "tokens_parallel": 3, "out_parallel": 24, "in_parallel": 8, "weight_bits": 12},
+    "no tails": {"residual_tail_bits": 0, "max_dim": 40, "max_query": 48, "in_parallel": 8, "out_parallel": 8},
+}
+SECONDS = 5.0  # what a lint of one design may take; it takes about 1 s
+
+
+@pytest.mark.parametrize("board", board_names())
+def test_the_default_design_of_a_board_breaks_no_rule(board: str) -> None:
+    start = time.process_time()
+    result = lint(render_sources(make_design(Knobs(), load_board(board))))
+    assert result.findings == ()
+    assert time.process_time() - start < SECONDS
+    assert result.pragmas > 150 and result.functions > 50 and result.loops > 50 and result.streams > 20
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_knobs_break_no_rule(name: str) -> None:
+    assert lint(render_sources(make_design(Knobs(**ODD[name]), load_board("zcu104")))).findings == ()
+
+
+def test_every_pragma_of_the_engine_is_seen() -> None:
+    written = sum(text.count("#pragma HLS") for name, text in rendered().items() if name.startswith("src/"))
+    assert lint(rendered()).pragmas == written
+
+
+# Rule, file, what is changed, to what, and a word of the finding. All stand in one set of sources, to be linted once.
+FAULTS = (
+    ("stream-depth", "src/engine.cpp", "#pragma HLS STREAM variable = scales depth = 64\n", "", "'scales'"),
+    ("dataflow-channel", "src/engine.cpp", "measure_tokens(op, words,", "measure_tokens(op, copies,", "'words'"),
+    ("dataflow-argument", "src/engine.cpp", "load_operands(op, weights, cache,", "load_operands(op, weights, source,", "'source'"),
+    ("array-size", "src/store.h", "memory_row_t memory[MEMORY_DEPTH]", "memory_row_t *memory", "'memory'"),
+    ("static-local", "src/multiply.h", "  operand_t buffer", "  static operand_t buffer", "'buffer'"),
+    ("shared-arrays", "src/engine.cpp", "#pragma HLS AGGREGATE variable = no_source_tail\n", "", "no_source_tail"),
+    ("pragma-variable", "src/operands.h", "variable = bias.lane", "variable = biass.lane", "'biass'"),
+    ("pragma-dimension", "src/multiply.h", "variable = buffer complete dim = 3", "variable = buffer complete dim = 5", "'buffer'"),
+    ("loop-bound", "src/normalise.h", "#pragma HLS LOOP_TRIPCOUNT max = DIM_WORDS\n", "", "apply_moments"),
+    ("exception", "src/route.h", "  const int entries =", "  if (op.tokens < 0) throw 1;\n  const int entries =", "fill_queues"),
+    ("interface-axi", "src/engine.cpp", "latency = 64", "", "'program'"),
+    ("dataflow-bundle", "src/engine.cpp", "bundle = gmem_weights_1", "bundle = gmem_weights_0", "fetch_weights, fetch_weights"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faulty() -> LintResult:
+    """The default design with all faults in it."""
+    files = dict(rendered())
+    for _, file, old, new, _ in FAULTS:
+        assert files[file].count(old) >= 1, f"{file} has no {old!r}"
+        files[file] = files[file].replace(old, new, 1)
+    return lint(files)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault[0] for fault in FAULTS])
+def test_a_fault_in_the_engine_is_found(faulty: LintResult, fault: tuple[str, ...]) -> None:
+    rule, file, *_, word = fault
+    assert any(found.rule == rule and found.file == file and word in found.message for found in faulty.findings)
+
+
+def test_a_fault_in_a_header_is_placed_there(faulty: LintResult) -> None:
+    line = rendered()["src/route.h"].split("  const int entries =")[0].count("\n") + 1
+    assert places(faulty, "exception") == [("src/route.h", line)]
+
+
+def test_only_sources_below_src_are_looked_at() -> None:
+    other = {**rendered(), "testbench/main.cpp": "int main() { throw 1; }", "src/notes.txt": "#pragma HLS NOTHING"}
+    assert lint(other).findings == ()
