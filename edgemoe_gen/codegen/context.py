@@ -21,6 +21,7 @@ from edgemoe_gen.design.knobs import knob_fields, meaning
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program import descriptor
+from edgemoe_gen.program.short import port_depths
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
 MEMORY_MEANINGS = {
@@ -37,10 +38,11 @@ INPUT_DEPTH = 64
 def context(design: Design) -> dict[str, Any]:
     """All names that templates use."""
     ports = list(range(design.knobs.weight_ports))
-    axi = [_axi_port("program", "program", "read")]
-    axi += [_axi_port(f"weights_{port}", f"weights_{port}", "read") for port in ports]
-    axi += [_axi_port("constants", "input", "read"), _axi_port("image", "input", "read")]
-    axi += [_axi_port("result", "result", "write")]
+    depths = port_depths(design)
+    axi = [_axi_port("program", "program", "read", depths["program"])]
+    axi += [_axi_port(f"weights_{port}", f"weights_{port}", "read", depths["weights"]) for port in ports]
+    axi += [_axi_port(name, "input", "read", depths[name]) for name in ("constants", "image")]
+    axi += [_axi_port("result", "result", "write", depths["result"])]
     return {
         "version": __version__,
         "board": design.board,
@@ -195,6 +197,10 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             ],
         ),
         (
+            "RTL co-simulation: beats that it copies through a port",
+            [(f"COSIM_{port.upper()}_BEATS", beats, "") for port, beats in port_depths(design).items()],
+        ),
+        (
             "Program",
             [
                 ("OPERATION_WORDS", descriptor.OPERATION_WORDS, "32-bit words of an operation, and of the header"),
@@ -268,12 +274,12 @@ def _path(source: str, destination: str) -> dict[str, str]:
     }
 
 
-def _axi_port(name: str, bundle: str, direction: str) -> dict[str, Any]:
+def _axi_port(name: str, bundle: str, direction: str, depth: int) -> dict[str, Any]:
     return {
         "name": name,
         "bundle": f"gmem_{bundle}",
         "direction": f"num_{direction}",
         "burst": direction,
         "outstanding": 16,
-        "depth": 1,
+        "depth": depth,
     }

@@ -25,6 +25,7 @@ from edgemoe_gen.numerics.formats import Formats, TensorFormat
 from edgemoe_gen.numerics.lower import equalise, lower
 from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
+from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.project import Numerics
 
 ESTIMATE = "estimate"
@@ -41,16 +42,24 @@ def write_network(
     program: Program, numerics: Numerics, spec: ModelSpec, image: NDArray[np.float32], folder: Path
 ) -> None:
     """`data/`: program, weights and image (one picture for every frame); numerics, and the cycles' estimate."""
-    data = folder / "data"
-    data.mkdir()
-    (data / "program.bin").write_bytes(program_bytes(program))
-    (data / "weights.bin").write_bytes(weight_bytes(program))
-    (data / "image.bin").write_bytes(pack_image(program, spec, [image] * len(program.frames)).tobytes())
+    _write_data(program, spec, image, folder / "data")
     _write_json(folder / "formats.json", format_facts(numerics.formats))
     np.savez(folder / "calibration.npz", **dict[str, Any](numerics.columns))
     estimate = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))
     estimate["cycles"] = cycle_facts(estimate_cycles(program), program, spec)
     _write_json(folder / "estimate.json", estimate)
+
+
+def write_cosim(design: Design, folder: Path) -> None:
+    """The short program for RTL co-simulation."""
+    _write_data(*compile_short(design), folder)
+
+
+def _write_data(program: Program, spec: ModelSpec, image: NDArray[np.float32], folder: Path) -> None:
+    folder.mkdir()
+    (folder / "program.bin").write_bytes(program_bytes(program))
+    (folder / "weights.bin").write_bytes(weight_bytes(program))
+    (folder / "image.bin").write_bytes(pack_image(program, spec, [image] * len(program.frames)).tobytes())
 
 
 def design_facts(design: Design) -> dict[str, Any]:

@@ -21,11 +21,13 @@ from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures import Picture, pixels
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.project import Numerics, Progress
 from edgemoe_gen.report.views import Quality, difference, metrics, truth_of, view
 from edgemoe_gen.sim.engine import Engine, run_frames
 
 EXPECTED = "expected.bin"  # what the rendered testbench compares the first picture's result with
+COSIM = "cosim"  # folder of the short program beside the network's
 IMAGE_BYTES, RESULT_BYTES = 2, 4  # of one value in DDR
 
 
@@ -38,7 +40,7 @@ def simulate(
     folder: Path,
     progress: Progress,
 ) -> str:
-    """Runs everything; writes the folder `csim` and `expected.bin` into `folder`; returns a few words on it."""
+    """Runs everything; writes `csim` and `accelerator/data/expected.bin` into `folder`; returns a few words on it."""
     reference = Reference(model)
     design, network, formats = engine.design, numerics.network, numerics.formats
     lean = compile_network(design, model, network, formats, tasks)
@@ -46,7 +48,7 @@ def simulate(
     run = engine.run_program(lean, pack_image(lean, model.spec, [pictures[0].values] * len(tasks)))
     seconds = (time.perf_counter() - start) / len(tasks)
     traffic = run.traffic
-    (folder / EXPECTED).write_bytes(run.result.tobytes())
+    (folder / "accelerator/data" / EXPECTED).write_bytes(run.result.tobytes())
     folder = folder / "csim"
     folder.mkdir(exist_ok=True)
     tapped = compile_network(design, model, network, formats, tasks, taps=True)
@@ -86,6 +88,13 @@ def simulate(
     }
     (folder / "comparison.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
     return f"{len(pictures)} picture{'s' * (len(pictures) > 1)} × {len(tasks)} task{'s' * (len(tasks) > 1)}"
+
+
+def simulate_short(engine: Engine, folder: Path) -> None:
+    """Runs the short program; writes what RTL co-simulation must give, `accelerator/data/cosim/expected.bin`."""
+    program, spec, image = compile_short(engine.design)
+    run = engine.run_program(program, pack_image(program, spec, [image]))
+    (folder / "accelerator/data" / COSIM / EXPECTED).write_bytes(run.result.tobytes())
 
 
 def needed_bytes(program: Program, network: LoweredNetwork) -> dict[str, float]:
