@@ -28,9 +28,11 @@ class Board:
         lut, ff, bram36, uram, dsp: what the device has.
         ddr_gb_per_s: peak rate of the memory behind the ports.
         ddr_efficiency: share of the peak that long bursts reach.
-        ports: AXI ports from logic to memory.
+        memory_ports: the processing system's AXI ports from logic to memory, in the order in which weight ports take
+            them: those that share a port of the memory controller come last.
         port_bits: widest data path of one port.
         clock_mhz: clock that a design asks for by default.
+        pynq_image: system that the overlay runs on.
         source: where the facts come from.
     """
 
@@ -45,10 +47,16 @@ class Board:
     dsp: int
     ddr_gb_per_s: float
     ddr_efficiency: float
-    ports: int
+    memory_ports: tuple[str, ...]
     port_bits: int
     clock_mhz: float
+    pynq_image: str = ""
     source: str = ""
+
+    @property
+    def ports(self) -> int:
+        """Number of AXI ports from logic to memory."""
+        return len(self.memory_ports)
 
 
 def board_names() -> list[str]:
@@ -75,6 +83,10 @@ def load_board(name: str) -> Board:
     return _board(path, table)
 
 
+# What a Zynq UltraScale+ processing system offers to logic (UG1085, table "PS-PL AXI interfaces").
+MEMORY_PORTS = ("HP0", "HP1", "HP2", "HP3", "HPC0", "HPC1")
+
+
 def _board(path: Path, table: dict[str, Any]) -> Board:
     kinds: dict[str, type] = {"str": str, "int": int, "float": float}
     values: dict[str, Any] = {"name": path.stem}
@@ -87,6 +99,9 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
             if key not in values and field.default is MISSING:
                 raise BoardError(f"{path.name}: key '{key}' is missing", "compare with the board files that ship")
             continue
+        if key == "memory_ports":
+            values[key] = _memory_ports(path, table[key])
+            continue
         wanted = kinds[str(field.type)]
         value = float(table[key]) if wanted is float and isinstance(table[key], int) else table[key]
         if not isinstance(value, wanted) or isinstance(value, bool):
@@ -95,3 +110,15 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
             raise BoardError(f"{path.name}: '{key}' is {value}, but must be positive")
         values[key] = value
     return Board(**values)
+
+
+def _memory_ports(path: Path, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
+        raise BoardError(f"{path.name}: 'memory_ports' is {value!r}, but must be a list of different ports")
+    for port in value:
+        if port not in MEMORY_PORTS:
+            raise BoardError(
+                f"{path.name}: 'memory_ports' holds {port!r}, which is no memory port of the processing system",
+                f"known ports: {', '.join(MEMORY_PORTS)}",
+            )
+    return tuple(value)

@@ -1,4 +1,4 @@
-"""Renders a design's sources: the templates, and the headers that do not depend on the design.
+"""Renders a design's sources and scripts: the templates, and the headers that do not depend on the design.
 
 Deterministic: the same design gives the same bytes. Nothing is written before all of it has been rendered.
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 import jinja2
 
 from edgemoe_gen.codegen.context import context
+from edgemoe_gen.codegen.synthesis import synthesis_context
+from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
 from edgemoe_gen.resources import resource_folder
 
@@ -23,7 +25,15 @@ TEMPLATES = {
     "simulate.cpp.j2": "sim/simulate.cpp",
     "testbench.cpp.j2": "testbench/main.cpp",
     "README.md.j2": "README.md",
+    "flow/options.tcl.j2": "flow/options.tcl",
+    "flow/hls.tcl.j2": "flow/hls.tcl",
+    "flow/cosim.tcl.j2": "flow/cosim.tcl",
+    "flow/ip.tcl.j2": "flow/ip.tcl",
+    "flow/bitstream.tcl.j2": "flow/bitstream.tcl",
+    "flow/hls.cfg.j2": "hls.cfg",
+    "flow/run.sh.j2": "run.sh",
 }
+EXECUTABLE = ("run.sh",)
 
 
 def render_sources(design: Design) -> dict[str, str]:
@@ -36,7 +46,7 @@ def render_sources(design: Design) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,  # C++, not HTML
     )
-    names = context(design)
+    names = context(design) | wiring_context(design) | synthesis_context(design)
     files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
     for header in sorted(resource_folder("hls").glob("*.h")):
         files[f"src/{header.name}"] = header.read_text(encoding="utf-8")
@@ -52,6 +62,8 @@ def write_sources(design: Design, folder: Path) -> list[Path]:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             partial = path.with_name(path.name + ".partial")
             partial.write_text(text, encoding="utf-8")
+            if name in EXECUTABLE:
+                partial.chmod(0o755)
             partial.replace(path)
         paths.append(path)
     return paths

@@ -45,7 +45,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("source", ["src/engine.cpp", "sim/simulate.cpp", "testbench/main.cpp"])
 def test_the_compiler_has_nothing_to_warn_of(project: Path, source: str) -> None:
-    command = [find_compiler(), "-std=c++17", *WARNINGS, "-Werror", "-DEDGEMOE_PLAIN_INTEGERS", "-Isrc"]
+    command = [find_compiler(), "-std=c++14", *WARNINGS, "-Werror", "-DEDGEMOE_PLAIN_INTEGERS", "-Isrc"]
     done = subprocess.run([*command, "-fsyntax-only", source], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert set(WARNINGS) >= {"-Wall", "-Wextra"}
