@@ -3,57 +3,61 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from edgemoe_gen import __version__
+from edgemoe_gen.boards import Board, board_names, load_board
+from edgemoe_gen.check import Check, Status
 from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.flow.tools import TOOL_STAGES, Toolset, find_tools, hls_generation, stage_commands, why_missing
+from edgemoe_gen.flow.vendor_checks import named_releases, vendor_checks
+from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.sim.compiler import ap_types_folder, cache_folder, compiler_version, find_compiler
 
-Status = Literal["ok", "missing", "low"]
 _PACKAGES = ("click", "jinja2", "numpy", "pillow", "pyyaml", "rich")
 _TORCH = ("torch", "safetensors")
 _INSTALL_TORCH = 'pip install "edgemoe-gen[torch]"'
-_VENDOR = {
-    "vitis_hls": "synthesis with Vitis HLS up to 2024.2",
-    "vitis-run": "synthesis with Vitis from 2023.1, the only way from 2025.1",
-    "v++": "synthesis with the unified Vitis flow",
-    "vivado": "bitstream",
-}
 LEAST_DISK_GB, LEAST_MEMORY_GB = 1.0, 2.0
 
 
 @dataclass(frozen=True)
-class Check:
-    """One thing: whether it is there, what was found, what needs it, and what to do if it is not there."""
+class Stage:
+    """One stage of a build: whether it can run here, what it would use, and why it cannot."""
 
-    name: str
-    status: Status
-    found: str
-    needed_for: str
-    advice: str = ""
+    ready: bool
+    uses: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All checks, and the stages that can run here."""
+    """All checks, and what each stage would run."""
 
     checks: tuple[Check, ...]
-    stages: dict[str, bool]
+    stages: dict[str, Stage]
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
 
 
-def doctor() -> Diagnosis:
-    """Looks at this machine; changes nothing."""
+def doctor(board: str | None = None) -> Diagnosis:
+    """Looks at this machine; changes nothing.
+
+    Args:
+        board: name or file of the board to look at; by default all that ship.
+
+    Raises:
+        BoardError: there is no such board.
+    """
+    boards = [load_board(name) for name in ([board] if board else board_names())]
+    tools = named_releases(find_tools())
     checks = [
         Check("Python", "ok" if sys.version_info >= (3, 10) else "missing", platform.python_version(), "everything"),
         Check("edgemoe-gen", "ok", __version__, "everything"),
@@ -61,23 +65,53 @@ def doctor() -> Diagnosis:
         *(_package(name, "reading checkpoints, float reference", _INSTALL_TORCH) for name in _TORCH),
         _compiler(),
         _ap_types(),
+        _libclang(),
         _cache(),
         _memory(),
-        *(_tool(name, purpose) for name, purpose in _VENDOR.items()),
+        *vendor_checks(tools, boards),
     ]
-    have = {check.name: check.status == "ok" for check in checks}
-    base = all(have[name] for name in _PACKAGES)
-    vendor = have["vitis_hls"] or have["vitis-run"] or have["v++"]
+    return Diagnosis(tuple(checks), _stages(checks, tools, boards if board else []))
+
+
+def _stages(checks: list[Check], tools: Toolset, boards: list[Board]) -> dict[str, Stage]:
+    by_name = {check.name: check for check in checks}
+
+    def needs(*names: str) -> Stage:
+        gaps = [name for name in (*_PACKAGES, *names) if by_name[name].status == "missing"]
+        uses = ", ".join(_used(by_name[name]) for name in names if name != "safetensors")
+        return Stage(not gaps, uses or "edgemoe-gen alone", "" if not gaps else f"not here: {', '.join(gaps)}")
+
     stages = {
-        "generate": base,
-        "render": base and have["torch"],
-        "compile": base and have["C++ compiler"],
-        "csim": base and have["torch"] and have["C++ compiler"],
-        "report": base and have["torch"] and have["C++ compiler"],
-        "hls": vendor,
-        "bitstream": vendor and have["vivado"],
+        "generate": needs(),
+        "render": needs(*_TORCH),
+        "compile": needs("C++ compiler"),
+        "csim": needs(*_TORCH, "C++ compiler"),
+        "report": needs(*_TORCH, "C++ compiler"),
+        "lint": needs("libclang"),
     }
-    return Diagnosis(tuple(checks), stages)
+    for stage in TOOL_STAGES:
+        stages[stage] = _tool_stage(stage, tools)
+    absent = [check for board in boards if (check := by_name.get(f"board files {board.name}")) and tools.vivado]
+    if stages["bitstream"].ready and not stages["ip"].ready:
+        stages["bitstream"] = replace(stages["bitstream"], ready=False, missing=stages["ip"].missing)
+    for check in absent:
+        if check.status == "missing" and stages["bitstream"].ready:
+            stages["bitstream"] = replace(stages["bitstream"], ready=False, missing=f"{check.name}: {check.found}")
+    return stages | {"package": needs()}
+
+
+def _used(check: Check) -> str:
+    version = check.found if check.status == "ok" else ""
+    return f"{check.name} {version}".strip() if check.name != "C++ compiler" else version or check.name
+
+
+def _tool_stage(stage: str, tools: Toolset) -> Stage:
+    missing = why_missing(stage, tools)
+    if missing:
+        return Stage(False, "", missing)
+    uses = " then ".join(command.tool.title for command in stage_commands(stage, tools))
+    generation = f" ({hls_generation(tools)})" if stage != "bitstream" else ""
+    return Stage(True, uses + generation)
 
 
 def _package(name: str, purpose: str, advice: str) -> Check:
@@ -107,6 +141,17 @@ def _ap_types() -> Check:
     return Check("ap_types headers", "ok", str(folder), purpose)
 
 
+def _libclang() -> Check:
+    reason = libclang_missing()
+    if reason:
+        return Check("libclang", "missing", reason, "lint", 'run: pip install "edgemoe-gen[lint]"')
+    try:
+        version = importlib.metadata.version("libclang")
+    except importlib.metadata.PackageNotFoundError:
+        version = "the system's"
+    return Check("libclang", "ok", version, "lint")
+
+
 def _cache() -> Check:
     folder = cache_folder()
     there = folder
@@ -133,13 +178,4 @@ def _memory() -> Check:
     return Check("memory", status, f"{free:,.1f} GB available", "render, csim", advice)
 
 
-def _tool(name: str, purpose: str) -> Check:
-    path = shutil.which(name)
-    if path:
-        return Check(name, "ok", path, purpose)
-    return Check(
-        name, "missing", "not on PATH", purpose, "install AMD Vitis and source its settings64.sh; not needed up to csim"
-    )
-
-
-__all__ = ["Check", "Diagnosis", "doctor"]
+__all__ = ["Check", "Diagnosis", "Stage", "doctor"]

@@ -6,6 +6,8 @@ The command line prints message and hint and exits with `exit_code`; it shows a 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class EdgeMoEError(Exception):
     """Base of all errors that a user can cause or mend.
@@ -59,3 +61,37 @@ class SimulationError(EdgeMoEError):
     """C simulation could not be compiled or run, or gave a result outside its bound."""
 
     exit_code = 1
+
+
+class LintError(EdgeMoEError):
+    """The rendered C++ breaks a rule of Vitis HLS."""
+
+    exit_code = 1
+
+
+class TimingError(EdgeMoEError):
+    """An implemented design misses its clock."""
+
+    exit_code = 1
+
+
+class OverlayError(EdgeMoEError):
+    """An overlay's files are missing, damaged, or do not belong together."""
+
+
+class ToolError(EdgeMoEError):
+    """A vendor tool failed: no licence, a crash, a full disk, or an end without its result.
+
+    Args:
+        message: one sentence that says why, and names the log.
+        hint: what to do about it.
+        log: file with all that the tool said, or None.
+        lines: the tool's own error lines, first ones first.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, hint: str = "", log: Path | None = None, lines: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.log = log
+        self.lines = lines

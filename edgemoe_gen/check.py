@@ -1,0 +1,19 @@
+"""One line of what `edgemoe-gen doctor` finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["ok", "missing", "low", "not needed"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing: whether it is there, what was found, what needs it, and what to do if it is not there."""
+
+    name: str
+    status: Status
+    found: str
+    needed_for: str
+    advice: str = ""

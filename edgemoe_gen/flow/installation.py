@@ -1,0 +1,128 @@
+"""What belongs to AMD's tools and is no program: board files, licences, and a tool's answer to its own -version.
+
+Facts: UG973 (release notes, installation and licensing) for licences and editions, UG895 for where board files lie.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from edgemoe_gen.boards import Board
+from edgemoe_gen.flow.process import MARK, end_processes
+from edgemoe_gen.flow.tools import Tool, Toolset, tool_environment
+
+# UG973 2022.2, table "Architecture Support": the Zynq UltraScale+ devices of the free Standard Edition. XCK26, of the
+# Kria K26, is an XCZU5EV. What is larger than these needs the Enterprise Edition.
+FREE_DEVICES = (
+    "xczu2eg", "xczu2cg", "xczu3eg", "xczu3cg", "xczu4eg", "xczu4cg", "xczu4ev", "xczu5eg", "xczu5cg", "xczu5ev",
+    "xczu7eg", "xczu7cg", "xczu7ev", "xck26",
+)  # fmt: skip
+LICENSED_DEVICES = re.compile(r"xczu(?:6|9|11|15|17|19)(?:eg|cg)")
+ALWAYS_LICENSED = "2026.1"  # from here on Vivado starts only with a licence file, of the free tier Basic at least
+_BOARD_FOLDERS = ("data/boards/board_files", "data/xhub/boards/XilinxBoardStore/boards")
+_DEPTH = 5  # folders between a store and a board.xml at most: Xilinx/vmk180/production/3.1/board.xml
+_HEAD = 1 << 13
+
+
+def board_files(tools: Toolset, board: Board, environ: Mapping[str, str] = os.environ) -> str | None:
+    """Folder of Vivado's board files for the board's `board_part`, or None."""
+    wanted = board.board_part.rpartition(":")[2]
+    found = board_versions(tools, board, environ).get(wanted)
+    return str(found) if found else None
+
+
+def board_versions(tools: Toolset, board: Board, environ: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Folders of the board's files by their version, whichever versions there are."""
+    vendor, name, *_ = board.board_part.lower().split(":")
+    found: dict[str, Path] = {}
+    for store in _stores(tools, environ):
+        for file in _board_xmls(store):
+            text = file.open("rb").read(_HEAD).decode("utf-8", errors="replace")
+            said = re.search(r"<board\s[^>]*>", text)
+            version = re.search(r"<file_version>\s*([\w.]+)\s*</file_version>", text)
+            if not (said and version):
+                continue
+            names = dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', said[0]))
+            if (names.get("vendor", "").lower(), names.get("name", "").lower()) == (vendor, name):
+                found.setdefault(version[1], file.parent)
+    return found
+
+
+def _stores(tools: Toolset, environ: Mapping[str, str]) -> Iterator[Path]:
+    if tools.vivado:
+        home = tools.vivado.home
+        # From 2025.1 on, Vivado and Vitis share RELEASE/data beside RELEASE/Vivado.
+        for base in (home, home.parent):
+            yield from (base / folder for folder in _BOARD_FOLDERS)
+        if environ.get("HOME"):
+            user = Path(environ["HOME"]) / ".Xilinx" / "Vivado"
+            yield from (user / tools.vivado.release / part for part in ("xhub", "data/boards/board_files"))
+
+
+def _board_xmls(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
+    file = folder / "board.xml"
+    if file.is_file():
+        yield file
+    elif depth and folder.is_dir():
+        for inner in sorted(folder.iterdir()):
+            yield from _board_xmls(inner, depth - 1)
+
+
+def is_free(board: Board) -> bool | None:
+    """Whether AMD's free edition covers the board's device; None for one that is not known here."""
+    device = board.part.lower().partition("-")[0]
+    if device in FREE_DEVICES:
+        return True
+    return False if LICENSED_DEVICES.match(device) else None
+
+
+def licences(environ: Mapping[str, str] = os.environ) -> tuple[list[str], list[str]]:
+    """Where AMD's tools look for licences: places that are there, or are servers, and places that are named but empty.
+
+    The order is theirs (UG973): XILINXD_LICENSE_FILE, LM_LICENSE_FILE, ~/.Xilinx/*.lic. Servers are not asked.
+    """
+    there: list[str] = []
+    gone: list[str] = []
+    for variable in ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE"):
+        for part in filter(None, environ.get(variable, "").split(os.pathsep)):
+            path = Path(part).expanduser()
+            server = re.fullmatch(r"\d*@[\w.-]+", part)
+            exists = path.is_file() or (path.is_dir() and any(path.glob("*.lic")))
+            (there if server or exists else gone).append(f"{part} (${variable})")
+    if environ.get("HOME"):
+        there += [str(path) for path in sorted((Path(environ["HOME"]) / ".Xilinx").glob("*.lic"))]
+    return there, gone
+
+
+def ask_release(tool: Tool, environ: Mapping[str, str] = os.environ, seconds: float = 60.0) -> str:
+    """Release that a tool names itself, or "". Starts the tool, in a folder of its own since it leaves logs there."""
+    option = "-version" if tool.name in ("vivado", "vitis_hls") else "--version"
+    mark = secrets.token_hex(8)
+    with tempfile.TemporaryDirectory(prefix="edgemoe-") as folder:
+        try:
+            process = subprocess.Popen(
+                [str(tool.path), option],
+                cwd=folder,
+                env={**tool_environment(tool, environ), MARK: mark},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError:
+            return ""
+        try:
+            said = process.communicate(timeout=seconds)[0].decode("utf-8", errors="replace")
+        except subprocess.TimeoutExpired:
+            said = ""
+        finally:
+            end_processes(mark, grace=0.5)
+            process.communicate()
+    match = re.search(r"\bv?(20\d\d\.\d)", said)
+    return match[1] if match else ""

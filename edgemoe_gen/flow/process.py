@@ -1,0 +1,239 @@
+"""Runs one vendor tool under watch: its output goes to a log as it comes, its steps are reported, nothing survives it.
+
+AMD's tools are shell scripts that start programs that start more, some in sessions of their own. All of them carry a
+mark in their environment, by which they are found when the run ends or is interrupted, whoever their parent is then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+from edgemoe_gen.errors import ToolError
+from edgemoe_gen.flow.failures import explain, unwritable_log
+from edgemoe_gen.flow.steps import steps_in
+from edgemoe_gen.flow.tools import Command, tool_environment
+
+MARK = "EDGEMOE_RUN"  # environment variable that all processes of a run carry
+GRACE_SECONDS = 5.0  # from the polite signal to the other one
+_DRAIN_SECONDS = 1.0  # how long output is awaited from what a tool leaves behind
+_POLL_SECONDS = 0.2
+_CHUNK = 1 << 16
+_LONGEST_LINE = 1 << 12
+_PROC = Path("/proc")  # AMD's tools run on Linux and Windows; elsewhere there is nothing to end
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Ended(SystemExit):
+    """This program was told to end by a signal while a tool ran; the tool has been ended first."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+
+
+def run_command(
+    stage: str,
+    command: Command,
+    folder: Path,
+    log: Path,
+    on_step: Callable[[str], None],
+    environ: Mapping[str, str] | None = None,
+) -> None:
+    """Runs a tool to its end.
+
+    Args:
+        stage: stage of the build, for messages.
+        command: what to run.
+        folder: current folder of the tool.
+        log: file that all output is appended to, as it comes.
+        on_step: called with a few words whenever the tool begins another step.
+        environ: environment of the tool; by default this program's, with what `tool_environment` adds.
+
+    Raises:
+        ToolError: the tool could not be started, failed, or the disk is full.
+        KeyboardInterrupt: Ctrl-C. As with the next one, all processes of the tool are gone by then.
+        Ended: SIGTERM or SIGHUP.
+    """
+    mark = secrets.token_hex(8)
+    made = dict(environ if environ is not None else tool_environment(command.tool, os.environ)) | {MARK: mark}
+    with _Log(stage, log) as out, _signals():
+        out.write(f"$ {command.line()}\n".encode())
+        start = out.size()
+        process: subprocess.Popen[bytes] | None = None
+        try:
+            process = _start(stage, command, folder, log, made)
+            _watch(process, out.write, on_step)
+        finally:
+            end_processes(mark)
+            if process:
+                with contextlib.suppress(subprocess.TimeoutExpired):  # one that waits for a dead disk cannot be ended
+                    process.wait(GRACE_SECONDS)
+    if process.returncode:
+        raise explain(stage, command, process.returncode, log, folder, start)
+
+
+class _Log:
+    """The log, open for appending without a buffer. What goes wrong with it is an error of the stage."""
+
+    def __init__(self, stage: str, path: Path) -> None:
+        self._stage, self._path = stage, path
+        with self._told():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab", buffering=0)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise unwritable_log(self._stage, self._path, error) from error
+
+    def write(self, data: bytes) -> None:
+        with self._told():
+            while data:
+                data = data[self._file.write(data) or 0 :]
+
+    def size(self) -> int:
+        return self._file.tell()
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _start(stage: str, command: Command, folder: Path, log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command.argv,
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,  # a Ctrl-C of the terminal reaches this program alone, which then ends the tool
+        )
+    except OSError as error:
+        raise ToolError(
+            f'{command.tool.title} could not be started in stage "{stage}": {error.strerror}: {command.tool.path}',
+            "start it by hand once; `edgemoe-gen doctor` shows what is found here",
+            log,
+        ) from error
+
+
+def _watch(process: subprocess.Popen[bytes], write: Callable[[bytes], None], on_step: Callable[[str], None]) -> None:
+    """Copies the output until the tool ends. What it has left running may hold the pipe open, and is not awaited."""
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    steps = _Steps(on_step)
+    until: float | None = None
+    with process.stdout:
+        while until is None or time.monotonic() < until:
+            ready, _, _ = select.select([pipe], [], [], _POLL_SECONDS)
+            if ready:
+                data = os.read(pipe, _CHUNK)
+                if not data:
+                    break
+                write(data)
+                steps.take(data)
+            if until is None and process.poll() is not None:
+                until = time.monotonic() + _DRAIN_SECONDS
+    process.wait()
+
+
+class _Steps:
+    """Cuts output into lines, at line ends and at the carriage returns of progress counters, and reports new steps."""
+
+    def __init__(self, on_step: Callable[[str], None]) -> None:
+        self._on_step = on_step
+        self._rest = b""
+        self._last = ""
+
+    def take(self, data: bytes) -> None:
+        whole, _, rest = (self._rest + data).replace(b"\r", b"\n").rpartition(b"\n")
+        self._rest = rest[:_LONGEST_LINE]  # steps are told by how a line begins
+        for step in steps_in(whole):
+            if step != self._last:
+                self._last = step
+                self._on_step(step)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Turns the signals that would end this program at once into an exception, so that the tool is ended first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise Ended(number)
+
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    # One that is ignored stays so: `nohup edgemoe-gen build` survives its terminal.
+    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN and handler is not None]
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
+
+
+def end_processes(mark: str, grace: float | None = None) -> None:
+    """Ends all processes that carry a mark: politely first, then, after `grace` seconds, surely."""
+    try:
+        _signal_all(mark, signal.SIGTERM)
+        until = time.monotonic() + (GRACE_SECONDS if grace is None else grace)
+        while _marked(mark) and time.monotonic() < until:
+            time.sleep(0.05)
+    finally:  # also when a second Ctrl-C comes here
+        for _ in range(100):
+            if not _signal_all(mark, signal.SIGKILL):
+                break
+            time.sleep(0.02)
+
+
+def _signal_all(mark: str, number: signal.Signals) -> bool:
+    found = _marked(mark)
+    for process in found:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process, number)
+    return bool(found)
+
+
+def _marked(mark: str) -> list[int]:
+    """Living processes of a run: those with its mark, and what descends from them."""
+    wanted = f"{MARK}={mark}".encode()
+    parents: dict[int, int] = {}
+    carrying: set[int] = set()
+    for entry in _PROC.iterdir() if _PROC.is_dir() else ():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            # After the name, which is in brackets and can hold anything: state and parent (proc(5)).
+            state, parent = (entry / "stat").read_bytes().rpartition(b")")[2].split()[:2]
+            if state in (b"Z", b"X"):
+                continue
+            parents[int(entry.name)] = int(parent)
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                carrying.add(int(entry.name))
+        except (OSError, ValueError):
+            continue  # gone, or another user's
+    grown = True
+    while grown:
+        more = {process for process, parent in parents.items() if parent in carrying} - carrying
+        carrying |= more
+        grown = bool(more)
+    return sorted(carrying)
