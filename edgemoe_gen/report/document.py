@@ -1,7 +1,8 @@
 """The report as data: what `report.json` holds and `report.html` shows.
 
 In: the network, the design and what the stages left. Out: one JSON document. Every group of figures names its tier:
-"C simulation" (bit-exact), "estimate", "proof" (bounds by arithmetic), or "count" (follows from the checkpoint).
+"C simulation" (bit-exact), "estimate", "proof" (bounds by arithmetic), "count" (follows from the checkpoint), or a
+stage of the vendor's tools.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from edgemoe_gen.design.knobs import knob_fields, meaning
 from edgemoe_gen.model import Model, ModelSpec, macs, weights
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.report import numbers
+from edgemoe_gen.report.implementation import SYNTHESIS, implementation_facts
 from edgemoe_gen.report.views import mean_of
 
 CSIM, ESTIMATE, PROOF, COUNT = "C simulation", "estimate", "proof", "count"
@@ -42,6 +44,10 @@ def make_document(
     simulation: Path,
     calibrated: int,
     chosen: Collection[str] = (),
+    *,
+    results: Path | None = None,
+    stages: Sequence[str] = ("render", "compile", "csim", "report"),
+    stopped_before: str | None = "hls",
 ) -> dict[str, Any]:
     """The whole document.
 
@@ -51,14 +57,17 @@ def make_document(
         simulation: folder of the stage csim.
         calibrated: pictures that binary points were chosen from.
         chosen: knobs that the user has set; the others are defaults for network and board.
+        results: output folder of the build, for the vendor's reports; None where no vendor's tool ran.
+        stages: that were done.
+        stopped_before: the first stage that was not; None after the last.
     """
     estimate = _read(accelerator / "estimate.json")
     compared = _read(simulation / "comparison.json")
     errors = error_facts(compared["frames"])
     document = {
         "generator": f"edgemoe-gen {__version__}",
-        "stages": ["render", "compile", "csim", "report"],
-        "stopped_before": "hls",
+        "stages": list(stages),
+        "stopped_before": stopped_before,
         "board": {"name": design.board.name, "title": design.board.title, "part": design.board.part},
         "network": network_facts(model),
         "tasks": list(tasks),
@@ -70,6 +79,7 @@ def make_document(
         "traffic": traffic_facts(compared["traffic"]),
         "resources": estimate["resources"],
         "cycles": estimate["cycles"],
+        "implementation": None if results is None else implementation_facts(accelerator, results),
         "bounds": bound_facts(design),
         "kernels": {"tier": CSIM, "rows": _read(simulation / "kernels.json")},
         "formats": {"calibration_pictures": calibrated, "rows": _read(accelerator / "formats.json")},
@@ -92,18 +102,51 @@ def _read(path: Path) -> Any:
 
 
 def headline(document: Mapping[str, Any]) -> str:
-    """The important thing in one line."""
-    resources, errors = document["resources"], document["errors"]
-    dsp = next(row for row in resources["against"] if row["resource"] == "DSP")
-    board = document["board"]["title"].removeprefix("AMD ")
-    fits = "fits" if resources["fits"] else "does not fit"
-    parts = [
-        f"{fits} {board} (estimate): {dsp['used']:,} of {dsp['available']:,} DSP",
-        f"MSE {numbers.error(errors['mse_forced'])} of the final tokens",
-    ]
+    """The important thing in one line: the vendor's figures where there are any, else the estimate."""
+    errors, vendor = document["errors"], document.get("implementation")
+    parts = _estimated(document) if vendor is None else _implemented(document, vendor)
+    parts.append(f"MSE {numbers.error(errors['mse_forced'])} of the final tokens")
     if errors["sets"]:
         parts.append(f"{errors['sets_equal']:,} of {errors['sets']:,} top-{document['network']['top_k']} sets equal")
     return " · ".join(parts)
+
+
+def _estimated(document: Mapping[str, Any]) -> list[str]:
+    resources = document["resources"]
+    dsp = next(row for row in resources["against"] if row["resource"] == "DSP")
+    fits = "fits" if resources["fits"] else "does not fit"
+    return [f"{fits} {_board(document)} (estimate): {dsp['used']:,} of {dsp['available']:,} DSP"]
+
+
+def _implemented(document: Mapping[str, Any], vendor: Mapping[str, Any]) -> list[str]:
+    dsp = next(row for row in vendor["resources"] if row["resource"] == "DSP")
+    fits = {True: "fits", False: "does not fit", None: "not known whether it fits"}[vendor["fits"]]
+    used = "DSP not known" if dsp["used"] is None else f"{numbers.amount(dsp['used'])} DSP"
+    if dsp["used"] is not None and dsp["available"] is not None:
+        used = f"{numbers.amount(dsp['used'])} of {numbers.amount(dsp['available'])} DSP"
+    stage = "C synthesis" if vendor["tier"] == SYNTHESIS else vendor["tier"]
+    parts = [f"{fits} {_board(document)} ({stage}): {used}"]
+    timing, clock = vendor["timing"], vendor["clock"]
+    if timing is not None:
+        parts.append(_verdict(timing, clock["implementation"]["mhz"] or clock["asked_mhz"]))
+    elif clock["synthesis"]["estimated_mhz"] is not None:
+        parts.append(f"clock {clock['synthesis']['estimated_mhz']:.4g} MHz")
+    return parts
+
+
+def _verdict(timing: Mapping[str, Any], mhz: float | None) -> str:
+    """Met or failed, at which clock, and the slack that decides: of setup, or of hold where only that is negative."""
+    if timing["met"] is None:
+        return "timing not known"
+    setup, hold = timing["wns_ns"], timing["whs_ns"]
+    kind, slack = ("hold ", hold) if hold is not None and hold < 0 <= (setup or 0.0) else ("", setup)
+    at = "" if mhz is None else f" at {mhz:.4g} MHz"
+    shown = "" if slack is None else f", {kind}{slack:+.3g} ns".replace("-", "−")
+    return f"timing {'met' if timing['met'] else 'failed'}{at}{shown}"
+
+
+def _board(document: Mapping[str, Any]) -> str:
+    return str(document["board"]["title"]).removeprefix("AMD ")
 
 
 def network_facts(model: Model) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgemoe_gen.report import colours, numbers
 from edgemoe_gen.report.plot import Series, log_lines
+from edgemoe_gen.report.vendor_view import vendor_view
 from edgemoe_gen.report.views import Panel, View, class_name, panels, top_scores
 
 TEMPLATE = "report.html.j2"
@@ -58,6 +59,7 @@ def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapp
         seconds=numbers.seconds,
     )
     shown = [frame for frame in document["frames"] if "view" in frame][:MOST_FRAMES]
+    vendor = document.get("implementation")
     return environment.get_template(TEMPLATE).render(
         d=document,
         plot=_error_plot(document),
@@ -68,6 +70,7 @@ def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapp
         formats=_format_rows(document["formats"]["rows"]),
         kernels=[{**row, "width": f"{100 * (row['share'] or 0):.1f}"} for row in document["kernels"]["rows"]],
         resources=_bars(document),
+        vendor=None if vendor is None else vendor_view(vendor),
         traffic=_traffic_rows(document["traffic"]),
         kinds=sorted(document["cycles"]["by_kind"].items(), key=lambda item: -item[1]),
         part_columns=("dsp", "bram36", "uram", "lut"),

@@ -10,6 +10,13 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def amount(value: float | None) -> str:
+    """A count that may have halves: 1,234 or 117.5; a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
 def millions(value: int | None) -> str:
     """Counts of MACs or weights: 1.23 M; small ones in full."""
     if value is None:

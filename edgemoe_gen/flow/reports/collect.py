@@ -1,0 +1,127 @@
+"""All reports of a folder: `read_synthesis` of C synthesis, `read_implementation` of Vivado.
+
+Out: facts that hold None where a report is missing or silent, and warnings that say so. What follows from an
+implementation's clock is in `edgemoe_gen.flow.reports.clocks`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgemoe_gen.flow.reports.csynth import Csynth, Module, read_csynth
+from edgemoe_gen.flow.reports.power import Power, read_power
+from edgemoe_gen.flow.reports.timing import Timing, read_timing
+from edgemoe_gen.flow.reports.utilisation import Hierarchy, Utilisation, read_hierarchy, read_utilisation
+
+WHOLE_DESIGN = "csynth.xml"
+UTILISATION, HIERARCHY = "utilization.rpt", "utilization_hierarchical.rpt"
+TIMING, POWER = "timing_summary.rpt", "power.rpt"
+
+
+@dataclass(frozen=True)
+class SynthesisFacts:
+    """What C synthesis estimated.
+
+    Attributes:
+        release: of Vitis HLS.
+        top: the top function; None if no report of it was found.
+        modules: the modules below, by name.
+        warnings: what was not found, file by file.
+    """
+
+    release: str | None = None
+    part: str | None = None
+    top: Module | None = None
+    modules: tuple[Module, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ImplementationFacts:
+    """What Vivado counted and timed; None where a report is missing."""
+
+    utilisation: Utilisation | None = None
+    hierarchy: Hierarchy | None = None
+    timing: Timing | None = None
+    power: Power | None = None
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def read_synthesis(folder: Path, top: str | None = None) -> SynthesisFacts:
+    """All `*.xml` of a report folder of C synthesis.
+
+    The top's figures come from its own part of `csynth.xml`, else from `<top>_csynth.xml`. A module's come from its
+    own file, else from `csynth.xml`: both hold the same, but the file has more.
+
+    Args:
+        folder: with the XML files, not in folders below.
+        top: name of the top function; without it `csynth.xml` names it, or the only report is the top's.
+    """
+    reports = [read_csynth(path) for path in sorted(folder.glob("*.xml"))]
+    warnings = [warning for report in reports for warning in report.warnings]
+    if not reports:
+        warnings.append(f"{folder.name}: no *.xml of C synthesis")
+    whole = [report for report in reports if report.modules or report.file == WHOLE_DESIGN]
+    single = {r.module.name: r.module for r in reports if r.module is not None and r not in whole}
+    found = _top(whole, single, top)
+    if reports and found is None:
+        warnings.append(f"{folder.name}: no report of {f'the top function {top}' if top else 'a top function'}")
+    modules = {module.name: module for report in whole for module in report.modules}
+    modules.update(single)
+    if found is not None:
+        modules.pop(found.name, None)
+    return SynthesisFacts(
+        next((report.release for report in (*whole, *reports) if report.release), None),
+        next((report.part for report in (*whole, *reports) if report.part), None),
+        found,
+        tuple(modules[name] for name in sorted(modules)),
+        tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _top(whole: list[Csynth], single: dict[str, Module], top: str | None) -> Module | None:
+    named = [report.module for report in whole if report.module is not None and top in (None, report.module.name)]
+    if named:
+        return named[0]
+    if top is not None:
+        inside = [module for report in whole for module in report.modules if module.name == top]
+        return single.get(top) or (inside[0] if inside else None)
+    return next(iter(single.values())) if len(single) == 1 and not whole else None
+
+
+def read_implementation(folder: Path) -> ImplementationFacts:
+    """The four reports that the flow asks Vivado for; each may be missing, which is a warning."""
+    warnings: list[str] = []
+
+    def there(name: str) -> Path | None:
+        path = folder / name
+        if path.is_file():
+            return path
+        warnings.append(f"{name}: missing in {folder.name}")
+        return None
+
+    utilisation = read_utilisation(path) if (path := there(UTILISATION)) else None
+    hierarchy = read_hierarchy(path) if (path := there(HIERARCHY)) else None
+    timing = read_timing(path) if (path := there(TIMING)) else None
+    power = read_power(path) if (path := there(POWER)) else None
+    for report in (utilisation, hierarchy, timing, power):
+        warnings += report.warnings if report is not None else ()
+    if timing is not None and timing.met is not None and not routed(timing):
+        warnings.append(f"{timing.file}: of a design that is not routed ({timing.header.state}): no timing verdict")
+    return ImplementationFacts(utilisation, hierarchy, timing, power, tuple(warnings))
+
+
+def routed(timing: Timing) -> bool:
+    """Whether delays are those of routed wires; before that they are estimates."""
+    state = (timing.header.state or "").lower()
+    return "rout" in state and "unrouted" not in state and "partially" not in state
