@@ -1,0 +1,192 @@
+"""The loaded bitstream: its registers by the names of the .hwh, and buffers in the board's DDR.
+
+In: a manifest. Out: a `Board` whose engine can be pointed at buffers, started and waited for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import Any
+
+from .errors import EngineError, OverlayError
+from .manifest import Manifest
+
+CONTROL, STATUS = "CTRL", "status"
+IDENTITY_WORDS = ("GPIO_DATA", "GPIO2_DATA")  # low word first: both channels of an AXI GPIO (PG144)
+POINTERS = ("program", "constants", "image", "result")
+POLL_SECONDS = 100e-6
+CLOCK_TOLERANCE = 1.02  # PYNQ reckons with a reference of 33.333 MHz, Vivado with what the board says
+
+
+def pointer_arguments(weight_ports: int) -> list[str]:
+    """The engine's arguments that point to buffers."""
+    return [*POINTERS, *(f"weights_{port}" for port in range(weight_ports))]
+
+
+def engine_registers(weight_ports: int) -> list[str]:
+    """Registers that the driver needs. Vitis HLS splits a 64-bit pointer into NAME_1, the low word, and NAME_2."""
+    pointers = [f"{name}_{half}" for name in pointer_arguments(weight_ports) for half in (1, 2)]
+    return [CONTROL, *pointers, STATUS]
+
+
+class Registers:
+    """Registers of one block, by name."""
+
+    def __init__(self, pynq: Any, device: Any, description: dict[str, Any]) -> None:
+        self._registers = description["registers"]
+        self._mmio = pynq.MMIO(description["phys_addr"], description["addr_range"], device=device)
+
+    def read(self, name: str) -> int:
+        """A register's value."""
+        return int(self._mmio.read(self._registers[name]["address_offset"]))
+
+    def write(self, name: str, value: int) -> None:
+        """Sets a whole register. Never a field: that would read first, and reading clears AP_DONE (UG1399)."""
+        self._mmio.write(self._registers[name]["address_offset"], int(value))
+
+    def mask(self, name: str, field: str) -> int:
+        """Where a field of one bit stands."""
+        return 1 << int(self._registers[name]["fields"][field]["bit_offset"])
+
+
+class Board:
+    """A bitstream on the board, with its buffers.
+
+    Raises:
+        OverlayError: PYNQ is missing or refuses; the .hwh is not of this engine; the design on the chip is not the
+            manifest's, or is clocked faster than it was built for.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.pynq = _import_pynq()
+        self._buffers: list[Any] = []
+        bitfile = manifest.folder / manifest.bitstream
+        self.overlay = self._asking_pynq(f"read {bitfile}", self.pynq.Overlay, str(bitfile), download=False)
+        engine = self._block(manifest.engine, engine_registers(manifest.weights.ports))
+        identity = self._block(manifest.identity_block, list(IDENTITY_WORDS))
+        device = self.overlay.device
+        self.engine = Registers(self.pynq, device, engine)
+        self._identity = Registers(self.pynq, device, identity)
+        self._start = self.engine.mask(CONTROL, "AP_START")
+        self._done = self.engine.mask(CONTROL, "AP_DONE")
+        self._idle = self.engine.mask(CONTROL, "AP_IDLE")
+        self.load()
+
+    def load(self) -> None:
+        """Loads the bitstream, which also resets the engine, and checks what is then on the chip."""
+        bitfile = self.manifest.folder / self.manifest.bitstream
+        self._asking_pynq(f"load {bitfile}", self.overlay.download)
+        low, high = (self._identity.read(name) for name in IDENTITY_WORDS)
+        found = low | high << 32
+        if found != self.manifest.identity:
+            raise OverlayError(
+                f"the chip says that it holds design {found:016x}, but {bitfile} is of design "
+                f"{self.manifest.identity:016x}",
+                "use the .bit and the .hwh of one build",
+            )
+        self._check_clock()
+
+    def allocate(self, what: str, size: int) -> Any:
+        """A buffer in DDR, uint8 [size].
+
+        Raises:
+            OverlayError: no memory.
+        """
+        try:
+            buffer = self.pynq.allocate((size,), dtype="u1", target=self.overlay.device)
+        except (MemoryError, OSError, RuntimeError) as error:
+            raise OverlayError(
+                f"the board's DDR has no {size} bytes in one piece for {what}: {error}",
+                "free the buffers of other notebooks, or start the board with more memory for CMA",
+            ) from error
+        self._buffers.append(buffer)
+        return buffer
+
+    def free(self) -> None:
+        """Gives all buffers back; nothing may use them any more."""
+        while self._buffers:
+            self._buffers.pop().freebuffer()
+
+    def point(self, argument: str, buffer: Any) -> None:
+        """Tells the engine where a buffer is."""
+        address = int(buffer.device_address)
+        self.engine.write(f"{argument}_1", address & 0xFFFFFFFF)
+        self.engine.write(f"{argument}_2", address >> 32)
+
+    def run(self, timeout: float) -> float:
+        """Starts the engine and waits; returns the seconds that it took.
+
+        Raises:
+            EngineError: it is busy, does not end in time, or ends with an error.
+        """
+        if not self.engine.read(CONTROL) & self._idle:
+            raise EngineError("the engine is busy", "another program may be using it: end that first")
+        start = time.perf_counter()
+        self.engine.write(CONTROL, self._start)
+        while True:
+            control = self.engine.read(CONTROL)
+            seconds = time.perf_counter() - start
+            # Reading clears AP_DONE. Whoever else reads the register may take it, so idle and not started counts too.
+            if control & self._done or (control & self._idle and not control & self._start):
+                break
+            if seconds > timeout:
+                raise EngineError(
+                    f"the engine did not end within {timeout:g} s (its {CONTROL} reads {control:#x})",
+                    "the next run loads the bitstream again; if it happens again, check clock and power",
+                )
+            time.sleep(POLL_SECONDS)
+        status = self.engine.read(STATUS)
+        if status:
+            known = self.manifest.statuses
+            name, meaning = known[status] if status < len(known) else (f"status {status}", "unknown")
+            raise EngineError(f"the engine ended with {name}: {meaning}", "use the files of one build together")
+        return seconds
+
+    def _check_clock(self) -> None:
+        """Clocks the engine as it was built.
+
+        PYNQ 4.0 takes the divisors for the .hwh's frequency anew and rounds them, so 299.97 MHz become 250 or 375 MHz.
+        """
+        clocks, built_mhz = self.pynq.Clocks, self.manifest.clock_mhz
+        if abs(clocks.fclk0_mhz - built_mhz) > (CLOCK_TOLERANCE - 1) * built_mhz:
+            built = self.overlay.clock_dict[0]
+            clocks.set_pl_clk(0, int(built["divisor0"]), int(built["divisor1"]))
+        if clocks.fclk0_mhz > CLOCK_TOLERANCE * built_mhz:
+            raise OverlayError(
+                f"the board clocks the engine at {clocks.fclk0_mhz:.1f} MHz, but it was built for {built_mhz:.1f} MHz",
+                "use a board whose PLLs are set up as its PYNQ image does",
+            )
+
+    def _block(self, instance: str, registers: list[str]) -> dict[str, Any]:
+        handoff = self.manifest.folder / self.manifest.handoff
+        blocks: dict[str, dict[str, Any]] = dict(self.overlay.ip_dict)
+        if instance not in blocks:
+            found = ", ".join(sorted(blocks)) or "none"
+            raise OverlayError(f"{handoff} has no block '{instance}'; it has: {found}", "use the .hwh of this build")
+        missing = [name for name in registers if name not in blocks[instance]["registers"]]
+        if missing:
+            raise OverlayError(
+                f"the block '{instance}' in {handoff} has no register {', '.join(missing)}",
+                "use the .hwh of this build",
+            )
+        return blocks[instance]
+
+    def _asking_pynq(self, what: str, function: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except Exception as error:  # PYNQ raises bare errors of every kind
+            raise OverlayError(
+                f"PYNQ could not {what}: {type(error).__name__}: {error}",
+                "run as root in PYNQ's environment, on the board that this overlay is for",
+            ) from error
+
+
+def _import_pynq() -> Any:
+    try:
+        return importlib.import_module("pynq")
+    except ImportError as error:
+        raise OverlayError(
+            f"pynq can't be imported: {error}", "run this on a board with PYNQ, in its Python"
+        ) from error

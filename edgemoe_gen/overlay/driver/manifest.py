@@ -1,0 +1,214 @@
+"""`manifest.json` of an overlay, and its files, each of which is checked against its checksum whenever it is read.
+
+In: the folder of an overlay. Out: frozen facts; all offsets and sizes in bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import OverlayError
+
+MANIFEST = "manifest.json"
+SCHEMA = 1
+BUILD_AGAIN = "install the overlay again, or build it again"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Columns `start` to `stop` of every patch: rows of `row_bytes`, from byte `first` of the image buffer."""
+
+    first: int
+    row_bytes: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """The picture a network takes, `(pixel * scale - mean) / std`, and how it lies in the image buffer.
+
+    Attributes:
+        height, width: in pixels; three channels, red first.
+        scale, mean, std: of the normalisation.
+        patch: side of a square patch in pixels.
+        class_token: whether row 0 belongs to a class token, and is zero.
+        tokens: rows.
+        bits, fraction: format of a value; it takes 16 bits in the buffer.
+        size: of the buffer.
+        slices: pieces of the patches, one after another.
+    """
+
+    height: int
+    width: int
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    patch: int
+    class_token: bool
+    tokens: int
+    bits: int
+    fraction: int
+    size: int
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True)
+class ResultLayout:
+    """Tokens in the result buffer: `tokens` rows of `row_bytes`, each of `dim` 32-bit values and padding."""
+
+    first: int
+    row_bytes: int
+    tokens: int
+    dim: int
+    fraction: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: its program, where its result lies, and the known answer of the self-test. Files by name."""
+
+    name: str
+    program: str
+    result: ResultLayout
+    expected: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weight file: a header, then `ports` regions of `port_bytes`, then the constants."""
+
+    file: str
+    header_bytes: int
+    ports: int
+    port_bytes: int
+    constant_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an overlay is.
+
+    Attributes:
+        folder: where its files are.
+        name, version: of the package.
+        identity: of the design, 64 bits.
+        clock_mhz: clock that the bitstream was built for.
+        bitstream, handoff: names of the .bit and the .hwh.
+        engine, identity_block: instances in the block design.
+        statuses: what the engine can end with: name and meaning, 0 is success.
+        image: the input.
+        weights: the weight file.
+        selftest_image: packed picture with a known answer.
+        tasks: by name.
+        checksums: SHA-256 of every file, by name.
+    """
+
+    folder: Path
+    name: str
+    version: str
+    identity: int
+    clock_mhz: float
+    bitstream: str
+    handoff: str
+    engine: str
+    identity_block: str
+    statuses: tuple[tuple[str, str], ...]
+    image: ImageLayout
+    weights: Weights
+    selftest_image: str
+    tasks: dict[str, Task]
+    checksums: dict[str, str]
+
+    def read(self, name: str) -> bytes:
+        """Contents of a file of the overlay.
+
+        Raises:
+            OverlayError: it is missing, or is not the one that was packaged.
+        """
+        path = self.folder / name
+        if name not in self.checksums:
+            raise OverlayError(f"{self.folder / MANIFEST} has no checksum of {name}", BUILD_AGAIN)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise OverlayError(f"{path} can't be read: {error.strerror}", BUILD_AGAIN) from error
+        if hashlib.sha256(data).hexdigest() != self.checksums[name]:
+            raise OverlayError(f"{path} is damaged: its checksum is not the manifest's", BUILD_AGAIN)
+        return data
+
+
+def find_overlay(where: str | Path) -> Path:
+    """Folder of an overlay, by path or by the name of an installed one.
+
+    Raises:
+        OverlayError: there is none.
+    """
+    path = Path(where)
+    if (path / MANIFEST).is_file():
+        return path.resolve()
+    name = str(where)
+    if name.isidentifier():
+        found = importlib.util.find_spec(name)
+        for folder in (found.submodule_search_locations or []) if found else []:
+            if (Path(folder) / MANIFEST).is_file():
+                return Path(folder).resolve()
+    raise OverlayError(
+        f"'{where}' is neither an installed overlay nor a folder with a {MANIFEST}",
+        "install the overlay's wheel with pip, or give the path of its folder",
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an overlay.
+
+    Raises:
+        OverlayError: it is missing, damaged, or of another version of the format.
+    """
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OverlayError(f"{path} can't be read: {error}", BUILD_AGAIN) from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise OverlayError(f"{path} has the schema {schema}, but this driver reads {SCHEMA}", BUILD_AGAIN)
+    try:
+        return _manifest(folder, content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise OverlayError(f"{path} is damaged: {type(error).__name__} {error}", BUILD_AGAIN) from error
+
+
+def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
+    image = dict(content["image"])
+    image["slices"] = tuple(Slice(**part) for part in image["slices"])
+    image["mean"], image["std"] = tuple(image["mean"]), tuple(image["std"])
+    image.pop("resize")
+    tasks = {
+        task["name"]: Task(task["name"], task["program"], ResultLayout(**task["result"]), task["expected"])
+        for task in content["tasks"]
+    }
+    hardware = content["hardware"]
+    return Manifest(
+        folder=folder,
+        name=content["name"],
+        version=content["version"],
+        identity=int(content["design"]["identity"], 16),
+        clock_mhz=float(content["clock_mhz"]),
+        bitstream=hardware["bitstream"],
+        handoff=hardware["handoff"],
+        engine=hardware["engine"],
+        identity_block=hardware["identity_block"],
+        statuses=tuple((str(name), str(meaning)) for name, meaning in content["statuses"]),
+        image=ImageLayout(**image),
+        weights=Weights(**content["weights"]),
+        selftest_image=content["selftest_image"],
+        tasks=tasks,
+        checksums=dict(content["files"]),
+    )

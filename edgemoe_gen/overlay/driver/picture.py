@@ -1,0 +1,63 @@
+"""A camera's frame as the engine reads it: normalised, rounded, cut into patches.
+
+In: uint8 [height, width, 3], red first. Out: bytes of the image buffer, the same as edgemoe-gen packs on the host.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .errors import FrameError
+from .manifest import ImageLayout
+
+
+class FramePacker:
+    """Packs frames of one network. A pixel has 256 values, so normalising and rounding is a table a channel."""
+
+    def __init__(self, layout: ImageLayout) -> None:
+        self.layout = layout
+        self._codes = pixel_codes(layout)
+
+    def check(self, frame: Any) -> None:
+        """Refuses what is not a frame of this network.
+
+        Raises:
+            FrameError: names what it is and what it should be.
+        """
+        wanted = (self.layout.height, self.layout.width, 3)
+        if not isinstance(frame, np.ndarray):
+            raise FrameError(f"a frame is a {type(frame).__name__}, but must be an array of uint8 {list(wanted)}")
+        if frame.dtype != np.uint8 or frame.shape != wanted:
+            raise FrameError(
+                f"a frame is {frame.dtype} {list(frame.shape)}, but the network takes uint8 {list(wanted)}",
+                "resize it, and give red, green and blue last",
+            )
+
+    def pack(self, frame: Any, buffer: Any) -> None:
+        """Writes a frame into the image buffer, uint8 [bytes], whose padding stays as it is (zero).
+
+        Raises:
+            FrameError: not a frame of this network.
+        """
+        self.check(frame)
+        layout = self.layout
+        side, rows, columns = layout.patch, layout.height // layout.patch, layout.width // layout.patch
+        planes = np.stack([self._codes[channel][frame[:, :, channel]] for channel in range(3)])
+        tiles = planes.reshape(3, rows, side, columns, side).transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1)
+        for part in layout.slices:
+            region = buffer[part.first : part.first + layout.tokens * part.row_bytes]
+            matrix = region.view("<i2").reshape(layout.tokens, -1)
+            matrix[int(layout.class_token) :, : part.stop - part.start] = tiles[:, part.start : part.stop]
+
+
+def pixel_codes(layout: ImageLayout) -> Any:
+    """What every value of a pixel becomes, int16 [3, 256]: in float32 as on the host, rounded to nearest, saturated."""
+    pixels = np.arange(256, dtype=np.float32)
+    mean = np.array(layout.mean, np.float32)[:, None]
+    std = np.array(layout.std, np.float32)[:, None]
+    values = ((pixels[None, :] * np.float32(layout.scale) - mean) / std).astype(np.float64)
+    limit = 1 << (layout.bits - 1)
+    codes = np.floor(values * 2.0**layout.fraction + 0.5)
+    return np.clip(codes, -limit, limit - 1).astype(np.int16)

@@ -1,0 +1,154 @@
+"""Writes an overlay's manifest: the counterpart of `driver/manifest.py`, which reads it on the board."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from edgemoe_gen import __version__
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, STATUS, pointer_arguments
+from edgemoe_gen.overlay.driver.manifest import SCHEMA
+from edgemoe_gen.overlay.handoff import ENGINE, IDENTITY_BLOCK, Handoff
+from edgemoe_gen.overlay.programs import TaskProgram
+from edgemoe_gen.program.compile import Program
+from edgemoe_gen.program.descriptor import OPERATION_WORDS, STATUSES, WEIGHT_HEADER_WORDS
+
+IMAGE_VALUE_BYTES, RESULT_VALUE_BYTES = 2, 4
+
+
+def make_manifest(
+    name: str,
+    version: str,
+    design: Design,
+    spec: ModelSpec,
+    handoff: Handoff,
+    tasks: Sequence[TaskProgram],
+    files: Mapping[str, bytes],
+    names: Mapping[str, str],
+) -> dict[str, Any]:
+    """The manifest of an overlay.
+
+    Args:
+        name, version: of the package.
+        design: the accelerator.
+        spec: the network.
+        handoff: of its bitstream.
+        tasks: a program a task.
+        files: contents by name; those of the tasks are `programs/<task>.bin` and `selftest/<task>.bin`.
+        names: what a task is called in file names.
+    """
+    program = tasks[0].program
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "version": version,
+        "generator": f"edgemoe-gen {__version__}",
+        "board": {
+            "name": design.board.name,
+            "title": design.board.title,
+            "part": design.board.part,
+            "pynq_image": design.board.pynq_image,
+        },
+        "design": {"identity": f"{design.identity:016x}", "knobs": asdict(design.knobs)},
+        "clock_mhz": handoff.clock_mhz,
+        "hardware": {
+            "bitstream": f"{name}.bit",
+            "handoff": f"{name}.hwh",
+            "engine": ENGINE,
+            "identity_block": IDENTITY_BLOCK,
+            "registers": {
+                "control": CONTROL,
+                "status": STATUS,
+                "pointers": {p: [f"{p}_1", f"{p}_2"] for p in pointer_arguments(design.knobs.weight_ports)},
+                "identity": list(IDENTITY_WORDS),
+            },
+        },
+        "statuses": [[status, meaning] for status, meaning in STATUSES.items()],
+        "network": {
+            "tokens": spec.tokens,
+            "dim": spec.dim,
+            "depth": spec.depth,
+            "heads": spec.heads,
+            "class_token": spec.class_token,
+            "grid": list(spec.grid),
+        },
+        "image": image_layout(program, spec),
+        "weights": {
+            "file": "weights.bin",
+            "header_bytes": 4 * WEIGHT_HEADER_WORDS,
+            "ports": design.knobs.weight_ports,
+            "port_bytes": program.weights.shape[1] * design.beat_bytes,
+            "constant_bytes": program.constants.shape[0] * design.beat_bytes,
+        },
+        "selftest_image": "selftest/image.bin",
+        "tasks": [_task(part, spec, names[part.task]) for part in tasks],
+        "buffers": buffer_sizes(tasks),
+        "files": {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)},
+    }
+
+
+def image_layout(program: Program, spec: ModelSpec) -> dict[str, Any]:
+    """How one frame's picture lies in the image buffer of a program of one frame; offsets and sizes in bytes."""
+    design, image = program.design, spec.image
+    slices = []
+    for part in program.frames[0].slices:
+        row_bytes = design.words(part.stop - part.start) * design.knobs.in_parallel * IMAGE_VALUE_BYTES
+        first = part.first * design.beat_bytes
+        slices.append({"first": first, "row_bytes": row_bytes, "start": part.start, "stop": part.stop})
+    return {
+        "height": image.height,
+        "width": image.width,
+        "scale": image.scale,
+        "mean": list(image.mean),
+        "std": list(image.std),
+        "resize": image.resize,
+        "patch": spec.patch,
+        "class_token": spec.class_token,
+        "tokens": spec.tokens,
+        "bits": program.image_form.bits,
+        "fraction": program.image_form.fraction,
+        "size": program.image_beats * design.beat_bytes,
+        "slices": slices,
+    }
+
+
+def buffer_sizes(tasks: Sequence[TaskProgram]) -> dict[str, int]:
+    """Bytes of DDR that the driver asks for, by buffer."""
+    program = tasks[0].program
+    design = program.design
+    sizes = {f"program of {part.task}": 4 * OPERATION_WORDS * (1 + len(part.program.operations)) for part in tasks}
+    sizes.update(
+        {f"weights_{i}": program.weights.shape[1] * design.beat_bytes for i in range(design.knobs.weight_ports)}
+    )
+    sizes["constants"] = program.constants.shape[0] * design.beat_bytes
+    sizes["image"] = program.image_beats * design.beat_bytes
+    sizes["result"] = max(part.program.result_beats for part in tasks) * design.beat_bytes
+    return sizes
+
+
+def _task(part: TaskProgram, spec: ModelSpec, file: str) -> dict[str, Any]:
+    tokens, beat_bytes = part.tokens, part.program.design.beat_bytes
+    row_bytes, rest = divmod(tokens.beats * beat_bytes, tokens.tokens)
+    if rest or row_bytes < tokens.columns * RESULT_VALUE_BYTES:
+        raise OverlayError(f"the result of '{part.task}' is no matrix of whole rows", "compile the program again")
+    task = spec.tasks[spec.task_index(part.task)]
+    return {
+        "name": part.task,
+        "classes": task.classes,
+        "class_names": list(task.class_names),
+        "program": f"programs/{file}.bin",
+        "expected": f"selftest/{file}.bin",
+        "result": {
+            "first": tokens.first * beat_bytes,
+            "row_bytes": row_bytes,
+            "tokens": tokens.tokens,
+            "dim": tokens.columns,
+            "fraction": tokens.form.fraction,
+            "size": part.program.result_beats * beat_bytes,
+        },
+    }
