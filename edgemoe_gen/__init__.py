@@ -1,7 +1,8 @@
 """edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
 
-The verbs of the command line are functions here: `init`, `inspect`, `generate`, `build`, `run`, `csim`, `doctor` (and
-`boards`, as `edgemoe_gen.api.boards`). They are imported when first used, PyTorch when first needed.
+The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `build`, `import_results`,
+`run`, `csim`, `doctor` (and `boards`, as `edgemoe_gen.api.boards`). They are imported when first used, PyTorch when
+first needed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,20 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edgemoe_gen.api import build, csim, doctor, generate, init, inspect, run
+    from edgemoe_gen.api import build, csim, doctor, generate, import_results, init, inspect, lint, run
 
-__all__ = ["__version__", "build", "csim", "doctor", "generate", "init", "inspect", "run"]
+__all__ = [
+    "__version__",
+    "build",
+    "csim",
+    "doctor",
+    "generate",
+    "import_results",
+    "init",
+    "inspect",
+    "lint",
+    "run",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -41,6 +41,7 @@ class Config:
         tasks: tasks to build for; None = all of the network.
         class_names: names of a task's classes, for legends.
         output: folder that a build writes to.
+        name: of the overlay.
         model: what is said of the network.
         board: name, or path of a board file.
         knobs: values by knob.
@@ -56,6 +57,7 @@ class Config:
     tasks: tuple[str, ...] | None = None
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     output: Path | None = None
+    name: str | None = None
     model: SpecOptions = field(default_factory=SpecOptions)
     board: str | None = None
     knobs: Mapping[str, int | float] = field(default_factory=dict)
@@ -92,6 +94,12 @@ _KEYS: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("project", "tasks", "names", "Tasks to build for, one frame each in the program; [] takes all of the network."),
     ("project", "output", "path", "Folder that `edgemoe-gen build` writes to."),
+    (
+        "project",
+        "name",
+        "str",
+        'Name of the overlay, by which Python on the board imports it; "" takes m3vit_BOARD.',
+    ),
     (
         "numerics",
         "calibrate",
@@ -243,6 +251,7 @@ def config_to_toml(
         "labels": written(config.labels),
         "tasks": config.tasks or (),
         "output": written(config.output or folder / DEFAULT_OUTPUT),
+        "name": config.name or "",
         "calibrate": tuple(written(path) for path in config.calibrate or ()),
         "calibration_images": config.calibration_images or CALIBRATION_IMAGES,
     }

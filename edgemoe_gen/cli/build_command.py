@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,46 +25,71 @@ from edgemoe_gen.cli.options import (
 from edgemoe_gen.cli.tables import format_table, kernel_table, knob_lines
 from edgemoe_gen.report.numbers import seconds
 
-VENDOR_TOOLS = ("vitis-run", "vitis_hls", "v++")
 
-
-@click.command("build", short_help="Render, compile, simulate, report.", cls=HelpfulCommand)
+@click.command("build", short_help="Render, simulate, synthesise, package, report.", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option
 @design_options
 @image_options
 @click.option("--output", type=click.Path(path_type=Path), help="Folder to write to [default: build].")
+@click.option("--from", "first", default="", metavar="STAGE", help="Run from this stage on, all of them anew.")
+@click.option("--until", default="", metavar="STAGE", help="Run up to this stage, included.")
+@click.option("--only", default="", metavar="STAGE", help="Run this stage alone, anew.")
+@click.option("--cosim", is_flag=True, help="Also run RTL co-simulation of a short program, about an hour.")
+@click.option("--retry-clock", is_flag=True, help="Where timing fails, build again at the clock that would meet it.")
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write the vendor's stages as a folder to run on another machine; see `edgemoe-gen import-results`.",
+)
+@click.option("--name", help="Name of the overlay [default: m3vit_BOARD].")
+@click.option("--dry-run", is_flag=True, help="Show what each stage would do and the exact commands; change nothing.")
 @json_option
-def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Build the accelerator: render its sources, compile them, simulate the project's pictures, report.
+def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) -> None:
+    """Build the accelerator: from a checkpoint to an overlay for the board.
 
-    Stages run in this order: render, compile, csim, report. One whose inputs have not changed is skipped. csim first
-    checks every kernel against float64; a broken error bound ends the build with exit code 1. OUTPUT then holds
-    accelerator/ (C++ sources, program and packed weights), csim/, report.html and report.json. Synthesis comes next
-    and needs Vitis.
+    Stages run in this order; one whose inputs have not changed is skipped:
+
+    \b
+      render     C++ sources, scripts, program and packed weights
+      compile    the C simulation
+      csim       every kernel against float64, then the project's pictures
+      lint       the C++ against what Vitis HLS accepts
+      hls        C synthesis                      (needs Vitis)
+      cosim      RTL co-simulation, with --cosim  (needs Vitis)
+      ip         IP export                        (needs Vitis)
+      bitstream  block design, implementation     (needs Vivado)
+      package    overlay: a folder and a wheel that PYNQ finds
+      report     report.html and report.json, whatever has run
+
+    Without the vendor's tools the build ends before hls. OUTPUT/logs holds what they said, OUTPUT/vendor their
+    projects.
+    Exit codes: 1 an error bound, a lint rule, co-simulation or the clock is missed; 2 something that you can mend;
+    3 a vendor's tool failed.
 
     \b
     Examples:
       edgemoe-gen build checkpoint.pth.tar --spec spec.toml --image images/ --board zcu104
       edgemoe-gen build --knob tokens_parallel=6          (with edgemoe.toml in this folder)
+      edgemoe-gen build --until bitstream --retry-clock
+      edgemoe-gen build --export kit                      (run kit/run.sh where Vitis is)
     """
     options = spec_options(given)
+    given |= {"options": options, "knobs": knob_values(knobs)}
+    checkpoint = given.pop("checkpoint")
+    if dry_run:
+        _show_plan(api.plan(checkpoint, **given), as_json)
+        return
 
     def show(stage: api.StageResult) -> None:
         if not as_json:
             state = "unchanged: skipped" if stage.skipped else stage.detail
-            output.line(f"{stage.name:<8} {seconds(stage.seconds):>8}  {state}")
+            output.line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {state}")
 
     with output.progress() as progress:
-        result = api.build(
-            given.pop("checkpoint"),
-            options=options,
-            knobs=knob_values(knobs),
-            progress=progress,
-            on_stage=show,
-            **given,
-        )
+        result = api.build(checkpoint, progress=progress, on_stage=show, **given)
     for text in result.notes:
         output.note(text)
     output.checkpoint_notes(result.report["network"]["notes"])
@@ -75,10 +101,16 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
                 "headline": result.headline,
                 "stages": stages,
                 "stopped_before": result.stopped_before,
+                "stopped_why": result.stopped_why,
                 "report": str(result.output / "report.json"),
+                "overlay": None if result.overlay is None else str(result.overlay),
             }
         )
         return
+    _show(result)
+
+
+def _show(result: api.BuildResult) -> None:
     format_table(result.report["formats"]["rows"])
     kernel_table(result.report["kernels"]["rows"])
     knob_lines(result.report["knobs"])
@@ -88,8 +120,19 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
         )
     output.line(result.headline)
     output.line(f"report: {result.output / 'report.html'}")
-    found = [tool for tool in VENDOR_TOOLS if shutil.which(tool)]
-    why = f"this version does not run {found[0]} yet" if found else "Vitis is not on PATH"
-    output.line(
-        f'stopped before synthesis (stage "{result.stopped_before}"): {why}; all stages up to "report" are done'
-    )
+    if result.overlay is not None:
+        output.line(f"overlay: {result.overlay}")
+    if result.stopped_before:
+        why = result.stopped_why or "not asked for"
+        output.line(f'stopped before stage "{result.stopped_before}": {why}')
+
+
+def _show_plan(stages: tuple[api.PlannedStage, ...], as_json: bool) -> None:
+    if as_json:
+        rows = [{**asdict(s), "folder": None if s.folder is None else str(s.folder)} for s in stages]
+        output.as_json({"stages": rows})
+        return
+    for stage in stages:
+        output.line(f"{stage.name:<9}  {stage.state}" + (f": {stage.why}" if stage.why else ""))
+        for line in stage.commands:
+            output.line(f"           cd {shlex.quote(str(stage.folder))} && {line}")

@@ -1,6 +1,7 @@
 """The entry point: the group of commands, and what becomes of errors.
 
-Exit codes: 0 done, 1 a check failed, 2 something that the user can mend, 130 interrupted, 70 a fault of this program.
+Exit codes: 0 done, 1 a check failed, 2 something that the user can mend, 3 a vendor's tool failed, 130 interrupted,
+70 a fault of this program.
 """
 
 from __future__ import annotations
@@ -16,10 +17,21 @@ import click
 
 from edgemoe_gen import __version__
 from edgemoe_gen.cli import output
-from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.errors import EdgeMoEError, ToolError
 
 FAULT, INTERRUPTED = 70, 130
-_COMMANDS = ("init", "inspect", "generate", "build", "run", "csim", "boards", "doctor")
+_COMMANDS = (
+    "init",
+    "inspect",
+    "generate",
+    "lint",
+    "build",
+    "import-results",
+    "run",
+    "csim",
+    "boards",
+    "doctor",
+)
 
 
 class _Lazy(click.Group):
@@ -33,7 +45,7 @@ class _Lazy(click.Group):
             near = difflib.get_close_matches(cmd_name, _COMMANDS, n=1)
             meant = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(_COMMANDS)}"
             ctx.fail(f"there is no command '{cmd_name}': {meant}")
-        command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name}_command").command
+        command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
         return command
 
@@ -49,8 +61,8 @@ class _Lazy(click.Group):
 def group(context: click.Context, /, debug: bool) -> None:
     """Turn a trained M3ViT checkpoint into an FPGA accelerator.
 
-    The way: `inspect` shows what a checkpoint holds, `init` writes edgemoe.toml, `build` renders, compiles, simulates
-    and reports. Every command works without edgemoe.toml too, by options.
+    The way: `inspect` shows what a checkpoint holds, `init` writes edgemoe.toml, `build` renders, simulates,
+    synthesises and packages. Every command works without edgemoe.toml too, by options.
 
     \b
     Example:
@@ -73,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EdgeMoEError as error:
         if debug:
             traceback.print_exc()
-        return _fail(error.message, error.hint, error.exit_code)
+        return _fail(error.message, error.hint, error.exit_code, error.lines if isinstance(error, ToolError) else ())
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "edgemoe-gen"
         return _fail(error.format_message(), f"see {command} --help", 2)
@@ -94,6 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _fail(message: str, hint: str, code: int) -> int:
-    output.failure(message, hint)
+def _fail(message: str, hint: str, code: int, lines: Sequence[str] = ()) -> int:
+    output.failure(message, hint, lines)
     return code

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import click
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from edgemoe_gen import project
@@ -48,9 +50,11 @@ def note(text: str) -> None:
     click.echo(f"note: {text}", err=True)
 
 
-def failure(message: str, hint: str) -> None:
-    """Prints an error to stderr, and what to do about it."""
+def failure(message: str, hint: str, lines: Sequence[str] = ()) -> None:
+    """Prints an error to stderr, what another tool said about it, and what to do."""
     click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
+    for text in lines:
+        click.echo(f"  {text}", err=True)
     if hint:
         click.echo(click.style("hint: ", bold=True) + hint, err=True)
 
@@ -73,25 +77,30 @@ def _console() -> Console:
 
 @contextmanager
 def progress() -> Iterator[project.Progress]:
-    """Progress on stderr: a bar on a terminal, one line for each kind of work elsewhere."""
+    """Progress on stderr: a bar on a terminal, one line for each kind of work elsewhere.
+
+    Where the total is 0, nobody knows how much is left: the text is "work: step", and the step changes on the way.
+    """
     if not sys.stderr.isatty():
         seen: set[str] = set()
+        start = time.monotonic()
 
         def say(what: str, done: int, total: int) -> None:  # noqa: ARG001
             if what not in seen:
                 seen.add(what)
-                click.echo(f"{what} ...", err=True)
+                elapsed = "" if total else f"  [{timedelta(seconds=round(time.monotonic() - start))}]"
+                click.echo(f"{what} ...{elapsed}", err=True)
 
         yield say
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, project.Progress] = {}
+        numbers: dict[str, TaskID] = {}
 
         def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                number = bars.add_task(what, total=total)
-                tasks[what] = lambda _, d, t: bars.update(number, completed=d, total=t)
-            tasks[what](what, done, total)
+            work = what if total else what.partition(":")[0]
+            if work not in numbers:
+                numbers[work] = bars.add_task(what, total=total or None)
+            bars.update(numbers[work], description=what, completed=done)
 
         yield show

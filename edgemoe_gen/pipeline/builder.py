@@ -1,45 +1,43 @@
-"""`build`: project in; rendered, compiled, simulated and reported accelerator out.
+"""`build`: project in; rendered, simulated, synthesised and packaged accelerator out.
 
-Stages: render, compile, csim, report; then come synthesis and the rest, which need the vendor's tools. Everything that
-can be wrong with the inputs is found before the output folder is touched.
+Stages are those of `selection.STAGES`; from hls on they need the vendor's tools, and a build stops before the first one
+that can't run here. Everything that can be wrong with the inputs is found before the output folder is touched.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen import __version__
-from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.estimate import check_fits
-from edgemoe_gen.pipeline.artefacts import read_numerics, write_design, write_network
-from edgemoe_gen.pipeline.kernels import check_kernels
-from edgemoe_gen.pipeline.simulate import EXPECTED, simulate
-from edgemoe_gen.pipeline.stages import StageResult, digest_of, digest_text, open_stages
-from edgemoe_gen.program.compile import check_capacity, compile_network
-from edgemoe_gen.project import (
-    Numerics,
-    Progress,
-    no_progress,
-    open_calibration,
-    open_design,
-    open_model,
-    open_numerics,
-    open_pictures,
-    open_tasks,
-)
-from edgemoe_gen.report.document import make_document
-from edgemoe_gen.report.html import write_report
-from edgemoe_gen.resources import PACKAGE
-from edgemoe_gen.sim.compiler import Build, compile_library, compiled
-from edgemoe_gen.sim.engine import Engine
+from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.flow.tools import find_tools
+from edgemoe_gen.linting import libclang_missing
+from edgemoe_gen.pipeline.exchange import export_kit
+from edgemoe_gen.pipeline.selection import STAGES, VENDOR, Selection
+from edgemoe_gen.pipeline.simulate import EXPECTED
+from edgemoe_gen.pipeline.stages import StageResult, Stages, digest_text, open_stages
+from edgemoe_gen.pipeline.vendor import StageUnavailableError, VendorStages, missing_tool, not_current
+from edgemoe_gen.pipeline.work import SIMULATED, Work
+from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.sim.compiler import Build, compiled
 
-STOPPED_BEFORE = "hls"
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How to build, as opposed to what.
+
+    Attributes:
+        selection: which stages.
+        retry_clock: where timing fails, implement again at the clock that would meet it.
+        export: write the kit to this folder instead of running the vendor's tools.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    retry_clock: bool = False
+    export: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,10 @@ class BuildResult:
         output: its folder.
         headline: the important thing, in one line.
         stages: as they went, in order.
-        stopped_before: the stage that comes next and could not run.
+        stopped_before: the stage that comes next and could not run, or was not asked for; "" at the end.
+        stopped_why: why it could not run; "" where it was not asked for.
         report: contents of `report.json`.
+        overlay: folder of the packaged overlay, if there is one.
         notes: what the user should know of how the project was put together.
     """
 
@@ -59,136 +59,148 @@ class BuildResult:
     headline: str
     stages: tuple[StageResult, ...]
     stopped_before: str
+    stopped_why: str
     report: dict[str, Any]
+    overlay: Path | None = None
     notes: tuple[str, ...] = ()
 
 
 def build(
-    config: Config, progress: Progress = no_progress, on_stage: Callable[[StageResult], None] = lambda _: None
+    config: Config,
+    options: BuildOptions | None = None,
+    progress: Progress = no_progress,
+    on_stage: Callable[[StageResult], None] = lambda _: None,
 ) -> BuildResult:
-    """Runs all stages that this machine can run.
+    """Runs all stages that are asked for and that this machine can run.
 
     Args:
         config: the project.
-        progress: called with text, steps done, steps in all.
+        options: which stages, and how.
+        progress: called with text, steps done, steps in all; 0 in all where that is not known.
         on_stage: called after each stage.
 
     Raises:
         EdgeMoEError: of the inputs, before anything is written; or of a stage, whose outputs then stay as they were.
     """
-    work = _Work(config, progress)
+    options = options or BuildOptions()
+    work = Work(config, progress)
     output = config.output or Path(DEFAULT_OUTPUT)
     with open_stages(output, on_stage) as stages:
-        stages.run("render", work.render_inputs, ["accelerator"], work.render, ignoring=EXPECTED)
+        return _Build(stages, work, options).run()
+
+
+class _Build:
+    """One run of the stages in an open folder."""
+
+    def __init__(self, stages: Stages, work: Work, options: BuildOptions) -> None:
+        self.stages = stages
+        self.work = work
+        self.options = options
+        self.selection = options.selection
+        self.output = stages.folder
+        self.stopped: tuple[str, str] = ("", "")
+
+    def run(self) -> BuildResult:
+        work, output = self.work, self.output
+        self._stage("render", work.render_inputs, ["accelerator"], work.render, ignoring=EXPECTED)
         work.accelerator = output / "accelerator"
         cached = compiled(work.sources, Build()) is not None
-        stages.run("compile", digest_text(*work.sources.values()), [], work.compile, still=cached)
-        stages.run("csim", work.simulation_inputs, ["csim", f"accelerator/data/{EXPECTED}"], work.simulate)
+        self._stage("compile", digest_text(*work.sources.values()), [], work.compile, still=cached)
+        self._stage("csim", work.simulation_inputs, SIMULATED, work.simulate)
         work.simulation = output / "csim"
-        stages.run("report", work.report_inputs, ["report.json", "report.html"], work.report)
-        return BuildResult(output, work.document["headline"], tuple(stages.results), STOPPED_BEFORE, work.document)
-
-
-class _Work:
-    """The opened project, and what its stages make on the way; what no stage asks for is never made."""
-
-    def __init__(self, config: Config, progress: Progress) -> None:
-        self.config = config
-        self.progress = progress
-        self.model = open_model(config)
-        self.design = open_design(config, self.model.spec)
-        self.tasks = open_tasks(config, self.model.spec)
-        check_capacity(self.design, self.model.spec)
-        check_fits(self.design)
-        self.pictures = open_pictures(config, self.model.spec)
-        self.calibration = open_calibration(config, self.model.spec, self.pictures)
-        self.accelerator = Path()
-        self.simulation = Path()
-
-    # What each stage depends on
-
-    @cached_property
-    def render_inputs(self) -> str:
-        images = hashlib.sha256(b"".join(image.tobytes() for image in self.calibration)).hexdigest()
-        first = hashlib.sha256(self.pictures[0].values.tobytes()).hexdigest()
-        return digest_text(
-            _package_digest(), digest_of([self.model.source]), self.model.spec.without_names(), self.design.knobs,
-            self.design.board,
-            self.design.identity, self.tasks, sorted(self.config.pinned.items()), images, first,
-        )  # fmt: skip
-
-    @cached_property
-    def simulation_inputs(self) -> str:
-        digest = hashlib.sha256()
-        for picture in self.pictures:
-            digest.update(picture.name.encode() + picture.values.tobytes())
-            for name, values in picture.truth.items():
-                digest.update(name.encode() + values.tobytes())
-        return digest_text(self.render_inputs, digest.hexdigest())
-
-    @property
-    def report_inputs(self) -> str:
-        return digest_text(
-            self.simulation_inputs,
-            digest_of([self.simulation]),
-            self.model.spec,
-            sorted(self.config.knobs),
-            self.model.source,
+        try:
+            if self._checked():
+                self._hardware()
+        except EdgeMoEError:
+            # What was found so far is worth reading even if a later stage fails, a missed clock above all.
+            self._report()
+            raise
+        if self.options.export and not self.stopped[0]:
+            self._export(self.options.export)
+        self._report()
+        overlay = output / "overlay" / work.overlay_name
+        return BuildResult(
+            output,
+            work.document["headline"],
+            tuple(stages_once(self.stages.results)),
+            *self.stopped,
+            work.document,
+            overlay if overlay.is_dir() and not self.stopped[0] else None,
         )
 
-    # Things that several stages use
+    def _stage(self, name: str, inputs: str, outputs: Sequence[str], make: Callable[[Path], str], **more: Any) -> bool:
+        """Runs a stage that is asked for; refuses to go on from one that is not up to date; False ends the build."""
+        if self.selection.is_before(name):
+            if not self.stages.is_current(name, inputs, outputs, more.get("ignoring", "")):
+                raise not_current(name, self.output, self.selection.first)
+            return True
+        if not self.selection.wants(name):
+            self.stopped = self.stopped if self.stopped[0] else (name, "")
+            return False
+        self.stages.run(name, inputs, outputs, make, anew=self.selection.anew(name), **more)
+        return True
 
-    @cached_property
-    def sources(self) -> dict[str, str]:
-        return render_sources(self.design)
+    def _checked(self) -> bool:
+        why = libclang_missing()
+        if why and self.selection.wants("lint"):
+            self._stop("lint", f'libclang is not there ({why}): pip install "edgemoe-gen[lint]"')
+            return False
+        return self._stage("lint", self.work.lint_inputs, ["lint.json"], self.work.lint)
 
-    @cached_property
-    def numerics(self) -> Numerics:
-        return read_numerics(self.accelerator, self.model)
+    def _hardware(self) -> None:
+        if self.options.export:
+            return
+        vendor = VendorStages(
+            self.stages,
+            find_tools(),
+            self.selection,
+            lambda stage, step: self.work.progress(f"{stage}: {step}", 0, 0),
+            self._report,  # tools take long: what is known so far can be looked at meanwhile
+            self.work.design.knobs.clock_mhz,
+            self.options.retry_clock,
+        )
+        for stage in VENDOR:
+            if stage == "cosim" and not self.selection.wants(stage):
+                continue
+            try:
+                if not self._vendor_stage(vendor, stage):
+                    return
+            except StageUnavailableError as stopped:
+                self._stop(stopped.stage, stopped.why)
+                return
+        self.work.clock_mhz = vendor.clock_mhz
+        self._stage("package", self.work.package_inputs(self.output), ["overlay"], self.work.package)
 
-    @cached_property
-    def document(self) -> dict[str, Any]:
-        return make_document(
-            self.model,
-            self.design,
-            self.tasks,
-            self.accelerator,
-            self.simulation,
-            len(self.calibration),
-            self.config.knobs,
+    def _vendor_stage(self, vendor: VendorStages, stage: str) -> bool:
+        if self.selection.is_before(stage):
+            vendor.require(stage)
+            return True
+        if not self.selection.wants(stage):
+            self.stopped = (stage, "")
+            return False
+        vendor.run(stage)
+        return True
+
+    def _stop(self, stage: str, why: str) -> None:
+        """Ends the build before a stage that can't run here; an error where the user asked for it by name."""
+        if self.selection.insists(stage):
+            raise missing_tool(stage, why)
+        self.stopped = (stage, why)
+
+    def _report(self) -> None:
+        self.work.stopped_before = self.stopped[0]
+        self.work.done = [result.name for result in stages_once(self.stages.results) if result.name != "report"]
+        self.work.forget_document()
+        self.stages.run(
+            "report", self.work.report_inputs(self.output), ["report.json", "report.html"], self.work.report
         )
 
-    # Stages
-
-    def render(self, folder: Path) -> str:
-        target = folder / "accelerator"
-        write_design(self.design, target)
-        self.numerics = open_numerics(
-            self.config, self.model, self.design.knobs, self.calibration, self.tasks, self.progress
-        )
-        program = compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
-        write_network(program, self.numerics, self.model.spec, self.pictures[0].values, target)
-        return f"{len(self.sources)} sources, program of {len(program.operations):,} operations"
-
-    def compile(self, _: Path) -> str:
-        self.progress("compiling the engine", 0, 1)
-        compile_library(self.sources)
-        self.progress("compiling the engine", 1, 1)
-        return "simulation library in the cache"
-
-    def simulate(self, folder: Path) -> str:
-        engine = Engine(self.design, compile_library(self.sources))
-        kernels = check_kernels(
-            engine, self.model, self.numerics, self.pictures[0].values, self.tasks[0], folder / "csim", self.progress
-        )
-        frames = simulate(engine, self.model, self.numerics, self.tasks, self.pictures, folder, self.progress)
-        return f"{kernels}; {frames}"
-
-    def report(self, folder: Path) -> str:
-        write_report(self.document, self.simulation, self.model.spec.class_names, folder)
-        return "report.html, report.json"
+    def _export(self, folder: Path) -> None:
+        export_kit(self.work.accelerator, folder, self.output, self.work.design)
+        self.stopped = ("hls", f"exported to {folder}")
 
 
-def _package_digest() -> str:
-    """A change of the tool itself makes everything anew."""
-    return digest_text(__version__, digest_of(sorted(PACKAGE.rglob("*.py"))), digest_of(sorted(PACKAGE.rglob("*.j2"))))
+def stages_once(results: Sequence[StageResult]) -> list[StageResult]:
+    """Each stage once, as it went last, in the order of work; a report that was written twice took both times."""
+    last = {result.name: result for result in results}
+    return sorted(last.values(), key=lambda result: STAGES.index(result.name))

@@ -52,6 +52,7 @@ class Stages:
         work: Callable[[Path], str],
         still: bool = True,
         ignoring: str = "",
+        anew: bool = False,
     ) -> StageResult:
         """Runs a stage unless it is up to date.
 
@@ -59,28 +60,30 @@ class Stages:
             name: for the user.
             inputs: hash of everything that the result depends on.
             outputs: files and folders below the output folder that the stage makes.
-            work: makes the outputs, under their names, in the empty folder that it is given, and returns a few words
+            work: makes the outputs, under the same paths, in the empty folder that it is given, and returns a few words
                 on them. Nothing that exists is replaced before it returns.
             still: False if something outside of the folder that the stage made has gone.
             ignoring: name of a file that a later stage adds to the outputs.
+            anew: run it even if it is up to date.
 
         Raises:
             ConfigError: an output exists that no build has made.
         """
         start = time.perf_counter()
-        before = self._done.get(name, {})
-        targets = [self.folder / output for output in outputs]
-        if still and before.get("inputs") == inputs and before.get("outputs") == digest_of(targets, ignoring):
-            result = StageResult(name, time.perf_counter() - start, True, str(before.get("detail", "")))
+        if still and not anew and self.is_current(name, inputs, outputs, ignoring):
+            result = StageResult(name, time.perf_counter() - start, True, self._done[name].get("detail", ""))
         else:
+            targets = [self.folder / output for output in outputs]
             self._refuse_foreign(name, targets)
             partial = self.folder / STATE / f"{name}.partial"
             _remove(partial)
-            partial.mkdir()
+            for output in outputs:
+                (partial / output).parent.mkdir(parents=True, exist_ok=True)
+            partial.mkdir(exist_ok=True)
             try:
                 detail = work(partial)
-                for target in targets:
-                    _replace(partial / target.name, target)
+                for output, target in zip(outputs, targets, strict=True):
+                    _replace(partial / output, target)
             finally:
                 _remove(partial)
             self._done[name] = {"inputs": inputs, "outputs": digest_of(targets, ignoring), "detail": detail}
@@ -89,6 +92,12 @@ class Stages:
         self.results.append(result)
         self._report(result)
         return result
+
+    def is_current(self, name: str, inputs: str, outputs: Sequence[str], ignoring: str = "") -> bool:
+        """Whether a stage has run with these inputs, and its outputs are still those that it wrote."""
+        before = self._done.get(name, {})
+        targets = [self.folder / output for output in outputs]
+        return before.get("inputs") == inputs and before.get("outputs") == digest_of(targets, ignoring)
 
     def _refuse_foreign(self, name: str, targets: Sequence[Path]) -> None:
         """What a build would replace must be of a build's making."""

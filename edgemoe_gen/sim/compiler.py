@@ -35,7 +35,7 @@ class Build:
     @property
     def flags(self) -> tuple[str, ...]:
         """Compiler flags of this build."""
-        flags: tuple[str, ...] = ("-std=c++17", *WARNINGS)
+        flags: tuple[str, ...] = ("-std=c++14", *WARNINGS)
         flags += ("-O1", "-g") if self.sanitize else ("-O3", "-march=native")
         flags += SANITIZE if self.sanitize else ()
         # GCC would share static variables of inline functions between all libraries of a process, whatever their sizes.
@@ -47,7 +47,7 @@ class Build:
 
 @cache
 def find_compiler() -> str:
-    """Path of a C++17 compiler: `CXX`, or g++ or clang++ on PATH.
+    """Path of a C++14 compiler: `CXX`, or g++ or clang++ on PATH.
 
     Raises:
         SimulationError: there is none.

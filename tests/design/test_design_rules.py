@@ -118,7 +118,7 @@ def config() -> str:
 def check_syntax(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = folder / "config.h"
     path.write_text(text, encoding="utf-8")
-    command = [find_compiler(), "-std=c++17", "-fsyntax-only", "-x", "c++", str(path)]
+    command = [find_compiler(), "-std=c++14", "-fsyntax-only", "-x", "c++", str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

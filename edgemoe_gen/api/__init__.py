@@ -1,0 +1,45 @@
+"""The verbs of the command line as functions, with the same names and options; each returns a frozen dataclass.
+
+    from edgemoe_gen import build
+    result = build("checkpoint.pth.tar", spec="spec.toml", image=["images"], board="zcu104")
+
+Every function raises an `EdgeMoEError` for what a user can mend. An `edgemoe.toml` of the current folder is taken as
+the command line takes it; pass `config` for another.
+"""
+
+from edgemoe_gen.api.building import build, import_results, plan
+from edgemoe_gen.api.prepare import GenerateResult, InitResult, boards, generate, init, inspect, lint
+from edgemoe_gen.api.simulation import CsimResult, csim, run
+from edgemoe_gen.config import CALIBRATION_IMAGES
+from edgemoe_gen.diagnosis import Check, Diagnosis, doctor
+from edgemoe_gen.inspection import Inspection
+from edgemoe_gen.linting import LintResult
+from edgemoe_gen.pipeline import BuildResult, ImportResult, PlannedStage, StageResult
+from edgemoe_gen.running import RunResult
+
+__all__ = [
+    "CALIBRATION_IMAGES",
+    "BuildResult",
+    "Check",
+    "CsimResult",
+    "Diagnosis",
+    "GenerateResult",
+    "ImportResult",
+    "InitResult",
+    "Inspection",
+    "LintResult",
+    "PlannedStage",
+    "RunResult",
+    "StageResult",
+    "boards",
+    "build",
+    "csim",
+    "doctor",
+    "generate",
+    "import_results",
+    "init",
+    "inspect",
+    "lint",
+    "plan",
+    "run",
+]

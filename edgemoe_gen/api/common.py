@@ -1,0 +1,53 @@
+"""What the functions of the API share: the caller's words as a configuration, and the project that they open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+from edgemoe_gen.config import Config
+from edgemoe_gen.model import SpecOptions
+from edgemoe_gen.project import Project, open_project
+
+PathText = str | PathLike[str]
+Paths = Sequence[PathText]
+Values = Mapping[str, int | float]
+
+
+def opened(words: Config, spec: PathText | None, config: PathText | None) -> Project:
+    """The project: what the caller says, over a spec file, over `edgemoe.toml`."""
+    return open_project(words, None if spec is None else Path(spec), None if config is None else Path(config))
+
+
+def said(
+    checkpoint: PathText | None,
+    options: SpecOptions | None,
+    board: str | None = None,
+    knobs: Values | None = None,
+    image: Paths = (),
+    calibrate: Paths = (),
+    labels: PathText | None = None,
+    task: Sequence[str] = (),
+    output: PathText | None = None,
+    class_names: Mapping[str, Sequence[str]] | None = None,
+    name: str | None = None,
+) -> Config:
+    """What the caller says, as a project's configuration; see `init` for the arguments."""
+
+    def path(value: PathText | None) -> Path | None:
+        return None if value is None else Path(value)
+
+    return Config(
+        checkpoint=path(checkpoint),
+        images=tuple(Path(p) for p in image) or None,
+        labels=path(labels),
+        tasks=tuple(task) or None,
+        class_names={task: tuple(names) for task, names in (class_names or {}).items()},
+        output=path(output),
+        name=name,
+        model=options or SpecOptions(),
+        board=board,
+        knobs=dict(knobs or {}),
+        calibrate=tuple(Path(p) for p in calibrate) or None,
+    )

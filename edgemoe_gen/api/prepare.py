@@ -1,0 +1,158 @@
+"""What comes before a build: looking at checkpoint, boards and machine, the project's file, the sources alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
+from edgemoe_gen.boards import Board, board_names, load_board
+from edgemoe_gen.config import FILE_NAME, config_to_toml
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.estimate import Resources, check_fits, estimate_resources
+from edgemoe_gen.files import check_writable, write_whole
+from edgemoe_gen.inspection import Inspection
+from edgemoe_gen.inspection import inspect as inspect_checkpoint
+from edgemoe_gen.linting import LintResult
+from edgemoe_gen.linting.run import lint_folder, lint_project
+from edgemoe_gen.model import ModelSpec, SpecOptions
+from edgemoe_gen.pictures import check_labels, find_pictures, open_picture
+from edgemoe_gen.pipeline.generate import generate_sources
+from edgemoe_gen.project import checkpoint_of, network_options, open_design, open_model, open_tasks, with_spec
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """The file written, and the network and design that it describes."""
+
+    path: Path
+    spec: ModelSpec
+    design: Design
+    resources: Resources
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """The folder written, its design, and the design's estimate."""
+
+    folder: Path
+    files: int
+    design: Design
+    resources: Resources
+    notes: tuple[str, ...]
+
+
+def init(
+    checkpoint: PathText,
+    *,
+    spec: PathText | None = None,
+    options: SpecOptions | None = None,
+    board: str | None = None,
+    knobs: Values | None = None,
+    image: Paths = (),
+    calibrate: Paths = (),
+    labels: PathText | None = None,
+    task: Sequence[str] = (),
+    class_names: Mapping[str, Sequence[str]] | None = None,
+    output: PathText | None = None,
+    file: PathText = FILE_NAME,
+    force: bool = False,
+) -> InitResult:
+    """Writes `edgemoe.toml`: network, board, knobs and numerics of a project, every key explained.
+
+    Args:
+        checkpoint: file or folder of shards.
+        spec: spec file, .toml of ours or .yml of the authors'.
+        options: what neither checkpoint nor spec file tells.
+        board: name or file; the default is zcu104.
+        knobs: values by name, over those that suit network and board.
+        image: pictures, or folders of them, to simulate and report on.
+        calibrate: pictures that binary points are chosen from, if others.
+        labels: folder of ground truth, if not beside the pictures.
+        task: tasks to build for, if not all.
+        class_names: names of a task's classes in the order of their numbers, by task, over those of the spec.
+        output: folder that builds will write to.
+        file: what to write.
+        force: replace a file that is there.
+    """
+    target = Path(file)
+    if target.exists() and not force:
+        raise ConfigError(f"{target} exists already", "add --force to replace it")
+    check_writable(target)
+    words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names)
+    words = with_spec(words, None if spec is None else Path(spec))
+    model = open_model(words)
+    open_tasks(words, model.spec)
+    check_labels(words.labels, find_pictures(words.images or ()))
+    for path in find_pictures((*(words.images or ()), *(words.calibrate or ()))):
+        open_picture(path, model.spec.image, words.labels)
+    design = open_design(words, model.spec)
+    if output is None:
+        words = replace(words, output=target.parent / "build")
+    suits = f"this network on the {design.board.title.removeprefix('AMD ')}"
+    text = config_to_toml(words, target.parent, model.spec, design.knobs, suits)
+    write_whole(target, lambda stream: stream.write(text.encode()))
+    return InitResult(target, model.spec, design, estimate_resources(design), model.notes)
+
+
+def inspect(
+    checkpoint: PathText | None = None,
+    *,
+    spec: PathText | None = None,
+    options: SpecOptions | None = None,
+    config: PathText | None = None,
+) -> Inspection:
+    """The architecture found in a checkpoint; see `Inspection`."""
+    project = opened(said(checkpoint, options), spec, config)
+    found = inspect_checkpoint(checkpoint_of(project.config), network_options(project.config))
+    return replace(found, notes=(*found.notes, *project.notes))
+
+
+def generate(
+    checkpoint: PathText | None = None,
+    *,
+    spec: PathText | None = None,
+    options: SpecOptions | None = None,
+    config: PathText | None = None,
+    board: str | None = None,
+    knobs: Values | None = None,
+    output: PathText | None = None,
+) -> GenerateResult:
+    """Renders the accelerator's sources to OUTPUT/accelerator, without program and weights.
+
+    With a checkpoint the largest network follows from it, and PyTorch is needed; without one the knobs say it.
+    """
+    project = opened(said(checkpoint, options, board, knobs, output=output), spec, config)
+    words = project.config
+    design = open_design(words, None if words.checkpoint is None else open_model(words).spec)
+    resources = check_fits(design)
+    folder, files = generate_sources(design, words)
+    return GenerateResult(folder, files, design, resources, project.notes)
+
+
+def lint(
+    folder: PathText | None = None,
+    *,
+    config: PathText | None = None,
+    board: str | None = None,
+    knobs: Values | None = None,
+) -> LintResult:
+    """Checks rendered C++ against what Vitis HLS accepts.
+
+    Args:
+        folder: of sources that `generate` or `build` has written; None renders those of the other arguments in memory.
+        config: the project's file.
+        board: name or file.
+        knobs: values by name.
+    """
+    if folder is not None:
+        return lint_folder(Path(folder))
+    return lint_project(None if config is None else Path(config), board, knobs)
+
+
+def boards(name: str | None = None) -> tuple[Board, ...]:
+    """The board of a name or file, or all boards that come with the package."""
+    return tuple(load_board(known) for known in ([name] if name else board_names()))

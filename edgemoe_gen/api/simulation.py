@@ -1,0 +1,174 @@
+"""C simulation: one picture through one backend, and the kernels against float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.files import check_writable
+from edgemoe_gen.model import ModelSpec, SpecOptions
+from edgemoe_gen.pictures import find_pictures, open_picture
+from edgemoe_gen.project import (
+    Progress,
+    no_progress,
+    open_calibration,
+    open_design,
+    open_knobs,
+    open_model,
+    open_numerics,
+    open_pictures,
+    open_tasks,
+)
+from edgemoe_gen.running import BACKENDS, RunResult, read_routes, run_csim, run_float, write_dump, write_picture
+from edgemoe_gen.sim.engine import Engine
+from edgemoe_gen.sim.junit import write_junit
+from edgemoe_gen.sim.kernels import KERNELS, CaseResult, record_inputs, run_kernels
+
+
+@dataclass(frozen=True)
+class CsimResult:
+    """Outcome of the kernels' simulation; `design` is what was checked."""
+
+    design: Design
+    cases: tuple[CaseResult, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every case kept its bound."""
+        return all(case.passed for case in self.cases)
+
+
+def run(
+    checkpoint: PathText | None = None,
+    *,
+    image: PathText,
+    spec: PathText | None = None,
+    options: SpecOptions | None = None,
+    config: PathText | None = None,
+    board: str | None = None,
+    knobs: Values | None = None,
+    calibrate: Paths = (),
+    task: str | None = None,
+    backend: str = "float",
+    routes: PathText | None = None,
+    dump: PathText | None = None,
+    output: PathText | None = None,
+    progress: Progress = no_progress,
+) -> RunResult:
+    """One picture and task through one backend.
+
+    Args:
+        image: picture.
+        task: name; needed if the network has several.
+        backend: "float" or "csim".
+        routes: dump of another run whose experts the float backend takes.
+        dump: .npz to write, see `running.write_dump`.
+        output: picture to write of the task's result.
+    """
+    if backend not in BACKENDS:
+        raise ConfigError(f"there is no backend '{backend}'", f"known backends: {', '.join(BACKENDS)}")
+    if routes is not None and backend != "float":
+        raise ConfigError("--routes forces the float backend only", "the accelerator always takes its own routes")
+    for path, option, suffix in ((dump, "--dump", ".npz"), (output, "--output", ".png")):
+        if path is not None:
+            if Path(path).suffix.lower() != suffix:
+                raise ConfigError(
+                    f"{option} is '{path}', but a {suffix} file is written", f"end its name with {suffix}"
+                )
+            check_writable(Path(path))
+    project = opened(said(checkpoint, options, board, knobs, calibrate=calibrate), spec, config)
+    words, notes = project.config, list(project.notes)
+    model = open_model(words)
+    name = _one_task(task, model.spec)
+    picture = open_picture(Path(image), model.spec.image)
+    if backend == "float":
+        forced = None if routes is None else read_routes(Path(routes), model)
+        progress("running the float reference", 0, 1)
+        result = run_float(model, picture.values, name, forced)
+    else:
+        design = open_design(words, model.spec)
+        if words.calibrate or words.images:
+            others = open_pictures(words, model.spec) if not words.calibrate else ()
+            calibration = open_calibration(words, model.spec, others)
+        else:
+            calibration = [picture.values]
+            notes.append("binary points are calibrated on this very picture: give --calibrate for others")
+        numerics = open_numerics(words, model, design.knobs, calibration, open_tasks(words, model.spec), progress)
+        progress("compiling the engine", 0, 1)
+        engine = Engine.compile(design)
+        progress("simulating", 0, 1)
+        result = run_csim(engine, model, numerics.network, numerics.formats, picture.values, name)
+    result = replace(result, notes=tuple(notes))
+    if output is not None:
+        write_picture(result, Path(output))
+    if dump is not None:
+        write_dump(result, Path(dump))
+    return result
+
+
+def csim(
+    checkpoint: PathText | None = None,
+    *,
+    kernel: Sequence[str] = (),
+    spec: PathText | None = None,
+    options: SpecOptions | None = None,
+    config: PathText | None = None,
+    board: str | None = None,
+    knobs: Values | None = None,
+    image: Paths = (),
+    task: str | None = None,
+    junit: PathText | None = None,
+    seed: int = 0,
+    progress: Callable[[CaseResult], None] | None = None,
+) -> CsimResult:
+    """Checks kernels of a design against float64 in C simulation; every case has its own error bound.
+
+    Args:
+        checkpoint: with a picture, inputs recorded from this network are tried too.
+        kernel: names out of `KERNELS`; none = all.
+        image: the first picture is the one that inputs are recorded from.
+        task: whose inputs are recorded; default: the first.
+        junit: JUnit XML to write.
+        seed: of the random inputs.
+    """
+    for name in kernel:
+        if name not in KERNELS:
+            raise ConfigError(f"there is no kernel '{name}'", f"known kernels: {', '.join(KERNELS)}")
+    project = opened(said(checkpoint, options, board, knobs, image), spec, config)
+    words, notes = project.config, list(project.notes)
+    recorded, network_spec = None, None
+    if words.checkpoint is not None and words.images:
+        model = open_model(words)
+        network_spec = model.spec
+        tasks = (task or open_tasks(words, model.spec)[0],)
+        model.spec.task_index(tasks[0])
+        pictures = [open_picture(path, model.spec.image) for path in find_pictures(words.images)[:1]]
+        picture_values = [picture.values for picture in pictures]
+        numerics = open_numerics(words, model, open_knobs(words, model.spec), picture_values, tasks)
+        recorded = record_inputs(model, numerics.network, numerics.formats, picture_values[0], tasks[0])
+    elif words.checkpoint is not None:
+        network_spec = open_model(words).spec
+        notes.append("no picture is named, so no inputs are recorded: give --image")
+    design = open_design(words, network_spec)
+    engine = Engine.compile(design)
+    cases = tuple(run_kernels(design, tuple(kernel) or KERNELS, recorded, engine, seed, progress))
+    if junit is not None:
+        try:
+            write_junit(cases, Path(junit))
+        except OSError as error:
+            raise ConfigError(f"{junit} cannot be written: {error.strerror}", "choose another place") from error
+    return CsimResult(design, cases, tuple(notes))
+
+
+def _one_task(task: str | None, spec: ModelSpec) -> str:
+    if task is None:
+        if len(spec.tasks) > 1:
+            raise ConfigError(f"the network has the tasks {', '.join(spec.task_names)}", "choose one with --task")
+        return spec.task_names[0]
+    spec.task_index(task)
+    return task

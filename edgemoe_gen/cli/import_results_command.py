@@ -1,0 +1,42 @@
+"""`edgemoe-gen import-results`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgemoe_gen import api
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import HelpfulCommand, config_option, json_option
+from edgemoe_gen.report.numbers import seconds
+
+
+@click.command("import-results", short_help="Take back what the vendor's tools made elsewhere.", cls=HelpfulCommand)
+@click.argument("folder", type=click.Path(path_type=Path))
+@config_option
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the build [default: build].")
+@json_option
+def command(folder: Path, config: Path | None, as_json: bool, **given: Path | None) -> None:
+    """Take the results of an exported FOLDER, which ran on a machine with the vendor's tools, into the build.
+
+    The folder must come from this very build: every source and script is compared. The next `edgemoe-gen build` goes on
+    behind the last stage that was imported.
+
+    \b
+    Example:
+      edgemoe-gen build --export kit      (here)
+      kit/run.sh                          (there; then copy kit back)
+      edgemoe-gen import-results kit
+      edgemoe-gen build
+    """
+
+    def show(stage: api.StageResult) -> None:
+        if not as_json:
+            output.line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}")
+
+    result = api.import_results(folder, config=config, on_stage=show, **given)
+    if as_json:
+        output.as_json({"output": str(result.output), "stages": [stage.name for stage in result.stages]})
+        return
+    output.line(f"imported into {result.output}; go on with: edgemoe-gen build")

@@ -1,0 +1,186 @@
+"""The kit: the folder that the vendor's tools run in, with nothing in it that they do not need.
+
+In: a rendered project. Out: `src/`, `testbench/`, `data/cosim/`, the scripts, and later what the tools leave there. All
+paths in the scripts are relative to it, so it can be copied to another machine. `collect` takes results out of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgemoe_gen.errors import ConfigError, OverlayError, ToolError
+from edgemoe_gen.flow.failures import missing_result
+
+TOP = "edgemoe_engine"
+FACTS = "kit.json"
+OPTIONS = "flow/options.tcl"
+_PARTS = ("src", "testbench", "data/cosim", "flow", "hls.cfg", "run.sh")
+# Projects of the two generations of tools: what is in them has the same layout.
+_HLS_WORK = ("hls_project/solution", "hls_component/hls")
+# What a stage leaves in the kit; cleared before it runs, so that no old result passes for a new one.
+_LEFT: Mapping[str, tuple[str, ...]] = {
+    "hls": ("hls_project", "hls_component"),
+    "cosim": tuple(f"{work}/sim" for work in _HLS_WORK),
+    "ip": ("ip", *(f"{work}/impl" for work in _HLS_WORK)),
+    "bitstream": ("bitstream", "bitstream.partial", "vivado_project"),
+}
+BITSTREAM_FILES = ("edgemoe.bit", "edgemoe.hwh")
+
+
+def kit_files(accelerator: Path) -> list[Path]:
+    """Files of a rendered project that belong to the kit, relative to it, sorted."""
+    found: list[Path] = []
+    for part in _PARTS:
+        path = accelerator / part
+        found += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path] if path.is_file() else []
+    return sorted(path.relative_to(accelerator) for path in found)
+
+
+def write_kit(accelerator: Path, kit: Path, replaced: Mapping[str, str] | None = None) -> None:
+    """Writes the kit; files that are right already stay untouched, and so does what the tools have left.
+
+    Args:
+        accelerator: the rendered project.
+        kit: where to; made where it is missing.
+        replaced: text of files that differ from the rendered ones, such as `flow/options.tcl` for another clock.
+
+    Raises:
+        ConfigError: the folder can't be written to.
+    """
+    try:
+        for file in kit_files(accelerator):
+            said = (replaced or {}).get(file.as_posix())
+            content = (accelerator / file).read_bytes() if said is None else said.encode()
+            target = kit / file
+            if target.is_file() and target.read_bytes() == content:
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            shutil.copymode(accelerator / file, target)
+    except OSError as error:
+        raise ConfigError(f"{kit} cannot be written to: {error.strerror}", "choose another folder") from error
+
+
+def clear(stage: str, kit: Path) -> None:
+    """Removes what an earlier run of a stage has left in the kit."""
+    for name in _LEFT[stage]:
+        path = kit / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def has_synthesis(kit: Path) -> bool:
+    """Whether the kit holds a synthesised project, which `ip` and `cosim` go on from."""
+    return _synthesis_report(kit) is not None
+
+
+def place_ip(kit: Path) -> None:
+    """Copies the exported IP to where the block design looks for it, whichever tool has made it."""
+    for work in _HLS_WORK:
+        if (kit / work / "impl/ip/component.xml").is_file():
+            shutil.copytree(kit / work / "impl/ip", kit / "ip", dirs_exist_ok=True)
+            return
+
+
+def place_collected_ip(ip: Path, kit: Path) -> None:
+    """Puts an IP that was collected before, perhaps on another machine, where the block design looks for it."""
+    if (kit / "ip").is_dir():
+        shutil.rmtree(kit / "ip")
+    shutil.copytree(ip, kit / "ip")
+
+
+def collect(stage: str, kit: Path, folder: Path, log: Path | None = None) -> str:
+    """Copies a stage's results from the kit to `folder`; returns a few words on them.
+
+    Raises:
+        ToolError: a result is missing, although the tool ended well; names it and the log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if stage == "hls":
+        report = _synthesis_report(kit)
+        if report is None:
+            raise _missing(stage, f"the report {TOP}_csynth.xml", log, kit)
+        copied = _copy_all(report.parent, folder / "reports", (".xml", ".rpt"))
+        return f"{copied} reports"
+    if stage == "cosim":
+        for work in _HLS_WORK:
+            source = kit / work / "sim/report"
+            if any(source.glob("*_cosim.rpt")):
+                return f"{_copy_all(source, folder, ('.rpt', '.xml'))} reports"
+        raise _missing(stage, f"the report {TOP}_cosim.rpt", log, kit)
+    if stage == "ip":
+        if not (kit / "ip/component.xml").is_file():
+            raise _missing(stage, "ip/component.xml", log, kit)
+        shutil.copytree(kit / "ip", folder, dirs_exist_ok=True)
+        return f"{sum(p.is_file() for p in folder.rglob('*'))} files"
+    for name in BITSTREAM_FILES:
+        path = kit / "bitstream" / name
+        if not path.is_file() or not path.stat().st_size:
+            raise _missing(stage, f"bitstream/{name}", log, kit)
+    shutil.copytree(kit / "bitstream", folder, dirs_exist_ok=True)
+    return f"{(folder / BITSTREAM_FILES[0]).stat().st_size / 1e6:,.1f} MB"
+
+
+def results_in(kit: Path) -> list[str]:
+    """Stages whose results a kit holds, in their order."""
+    found = {
+        "hls": has_synthesis(kit),
+        "cosim": any(any((kit / work / "sim/report").glob("*_cosim.rpt")) for work in _HLS_WORK),
+        "ip": (kit / "ip/component.xml").is_file(),
+        "bitstream": all((kit / "bitstream" / name).is_file() for name in BITSTREAM_FILES),
+    }
+    return [stage for stage, there in found.items() if there]
+
+
+def write_facts(kit: Path, facts: Mapping[str, Any]) -> None:
+    """`kit.json`: what the kit was exported from, so that its results find back."""
+    (kit / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def read_facts(kit: Path) -> dict[str, Any]:
+    """What `write_facts` wrote.
+
+    Raises:
+        OverlayError: the folder is no exported kit.
+    """
+    path = kit / FACTS
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise OverlayError(
+            f"{kit} holds no {FACTS}: it was not exported by edgemoe-gen",
+            "give the folder that `edgemoe-gen build --export` wrote",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise OverlayError(f"{path} cannot be read: {error}", "copy the whole folder again") from error
+    if not isinstance(facts, dict) or "inputs" not in facts:
+        raise OverlayError(f"{path} lacks the key 'inputs'", "export the folder again")
+    return facts
+
+
+def _synthesis_report(kit: Path) -> Path | None:
+    for work in _HLS_WORK:
+        path = kit / work / f"syn/report/{TOP}_csynth.xml"
+        if path.is_file():
+            return path
+    return None
+
+
+def _copy_all(source: Path, folder: Path, suffixes: Iterable[str]) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = sorted(path for path in source.iterdir() if path.suffix in tuple(suffixes))
+    for path in files:
+        shutil.copy2(path, folder / path.name)
+    return len(files)
+
+
+def _missing(stage: str, what: str, log: Path | None, kit: Path) -> ToolError:
+    if log is None:
+        return ToolError(f"{kit} holds no result of stage {stage}: {what} is missing", "run the stage there first")
+    return missing_result(stage, what, log, kit)

@@ -1,0 +1,106 @@
+"""Export of the kit to a machine that has the vendor's tools, and import of the results.
+
+A kit belongs to the rendered project that it was exported from: `kit.json` says which, and results are taken back only
+where every file of it is still the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgemoe_gen import __version__
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import ConfigError, OverlayError
+from edgemoe_gen.flow import kit as kits
+from edgemoe_gen.pipeline.stages import StageResult, open_stages
+from edgemoe_gen.pipeline.vendor import LOGS, vendor_inputs
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What was taken out of a kit, stage by stage, and the build's folder that it went to."""
+
+    output: Path
+    stages: tuple[StageResult, ...]
+
+
+def export_kit(accelerator: Path, folder: Path, output: Path, design: Design) -> None:
+    """Writes the kit to `folder`, whole or not at all; leaves one alone that is of the same project already.
+
+    Raises:
+        ConfigError: the folder holds something else, or can't be written to.
+    """
+    facts = {
+        "generator": f"edgemoe-gen {__version__}",
+        "board": design.board.name,
+        "part": design.board.part,
+        "design": f"{design.identity:016x}",
+        "inputs": {stage: vendor_inputs(stage, accelerator, output) for stage in ("hls", "cosim", "ip")},
+    }
+    if folder.exists():
+        if not folder.is_dir() or (any(folder.iterdir()) and not (folder / kits.FACTS).is_file()):
+            raise ConfigError(f"{folder} exists and is no exported folder", "choose a folder that does not exist yet")
+        if (folder / kits.FACTS).is_file() and not _changed(accelerator, folder):
+            return
+        if (folder / kits.FACTS).is_file() and kits.results_in(folder):
+            raise ConfigError(
+                f"{folder} holds results of another design", "import them or move them away, or choose another folder"
+            )
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        kits.write_kit(accelerator, partial)
+        kits.write_facts(partial, facts)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], None]) -> ImportResult:
+    """Takes all results of a kit into the build in `output`; the next build goes on from them.
+
+    Raises:
+        OverlayError: the folder is no exported kit, was exported from another build, or holds no result.
+        ConfigError: there is no build in `output`.
+    """
+    kits.read_facts(kit)
+    accelerator = output / "accelerator"
+    if not (accelerator / "src").is_dir():
+        raise ConfigError(f"there is no build in {output}", "name the folder of the build with --output")
+    changed = _changed(accelerator, kit)
+    if changed:
+        raise OverlayError(
+            f"{kit} does not belong to the build in {output}: {changed} differs",
+            "build again as when it was exported, or export it again",
+        )
+    found = kits.results_in(kit)
+    if not found:
+        raise OverlayError(f"{kit} holds no results yet", "run ./run.sh there, on a machine with the vendor's tools")
+    with open_stages(output, on_stage) as stages:
+        for stage in found:
+            log = kit / LOGS / f"{stage}.log"
+
+            def work(folder: Path, stage: str = stage, log: Path = log) -> str:
+                detail = kits.collect(stage, kit, folder / stage)
+                if log.is_file():
+                    (output / LOGS).mkdir(exist_ok=True)
+                    shutil.copy2(log, output / LOGS / log.name)
+                return f"imported: {detail}"
+
+            stages.run(stage, vendor_inputs(stage, accelerator, output), [stage], work, anew=True)
+        return ImportResult(output, tuple(stages.results))
+
+
+def _changed(accelerator: Path, kit: Path) -> str:
+    """The first file of a kit that is not as rendered; "" if all are."""
+    for file in kits.kit_files(accelerator):
+        path = kit / file
+        if not path.is_file() or path.read_bytes() != (accelerator / file).read_bytes():
+            return file.as_posix()
+    return ""

@@ -1,0 +1,82 @@
+"""`build --dry-run`: what each stage would do, and the exact commands of the vendor's tools. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgemoe_gen.config import DEFAULT_OUTPUT, Config
+from edgemoe_gen.flow.tools import find_tools, stage_commands, why_missing
+from edgemoe_gen.linting import libclang_missing
+from edgemoe_gen.pipeline.builder import BuildOptions
+from edgemoe_gen.pipeline.selection import STAGES, VENDOR
+from edgemoe_gen.pipeline.simulate import EXPECTED
+from edgemoe_gen.pipeline.stages import Stages, digest_text
+from edgemoe_gen.pipeline.vendor import FOLDER, vendor_inputs
+from edgemoe_gen.pipeline.work import SIMULATED, Work
+from edgemoe_gen.project import no_progress
+from edgemoe_gen.sim.compiler import Build, compiled
+
+State = Literal["up to date", "would run", "not asked for", "can't run here"]
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """What a stage would do: why it can't run here ("" if it can), and commands with the folder that they run in."""
+
+    name: str
+    state: State
+    why: str = ""
+    folder: Path | None = None
+    commands: tuple[str, ...] = ()
+
+
+def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedStage, ...]:
+    """All stages in their order.
+
+    Raises:
+        EdgeMoEError: the same of the inputs as `build`.
+    """
+    options = options or BuildOptions()
+    output = config.output or Path(DEFAULT_OUTPUT)
+    work = Work(config, no_progress)
+    stages = Stages(output, lambda _: None)
+    work.accelerator, work.simulation = output / "accelerator", output / "csim"
+    tools = find_tools()
+
+    def vendor(stage: str) -> Callable[[], bool]:
+        return lambda: stages.is_current(stage, vendor_inputs(stage, work.accelerator, output), [stage])
+
+    current: dict[str, Callable[[], bool]] = {
+        "render": lambda: stages.is_current("render", work.render_inputs, ["accelerator"], EXPECTED),
+        "compile": lambda: (
+            compiled(work.sources, Build()) is not None
+            and stages.is_current("compile", digest_text(*work.sources.values()), [])
+        ),
+        "csim": lambda: stages.is_current("csim", work.simulation_inputs, SIMULATED),
+        "lint": lambda: stages.is_current("lint", work.lint_inputs, ["lint.json"]),
+        **{stage: vendor(stage) for stage in VENDOR},
+        "package": lambda: stages.is_current("package", work.package_inputs(output), ["overlay"]),
+        "report": lambda: False,
+    }
+    planned: list[PlannedStage] = []
+    selection, changed, blocked = options.selection, False, ""
+    for name in STAGES:
+        if not selection.wants(name) or (options.export and name in (*VENDOR, "package")):
+            planned.append(PlannedStage(name, "not asked for"))
+            continue
+        # A build writes its report again at the end; a stage behind one that runs runs too.
+        if not changed and not selection.anew(name) and current[name]():
+            planned.append(PlannedStage(name, "up to date"))
+            continue
+        changed = changed or name not in ("compile", "lint", "cosim")
+        why = why_missing(name, tools) if name in VENDOR else libclang_missing() if name == "lint" else ""
+        if (why or blocked) and name != "report":
+            planned.append(PlannedStage(name, "can't run here", why or f"{blocked} comes first"))
+            blocked = blocked or name
+            continue
+        commands = tuple(command.line() for command in stage_commands(name, tools)) if name in VENDOR else ()
+        planned.append(PlannedStage(name, "would run", "", output / FOLDER if commands else None, commands))
+    return tuple(planned)

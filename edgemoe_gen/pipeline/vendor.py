@@ -1,0 +1,250 @@
+"""The stages that the vendor's tools run: hls, cosim, ip, bitstream.
+
+All of them work in OUTPUT/vendor, the kit; what they make is copied to OUTPUT/<stage> when a stage has ended well. The
+kit stays as it is when a stage fails, so that an engineer can open its projects; the stage then starts it anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from edgemoe_gen.errors import ConfigError, SimulationError, TimingError
+from edgemoe_gen.flow import kit as kits
+from edgemoe_gen.flow.process import run_command
+from edgemoe_gen.flow.reports import (
+    achievable_clock_mhz,
+    meets_timing,
+    read_implementation,
+    retry_clock_mhz,
+    timing_sentence,
+)
+from edgemoe_gen.flow.reports.cosim import read_cosim
+from edgemoe_gen.flow.tools import Toolset, stage_commands, tool_environment, why_missing
+from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
+from edgemoe_gen.pipeline.selection import Selection
+from edgemoe_gen.pipeline.stages import STATE, Stages, digest_of, digest_text
+
+Step = Callable[[str, str], None]
+FOLDER = "vendor"
+LOGS = "logs"
+MOST_CLOCKS = 4  # tried one after another; each is hours of implementation
+_CLOCK = re.compile(r"^set clock_mhz \S+", re.MULTILINE)
+_SYNTHESISED = "hls.inputs"
+
+
+class StageUnavailableError(Exception):
+    """A stage can't run on this machine: which, and why."""
+
+    def __init__(self, stage: str, why: str) -> None:
+        super().__init__(why)
+        self.stage = stage
+        self.why = why
+
+
+def vendor_inputs(stage: str, accelerator: Path, output: Path, clock_mhz: float | None = None) -> str:
+    """Hash of all that a stage depends on.
+
+    Args:
+        stage: name.
+        accelerator: the rendered project.
+        output: the build's folder, for what earlier stages have made.
+        clock_mhz: clock of a retry; None takes the rendered one.
+    """
+    sources = [accelerator / "src", accelerator / "flow/hls.tcl", accelerator / "hls.cfg"]
+    if stage == "hls":
+        return digest_of(sources)
+    if stage == "cosim":
+        bench = [accelerator / name for name in ("testbench", "data/cosim", "flow/cosim.tcl")]
+        return digest_text(digest_of(sources), digest_of(bench))
+    if stage == "ip":
+        return digest_text(digest_of(sources), digest_of([accelerator / "flow/ip.tcl"]))
+    ip = digest_of([output / "ip"])
+    return digest_text(ip, digest_of([accelerator / "flow/bitstream.tcl"]), options_text(accelerator, clock_mhz))
+
+
+def options_text(accelerator: Path, clock_mhz: float | None = None) -> str:
+    """`flow/options.tcl`, for another clock if one is given; "" where the project has none."""
+    path = accelerator / kits.OPTIONS
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text if clock_mhz is None else _CLOCK.sub(f"set clock_mhz {clock_mhz:g}", text)
+
+
+class VendorStages:
+    """Runs the stages in one build's folder."""
+
+    def __init__(
+        self,
+        stages: Stages,
+        tools: Toolset,
+        selection: Selection,
+        on_step: Step,
+        before_tool: Callable[[], None],
+        clock_mhz: float,
+        retry: bool,
+    ) -> None:
+        self.output = stages.folder
+        self.accelerator = self.output / "accelerator"
+        self.kit = self.output / FOLDER
+        self._stages = stages
+        self._tools = tools
+        self._selection = selection
+        self._on_step = on_step
+        self._before_tool = before_tool
+        self._clock_mhz = clock_mhz
+        self._retry = retry
+        self.clock_mhz = clock_mhz  # of the bitstream: after a retry a slower one
+
+    def run(self, stage: str) -> None:
+        """Runs one stage unless it is up to date.
+
+        Raises:
+            StageUnavailableError: it needs a tool that is not here.
+            ToolError: the tool failed.
+            TimingError: the bitstream misses its clock.
+        """
+        if stage == "bitstream":
+            self._bitstream()
+            return
+        inputs = vendor_inputs(stage, self.accelerator, self.output)
+        anew = self._selection.anew(stage)
+        if stage in ("cosim", "ip") and (anew or not self._stages.is_current(stage, inputs, [stage])):
+            self._synthesised()
+        self._run(stage, inputs, anew)
+
+    def require(self, stage: str) -> None:
+        """Refuses to go on from a stage that is not up to date.
+
+        Raises:
+            ConfigError: names the stage.
+        """
+        if stage == "bitstream":
+            self._require_bitstream()
+        elif stage != "cosim" and not self._stages.is_current(
+            stage, vendor_inputs(stage, self.accelerator, self.output), [stage]
+        ):
+            raise not_current(stage, self.output, self._selection.first)
+
+    def _synthesised(self) -> None:
+        """The tools go on from a synthesised project: imported results, or a removed kit, have none."""
+        inputs = vendor_inputs("hls", self.accelerator, self.output)
+        marker = self.kit / _SYNTHESISED
+        if not marker.is_file() or marker.read_text(encoding="utf-8") != inputs:
+            self._run("hls", inputs, anew=True)
+
+    def _run(self, stage: str, inputs: str, anew: bool, replaced: dict[str, str] | None = None) -> None:
+        if anew or not self._stages.is_current(stage, inputs, [stage]):
+            why = why_missing(stage, self._tools)
+            if why:
+                raise StageUnavailableError(stage, why)
+            self._before_tool()
+
+        def work(folder: Path) -> str:
+            kits.write_kit(self.accelerator, self.kit, replaced)
+            kits.clear(stage, self.kit)
+            (self.kit / _SYNTHESISED).unlink(missing_ok=True) if stage == "hls" else None
+            log = self.output / LOGS / f"{stage}.log"
+            log.parent.mkdir(exist_ok=True)
+            log.unlink(missing_ok=True)
+            for command in stage_commands(stage, self._tools):
+                environment = tool_environment(command.tool, os.environ, self._tools)
+                run_command(stage, command, self.kit, log, lambda step: self._on_step(stage, step), environment)
+            if stage == "ip":
+                kits.place_ip(self.kit)
+            detail = kits.collect(stage, self.kit, folder / stage, log)
+            if stage == "cosim":
+                _refuse_mismatch(folder / stage, log)
+            if stage == "hls":
+                (self.kit / _SYNTHESISED).write_text(inputs, encoding="utf-8")
+            return detail
+
+        self._stages.run(stage, inputs, [stage], work, anew=anew)
+
+    # Bitstream and its clock
+
+    def _bitstream(self) -> None:
+        """At the clock asked for; where it is missed and a retry is wanted, at the one that would be met."""
+        anew = self._selection.anew("bitstream")
+        memory, inputs = self.output / STATE, self._bitstream_inputs()
+        missed = {} if anew else read_missed(memory, inputs)
+        clock, slower = self._clock_mhz, None
+        for _ in range(MOST_CLOCKS):
+            clock = slower or clock
+            if clock not in missed:
+                self._implement(clock, anew)
+                miss = self._missed(clock)
+                if miss is None:
+                    self.clock_mhz = clock
+                    return
+                missed[clock] = miss
+                write_missed(memory, inputs, missed)
+            slower = missed[clock].slower_mhz
+            if not self._retry or slower is None or slower >= clock:
+                break
+        raise timing_error(missed[clock], self.output)
+
+    def _implement(self, clock: float, anew: bool) -> None:
+        other = None if clock == self._clock_mhz else clock
+        inputs = self._bitstream_inputs(clock)
+        if anew or not self._stages.is_current("bitstream", inputs, ["bitstream"]):
+            # The block design takes the IP from the kit; it may have come from another machine.
+            kits.place_collected_ip(self.output / "ip", self.kit)
+        self._run("bitstream", inputs, anew, {kits.OPTIONS: options_text(self.accelerator, other)})
+
+    def _missed(self, clock: float) -> MissedClock | None:
+        facts = read_implementation(self.output / "bitstream")
+        if meets_timing(facts) is not False:
+            return None
+        reachable = achievable_clock_mhz(facts)
+        slower = None if reachable is None else retry_clock_mhz(reachable)
+        return MissedClock(clock, timing_sentence(facts, clock), slower)
+
+    def _bitstream_inputs(self, clock: float | None = None) -> str:
+        other = None if clock == self._clock_mhz else clock
+        return vendor_inputs("bitstream", self.accelerator, self.output, other)
+
+    def _require_bitstream(self) -> None:
+        """A bitstream of this clock, or of a slower one after a retry; not one that is known to miss its clock."""
+        missed = read_missed(self.output / STATE, self._bitstream_inputs())
+        clocks = [self._clock_mhz, *(miss.slower_mhz for miss in missed.values() if miss.slower_mhz)]
+        for clock in clocks:
+            if self._stages.is_current("bitstream", self._bitstream_inputs(clock), ["bitstream"]):
+                if clock in missed:
+                    raise timing_error(missed[clock], self.output)
+                self.clock_mhz = clock
+                return
+        raise not_current("bitstream", self.output, self._selection.first)
+
+
+def _refuse_mismatch(folder: Path, log: Path) -> None:
+    for report in sorted(folder.glob("*_cosim.rpt")):
+        facts = read_cosim(report)
+        if facts.passed is False:
+            raise SimulationError(
+                f"RTL co-simulation of the short program does not give what C simulation gives ({report.name})",
+                f"the log is {log}: look for the testbench's FAIL",
+            )
+
+
+def timing_error(miss: MissedClock, output: Path) -> TimingError:
+    """The error for a clock that was missed."""
+    retry = "build at the clock that would meet it with --retry-clock; " if miss.slower_mhz else ""
+    return TimingError(miss.sentence, f"{retry}the worst paths are in {output / 'bitstream' / 'timing_summary.rpt'}")
+
+
+def missing_tool(stage: str, why: str) -> ConfigError:
+    """The error for a stage that was asked for by name and can't run here."""
+    return ConfigError(
+        f"stage '{stage}' can't run here: {why}",
+        "see `edgemoe-gen doctor`; or take the vendor's stages to another machine: --export FOLDER",
+    )
+
+
+def not_current(stage: str, output: Path, first: str) -> ConfigError:
+    """The error for a stage that comes before the first one asked for and is not up to date."""
+    return ConfigError(
+        f"stage '{stage}' is not up to date in {output}, but it comes before --from {first}",
+        "leave --from or --only out once: what has not changed is skipped",
+    )

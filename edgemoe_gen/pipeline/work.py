@@ -1,0 +1,191 @@
+"""What the stages of a build make: the opened project, and one method a stage that fills an empty folder.
+
+In: a project. Out: files; and the hashes of everything that a stage depends on. What no stage asks for is never made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edgemoe_gen import __version__
+from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.config import Config
+from edgemoe_gen.estimate import check_fits
+from edgemoe_gen.linting import lint, refuse_findings
+from edgemoe_gen.overlay.package import OverlayFacts, check_name, default_name, write_overlay
+from edgemoe_gen.pictures import pixels
+from edgemoe_gen.pipeline.artefacts import read_numerics, write_cosim, write_design, write_network
+from edgemoe_gen.pipeline.kernels import check_kernels
+from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
+from edgemoe_gen.pipeline.stages import digest_of, digest_text
+from edgemoe_gen.program.compile import check_capacity, compile_network
+from edgemoe_gen.project import (
+    Numerics,
+    Progress,
+    open_calibration,
+    open_design,
+    open_model,
+    open_numerics,
+    open_pictures,
+    open_tasks,
+)
+from edgemoe_gen.report.document import make_document
+from edgemoe_gen.report.html import write_report
+from edgemoe_gen.resources import PACKAGE
+from edgemoe_gen.sim.compiler import compile_library
+from edgemoe_gen.sim.engine import Engine
+
+SIMULATED = ("csim", f"accelerator/data/{EXPECTED}", f"accelerator/data/{COSIM}/{EXPECTED}")
+
+
+class Work:
+    """The opened project, and what its stages make on the way; what no stage asks for is never made."""
+
+    def __init__(self, config: Config, progress: Progress) -> None:
+        self.config = config
+        self.progress = progress
+        self.model = open_model(config)
+        self.design = open_design(config, self.model.spec)
+        self.tasks = open_tasks(config, self.model.spec)
+        check_capacity(self.design, self.model.spec)
+        check_fits(self.design)
+        self.pictures = open_pictures(config, self.model.spec)
+        self.calibration = open_calibration(config, self.model.spec, self.pictures)
+        self.overlay_name = config.name or default_name(self.design.board)
+        check_name(self.overlay_name)
+        self.accelerator = Path()
+        self.simulation = Path()
+        self.clock_mhz = self.design.knobs.clock_mhz  # a retry may have implemented it at a slower one
+        self.done: Sequence[str] = ()
+        self.stopped_before = ""
+
+    # What each stage depends on
+
+    @cached_property
+    def render_inputs(self) -> str:
+        images = hashlib.sha256(b"".join(image.tobytes() for image in self.calibration)).hexdigest()
+        first = hashlib.sha256(self.pictures[0].values.tobytes()).hexdigest()
+        return digest_text(
+            _package_digest(), digest_of([self.model.source]), self.model.spec.without_names(), self.design.knobs,
+            self.design.board,
+            self.design.identity, self.tasks, sorted(self.config.pinned.items()), images, first,
+        )  # fmt: skip
+
+    @cached_property
+    def simulation_inputs(self) -> str:
+        digest = hashlib.sha256()
+        for picture in self.pictures:
+            digest.update(picture.name.encode() + picture.values.tobytes())
+            for name, values in picture.truth.items():
+                digest.update(name.encode() + values.tobytes())
+        return digest_text(self.render_inputs, digest.hexdigest())
+
+    @property
+    def lint_inputs(self) -> str:
+        return digest_text(_package_digest(), *self.sources.values())
+
+    def report_inputs(self, output: Path) -> str:
+        """Depends on what earlier stages have left in the output folder, so it is asked for when they have run."""
+        return digest_text(
+            self.simulation_inputs,
+            digest_of([self.simulation]),
+            *(digest_of([output / stage]) for stage in ("hls", "cosim", "bitstream")),
+            self.model.spec,
+            sorted(self.config.knobs),
+            self.model.source,
+            self.done,
+            self.stopped_before,
+        )
+
+    def package_inputs(self, output: Path) -> str:
+        """Likewise."""
+        return digest_text(
+            self.render_inputs, digest_of([output / "bitstream"]), digest_of([self.accelerator / "data"]),
+            self.overlay_name, self.clock_mhz,
+        )  # fmt: skip
+
+    # Things that several stages use
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        return render_sources(self.design)
+
+    @cached_property
+    def numerics(self) -> Numerics:
+        return read_numerics(self.accelerator, self.model)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        return make_document(
+            self.model,
+            self.design,
+            self.tasks,
+            self.accelerator,
+            self.simulation,
+            len(self.calibration),
+            self.config.knobs,
+            results=self.simulation.parent,
+            stages=self.done,
+            stopped_before=self.stopped_before,
+        )
+
+    def forget_document(self) -> None:
+        """A later stage has something to add."""
+        self.__dict__.pop("document", None)
+
+    # Stages
+
+    def render(self, folder: Path) -> str:
+        target = folder / "accelerator"
+        write_design(self.design, target)
+        self.numerics = open_numerics(
+            self.config, self.model, self.design.knobs, self.calibration, self.tasks, self.progress
+        )
+        program = compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
+        write_network(program, self.numerics, self.model.spec, self.pictures[0].values, target)
+        write_cosim(self.design, target / "data" / COSIM)
+        return f"{len(self.sources)} sources, program of {len(program.operations):,} operations"
+
+    def compile(self, _: Path) -> str:
+        self.progress("compiling the engine", 0, 1)
+        compile_library(self.sources)
+        self.progress("compiling the engine", 1, 1)
+        return "simulation library in the cache"
+
+    def simulate(self, folder: Path) -> str:
+        engine = Engine(self.design, compile_library(self.sources))
+        kernels = check_kernels(
+            engine, self.model, self.numerics, self.pictures[0].values, self.tasks[0], folder / "csim", self.progress
+        )
+        frames = simulate(engine, self.model, self.numerics, self.tasks, self.pictures, folder, self.progress)
+        simulate_short(engine, folder)
+        return f"{kernels}; {frames}"
+
+    def lint(self, folder: Path) -> str:
+        result = lint(self.sources)
+        refuse_findings(result)
+        (folder / "lint.json").write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
+        return f"{result.rules} rules, {result.pragmas} pragmas: no findings"
+
+    def package(self, folder: Path) -> str:
+        program = compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
+        picture = pixels(self.pictures[0].values, self.model.spec.image)
+        facts = OverlayFacts(self.design, self.model.spec, program, self.clock_mhz, picture)
+        bitstream = self.accelerator.parent / "bitstream"
+        written = write_overlay(self.overlay_name, self.accelerator, bitstream, folder / "overlay", facts)
+        return f"{written.folder.name}/ and {written.wheel.name}"
+
+    def report(self, folder: Path) -> str:
+        write_report(self.document, self.simulation, self.model.spec.class_names, folder)
+        return "report.html, report.json"
+
+
+def _package_digest() -> str:
+    """A change of the tool itself makes everything anew."""
+    return digest_text(__version__, digest_of(sorted(PACKAGE.rglob("*.py"))), digest_of(sorted(PACKAGE.rglob("*.j2"))))

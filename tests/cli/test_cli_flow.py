@@ -1,0 +1,352 @@
+"""`edgemoe-gen build` from hls to the packaged overlay, against stand-ins of an old and a new release of the tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgemoe_gen.boards import board_names
+from edgemoe_gen.pipeline.stages import digest_of
+from edgemoe_gen.resources import resource_folder
+from tests.cli.conftest import Outcome, Project
+from tests.flow.standin_vitis import install_classic, install_unified, tclsh
+from tests.flow.standin_vivado import install_vivado
+
+Run = Callable[..., Outcome]
+pytestmark = pytest.mark.skipif(tclsh() is None, reason="the stand-ins of the vendor's tools need tclsh")
+
+GENERATIONS = {"classic": "2021.1", "unified": "2025.1"}
+RESULTS = ("hls", "ip", "bitstream", "overlay")
+
+
+def install(folder: Path, generation: str) -> Path:
+    """Stand-ins of one generation; returns the folder for PATH."""
+    release = GENERATIONS[generation]
+    if generation == "classic":
+        install_classic(folder, release)
+    else:
+        install_unified(folder, release)
+    install_vivado(folder, release)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("vendor tools")  # a path with a space, as on many machines
+    return {generation: install(root / generation, generation) for generation in GENERATIONS}
+
+
+@pytest.fixture
+def with_tools(tools: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts stand-ins on PATH, and says how one fails."""
+
+    def use(generation: str = "classic", fail: str = "") -> None:
+        others = [part for part in os.environ["PATH"].split(os.pathsep) if Path(part) not in tools.values()]
+        monkeypatch.setenv("PATH", os.pathsep.join([str(tools[generation]), *others]))
+        monkeypatch.setenv("EDGEMOE_STANDIN_FAIL", fail)
+
+    return use
+
+
+def arguments(project: Project, output: Path, *more: object) -> list[str]:
+    given = ["build", *project.network, "--image", project.images, *project.knobs, "--output", output, *more]
+    return [str(part) for part in given]
+
+
+def digests(output: Path) -> dict[str, str]:
+    return {name: digest_of([output / name]) for name in RESULTS}
+
+
+@pytest.fixture(scope="session")
+def packaged(project: Project, built: Path, tools: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted build of the project, up to the overlay. Tests must not change it."""
+    output = tmp_path_factory.mktemp("packaged") / "out"
+    shutil.copytree(built, output)
+    done = in_process_of_its_own(project, output, tools["classic"])
+    assert done.wait(300) == 0, done.stderr.read() if done.stderr else ""
+    return output
+
+
+def in_process_of_its_own(
+    project: Project, output: Path, tools: Path, fail: str = "", *more: object
+) -> subprocess.Popen[str]:
+    environment = os.environ | {
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "EDGEMOE_STANDIN_FAIL": fail,
+    }
+    command = [sys.executable, "-m", "edgemoe_gen", *arguments(project, output, *more)]
+    return subprocess.Popen(
+        command, env=environment, cwd=output.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", board_names())
+def test_every_board_is_built_up_to_the_overlay_by_both_generations_of_tools(
+    run: Run, project: Project, with_tools: Callable[..., None], tmp_path: Path, board: str
+) -> None:
+    output = tmp_path / "a build"
+    for generation in GENERATIONS:
+        with_tools(generation)
+        more = () if generation == "classic" else ("--from", "hls")
+        outcome = run(*arguments(project, output, "--board", board, *more))
+        assert outcome.code == 0, outcome.err
+        name = f"m3vit_{board}"
+        overlay = output / "overlay" / name
+        for file in (f"{name}.bit", f"{name}.hwh", "manifest.json", "README.md", "weights.bin"):
+            assert (overlay / file).is_file(), file
+        assert len(list((output / "overlay").glob("*.whl"))) == 1
+        report = json.loads((output / "report.json").read_text())
+        assert report["stopped_before"] == "" and report["implementation"] is not None
+        assert not list(output.rglob("*.partial"))
+
+
+def test_a_build_that_changed_nothing_skips_every_stage(
+    run: Run, project: Project, with_tools: Callable[..., None], packaged: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(packaged, output)
+    with_tools()
+    before = digests(output)
+    outcome = run(*arguments(project, output))
+    assert outcome.code == 0, outcome.err
+    for stage in ("render", "csim", "lint", "hls", "ip", "bitstream", "package"):
+        line = next(line for line in outcome.out.splitlines() if line.startswith(f"{stage} "))
+        assert "unchanged: skipped" in line
+    assert digests(output) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "tool"), [("hls", "hls"), ("ip", "ip"), ("bitstream", "vivado")])
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_build_interrupted_in_a_tool_leaves_no_process_and_ends_in_the_same_bytes(
+    run: Run,
+    project: Project,
+    built: Path,
+    tools: dict[str, Path],
+    with_tools: Callable[..., None],
+    tmp_path: Path,
+    stage: str,
+    tool: str,
+    generation: str,
+) -> None:
+    whole, output = tmp_path / "whole", tmp_path / "interrupted"
+    for folder in (whole, output):
+        shutil.copytree(built, folder)
+    with_tools(generation)
+    assert run(*arguments(project, whole)).code == 0
+
+    build = in_process_of_its_own(project, output, tools[generation], f"{tool}:hang")
+    log = output / "logs" / f"{stage}.log"
+    wait_for(lambda: log.is_file() and log.stat().st_size > 200, build)
+    time.sleep(0.5)
+    build.send_signal(signal.SIGINT)
+    assert build.wait(30) == 130
+    assert not any(str(output) in line for line in processes())
+    assert not (output / stage).exists()
+    assert not list(output.rglob("*.partial"))
+
+    with_tools(generation)
+    assert run(*arguments(project, output)).code == 0
+    assert digests(output) == digests(whole)
+
+
+def wait_for(condition: Callable[[], bool], build: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert build.poll() is None, build.stderr.read() if build.stderr else ""
+        assert time.monotonic() < end, "the tool never started"
+        time.sleep(0.1)
+
+
+def processes() -> list[str]:
+    """Command lines and folders of all processes but this one and its parents."""
+    lines = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            lines.append(f"{line} {(process / 'cwd').readlink()}")
+        except OSError:
+            continue
+    return lines
+
+
+FAILURES = [
+    ("hls:licence", 3, "licen"),
+    ("hls:crash", 3, "crash"),
+    ("hls:disk", 3, "disk"),
+    ("hls:source", 3, r"engine\.cpp|\.h:\d+|source"),
+    ("hls:nothing", 3, "without"),
+    ("ip:crash", 3, "crash"),
+    ("vivado:licence", 3, "licen"),
+    ("vivado:crash", 3, "crash"),
+    ("vivado:disk", 3, "disk"),
+    ("vivado:nobit", 3, "bitstream"),
+    ("vivado:board", 3, "board"),
+    ("vivado:timing", 1, r"timing failed by [\d.]+ ns at 300 MHz"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fail", "code", "message"), FAILURES)
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_failure_is_one_sentence_with_its_log_and_can_be_resumed(
+    run: Run,
+    project: Project,
+    built: Path,
+    packaged: Path,
+    with_tools: Callable[..., None],
+    tmp_path: Path,
+    generation: str,
+    fail: str,
+    code: int,
+    message: str,
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools(generation, fail)
+    outcome = run(*arguments(project, output))
+    assert outcome.code == code, outcome.err
+    error = next(line for line in outcome.err.splitlines() if line.startswith("error: "))
+    assert re.search(message, error, re.IGNORECASE), error
+    assert "Traceback" not in outcome.err and "hint: " in outcome.err
+    stage = "bitstream" if fail.startswith("vivado") else fail.partition(":")[0]
+    assert (output / "logs" / f"{stage}.log").stat().st_size > 0
+    if code == 3:
+        assert f"{stage}.log" in outcome.err
+        assert not (output / stage).exists()
+    assert (output / "report.html").is_file() and not (output / "overlay").exists()
+
+    with_tools(generation)
+    # A bitstream that misses its clock is a result, which stays as it is: another try must be asked for.
+    outcome = run(*arguments(project, output, *(("--from", "bitstream") if code == 1 else ())))
+    assert outcome.code == 0, outcome.err
+    if generation == "classic":
+        assert digests(output) == digests(packaged)
+
+
+@pytest.mark.slow
+def test_missed_timing_is_built_again_at_the_clock_that_meets_it(
+    run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools("classic", "vivado:timing")
+    first = run(*arguments(project, output))
+    assert first.code == 1 and "--retry-clock" in first.err
+    report = (output / "report.html").read_text()
+    assert "timing" in report.lower()
+    # The clock that was missed is remembered: the same build says so at once, without running anything.
+    again = run(*arguments(project, output))
+    assert again.code == 1 and "bitstream" not in again.out
+    retried = run(*arguments(project, output, "--retry-clock"))
+    assert retried.code == 0, retried.err
+    manifest = json.loads((output / "overlay/m3vit_zcu104/manifest.json").read_text())
+    assert manifest["clock_mhz"] < 300
+    skipped = run(*arguments(project, output, "--retry-clock"))
+    assert skipped.code == 0 and "bitstream" in skipped.out and "skipped" in skipped.out
+
+
+def test_an_exported_folder_runs_elsewhere_and_its_results_come_back(
+    run: Run, project: Project, built: Path, packaged: Path, tools: dict[str, Path], tmp_path: Path
+) -> None:
+    output, kit = tmp_path / "out", tmp_path / "kit"
+    shutil.copytree(built, output)
+    outcome = run(*arguments(project, output, "--until", "ip", "--export", kit))
+    assert outcome.code == 0 and "exported" in outcome.out
+    for path in kit.rglob("*"):
+        if path.is_file() and path.suffix in (".tcl", ".cfg", ".sh", ".json", ".h", ".cpp"):
+            text = path.read_text()
+            assert str(tmp_path) not in text and str(Path.home()) not in text, path
+    elsewhere = tmp_path / "another place"
+    kit.rename(elsewhere)
+    environment = os.environ | {"PATH": f"{tools['classic']}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run([elsewhere / "run.sh"], env=environment, cwd="/", capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    imported = run("import-results", elsewhere, "--output", output)
+    assert imported.code == 0, imported.err
+    for stage in ("hls", "ip", "bitstream"):
+        assert f"{stage} " in imported.out
+    final = run(*arguments(project, output))  # no tools here, and none needed any more
+    assert final.code == 0, final.err
+    assert digests(output) == digests(packaged)
+
+
+def test_results_of_another_build_are_refused(run: Run, project: Project, built: Path, tmp_path: Path) -> None:
+    output, kit = tmp_path / "out", tmp_path / "kit"
+    shutil.copytree(built, output)
+    assert run(*arguments(project, output, "--export", kit)).code == 0
+    nothing = run("import-results", kit, "--output", output)
+    assert nothing.code == 2 and "holds no results yet" in nothing.err
+    (kit / "src" / "config.h").write_text("// changed\n")
+    other = run("import-results", kit, "--output", output)
+    assert other.code == 2 and "src/config.h differs" in other.err
+    foreign = run("import-results", tmp_path, "--output", output)
+    assert foreign.code == 2 and "kit.json" in foreign.err
+    taken = run(*arguments(project, output, "--export", project.folder))
+    assert taken.code == 2 and "no exported folder" in taken.err
+
+
+def test_a_new_board_is_one_file(run: Run, project: Project, with_tools: Callable[..., None], tmp_path: Path) -> None:
+    board = tmp_path / "kr260.toml"
+    text = (resource_folder("boards") / "kv260.toml").read_text()
+    board.write_text(
+        text.replace('title = "AMD Kria KV260"', 'title = "AMD Kria KR260"')
+        .replace('"xilinx.com:kv260_som:part0:1.3"', '"xilinx.com:kr260_som:part0:1.1"')
+        .replace('["HP0", "HP3", "HP1", "HPC0", "HP2", "HPC1"]', '["HP2", "HPC1"]')
+    )
+    with_tools("unified")
+    output = tmp_path / "out"
+    outcome = run(*arguments(project, output, "--board", board))
+    assert outcome.code == 0, outcome.err
+    assert (output / "overlay/m3vit_kr260/m3vit_kr260.bit").is_file()
+    assert "kr260_som" in (output / "vendor/flow/bitstream.tcl").read_text()
+
+
+def test_without_tools_the_build_ends_before_synthesis_and_says_why(
+    run: Run, project: Project, built: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    outcome = run(*arguments(project, output))
+    assert outcome.code == 0 and 'stopped before stage "hls": ' in outcome.out
+    asked = run(*arguments(project, output, "--until", "hls"))
+    assert asked.code == 2 and "stage 'hls' can't run here" in asked.err and "--export" in asked.err
+
+
+def test_a_dry_run_shows_the_commands_and_changes_nothing(
+    run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools()
+    before = digest_of([output])
+    outcome = run(*arguments(project, output, "--dry-run"))
+    assert outcome.code == 0, outcome.err
+    assert "render     up to date" in outcome.out and "hls        would run" in outcome.out
+    assert "vitis_hls -f flow/hls.tcl" in outcome.out and "-source flow/bitstream.tcl" in outcome.out
+    assert digest_of([output]) == before
+    fresh = run(*arguments(project, tmp_path / "never", "--dry-run"))
+    assert fresh.code == 0 and not (tmp_path / "never").exists()
+
+
+def test_from_and_only_refuse_to_go_on_from_what_is_not_there(
+    run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools()
+    outcome = run(*arguments(project, output, "--only", "ip"))
+    assert outcome.code == 2 and "stage 'hls' is not up to date" in outcome.err
+    fresh = run(*arguments(project, tmp_path / "new", "--from", "csim"))
+    assert fresh.code == 2 and "stage 'render' is not up to date" in fresh.err
