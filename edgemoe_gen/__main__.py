@@ -1,5 +1,7 @@
 """`python -m edgemoe_gen`: the same as the command `edgemoe-gen`."""
 
+import sys
+
 from edgemoe_gen.cli import main
 
-main()
+sys.exit(main())

@@ -249,6 +249,7 @@ def test_missed_timing_is_built_again_at_the_clock_that_meets_it(
     # The clock that was missed is remembered: the same build says so at once, without running anything.
     again = run(*arguments(project, output))
     assert again.code == 1 and "bitstream" not in again.out
+    with_tools("classic", "vivado:timing:260")  # up to this clock the stand-in meets timing
     retried = run(*arguments(project, output, "--retry-clock"))
     assert retried.code == 0, retried.err
     manifest = json.loads((output / "overlay/m3vit_zcu104/manifest.json").read_text())
