@@ -156,6 +156,9 @@ class VendorStages:
             detail = kits.collect(stage, self.kit, folder / stage, log)
             if stage == "cosim":
                 _refuse_mismatch(folder / stage, log)
+            if stage == "bitstream":
+                met = meets_timing(read_implementation(folder / stage))
+                detail += {True: ", timing met", False: ", timing missed", None: ", timing not known"}[met]
             if stage == "hls":
                 (self.kit / _SYNTHESISED).write_text(inputs, encoding="utf-8")
             return detail

@@ -64,6 +64,7 @@ def make_document(
     estimate = _read(accelerator / "estimate.json")
     compared = _read(simulation / "comparison.json")
     errors = error_facts(compared["frames"])
+    vendor = None if results is None else implementation_facts(accelerator, results)
     document = {
         "generator": f"edgemoe-gen {__version__}",
         "stages": list(stages),
@@ -78,8 +79,8 @@ def make_document(
         "seconds_per_simulated_frame": compared["seconds_per_frame"],
         "traffic": traffic_facts(compared["traffic"]),
         "resources": estimate["resources"],
-        "cycles": estimate["cycles"],
-        "implementation": None if results is None else implementation_facts(accelerator, results),
+        "cycles": at_built_clock(estimate["cycles"], vendor),
+        "implementation": vendor,
         "bounds": bound_facts(design),
         "kernels": {"tier": CSIM, "rows": _read(simulation / "kernels.json")},
         "formats": {"calibration_pictures": calibrated, "rows": _read(accelerator / "formats.json")},
@@ -147,6 +148,13 @@ def _verdict(timing: Mapping[str, Any], mhz: float | None) -> str:
 
 def _board(document: Mapping[str, Any]) -> str:
     return str(document["board"]["title"]).removeprefix("AMD ")
+
+
+def at_built_clock(cycles: Mapping[str, Any], vendor: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The estimate of cycles at the clock that the bitstream was built for, where there is one."""
+    built = vendor["clock"]["implementation"]["mhz"] if vendor else None
+    clock = cycles["clock_mhz"] if built is None else built
+    return {**cycles, "clock_mhz": clock, "milliseconds_per_frame": cycles["cycles_per_frame"] / (clock * 1e3)}
 
 
 def network_facts(model: Model) -> dict[str, Any]:
