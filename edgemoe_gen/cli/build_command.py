@@ -92,7 +92,7 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
         result = api.build(checkpoint, progress=progress, on_stage=show, **given)
     for text in result.notes:
         output.note(text)
-    output.checkpoint_notes(result.report["network"]["notes"])
+    output.checkpoint_notes(result.report.get("network", {}).get("notes", ()))
     if as_json:
         stages = [{"name": s.name, "seconds": s.seconds, "skipped": s.skipped} for s in result.stages]
         output.as_json(
@@ -102,7 +102,7 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
                 "stages": stages,
                 "stopped_before": result.stopped_before,
                 "stopped_why": result.stopped_why,
-                "report": str(result.output / "report.json"),
+                "report": str(result.output / "report.json") if result.report else None,
                 "overlay": None if result.overlay is None else str(result.overlay),
             }
         )
@@ -111,6 +111,16 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
 
 
 def _show(result: api.BuildResult) -> None:
+    if result.report:
+        _show_report(result)
+    if result.overlay is not None:
+        output.line(f"overlay: {result.overlay}")
+    if result.stopped_before:
+        why = result.stopped_why or "not asked for"
+        output.line(f'stopped before stage "{result.stopped_before}": {why}')
+
+
+def _show_report(result: api.BuildResult) -> None:
     format_table(result.report["formats"]["rows"])
     kernel_table(result.report["kernels"]["rows"])
     knob_lines(result.report["knobs"])
@@ -120,11 +130,6 @@ def _show(result: api.BuildResult) -> None:
         )
     output.line(result.headline)
     output.line(f"report: {result.output / 'report.html'}")
-    if result.overlay is not None:
-        output.line(f"overlay: {result.overlay}")
-    if result.stopped_before:
-        why = result.stopped_why or "not asked for"
-        output.line(f'stopped before stage "{result.stopped_before}": {why}')
 
 
 def _show_plan(stages: tuple[api.PlannedStage, ...], as_json: bool) -> None:

@@ -50,7 +50,7 @@ class BuildResult:
         stages: as they went, in order.
         stopped_before: the stage that comes next and could not run, or was not asked for; "" at the end.
         stopped_why: why it could not run; "" where it was not asked for.
-        report: contents of `report.json`.
+        report: contents of `report.json`; empty where the build ended before csim.
         overlay: folder of the packaged overlay, if there is one.
         notes: what the user should know of how the project was put together.
     """
@@ -119,12 +119,13 @@ class _Build:
             self._export(self.options.export)
         self._report()
         overlay = output / "overlay" / work.overlay_name
+        document = work.document if self._is_simulated() else {}
         return BuildResult(
             output,
-            work.document["headline"],
+            document.get("headline", "not simulated yet"),
             tuple(stages_once(self.stages.results)),
             *self.stopped,
-            work.document,
+            document,
             overlay if overlay.is_dir() and not self.stopped[0] else None,
         )
 
@@ -187,7 +188,13 @@ class _Build:
             raise missing_tool(stage, why)
         self.stopped = (stage, why)
 
+    def _is_simulated(self) -> bool:
+        """Whether the pictures were simulated by this very design: a report of others would show wrong figures."""
+        return self.stages.is_current("csim", self.work.simulation_inputs, SIMULATED)
+
     def _report(self) -> None:
+        if not self._is_simulated():
+            return
         self.work.stopped_before = self.stopped[0]
         self.work.done = [result.name for result in stages_once(self.stages.results) if result.name != "report"]
         self.work.forget_document()

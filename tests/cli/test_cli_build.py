@@ -142,6 +142,19 @@ def test_second_build_skips_every_stage(run: Run, project: Project, here: Path) 
     assert second.out.splitlines()[-1].startswith('stopped before stage "hls"')
 
 
+def test_until_and_only_run_what_they_name_and_report_no_stale_figures(run: Run, project: Project, here: Path) -> None:
+    rendered = build(run, project, here / "out", "--until", "render")
+    assert rendered.code == 0 and 'stopped before stage "compile": not asked for' in rendered.out
+    assert not (here / "out" / "report.json").exists()
+    linted = build(run, project, here / "out", "--until", "lint")
+    assert linted.code == 0 and 'stopped before stage "hls": not asked for' in linted.out
+    assert (here / "out" / "report.json").exists() and (here / "out" / "lint.json").exists()
+    again = build(run, project, here / "out", "--only", "lint")
+    assert again.code == 0 and "render " not in again.out and "no findings" in again.out
+    changed = build(run, project, here / "out", "--knob", "activation_bits=17", "--only", "render")
+    assert changed.code == 0 and "fits ZCU104" not in changed.out
+
+
 def test_new_picture_repeats_simulation_but_not_rendering(run: Run, project: Project, here: Path) -> None:
     images = [project.images / f"scene_{i}.png" for i in range(2)]
     fixed = ["build", *project.network, *project.knobs, "--output", here / "out", "--calibrate", images[0]]
