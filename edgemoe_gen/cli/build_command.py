@@ -36,7 +36,7 @@ from edgemoe_gen.report.numbers import seconds
 @click.option("--from", "first", default="", metavar="STAGE", help="Run from this stage on, all of them anew.")
 @click.option("--until", default="", metavar="STAGE", help="Run up to this stage, included.")
 @click.option("--only", default="", metavar="STAGE", help="Run this stage alone, anew.")
-@click.option("--cosim", is_flag=True, help="Also run RTL co-simulation of a short program, about an hour.")
+@click.option("--cosim", is_flag=True, help="Also run RTL co-simulation, of a short program.")
 @click.option("--retry-clock", is_flag=True, help="Where timing fails, build again at the clock that would meet it.")
 @click.option(
     "--export",

@@ -16,7 +16,7 @@ _PRAGMAS = "UG1399, HLS Pragmas"
 _INTERFACE = "UG1399, pragma HLS interface"
 
 RULES: tuple[Rule, ...] = (
-    Rule("compiles", "the sources compile as C++17 with the types of Vitis HLS", "UG1399, Supported C/C++ Constructs"),
+    Rule("compiles", "the sources compile as C++14 with the types of Vitis HLS", "UG1399, Supported C/C++ Constructs"),
     Rule("known-header", "only headers that have hardware behind them are included", f"{_UNSUPPORTED}: System Calls"),
     Rule("known-name", "every name is defined in the sources or a type of Vitis HLS", f"{_UNSUPPORTED}: System Calls"),
     Rule("function-body", "every function that is called has a body in the sources", f"{_UNSUPPORTED}: System Calls"),

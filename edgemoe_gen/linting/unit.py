@@ -19,7 +19,7 @@ from edgemoe_gen.linting.result import Finding
 from edgemoe_gen.linting.tree import Cursor, Node, body, is_stream, key
 
 ROOT, INCLUDE = "/edgemoe/", "/edgemoe/include/"
-ARGUMENTS = ("-std=c++17", "-nostdinc", "-nostdinc++", f"-I{INCLUDE}", "-D__SYNTHESIS__", "-w", "-ferror-limit=0")
+ARGUMENTS = ("-std=c++14", "-nostdinc", "-nostdinc++", f"-I{INCLUDE}", "-D__SYNTHESIS__", "-w", "-ferror-limit=0")
 KEEP_GOING = 0x200  # CXTranslationUnit_KeepGoing: a missing header does not end the parse
 FUNCTIONS = ("FUNCTION_DECL", "CXX_METHOD", "CONSTRUCTOR", "DESTRUCTOR", "CONVERSION_FUNCTION", "FUNCTION_TEMPLATE")
 ERROR = 3
