@@ -109,11 +109,10 @@ def collect(stage: str, kit: Path, folder: Path, log: Path | None = None) -> str
         copied = _copy_all(report.parent, folder / "reports", (".xml", ".rpt"))
         return f"{copied} reports"
     if stage == "cosim":
-        for work in _HLS_WORK:
-            source = kit / work / "sim/report"
-            if any(source.glob("*_cosim.rpt")):
-                return f"{_copy_all(source, folder, ('.rpt', '.xml'))} reports"
-        raise _missing(stage, f"the report {TOP}_cosim.rpt", log, kit)
+        reports = cosim_reports(kit)
+        if not reports:
+            raise _missing(stage, f"the report {TOP}_cosim.rpt", log, kit)
+        return f"{_copy_all(reports[0].parent, folder, ('.rpt', '.xml'))} reports"
     if stage == "ip":
         if not (kit / "ip/component.xml").is_file():
             raise _missing(stage, "ip/component.xml", log, kit)
@@ -127,11 +126,16 @@ def collect(stage: str, kit: Path, folder: Path, log: Path | None = None) -> str
     return f"{(folder / BITSTREAM_FILES[0]).stat().st_size / 1e6:,.1f} MB"
 
 
+def cosim_reports(kit: Path) -> list[Path]:
+    """Reports of co-simulation in a kit."""
+    return sorted(path for work in _HLS_WORK for path in (kit / work / "sim/report").glob("*_cosim.rpt"))
+
+
 def results_in(kit: Path) -> list[str]:
     """Stages whose results a kit holds, in their order."""
     found = {
         "hls": has_synthesis(kit),
-        "cosim": any(any((kit / work / "sim/report").glob("*_cosim.rpt")) for work in _HLS_WORK),
+        "cosim": bool(cosim_reports(kit)),
         "ip": (kit / "ip/component.xml").is_file(),
         "bitstream": all((kit / "bitstream" / name).is_file() for name in BITSTREAM_FILES),
     }

@@ -17,6 +17,7 @@ import pytest
 
 from edgemoe_gen.boards import board_names
 from edgemoe_gen.pipeline.stages import digest_of
+from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.resources import resource_folder
 from tests.cli.conftest import Outcome, Project
 from tests.flow.standin_vitis import install_classic, install_unified, tclsh
@@ -256,6 +257,51 @@ def test_missed_timing_is_built_again_at_the_clock_that_meets_it(
     assert manifest["clock_mhz"] < 300
     skipped = run(*arguments(project, output, "--retry-clock"))
     assert skipped.code == 0 and "bitstream" in skipped.out and "skipped" in skipped.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_co_simulation_runs_the_short_program_where_it_is_asked_for(
+    run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path, generation: str
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools(generation, "cosim:mismatch")
+    differs = run(*arguments(project, output, "--until", "cosim"))
+    assert differs.code == 1 and "co-simulation" in differs.err and "cosim.log" in differs.err
+    assert not (output / "cosim").exists()
+    with_tools(generation)
+    outcome = run(*arguments(project, output, "--cosim"))
+    assert outcome.code == 0, outcome.err
+    cosim = json.loads((output / "report.json").read_text())["implementation"]["cosim"]
+    assert cosim["passed"] is True and cosim["tier"] == "RTL simulation"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["render", "compile", "simulate", "lint", "package", "report"])
+def test_a_build_interrupted_in_one_of_our_own_stages_ends_in_the_same_bytes(
+    run: Run,
+    project: Project,
+    packaged: Path,
+    with_tools: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+) -> None:
+    output = tmp_path / "out"
+    with_tools()
+    make = getattr(Work, stage)
+
+    def interrupted(work: Work, folder: Path) -> str:
+        make(work, folder)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, stage, interrupted)
+        assert run(*arguments(project, output)).code == 130
+    assert not list(output.rglob("*.partial"))
+    assert run(*arguments(project, output)).code == 0
+    assert digests(output) == digests(packaged)
 
 
 def test_an_exported_folder_runs_elsewhere_and_its_results_come_back(
