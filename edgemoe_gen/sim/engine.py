@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from edgemoe_gen.program.places import Region
 from edgemoe_gen.sim.compiler import Build, compile_library
 
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
+_locks: dict[Path, threading.Lock] = {}  # of each library: a process loads it once
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,11 @@ class Run:
 
 
 class Engine:
-    """A compiled design. One at a time runs in a process: its memories are static, as on the chip."""
+    """A compiled design. Its memories are static, as on the chip, so that it runs once at a time; others wait."""
 
     def __init__(self, design: Design, library: Path) -> None:
         self.design = design
+        self._busy = _locks.setdefault(library.resolve(), threading.Lock())
         self._library = ctypes.CDLL(str(library))
         self._library.edgemoe_message.restype = ctypes.c_char_p
 
@@ -74,26 +77,55 @@ class Engine:
         Raises:
             SimulationError: the engine refuses the program or fails; says why.
         """
-        beat_bytes = self.design.beat_bytes
-        result = np.zeros((result_beats, beat_bytes), np.uint8)
-        words = np.ascontiguousarray(program, "<u4")
-        ports = [np.ascontiguousarray(port) for port in weights.weights]
-        constants, image = np.ascontiguousarray(weights.constants), np.ascontiguousarray(image)
-        pointers = (_BYTES * len(ports))(*(_pointer(port) for port in ports))
-        traffic = (ctypes.c_uint64 * 5)()
-        status = self._library.edgemoe_simulate(
-            _pointer(words), ctypes.c_uint64(words.nbytes // beat_bytes),
-            pointers, ctypes.c_uint64(ports[0].shape[0]),
-            _pointer(constants), ctypes.c_uint64(constants.shape[0]),
-            _pointer(image), ctypes.c_uint64(image.shape[0]),
-            _pointer(result), ctypes.c_uint64(result_beats), traffic,
-        )  # fmt: skip
-        if status < 0:
-            raise SimulationError(f"C simulation failed: {self._library.edgemoe_message().decode()}")
+        result = np.zeros((result_beats, self.design.beat_bytes), np.uint8)
+        words = np.ascontiguousarray(program, "<u4").view(np.uint8)
+        status, traffic = self.execute(words, list(weights.weights), weights.constants, image, result)
         if status > 0:
             name, meaning = list(STATUSES.items())[status]
             raise SimulationError(f"the engine ended with {name}: {meaning}")
-        return Run(result, Traffic(*(int(beats) * beat_bytes for beats in traffic)))
+        return Run(result, traffic)
+
+    def execute(
+        self,
+        program: Bytes,
+        weights: Sequence[Bytes],
+        constants: Bytes,
+        image: Bytes,
+        result: Bytes,
+        progress: ctypes.c_int32 | None = None,
+    ) -> tuple[int, Traffic]:
+        """Runs a program on buffers as they lie in DDR, of any shape; the result is written in place.
+
+        Args:
+            program, constants, image, result: contents; whole beats count.
+            weights: of each port; all ports have as many beats as the shortest.
+            progress: receives the number of operations that are over, while the engine runs.
+
+        Returns:
+            The engine's status, and what crossed the ports.
+
+        Raises:
+            SimulationError: it reads or writes outside a buffer, or the simulation fails otherwise.
+        """
+        beat_bytes = self.design.beat_bytes
+
+        def beats(buffer: Bytes) -> ctypes.c_uint64:
+            return ctypes.c_uint64(buffer.nbytes // beat_bytes)
+
+        ports = [np.ascontiguousarray(port) for port in weights]
+        program, constants, image = (np.ascontiguousarray(buffer) for buffer in (program, constants, image))
+        pointers = (_BYTES * len(ports))(*(_pointer(port) for port in ports))
+        traffic = (ctypes.c_uint64 * 5)()
+        count = ctypes.c_int32() if progress is None else progress
+        with self._busy:
+            status = self._library.edgemoe_simulate(
+                _pointer(program), beats(program), pointers, beats(min(ports, key=lambda port: port.nbytes)),
+                _pointer(constants), beats(constants), _pointer(image), beats(image),
+                _pointer(result), beats(result), traffic, ctypes.byref(count),
+            )  # fmt: skip
+            if status < 0:
+                raise SimulationError(f"C simulation failed: {self._library.edgemoe_message().decode()}")
+        return status, Traffic(*(int(moved) * beat_bytes for moved in traffic))
 
     def run_program(self, program: Program, image: Bytes) -> Run:
         """Runs a program that has just been compiled."""

@@ -13,6 +13,7 @@ NAMESPACES = 'xmlns:spirit="http://www.spiritconsortium.org/XMLSchema/SPIRIT/168
 CONTROL = (("CTRL", 0x0), ("GIER", 0x4), ("IP_IER", 0x8), ("IP_ISR", 0xC))
 FIRST_ARGUMENT = 0x10
 POINTER_BYTES = 12  # two words of address and one that stays free
+OUTPUT_BYTES = 16  # a word, its valid bit, and two that stay free
 WORD = 4
 
 
@@ -35,7 +36,10 @@ def registers(design: Design) -> list[tuple[str, int, str]]:
     for name in pointers(design):
         found += [(f"{name}_1", offset, "write-only"), (f"{name}_2", offset + WORD, "write-only")]
         offset += POINTER_BYTES
-    return [*found, ("status", offset, "read-only"), ("status_ctrl", offset + WORD, "read-only")]
+    for name in ("status", "progress"):
+        found += [(name, offset, "read-only"), (f"{name}_ctrl", offset + WORD, "read-only")]
+        offset += OUTPUT_BYTES
+    return found
 
 
 def write_packaged_engine(folder: Path, design: Design, leave_out: str = "") -> Path:

@@ -195,13 +195,15 @@ def test_the_register_map_is_that_of_s_axilite(tmp_path: Path, weight_ports: int
         str(register.findtext(f"{SPIRIT}name")): int(str(register.findtext(f"{SPIRIT}addressOffset")), 0)
         for register in root.iter(f"{SPIRIT}register")
     }
-    # UG1399: four control registers, then 12 bytes a 64-bit address, then an output with its valid bit.
+    # UG1399: four control registers, then 12 bytes a 64-bit address, then 16 an output with its valid bit.
     pointers = ["program", *(f"weights_{i}" for i in range(weight_ports)), "constants", "image", "result"]
     expected = {"CTRL": 0, "GIER": 4, "IP_IER": 8, "IP_ISR": 12}
     for number, name in enumerate(pointers):
         expected |= {f"{name}_1": 16 + 12 * number, f"{name}_2": 20 + 12 * number}
     end = 16 + 12 * len(pointers)
-    assert registers == expected | {"status": end, "status_ctrl": end + 4}
+    for number, name in enumerate(["status", "progress"]):
+        expected |= {name: end + 16 * number, f"{name}_ctrl": end + 16 * number + 4}
+    assert registers == expected
     buses = [bus.findtext(f"{SPIRIT}name") for bus in root.iter(f"{SPIRIT}busInterface")]
     weights = [f"m_axi_gmem_weights_{i}" for i in range(weight_ports)]
     assert buses[:4] == ["s_axi_control", "ap_clk", "ap_rst_n", "interrupt"]
