@@ -1,12 +1,13 @@
 """`run`: one picture and task through one backend, and dumps that another run can take its routes from.
 
-Backends: `float`, the reference in PyTorch, and `csim`, the C simulation, whose decoder runs in float on its tokens.
+Backends: `float`, the reference in PyTorch, and `csim`, the C simulation, whose tokens the board's own decoder
+takes, in NumPy.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,16 +17,17 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.errors import ConfigError, SpecError
 from edgemoe_gen.files import write_whole
-from edgemoe_gen.model import Model, Reference, decode
+from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.overlay.decoders import model_decoder
 from edgemoe_gen.program.compile import compile_network
 from edgemoe_gen.report import colours
 from edgemoe_gen.report.views import class_name, probabilities, view
 from edgemoe_gen.sim.engine import Engine, Traffic, run_frames
 
-Backend = Literal["float", "csim"]
-BACKENDS: tuple[Backend, ...] = ("float", "csim")
+Backend = Literal["float", "csim", "board"]
+BACKENDS: tuple[Backend, ...] = ("float", "csim", "board")
 Float32 = NDArray[np.float32]
 
 
@@ -36,15 +38,17 @@ class RunResult:
     Attributes:
         backend, task: what ran.
         tokens: [tokens, dim], the last block's output.
-        blocks: [depth, tokens, dim], every block's output.
+        blocks: [depth, tokens, dim], every block's output; [0, tokens, dim] of the board, which stores none.
         routes: [moe_blocks, tokens, top_k] int32, experts by descending score, or as they were forced; [0, tokens, 0]
-            without experts.
+            without experts, and of the board.
         scores: [moe_blocks, tokens, top_k], likewise.
         output: the task's decoder [classes, height, width], a plain ViT's logits [classes], or None.
         seconds: wall time of the frame, decoder included, compilation not.
         traffic: bytes through each port of the accelerator, every block's output included; None of float.
         notes: what the user should know of how it was run.
         class_names: of the task's classes; () where they have none.
+        stages: seconds by stage, of the board.
+        tier: what the seconds are, of the board.
     """
 
     backend: Backend
@@ -58,6 +62,8 @@ class RunResult:
     traffic: Traffic | None = None
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    stages: Mapping[str, float] | None = None
+    tier: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Facts of the run as JSON, without the arrays."""
@@ -78,6 +84,8 @@ class RunResult:
             "top_classes": _top_classes(output),
             "classes": _classes(output, self.class_names),
             "seconds": self.seconds,
+            "stages": None if self.stages is None else dict(self.stages),
+            "tier": self.tier or None,
             "traffic": None if self.traffic is None else asdict(self.traffic),
             "notes": list(self.notes),
         }
@@ -123,7 +131,8 @@ def run_csim(
     program = compile_network(engine.design, model, network, formats, [task], taps=True)
     start = time.perf_counter()
     (frame,), traffic = run_frames(engine, program, model.spec, [image])
-    output = decode(model, frame.tokens.astype(np.float32), task)
+    decoder = model_decoder(model, task)
+    output = None if decoder is None else decoder(frame.tokens.astype(np.float32))
     seconds = time.perf_counter() - start
     assert frame.blocks is not None
     return _result(

@@ -115,7 +115,8 @@ def _fitted(path: Path, pixels: npt.NDArray[np.uint8], spec: ImageSpec) -> npt.N
         )
     if not pixels.size:
         raise ImageError(f"{path} holds no pixels.", "Give a picture.")
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    # Across first, then down, as the driver does: Pillow would choose the order by the sizes, and rounds between.
+    picture = Image.fromarray(np.ascontiguousarray(pixels)).resize((spec.width, height), Image.Resampling.BILINEAR)
     return np.array(picture.resize((spec.width, spec.height), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 

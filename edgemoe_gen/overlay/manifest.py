@@ -8,24 +8,27 @@ from dataclasses import asdict
 from typing import Any
 
 from edgemoe_gen import __version__
-from edgemoe_gen.design import Design
 from edgemoe_gen.errors import OverlayError
 from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.overlay.decoders import ARCHIVE, decoder_kind
+from edgemoe_gen.overlay.driver.accelerator import STREAM_BUFFERS
 from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, STATUS, pointer_arguments
 from edgemoe_gen.overlay.driver.manifest import SCHEMA
+from edgemoe_gen.overlay.facts import OverlayFacts
 from edgemoe_gen.overlay.handoff import ENGINE, IDENTITY_BLOCK, Handoff
+from edgemoe_gen.overlay.operations import operation_table, program_layout
 from edgemoe_gen.overlay.programs import TaskProgram
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.descriptor import OPERATION_WORDS, STATUSES, WEIGHT_HEADER_WORDS
 
 IMAGE_VALUE_BYTES, RESULT_VALUE_BYTES = 2, 4
+NO_BITSTREAM = "none: for the simulated board only"
 
 
 def make_manifest(
     name: str,
     version: str,
-    design: Design,
-    spec: ModelSpec,
+    facts: OverlayFacts,
     handoff: Handoff,
     tasks: Sequence[TaskProgram],
     files: Mapping[str, bytes],
@@ -35,14 +38,13 @@ def make_manifest(
 
     Args:
         name, version: of the package.
-        design: the accelerator.
-        spec: the network.
+        facts: design, network and what else the build knows.
         handoff: of its bitstream.
         tasks: a program a task.
         files: contents by name; those of the tasks are `programs/<task>.bin` and `selftest/<task>.bin`.
         names: what a task is called in file names.
     """
-    program = tasks[0].program
+    program, design, spec = tasks[0].program, facts.design, facts.spec
     return {
         "schema": SCHEMA,
         "name": name,
@@ -56,6 +58,7 @@ def make_manifest(
         },
         "design": {"identity": f"{design.identity:016x}", "knobs": asdict(design.knobs)},
         "clock_mhz": handoff.clock_mhz,
+        **({} if facts.has_bitstream else {"bitstream": NO_BITSTREAM}),
         "hardware": {
             "bitstream": f"{name}.bit",
             "handoff": f"{name}.hwh",
@@ -85,8 +88,15 @@ def make_manifest(
             "port_bytes": program.weights.shape[1] * design.beat_bytes,
             "constant_bytes": program.constants.shape[0] * design.beat_bytes,
         },
+        "program": program_layout(design.beat_bytes),
+        "decoders": {
+            "file": ARCHIVE if ARCHIVE in files else None,
+            "norm_eps": spec.norm_eps,
+            "align_corners": spec.align_corners,
+        },
         "selftest_image": "selftest/image.bin",
-        "tasks": [_task(part, spec, names[part.task]) for part in tasks],
+        "tasks": [_task(part, facts, names[part.task]) for part in tasks],
+        **({} if facts.estimate is None else {"estimate": dict(facts.estimate)}),
         "buffers": buffer_sizes(tasks),
         "files": {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)},
     }
@@ -126,22 +136,28 @@ def buffer_sizes(tasks: Sequence[TaskProgram]) -> dict[str, int]:
         {f"weights_{i}": program.weights.shape[1] * design.beat_bytes for i in range(design.knobs.weight_ports)}
     )
     sizes["constants"] = program.constants.shape[0] * design.beat_bytes
-    sizes["image"] = program.image_beats * design.beat_bytes
-    sizes["result"] = max(part.program.result_beats for part in tasks) * design.beat_bytes
+    buffers = 1 + STREAM_BUFFERS  # of `run` and of streams
+    sizes["images"] = buffers * program.image_beats * design.beat_bytes
+    sizes["results"] = buffers * max(part.program.result_beats for part in tasks) * design.beat_bytes
     return sizes
 
 
-def _task(part: TaskProgram, spec: ModelSpec, file: str) -> dict[str, Any]:
+def _task(part: TaskProgram, facts: OverlayFacts, file: str) -> dict[str, Any]:
     tokens, beat_bytes = part.tokens, part.program.design.beat_bytes
     row_bytes, rest = divmod(tokens.beats * beat_bytes, tokens.tokens)
     if rest or row_bytes < tokens.columns * RESULT_VALUE_BYTES:
         raise OverlayError(f"the result of '{part.task}' is no matrix of whole rows", "compile the program again")
+    spec = facts.spec
     task = spec.tasks[spec.task_index(part.task)]
+    decoder, prefix = decoder_kind(part.task, spec.task_names, facts.decoders, facts.head)
     return {
         "name": part.task,
         "classes": task.classes,
         "class_names": list(task.class_names),
         "program": f"programs/{file}.bin",
+        "operations": operation_table(part.program, spec),
+        "decoder": decoder or None,
+        "decoder_tensors": prefix,
         "expected": f"selftest/{file}.bin",
         "result": {
             "first": tokens.first * beat_bytes,

@@ -16,47 +16,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgemoe_gen import __version__
 from edgemoe_gen.boards import Board
-from edgemoe_gen.design import Design
 from edgemoe_gen.errors import OverlayError
-from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.names import BITSTREAM, HANDOFF
 from edgemoe_gen.overlay.bitfile import check_bitstream
+from edgemoe_gen.overlay.decoders import ARCHIVE, archive, decoder_kind
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
+from edgemoe_gen.overlay.facts import OverlayFacts
 from edgemoe_gen.overlay.handoff import read_handoff
 from edgemoe_gen.overlay.manifest import make_manifest
 from edgemoe_gen.overlay.programs import TaskProgram, split_tasks
-from edgemoe_gen.overlay.texts import Figure, Texts
+from edgemoe_gen.overlay.texts import Texts
 from edgemoe_gen.overlay.wheel import write_wheel
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 
-BITSTREAM, HANDOFF = "edgemoe.bit", "edgemoe.hwh"
+__all__ = ["OverlayFacts", "WrittenOverlay", "check_name", "default_name", "write_overlay"]
+
 DRIVER = Path(__file__).resolve().parent / "driver"
 _TAKEN = ("edgemoe_gen", "numpy", "pynq", "driver", "notebooks")
-
-
-@dataclass(frozen=True)
-class OverlayFacts:
-    """What the files of a build do not say.
-
-    Attributes:
-        design: the accelerator, with its board.
-        spec: the network.
-        program: what `data/program.bin` was written from: one frame a task, in the order of the tasks.
-        clock_mhz: clock that the bitstream was built for.
-        picture: uint8 [height, width, 3] that the notebook shows; None = a test pattern.
-        figures: for the README.
-    """
-
-    design: Design
-    spec: ModelSpec
-    program: Program
-    clock_mhz: float
-    picture: NDArray[np.uint8] | None = None
-    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,11 +94,15 @@ def write_overlay(name: str, accelerator: Path, bitstream: Path, folder: Path, f
         **_driver_files(),
         "notebooks/picture.npy": _picture(facts),
     }
+    if decoders := archive(facts.spec.task_names, facts.decoders, facts.head):
+        data[ARCHIVE] = decoders
     version = f"{__version__}+{_content(name, data)}"
-    texts = Texts(name, version, handoff, facts.design, facts.spec, tasks, facts.figures)
+    kinds = {part.task: decoder_kind(part.task, facts.spec.task_names, facts.decoders, facts.head)[0] for part in tasks}
+    outputs = {task: kind for task, kind in kinds.items() if kind}
+    texts = Texts(name, version, handoff, facts.design, facts.spec, tasks, facts.figures, outputs)
     data |= {path: text.encode() for path, text in texts.files().items()}
     data["README.md"] = texts.readme({path: _sha256(data[path]) for path in sorted(data)}).encode()
-    manifest = make_manifest(name, version, facts.design, facts.spec, handoff, tasks, data, names)
+    manifest = make_manifest(name, version, facts, handoff, tasks, data, names)
     data[MANIFEST] = (json.dumps(manifest, indent=2) + "\n").encode()
     for path, content in data.items():
         target = folder / name / path

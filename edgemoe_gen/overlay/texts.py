@@ -16,6 +16,7 @@ import jinja2
 from edgemoe_gen import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.overlay.facts import Figure
 from edgemoe_gen.overlay.handoff import Handoff
 from edgemoe_gen.overlay.manifest import buffer_sizes
 from edgemoe_gen.overlay.programs import TaskProgram
@@ -26,17 +27,8 @@ _CELL = re.compile(r"^# %%( \[markdown\])?\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure with its unit, and the tier that it comes from: estimate, C simulation, implementation, board."""
-
-    name: str
-    value: str
-    tier: str
-
-
-@dataclass(frozen=True)
 class Texts:
-    """What the templates say of an overlay."""
+    """What the templates say of an overlay; `outputs` are the kinds of the decoders, of those tasks that have one."""
 
     name: str
     version: str
@@ -45,6 +37,7 @@ class Texts:
     spec: ModelSpec
     tasks: tuple[TaskProgram, ...]
     figures: tuple[Figure, ...]
+    outputs: Mapping[str, str]
 
     def files(self) -> dict[str, str]:
         """All texts but the README, by path inside the package."""
@@ -81,6 +74,7 @@ class Texts:
             identity=f"{self.design.identity:016x}",
             spec=self.spec,
             tasks=[part.task for part in self.tasks],
+            outputs=self.outputs,
             **more,
         )
 

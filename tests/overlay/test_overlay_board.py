@@ -40,9 +40,8 @@ def overlay(build: SmallBuild, tmp_path_factory: pytest.TempPathFactory) -> Path
 def board(build: SmallBuild) -> Iterator[Any]:
     from tests.overlay.simulated_board import SimulatedDevice
 
-    device = SimulatedDevice(build.engine)
-    device.plug_in()
-    yield device
+    with SimulatedDevice(build.engine) as device:
+        yield device
     assert not device.allocated, "buffers were not given back"
 
 
@@ -129,13 +128,13 @@ def test_engine_that_still_runs_is_stopped_before_its_memory_is_given_back(
 def test_interrupt_while_waiting_leaves_the_accelerator_usable(
     build: SmallBuild, overlay: Path, board: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_: float) -> None:
+    def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
     with Accelerator(overlay) as accelerator:
         board.hang = True
         with monkeypatch.context() as patch:
-            patch.setattr(hardware.time, "sleep", interrupt)
+            patch.setattr(hardware.Board, "_pause", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 accelerator.run(build.frame, "semseg")
         board.hang = False
@@ -159,7 +158,7 @@ def test_end_counts_although_someone_else_read_the_register(build: SmallBuild, o
 
 def test_too_little_memory_is_an_error_that_gives_back_what_there_was(overlay: Path, board: Any) -> None:
     board.memory = 20_000
-    with pytest.raises(OverlayError, match=r"DDR has no \d+ bytes in one piece for"):
+    with pytest.raises(OverlayError, match=r"DDR has no [\d,]+ bytes in one piece for"):
         Accelerator(overlay)
 
 

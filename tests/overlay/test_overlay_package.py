@@ -156,7 +156,7 @@ def test_notebook_is_valid_and_in_order(overlay: WrittenOverlay) -> None:
         assert set(cell) == wanted and "".join(cell["source"]).strip()
     for code in codes:
         compile(code, NAME, "exec")
-    order = ["load()", "selftest()", "picture.npy", ".run(", "picture_of(", "close()"]
+    order = ["load()", "selftest()", "picture.npy", ".run(", "picture_of(", ".stream(", "close()"]
     assert [i for i, code in enumerate(codes) for word in order if word in code] == sorted(range(len(order)))
 
 
@@ -207,7 +207,7 @@ def handoff_changes() -> dict[str, tuple[bytes, bytes, str]]:
         "no clock": (b"CLKFREQUENCY", b"FREQUENCY", "has no clock frequency"),
         "slow clock": (b'CLKFREQUENCY="299', b'CLKFREQUENCY="149', "at 150.0 MHz, but the bitstream was built for 300"),
         "master not connected": (b'="edgemoe_engine_m_axi_gmem_input"', b'="__NOC__"', "m_axi_gmem_input"),
-        "no address": (b'INSTANCE="edgemoe_engine" MASTER', b'INSTANCE="ps" MASTER', "'edgemoe_engine' no address"),
+        "no address": (b'INSTANCE="edgemoe_engine" IS_DATA', b'INSTANCE="ps" IS_DATA', "'edgemoe_engine' no address"),
         "entities": (b"<EDKSYSTEM", b"<!DOCTYPE a []><EDKSYSTEM", "declares a document type"),
         "not XML": (b"</EDKSYSTEM>", b"", "is not readable as XML"),
         "other root": (b"EDKSYSTEM", b"PROJECT", "its root is PROJECT"),
@@ -315,7 +315,7 @@ def test_unknown_overlay_and_foreign_manifest_are_refused(overlay: WrittenOverla
     for broken, message in (
         ("{", "can't be read"),
         ("[]", "has the schema None"),
-        (json.dumps(content | {"schema": 2}), "has the schema 2, but this driver reads 1"),
+        (json.dumps(content | {"schema": 1}), "has the schema 1, but this driver reads 2"),
         (json.dumps({k: v for k, v in content.items() if k != "tasks"}), "is damaged: KeyError 'tasks'"),
     ):
         (tmp_path / "manifest.json").write_text(broken, encoding="utf-8")

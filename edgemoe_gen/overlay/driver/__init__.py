@@ -1,4 +1,4 @@
-"""The driver of an overlay, on the board: from a frame to the network's tokens.
+"""The driver of an overlay, on the board: from a frame to its task's map.
 
 Every module here is copied as it is into each overlay's package, so none imports anything but its neighbours, NumPy and
 the standard library; `pynq` is imported when a bitstream is loaded. They run on Python 3.8 and newer.
@@ -6,7 +6,8 @@ the standard library; `pynq` is imported when a bitstream is loaded. They run on
 
 from __future__ import annotations
 
-from .accelerator import Accelerator, Result
+from .accelerator import Accelerator
 from .errors import EngineError, FrameError, OverlayError
+from .result import Result
 
 __all__ = ["Accelerator", "EngineError", "FrameError", "OverlayError", "Result"]

@@ -1,59 +1,69 @@
-"""The accelerator as a user sees it: frames in, tokens out, any task at any time.
+"""The accelerator as a user sees it: frames in, task maps out, any task at any time.
 
 All programs and weights are copied to DDR once, so a change of the task is one pointer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from .batch import batch_operations, batch_program
 from .errors import FrameError, OverlayError
+from .files import Files
 from .hardware import Board
-from .manifest import Manifest, ResultLayout, Task, find_overlay, read_manifest
+from .manifest import Manifest, Operations, Task, find_overlay, read_manifest
 from .picture import FramePacker
+from .result import Result, tokens_of
+from .stream import Stream
+
+STREAM_BUFFERS = 2  # of images and of results: one for the engine, one for the processor
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """Outcome of a frame.
+class Buffer:
+    """A buffer in DDR, and the same bytes as a plain array."""
 
-    Attributes:
-        task: name.
-        tokens: final tokens, float32 [tokens, dim]; the class token, where there is one, is row 0.
-        seconds: from start to end of the engine, without packing the frame.
-    """
-
-    task: str
-    tokens: Any
-    seconds: float
+    def __init__(self, board: Board, what: str, size: int) -> None:
+        self.memory = board.allocate(what, size)
+        self.bytes: Any = np.asarray(self.memory)
 
 
 class Accelerator:
     """An overlay on the board. Use it in a `with` statement, or call `close`.
 
+    Its methods may be called by several threads; the engine runs one thing at a time. Only one accelerator is open on
+    a board, of all processes.
+
     Args:
         where: name of an installed overlay, or path of its folder.
-        timeout: seconds that one frame may take.
+        timeout: seconds that one frame may take in the engine.
+        device: PYNQ's device; None = its active one.
+
+    Attributes:
+        manifest: what the overlay is.
 
     Raises:
-        OverlayError: the overlay is missing, damaged, or not of the design on the chip; nothing has been started.
+        OverlayError: the overlay is missing, damaged, or not of the design on the chip, or the board is in use; nothing
+            has been started.
     """
 
-    def __init__(self, where: str | Path, timeout: float = 10.0) -> None:
+    def __init__(self, where: str | Path, timeout: float = 10.0, device: Any = None) -> None:
         self.timeout = timeout
         self.manifest: Manifest = read_manifest(find_overlay(where))
         self._stuck = False
+        self._engine = threading.RLock()
         self._board: Board | None = None
-        self._image: Any = None
-        self._result: Any = None
-        files = _Files(self.manifest)
+        self._stream: Stream | None = None
+        files = Files(self.manifest)
+        self._decoders = files.decoders
         self._packer = FramePacker(self.manifest.image)
-        board = Board(self.manifest)
+        board = Board(self.manifest, device)
         try:
             self._fill(board, files)
         except BaseException:
@@ -66,22 +76,130 @@ class Accelerator:
         """Names of the tasks."""
         return tuple(self.manifest.tasks)
 
-    def run(self, frame: Any, task: str) -> Result:
+    @property
+    def design(self) -> str:
+        """Identity of the design, 16 hexadecimal digits."""
+        return f"{self.manifest.identity:016x}"
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the network's picture, in pixels."""
+        return self.manifest.image.height, self.manifest.image.width
+
+    @property
+    def clock_mhz(self) -> float:
+        """Clock that the bitstream was built for."""
+        return self.manifest.clock_mhz
+
+    @property
+    def waits_by(self) -> str:
+        """How the end of a run is found out: "interrupt" or "polling"."""
+        if self._board is None:
+            raise OverlayError(f"{self.manifest.name} is closed", "open it again")
+        return self._board.waits_by
+
+    def run(self, frame: Any, task: str, decode: bool = True) -> Result:
         """Runs one frame.
 
         Args:
             frame: uint8 [height, width, 3], red first.
             task: name.
+            decode: False leaves the decoder out, which on a board takes longer than the engine.
 
         Raises:
             FrameError: the frame is not of the network's size or type, or there is no such task.
             EngineError: the engine fails. The next run starts afresh.
         """
         chosen = self._task(task)
-        board = self._ready()
-        self._packer.pack(frame, self._image)
-        seconds = self._execute(board, chosen)
-        return Result(task, decode(self._result, chosen.result), seconds)
+        with self._engine:
+            self._ready()
+            start = time.perf_counter()
+            self.pack(frame, self._image)
+            packing = time.perf_counter() - start
+            seconds = self.execute(task, self._image, self._result)
+            tokens = tokens_of(self._result.bytes, chosen.result)
+        return self._decoded(0, task, tokens, packing, seconds, decode)
+
+    def stream(
+        self,
+        frames: Iterable[Any],
+        tasks: Sequence[str] | None = None,
+        alternate: bool = False,
+        decode: bool = True,
+    ) -> Generator[Result, None, None]:
+        """Runs frame after frame; packing the next one and decoding the last one overlap the engine.
+
+        Args:
+            frames: a camera, or anything else that gives frames one by one. It is asked in a thread of its own, and
+                not sooner than there is room for a frame.
+            tasks: each frame runs all of these, in this order; None = all tasks.
+            alternate: each frame runs one of them instead, in turn.
+            decode: False leaves the decoders out.
+
+        Returns:
+            An iterator of results in order. To end it early, leave its loop, or call its `close`.
+
+        Raises:
+            FrameError: there is no such task, or `frames` can't be iterated; while streaming: a frame is wrong.
+            OverlayError: a stream is running already.
+            EngineError: while streaming: the engine fails.
+        """
+        if isinstance(tasks, str):
+            tasks = (tasks,)
+        names = self.tasks if tasks is None else tuple(tasks)
+        for name in names:
+            self._task(name)
+        if not names:
+            raise FrameError("a stream needs a task", f"tasks: {', '.join(self.tasks)}")
+        try:
+            source = iter(frames)
+        except TypeError as error:
+            raise FrameError(f"frames are a {type(frames).__name__}, which gives no frames", "give a list") from error
+        return self._streamed(source, names, alternate, decode)
+
+    def batch(self, frames: Sequence[Any], task: str, decode: bool = True) -> list[Result]:
+        """Runs several frames in one program: one start of the engine for all of them.
+
+        Args:
+            frames: uint8 [height, width, 3] each.
+            task: name.
+            decode: False leaves the decoder out.
+
+        Raises:
+            FrameError: a frame is wrong, there is none, or there are more than one program can hold.
+            OverlayError: the board's memory is too small for so many.
+            EngineError: the engine fails.
+        """
+        chosen, count = self._task(task), len(frames)
+        if not count:
+            raise FrameError("a batch needs a frame", "give one or more")
+        for frame in frames:
+            self._packer.check(frame)
+        size, taken = self.manifest.image.size, chosen.result.size
+        program = batch_program(self._files[task], chosen, self.manifest.layout, size, count)
+        with self._engine:
+            board = self._ready()
+            buffers: list[Buffer] = []
+            try:
+                for what, length in (("program", len(program)), ("images", count * size), ("results", count * taken)):
+                    buffers.append(Buffer(board, f"the {what} of a batch of {count}", length))
+                code, images, results = buffers
+                code.bytes[:] = np.frombuffer(program, np.uint8)
+                code.memory.flush()
+                images.bytes[:] = 0
+                start = time.perf_counter()
+                for place, frame in enumerate(frames):
+                    self._packer.pack(frame, images.bytes[place * size : (place + 1) * size])
+                packing = (time.perf_counter() - start) / count
+                seconds = self._start(
+                    board, code, batch_operations(chosen.operations, count), images, results, count * self.timeout
+                )
+                tokens = [tokens_of(results.bytes[i * taken : (i + 1) * taken], chosen.result) for i in range(count)]
+            finally:
+                self._settle(board)  # an engine that still runs must not write to memory that is someone else's
+                for buffer in buffers:
+                    board.release(buffer.memory)
+        return [self._decoded(i, task, t, packing, seconds / count, decode) for i, t in enumerate(tokens)]
 
     def selftest(self) -> dict[str, float]:
         """Runs the picture that came with the overlay for every task; returns the engine's seconds by task.
@@ -94,12 +212,13 @@ class Accelerator:
         seconds = {}
         for task in self.manifest.tasks.values():
             expected = np.frombuffer(self.manifest.read(task.expected), np.uint8)
-            board = self._ready()
-            self._image[:] = picture
-            self._result[:] = 0
-            self._result_buffer.flush()
-            seconds[task.name] = self._execute(board, task)
-            wrong = int(np.count_nonzero(self._result[: task.result.size] != expected))
+            with self._engine:
+                self._ready()
+                self._image.bytes[:] = picture
+                self._result.bytes[:] = 0
+                self._result.memory.flush()
+                seconds[task.name] = self.execute(task.name, self._image, self._result)
+                wrong = int(np.count_nonzero(self._result.bytes[: task.result.size] != expected))
             if wrong:
                 raise OverlayError(
                     f"self-test of {self.manifest.name}: {wrong} of {expected.size} bytes of task '{task.name}' are "
@@ -109,16 +228,25 @@ class Accelerator:
         return seconds
 
     def close(self) -> None:
-        """Gives the board's memory back. An engine that still runs is stopped first, by loading the bitstream again."""
-        board, self._board = self._board, None
-        if board is None:
-            return
-        self._image = self._result = None
-        try:
-            if self._stuck:
-                board.load()
-        finally:
-            board.free()
+        """Gives the board and its memory back. A stream is stopped first.
+
+        An engine that still runs is stopped by loading the bitstream again.
+        """
+        if self._stream is not None:
+            self._stream.stop()
+            self._stream = None
+        with self._engine:
+            board = self._board
+            if board is None:
+                return
+            for buffer in (self._image, self._result, *self._images, *self._results):
+                buffer.bytes = None
+            try:
+                if self._stuck:
+                    board.load()
+            finally:
+                self._board = None
+                board.free()
 
     def __enter__(self) -> Accelerator:
         return self
@@ -128,20 +256,66 @@ class Accelerator:
     ) -> None:
         self.close()
 
-    def _fill(self, board: Board, files: _Files) -> None:
-        """Copies everything that does not change to DDR."""
+    # What a stream does with each frame
+
+    def pack(self, frame: Any, image: Buffer) -> None:
+        """Writes a frame into an image buffer."""
+        self._packer.pack(frame, image.bytes)
+
+    def execute(self, task: str, image: Buffer, result: Buffer, stop: threading.Event | None = None) -> float:
+        """Runs a task's program on buffers; returns the engine's seconds."""
+        chosen = self.manifest.tasks[task]
+        with self._engine:
+            board = self._ready()
+            return self._start(board, self._programs[task], chosen.operations, image, result, self.timeout, stop)
+
+    def finish(
+        self,
+        frame: int,
+        task: str,
+        result: Buffer,
+        packing: float,
+        seconds: float,
+        decode: bool,
+        free: Callable[[], None],
+    ) -> Result:
+        """Takes the tokens out of a buffer, calls `free`, and decodes them."""
+        tokens = tokens_of(result.bytes, self.manifest.tasks[task].result)
+        free()
+        return self._decoded(frame, task, tokens, packing, seconds, decode)
+
+    def _streamed(
+        self, source: Iterator[Any], tasks: Sequence[str], alternate: bool, decode: bool
+    ) -> Generator[Result, None, None]:
+        with self._engine:
+            self._ready()
+            if self._stream is not None:
+                raise OverlayError(
+                    f"{self.manifest.name} is streaming already", "end that stream first: call its close()"
+                )
+            stream = Stream(self, source, tasks, alternate, decode, self._images, self._results)
+            self._stream = stream
+        try:
+            yield from stream.results()
+        finally:
+            if self._stream is stream:
+                self._stream = None
+
+    def _fill(self, board: Board, files: Files) -> None:
+        """Copies everything that does not change to DDR, and makes room for what does."""
+        self._files = files.programs
         self._programs = {name: _filled(board, f"the program of {name}", data) for name, data in files.programs.items()}
-        self._fixed = {name: _filled(board, name, data) for name, data in files.weights.items()}
-        self._image_buffer = board.allocate("the image", self.manifest.image.size)
-        self._result_buffer = board.allocate("the result", max(t.result.size for t in self.manifest.tasks.values()))
-        self._fixed["image"], self._fixed["result"] = self._image_buffer, self._result_buffer
-        self._image, self._result = np.asarray(self._image_buffer), np.asarray(self._result_buffer)
-        self._image[:] = 0
+        self._fixed = {name: _filled(board, name, data).memory for name, data in files.weights.items()}
+        size, most = self.manifest.image.size, max(t.result.size for t in self.manifest.tasks.values())
+        images = [_filled(board, "the image", bytes(size)) for _ in range(1 + STREAM_BUFFERS)]
+        results = [Buffer(board, "the result", most) for _ in range(1 + STREAM_BUFFERS)]
+        self._image, *self._images = images
+        self._result, *self._results = results
         self._point(board)
 
     def _point(self, board: Board) -> None:
-        for name, buffer in self._fixed.items():
-            board.point(name, buffer)
+        for name, memory in self._fixed.items():
+            board.point(name, memory)
 
     def _task(self, name: str) -> Task:
         if name not in self.manifest.tasks:
@@ -149,50 +323,49 @@ class Accelerator:
         return self.manifest.tasks[name]
 
     def _ready(self) -> Board:
+        """The board, whose engine waits for a start."""
         if self._board is None:
             raise OverlayError(f"{self.manifest.name} is closed", "open it again")
-        if self._stuck:
-            self._board.load()
-            self._point(self._board)
-            self._stuck = False
+        self._settle(self._board)
         return self._board
 
-    def _execute(self, board: Board, task: Task) -> float:
-        board.point("program", self._programs[task.name])
-        self._image_buffer.flush()
+    def _settle(self, board: Board) -> None:
+        """Loads the bitstream again if the engine did not end as it should."""
+        if self._stuck:
+            board.load()
+            self._point(board)
+            self._stuck = False
+
+    def _start(
+        self,
+        board: Board,
+        program: Buffer,
+        operations: Operations,
+        image: Buffer,
+        result: Buffer,
+        timeout: float,
+        stop: threading.Event | None = None,
+    ) -> float:
+        board.point("program", program.memory)
+        board.point("image", image.memory)
+        board.point("result", result.memory)
+        image.memory.flush()
         self._stuck = True  # until the engine has ended, whatever happens here, an interrupt included
-        seconds = board.run(self.timeout)
+        seconds = board.run(timeout, operations, stop)
         self._stuck = False
-        self._result_buffer.invalidate()
+        result.memory.invalidate()
         return seconds
 
-
-def decode(buffer: Any, layout: ResultLayout) -> Any:
-    """Tokens in a result buffer, uint8 [bytes], as float32 [tokens, dim]."""
-    region = buffer[layout.first : layout.first + layout.tokens * layout.row_bytes]
-    integers = region.view("<i4").reshape(layout.tokens, -1)[:, : layout.dim]
-    return (integers * 2.0**-layout.fraction).astype(np.float32)
-
-
-class _Files:
-    """Contents of an overlay's files, all of them verified before the chip is touched."""
-
-    def __init__(self, manifest: Manifest) -> None:
-        manifest.read(manifest.bitstream)
-        manifest.read(manifest.handoff)
-        self.programs = {name: manifest.read(task.program) for name, task in manifest.tasks.items()}
-        layout = manifest.weights
-        data = memoryview(manifest.read(layout.file))
-        self.weights: dict[str, Any] = {}
-        place = layout.header_bytes
-        for port in range(layout.ports):
-            self.weights[f"weights_{port}"] = data[place : place + layout.port_bytes]
-            place += layout.port_bytes
-        self.weights["constants"] = data[place : place + layout.constant_bytes]
+    def _decoded(self, frame: int, task: str, tokens: Any, packing: float, seconds: float, decode: bool) -> Result:
+        start = time.perf_counter()
+        decoder = self._decoders.get(task) if decode else None
+        output = None if decoder is None else decoder(tokens)
+        stages = {"pack": packing, "engine": seconds, "decode": time.perf_counter() - start}
+        return Result(frame, task, tokens, output, seconds, stages)
 
 
-def _filled(board: Board, what: str, data: Any) -> Any:
-    buffer = board.allocate(what, len(data))
-    buffer[:] = np.frombuffer(data, np.uint8)
-    buffer.flush()
+def _filled(board: Board, what: str, data: Any) -> Buffer:
+    buffer = Buffer(board, what, len(data))
+    buffer.bytes[:] = np.frombuffer(data, np.uint8)
+    buffer.memory.flush()
     return buffer

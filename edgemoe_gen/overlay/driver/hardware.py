@@ -1,21 +1,27 @@
 """The loaded bitstream: its registers by the names of the .hwh, and buffers in the board's DDR.
 
-In: a manifest. Out: a `Board` whose engine can be pointed at buffers, started and waited for.
+In: a manifest. Out: a `Board` whose engine can be pointed at buffers, started and waited for. Registers are found by
+name; nothing here knows an address.
 """
 
 from __future__ import annotations
 
 import importlib
+import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from .errors import EngineError, OverlayError
-from .manifest import Manifest
+from .lock import lock_board
+from .manifest import Manifest, Operations
+from .waiting import INTERRUPT_REGISTERS, InterruptWaiter, Poller
 
-CONTROL, STATUS = "CTRL", "status"
+CONTROL, STATUS, PROGRESS = "CTRL", "status", "progress"
+INTERRUPT_PIN = "interrupt"
 IDENTITY_WORDS = ("GPIO_DATA", "GPIO2_DATA")  # low word first: both channels of an AXI GPIO (PG144)
 POINTERS = ("program", "constants", "image", "result")
-POLL_SECONDS = 100e-6
+ABANDON_SECONDS = 1.0  # an engine that is not wanted any more may take so long to end
 CLOCK_TOLERANCE = 1.02  # PYNQ reckons with a reference of 33.333 MHz, Vivado with what the board says
 
 
@@ -45,6 +51,10 @@ class Registers:
         """Sets a whole register. Never a field: that would read first, and reading clears AP_DONE (UG1399)."""
         self._mmio.write(self._registers[name]["address_offset"], int(value))
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a register."""
+        return name in self._registers
+
     def mask(self, name: str, field: str) -> int:
         """Where a field of one bit stands."""
         return 1 << int(self._registers[name]["fields"][field]["bit_offset"])
@@ -53,30 +63,58 @@ class Registers:
 class Board:
     """A bitstream on the board, with its buffers.
 
+    Args:
+        manifest: of the overlay.
+        device: of PYNQ; None = its active one.
+
+    Attributes:
+        waits_by: "interrupt" or "polling".
+
     Raises:
-        OverlayError: PYNQ is missing or refuses; the .hwh is not of this engine; the design on the chip is not the
-            manifest's, or is clocked faster than it was built for.
+        OverlayError: PYNQ is missing or refuses; another process has the board; the .hwh is not of this engine; the
+            design on the chip is not the manifest's, or is clocked faster than it was built for.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, device: Any = None) -> None:
         self.manifest = manifest
         self.pynq = _import_pynq()
         self._buffers: list[Any] = []
         bitfile = manifest.folder / manifest.bitstream
-        self.overlay = self._asking_pynq(f"read {bitfile}", self.pynq.Overlay, str(bitfile), download=False)
-        engine = self._block(manifest.engine, engine_registers(manifest.weights.ports))
-        identity = self._block(manifest.identity_block, list(IDENTITY_WORDS))
-        device = self.overlay.device
-        self.engine = Registers(self.pynq, device, engine)
-        self._identity = Registers(self.pynq, device, identity)
-        self._start = self.engine.mask(CONTROL, "AP_START")
-        self._done = self.engine.mask(CONTROL, "AP_DONE")
-        self._idle = self.engine.mask(CONTROL, "AP_IDLE")
-        self.load()
+        if device is None:
+            device = self._asking_pynq("find a board", lambda: self.pynq.Device.active_device)
+        if not manifest.has_bitstream and not getattr(device, "is_simulated", False):
+            raise OverlayError(
+                f"{manifest.name} has no bitstream: it was made before synthesis, for the simulated board only",
+                "run it with `edgemoe-gen sim-board`; for a board, build the bitstream and install that overlay",
+            )
+        self._lock = lock_board(device, manifest.name)
+        try:
+            self.overlay = self._asking_pynq(
+                f"read {bitfile}", self.pynq.Overlay, str(bitfile), download=False, device=device
+            )
+            engine = self._block(manifest.engine, engine_registers(manifest.weights.ports))
+            identity = self._block(manifest.identity_block, list(IDENTITY_WORDS))
+            self.engine = Registers(self.pynq, device, engine)
+            self._identity = Registers(self.pynq, device, identity)
+            self._start = self.engine.mask(CONTROL, "AP_START")
+            self._done = self.engine.mask(CONTROL, "AP_DONE")
+            self._idle = self.engine.mask(CONTROL, "AP_IDLE")
+            self._waiter: Poller | InterruptWaiter = Poller()
+            self.load()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def waits_by(self) -> str:
+        """How the end of a run is found out."""
+        return self._waiter.name
 
     def load(self) -> None:
         """Loads the bitstream, which also resets the engine, and checks what is then on the chip."""
         bitfile = self.manifest.folder / self.manifest.bitstream
+        with suppress(Exception):  # PYNQ's interrupts, which polling can do without
+            self._waiter.settle()
         self._asking_pynq(f"load {bitfile}", self.overlay.download)
         low, high = (self._identity.read(name) for name in IDENTITY_WORDS)
         found = low | high << 32
@@ -87,6 +125,7 @@ class Board:
                 "use the .bit and the .hwh of one build",
             )
         self._check_clock()
+        self._waiter = self._best_waiter()
 
     def allocate(self, what: str, size: int) -> Any:
         """A buffer in DDR, uint8 [size].
@@ -97,17 +136,27 @@ class Board:
         try:
             buffer = self.pynq.allocate((size,), dtype="u1", target=self.overlay.device)
         except (MemoryError, OSError, RuntimeError) as error:
+            held = sum(int(buffer.nbytes) for buffer in self._buffers)
             raise OverlayError(
-                f"the board's DDR has no {size} bytes in one piece for {what}: {error}",
+                f"the board's DDR has no {size:,} bytes in one piece for {what}, beside the {held:,} bytes that "
+                f"{self.manifest.name} has already: {error}",
                 "free the buffers of other notebooks, or start the board with more memory for CMA",
             ) from error
         self._buffers.append(buffer)
         return buffer
 
+    def release(self, buffer: Any) -> None:
+        """Gives one buffer back."""
+        self._buffers = [kept for kept in self._buffers if kept is not buffer]
+        buffer.freebuffer()
+
     def free(self) -> None:
-        """Gives all buffers back; nothing may use them any more."""
-        while self._buffers:
-            self._buffers.pop().freebuffer()
+        """Gives everything back, the board included; nothing may use the buffers any more."""
+        try:
+            while self._buffers:
+                self._buffers.pop().freebuffer()
+        finally:
+            self._lock.release()
 
     def point(self, argument: str, buffer: Any) -> None:
         """Tells the engine where a buffer is."""
@@ -115,14 +164,20 @@ class Board:
         self.engine.write(f"{argument}_1", address & 0xFFFFFFFF)
         self.engine.write(f"{argument}_2", address >> 32)
 
-    def run(self, timeout: float) -> float:
+    def run(self, timeout: float, operations: Operations, stop: threading.Event | None = None) -> float:
         """Starts the engine and waits; returns the seconds that it took.
+
+        Args:
+            timeout: in seconds.
+            operations: of the program, to say where it stopped.
+            stop: once it is set, the engine gets `ABANDON_SECONDS` to end.
 
         Raises:
             EngineError: it is busy, does not end in time, or ends with an error.
         """
         if not self.engine.read(CONTROL) & self._idle:
             raise EngineError("the engine is busy", "another program may be using it: end that first")
+        self._waiter.prepare()
         start = time.perf_counter()
         self.engine.write(CONTROL, self._start)
         while True:
@@ -133,16 +188,48 @@ class Board:
                 break
             if seconds > timeout:
                 raise EngineError(
-                    f"the engine did not end within {timeout:g} s (its {CONTROL} reads {control:#x})",
+                    f"the engine did not end within {timeout:g} s (its {CONTROL} reads {control:#x})"
+                    + self._whereabouts(operations),
                     "the next run loads the bitstream again; if it happens again, check clock and power",
                 )
-            time.sleep(POLL_SECONDS)
+            if stop is not None and stop.is_set():
+                timeout = min(timeout, seconds + ABANDON_SECONDS)
+                stop = None
+            self._pause()
+        self._finished()
         status = self.engine.read(STATUS)
         if status:
             known = self.manifest.statuses
             name, meaning = known[status] if status < len(known) else (f"status {status}", "unknown")
             raise EngineError(f"the engine ended with {name}: {meaning}", "use the files of one build together")
         return seconds
+
+    def _pause(self) -> None:
+        try:
+            self._waiter.pause()
+        except Exception:  # whatever PYNQ's interrupts may raise, the register can still be read
+            self._waiter = Poller()
+
+    def _finished(self) -> None:
+        self._waiter.finished()
+        if isinstance(self._waiter, InterruptWaiter) and self._waiter.lost:
+            self._waiter = Poller()
+
+    def _whereabouts(self, operations: Operations) -> str:
+        """Where the engine stands, for a message; nothing where the design has no such register."""
+        if not self.engine.has(PROGRESS):
+            return ""
+        done = self.engine.read(PROGRESS)
+        return f": it stopped after operation {done:,} of {operations.total:,}{operations.place(done)}"
+
+    def _best_waiter(self) -> Poller | InterruptWaiter:
+        """By interrupt where the design has it connected and PYNQ delivers it, else by polling."""
+        pin = f"{self.manifest.engine}/{INTERRUPT_PIN}"
+        try:
+            connected = pin in self.overlay.interrupt_pins and all(map(self.engine.has, INTERRUPT_REGISTERS))
+            return InterruptWaiter(self.pynq, self.engine, pin) if connected else Poller()
+        except Exception:  # no UIO device, no line in /proc/interrupts, an old image: all of that is no reason to fail
+            return Poller()
 
     def _check_clock(self) -> None:
         """Clocks the engine as it was built.

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .decoder import DecoderFacts
 from .errors import OverlayError
 
 MANIFEST = "manifest.json"
-SCHEMA = 1
+SCHEMA = 2
 BUILD_AGAIN = "install the overlay again, or build it again"
 
 
@@ -42,6 +43,7 @@ class ImageLayout:
         bits, fraction: format of a value; it takes 16 bits in the buffer.
         size: of the buffer.
         slices: pieces of the patches, one after another.
+        resize: "bilinear" for frames of another size, "error" to refuse them.
     """
 
     height: int
@@ -56,6 +58,7 @@ class ImageLayout:
     fraction: int
     size: int
     slices: tuple[Slice, ...]
+    resize: str = "error"
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,78 @@ class ResultLayout:
 
 
 @dataclass(frozen=True)
+class Operations:
+    """The operations of a task's program, as far as the driver cares.
+
+    Attributes:
+        total: how many.
+        image, result: those that read the image and write the result, by number: a batch moves them.
+        parts: first operation of each part of the network, ascending, and what the part is.
+        frames: how many frames in a row the program runs.
+    """
+
+    total: int
+    image: tuple[int, ...]
+    result: tuple[int, ...]
+    parts: tuple[tuple[int, str], ...]
+    frames: int = 1
+
+    def place(self, done: int) -> str:
+        """Where the engine is after so many operations: ", in block 7, expert 3"."""
+        each = self.total // self.frames
+        if not 0 <= done < self.total:
+            return ""
+        names = [name for first, name in self.parts if first <= done % each]
+        frame = f", frame {done // each}" if self.frames > 1 else ""
+        return f", in {names[-1]}{frame}" if names else frame
+
+
+@dataclass(frozen=True)
+class ProgramLayout:
+    """How a program lies in its file: a header, then operations of `operation_words` 32-bit words.
+
+    Attributes:
+        header_words, operation_words: sizes.
+        operations_word, frames_word, checksum_word: of the header; the last is a CRC-32 of all operations.
+        transfer_word: of an operation: the beat at which it reads the image or writes the result.
+        beat_bytes: size of a beat.
+        most_operations: that one program may have.
+    """
+
+    header_words: int
+    operation_words: int
+    operations_word: int
+    frames_word: int
+    checksum_word: int
+    transfer_word: int
+    beat_bytes: int
+    most_operations: int
+
+
+@dataclass(frozen=True)
 class Task:
-    """A task: its program, where its result lies, and the known answer of the self-test. Files by name."""
+    """A task.
+
+    Attributes:
+        name: of the task.
+        classes, class_names: channels of its output and what they are called; None and () where nothing is known.
+        program: file.
+        operations: what is in it.
+        result: where the tokens lie.
+        expected: file with the answer of the self-test.
+        decoder: "up_head", "head", or None where the network has neither.
+        decoder_tensors: what the names of its decoder's tensors begin with.
+    """
 
     name: str
+    classes: int | None
+    class_names: tuple[str, ...]
     program: str
+    operations: Operations
     result: ResultLayout
     expected: str
+    decoder: str | None
+    decoder_tensors: str
 
 
 @dataclass(frozen=True)
@@ -101,10 +169,14 @@ class Manifest:
         identity: of the design, 64 bits.
         clock_mhz: clock that the bitstream was built for.
         bitstream, handoff: names of the .bit and the .hwh.
+        has_bitstream: False of a preview, whose .bit is empty: only the simulated board runs it.
         engine, identity_block: instances in the block design.
         statuses: what the engine can end with: name and meaning, 0 is success.
         image: the input.
         weights: the weight file.
+        layout: of the programs.
+        decoders: file of the decoders' tensors, or None.
+        decoder_facts: what decoders must know of the network.
         selftest_image: packed picture with a known answer.
         tasks: by name.
         checksums: SHA-256 of every file, by name.
@@ -117,11 +189,15 @@ class Manifest:
     clock_mhz: float
     bitstream: str
     handoff: str
+    has_bitstream: bool
     engine: str
     identity_block: str
     statuses: tuple[tuple[str, str], ...]
     image: ImageLayout
     weights: Weights
+    layout: ProgramLayout
+    decoders: str | None
+    decoder_facts: DecoderFacts
     selftest_image: str
     tasks: dict[str, Task]
     checksums: dict[str, str]
@@ -189,11 +265,7 @@ def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
     image = dict(content["image"])
     image["slices"] = tuple(Slice(**part) for part in image["slices"])
     image["mean"], image["std"] = tuple(image["mean"]), tuple(image["std"])
-    image.pop("resize")
-    tasks = {
-        task["name"]: Task(task["name"], task["program"], ResultLayout(**task["result"]), task["expected"])
-        for task in content["tasks"]
-    }
+    tasks = {task["name"]: _task(task) for task in content["tasks"]}
     hardware = content["hardware"]
     return Manifest(
         folder=folder,
@@ -203,12 +275,48 @@ def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
         clock_mhz=float(content["clock_mhz"]),
         bitstream=hardware["bitstream"],
         handoff=hardware["handoff"],
+        has_bitstream="bitstream" not in content,
         engine=hardware["engine"],
         identity_block=hardware["identity_block"],
         statuses=tuple((str(name), str(meaning)) for name, meaning in content["statuses"]),
         image=ImageLayout(**image),
         weights=Weights(**content["weights"]),
+        layout=ProgramLayout(**content["program"]),
+        decoders=content["decoders"]["file"],
+        decoder_facts=_decoder_facts(content),
         selftest_image=content["selftest_image"],
         tasks=tasks,
         checksums=dict(content["files"]),
+    )
+
+
+def _task(content: dict[str, Any]) -> Task:
+    operations = content["operations"]
+    return Task(
+        name=content["name"],
+        classes=content["classes"],
+        class_names=tuple(content["class_names"]),
+        program=content["program"],
+        operations=Operations(
+            int(operations["total"]),
+            tuple(operations["image"]),
+            tuple(operations["result"]),
+            tuple((int(first), str(name)) for first, name in operations["parts"].items()),
+        ),
+        result=ResultLayout(**content["result"]),
+        expected=content["expected"],
+        decoder=content["decoder"],
+        decoder_tensors=content["decoder_tensors"],
+    )
+
+
+def _decoder_facts(content: dict[str, Any]) -> DecoderFacts:
+    decoders, image, network = content["decoders"], content["image"], content["network"]
+    rows, columns = network["grid"]
+    return DecoderFacts(
+        grid=(int(rows), int(columns)),
+        image=(int(image["height"]), int(image["width"])),
+        class_token=bool(image["class_token"]),
+        norm_eps=float(decoders["norm_eps"]),
+        align_corners=bool(decoders["align_corners"]),
     )

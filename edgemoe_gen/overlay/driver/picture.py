@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import FrameError
 from .manifest import ImageLayout
+from .resize import Resizer
 
 
 class FramePacker:
@@ -19,6 +20,7 @@ class FramePacker:
     def __init__(self, layout: ImageLayout) -> None:
         self.layout = layout
         self._codes = pixel_codes(layout)
+        self._resizer: Resizer | None = None
 
     def check(self, frame: Any) -> None:
         """Refuses what is not a frame of this network.
@@ -26,13 +28,16 @@ class FramePacker:
         Raises:
             FrameError: names what it is and what it should be.
         """
-        wanted = (self.layout.height, self.layout.width, 3)
+        resizes = self.layout.resize == "bilinear"
+        size = "height, width" if resizes else f"{self.layout.height}, {self.layout.width}"
+        wanted = f"uint8 [{size}, 3]"
         if not isinstance(frame, np.ndarray):
-            raise FrameError(f"a frame is a {type(frame).__name__}, but must be an array of uint8 {list(wanted)}")
-        if frame.dtype != np.uint8 or frame.shape != wanted:
+            raise FrameError(f"a frame is a {type(frame).__name__}, but must be an array of {wanted}")
+        right = frame.ndim == 3 and frame.shape[2] == 3 and frame.size > 0
+        if frame.dtype != np.uint8 or not right or not (resizes or frame.shape[:2] == self._size):
             raise FrameError(
-                f"a frame is {frame.dtype} {list(frame.shape)}, but the network takes uint8 {list(wanted)}",
-                "resize it, and give red, green and blue last",
+                f"a frame is {frame.dtype} {list(frame.shape)}, but the network takes {wanted}",
+                "give red, green and blue last" if resizes else "resize it, and give red, green and blue last",
             )
 
     def pack(self, frame: Any, buffer: Any) -> None:
@@ -44,12 +49,26 @@ class FramePacker:
         self.check(frame)
         layout = self.layout
         side, rows, columns = layout.patch, layout.height // layout.patch, layout.width // layout.patch
+        frame = self._fitted(frame)
         planes = np.stack([self._codes[channel][frame[:, :, channel]] for channel in range(3)])
         tiles = planes.reshape(3, rows, side, columns, side).transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1)
         for part in layout.slices:
             region = buffer[part.first : part.first + layout.tokens * part.row_bytes]
             matrix = region.view("<i2").reshape(layout.tokens, -1)
             matrix[int(layout.class_token) :, : part.stop - part.start] = tiles[:, part.start : part.stop]
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.layout.height, self.layout.width
+
+    def _fitted(self, frame: Any) -> Any:
+        old = frame.shape[:2]
+        if old == self._size:
+            return frame
+        resizer = self._resizer
+        if resizer is None or resizer.old != old:  # a camera's frames are all of one size
+            self._resizer = resizer = Resizer(old, self._size)
+        return resizer(frame)
 
 
 def pixel_codes(layout: ImageLayout) -> Any:

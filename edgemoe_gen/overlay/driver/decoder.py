@@ -1,0 +1,204 @@
+"""From a network's final tokens to its task's map or classes, in NumPy and float32.
+
+In: tokens, and the tensors of a task's decoder (M3ViT's `VisionTransformerUpHead`) or of a plain ViT's head. Out: what
+PyTorch makes of them, but for rounding. `edgemoe-gen run --backend csim` decodes with this very module, so a board
+without faults gives the same bits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import OverlayError
+
+CONVOLUTIONS = 5  # four of 3x3 with batch norm and ReLU, the last 1x1
+BATCH_NORM_EPS = 1e-5  # PyTorch's and mmcv's default, which the authors keep
+STRIP_BYTES = 4 << 20  # of patches that are multiplied at once; fits a board's second-level cache in part
+UP_HEAD, PLAIN_HEAD = "up_head", "head"
+
+
+@dataclass(frozen=True)
+class DecoderFacts:
+    """What a decoder must know of its network.
+
+    Attributes:
+        grid: patches down and across.
+        image: height and width in pixels.
+        class_token: whether token 0 is a class token.
+        norm_eps: epsilon of the layer norm.
+        align_corners: how the decoder's own doublings sample; the last resize to the image never aligns corners.
+    """
+
+    grid: tuple[int, int]
+    image: tuple[int, int]
+    class_token: bool
+    norm_eps: float
+    align_corners: bool
+
+
+class Decoder:
+    """The decoder of one task, ready to run: batch norms are folded into the convolutions, in float64.
+
+    Its scratch memory is kept from frame to frame, a set a thread.
+
+    Args:
+        facts: of the network.
+        kind: "up_head" or "head".
+        tensors: float32 by the names in the checkpoint below `decoders.<task>.`, or a plain ViT's `norm.*`, `head.*`.
+
+    Raises:
+        OverlayError: a tensor is missing.
+    """
+
+    def __init__(self, facts: DecoderFacts, kind: str, tensors: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self.kind = kind
+        self._scratch = threading.local()
+        try:
+            self._norm = (_float32(tensors["norm.weight"]), _float32(tensors["norm.bias"]))
+            if kind == PLAIN_HEAD:
+                self._head = (_float32(tensors["head.weight"]).T.copy(), _float32(tensors["head.bias"]))
+            else:
+                self._layers = [_convolution(tensors, i) for i in range(CONVOLUTIONS)]
+        except KeyError as error:
+            raise OverlayError(f"the decoder has no tensor {error}", "build the overlay again") from error
+        self._resizes: dict[tuple[int, int, bool], tuple[Any, Any, Any]] = {}
+
+    def __call__(self, tokens: Any) -> Any:
+        """The task's result.
+
+        Args:
+            tokens: float32 [tokens, dim], the last block's output.
+
+        Returns:
+            float32 [classes, height, width] of a decoder, [classes] of a plain ViT's head.
+        """
+        facts = self.facts
+        x = layer_norm(np.asarray(tokens, np.float32), *self._norm, facts.norm_eps)
+        if self.kind == PLAIN_HEAD:
+            token = x[0] if facts.class_token else x.mean(axis=0, dtype=np.float32)
+            return token @ self._head[0] + self._head[1]
+        x = x[int(facts.class_token) :].reshape(*facts.grid, -1)
+        last = CONVOLUTIONS - 1
+        for place, (weight, bias) in enumerate(self._layers[:last]):
+            x = self._convolve(x, weight, bias)
+            np.maximum(x, 0, out=x)
+            if place < last - 1:
+                x = self._double(x)
+        weight, bias = self._layers[last]
+        x = self._double(x @ weight + bias)
+        x = self._resize(x, facts.image, align_corners=False)
+        return np.ascontiguousarray(x.transpose(2, 0, 1))
+
+    def _convolve(self, x: Any, weight: Any, bias: Any) -> Any:
+        """3x3 convolution with zeros around: patches side by side, as many rows at once as fit the scratch memory."""
+        height, width, channels = x.shape
+        padded = self._buffer("padded", (height + 2, width + 2, channels))
+        padded[0] = padded[-1] = 0
+        padded[:, 0] = padded[:, -1] = 0
+        padded[1:-1, 1:-1] = x
+        out = np.empty((height, width, weight.shape[1]), np.float32)
+        strip = max(1, min(height, STRIP_BYTES // (width * 9 * channels * 4)))
+        for first in range(0, height, strip):
+            rows = min(strip, height - first)
+            patches = self._buffer("patches", (rows, width, 9, channels))
+            for tap in range(9):
+                down, across = divmod(tap, 3)
+                patches[:, :, tap] = padded[first + down : first + down + rows, across : across + width]
+            target = out[first : first + rows].reshape(rows * width, -1)
+            np.matmul(patches.reshape(rows * width, -1), weight, out=target)
+        out += bias
+        return out
+
+    def _double(self, x: Any) -> Any:
+        return self._resize(x, (2 * x.shape[0], 2 * x.shape[1]), self.facts.align_corners)
+
+    def _resize(self, x: Any, size: tuple[int, int], align_corners: bool) -> Any:
+        """Bilinear, [height, width, channels] to [*size, channels]: down first, then across."""
+        for axis in (0, 1):
+            if x.shape[axis] == size[axis]:
+                continue  # both ways of sampling leave it as it is
+            key = (x.shape[axis], size[axis], align_corners)
+            if key not in self._resizes:
+                self._resizes[key] = sampling(*key)
+            low, high, share = self._resizes[key]
+            share = share.reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+            below = x.take(low, axis=axis)
+            above = x.take(high, axis=axis)
+            above -= below
+            above *= share
+            above += below
+            x = above
+        return x
+
+    def _buffer(self, name: str, shape: tuple[int, ...]) -> Any:
+        """Scratch memory of this thread."""
+        size = int(np.prod(shape))
+        kept = getattr(self._scratch, name, None)
+        if kept is None or kept.size < size:
+            kept = np.empty(size, np.float32)
+            setattr(self._scratch, name, kept)
+        return kept[:size].reshape(shape)
+
+
+def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """Rows of [tokens, dim] to mean 0 and variance 1, times weight plus bias; float32."""
+    centred = x - x.mean(axis=1, keepdims=True, dtype=np.float32)
+    variance = np.mean(centred * centred, axis=1, keepdims=True, dtype=np.float32)
+    centred /= np.sqrt(variance + np.float32(eps))
+    return centred * weight + bias
+
+
+def sampling(size: int, wanted: int, align_corners: bool) -> tuple[Any, Any, Any]:
+    """Where the pixels of a bilinear resize lie among the old ones, as PyTorch counts.
+
+    Returns:
+        Of every new pixel the old one before it and the one behind it, int [wanted], and the second one's share,
+        float32 [wanted].
+    """
+    place = np.arange(wanted, dtype=np.float64)
+    if align_corners:
+        place *= (size - 1) / (wanted - 1) if wanted > 1 else 0.0
+    else:
+        place = np.maximum((place + 0.5) * (size / wanted) - 0.5, 0)
+    low = np.minimum(place.astype(np.int64), size - 1)
+    return low, np.minimum(low + 1, size - 1), (place - low).astype(np.float32)
+
+
+def decoders_of(facts: DecoderFacts, kinds: Mapping[str, tuple[str, str]], archive: Any) -> dict[str, Decoder]:
+    """Decoders by task.
+
+    Args:
+        facts: of the network.
+        kinds: by task, the kind of its decoder and what its tensors' names begin with.
+        archive: tensors by name.
+    """
+    decoders = {}
+    for task, (kind, prefix) in kinds.items():
+        names: list[str] = [name for name in archive if name.startswith(prefix)]
+        decoders[task] = Decoder(facts, kind, {name[len(prefix) :]: archive[name] for name in names})
+    return decoders
+
+
+def _convolution(tensors: Mapping[str, Any], place: int) -> tuple[Any, Any]:
+    """Weights of a convolution [inputs of a patch, outputs] and its bias, with the batch norm behind it folded in."""
+    weight = np.asarray(tensors[f"conv_{place}.weight"], np.float64)
+    bias = np.asarray(tensors[f"conv_{place}.bias"], np.float64)
+    if place < CONVOLUTIONS - 1:
+        name = f"syncbn_fc_{place}."
+        mean, variance = (np.asarray(tensors[name + part], np.float64) for part in ("running_mean", "running_var"))
+        gain = np.asarray(tensors[name + "weight"], np.float64) / np.sqrt(variance + BATCH_NORM_EPS)
+        weight = weight * gain[:, None, None, None]
+        bias = (bias - mean) * gain + np.asarray(tensors[name + "bias"], np.float64)
+    outputs = weight.shape[0]
+    matrix = weight.transpose(2, 3, 1, 0).reshape(-1, outputs)
+    return np.ascontiguousarray(matrix, np.float32), bias.astype(np.float32)
+
+
+def _float32(values: Any) -> Any:
+    return np.ascontiguousarray(values, np.float32)

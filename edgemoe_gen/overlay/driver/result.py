@@ -1,0 +1,54 @@
+"""What a frame comes back as, and how the engine's bytes become numbers.
+
+In: a result buffer. Out: tokens, and `Result` with the task's output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .manifest import ResultLayout
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Outcome of one frame for one task.
+
+    Attributes:
+        frame: number of the frame in its stream or batch, 0 of `run`.
+        task: name.
+        tokens: final tokens, float32 [tokens, dim]; the class token, where there is one, is row 0.
+        output: the task's map, float32 [classes, height, width], at the size of the network's picture; of a plain ViT
+            its logits, float32 [classes]; None where the network has no decoder or none was asked for.
+        seconds: of the engine alone, from start to end; of a batch, its share of them.
+        stages: seconds by stage: "pack", "engine", "decode". A frame that several tasks share was packed once, and the
+            first task's result counts it.
+    """
+
+    frame: int
+    task: str
+    tokens: Any
+    output: Any
+    seconds: float
+    stages: dict[str, float]
+
+    @property
+    def classes(self) -> Any:
+        """The most likely class of every pixel, uint8 [height, width] (uint16 beyond 256 classes).
+
+        None where the output is no map of classes.
+        """
+        if self.output is None or self.output.ndim != 3 or self.output.shape[0] < 2:
+            return None
+        kind = np.uint8 if self.output.shape[0] <= 256 else np.uint16
+        return self.output.argmax(axis=0).astype(kind)
+
+
+def tokens_of(buffer: Any, layout: ResultLayout) -> Any:
+    """Tokens in a result buffer, uint8 [bytes], as float32 [tokens, dim]: a copy."""
+    region = buffer[layout.first : layout.first + layout.tokens * layout.row_bytes]
+    integers = region.view("<i4").reshape(layout.tokens, -1)[:, : layout.dim]
+    return (integers * 2.0**-layout.fraction).astype(np.float32)

@@ -1,0 +1,153 @@
+"""Waiting for the engine: by its interrupt where PYNQ delivers it, else by looking at its control register.
+
+In: the engine's registers and the name of its interrupt pin. Out: a wait of limited time. An interrupt is only ever a
+reason to look at the register, so that one too many or too few costs time, never a result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+POLL_SECONDS = 100e-6
+LOOK_SECONDS = 0.02  # the register is looked at as often as this while an interrupt is waited for
+RING_SECONDS = 0.2  # an interrupt that is asked for takes at most so long, or does not come at all
+LOST_INTERRUPTS = 3  # so many in a row that never came, and polling takes over
+INTERRUPT_REGISTERS = ("GIER", "IP_IER", "IP_ISR")  # of an HLS control block (UG1399)
+DONE_INTERRUPT = 1  # bit of AP_DONE in IP_IER and IP_ISR
+
+
+class Poller:
+    """Sleeps for a moment at a time."""
+
+    name = "polling"
+
+    def prepare(self) -> None:
+        """Called before the engine starts."""
+
+    def pause(self) -> None:
+        """Lets a moment pass."""
+        time.sleep(POLL_SECONDS)
+
+    def finished(self) -> None:
+        """Called when the engine is seen to have ended."""
+
+    def settle(self) -> None:
+        """Called before the bitstream is loaded again."""
+
+
+class InterruptWaiter:
+    """Sleeps until the engine's interrupt.
+
+    The engine's interrupt can be set off by a register, so whether it arrives is tried at once.
+
+    Args:
+        pynq: the module.
+        registers: of the engine.
+        pin: full name of its interrupt.
+
+    Raises:
+        Exception: PYNQ does not deliver interrupts here, for whatever reason.
+    """
+
+    name = "interrupt"
+
+    def __init__(self, pynq: Any, registers: Any, pin: str) -> None:
+        self._registers = registers
+        self._loop = _event_loop()
+        # PYNQ ties the interrupt's file to the event loop of the thread that asks first.
+        self._interrupt = self._call(_made(pynq.Interrupt, pin), 5.0)
+        self._woken = self._in_vain = False
+        self._lost = 0
+        registers.write("IP_IER", DONE_INTERRUPT)
+        registers.write("GIER", 1)
+        if not self._ring():
+            raise RuntimeError("the interrupt does not arrive")
+
+    @property
+    def lost(self) -> bool:
+        """Whether interrupts have stopped coming."""
+        return self._lost >= LOST_INTERRUPTS
+
+    def prepare(self) -> None:
+        """Forgets an interrupt of an earlier run."""
+        self._clear()
+        self._woken = self._in_vain = False
+
+    def pause(self) -> None:
+        """Waits for the interrupt, but not for long."""
+        self._woken = bool(self._call(_waited(self._interrupt, LOOK_SECONDS), 10 * LOOK_SECONDS))
+        self._in_vain = not self._woken
+
+    def finished(self) -> None:
+        """Clears the interrupt, and counts whether it came."""
+        if self._woken:
+            self._lost = 0
+        elif self._in_vain and self._pending():
+            self._lost += 1
+        self._clear()
+
+    def settle(self) -> None:
+        """Ends a wait that is still open: PYNQ would hand it the next interrupt of the newly loaded bitstream."""
+        if getattr(self._interrupt, "waiting", False):
+            self._ring()
+
+    def _ring(self) -> bool:
+        """Sets the interrupt off by hand; whether it arrives."""
+        self._clear()
+        self._registers.write("IP_ISR", DONE_INTERRUPT)  # writing 1 toggles the bit
+        came = bool(self._call(_waited(self._interrupt, RING_SECONDS), 5 * RING_SECONDS))
+        self._clear()
+        return came
+
+    def _pending(self) -> bool:
+        """Whether the engine asked for an interrupt that has not been seen yet."""
+        return bool(self._registers.read("IP_ISR") & DONE_INTERRUPT)
+
+    def _clear(self) -> None:
+        if self._pending():
+            self._registers.write("IP_ISR", DONE_INTERRUPT)
+
+    def _call(self, coroutine: Any, seconds: float) -> Any:
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result(seconds)
+        except FutureTimeoutError:
+            future.cancel()
+            return None
+
+
+async def _made(kind: Callable[[str], Any], pin: str) -> Any:
+    return kind(pin)
+
+
+async def _waited(interrupt: Any, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(interrupt.wait(), seconds)
+    except asyncio.TimeoutError:
+        return False
+    return True
+
+
+_loop: asyncio.AbstractEventLoop | None = None
+_loop_lock = threading.Lock()
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """An event loop in a thread of its own, for the whole process: a notebook's own loop is busy with the notebook."""
+    global _loop
+    with _loop_lock:
+        if _loop is None:
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=_serve, args=(loop,), name="edgemoe-interrupts", daemon=True).start()
+            _loop = loop
+        return _loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()

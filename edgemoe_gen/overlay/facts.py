@@ -1,0 +1,53 @@
+"""What an overlay is made from, beside the files of a build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.overlay.decoders import Tensors
+from edgemoe_gen.program.compile import Program
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with its unit, and the tier that it comes from: estimate, C simulation, implementation, board."""
+
+    name: str
+    value: str
+    tier: str
+
+
+@dataclass(frozen=True)
+class OverlayFacts:
+    """What the files of a build do not say.
+
+    Attributes:
+        design: the accelerator, with its board.
+        spec: the network.
+        program: what `data/program.bin` was written from: one frame a task, in the order of the tasks.
+        clock_mhz: clock that the bitstream was built for.
+        picture: uint8 [height, width, 3] that the notebook shows; None = a test pattern.
+        figures: for the README.
+        decoders: the decoders' tensors by task, {} of a network without.
+        head: a plain ViT's tensors, {} of any other network.
+        estimate: what a frame should take: "milliseconds_per_frame" (a number, or one a task) and "tier".
+        has_bitstream: False of a preview, which only the simulated board runs.
+    """
+
+    design: Design
+    spec: ModelSpec
+    program: Program
+    clock_mhz: float
+    picture: NDArray[np.uint8] | None = None
+    figures: tuple[Figure, ...] = ()
+    decoders: Mapping[str, Tensors] = field(default_factory=dict)
+    head: Tensors = field(default_factory=dict)
+    estimate: Mapping[str, Any] | None = None
+    has_bitstream: bool = True

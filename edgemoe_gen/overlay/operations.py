@@ -1,0 +1,68 @@
+"""What the driver must know of a program's operations: which ones a batch moves, and what part of the network each is.
+
+In: the program of one frame. Out: plain numbers and words for the manifest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.program import descriptor as d
+from edgemoe_gen.program.compile import Program
+from edgemoe_gen.program.descriptor import Operation, bit, number
+
+
+def program_layout(beat_bytes: int) -> dict[str, int]:
+    """How a program lies in its file, see `ProgramLayout` of the driver."""
+    transfer = next(place for place in d.field_places() if place.name == "transfer_first")
+    assert (transfer.low, transfer.bits) == (0, 32)  # so that moving it is an addition to a word
+    return {
+        "header_words": d.OPERATION_WORDS,
+        "operation_words": d.OPERATION_WORDS,
+        "operations_word": d.HEADER_OPERATIONS,
+        "frames_word": d.HEADER_FRAMES,
+        "checksum_word": d.HEADER_CHECKSUM,
+        "transfer_word": transfer.word,
+        "beat_bytes": beat_bytes,
+        "most_operations": d.MAX_OPERATIONS - 1,  # END is one more
+    }
+
+
+def operation_table(program: Program, spec: ModelSpec) -> dict[str, Any]:
+    """The operations of a program of one frame without taps: total, those that a batch moves, parts by first one."""
+    operations = program.operations
+    parts: dict[str, str] = {}
+    last = ""
+    for place, name in enumerate(_names(operations, spec)):
+        if name != last:
+            parts[str(place)] = last = name
+    return {
+        "total": len(operations),
+        "image": [i for i, op in enumerate(operations) if op.kind == number("LOAD") and not op.flags & bit("CONSTANT")],
+        "result": [i for i, op in enumerate(operations) if op.kind in (number("STORE"), number("STORE_ROUTES"))],
+        "parts": parts,
+    }
+
+
+def _names(operations: tuple[Operation, ...], spec: ModelSpec) -> list[str]:
+    """What each operation is part of. Every block has two layer norms, and nothing else has one."""
+    names: list[str] = []
+    norms = 0
+    part = "the patch embedding"
+    for operation in operations:
+        if operation.kind == number("NORMALISE"):
+            block, second = divmod(norms, 2)
+            norms += 1
+            routes = bool(spec.blocks[block].experts) and not spec.router.input_ahead
+            what = ("router" if routes else "MLP") if second else "attention"
+            part = f"block {block}, {what}"
+        elif operation.expert >= 0:
+            part = f"block {(norms - 1) // 2}, expert {operation.expert}"
+        elif operation.kind == number("STORE"):
+            part = "the result"
+        elif operation.kind == number("ROUTE") and spec.router.input_ahead:
+            # The router of the block that begins now: its logits' product and itself stand before the first norm.
+            part = names[-1] = f"block {norms // 2}, router"
+        names.append(part)
+    return names
