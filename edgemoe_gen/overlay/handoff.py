@@ -13,9 +13,10 @@ from xml.etree import ElementTree
 
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.names import TOP, VLNV
 from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, engine_registers
 
-ENGINE, ENGINE_TYPE = "edgemoe_engine", "edgemoe:hls:edgemoe_engine:1.0"
+ENGINE, ENGINE_TYPE = TOP, VLNV
 IDENTITY_BLOCK, IDENTITY_TYPE = "design_id", "xilinx.com:ip:axi_gpio"
 PS_TYPE = "xilinx.com:ip:zynq_ultra_ps_e"
 IDENTITY_PINS = ("gpio_io_i", "gpio2_io_i")  # inputs of an AXI GPIO's two channels (PG144)
@@ -64,6 +65,9 @@ class _Reader:
             data = path.read_bytes()
         except OSError as error:
             raise OverlayError(f"{path} can't be read: {error.strerror}", "build the bitstream again") from error
+        # UTF-16 would hide what is looked for next.
+        if b"\0" in data:
+            raise self.error("holds NUL bytes, which no hardware handoff does")
         # Entities could expand without end, and a .hwh never has any.
         if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
             raise self.error("declares a document type, which no hardware handoff does")
@@ -156,7 +160,7 @@ class _Reader:
     def clock_mhz(self, engine: ElementTree.Element) -> float:
         port = next((p for p in engine.iter("PORT") if p.get("NAME") == "ap_clk"), None)
         text = "" if port is None else port.get("CLKFREQUENCY", "")
-        if not text.isdigit() or not int(text):
+        if not text.isdecimal() or not int(text):
             raise self.error(f"has no clock frequency at ap_clk of '{ENGINE}'")
         return int(text) / 1e6
 

@@ -1,0 +1,153 @@
+"""`edgemoe-gen sim-board`."""
+
+from __future__ import annotations
+
+import importlib
+import runpy
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import click
+
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import HelpfulCommand, config_option
+from edgemoe_gen.config import Config
+from edgemoe_gen.errors import ConfigError, OverlayError
+from edgemoe_gen.project import open_project
+
+MIB = 1 << 20
+
+
+@click.command(
+    "sim-board",
+    short_help="Run a script of yours on a simulated board.",
+    cls=HelpfulCommand,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("script", required=False, type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("-c", "code", metavar="CODE", help="Run this text instead of a script.")
+@click.option(
+    "--overlay",
+    "--output",
+    "overlay",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Overlay, or build that has one or could have one [default: this project's build].",
+)
+@config_option
+@click.option("--ddr-mib", type=click.IntRange(1), default=2048, show_default=True, help="DDR of the board in MiB.")
+@click.option(
+    "--latency-ms", type=click.FloatRange(0), default=0.0, show_default=True, help="Time that a frame takes at least."
+)
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    script: Path | None,
+    arguments: tuple[str, ...],
+    code: str | None,
+    overlay: Path | None,
+    config: Path | None,
+    ddr_mib: int,
+    latency_ms: float,
+) -> None:
+    """Run SCRIPT with a simulated board in PYNQ's place: host code without hardware.
+
+    The board runs the C simulation of the overlay's own sources, so that results are those of the chip to the bit;
+    times are not. A build without bitstream will do: an overlay is then made for the occasion, from the project.
+    The script finds the overlay by its name. ARGUMENTS are the script's own.
+
+    \b
+    Examples:
+      edgemoe-gen sim-board demo.py
+      edgemoe-gen sim-board --overlay build/overlay/m3vit_zcu104 demo.py --task depth
+      edgemoe-gen sim-board -c "from m3vit_zcu104 import Accelerator; print(Accelerator('m3vit_zcu104').selftest())"
+    """
+    if code is not None:
+        arguments = ((str(script),) if script else ()) + arguments
+    elif script is None:
+        raise ConfigError("no script is named", "edgemoe-gen sim-board SCRIPT, or -c CODE")
+    elif not script.is_file():
+        raise ConfigError(f"there is no script {script}", "give the path of a Python file")
+    simulated = _simulation()
+    with tempfile.TemporaryDirectory(prefix="edgemoe-preview-") as scratch:
+        with output.progress() as progress:
+            folder = _overlay(overlay, config, Path(scratch), progress)
+            progress("compiling the simulation", 0, 1)
+            board = simulated.SimulatedBoard(folder, ddr_bytes=ddr_mib * MIB, latency=latency_ms / 1e3)
+        if folder is not None:
+            sys.path.insert(0, str(folder.parent))
+        try:
+            with board:
+                context.exit(_run(script, code, arguments))
+        finally:
+            if folder is not None:
+                sys.path.remove(str(folder.parent))
+
+
+def _simulation() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PYNQ warns of what is missing off the board
+            return importlib.import_module("edgemoe_gen.overlay.simulated")
+    except ImportError as error:
+        raise OverlayError(
+            f"the simulated board needs PYNQ, which can't be imported: {error}",
+            'install it, on any machine: pip install "edgemoe-gen[pynq]"',
+        ) from error
+
+
+def _overlay(where: Path | None, config: Path | None, scratch: Path, progress: Any) -> Path | None:
+    # What a preview needs, PyTorch among it, is imported only where one is made or looked for.
+    runnable = importlib.import_module("edgemoe_gen.overlay.runnable")
+    project = open_project(Config(), None, config)
+    where = where or runnable.default_build(project.config)
+    if where is None:
+        return None  # the script may name an overlay that is installed
+    found: Path = runnable.runnable_overlay(where, scratch, project.config, progress)
+    return found
+
+
+def _run(script: Path | None, code: str | None, arguments: tuple[str, ...]) -> int:
+    """Runs the user's code as Python would; returns its exit code."""
+    name = "-c" if code is not None else str(script)
+    before = sys.argv, list(sys.path)
+    sys.argv = [name, *arguments]
+    try:
+        if code is not None:
+            sys.path.insert(0, "")
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+        else:
+            assert script is not None
+            sys.path.insert(0, str(script.resolve().parent))
+            runpy.run_path(name, run_name="__main__")
+    except SystemExit as end:
+        return _exit_code(end)
+    except Exception as error:
+        traceback.print_exception(type(error), error, _own_part(error.__traceback__, name, code is not None))
+        return 1
+    finally:
+        sys.argv, sys.path[:] = before
+    return 0
+
+
+def _exit_code(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    click.echo(end.code, err=True)
+    return 1
+
+
+def _own_part(trace: TracebackType | None, name: str, is_text: bool) -> TracebackType | None:
+    """A traceback from the user's own code on."""
+    wanted = "<string>" if is_text else name
+    place = trace
+    while place is not None and place.tb_frame.f_code.co_filename != wanted:
+        place = place.tb_next
+    return place or trace
