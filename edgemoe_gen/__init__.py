@@ -1,8 +1,8 @@
 """edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `build`, `import_results`,
-`run`, `csim`, `doctor` (and `boards`, as `edgemoe_gen.api.boards`). They are imported when first used, PyTorch when
-first needed.
+`run`, `csim`, `selftest`, `bench`, `doctor` (and `boards`, as `edgemoe_gen.api.boards`). They are imported when first
+used, PyTorch when first needed.
 """
 
 from __future__ import annotations
@@ -12,10 +12,23 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edgemoe_gen.api import build, csim, doctor, generate, import_results, init, inspect, lint, run
+    from edgemoe_gen.api import (
+        bench,
+        build,
+        csim,
+        doctor,
+        generate,
+        import_results,
+        init,
+        inspect,
+        lint,
+        run,
+        selftest,
+    )
 
 __all__ = [
     "__version__",
+    "bench",
     "build",
     "csim",
     "doctor",
@@ -25,6 +38,7 @@ __all__ = [
     "inspect",
     "lint",
     "run",
+    "selftest",
 ]
 
 

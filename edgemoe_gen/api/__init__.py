@@ -7,6 +7,7 @@ Every function raises an `EdgeMoEError` for what a user can mend. An `edgemoe.to
 the command line takes it; pass `config` for another.
 """
 
+from edgemoe_gen.api.board import BenchResult, SelftestResult, TaskCheck, bench, selftest
 from edgemoe_gen.api.building import build, import_results, plan
 from edgemoe_gen.api.prepare import GenerateResult, InitResult, boards, generate, init, inspect, lint
 from edgemoe_gen.api.simulation import CsimResult, csim, run
@@ -19,6 +20,7 @@ from edgemoe_gen.running import RunResult
 
 __all__ = [
     "CALIBRATION_IMAGES",
+    "BenchResult",
     "BuildResult",
     "Check",
     "CsimResult",
@@ -30,7 +32,10 @@ __all__ = [
     "LintResult",
     "PlannedStage",
     "RunResult",
+    "SelftestResult",
     "StageResult",
+    "TaskCheck",
+    "bench",
     "boards",
     "build",
     "csim",
@@ -42,4 +47,5 @@ __all__ = [
     "lint",
     "plan",
     "run",
+    "selftest",
 ]

@@ -1,4 +1,4 @@
-"""C simulation: one picture through one backend, and the kernels against float64."""
+"""One picture through one backend, and the kernels in C simulation against float64."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgemoe_gen.api.board import run_on_board
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError
@@ -58,6 +59,8 @@ def run(
     routes: PathText | None = None,
     dump: PathText | None = None,
     output: PathText | None = None,
+    overlay: PathText | None = None,
+    simulated: bool = False,
     progress: Progress = no_progress,
 ) -> RunResult:
     """One picture and task through one backend.
@@ -65,10 +68,12 @@ def run(
     Args:
         image: picture.
         task: name; needed if the network has several.
-        backend: "float" or "csim".
+        backend: "float", "csim" or "board".
         routes: dump of another run whose experts the float backend takes.
         dump: .npz to write, see `running.write_dump`.
         output: picture to write of the task's result.
+        overlay: board: name of an installed overlay, or its folder; it says all about the network.
+        simulated: board: take the simulated one.
     """
     if backend not in BACKENDS:
         raise ConfigError(f"there is no backend '{backend}'", f"known backends: {', '.join(BACKENDS)}")
@@ -81,6 +86,15 @@ def run(
                     f"{option} is '{path}', but a {suffix} file is written", f"end its name with {suffix}"
                 )
             check_writable(Path(path))
+    if backend == "board":
+        _refuse_for_board(checkpoint, options, spec=spec, config=config, board=board, knob=knobs, calibrate=calibrate)
+        if overlay is None:
+            raise ConfigError("the board runs an overlay, but none is named", "give --overlay NAME or a folder")
+        progress("running on the board", 0, 1)
+        return _written(run_on_board(overlay, image, task, simulated), dump, output)
+    if overlay is not None or simulated:
+        option = "--simulated" if overlay is None else "--overlay"
+        raise ConfigError(f"{option} is for the board, but the backend is {backend}", "give --backend board too")
     project = opened(said(checkpoint, options, board, knobs, calibrate=calibrate), spec, config)
     words, notes = project.config, list(project.notes)
     model = open_model(words)
@@ -103,12 +117,7 @@ def run(
         engine = Engine.compile(design)
         progress("simulating", 0, 1)
         result = run_csim(engine, model, numerics.network, numerics.formats, picture.values, name)
-    result = replace(result, notes=tuple(notes))
-    if output is not None:
-        write_picture(result, Path(output))
-    if dump is not None:
-        write_dump(result, Path(dump))
-    return result
+    return _written(replace(result, notes=tuple(notes)), dump, output)
 
 
 def csim(
@@ -163,6 +172,27 @@ def csim(
         except OSError as error:
             raise ConfigError(f"{junit} cannot be written: {error.strerror}", "choose another place") from error
     return CsimResult(design, cases, tuple(notes))
+
+
+def _written(result: RunResult, dump: PathText | None, output: PathText | None) -> RunResult:
+    if output is not None:
+        write_picture(result, Path(output))
+    if dump is not None:
+        write_dump(result, Path(dump))
+    return result
+
+
+def _refuse_for_board(checkpoint: PathText | None, options: SpecOptions | None, **given: object) -> None:
+    """An overlay has its network, numbers and board in it; whoever names others expects something else."""
+    said_names = [f"--{name}" for name, value in given.items() if value]
+    if checkpoint is not None:
+        said_names.insert(0, "a checkpoint")
+    if options is not None and options != SpecOptions():
+        said_names.append("the network's options")
+    if said_names:
+        raise ConfigError(
+            f"the board runs what its overlay holds, so {', '.join(said_names)} cannot be given too", "leave that out"
+        )
 
 
 def _one_task(task: str | None, spec: ModelSpec) -> str:

@@ -29,6 +29,10 @@ _COMMANDS = (
     "import-results",
     "run",
     "csim",
+    "sim-board",
+    "selftest",
+    "bench",
+    "serve",
     "boards",
     "doctor",
 )

@@ -19,17 +19,20 @@ from edgemoe_gen.cli.options import (
     network_options,
     spec_options,
 )
-from edgemoe_gen.report.numbers import bytes_, percent, plain, seconds
+from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 
 
-@click.command("run", short_help="Run one picture: float reference or C simulation.", cls=HelpfulCommand)
+@click.command("run", short_help="Run one picture: float reference, C simulation or board.", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option
 @design_options
 @click.option("--image", required=True, type=click.Path(path_type=Path), help="Picture: PNG, JPEG or .npy.")
 @click.option("--task", help="Task; needed if the network has several.")
-@click.option("--backend", default="float", show_default=True, help="float: the reference; csim: the C simulation.")
+@click.option(
+    "--backend", default="float", show_default=True,
+    help="float: the reference; csim: the C simulation; board: an overlay on its board.",
+)  # fmt: skip
 @click.option(
     "--calibrate", multiple=True, type=click.Path(path_type=Path),
     help="csim: picture or folder that binary points are chosen from [default: the project's, else --image].",
@@ -37,18 +40,22 @@ from edgemoe_gen.report.numbers import bytes_, percent, plain, seconds
 @click.option("--routes", type=click.Path(path_type=Path), help="float: take the experts of another run's dump.")
 @click.option("--dump", type=click.Path(path_type=Path), help="Write tokens, blocks, routes, scores, output as .npz.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the task's result as a picture (.png).")
+@click.option("--overlay", type=click.Path(path_type=Path), help="board: an installed overlay, or its folder.")
+@click.option("--simulated", is_flag=True, help="board: take the simulated one.")
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Run one picture through the float reference or the C simulation.
+    """Run one picture through the float reference, the C simulation, or an overlay on its board.
 
     A dump holds tokens [T, D] (last block), blocks [depth, T, D], routes and scores [blocks with experts, T, k] by
     descending score, and output (the decoder's result at the picture's size, in float) where there is a decoder. With
-    --routes the float backend takes the experts of another dump, so that two runs differ in arithmetic only.
+    --routes the float backend takes the experts of another dump, so that two runs differ in arithmetic only. The board
+    needs --overlay and no checkpoint; it stores neither blocks nor routes, which are empty in its dump.
 
     \b
     Example:
       edgemoe-gen run checkpoint.pth.tar --spec spec.toml --image street.png --task semseg --backend csim --dump a.npz
       edgemoe-gen run checkpoint.pth.tar --spec spec.toml --image street.png --task semseg --routes a.npz --dump b.npz
+      edgemoe-gen run --backend board --overlay m3vit_zcu104 --image street.png --task semseg --output semseg.png
     """
     options = spec_options(given)
     with output.progress() as progress:
@@ -61,15 +68,19 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
         return
     facts = result.as_dict()
     tokens = facts["tokens"]
-    output.line(f"{result.task} by {_BACKENDS[result.backend]} in {seconds(result.seconds)}")
+    took = seconds(result.seconds) if result.stages is None else duration(result.seconds)
+    tier = f" ({result.tier})" if result.tier else ""
+    output.line(f"{result.task} by {_BACKENDS[result.backend]} in {took}{tier}")
     rows: list[tuple[str, str]] = [
         (
             "tokens",
             f"{_shape(tokens['shape'])}, mean {plain(tokens['mean'])}, std {plain(tokens['std'])}",
         ),
-        ("blocks", _shape(facts["blocks"])),
-        ("routes", _shape(facts["routes"])),
     ]
+    if result.stages is None:
+        rows += [("blocks", _shape(facts["blocks"])), ("routes", _shape(facts["routes"]))]
+    else:
+        rows += [(f"time of {stage}", duration(value)) for stage, value in result.stages.items()]
     if facts["output"]:
         shown = facts["output"]
         rows.append(("output", f"{_shape(shown['shape'])}, {plain(shown['min'])} to {plain(shown['max'])}"))
@@ -84,7 +95,7 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
 
 
 MOST_CLASSES = 8
-_BACKENDS = {"float": "the float reference", "csim": "C simulation"}
+_BACKENDS = {"float": "the float reference", "csim": "C simulation", "board": "the board"}
 
 
 def _shape(sizes: list[int]) -> str:

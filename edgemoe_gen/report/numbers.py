@@ -59,3 +59,11 @@ def seconds(value: float) -> str:
     if value >= 100:
         return f"{int(value) // 60} min {int(value) % 60:02d} s"
     return f"{value:.1f} s" if value >= 10 else f"{value:.2f} s"
+
+
+def duration(value: float) -> str:
+    """Short ones in milliseconds, 3.05 ms, with three digits or more; from a second on 1.23 s."""
+    if abs(value) >= 1:
+        return seconds(value)
+    digits = 1 if abs(value) >= 0.1 else 2 if abs(value) >= 1e-3 else 3
+    return f"{1e3 * value:.{digits}f} ms"

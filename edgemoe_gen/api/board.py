@@ -1,0 +1,323 @@
+"""On the board, or on the simulated one: the overlay's self-test, its measurement, and one picture."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgemoe_gen.api.common import Paths, PathText
+from edgemoe_gen.errors import ConfigError, OverlayError
+from edgemoe_gen.files import check_writable, write_whole
+from edgemoe_gen.overlay import session
+from edgemoe_gen.overlay.bench import Latency, Plan, Spread, SwitchCost, Throughput, measure
+from edgemoe_gen.overlay.bench_page import render_page
+from edgemoe_gen.overlay.power import Power, RailPower, find_sensors
+from edgemoe_gen.pictures import find_pictures
+from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.running import RunResult
+
+FRAMES, SIMULATED_FRAMES, SECONDS = 100, 5, 10.0
+PICTURE = "notebooks/picture.npy"  # the build's own, in every overlay
+
+
+@dataclass(frozen=True)
+class TaskCheck:
+    """Self-test of a task: whether its answer is the known one (None: not reached), and the engine's seconds."""
+
+    task: str
+    passed: bool | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class SelftestResult:
+    """Outcome of a self-test.
+
+    Attributes:
+        overlay, version, identity: what was tested.
+        tier: what the seconds are: of a board, or of C simulation.
+        files: that agree with their checksums.
+        tasks: in the overlay's order.
+        failure, hint: what went wrong and what to do about it, or "".
+    """
+
+    overlay: str
+    version: str
+    identity: str
+    tier: str
+    files: int
+    tasks: tuple[TaskCheck, ...]
+    failure: str = ""
+    hint: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every answer is the known one."""
+        return not self.failure and all(task.passed for task in self.tasks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """What an overlay takes on its board; seconds and watts.
+
+    Attributes:
+        overlay, version, identity, board, clock_mhz: what was measured, and at which clock it was built to run.
+        tier: what the times are: of a board, or of C simulation.
+        estimate_tier: how the build's estimates were found; "" without any.
+        complete: False after an interruption.
+    """
+
+    overlay: str
+    version: str
+    identity: str
+    board: str
+    clock_mhz: float
+    tier: str
+    estimate_tier: str
+    latencies: tuple[Latency, ...]
+    throughput: tuple[Throughput, ...]
+    switch: SwitchCost | None
+    complete: bool
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        switch = self.switch
+        return {
+            **{name: getattr(self, name) for name in ("overlay", "version", "identity", "board", "clock_mhz", "tier")},
+            "complete": self.complete,
+            "latency": [
+                {
+                    "task": one.task,
+                    "stages": {stage: _spread(values) for stage, values in one.stages.items()},
+                    "total": _spread(one.total),
+                    "estimate_seconds": one.estimate,
+                    "estimate_tier": self.estimate_tier or None,
+                    "engine_to_estimate": one.ratio,
+                }
+                for one in self.latencies
+            ],
+            "throughput": [
+                {
+                    "tasks": list(one.tasks),
+                    "frames": one.frames,
+                    "seconds": one.seconds,
+                    "frames_per_second": one.frames_per_second,
+                    "power": None if one.power is None else _power(one.power),
+                }
+                for one in self.throughput
+            ],
+            "task_switch": None
+            if switch is None
+            else {
+                "seconds": switch.seconds,
+                "standard_error_seconds": switch.error if math.isfinite(switch.error) else None,
+                "frames": switch.frames,
+            },
+            "notes": list(self.notes),
+        }
+
+
+def selftest(overlay: PathText, *, simulated: bool = False) -> SelftestResult:
+    """Loads an overlay, compares its files with their checksums and the chip with its identity, and runs every task's
+    known picture.
+
+    Args:
+        overlay: name of an installed overlay, or its folder.
+        simulated: on the simulated board.
+
+    Raises:
+        OverlayError: the overlay is missing, damaged, or not of the design on the chip. A wrong answer is no error but
+            a result.
+    """
+    installed = session.look_up(overlay)
+    files = session.check_files(installed)
+    failure = hint = ""
+    seconds: dict[str, float] = {}
+    with session.opened(installed, simulated) as (accelerator, tier):
+        try:
+            seconds = accelerator.selftest()
+        except OverlayError as error:
+            failure, hint = error.message, error.hint
+    manifest = installed.manifest
+    tasks = tuple(TaskCheck(task, passed, seconds.get(task)) for task, passed in _passed(installed.tasks, failure))
+    identity = f"{manifest.identity:016x}"
+    return SelftestResult(manifest.name, manifest.version, identity, tier, files, tasks, failure, hint)
+
+
+def _passed(tasks: Sequence[str], failure: str) -> list[tuple[str, bool | None]]:
+    """Whether each task passed, from what the driver says: it runs them in order and stops at the first wrong one."""
+    if not failure:
+        return [(task, True) for task in tasks]
+    wrong = next((place for place, task in enumerate(tasks) if f"task '{task}'" in failure), None)
+    if wrong is None:
+        return [(task, None) for task in tasks]
+    return [(task, True if place < wrong else False if place == wrong else None) for place, task in enumerate(tasks)]
+
+
+def bench(
+    overlay: PathText,
+    *,
+    task: Sequence[str] = (),
+    image: Paths = (),
+    frames: int | None = None,
+    seconds: float = SECONDS,
+    simulated: bool = False,
+    output: PathText | None = None,
+    progress: Progress = no_progress,
+) -> BenchResult:
+    """Measures latency by stage, frames a second, the cost of a task switch, and power.
+
+    Args:
+        overlay: name of an installed overlay, or its folder.
+        task: names; none = all.
+        image: pictures or folders, taken in turn; none = the overlay's own picture.
+        frames: of each measurement and task; None = 100, or 5 on the simulated board.
+        seconds: that a measurement may take; so long frames stream while power is read.
+        simulated: on the simulated board, whose times are those of C simulation.
+        output: page to write (.html).
+
+    Raises:
+        OverlayError: the overlay is missing, damaged or refused.
+        ConfigError: there is no such task, a number is no number of frames or seconds, or the page can't be written.
+        ImageError: a picture is not what the network takes.
+    """
+    if frames is not None and frames < 1:
+        raise ConfigError(f"--frames is {frames}", "measure one frame or more")
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ConfigError(f"--seconds is {seconds:g}", "give more than 0 seconds")
+    if output is not None:
+        if Path(output).suffix.lower() != ".html":
+            raise ConfigError(f"--output is '{output}', but a .html file is written", "end its name with .html")
+        check_writable(Path(output))
+    installed = session.look_up(overlay)
+    tasks = session.chosen_tasks(installed, task)
+    if image:
+        pictures = [session.open_frame(path, installed) for path in find_pictures([Path(one) for one in image])]
+    else:
+        installed.manifest.read(PICTURE)
+        pictures = [session.open_frame(installed.manifest.folder / PICTURE, installed)]
+    notes = [] if installed.estimates else ["the overlay carries no estimate to compare with"]
+    with session.opened(installed, simulated) as (accelerator, tier):
+        real = tier == session.MEASURED
+        sensors, why = find_sensors() if real else ({}, "no power: a simulated board takes none")
+        notes += [why] if why else []
+        count = frames or (FRAMES if real else SIMULATED_FRAMES)
+        plan = Plan(tasks, count, seconds, sensors, idle_seconds=min(3.0, seconds))
+        found = measure(accelerator, pictures, plan, progress, installed.estimates, real)
+    manifest = installed.manifest
+    result = BenchResult(
+        manifest.name,
+        manifest.version,
+        f"{manifest.identity:016x}",
+        installed.title,
+        manifest.clock_mhz,
+        tier,
+        installed.estimate_tier,
+        found.latencies,
+        found.throughput,
+        found.switch,
+        found.complete,
+        (*notes, *found.notes),
+    )
+    if output is not None:
+        text = _page(result)
+        write_whole(Path(output), lambda stream: stream.write(text.encode()))
+    return result
+
+
+def _page(result: BenchResult) -> str:
+    facts = (
+        ("overlay", f"{result.overlay} {result.version}"),
+        ("design", result.identity),
+        ("built for", f"{result.clock_mhz:.1f} MHz"),
+    )
+    return render_page(
+        f"{result.overlay} on the {result.board}",
+        result.tier,
+        facts,
+        result.latencies,
+        result.throughput,
+        result.switch,
+        result.estimate_tier,
+        result.notes,
+    )
+
+
+def run_on_board(overlay: PathText, image: PathText, task: str | None, simulated: bool) -> RunResult:
+    """One picture and task on the board; the overlay's program stores no blocks and no routes.
+
+    Raises:
+        OverlayError: the overlay is missing, damaged or refused, or the engine fails.
+        ConfigError: the task is unknown, or not said where there are several.
+        ImageError: the picture is not what the network takes.
+    """
+    installed = session.look_up(overlay)
+    if task is None and len(installed.tasks) > 1:
+        raise ConfigError(
+            f"the overlay {installed.manifest.name} has the tasks {', '.join(installed.tasks)}",
+            "choose one with --task",
+        )
+    (name,) = session.chosen_tasks(installed, installed.tasks if task is None else (task,))
+    frame = session.open_frame(Path(image), installed)
+    with session.opened(installed, simulated) as (accelerator, tier):
+        start = time.perf_counter()
+        result = accelerator.run(frame, name)
+        seconds = time.perf_counter() - start
+    tokens, dim = result.tokens.shape
+    none = np.zeros((0, tokens, 0))
+    return RunResult(
+        "board",
+        name,
+        result.tokens,
+        np.zeros((0, tokens, dim), np.float32),
+        none.astype(np.int32),
+        none.astype(np.float32),
+        result.output,
+        seconds,
+        class_names=installed.class_names.get(name, ()),
+        stages=dict(result.stages),
+        tier=tier,
+    )
+
+
+def _spread(values: Spread) -> dict[str, Any]:
+    return {
+        "median_seconds": values.median,
+        "p5_seconds": values.low,
+        "p95_seconds": values.high,
+        "frames": values.count,
+    }
+
+
+def _power(power: Power) -> dict[str, Any]:
+    total = power.total
+    return {
+        "board": None if total is None else _rail(total),
+        "rails": [_rail(rail) for rail in power.rails],
+        "frames": power.frames,
+        "load_seconds": power.load_seconds,
+        "idle_readings": power.idle_readings,
+        "load_readings": power.load_readings,
+    }
+
+
+def _rail(rail: RailPower) -> dict[str, Any]:
+    return {
+        "rail": rail.name,
+        "idle_watts": rail.idle_watts,
+        "load_watts": rail.load_watts,
+        "above_idle_watts": rail.above_idle_watts,
+        "resolution_watts": rail.step_watts,
+        "joules_per_frame": rail.joules_per_frame,
+    }

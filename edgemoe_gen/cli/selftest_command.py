@@ -1,0 +1,54 @@
+"""`edgemoe-gen selftest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgemoe_gen import api
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import json_option
+from edgemoe_gen.report.numbers import count, duration
+
+BROKEN = 1
+
+
+@click.command("selftest", short_help="On the board: run an overlay's known pictures, compare the answers.")
+@click.argument("overlay", type=click.Path(path_type=Path))
+@click.option("--simulated", is_flag=True, help="On the simulated board.")
+@json_option
+@click.pass_context
+def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: bool) -> None:
+    """Load an overlay and see whether the chip computes what was simulated, byte for byte.
+
+    OVERLAY is the name of an installed overlay, or its folder. Compared are its files with their checksums, the
+    design on the chip with the overlay's, and every task's answer to a known picture with that of C simulation. Exit
+    code 1: an answer is wrong; 2: the overlay or the board is not what it should be.
+
+    \b
+    Examples:
+      edgemoe-gen selftest m3vit_zcu104
+      edgemoe-gen selftest build/overlay/m3vit_zcu104 --simulated
+    """
+    result = api.selftest(overlay, simulated=simulated)
+    if as_json:
+        output.as_json(result.as_dict())
+    else:
+        _show(result)
+    if not result.passed:
+        if result.failure:
+            output.failure(result.failure, result.hint)
+        context.exit(BROKEN)
+
+
+def _show(result: api.SelftestResult) -> None:
+    output.line(f"{result.overlay} {result.version}: {count(result.files)} files as packaged, design {result.identity}")
+    for task in result.tasks:
+        if task.passed:
+            took = "" if task.seconds is None else f"  {duration(task.seconds)}"
+            output.line(f"{task.task}: as expected{took}")
+        else:
+            output.line(f"{task.task}: {'not told' if task.passed is None else 'WRONG'}")
+    if result.passed:
+        output.line(f"all {len(result.tasks)} tasks as expected ({result.tier})")
