@@ -1,0 +1,84 @@
+"""`edgemoe-gen serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import HelpfulCommand
+
+
+@click.command("serve", short_help="Show camera, video or pictures live on the board.", cls=HelpfulCommand)
+@click.argument("overlay", required=False, type=click.Path(path_type=Path))
+@click.option("--overlay", "named", type=click.Path(path_type=Path), hidden=True)
+@click.option("--simulated", is_flag=True, help="Run on the simulated board; its times are those of C simulation.")
+@click.option(
+    "--source", "sources", multiple=True, metavar="camera:N|FILE|DIR", default=("camera:0",), show_default=True,
+    help="Camera, video file or folder of pictures; repeatable: the page chooses among them.",
+)  # fmt: skip
+@click.option("--task", "tasks", multiple=True, help="Task that is on at the start; repeatable [default: all].")
+@click.option(
+    "--fps", type=click.FloatRange(0.1, 120), metavar="N",
+    help="Most frames a second [default: the camera's or the video's own; 2 pictures of a folder].",
+)  # fmt: skip
+@click.option(
+    "--host", default="127.0.0.1", show_default=True,
+    help="Address to listen on; 0.0.0.0: the whole network, who must know a token.",
+)  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0: any free one.")
+@click.option(
+    "--token", envvar="EDGEMOE_TOKEN", show_envvar=True,
+    help="Token that viewers must know [default: off loopback a new one, printed with the address].",
+)  # fmt: skip
+def command(
+    overlay: Path | None,
+    named: Path | None,
+    simulated: bool,
+    sources: tuple[str, ...],
+    tasks: tuple[str, ...],
+    fps: float | None,
+    host: str,
+    port: int,
+    token: str | None,
+) -> None:
+    """Show pictures of a camera, a video or a folder in the browser, with the accelerator's maps beside them.
+
+    OVERLAY is the name of an installed overlay, or its folder. Sources and tasks are chosen on the page, for all
+    viewers at once. Only this machine can open the page unless --host says otherwise. From elsewhere, forward the port
+    (ssh -L 8080:localhost:8080 xilinx@pynq) or give --host 0.0.0.0. Ctrl-C ends it.
+
+    \b
+    Example:
+      edgemoe-gen serve m3vit_zcu104 --source camera:0 --source drive.mp4
+      edgemoe-gen serve build/overlay/m3vit_zcu104 --simulated --source images
+    """
+    from edgemoe_gen.overlay.session import chosen_tasks, look_up
+    from edgemoe_gen.serving import make_sources, serve
+    from edgemoe_gen.serving.backend import overlay_opener
+    from edgemoe_gen.serving.run import check_aiohttp
+
+    where = overlay or named  # --overlay, as `run` has it, is understood too
+    if where is None:
+        raise click.UsageError("Missing argument 'OVERLAY'.", click.get_current_context())
+    check_aiohttp()
+    installed = look_up(where)
+    on = chosen_tasks(installed, tasks)
+    found = make_sources(sources, (installed.image.height, installed.image.width), fps)
+
+    def ready(address: str) -> None:
+        output.line(f"live view of {installed.manifest.name} at {address}")
+        output.note("Ctrl-C ends it")
+
+    serve(
+        overlay_opener(installed, simulated),
+        found,
+        host=host,
+        port=port,
+        token=token,
+        tasks=on,
+        ready=lambda address, _: ready(address),
+        say=output.note,
+    )
+    output.line("stopped")

@@ -1,0 +1,85 @@
+"""What the live view needs of an accelerator, and what it tells about it on the page.
+
+`Accelerator` of `edgemoe_gen.overlay` is a `Backend`; whatever else runs frames is one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from edgemoe_gen.overlay.session import SIMULATED, Installed, opened
+
+
+class Outcome(Protocol):
+    """A frame's result."""
+
+    @property
+    def output(self) -> Any:
+        """float32 [channels, H, W] of a decoder, [classes] of a head, or None."""
+
+    @property
+    def seconds(self) -> float:
+        """The engine's own time."""
+
+
+class Backend(Protocol):
+    """Runs frames. All calls come from one thread."""
+
+    def run(self, frame: Any, task: str) -> Outcome:
+        """Runs one frame, uint8 [height, width, 3]."""
+
+
+@dataclass(frozen=True)
+class BackendFacts:
+    """What the page says about the accelerator.
+
+    Attributes:
+        name: of the overlay.
+        board: its name for people.
+        design: identity, 16 hex digits.
+        clock_mhz: of the engine.
+        tier: where the times come from.
+        tasks: names.
+        class_names: of the tasks' classes, where they have names.
+        simulated: whether there is no board.
+    """
+
+    name: str
+    board: str
+    design: str
+    clock_mhz: float
+    tier: str
+    tasks: Sequence[str]
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    simulated: bool = False
+
+
+# Entered and left by the worker's thread, which owns the accelerator in between.
+Opener: TypeAlias = Callable[[], AbstractContextManager[tuple[Backend, BackendFacts]]]
+
+
+def overlay_opener(installed: Installed, simulated: bool) -> Opener:
+    """Opens an overlay on its board, or on the simulated one."""
+
+    @contextmanager
+    def opener() -> Iterator[tuple[Backend, BackendFacts]]:
+        with opened(installed, simulated) as (accelerator, tier):
+            manifest = installed.manifest
+            yield (
+                accelerator,
+                BackendFacts(
+                    name=manifest.name,
+                    board=installed.title,
+                    design=f"{manifest.identity:016x}",
+                    clock_mhz=manifest.clock_mhz,
+                    tier=tier,
+                    tasks=installed.tasks,
+                    class_names=installed.class_names,
+                    simulated=tier == SIMULATED,
+                ),
+            )
+
+    return opener
