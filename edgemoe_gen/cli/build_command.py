@@ -57,6 +57,7 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
       compile    the C simulation
       csim       every kernel against float64, then the project's pictures
       lint       the C++ against what Vitis HLS accepts
+      preview    an overlay for the simulated board, to write host code against
       hls        C synthesis                      (needs Vitis)
       cosim      RTL co-simulation, with --cosim  (needs Vitis)
       ip         IP export                        (needs Vitis)

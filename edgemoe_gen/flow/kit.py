@@ -163,8 +163,10 @@ def read_facts(kit: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise OverlayError(f"{path} cannot be read: {error}", "copy the whole folder again") from error
-    if not isinstance(facts, dict) or "inputs" not in facts:
-        raise OverlayError(f"{path} lacks the key 'inputs'", "export the folder again")
+    if not isinstance(facts, dict) or not str(facts.get("generator", "")).startswith("edgemoe-gen"):
+        raise OverlayError(
+            f"{path} is not of edgemoe-gen: its key 'generator' says otherwise", "export the folder again"
+        )
     return facts
 
 

@@ -2,6 +2,7 @@
 
 AMD's tools are shell scripts that start programs that start more, some in sessions of their own. All of them carry a
 mark in their environment, by which they are found when the run ends or is interrupted, whoever their parent is then.
+POSIX only, for its signals and sessions; the search by mark needs Linux's /proc.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -29,7 +30,7 @@ _DRAIN_SECONDS = 1.0  # how long output is awaited from what a tool leaves behin
 _POLL_SECONDS = 0.2
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 12
-_PROC = Path("/proc")  # AMD's tools run on Linux and Windows; elsewhere there is nothing to end
+_PROC = Path("/proc")
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -47,6 +48,7 @@ def run_command(
     log: Path,
     on_step: Callable[[str], None],
     environ: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
 ) -> None:
     """Runs a tool to its end.
 
@@ -57,6 +59,7 @@ def run_command(
         log: file that all output is appended to, as it comes.
         on_step: called with a few words whenever the tool begins another step.
         environ: environment of the tool; by default this program's, with what `tool_environment` adds.
+        keep: descriptors that the tool inherits, such as that of a lock that must live as long as the tool.
 
     Raises:
         ToolError: the tool could not be started, failed, or the disk is full.
@@ -70,7 +73,7 @@ def run_command(
         start = out.size()
         process: subprocess.Popen[bytes] | None = None
         try:
-            process = _start(stage, command, folder, log, made)
+            process = _start(stage, command, folder, log, made, keep)
             _watch(process, out.write, on_step)
         finally:
             end_processes(mark)
@@ -112,7 +115,9 @@ class _Log:
         self._file.close()
 
 
-def _start(stage: str, command: Command, folder: Path, log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(
+    stage: str, command: Command, folder: Path, log: Path, environ: dict[str, str], keep: Sequence[int]
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             command.argv,
@@ -122,6 +127,7 @@ def _start(stage: str, command: Command, folder: Path, log: Path, environ: dict[
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
+            pass_fds=keep,
             start_new_session=True,  # a Ctrl-C of the terminal reaches this program alone, which then ends the tool
         )
     except OSError as error:

@@ -7,12 +7,12 @@ that can't run here. Everything that can be wrong with the inputs is found befor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.errors import ConfigError, EdgeMoEError
 from edgemoe_gen.flow.tools import find_tools
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.exchange import export_kit
@@ -83,6 +83,11 @@ def build(
         EdgeMoEError: of the inputs, before anything is written; or of a stage, whose outputs then stay as they were.
     """
     options = options or BuildOptions()
+    if options.export and not options.selection.wants("lint"):
+        raise ConfigError(
+            "--export needs the stages up to lint, but --from, --until or --only leaves lint out",
+            "leave these out, or say --until with a stage of the vendor's",
+        )
     work = Work(config, progress)
     output = config.output or Path(DEFAULT_OUTPUT)
     with open_stages(output, on_stage) as stages:
@@ -99,24 +104,30 @@ class _Build:
         self.selection = options.selection
         self.output = stages.folder
         self.stopped: tuple[str, str] = ("", "")
+        self.vendor = VendorStages(
+            stages,
+            find_tools(),
+            self.selection,
+            lambda stage, step: work.progress(f"{stage}: {step}", 0, 0),
+            self._before_tool,
+            work.design.knobs.clock_mhz,
+            options.retry_clock,
+        )
+        work.accelerator, work.simulation = self.output / "accelerator", self.output / "csim"
 
     def run(self) -> BuildResult:
         work, output = self.work, self.output
         self._stage("render", work.render_inputs, ["accelerator"], work.render, ignoring=EXPECTED)
-        work.accelerator = output / "accelerator"
         cached = compiled(work.sources, Build()) is not None
         self._stage("compile", digest_text(*work.sources.values()), [], work.compile, still=cached)
         self._stage("csim", work.simulation_inputs, SIMULATED, work.simulate)
-        work.simulation = output / "csim"
         try:
-            if self._checked():
-                self._hardware()
+            if not self.selection.only_report and self._checked():
+                self._export() if self.options.export else self._hardware()
         except EdgeMoEError:
             # What was found so far is worth reading even if a later stage fails, a missed clock above all.
             self._report()
             raise
-        if self.options.export and not self.stopped[0]:
-            self._export(self.options.export)
         self._report()
         overlay = output / "overlay" / work.overlay_name
         document = work.document if self._is_simulated() else {}
@@ -138,7 +149,9 @@ class _Build:
         if not self.selection.wants(name):
             self.stopped = self.stopped if self.stopped[0] else (name, "")
             return False
+        before, self.stopped = self.stopped, (name, "")  # where it ends if the stage fails
         self.stages.run(name, inputs, outputs, make, anew=self.selection.anew(name), **more)
+        self.stopped = before
         return True
 
     def _checked(self) -> bool:
@@ -146,45 +159,49 @@ class _Build:
         if why and self.selection.wants("lint"):
             self._stop("lint", f'libclang is not there ({why}): pip install "edgemoe-gen[lint]"')
             return False
-        return self._stage("lint", self.work.lint_inputs, ["lint.json"], self.work.lint)
+        work = self.work
+        return self._stage("lint", work.lint_inputs, ["lint.json"], work.lint) and self._stage(
+            "preview", work.preview_inputs, ["preview"], work.preview
+        )
+
+    def _export(self) -> None:
+        assert self.options.export is not None
+        export_kit(self.work.accelerator, self.options.export, self.work.design)
+        self.stopped = ("hls", f"exported to {self.options.export}")
 
     def _hardware(self) -> None:
-        if self.options.export:
-            return
-        vendor = VendorStages(
-            self.stages,
-            find_tools(),
-            self.selection,
-            lambda stage, step: self.work.progress(f"{stage}: {step}", 0, 0),
-            self._report,  # tools take long: what is known so far can be looked at meanwhile
-            self.work.design.knobs.clock_mhz,
-            self.options.retry_clock,
-        )
         for stage in VENDOR:
             if stage == "cosim" and not self.selection.wants(stage):
                 continue
             try:
-                if not self._vendor_stage(vendor, stage):
+                if not self._vendor_stage(stage):
                     return
             except StageUnavailableError as stopped:
                 self._stop(stopped.stage, stopped.why)
                 return
-        self.work.clock_mhz = vendor.clock_mhz
+        self.work.clock_mhz = self.vendor.clock_mhz
         self._stage("package", self.work.package_inputs(self.output), ["overlay"], self.work.package)
 
-    def _vendor_stage(self, vendor: VendorStages, stage: str) -> bool:
+    def _vendor_stage(self, stage: str) -> bool:
         if self.selection.is_before(stage):
-            vendor.require(stage)
+            self.vendor.require(stage)
             return True
         if not self.selection.wants(stage):
             self.stopped = (stage, "")
             return False
-        vendor.run(stage)
+        self.stopped = (stage, "")  # where it ends if the stage fails
+        self.vendor.run(stage)
+        self.stopped = ("", "")
         return True
 
+    def _before_tool(self, stage: str) -> None:
+        """Tools take long: what is known so far can be looked at meanwhile."""
+        self.stopped = (stage, "")
+        self._report()
+
     def _stop(self, stage: str, why: str) -> None:
-        """Ends the build before a stage that can't run here; an error where the user asked for it by name."""
-        if self.selection.insists(stage):
+        """Ends the build before a stage that can't run here; an error where the user asked for what lies behind it."""
+        if self.selection.insists(stage) or self.options.export:
             raise missing_tool(stage, why)
         self.stopped = (stage, why)
 
@@ -195,19 +212,27 @@ class _Build:
     def _report(self) -> None:
         if not self._is_simulated():
             return
+        ran = {result.name for result in self.stages.results}
+        current = {stage for stage in VENDOR if self.vendor.is_current(stage)}
         self.work.stopped_before = self.stopped[0]
-        self.work.done = [result.name for result in stages_once(self.stages.results) if result.name != "report"]
+        self.work.done = [
+            stage
+            for stage in STAGES
+            if stage in ("render", "compile", "csim") or stage in current or (stage not in VENDOR and stage in ran)
+        ]
+        self.work.done = [stage for stage in self.work.done if stage not in ("report", self.stopped[0])]
         self.work.forget_document()
         self.stages.run(
             "report", self.work.report_inputs(self.output), ["report.json", "report.html"], self.work.report
         )
 
-    def _export(self, folder: Path) -> None:
-        export_kit(self.work.accelerator, folder, self.output, self.work.design)
-        self.stopped = ("hls", f"exported to {folder}")
-
 
 def stages_once(results: Sequence[StageResult]) -> list[StageResult]:
-    """Each stage once, as it went last, in the order of work; a report that was written twice took both times."""
-    last = {result.name: result for result in results}
-    return sorted(last.values(), key=lambda result: STAGES.index(result.name))
+    """Each stage once, in the order of work; what was written several times took all their seconds."""
+    once: dict[str, StageResult] = {}
+    for result in results:
+        before = once.get(result.name)
+        if before is not None:
+            result = replace(result, seconds=before.seconds + result.seconds, skipped=before.skipped and result.skipped)
+        once[result.name] = result
+    return sorted(once.values(), key=lambda result: STAGES.index(result.name))

@@ -16,7 +16,7 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError, OverlayError
 from edgemoe_gen.flow import kit as kits
 from edgemoe_gen.pipeline.stages import StageResult, open_stages
-from edgemoe_gen.pipeline.vendor import LOGS, vendor_inputs
+from edgemoe_gen.pipeline.vendor import LOGS, refuse_failed, vendor_inputs
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ImportResult:
     stages: tuple[StageResult, ...]
 
 
-def export_kit(accelerator: Path, folder: Path, output: Path, design: Design) -> None:
+def export_kit(accelerator: Path, folder: Path, design: Design) -> None:
     """Writes the kit to `folder`, whole or not at all; leaves one alone that is of the same project already.
 
     Raises:
@@ -38,23 +38,19 @@ def export_kit(accelerator: Path, folder: Path, output: Path, design: Design) ->
         "board": design.board.name,
         "part": design.board.part,
         "design": f"{design.identity:016x}",
-        "inputs": {stage: vendor_inputs(stage, accelerator, output) for stage in ("hls", "cosim", "ip")},
     }
-    if folder.exists():
-        if not folder.is_dir() or (any(folder.iterdir()) and not (folder / kits.FACTS).is_file()):
-            raise ConfigError(f"{folder} exists and is no exported folder", "choose a folder that does not exist yet")
-        if (folder / kits.FACTS).is_file() and not _changed(accelerator, folder):
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.is_dir() and (folder / kits.FACTS).is_file() and not _changed(accelerator, folder):
             return
-        if (folder / kits.FACTS).is_file() and kits.results_in(folder):
-            raise ConfigError(
-                f"{folder} holds results of another design", "import them or move them away, or choose another folder"
-            )
+        raise ConfigError(
+            f"{folder} exists and is no export of this very design", "choose a folder that does not exist yet"
+        )
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         kits.write_kit(accelerator, partial)
         kits.write_facts(partial, facts)
-        shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from error
@@ -67,6 +63,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
 
     Raises:
         OverlayError: the folder is no exported kit, was exported from another build, or holds no result.
+        SimulationError: co-simulation failed there.
         ConfigError: there is no build in `output`.
     """
     kits.read_facts(kit)
@@ -88,6 +85,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
 
             def work(folder: Path, stage: str = stage, log: Path = log) -> str:
                 detail = kits.collect(stage, kit, folder / stage)
+                refuse_failed(stage, folder / stage, log)
                 if log.is_file():
                     (output / LOGS).mkdir(exist_ok=True)
                     shutil.copy2(log, output / LOGS / log.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ from edgemoe_gen.pipeline.builder import BuildOptions
 from edgemoe_gen.pipeline.selection import STAGES, VENDOR
 from edgemoe_gen.pipeline.simulate import EXPECTED
 from edgemoe_gen.pipeline.stages import Stages, digest_text
-from edgemoe_gen.pipeline.vendor import FOLDER, vendor_inputs
+from edgemoe_gen.pipeline.vendor import FOLDER, VendorStages
 from edgemoe_gen.pipeline.work import SIMULATED, Work
 from edgemoe_gen.project import no_progress
 from edgemoe_gen.sim.compiler import Build, compiled
@@ -45,9 +46,10 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     stages = Stages(output, lambda _: None)
     work.accelerator, work.simulation = output / "accelerator", output / "csim"
     tools = find_tools()
-
-    def vendor(stage: str) -> Callable[[], bool]:
-        return lambda: stages.is_current(stage, vendor_inputs(stage, work.accelerator, output), [stage])
+    vendor = VendorStages(
+        stages, tools, options.selection, lambda *_: None, lambda _: None, work.design.knobs.clock_mhz, False
+    )
+    work.clock_mhz = vendor.built_clock() or work.clock_mhz
 
     current: dict[str, Callable[[], bool]] = {
         "render": lambda: stages.is_current("render", work.render_inputs, ["accelerator"], EXPECTED),
@@ -57,9 +59,10 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
         ),
         "csim": lambda: stages.is_current("csim", work.simulation_inputs, SIMULATED),
         "lint": lambda: stages.is_current("lint", work.lint_inputs, ["lint.json"]),
-        **{stage: vendor(stage) for stage in VENDOR},
+        "preview": lambda: stages.is_current("preview", work.preview_inputs, ["preview"]),
+        **{stage: partial(vendor.is_current, stage) for stage in VENDOR},
         "package": lambda: stages.is_current("package", work.package_inputs(output), ["overlay"]),
-        "report": lambda: False,
+        "report": lambda: True,  # it is written again where anything else is
     }
     planned: list[PlannedStage] = []
     selection, changed, blocked = options.selection, False, ""
@@ -67,11 +70,11 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
         if not selection.wants(name) or (options.export and name in (*VENDOR, "package")):
             planned.append(PlannedStage(name, "not asked for"))
             continue
-        # A build writes its report again at the end; a stage behind one that runs runs too.
+        # A stage behind one that runs runs too.
         if not changed and not selection.anew(name) and current[name]():
             planned.append(PlannedStage(name, "up to date"))
             continue
-        changed = changed or name not in ("compile", "lint", "cosim")
+        changed = changed or name not in ("compile", "lint", "preview", "cosim")
         why = why_missing(name, tools) if name in VENDOR else libclang_missing() if name == "lint" else ""
         if (why or blocked) and name != "report":
             planned.append(PlannedStage(name, "can't run here", why or f"{blocked} comes first"))

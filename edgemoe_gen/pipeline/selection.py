@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgemoe_gen.errors import ConfigError
 
 # In the order of work. The report is written again whenever there is something new to say.
-STAGES = ("render", "compile", "csim", "lint", "hls", "cosim", "ip", "bitstream", "package", "report")
+STAGES = ("render", "compile", "csim", "lint", "preview", "hls", "cosim", "ip", "bitstream", "package", "report")
 VENDOR = ("hls", "cosim", "ip", "bitstream")  # run by the vendor's tools
 
 
@@ -64,6 +64,11 @@ class Selection:
     def anew(self, stage: str) -> bool:
         """Whether a stage runs even if it is up to date."""
         return bool(self.first) and self.wants(stage) and stage != "report"
+
+    @property
+    def only_report(self) -> bool:
+        """Whether the report alone is to be written again, from what is there."""
+        return self.first == "report"
 
     def insists(self, stage: str) -> bool:
         """Whether the user named a stage that can't be reached without this one."""

@@ -1,15 +1,15 @@
 """Stages of a build: skip what is up to date, write to a temporary place and move, keep others out.
 
 A stage has a name, a hash of everything that it depends on, and outputs. It is skipped when it has run before with the
-same hash and its outputs are still the ones that it wrote.
+same hash and its outputs are still the ones that it wrote. Locks are POSIX's, as the vendor's tools here are Linux's.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,9 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.errors import ConfigError
-
-if os.name == "posix":
-    import fcntl
 
 STATE = ".edgemoe"
 
@@ -35,10 +32,14 @@ class StageResult:
 
 
 class Stages:
-    """Runs stages in one output folder; hold it with `open_stages`, which keeps other builds out."""
+    """Runs stages in one output folder; hold it with `open_stages`, which keeps other builds out.
 
-    def __init__(self, folder: Path, report: Callable[[StageResult], None]) -> None:
+    `lock` is the descriptor that keeps them out. A tool that inherits it keeps them out too, even after this process.
+    """
+
+    def __init__(self, folder: Path, report: Callable[[StageResult], None], lock: int | None = None) -> None:
         self.folder = folder
+        self.lock = lock
         self.results: list[StageResult] = []
         self._report = report
         self._file = folder / STATE / "stages.json"
@@ -73,25 +74,41 @@ class Stages:
         if still and not anew and self.is_current(name, inputs, outputs, ignoring):
             result = StageResult(name, time.perf_counter() - start, True, self._done[name].get("detail", ""))
         else:
-            targets = [self.folder / output for output in outputs]
-            self._refuse_foreign(name, targets)
-            partial = self.folder / STATE / f"{name}.partial"
-            _remove(partial)
-            for output in outputs:
-                (partial / output).parent.mkdir(parents=True, exist_ok=True)
-            partial.mkdir(exist_ok=True)
             try:
-                detail = work(partial)
-                for output, target in zip(outputs, targets, strict=True):
-                    _replace(partial / output, target)
-            finally:
-                _remove(partial)
-            self._done[name] = {"inputs": inputs, "outputs": digest_of(targets, ignoring), "detail": detail}
-            _write_whole(self._file, json.dumps(self._done, indent=2))
+                detail = self._make(name, inputs, outputs, work, ignoring)
+            except OSError as error:
+                place = error.filename or self.folder
+                raise ConfigError(
+                    f"stage '{name}' could not write or read {place}: {error.strerror or error}",
+                    "free some disk or mend the permissions; the stages before this one are kept",
+                ) from error
             result = StageResult(name, time.perf_counter() - start, False, detail)
         self.results.append(result)
         self._report(result)
         return result
+
+    def _make(self, name: str, inputs: str, outputs: Sequence[str], work: Callable[[Path], str], ignoring: str) -> str:
+        targets = [self.folder / output for output in outputs]
+        self._refuse_foreign(name, targets)
+        partial = self.folder / STATE / f"{name}.partial"
+        _remove(partial)
+        for output in outputs:
+            (partial / output).parent.mkdir(parents=True, exist_ok=True)
+        partial.mkdir(exist_ok=True)
+        try:
+            detail = work(partial)
+            # From here on the outputs are this build's, and not up to date before the last one is in its place.
+            self._remember(name, {"inputs": "", "outputs": "", "detail": ""})
+            for output, target in zip(outputs, targets, strict=True):
+                _replace(partial / output, target)
+        finally:
+            _remove(partial)
+        self._remember(name, {"inputs": inputs, "outputs": digest_of(targets, ignoring), "detail": detail})
+        return detail
+
+    def _remember(self, name: str, state: dict[str, str]) -> None:
+        self._done[name] = state
+        _write_whole(self._file, json.dumps(self._done, indent=2))
 
     def is_current(self, name: str, inputs: str, outputs: Sequence[str], ignoring: str = "") -> bool:
         """Whether a stage has run with these inputs, and its outputs are still those that it wrote."""
@@ -125,13 +142,11 @@ def open_stages(folder: Path, report: Callable[[StageResult], None]) -> Iterator
         ) from error
     with lock:
         _lock(lock.fileno(), folder)
-        yield Stages(folder, report)
+        yield Stages(folder, report, lock.fileno())
 
 
 def _lock(descriptor: int, folder: Path) -> None:
-    """The lock goes with the process, so a killed build leaves none behind."""
-    if os.name != "posix":
-        return
+    """The lock goes with the last process that holds it, so a killed build leaves none behind, once its tool ends."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -149,7 +164,8 @@ def digest_of(paths: Iterable[Path], ignoring: str = "") -> str:
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
             if file.name == ignoring:
                 continue
-            digest.update(str(file.relative_to(path)).encode())
+            name = file.relative_to(path) if path.is_dir() else Path(path.name)
+            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
             with file.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
@@ -166,7 +182,9 @@ def _read_state(path: Path) -> dict[str, dict[str, str]]:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return state if isinstance(state, dict) else {}
+    if not isinstance(state, dict):
+        return {}
+    return {name: known for name, known in state.items() if isinstance(known, dict)}
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -81,7 +81,7 @@ class VendorStages:
         tools: Toolset,
         selection: Selection,
         on_step: Step,
-        before_tool: Callable[[], None],
+        before_tool: Callable[[str], None],
         clock_mhz: float,
         retry: bool,
     ) -> None:
@@ -114,24 +114,34 @@ class VendorStages:
             self._synthesised()
         self._run(stage, inputs, anew)
 
+    def is_current(self, stage: str) -> bool:
+        """Whether a stage's results are there and up to date; a bitstream may be of a slower clock, after a retry."""
+        if stage == "bitstream":
+            return self.built_clock() is not None
+        return self._stages.is_current(stage, vendor_inputs(stage, self.accelerator, self.output), [stage])
+
     def require(self, stage: str) -> None:
-        """Refuses to go on from a stage that is not up to date.
+        """Refuses to go on from a stage that is not up to date, or from a bitstream that misses its clock.
 
         Raises:
             ConfigError: names the stage.
+            TimingError: says what the clock is missed by.
         """
-        if stage == "bitstream":
-            self._require_bitstream()
-        elif stage != "cosim" and not self._stages.is_current(
-            stage, vendor_inputs(stage, self.accelerator, self.output), [stage]
-        ):
+        if not self.is_current(stage):
             raise not_current(stage, self.output, self._selection.first)
+        if stage == "bitstream":
+            clock = self.built_clock()
+            missed = read_missed(self.output / STATE, self._bitstream_inputs())
+            if clock in missed:
+                raise timing_error(missed[clock], True, self._retry, self.output)
+            self.clock_mhz = clock or self._clock_mhz
 
     def _synthesised(self) -> None:
         """The tools go on from a synthesised project: imported results, or a removed kit, have none."""
         inputs = vendor_inputs("hls", self.accelerator, self.output)
         marker = self.kit / _SYNTHESISED
-        if not marker.is_file() or marker.read_text(encoding="utf-8") != inputs:
+        known = marker.read_text(encoding="utf-8") if marker.is_file() else ""
+        if known != inputs or not kits.has_synthesis(self.kit):
             self._run("hls", inputs, anew=True)
 
     def _run(self, stage: str, inputs: str, anew: bool, replaced: dict[str, str] | None = None) -> None:
@@ -139,29 +149,32 @@ class VendorStages:
             why = why_missing(stage, self._tools)
             if why:
                 raise StageUnavailableError(stage, why)
-            self._before_tool()
+            self._before_tool(stage)
 
         def work(folder: Path) -> str:
+            if stage == "hls":
+                (self.kit / _SYNTHESISED).unlink(missing_ok=True)
             kits.write_kit(self.accelerator, self.kit, replaced)
             kits.clear(stage, self.kit)
-            (self.kit / _SYNTHESISED).unlink(missing_ok=True) if stage == "hls" else None
             log = self.output / LOGS / f"{stage}.log"
             log.parent.mkdir(exist_ok=True)
             log.unlink(missing_ok=True)
             try:
                 for command in stage_commands(stage, self._tools):
                     environment = tool_environment(command.tool, os.environ, self._tools)
-                    run_command(stage, command, self.kit, log, lambda step: self._on_step(stage, step), environment)
+                    keep = () if self._stages.lock is None else (self._stages.lock,)
+                    run_command(
+                        stage, command, self.kit, log, lambda step: self._on_step(stage, step), environment, keep
+                    )
             except ToolError:
                 # A mismatch ends some releases with an error. It is a check that failed, not a tool.
                 if stage == "cosim":
-                    _refuse_mismatch(kits.cosim_reports(self.kit), log)
+                    _refuse_mismatch(kits.cosim_reports(self.kit), log, unknown=False)
                 raise
             if stage == "ip":
                 kits.place_ip(self.kit)
             detail = kits.collect(stage, self.kit, folder / stage, log)
-            if stage == "cosim":
-                _refuse_mismatch(kits.cosim_reports(self.kit), log)
+            refuse_failed(stage, folder / stage, log)
             if stage == "bitstream":
                 met = meets_timing(read_implementation(folder / stage))
                 detail += {True: ", timing met", False: ", timing missed", None: ", timing not known"}[met]
@@ -190,9 +203,9 @@ class VendorStages:
                 missed[clock] = miss
                 write_missed(memory, inputs, missed)
             slower = missed[clock].slower_mhz
-            if not self._retry or slower is None or slower >= clock:
+            if not self._retry or slower is None:
                 break
-        raise timing_error(missed[clock], self.output)
+        raise timing_error(missed[clock], self._is_built(clock), self._retry, self.output)
 
     def _implement(self, clock: float, anew: bool) -> None:
         other = None if clock == self._clock_mhz else clock
@@ -208,39 +221,66 @@ class VendorStages:
             return None
         reachable = achievable_clock_mhz(facts)
         slower = None if reachable is None else retry_clock_mhz(reachable)
-        return MissedClock(clock, timing_sentence(facts, clock), slower)
+        helps = slower is not None and slower < clock
+        return MissedClock(clock, timing_sentence(facts, clock), slower if helps else None)
 
     def _bitstream_inputs(self, clock: float | None = None) -> str:
         other = None if clock == self._clock_mhz else clock
         return vendor_inputs("bitstream", self.accelerator, self.output, other)
 
-    def _require_bitstream(self) -> None:
-        """A bitstream of this clock, or of a slower one after a retry; not one that is known to miss its clock."""
+    def built_clock(self) -> float | None:
+        """Clock of the bitstream that is there, if it is up to date."""
         missed = read_missed(self.output / STATE, self._bitstream_inputs())
         clocks = [self._clock_mhz, *(miss.slower_mhz for miss in missed.values() if miss.slower_mhz)]
-        for clock in clocks:
-            if self._stages.is_current("bitstream", self._bitstream_inputs(clock), ["bitstream"]):
-                if clock in missed:
-                    raise timing_error(missed[clock], self.output)
-                self.clock_mhz = clock
-                return
-        raise not_current("bitstream", self.output, self._selection.first)
+        return next((clock for clock in clocks if self._is_built(clock)), None)
+
+    def _is_built(self, clock: float) -> bool:
+        return self._stages.is_current("bitstream", self._bitstream_inputs(clock), ["bitstream"])
 
 
-def _refuse_mismatch(reports: list[Path], log: Path) -> None:
+def refuse_failed(stage: str, folder: Path, log: Path) -> None:
+    """Looks whether collected results say that the stage has done what it is for.
+
+    Raises:
+        SimulationError: co-simulation failed, or does not say that it passed.
+    """
+    if stage == "cosim":
+        _refuse_mismatch(sorted(folder.glob("*_cosim.rpt")), log, unknown=True)
+
+
+def _refuse_mismatch(reports: list[Path], log: Path, unknown: bool) -> None:
+    """`unknown`: whether a report without a verdict is refused too."""
     for report in reports:
-        facts = read_cosim(report)
-        if facts.passed is False:
+        passed = read_cosim(report).passed
+        if passed is False:
             raise SimulationError(
                 f"RTL co-simulation of the short program does not give what C simulation gives ({report.name})",
                 f"the log is {log}: look for the testbench's FAIL",
             )
+        if passed is None and unknown:
+            raise SimulationError(
+                f"RTL co-simulation left no verdict in {report.name}",
+                f"the log is {log}; run it again with --from cosim",
+            )
 
 
-def timing_error(miss: MissedClock, output: Path) -> TimingError:
-    """The error for a clock that was missed."""
-    retry = "build at the clock that would meet it with --retry-clock; " if miss.slower_mhz else ""
-    return TimingError(miss.sentence, f"{retry}the worst paths are in {output / 'bitstream' / 'timing_summary.rpt'}")
+def timing_error(miss: MissedClock, built: bool, retried: bool, output: Path) -> TimingError:
+    """The error for a clock that was missed.
+
+    Args:
+        miss: the clock.
+        built: whether the bitstream that lies there is of this clock.
+        retried: whether slower clocks were asked for already.
+        output: the build's folder.
+    """
+    hints = []
+    if miss.slower_mhz is not None and not retried:
+        hints.append("build at the clock that would meet it with --retry-clock")
+    if built:
+        hints.append(f"the worst paths are in {output / 'bitstream' / 'timing_summary.rpt'}")
+    else:
+        hints.append(f"the bitstream in {output / 'bitstream'} is of a slower clock, from an earlier --retry-clock")
+    return TimingError(miss.sentence, "; ".join(hints))
 
 
 def missing_tool(stage: str, why: str) -> ConfigError:

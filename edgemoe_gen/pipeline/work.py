@@ -16,11 +16,13 @@ from typing import Any
 from edgemoe_gen import __version__
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
-from edgemoe_gen.estimate import check_fits
+from edgemoe_gen.estimate import check_fits, estimate_cycles
 from edgemoe_gen.linting import lint, refuse_findings
 from edgemoe_gen.overlay.package import OverlayFacts, check_name, default_name, write_overlay
+from edgemoe_gen.overlay.preview import write_preview
+from edgemoe_gen.overlay.programs import split_tasks
 from edgemoe_gen.pictures import pixels
-from edgemoe_gen.pipeline.artefacts import read_numerics, write_cosim, write_design, write_network
+from edgemoe_gen.pipeline.artefacts import ESTIMATE, read_numerics, write_cosim, write_design, write_network
 from edgemoe_gen.pipeline.kernels import check_kernels
 from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
 from edgemoe_gen.pipeline.stages import digest_of, digest_text
@@ -37,7 +39,7 @@ from edgemoe_gen.project import (
 )
 from edgemoe_gen.report.document import make_document
 from edgemoe_gen.report.html import write_report
-from edgemoe_gen.resources import PACKAGE
+from edgemoe_gen.resources import PACKAGE, resource_folder
 from edgemoe_gen.sim.compiler import compile_library
 from edgemoe_gen.sim.engine import Engine
 
@@ -72,7 +74,8 @@ class Work:
         images = hashlib.sha256(b"".join(image.tobytes() for image in self.calibration)).hexdigest()
         first = hashlib.sha256(self.pictures[0].values.tobytes()).hexdigest()
         return digest_text(
-            _package_digest(), digest_of([self.model.source]), self.model.spec.without_names(), self.design.knobs,
+            _package_digest(), *self.sources.values(),
+            digest_of([self.model.source]), self.model.spec.without_names(), self.design.knobs,
             self.design.board,
             self.design.identity, self.tasks, sorted(self.config.pinned.items()), images, first,
         )  # fmt: skip
@@ -95,7 +98,7 @@ class Work:
         return digest_text(
             self.simulation_inputs,
             digest_of([self.simulation]),
-            *(digest_of([output / stage]) for stage in ("hls", "cosim", "bitstream")),
+            *(digest_of([output / stage]) for stage in ("hls", "cosim", "bitstream") if stage in self.done),
             self.model.spec,
             sorted(self.config.knobs),
             self.model.source,
@@ -103,12 +106,16 @@ class Work:
             self.stopped_before,
         )
 
+    @property
+    def preview_inputs(self) -> str:
+        return digest_text(
+            self.simulation_inputs, digest_of([self.accelerator / "data", resource_folder("templates") / "overlay"]),
+            self.model.spec, self.overlay_name,
+        )  # fmt: skip
+
     def package_inputs(self, output: Path) -> str:
         """Likewise."""
-        return digest_text(
-            self.render_inputs, digest_of([output / "bitstream"]), digest_of([self.accelerator / "data"]),
-            self.overlay_name, self.clock_mhz,
-        )  # fmt: skip
+        return digest_text(self.preview_inputs, digest_of([output / "bitstream"]), self.clock_mhz)
 
     # Things that several stages use
 
@@ -173,13 +180,26 @@ class Work:
         (folder / "lint.json").write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
         return f"{result.rules} rules, {result.pragmas} pragmas: no findings"
 
+    def preview(self, folder: Path) -> str:
+        write_preview(self.overlay_name, self.accelerator, folder / "preview", self.overlay_facts())
+        return f"{self.overlay_name}/, for the simulated board"
+
     def package(self, folder: Path) -> str:
-        program = compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
-        picture = pixels(self.pictures[0].values, self.model.spec.image)
-        facts = OverlayFacts(self.design, self.model.spec, program, self.clock_mhz, picture)
         bitstream = self.accelerator.parent / "bitstream"
+        facts = self.overlay_facts()
         written = write_overlay(self.overlay_name, self.accelerator, bitstream, folder / "overlay", facts)
         return f"{written.folder.name}/ and {written.wheel.name}"
+
+    def overlay_facts(self) -> OverlayFacts:
+        """What an overlay of this project is made from, beside the accelerator's files and the bitstream."""
+        program = compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
+        picture = pixels(self.pictures[0].values, self.model.spec.image)
+        times = {part.task: estimate_cycles(part.program).milliseconds(self.clock_mhz) for part in split_tasks(program)}
+        return OverlayFacts(
+            self.design, self.model.spec, program, self.clock_mhz, picture,
+            decoders=self.model.decoders, head=self.model.head,
+            estimate={"milliseconds_per_frame": times, "tier": ESTIMATE},
+        )  # fmt: skip
 
     def report(self, folder: Path) -> str:
         write_report(self.document, self.simulation, self.model.spec.class_names, folder)
@@ -188,4 +208,5 @@ class Work:
 
 def _package_digest() -> str:
     """A change of the tool itself makes everything anew."""
-    return digest_text(__version__, digest_of(sorted(PACKAGE.rglob("*.py"))), digest_of(sorted(PACKAGE.rglob("*.j2"))))
+    files = sorted(path for pattern in ("*.py", "*.j2") for path in PACKAGE.rglob(pattern))
+    return digest_text(__version__, *(path.relative_to(PACKAGE) for path in files), digest_of(files))

@@ -58,13 +58,13 @@ def make_document(
         calibrated: pictures that binary points were chosen from.
         chosen: knobs that the user has set; the others are defaults for network and board.
         results: output folder of the build, for the vendor's reports; None where no vendor's tool ran.
-        stages: that were done.
+        stages: whose results are there and up to date; others' are not shown.
         stopped_before: the first stage that was not; None after the last.
     """
     estimate = _read(accelerator / "estimate.json")
     compared = _read(simulation / "comparison.json")
     errors = error_facts(compared["frames"])
-    vendor = None if results is None else implementation_facts(accelerator, results)
+    vendor = None if results is None else implementation_facts(accelerator, results, stages)
     document = {
         "generator": f"edgemoe-gen {__version__}",
         "stages": list(stages),

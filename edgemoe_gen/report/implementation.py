@@ -7,7 +7,7 @@ Out: groups of figures that each name their tier. A figure that no report has is
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +27,36 @@ from edgemoe_gen.flow.reports.csynth import Module, Span
 from edgemoe_gen.flow.reports.power import Power
 from edgemoe_gen.flow.reports.tables import Number
 from edgemoe_gen.flow.reports.utilisation import Instance
+from edgemoe_gen.names import TOP
 
 SYNTHESIS, IMPLEMENTATION = "vendor synthesis (C synthesis)", "vendor implementation"
 VECTORLESS, WITH_ACTIVITY = "estimate (Vivado, vector-less)", "estimate (Vivado, simulated activity)"
 RTL = "RTL simulation"
-TOP = "edgemoe_engine"
 UNKNOWN_LATENCY = "not known to C synthesis"
 # Resources as reports call them, in the order of the estimate.
 RESOURCES = {"DSP": "dsp", "BRAM36": "bram36", "URAM": "uram", "LUT": "lut", "FF": "ff"}
 
 
-def implementation_facts(accelerator: Path, results: Path) -> dict[str, Any] | None:
+def implementation_facts(
+    accelerator: Path, results: Path, stages: Collection[str] = ("hls", "cosim", "bitstream")
+) -> dict[str, Any] | None:
     """What the vendor's reports hold; None where there are none.
 
     Args:
         accelerator: folder of the rendered project.
         results: output folder of the build: `hls/reports/*.xml`, `bitstream/*.rpt`, `cosim/*.rpt`; any may be missing.
+        stages: whose results are of this very design; others are left aside.
     """
     hls, bitstream = results / "hls" / "reports", results / "bitstream"
-    synthesis = read_synthesis(hls, TOP) if any(hls.glob("*.xml")) else None
-    routed = read_implementation(bitstream) if any(bitstream.glob("*.rpt")) else None
+    synthesis = read_synthesis(hls, TOP) if "hls" in stages and any(hls.glob("*.xml")) else None
+    routed = read_implementation(bitstream) if "bitstream" in stages and any(bitstream.glob("*.rpt")) else None
     if synthesis is None and routed is None:
         return None
     warnings = [*(synthesis.warnings if synthesis else ()), *(routed.warnings if routed else ())]
     estimate = _json(accelerator / "estimate.json", warnings)
     design = _json(accelerator / "design.json", warnings)
     warnings += _other_device(design, synthesis, routed)
-    cosim = _cosim(results / "cosim", warnings)
+    cosim = _cosim(results / "cosim", warnings) if "cosim" in stages else None
     rows = resource_rows(estimate, synthesis, routed)
     tier = IMPLEMENTATION if routed is not None and routed.utilisation is not None else SYNTHESIS
     asked = _number(estimate, "cycles", "clock_mhz") or _number(design, "knobs", "clock_mhz", "value")

@@ -147,7 +147,7 @@ def test_until_and_only_run_what_they_name_and_report_no_stale_figures(run: Run,
     assert rendered.code == 0 and 'stopped before stage "compile": not asked for' in rendered.out
     assert not (here / "out" / "report.json").exists()
     linted = build(run, project, here / "out", "--until", "lint")
-    assert linted.code == 0 and 'stopped before stage "hls": not asked for' in linted.out
+    assert linted.code == 0 and 'stopped before stage "preview": not asked for' in linted.out
     assert (here / "out" / "report.json").exists() and (here / "out" / "lint.json").exists()
     again = build(run, project, here / "out", "--only", "lint")
     assert again.code == 0 and "render " not in again.out and "no findings" in again.out
@@ -184,6 +184,30 @@ def test_second_build_in_one_folder_is_refused(run: Run, project: Project, here:
         outcome = build(run, project, here / "out")
     assert outcome.code == 2
     assert "another build is at work" in outcome.err
+
+
+def test_a_build_killed_while_its_outputs_move_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(folder: Path) -> str:
+        (folder / "thing").write_text("whole")
+        return "made"
+
+    with monkeypatch.context() as patch:
+        # As if the process ended here: the output is in its place, and the build does not know yet.
+        patch.setattr("edgemoe_gen.pipeline.stages.digest_of", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with open_stages(here / "out", lambda _: None) as stages, pytest.raises(KeyboardInterrupt):
+            stages.run("things", "1", ["thing"], make, anew=True)
+    assert (here / "out" / "thing").exists()
+    with open_stages(here / "out", lambda _: None) as stages:
+        assert not stages.run("things", "1", ["thing"], make).skipped
+        assert stages.run("things", "1", ["thing"], make).skipped
+
+
+def test_a_stage_that_can_t_write_says_where(here: Path) -> None:
+    def fail(folder: Path) -> str:
+        raise OSError(28, "No space left on device", str(folder / "thing"))
+
+    with open_stages(here / "out", lambda _: None) as stages, pytest.raises(ConfigError, match="No space left"):
+        stages.run("things", "1", ["thing"], fail)
 
 
 def test_failing_stage_keeps_the_outputs_of_the_last_build(here: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -278,7 +279,7 @@ def test_co_simulation_runs_the_short_program_where_it_is_asked_for(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["render", "compile", "simulate", "lint", "package", "report"])
+@pytest.mark.parametrize("stage", ["render", "compile", "simulate", "lint", "preview", "package", "report"])
 def test_a_build_interrupted_in_one_of_our_own_stages_ends_in_the_same_bytes(
     run: Run,
     project: Project,
@@ -341,7 +342,87 @@ def test_results_of_another_build_are_refused(run: Run, project: Project, built:
     foreign = run("import-results", tmp_path, "--output", output)
     assert foreign.code == 2 and "kit.json" in foreign.err
     taken = run(*arguments(project, output, "--export", project.folder))
-    assert taken.code == 2 and "no exported folder" in taken.err
+    assert taken.code == 2 and "is no export of this very design" in taken.err
+
+
+def test_a_foreign_folder_is_never_replaced_by_an_export(
+    run: Run, project: Project, built: Path, tmp_path: Path
+) -> None:
+    output, thesis = tmp_path / "out", tmp_path / "thesis"
+    shutil.copytree(built, output)
+    thesis.mkdir()
+    (thesis / "kit.json").write_text('{"a": 1}')
+    (thesis / "thesis.tex").write_text("years of work")
+    refused = run(*arguments(project, output, "--export", thesis))
+    assert refused.code == 2 and "is no export of this very design" in refused.err
+    assert (thesis / "thesis.tex").read_text() == "years of work"
+    early = run(*arguments(project, output, "--until", "csim", "--export", tmp_path / "kit"))
+    assert early.code == 2 and "--export needs the stages up to lint" in early.err
+
+
+@pytest.mark.slow
+def test_figures_of_another_design_are_not_reported(run: Run, project: Project, packaged: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(packaged, output)
+    changed = run(*arguments(project, output, "--knob", "weight_fifo_beats=512", "--until", "lint"))
+    assert changed.code == 0 and "(estimate)" in changed.out and "vendor implementation" not in changed.out
+    assert json.loads((output / "report.json").read_text())["implementation"] is None
+
+
+@pytest.mark.slow
+def test_a_killed_build_keeps_others_out_while_its_tool_runs_and_then_goes_on(
+    run: Run, project: Project, built: Path, packaged: Path, tools: dict[str, Path], with_tools: Callable[..., None],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    build = in_process_of_its_own(project, output, tools["classic"], "vivado:hang")
+    log = output / "logs" / "bitstream.log"
+    wait_for(lambda: log.is_file() and log.stat().st_size > 200, build)
+    time.sleep(0.5)
+    build.kill()
+    build.wait(30)
+    left = [int(p.name) for p in Path("/proc").glob("[0-9]*") if runs_in(p, output)]
+    try:
+        assert left, "the tool has survived"
+        with_tools()
+        refused = run(*arguments(project, output))
+        assert refused.code == 2 and "another build is at work" in refused.err
+    finally:
+        for number in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+    end = time.monotonic() + 20
+    while any(runs_in(p, output) for p in Path("/proc").glob("[0-9]*")) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert run(*arguments(project, output)).code == 0
+    assert digests(output) == digests(packaged)
+
+
+def runs_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink().is_relative_to(folder)
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_failed_co_simulation_is_not_imported(
+    run: Run, project: Project, built: Path, tools: dict[str, Path], tmp_path: Path, generation: str
+) -> None:
+    output, kit = tmp_path / "out", tmp_path / "kit"
+    shutil.copytree(built, output)
+    assert run(*arguments(project, output, "--export", kit)).code == 0
+    environment = os.environ | {
+        "PATH": f"{tools[generation]}{os.pathsep}{os.environ['PATH']}",
+        "EDGEMOE_STANDIN_FAIL": "cosim:mismatch",
+    }
+    done = subprocess.run([kit / "run.sh", "hls", "cosim"], env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    imported = run("import-results", kit, "--output", output)
+    assert imported.code == 1 and "co-simulation" in imported.err
+    assert (output / "hls").is_dir() and not (output / "cosim").exists()
 
 
 def test_a_new_board_is_one_file(run: Run, project: Project, with_tools: Callable[..., None], tmp_path: Path) -> None:
