@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.errors import BoardError
+from edgemoe_gen.names import CONTROL
 from edgemoe_gen.resources import resource_folder
 
 if sys.version_info >= (3, 11):
@@ -78,6 +80,8 @@ def load_board(name: str) -> Board:
         )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BoardError(f"{path} can't be read: {error.strerror}", "check the path and its permissions") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BoardError(f"{path.name} is not readable as TOML: {error}") from error
     return _board(path, table)
@@ -85,6 +89,9 @@ def load_board(name: str) -> Board:
 
 # What a Zynq UltraScale+ processing system offers to logic (UG1085, table "PS-PL AXI interfaces").
 MEMORY_PORTS = ("HP0", "HP1", "HP2", "HP3", "HPC0", "HPC1")
+# Vivado's names of parts; they stand in Tcl without quotes.
+_VIVADO_NAMES = ("part", "board_part")
+_VIVADO_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def _board(path: Path, table: dict[str, Any]) -> Board:
@@ -108,8 +115,26 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
             raise BoardError(f"{path.name}: '{key}' is {value!r}, but must be of type {wanted.__name__}")
         if isinstance(value, (int, float)) and (value < 0 or (value == 0 and key not in ("uram",))):
             raise BoardError(f"{path.name}: '{key}' is {value}, but must be positive")
+        if isinstance(value, str):
+            _check_text(path, key, value)
         values[key] = value
+    _check_text(path, "name", values["name"])
     return Board(**values)
+
+
+def _check_text(path: Path, key: str, value: str) -> None:
+    """Texts stand as they are in Tcl, C++ comments and Markdown."""
+    if key in _VIVADO_NAMES:
+        if not _VIVADO_NAME.fullmatch(value):
+            raise BoardError(
+                f"{path.name}: '{key}' is {value!r}, which is no name of Vivado's",
+                "use letters, digits, dots, colons, hyphens and underscores, as in the board files that ship",
+            )
+    elif CONTROL.search(value) or '"' in value or "\\" in value:
+        raise BoardError(
+            f"{path.name}: '{key}' is {value!r}, but must be one line without quotes and backslashes",
+            "write it in plain characters",
+        )
 
 
 def _memory_ports(path: Path, value: object) -> tuple[str, ...]:

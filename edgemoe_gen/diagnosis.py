@@ -89,15 +89,22 @@ def _stages(checks: list[Check], tools: Toolset, boards: list[Board]) -> dict[st
         "report": needs(*_TORCH, "C++ compiler"),
         "lint": needs("libclang"),
     }
+    # A build comes to these only by way of the stages before them.
+    before = needs(*_TORCH, "C++ compiler", "libclang").missing
     for stage in TOOL_STAGES:
-        stages[stage] = _tool_stage(stage, tools)
+        stages[stage] = _after(_tool_stage(stage, tools), before)
     absent = [check for board in boards if (check := by_name.get(f"board files {board.name}")) and tools.vivado]
     if stages["bitstream"].ready and not stages["ip"].ready:
-        stages["bitstream"] = replace(stages["bitstream"], ready=False, missing=stages["ip"].missing)
+        stages["bitstream"] = _after(stages["bitstream"], stages["ip"].missing)
     for check in absent:
         if check.status == "missing" and stages["bitstream"].ready:
             stages["bitstream"] = replace(stages["bitstream"], ready=False, missing=f"{check.name}: {check.found}")
-    return stages | {"package": needs()}
+    return stages | {"package": replace(needs(*_TORCH), ready=not before, missing=before)}
+
+
+def _after(stage: Stage, missing: str) -> Stage:
+    """A stage that is ready only where what the stages before it lack is there too."""
+    return replace(stage, ready=stage.ready and not missing, missing="; ".join(filter(None, (missing, stage.missing))))
 
 
 def _used(check: Check) -> str:

@@ -50,7 +50,7 @@ class CapacityError(EdgeMoEError):
 
 
 class ConfigError(EdgeMoEError):
-    """`edgemoe.toml` is malformed."""
+    """`edgemoe.toml` is malformed, or a command lacks what it needs: a folder's sources, a package."""
 
 
 class ProgramError(EdgeMoEError):

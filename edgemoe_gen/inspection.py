@@ -163,7 +163,7 @@ def _task_names(checkpoint: Checkpoint) -> tuple[str, ...] | None:
     numbered = sum(part.isdigit() for part in gates)
     represent = checkpoint.backbone.get("gate_task_represent.fc1.weight")
     count = numbered or (represent.shape[1] if represent is not None and represent.ndim == 2 else 1)
-    return tuple(f"task {i}" for i in range(count)) if count > 1 else None
+    return tuple(f"task_{i}" for i in range(count)) if count > 1 else None
 
 
 def _try(checkpoint: Checkpoint, options: SpecOptions) -> ModelSpec | None:

@@ -60,6 +60,11 @@ def test_a_file_of_one_s_own_works_by_path(tmp_path: Path) -> None:
         ("uram = 96", "uram = -1", r"mine\.toml: 'uram' is -1, but must be positive"),
         ("clock_mhz = 300.0", 'clock_mhz = "300"', r"mine\.toml: 'clock_mhz' is '300', but must be of type float"),
         ("dsp = 1728", "dsp = ", r"mine\.toml is not readable as TOML"),
+        ("xczu7ev-ffvc1156-2-e", "xczu7ev; exec id", r"mine\.toml: 'part' is 'xczu7ev; exec id'"),
+        ("xilinx.com:zcu104:part0:1.1", "[exec id]", r"mine\.toml: 'board_part' is '\[exec id\]'"),
+        ('title = "', 'title = "two\\nlines ', r"mine\.toml: 'title' is .*, but must be one line"),
+        ('pynq_image = "', 'pynq_image = "a\\"b', r"mine\.toml: 'pynq_image' is .*without quotes"),
+        ('source = "', 'source = "a\\\\b', r"mine\.toml: 'source' is .*backslashes"),
     ],
 )
 def test_a_wrong_file_is_refused_with_file_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:

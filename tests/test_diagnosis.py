@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -164,3 +165,28 @@ def test_json_holds_checks_and_stages() -> None:
     said = json.loads(json.dumps(doctor().as_dict()))
     assert set(said) == {"checks", "stages"}
     assert set(said["stages"]["hls"]) == {"ready", "uses", "missing"}
+
+
+def test_a_gap_before_the_vendors_stages_is_theirs_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(root, "Vitis_HLS/2023.2", "vitis_hls")
+    install(root, "Vivado/2023.2", "vivado")
+    assert all(stage.ready for stage in doctor().stages.values())
+    monkeypatch.setattr("edgemoe_gen.diagnosis.libclang_missing", lambda: "it is not there")
+    found = doctor().stages
+    assert found["csim"].ready
+    for stage in ("lint", "hls", "cosim", "ip", "bitstream", "package"):
+        assert not found[stage].ready and "libclang" in found[stage].missing, stage
+
+
+@pytest.mark.usefixtures("root")
+def test_packaging_opens_the_model_and_so_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = importlib.metadata.version
+
+    def without_torch(name: str) -> str:
+        if name == "torch":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return there(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without_torch)
+    stage = doctor().stages["package"]
+    assert not stage.ready and stage.missing == "not here: torch"

@@ -35,7 +35,7 @@ def command(
     """Check rendered C++ against what Vitis HLS accepts, without Vitis.
 
     Checks the sources in FOLDER, which `generate` or `build` has written; without FOLDER those that the board and knobs
-    would give. Exit code 1 if a rule is broken.
+    would give. Exit code 1 if a rule is broken, 2 if there is nothing to check.
 
     \b
     Examples:

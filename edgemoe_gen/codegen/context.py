@@ -67,7 +67,7 @@ def context(design: Design) -> dict[str, Any]:
         "stream_depths": stream_depths(design),
         "ports": ports,
         "axi_ports": axi,
-        "control_ports": [port["name"] for port in axi] + ["status"],
+        "control_ports": [port["name"] for port in axi] + ["status", "progress"],
         "order_depth": ORDER_DEPTH,
         "input_depth": INPUT_DEPTH,
         "tail_storage": design.storage.primitive["residual_tail"],
@@ -76,7 +76,6 @@ def context(design: Design) -> dict[str, Any]:
         "weight_header_bytes": 4 * descriptor.WEIGHT_HEADER_WORDS,
         "weight_magic": descriptor.WEIGHT_MAGIC,
         "weight_storage": design.storage.primitive["weight_fifo"],
-        "clock_period_ns": f"{1000 / design.knobs.clock_mhz:.3f}",
     }
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
+from edgemoe_gen.names import IP_LIBRARY, IP_VENDOR, IP_VERSION, TOP
 
-TOP = "edgemoe_engine"
 PROJECT = "hls_project"
 SOLUTION = "solution"
 # Share of the period that HLS leaves to routing: its own default, stated because it decides the schedule.
@@ -29,6 +29,8 @@ AXI_BURST = 16  # beats: the processing system's ports speak AXI3 inside (UG1085
 AXI_LATENCY = 64  # cycles from a request to its data, as in the INTERFACE pragmas
 AXI_OUTSTANDING = 16
 REGION_FIFO_DEPTH = 2
+# Arrays with fewer elements become registers (UG1399, "Array Partition Configuration"); so those of up to three do.
+COMPLETE_THRESHOLD = 4
 PS_PER_SECOND_AND_MHZ = 1_000_000
 
 
@@ -71,10 +73,10 @@ def synthesis_context(design: Design) -> dict[str, Any]:
             "testbench_arguments": TESTBENCH_ARGUMENTS,
             "groups": _groups(design),
             "ip": {
-                "vendor": "edgemoe",
-                "library": "hls",
+                "vendor": IP_VENDOR,
+                "library": IP_LIBRARY,
                 "name": TOP,
-                "version": "1.0",
+                "version": IP_VERSION,
                 "display_name": "Edge-MoE engine",
                 "description": f"Mixture-of-experts vision transformer engine of design {design.identity:016x}",
             },
@@ -226,7 +228,13 @@ def _dataflow() -> list[Setting]:
 def _memories() -> list[Setting]:
     group = "array_partition"
     return [
-        _set(group, "complete_threshold", 4, "Arrays of up to three elements become registers.", everywhere=False),
+        _set(
+            group,
+            "complete_threshold",
+            COMPLETE_THRESHOLD,
+            "Arrays with fewer elements become registers.",
+            everywhere=False,
+        ),
         _set(
             group,
             "throughput_driven",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgemoe_gen.design.design import Design
+from edgemoe_gen.names import TOP, VLNV
 
 PROJECT = "edgemoe"
-ENGINE = "edgemoe_engine"
-ENGINE_VLNV = "edgemoe:hls:edgemoe_engine:1.0"
+ENGINE, ENGINE_VLNV = TOP, VLNV
 PROCESSING_SYSTEM = "ps"
 CONTROL_BASE = 0xA000_0000  # first address of M_AXI_HPM0_FPD's lower window (UG1085, system address map)
 CONTROL_RANGE = 0x1_0000  # 64 KiB each: what Vivado would choose

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edgemoe_gen.boards import Board
 from edgemoe_gen.flow.process import MARK, end_processes
-from edgemoe_gen.flow.tools import Tool, Toolset, tool_environment
+from edgemoe_gen.flow.tools import Tool, Toolset, inside, is_file, tool_environment
 
 # UG973 2022.2, table "Architecture Support": the Zynq UltraScale+ devices of the free Standard Edition. XCK26, of the
 # Kria K26, is an XCZU5EV. What is larger than these needs the Enterprise Edition.
@@ -30,20 +30,14 @@ _DEPTH = 5  # folders between a store and a board.xml at most: Xilinx/vmk180/pro
 _HEAD = 1 << 13
 
 
-def board_files(tools: Toolset, board: Board, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Folder of Vivado's board files for the board's `board_part`, or None."""
-    wanted = board.board_part.rpartition(":")[2]
-    found = board_versions(tools, board, environ).get(wanted)
-    return str(found) if found else None
-
-
 def board_versions(tools: Toolset, board: Board, environ: Mapping[str, str] = os.environ) -> dict[str, Path]:
     """Folders of the board's files by their version, whichever versions there are."""
-    vendor, name, *_ = board.board_part.lower().split(":")
+    vendor, _, rest = board.board_part.lower().partition(":")
+    name = rest.partition(":")[0]
     found: dict[str, Path] = {}
     for store in _stores(tools, environ):
         for file in _board_xmls(store):
-            text = file.open("rb").read(_HEAD).decode("utf-8", errors="replace")
+            text = _head(file)
             said = re.search(r"<board\s[^>]*>", text)
             version = re.search(r"<file_version>\s*([\w.]+)\s*</file_version>", text)
             if not (said and version):
@@ -52,6 +46,15 @@ def board_versions(tools: Toolset, board: Board, environ: Mapping[str, str] = os
             if (names.get("vendor", "").lower(), names.get("name", "").lower()) == (vendor, name):
                 found.setdefault(version[1], file.parent)
     return found
+
+
+def _head(file: Path) -> str:
+    """The first few kilobytes of a text file; "" of one that cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_HEAD).decode("utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _stores(tools: Toolset, environ: Mapping[str, str]) -> Iterator[Path]:
@@ -67,10 +70,10 @@ def _stores(tools: Toolset, environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _board_xmls(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
     file = folder / "board.xml"
-    if file.is_file():
+    if is_file(file):
         yield file
-    elif depth and folder.is_dir():
-        for inner in sorted(folder.iterdir()):
+    elif depth:
+        for inner in inside(folder):
             yield from _board_xmls(inner, depth - 1)
 
 
@@ -93,10 +96,10 @@ def licences(environ: Mapping[str, str] = os.environ) -> tuple[list[str], list[s
         for part in filter(None, environ.get(variable, "").split(os.pathsep)):
             path = Path(part).expanduser()
             server = re.fullmatch(r"\d*@[\w.-]+", part)
-            exists = path.is_file() or (path.is_dir() and any(path.glob("*.lic")))
+            exists = is_file(path) or bool(inside(path, "*.lic"))
             (there if server or exists else gone).append(f"{part} (${variable})")
     if environ.get("HOME"):
-        there += [str(path) for path in sorted((Path(environ["HOME"]) / ".Xilinx").glob("*.lic"))]
+        there += [str(path) for path in inside(Path(environ["HOME"]) / ".Xilinx", "*.lic")]
     return there, gone
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from edgemoe_gen.errors import ConfigError, OverlayError, ToolError
 from edgemoe_gen.flow.failures import missing_result
+from edgemoe_gen.names import BITSTREAM, HANDOFF, TOP
 
-TOP = "edgemoe_engine"
 FACTS = "kit.json"
 OPTIONS = "flow/options.tcl"
 _PARTS = ("src", "testbench", "data/cosim", "flow", "hls.cfg", "run.sh")
@@ -28,7 +28,7 @@ _LEFT: Mapping[str, tuple[str, ...]] = {
     "ip": ("ip", *(f"{work}/impl" for work in _HLS_WORK)),
     "bitstream": ("bitstream", "bitstream.partial", "vivado_project"),
 }
-BITSTREAM_FILES = ("edgemoe.bit", "edgemoe.hwh")
+BITSTREAM_FILES = (BITSTREAM, HANDOFF)
 
 
 def kit_files(accelerator: Path) -> list[Path]:

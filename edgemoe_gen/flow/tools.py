@@ -104,6 +104,22 @@ class Command:
         return shlex.join((self.tool.name, *self.arguments))
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file that can be looked at: an unreadable folder on the way means no, not an error."""
+    try:
+        return path.is_file()
+    except OSError:  # of another user's folder, or a name that is too long
+        return False
+
+
+def inside(folder: Path, pattern: str = "*") -> list[Path]:
+    """What a folder holds, in order of names; nothing for one that is missing or cannot be read."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def release_of(path: Path) -> str:
     """Release that a path names, like "2023.2", or "". The deepest folder that names one counts; links are followed."""
     for candidate in (path, path.resolve()):
@@ -265,7 +281,7 @@ def _below(roots: Sequence[Path], notes: list[str]) -> list[tuple[str, dict[str,
     folders: dict[str, list[tuple[str, Path, str]]] = {}
     for root in roots:
         for pattern in ("Vitis_HLS/20*", "Vitis/20*", "Vivado/20*", "20*/Vitis_HLS", "20*/Vitis", "20*/Vivado"):
-            for home in sorted(root.glob(pattern)):
+            for home in inside(root, pattern):
                 release = release_of(home / "bin" / "tool")
                 folders.setdefault(release, []).extend((name, home / "bin", str(root)) for name in NAMES)
     return [(release, _usable(folders[release], notes)) for release in sorted(folders, reverse=True) if release]
@@ -276,7 +292,7 @@ def _usable(places: Iterable[tuple[str, Path, str]], notes: list[str]) -> dict[s
     tools: dict[str, Tool] = {}
     for name, folder, origin in places:
         path = (folder / name).absolute()
-        if name in tools or not (path.is_file() and os.access(path, os.X_OK)):
+        if name in tools or not (is_file(path) and os.access(path, os.X_OK)):
             continue
         tool = Tool(name, path, release_of(path), origin)
         if tool.release and tool.release < OLDEST:
@@ -305,6 +321,8 @@ __all__ = [
     "Toolset",
     "find_tools",
     "hls_generation",
+    "inside",
+    "is_file",
     "release_of",
     "stage_commands",
     "tool_environment",

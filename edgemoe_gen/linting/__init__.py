@@ -8,11 +8,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from edgemoe_gen.errors import LintError
+from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.linting.result import Finding, LintResult, Rule, refuse_findings
 from edgemoe_gen.linting.rules import RULES
-
-TOP = "edgemoe_engine"
+from edgemoe_gen.names import TOP
 
 __all__ = ["RULES", "TOP", "Finding", "LintResult", "Rule", "libclang_missing", "lint", "refuse_findings"]
 
@@ -34,11 +33,11 @@ def lint(sources: Mapping[str, str], top: str = TOP) -> LintResult:
         top: name of the function that becomes hardware.
 
     Raises:
-        LintError: libclang is not installed, or no source defines `top`.
+        ConfigError: libclang is not installed, or no source defines `top`.
     """
     reason = libclang_missing()
     if reason:
-        raise LintError(f"lint needs libclang, which is not there ({reason})", 'pip install "edgemoe-gen[lint]"')
+        raise ConfigError(f"lint needs libclang, which is not there ({reason})", 'pip install "edgemoe-gen[lint]"')
     from edgemoe_gen.linting.check import check
 
     return check(sources, top)

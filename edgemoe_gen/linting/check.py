@@ -19,7 +19,7 @@ def check(sources: Mapping[str, str], top: str) -> LintResult:
     """Parses and checks; findings come in the order of files and lines, each once.
 
     Raises:
-        LintError: no source defines `top`, and none has an error that would explain it.
+        ConfigError: no source defines `top`, and none has an error that would explain it.
     """
     unit = parse(sources, top)
     findings = [*check_problems(unit)]

@@ -52,7 +52,6 @@ _DATA_MODES = (
     "ap_none", "ap_stable", "ap_vld", "ap_ack", "ap_hs", "ap_ovld", "ap_memory", "bram", "ap_fifo", "axis", "s_axilite",
     "m_axi",
 )  # fmt: skip
-MODES = frozenset(_DATA_MODES)
 _BLOCK_MODES = ("ap_ctrl_none", "ap_ctrl_hs", "ap_ctrl_chain")
 
 DIRECTIVES: Mapping[str, Directive] = {

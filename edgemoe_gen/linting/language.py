@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from edgemoe_gen.codegen.synthesis import COMPLETE_THRESHOLD
 from edgemoe_gen.linting.access import constant, is_static, place
 from edgemoe_gen.linting.headers import HEADERS
 from edgemoe_gen.linting.result import Finding
@@ -13,7 +14,6 @@ from edgemoe_gen.linting.tree import LOOPS, Cursor, Node, body, dimensions, elem
 from edgemoe_gen.linting.unit import Function, Placed, Unit, file_of
 
 _ALLOCATORS = frozenset({"malloc", "calloc", "realloc", "free", "alloca", "aligned_alloc"})
-REGISTERS = 4  # arrays of up to so many elements become registers (config_array_partition -complete_threshold)
 _CONTAINERS = r"'(vector|map|set|string|list|deque|queue|stack|unordered_\w+|unique_ptr|shared_ptr|function)'"
 _BY_KIND = {
     "CXX_NEW_EXPR": ("dynamic-memory", "'new' allocates memory"),
@@ -288,7 +288,7 @@ def _layout(unit: Unit, variable: Cursor, member: str) -> tuple[object, ...]:
         variable, "ARRAY_PARTITION", "ARRAY_RESHAPE", "AGGREGATE", "BIND_STORAGE"
     )  # fmt: skip
     cut = sorted(_ports(placed) for placed in pragmas)
-    return (bool(sizes) and sizes[0] > REGISTERS, sizes[1:], tuple(cut))
+    return (bool(sizes) and sizes[0] >= COMPLETE_THRESHOLD, sizes[1:], tuple(cut))
 
 
 def _ports(placed: Placed) -> tuple[str, ...]:

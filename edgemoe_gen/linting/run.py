@@ -8,7 +8,7 @@ from pathlib import Path
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import LintError
+from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.linting import LintResult, lint
 from edgemoe_gen.project import open_design, open_model, open_project
 
@@ -19,7 +19,7 @@ def lint_design(design: Design) -> LintResult:
     """Renders a design in memory and checks it.
 
     Raises:
-        LintError: libclang is not installed.
+        ConfigError: libclang is not installed.
     """
     return lint(render_sources(design))
 
@@ -35,8 +35,7 @@ def lint_project(
         knobs: by name, over the project's.
 
     Raises:
-        BoardError, KnobError, ConfigError: as for `generate`.
-        LintError: libclang is not installed.
+        BoardError, KnobError, ConfigError: as for `generate`; libclang is not installed.
     """
     said = open_project(Config(board=board, knobs=dict(knobs or {})), None, config).config
     return lint_design(open_design(said, None if said.checkpoint is None else open_model(said).spec))
@@ -46,7 +45,8 @@ def lint_folder(folder: Path) -> LintResult:
     """Checks the sources of a rendered project: `folder`/src, `folder`/accelerator/src, or `folder` as src itself.
 
     Raises:
-        LintError: libclang is not installed, or there are no sources, or none defines the top function.
+        ConfigError: libclang is not installed, or there are no readable sources, or none defines the top
+            function.
     """
     source = next(
         (
@@ -57,9 +57,16 @@ def lint_folder(folder: Path) -> LintResult:
         None,
     )
     if source is None:
-        raise LintError(
+        raise ConfigError(
             f"{folder} holds no rendered sources: there is no src/engine.cpp",
             "name the output folder of `edgemoe-gen generate` or `build`, or leave it out to lint a design's own",
         )
     files = sorted(path for path in source.iterdir() if path.suffix in _SUFFIXES)
-    return lint({f"src/{path.name}": path.read_text(encoding="utf-8") for path in files})
+    return lint({f"src/{path.name}": _text(path) for path in files})
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read as text: {error}", "render the folder again") from error

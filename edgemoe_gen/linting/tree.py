@@ -72,12 +72,6 @@ def body(node: Node) -> Node | None:
     return next((child for child in reversed(node.children) if child.kind == "COMPOUND_STMT"), None)
 
 
-def declared(node: Node) -> Cursor | None:
-    """What an expression names, through conversions: a variable, parameter, field or function."""
-    core = node.core
-    return core.cursor.referenced if core.kind in ("DECL_REF_EXPR", "MEMBER_REF_EXPR") else None
-
-
 def key(cursor: Cursor) -> str:
     """The same for all cursors of one declaration, in every instance of a template."""
     place = cursor.location

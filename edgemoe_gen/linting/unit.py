@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from edgemoe_gen.errors import LintError
+from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.linting.headers import HEADERS
 from edgemoe_gen.linting.pragmas import MARK, Pragma, rewrite
 from edgemoe_gen.linting.result import Finding
@@ -162,7 +162,7 @@ def parse(sources: Mapping[str, str], top: str) -> Unit:
     """Parses the `.cpp` and `.h` files below src/.
 
     Raises:
-        LintError: there is no such file that defines `top`.
+        ConfigError: there is no such file that defines `top`.
     """
     from clang.cindex import Index
 
@@ -183,7 +183,7 @@ def parse(sources: Mapping[str, str], top: str) -> Unit:
         translation = index.parse(ROOT + name, args=list(ARGUMENTS), unsaved_files=files, options=KEEP_GOING)
         _read(unit, translation, top)
     if unit.top is None and not unit.problems:
-        raise LintError(
+        raise ConfigError(
             f"no source below src/ defines the top function '{top}'", "lint a folder that edgemoe-gen has rendered"
         )
     unit.placed.sort(key=lambda placed: placed.pragma.number)

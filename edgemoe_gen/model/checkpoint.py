@@ -16,6 +16,7 @@ import numpy as np
 
 from edgemoe_gen.errors import CheckpointError
 from edgemoe_gen.model.safe import Array, read_safetensors, read_torch
+from edgemoe_gen.names import TASK_NAME, TASK_NAME_RULE
 
 # Prefixes that wrappers put before every name: DistributedDataParallel, torch.compile, training frameworks.
 _PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -180,6 +181,11 @@ def _sort(path: Path, tensors: Mapping[str, Array]) -> _Sorted:
         inner = rest if prefixed and part == "backbone" else name
         if part == "decoders" and "." in rest:
             task, _, inner = rest.partition(".")
+            if not TASK_NAME.fullmatch(task):
+                raise CheckpointError(
+                    f"{path}: tensor {name!r} is of a task that is called {task!r}.",
+                    f"Rename it: a task's name is {TASK_NAME_RULE}.",
+                )
             decoders.setdefault(task, {})[inner] = values
         elif part == "decoder":
             decoders.setdefault("", {})[rest] = values

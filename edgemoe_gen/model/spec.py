@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from edgemoe_gen.errors import SpecError
+from edgemoe_gen.names import CONTROL, TASK_NAME, TASK_NAME_RULE
 
 RouterKind = Literal["none", "single", "multi", "task_conditioned"]
 GateType = Literal["noisy_vmoe", "noisy"]
@@ -109,11 +110,24 @@ class TaskSpec:
     """One task: its name, the channels of its decoder's or head's output (None without one), and what they are called.
 
     `class_names` has one name a channel, in order, or is empty.
+
+    Raises:
+        SpecError: a name holds what the files that are generated from it could not.
     """
 
     name: str
     classes: int | None = None
     class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not TASK_NAME.fullmatch(self.name):
+            raise SpecError(f"{self.name!r} cannot be the name of a task.", f"A task's name is {TASK_NAME_RULE}.")
+        for name in self.class_names:
+            if CONTROL.search(name):
+                raise SpecError(
+                    f"class_names.{self.name} holds {name!r}, which has a control character.",
+                    "Give names of printable characters.",
+                )
 
 
 @dataclass(frozen=True)

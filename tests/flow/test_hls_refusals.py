@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,41 +80,6 @@ def test_a_failure_gives_a_code_or_no_result(synthesised: Kit, tmp_path: Path, s
 
 def test_an_error_in_a_source_names_file_and_line(kit: Kit) -> None:
     assert "(src/engine.cpp:12:7)" in kit.run("hls", fail="source").stdout
-
-
-def test_a_hanging_tool_has_a_child_and_ends_with_its_group(kit: Kit) -> None:
-    environment = {**os.environ, "EDGEMOE_STANDIN_FAIL": "hls:hang"}
-    process = subprocess.Popen(
-        kit.command("hls"), cwd=kit.folder, env=environment, start_new_session=True, stdout=subprocess.DEVNULL
-    )
-    try:
-        assert _within(20, lambda: any("time.sleep" in line for line in _group(process.pid).values()))
-        assert process.poll() is None
-        assert len(_group(process.pid)) > 1
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=10)
-    assert _within(10, lambda: not _group(process.pid))
-
-
-def _within(seconds: float, true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return true()
-
-
-def _group(group: int) -> dict[int, str]:
-    """Command lines of the processes of a group that still run."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[2]) == group and fields[0] != "Z":
-                found[int(stat.parent.name)] = (stat.parent / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:  # it has ended meanwhile
-            continue
-    return found
 
 
 @pytest.mark.parametrize(

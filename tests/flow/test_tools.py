@@ -9,7 +9,7 @@ import pytest
 
 from edgemoe_gen.boards import load_board
 from edgemoe_gen.errors import ToolError
-from edgemoe_gen.flow.installation import ask_release, board_files, board_versions, is_free, licences
+from edgemoe_gen.flow.installation import ask_release, board_versions, is_free, licences
 from edgemoe_gen.flow.tools import (
     MissingToolError,
     Tool,
@@ -190,16 +190,16 @@ def board_file(folder: Path, name: str, version: str) -> Path:
 def test_board_files_are_found_in_each_store(tmp_path: Path, store: str) -> None:
     program(tmp_path / "Vivado/2023.2/bin", "vivado")
     tools, board = find_tools({}, [tmp_path]), load_board("zcu104")
-    assert board_files(tools, board, {}) is None
+    assert board_versions(tools, board, {}) == {}
     folder = board_file(tmp_path / store, "zcu104", "1.1")
-    assert board_files(tools, board, {}) == str(folder)
-    assert board_files(tools, load_board("zcu102"), {}) is None
+    assert board_versions(tools, board, {}) == {"1.1": folder}
+    assert board_versions(tools, load_board("zcu102"), {}) == {}
 
 
 def test_board_files_of_2025_lie_beside_vivado(tmp_path: Path) -> None:
     program(tmp_path / "2025.1/Vivado/bin", "vivado")
     board_file(tmp_path / "2025.1/data/xhub/boards/XilinxBoardStore/boards/Xilinx/zcu104/1.1", "zcu104", "1.1")
-    assert board_files(find_tools({}, [tmp_path]), load_board("zcu104"), {})
+    assert list(board_versions(find_tools({}, [tmp_path]), load_board("zcu104"), {})) == ["1.1"]
 
 
 def test_board_files_of_another_version_are_told_apart(tmp_path: Path) -> None:
@@ -207,7 +207,6 @@ def test_board_files_of_another_version_are_told_apart(tmp_path: Path) -> None:
     home = tmp_path / "home"
     folder = board_file(home / ".Xilinx/Vivado/2023.2/xhub/boards/XilinxBoardStore/boards/a/b", "zcu104", "1.0")
     tools, board = find_tools({}, [tmp_path]), load_board("zcu104")
-    assert board_files(tools, board, {"HOME": str(home)}) is None
     assert board_versions(tools, board, {"HOME": str(home)}) == {"1.0": folder}
 
 
@@ -236,3 +235,26 @@ def test_tool_tells_its_release_when_asked(tmp_path: Path) -> None:
 def test_tool_that_does_not_answer_is_not_awaited(tmp_path: Path) -> None:
     path = program(tmp_path, "vivado", text="#!/bin/sh\nsleep 600\n") / "vivado"
     assert ask_release(Tool("vivado", path, "", "PATH"), seconds=0.3) == ""
+
+
+def test_a_place_that_cannot_be_looked_at_holds_no_tool(tmp_path: Path) -> None:
+    """A name that is too long is an OSError to everybody, an unreadable folder only to those who are not root."""
+    locked, long = tmp_path / "locked", str(tmp_path / ("x" * 300))
+    program(locked, "vivado")
+    there = program(tmp_path / "bin", "vivado")
+    locked.chmod(0)
+    try:
+        found = find_tools({"PATH": os.pathsep.join([long, str(locked), str(there)])}, [])
+    finally:
+        locked.chmod(0o755)
+    assert found.vivado and found.vivado.path in (there / "vivado", locked / "vivado")
+    assert find_tools({"EDGEMOE_TOOLS": long, "XILINX_VIVADO": long}) == Toolset()
+
+
+def test_unreadable_places_hold_no_licence_and_no_board_files(tmp_path: Path) -> None:
+    program(tmp_path / "Vivado/2023.2/bin", "vivado")
+    tools, long = find_tools({}, [tmp_path]), str(tmp_path / ("x" * 300))
+    assert licences({"LM_LICENSE_FILE": long, "HOME": long}) == ([], [f"{long} ($LM_LICENSE_FILE)"])
+    store = tmp_path / "Vivado/2023.2/data/boards/board_files"
+    board_file(store / "zcu104/1.1", "zcu104", "1.1").joinpath("board.xml").chmod(0)
+    assert list(board_versions(tools, load_board("zcu104"), {"HOME": long})) in ([], ["1.1"])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from packaged_engine import registers, write_packaged_engine
 from standin_vivado import TCLSH, install_vivado
-from vivado_kits import ARGUMENTS, SCRIPT, Done, block_design_only, built, make, run, write_kit
+from vivado_kits import SCRIPT, Done, block_design_only, built, make, run, write_kit
 
 pytestmark = pytest.mark.skipif(TCLSH is None, reason="tclsh, which runs the stand-in of Vivado, is not installed")
 
@@ -159,28 +157,6 @@ def test_a_clock_below_the_limit_is_met(tmp_path: Path) -> None:
     assert "All user specified timing constraints are met." in (done.bitstream / "timing_summary.rpt").read_text()
 
 
-def test_a_run_that_hangs_can_be_ended_with_its_child(tmp_path: Path) -> None:
-    kit = write_kit(tmp_path / "kit", make())
-    vivado = install_vivado(tmp_path / "bin")
-    environment = os.environ | {"EDGEMOE_STANDIN_FAIL": "vivado:hang"}
-    log = kit / "vivado_project/edgemoe.runs/impl_1/runme.log"
-    process = subprocess.Popen(
-        [vivado, *ARGUMENTS], cwd=kit, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not (log.is_file() and "Phase 4" in log.read_text(encoding="utf-8")):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.05)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        assert not children.exists() or children.read_text().split()
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert not (kit / "bitstream").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -194,23 +170,6 @@ def test_a_wrong_command_line_is_refused(arguments: list[str], said: str, tmp_pa
     done = subprocess.run([vivado, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert said in done.stderr
-
-
-@pytest.mark.parametrize("release", ["2021.1", "2024.2"])
-def test_it_says_its_release(release: str, tmp_path: Path) -> None:
-    vivado = install_vivado(tmp_path / "bin", release)
-    done = subprocess.run([vivado, "-version"], capture_output=True, text=True, check=True)
-    assert f"v{release} (64-bit)" in done.stdout.splitlines()[0]
-
-
-@pytest.mark.parametrize(("release", "columns"), [("2021.1", 5), ("2023.2", 6)])
-def test_utilisation_has_the_layout_of_its_release(release: str, columns: int) -> None:
-    done = built("zcu104", release)
-    lines = (done.bitstream / "utilization.rpt").read_text(encoding="utf-8").splitlines()
-    luts = next(line for line in lines if "CLB LUTs" in line)
-    assert len(luts.strip("|").split("|")) == columns
-    assert ("CLB LUTs*" in luts) == (release == "2021.1")
-    assert any("Prohibited" in line for line in lines) == (release == "2023.2")
 
 
 def shapes(path: Path) -> set[tuple[str, frozenset[str]]]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from edgemoe_gen.cli import main
 from edgemoe_gen.cli.lint_command import command
-from edgemoe_gen.errors import LintError
+from edgemoe_gen.errors import ConfigError, LintError
 from edgemoe_gen.linting import RULES, Finding, LintResult, libclang_missing, lint, refuse_findings
 from edgemoe_gen.linting.run import lint_folder, lint_project
 from tests.linting.lint_sources import small
@@ -86,13 +87,21 @@ def test_a_folder_may_be_the_output_the_accelerator_or_its_sources(tmp_path: Pat
 
 
 def test_a_folder_without_sources_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LintError, match="holds no rendered sources") as caught:
+    with pytest.raises(ConfigError, match="holds no rendered sources") as caught:
         lint_folder(tmp_path)
     assert caught.value.hint
+    assert main(["lint", str(tmp_path / "nothere")]) == 2
+
+
+def test_a_source_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, small())
+    (tmp_path / "src/picture.h").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(ConfigError, match=r"picture\.h can't be read as text"):
+        lint_folder(tmp_path)
 
 
 def test_sources_without_the_top_function_are_refused() -> None:
-    with pytest.raises(LintError, match="no source below src/ defines the top function 'other'"):
+    with pytest.raises(ConfigError, match="no source below src/ defines the top function 'other'"):
         lint(small(), top="other")
 
 
@@ -110,7 +119,7 @@ def test_without_libclang_the_error_says_how_to_install_it(monkeypatch: pytest.M
     assert libclang_missing() == ""
     monkeypatch.setitem(sys.modules, "clang.cindex", None)
     assert "clang" in libclang_missing()
-    with pytest.raises(LintError, match="needs libclang") as caught:
+    with pytest.raises(ConfigError, match="needs libclang") as caught:
         lint(small())
     assert caught.value.hint == 'pip install "edgemoe-gen[lint]"'
 

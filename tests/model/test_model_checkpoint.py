@@ -377,3 +377,9 @@ def test_a_damaged_file_loads_or_is_refused_but_never_fails_otherwise(kind: str,
             failures += 1
             assert error.message.endswith(".")
     assert failures > 10
+
+
+@pytest.mark.parametrize("task", ["a b", "`id`", "<img>", "depth\n", "x" * 65])
+def test_a_decoder_of_a_task_with_a_harmful_name_is_refused_by_tensor(tmp_path: Path, task: str) -> None:
+    path = save_state(tmp_path / "m.safetensors", make_state(tasks={"semseg": 5, task: 1}))
+    assert "letters, digits" in refused(path, repr(f"decoders.{task}.")[:-1], repr(task)).hint

@@ -10,6 +10,7 @@ import pytest
 
 from edgemoe_gen.errors import SpecError
 from edgemoe_gen.model import SpecOptions, load_model, read_spec_file, spec_to_toml
+from edgemoe_gen.model.spec import TaskSpec
 from edgemoe_gen.model.specfile import IMAGE_KEYS, KEYS
 from tests.factory import options, write_checkpoint, write_spec
 
@@ -73,8 +74,8 @@ def test_a_written_spec_reads_back_as_it_was(sizes: dict[str, Any], said: dict[s
 
 def test_names_of_classes_are_read_back_as_they_were(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    names = {"semseg": ("floor", 'a "b"', "c,d", "ünï", "e"), "human parts": ("x", "y", "z")}
-    tasks = {"semseg": 5, "human parts": 3, "depth": 1}
+    names = {"semseg": ("floor", 'a "b"', "c,d", "ünï", "e"), "human-parts": ("x", "y", "z")}
+    tasks = {"semseg": 5, "human-parts": 3, "depth": 1}
     checkpoint = write_checkpoint(tmp_path / "m.pth", tasks=tasks)
     spec = load_model(checkpoint, options=replace(options(tasks=tasks), class_names=names)).spec
     assert spec.class_names == names and spec.tasks[2].class_names == ()
@@ -109,6 +110,26 @@ def test_names_of_a_task_without_decoder_are_refused(tmp_path: Path) -> None:
     said = replace(options(), tasks=("semseg", "depth"), class_names={"semseg": ("a", "b")})
     with pytest.raises(SpecError, match="no decoder"):
         load_model(checkpoint, options=said)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x'); import os #", "a/b", "tâche", "a\n", "t" * 65])
+def test_a_tasks_name_is_harmless_wherever_it_comes_from(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be the name of a task"):
+        TaskSpec(name)
+    checkpoint = write_checkpoint(tmp_path / "m.safetensors", decoders=False)
+    with pytest.raises(SpecError, match="cannot be the name of a task"):
+        load_model(checkpoint, options=replace(options(), tasks=("semseg", name)))
+
+
+@pytest.mark.parametrize("name", ["semseg", "human_parts", "Task-2.1", "t" * 64])
+def test_a_plain_name_of_a_task_is_taken(name: str) -> None:
+    assert TaskSpec(name).name == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "\x7f", "\u2028"])
+def test_a_control_character_in_a_classs_name_is_refused(name: str) -> None:
+    with pytest.raises(SpecError, match=r"class_names\.semseg holds .* control character"):
+        TaskSpec("semseg", 2, ("road", name))
 
 
 def test_names_of_classes_merge_task_by_task() -> None:

@@ -6,9 +6,8 @@ implementation's clock is in `edgemoe_gen.flow.reports.clocks`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgemoe_gen.flow.reports.csynth import Csynth, Module, read_csynth
 from edgemoe_gen.flow.reports.power import Power, read_power
@@ -37,10 +36,6 @@ class SynthesisFacts:
     modules: tuple[Module, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class ImplementationFacts:
@@ -51,10 +46,6 @@ class ImplementationFacts:
     timing: Timing | None = None
     power: Power | None = None
     warnings: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
 
 
 def read_synthesis(folder: Path, top: str | None = None) -> SynthesisFacts:

@@ -222,7 +222,7 @@ def test_synthesis_folder_joins_the_design_with_its_modules(tmp_path: Path) -> N
     loader, mac = facts.modules
     assert (loader.worst, loader.resources.dsp, loader.available.bram18) == (None, 5, 624)
     assert mac.interval == Span(40, 40) and [row.name for row in mac.loops] == ["rows", "columns"]
-    assert facts.as_dict()["top"]["resources"]["uram"] == 64
+    assert facts.top.resources.uram == 64
 
 
 def test_synthesis_without_the_whole_design_needs_the_tops_name(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_implementation_with_missing_reports_warns_of_each(tmp_path: Path) -> No
     facts = read_implementation(tmp_path / "bitstream")
     assert facts.utilisation is None and facts.power is None and facts.timing is not None
     assert facts.warnings == ("utilization.rpt: missing in bitstream", "power.rpt: missing in bitstream")
-    assert facts.as_dict()["timing"]["setup"]["worst_ns"] == 0.12
+    assert facts.timing.setup.worst_ns == 0.12
 
 
 @pytest.mark.parametrize("total", [True, False])

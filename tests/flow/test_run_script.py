@@ -1,0 +1,89 @@
+"""The script of an exported kit, run as a user runs it, against stand-ins of three generations of the tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hls_kit import small_design, write_kit
+from standin_vitis import install_classic, install_unified, tclsh
+
+BASH = shutil.which("bash")
+pytestmark = pytest.mark.skipif(BASH is None, reason="bash is not installed")
+needs_tclsh = pytest.mark.skipif(tclsh() is None, reason="tclsh is not installed")
+GENERATIONS = [
+    pytest.param("vitis_hls", marks=needs_tclsh),
+    pytest.param("v++ and vitis-run"),
+    pytest.param("vitis-run", marks=needs_tclsh),
+]
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Path:
+    return write_kit(tmp_path, small_design("zcu104"), "unified", "2025.1").folder
+
+
+def install(folder: Path, generation: str) -> Path:
+    if generation == "vitis_hls":
+        install_classic(folder, "2022.1")
+    else:
+        install_unified(folder, "2025.1")
+        if generation == "vitis-run":
+            (folder / "v++").unlink()
+    return folder
+
+
+def run(kit: Path, tools: Path, *stages: str, fail: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "EDGEMOE_STANDIN_FAIL": fail,
+    }
+    return subprocess.run(
+        [str(BASH), str(kit / "run.sh"), *stages], cwd="/", env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_bash_finds_no_mistake_in_the_script(kit: Path) -> None:
+    done = subprocess.run([str(BASH), "-n", str(kit / "run.sh")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_each_generation_of_the_tools_ends_with_the_ip_in_its_place(kit: Path, tmp_path: Path, generation: str) -> None:
+    done = run(kit, install(tmp_path / "bin", generation), "hls", "cosim", "ip")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (kit / "ip/component.xml").is_file()
+    assert not (kit / "ip.partial").exists()
+    assert (kit / "hls_component").is_dir() == (generation == "v++ and vitis-run")
+    assert sorted(path.name for path in (kit / "logs").iterdir()) == ["cosim.log", "hls.log", "ip.log"]
+
+
+def test_a_wrong_stage_stops_the_script_before_any_stage_runs(kit: Path, tmp_path: Path) -> None:
+    before = sorted(kit.rglob("*"))
+    done = run(kit, install(tmp_path / "bin", "v++ and vitis-run"), "hls", "bitsteam")
+    assert done.returncode == 2
+    assert "there is no stage 'bitsteam'" in done.stderr
+    assert sorted(kit.rglob("*")) == before
+
+
+def test_a_failing_tool_ends_the_script_and_leaves_no_ip(kit: Path, tmp_path: Path) -> None:
+    tools = install(tmp_path / "bin", "v++ and vitis-run")
+    assert run(kit, tools, "hls", "ip").returncode == 0
+    done = run(kit, tools, "ip", "cosim", fail="ip:licence")
+    assert done.returncode != 0
+    assert not (kit / "ip").exists() and not (kit / "logs/cosim.log").exists()
+
+
+def test_a_copy_of_the_ip_that_breaks_off_does_not_pass_for_one(kit: Path, tmp_path: Path) -> None:
+    tools = install(tmp_path / "bin", "v++ and vitis-run")
+    copy = tools / "cp"
+    copy.write_text('#!/bin/sh\nmkdir "$3"\necho half > "$3/component.xml"\nexit 1\n')
+    copy.chmod(0o755)
+    assert run(kit, tools, "hls", "ip").returncode != 0
+    assert (kit / "ip.partial/component.xml").is_file() and not (kit / "ip").exists()
+    copy.unlink()
+    assert run(kit, tools, "ip").returncode == 0
+    assert (kit / "ip/component.xml").read_text() != "half\n" and not (kit / "ip.partial").exists()
