@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.errors import ConfigError, EdgeMoEError, TimingError
 from edgemoe_gen.flow.tools import find_tools
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.exchange import export_kit
@@ -190,7 +190,11 @@ class _Build:
             self.stopped = (stage, "")
             return False
         self.stopped = (stage, "")  # where it ends if the stage fails
-        self.vendor.run(stage)
+        try:
+            self.vendor.run(stage)
+        except TimingError:
+            self.stopped = ("package", "")  # the bitstream is a result, if not one to package
+            raise
         self.stopped = ("", "")
         return True
 
@@ -215,12 +219,8 @@ class _Build:
         ran = {result.name for result in self.stages.results}
         current = {stage for stage in VENDOR if self.vendor.is_current(stage)}
         self.work.stopped_before = self.stopped[0]
-        self.work.done = [
-            stage
-            for stage in STAGES
-            if stage in ("render", "compile", "csim") or stage in current or (stage not in VENDOR and stage in ran)
-        ]
-        self.work.done = [stage for stage in self.work.done if stage not in ("report", self.stopped[0])]
+        done = {"render", "compile", "csim"} | current | (ran - {*VENDOR, "report"})
+        self.work.done = [stage for stage in STAGES if stage in done]
         self.work.forget_document()
         self.stages.run(
             "report", self.work.report_inputs(self.output), ["report.json", "report.html"], self.work.report

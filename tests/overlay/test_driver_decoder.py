@@ -135,7 +135,7 @@ def test_same_tokens_give_the_same_bits_in_every_thread() -> None:
 
 
 def test_archive_brings_every_tensor_to_the_board_and_is_the_same_every_time() -> None:
-    decoders = {"seg/1": random_decoder(8, 6, 3), "depth": random_decoder(8, 6, 1, seed=1)}
+    decoders = {"seg.1": random_decoder(8, 6, 3), "depth": random_decoder(8, 6, 1, seed=1)}
     model = decoder_model(decoders, {}, dim=8, grid=(2, 3), patch=8, class_token=True, align_corners=False)
     names = model.spec.task_names
     data = archive(names, decoders, {})
