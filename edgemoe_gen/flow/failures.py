@@ -295,8 +295,7 @@ def _deadlock(evidence: _Evidence) -> Cause | None:
     who = f": {', '.join(list(processes)[:4])} wait for each other" if processes else ""
     return (
         f"RTL co-simulation stands still{who}",
-        "a FIFO is too shallow or a process reads in another order than its neighbour writes; the timed simulation of "
-        "`edgemoe-gen csim` shows how full each FIFO gets",
+        "a FIFO is too shallow or a process reads in another order than its neighbour writes: the log names them",
     )
 
 
