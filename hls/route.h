@@ -140,6 +140,7 @@ sort_routes:
 #pragma HLS LOOP_TRIPCOUNT max = MAX_ROUTES
     const route_t route = queue.by_token[i];
     queue.by_expert[next[route.expert]] = route;
+    queue.places[next[route.expert]] = route.place;
     next[route.expert] = next[route.expert] + 1;
   }
 }

@@ -12,6 +12,7 @@ from edgemoe_gen.design.design import TERM_BITS
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
+from edgemoe_gen.program.places import Gathering
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.cases_dense import Layer, linear_reference
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, Values, compare, compare_exactly
@@ -192,7 +193,7 @@ def run_experts(
     for expert, queue in queues.items():
         (up, down), (up_form, down_form) = experts.mlp[expert], experts.weight_forms[expert]
         b = bench.builder
-        b.gather(source, gathered, expert)
+        b.gather(Gathering(expert, source, gathered))
         b.linear(up, up_form, gathered, middle, tokens, gelu=True, expert=expert)
         b.linear(
             down,
