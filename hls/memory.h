@@ -9,37 +9,39 @@
 
 namespace edgemoe {
 
-// What the timed simulation is told: the bank by the address of its first element, and the place in it.
-inline void note_read(const void *bank, int address) {
+// What the timed simulation is told: the bank by its first element, and the place in it.
+template <typename T>
+inline void note_read(const T &bank, int address) {
 #pragma HLS INLINE
 #ifdef EDGEMOE_TIMED
-  timed::memory_read(bank, static_cast<std::size_t>(address));
+  timed::memory_read(&bank, static_cast<std::size_t>(address));
 #else
   (void)bank;
   (void)address;
 #endif
 }
-inline void note_write(const void *bank, int address) {
+template <typename T>
+inline void note_write(const T &bank, int address) {
 #pragma HLS INLINE
 #ifdef EDGEMOE_TIMED
-  timed::memory_write(bank, static_cast<std::size_t>(address));
+  timed::memory_write(&bank, static_cast<std::size_t>(address));
 #else
   (void)bank;
   (void)address;
 #endif
 }
 
-// One element of an array of one bank.
+// One element of an array of one bank. These are always inlined, so their array parameters need no size.
 template <typename T>
 inline T read_at(const T *array, int address) {
 #pragma HLS INLINE
-  note_read(array, address);
+  note_read(array[0], address);
   return array[address];
 }
 template <typename T>
 inline void write_at(T *array, int address, const T &value) {
 #pragma HLS INLINE
-  note_write(array, address);
+  note_write(array[0], address);
   array[address] = value;
 }
 
@@ -47,13 +49,13 @@ inline void write_at(T *array, int address, const T &value) {
 template <typename T, int LANES>
 inline T read_lane(const T (*memory)[LANES], int address, int lane) {
 #pragma HLS INLINE
-  note_read(&memory[0][lane], address);
+  note_read(memory[0][lane], address);
   return memory[address][lane];
 }
 template <typename T, int LANES>
 inline void write_lane(T (*memory)[LANES], int address, int lane, const T &value) {
 #pragma HLS INLINE
-  note_write(&memory[0][lane], address);
+  note_write(memory[0][lane], address);
   memory[address][lane] = value;
 }
 

@@ -26,8 +26,8 @@ inline bool comes_ahead(const operation_t &op) {
 // Rate: one tile of tokens an iteration, II = 1; about out_tiles x max(blocks x in_words, in_words x OPERAND_PARTS)
 // iterations. The operands of an output tile stay in the ring while all tokens pass over them. Meanwhile those of later
 // tiles arrive, at the end also the first tile of the operation that follows, so that it can begin at once.
-// Who computes and who fills is a matter of counters alone, never of which FIFO has something: results and cycles do not
-// depend on chance.
+// Who computes and who fills is a matter of counters alone, never of which FIFO has something, so that no run differs
+// from another.
 inline void multiply(const operation_t op, const operation_t following, fifo<part_t> &operands,
                      fifo<biases_t> &new_biases, fifo<tile_t> &tiles, ring_row_t ring[RING_WORDS],
                      biases_t bias_ring[OPEN_TILES], fifo<sums_t> &sums, fifo<biases_t> &biases) {
@@ -99,7 +99,7 @@ multiply_steps:
         bias_ring[tile % OPEN_TILES] = new_biases.read();
       }
       const part_t part = operands.read();
-      note_write(&ring[0][fill_part], fill_at);
+      note_write(ring[0][fill_part], fill_at);
     fill_lanes:
       for (int lane = 0; lane < PART_VALUES; ++lane) {
 #pragma HLS UNROLL
@@ -126,7 +126,7 @@ multiply_steps:
     read_parts:
       for (int part = 0; part < OPERAND_PARTS; ++part) {
 #pragma HLS UNROLL
-        note_read(&ring[0][part], at);
+        note_read(ring[0][part], at);
       }
     accumulate_chunks:
       for (int chunk = 0; chunk < OPERAND_CHUNKS; ++chunk) {

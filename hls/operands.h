@@ -96,9 +96,9 @@ cache_steps:
       receive_lanes:
         for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
-          const int place = keys ? l * OUT_PARALLEL + step * CACHE_LANES + lane
-                                 : (step / OUT_WORDS * CACHE_LANES + lane) * OUT_PARALLEL +
-                                       step % OUT_WORDS * IN_PARALLEL + l;
+          const int place =
+              keys ? l * OUT_PARALLEL + step * CACHE_LANES + lane
+                   : (step / OUT_WORDS * CACHE_LANES + lane) * OUT_PARALLEL + step % OUT_WORDS * IN_PARALLEL + l;
           tile[index & 1][place] = row[l];
         }
       }

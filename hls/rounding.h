@@ -108,7 +108,9 @@ score_steps:
         if (exists && score[r][l] > maximum) maximum = score[r][l];
       }
       if (in_block) {
-        const act_t before = word > 0 ? largest[token] : tile == 0 ? act_t(ACT_MINIMUM) : read_lane(maxima, block, token);
+        const act_t before = word > 0    ? largest[token]
+                             : tile == 0 ? act_t(ACT_MINIMUM)
+                                         : read_lane(maxima, block, token);
         largest[token] = maximum > before ? maximum : before;
         if (word == OUT_WORDS - 1) write_lane(maxima, block, token, largest[token]);
       }

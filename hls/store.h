@@ -114,8 +114,8 @@ store_scores:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     const score_words_t score = scores.read();
-    const int address = (op.destination_block + block) * op.destination_stride + op.destination_word +
-                        tile * OUT_WORDS + word;
+    const int address =
+        (op.destination_block + block) * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
   store_rows:
     for (int r = 0; r < SCORE_ROWS; ++r) {
 #pragma HLS UNROLL

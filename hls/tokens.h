@@ -45,7 +45,8 @@ product_tiles:
         const bool row_exists = block * TOKENS_PARALLEL + token < op.tokens;
         if (word == 0) {
           row_maxima[token] = read_lane(maxima, block, token);
-          row_sum[token] = row_exists ? exp_sum_t(0) : exp_sum_t(1) << EXP_FRACTION;  // which has a reciprocal
+          row_sum[token] =
+              row_exists ? exp_sum_t(0) : exp_sum_t(exp_sum_t(1) << EXP_FRACTION);  // which has a reciprocal
         }
         exp_sum_t word_sum = 0;
       softmax_lanes:

@@ -168,7 +168,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 (
                     "SCORE_DISTANCE",
                     ceil_div(MIN_ROWS, k.tokens_parallel) * design.out_words * design.score_groups,
-                    "cycles after which a row comes back: an operation on scores is padded to MIN_ROWS rows",
+                    "cycles after which a row of scores comes back, at the least",
                 ),
             ],
         ),
@@ -178,7 +178,6 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("DIM_WORDS", design.dim_words, "words a token"),
                 ("QUERY_WORDS", design.query_words, ""),
                 ("HIDDEN_WORDS", design.hidden_words, ""),
-                ("MAX_IN_WORDS", design.max_in_words, "longest inner dimension"),
                 ("SCORE_BLOCKS", design.score_blocks, "blocks of rows of scores"),
                 ("MAX_ROUTES", design.max_routes, "entries of the token queues, all experts together"),
                 *((f"{name.upper()}_DEPTH", depth, "") for name, depth in design.memory_depths.items()),
