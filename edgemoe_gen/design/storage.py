@@ -49,11 +49,19 @@ class Memory:
 
 @dataclass(frozen=True)
 class StoragePlan:
-    """Primitive (`bram` or `uram`) by name of memory, and what all of them take."""
+    """Where every memory lies, and what all of them take.
+
+    Attributes:
+        primitive: `bram`, `uram`, `lutram` or `split` by name of memory. Split: the first `split_depth` addresses are
+            the array NAME in UltraRAM, those beyond the array NAME_rest in BRAM.
+        bram36, uram: what all memories take.
+        split_depth: addresses in UltraRAM of every split memory; 0 where none is split.
+    """
 
     primitive: Mapping[str, str]
     bram36: int
     uram: int
+    split_depth: int = 0
 
 
 def memories(design: Design) -> tuple[Memory, ...]:
