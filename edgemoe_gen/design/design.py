@@ -182,7 +182,7 @@ class Design:
 
     @property
     def split_depth(self) -> int:
-        """Addresses in UltraRAM of every memory that is split; the rest of such a memory is in BRAM. 0: none is split."""
+        """Addresses of the first array of every split memory; those beyond are in a second one. 0: none is split."""
         return self.storage.split_depth
 
     # DDR
