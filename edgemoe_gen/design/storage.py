@@ -6,6 +6,7 @@ memory whose depth would fill its last UltraRAM badly can be split: the addresse
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,6 +38,7 @@ ADAPTER_BEATS = 16 * 16
 OTHER_ADAPTERS = 3  # beside those of the weight ports: program, input, result
 
 _Sums = tuple[int, int, int]  # BRAM36, UltraRAMs, look-up tables
+_Primitives = tuple[tuple[str, str], ...]  # name of a memory, and its primitive
 
 
 @dataclass(frozen=True)
@@ -171,25 +173,39 @@ def memories(design: Design) -> tuple[Memory, ...]:
 def plan_storage(design: Design) -> StoragePlan:
     """The assignment that leaves the scarcer of BRAM and UltraRAM the most room.
 
-    Look-up tables hold what could lie in BRAM only where less than 1 - `ROOM` of BRAM would be left without.
-    All assignments are tried; equal sums are merged on the way, which keeps them few.
+    Look-up tables hold what could lie in BRAM only where less than 1 - `ROOM` of BRAM would be left without. All
+    assignments are tried: equal sums are merged on the way, and those that leave too little room are dropped as long as
+    others leave enough.
     """
     board = design.board
     every = memories(design)
-    lut_limit = LUTRAM_SHARE * board.lut
-    best: tuple[tuple[float, ...], _Sums, tuple[str, ...], int] | None = None
-    for split_depth in _split_depths(design, every):
-        for sums, kinds in _assignments(every, split_depth, board.uram > 0, lut_limit).items():
-            bram36, uram, lut = sums
-            load = max(bram36 / board.bram36, uram / board.uram if board.uram else 0.0)
-            score = (max(load - ROOM, 0.0), lut, load, bram36 + uram)
-            if best is None or score < best[0]:
-                best = score, sums, kinds, split_depth
+    for room in (ROOM, math.inf):
+        best: tuple[tuple[float, ...], _Sums, _Primitives, int] | None = None
+        for split_depth in _split_depths(design, every):
+            for sums, held in _assignments(design, every, split_depth, room).items():
+                bram36, uram, lut = sums
+                load = max(bram36 / board.bram36, uram / board.uram if board.uram else 0.0)
+                score = (max(load - ROOM, 0.0), lut, load, bram36 + uram)
+                if best is None or score < best[0]:
+                    best = score, sums, held, split_depth
+        if best is not None:
+            break
     assert best is not None
-    _, (bram36, uram, lut), kinds, split_depth = best
-    primitive = {memory.name: kind for memory, kind in zip(every, kinds, strict=True)}
+    _, (bram36, uram, lut), held, split_depth = best
+    primitive = dict(held)
     split = tuple(memory.name for memory in every if _is_split(memory, split_depth))
-    return StoragePlan(primitive, bram36, uram, lut, split_depth, split)
+    ordered = {memory.name: primitive[memory.name] for memory in every}
+    return StoragePlan(ordered, bram36, uram, lut, split_depth, split)
+
+
+def storage_fits(design: Design, room: float, luts: float) -> bool:
+    """Whether the share `room` of a board's BRAM and UltraRAM and so many look-up tables can hold all memories."""
+    every = memories(design)
+    return any(
+        lut <= luts
+        for split_depth in _split_depths(design, every)
+        for _, _, lut in _assignments(design, every, split_depth, room)
+    )
 
 
 def _split_depths(design: Design, every: tuple[Memory, ...]) -> Iterator[int]:
@@ -216,20 +232,26 @@ def _use(memory: Memory, kind: str, split_depth: int) -> _Sums:
     )
 
 
-def _assignments(
-    every: tuple[Memory, ...], split_depth: int, has_uram: bool, lut_limit: float
-) -> dict[_Sums, tuple[str, ...]]:
-    """One assignment of all memories, as their primitives in order, for every different sum of what they take."""
-    states: dict[_Sums, tuple[str, ...]] = {(0, 0, 0): ()}
-    for memory in every:
+def _assignments(design: Design, every: tuple[Memory, ...], split_depth: int, room: float) -> dict[_Sums, _Primitives]:
+    """One assignment of all memories, primitives by name, for every different sum of what they take.
+
+    Those that take more than the share `room` of BRAM or UltraRAM are left out.
+    """
+    board = design.board
+    bram36_limit, uram_limit = room * board.bram36, room * board.uram if board.uram else 0.0
+    states: dict[_Sums, _Primitives] = {(0, 0, 0): ()}
+    # Those that have no choice come first, then the largest: so sums that leave too little room end early.
+    for memory in sorted(every, key=lambda memory: (len(memory.allowed), -memory.bits)):
         depth = split_depth if _is_split(memory, split_depth) else 0
-        kinds = [kind for kind in memory.allowed if kind != "uram" or has_uram]
-        if len(kinds) > 1 and "lutram" in kinds and memory.lut > lut_limit:
+        kinds = [kind for kind in memory.allowed if kind != "uram" or board.uram]
+        if len(kinds) > 1 and "lutram" in kinds and memory.lut > LUTRAM_SHARE * board.lut:
             kinds.remove("lutram")
-        uses = [((kind,), *_use(memory, kind, depth)) for kind in kinds]
-        following: dict[_Sums, tuple[str, ...]] = {}
+        uses = [(((memory.name, kind),), *_use(memory, kind, depth)) for kind in kinds]
+        following: dict[_Sums, _Primitives] = {}
         for (bram36, uram, lut), chosen in states.items():
             for kind, more_bram36, more_uram, more_lut in uses:
-                following.setdefault((bram36 + more_bram36, uram + more_uram, lut + more_lut), chosen + kind)
+                sums = (bram36 + more_bram36, uram + more_uram, lut + more_lut)
+                if sums[0] <= bram36_limit and sums[1] <= uram_limit and sums not in following:
+                    following[sums] = chosen + kind
         states = following
     return states

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
-from edgemoe_gen.design.storage import OTHER_ADAPTERS, memories
+from edgemoe_gen.design.storage import MUX_INPUTS, OTHER_ADAPTERS, memories
 from edgemoe_gen.errors import CapacityError
 from edgemoe_gen.numerics import tables
 
@@ -94,7 +96,7 @@ class Resources:
 
 def estimate_resources(design: Design) -> Resources:
     """Counts every part of a design."""
-    return Resources((*_arithmetic(design), *_memories(design)))
+    return Resources((*arithmetic_parts(design), *_memories(design)))
 
 
 def check_fits(design: Design) -> Resources:
@@ -137,9 +139,15 @@ def _rom(entries: int, bits: int) -> int:
     return bits * ceil_div(entries, 64)
 
 
+@lru_cache(maxsize=64)
+def _rise_bits(table: tables.Table) -> int:
+    """Width of the difference between two neighbouring nodes, with its sign."""
+    return max(abs(b - a) for a, b in pairwise(table.nodes)).bit_length() + 1
+
+
 def _interpolation(table: tables.Table, value_bits: int, rest_bits: int) -> int:
     """LUT of one table look-up: both nodes from ROMs, and their difference times the rest of the position added."""
-    rise = max(abs(b - a) for a, b in zip(table.nodes, table.nodes[1:], strict=False)).bit_length() + 1
+    rise = _rise_bits(table)
     return 2 * _rom(len(table.nodes), value_bits) + rise + rise * rest_bits + value_bits
 
 
@@ -161,7 +169,8 @@ def _reciprocal(design: Design) -> int:
     return 2 * design.exp_sum_bits + _rounding(design.exp_sum_bits) + table
 
 
-def _arithmetic(design: Design) -> tuple[Part, ...]:
+def arithmetic_parts(design: Design) -> tuple[Part, ...]:
+    """All parts of a design but its memories, in the order of the data path."""
     return (
         _compute_unit(design),
         _probabilities(design),
@@ -262,9 +271,13 @@ def _router(design: Design) -> Part:
 
 def _cache_reader(design: Design) -> Part:
     k = design.knobs
-    # Each value of a tile is written from its place as a key or as a value, and read as one of several parts.
+    # Each value of a tile comes from its place as a key or as a value, and leaves as one of several parts of two tiles.
     tile = k.out_parallel * k.in_parallel * k.activation_bits
-    return Part("transposer", "keys and values to tiles of operands", lut=2 * tile + tile)
+    part = design.part_values * k.activation_bits
+    return Part(
+        "transposer", "keys and values to tiles of operands",
+        lut=tile + part * ceil_div(2 * design.operand_parts - 1, MUX_INPUTS - 1),
+    )  # fmt: skip
 
 
 def _channels(design: Design) -> Part:
@@ -282,7 +295,7 @@ def _channels(design: Design) -> Part:
         + k.weight_ports * k.port_bits * k.fill_beats
     )
     # One of four memories, each of which may have a second array, and one lane of a row of tokens.
-    sources = 2 * tile + k.in_parallel * fine * ceil_div(k.tokens_parallel, 3)
+    sources = 2 * tile + k.in_parallel * fine * ceil_div(k.tokens_parallel - 1, MUX_INPUTS - 1)
     return Part("channels", "FIFOs between processes, selection of memories", lut=bits + sources)
 
 
