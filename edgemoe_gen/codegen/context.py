@@ -294,7 +294,7 @@ def _memories(design: Design) -> list[dict[str, Any]]:
             "meaning": MEMORY_MEANINGS[name],
             "storage": design.storage.primitive[name],
         }
-        if design.storage.primitive[name] == "split":
+        if name in design.storage.split:
             rest = row | {"name": f"{name}_rest", "storage": "bram", "depth": f"{row['depth']} - SPLIT_DEPTH"}
             rows += [row | {"depth": "SPLIT_DEPTH", "storage": "uram"}, rest | {"meaning": "its last addresses"}]
         else:
@@ -331,7 +331,7 @@ def _path(design: Design, source: str, destination: str) -> dict[str, Any]:
     gathers = (source, destination) == ("hidden", "residual")
 
     def rest(memory: str, stand_in: str) -> str:
-        return f"{memory}_rest" if design.storage.primitive[memory] == "split" else stand_in
+        return f"{memory}_rest" if memory in design.storage.split else stand_in
 
     gathering = ["no_gather_source", "no_gather_source_rest", "no_gather_destination", "no_gather_destination_rest"]
     if gathers:

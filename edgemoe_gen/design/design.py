@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
@@ -67,7 +68,7 @@ class Design:
 
     @property
     def score_groups(self) -> int:
-        """Cycles that round the scores of one block of tokens against one output tile of keys."""
+        """Cycles that round one word of scores of each row of a block."""
         return ceil_div(self.knobs.tokens_parallel, self.knobs.score_rows)
 
     @property
@@ -192,7 +193,7 @@ class Design:
 
     @property
     def split_depth(self) -> int:
-        """Addresses in UltraRAM of every memory that is split; the rest of such a memory is in BRAM. 0: none is split."""
+        """Addresses of the first array of every split memory; those beyond are in a second one. 0: none is split."""
         return self.storage.split_depth
 
     # DDR
@@ -270,22 +271,22 @@ class Design:
     @cached_property
     def exp2_table(self) -> tables.Table:
         """Table of the exponential."""
-        return tables.exp2_table(self.knobs.exp_segments)
+        return _table(tables.exp2_table, self.knobs.exp_segments)
 
     @cached_property
     def gelu_table(self) -> tables.Table:
         """Table of GELU's tail."""
-        return tables.gelu_table(self.knobs.gelu_segments)
+        return _table(tables.gelu_table, self.knobs.gelu_segments)
 
     @cached_property
     def reciprocal_table(self) -> tables.Table:
         """Table of the reciprocal."""
-        return tables.reciprocal_table(self.knobs.reciprocal_segments)
+        return _table(tables.reciprocal_table, self.knobs.reciprocal_segments)
 
     @cached_property
     def rsqrt_table(self) -> tables.Table:
         """Table of the reciprocal square root."""
-        return tables.rsqrt_table(self.knobs.rsqrt_segments)
+        return _table(tables.rsqrt_table, self.knobs.rsqrt_segments)
 
     @cached_property
     def identity(self) -> int:
@@ -302,6 +303,12 @@ class Design:
                     digest.update(path.name.encode())
                     digest.update(path.read_bytes())
         return int.from_bytes(digest.digest()[:8], "little")
+
+
+@lru_cache(maxsize=256)
+def _table(make: Callable[[int], tables.Table], segments: int) -> tables.Table:
+    """Many designs share their tables, which take longer to compute than all else of a design."""
+    return make(segments)
 
 
 def make_design(knobs: Knobs, board: Board) -> Design:
