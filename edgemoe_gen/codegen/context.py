@@ -169,6 +169,8 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                     "cycles that bring a tile of keys or values",
                 ),
                 ("MIN_ROWS", MIN_ROWS, "rows that an operation on scores is padded to"),
+                ("SEARCH_LEVELS", design.search_levels, "of the tournament for the largest logit of a word"),
+                ("CHOOSE_TOKENS", design.choose_tokens, "tokens that take turns in the router"),
             ],
         ),
         (

@@ -94,6 +94,7 @@ def memories(design: Design) -> tuple[Memory, ...]:
         Memory("measured", "a token waiting for its mean", word, 2 * design.max_in_words, 1, False),
         Memory("rows", "maximum and sum of score rows", row + running, design.max_rows, 1, False),
         Memory("queues", "token queues of all experts", route, design.max_routes, 2, False),
+        Memory("places", "the queues' tokens once more, for gathering", place, design.max_routes, 1, False),
     )  # fmt: skip
 
 
