@@ -13,7 +13,7 @@ namespace edgemoe {
 struct queue_t {
   route_t by_token[MAX_ROUTES];  // token after token, its experts by descending score
   route_t by_expert[MAX_ROUTES];  // expert after expert, its tokens in ascending order
-  place_t places[MAX_ROUTES];  // the same order; gathering reads them while scattering reads the routes
+  place_t places[MAX_ROUTES];  // of by_expert: a second copy, because gathering reads it while dispatch reads the first
   sint<ROUTE_BITS> first[MAX_EXPERTS];
   sint<ROUTE_BITS> count[MAX_EXPERTS];
 };

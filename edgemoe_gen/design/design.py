@@ -24,6 +24,7 @@ TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
 BIAS_BITS = 32
 MEAN_FRACTION = 8
 MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles at the earliest
+CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read, mask, compare with the best, write
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
 
@@ -149,6 +150,16 @@ class Design:
     def max_rows(self) -> int:
         """Rows of scores that an operation can leave for the next one."""
         return max(self.blocks * self.knobs.tokens_parallel, MIN_ROWS + self.knobs.tokens_parallel)
+
+    @property
+    def search_levels(self) -> int:
+        """Levels of the tournament by which the router finds the largest logit of a word."""
+        return (self.knobs.in_parallel - 1).bit_length()
+
+    @property
+    def choose_tokens(self) -> int:
+        """Tokens that take turns in the router: a search, at a level a cycle, ends before its token's next one."""
+        return CHOOSE_FIXED + self.search_levels
 
     @property
     def max_in_words(self) -> int:
