@@ -285,9 +285,7 @@ def _parsed(data: Mapping[str, Any], labels: Sequence[str]) -> TimedResult:
         else Deadlock(
             int(deadlock["operation"]),
             label_of(labels, int(deadlock["operation"])),
-            tuple(
-                Wait(str(w["process"]), str(w["waits_for"]), str(w.get("fifo") or "")) for w in deadlock["cycle"]
-            ),
+            tuple(Wait(str(w["process"]), str(w["waits_for"]), str(w.get("fifo") or "")) for w in deadlock["cycle"]),
         ),
     )
 
