@@ -37,13 +37,14 @@ class Sizing:
 
     Attributes:
         sizes: of every FIFO variable that may be sized, in the order of the design.
-        cycles: of a run with these depths, which are those of unbounded FIFOs; `before`: with the sources' depths.
+        cycles: of a run with these depths, which are those of unbounded FIFOs.
+        before: cycles with the sources' depths; None where that run deadlocks or breaks a rule.
         runs: timed runs that it took.
     """
 
     sizes: tuple[FifoSize, ...]
     cycles: int
-    before: int
+    before: int | None
     runs: int
 
     @property
@@ -94,7 +95,7 @@ def size_fifos(
         FifoSize(name, max(f.depth for f in members), highest[name], depths[name])
         for name, members in variables.items()
     )
-    return Sizing(sizes, free.cycles, before.cycles, runs)
+    return Sizing(sizes, free.cycles, before.cycles if before.passed else None, runs)
 
 
 def _variables(fifos: Sequence[Fifo], fixed: Collection[str]) -> dict[str, list[Fifo]]:
