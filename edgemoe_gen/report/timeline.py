@@ -42,7 +42,7 @@ svg.timed text { font-size: 11.5px; } svg.timed .inside { font-size: 10px; text-
 _GROUP_COLOURS: Mapping[str, str] = {
     "load": "#9aa5b1", "patch embedding": "#7a5a43", "layer norms": "#4ab3b8", "query, key, value": "#3b6fb6",
     "attention scores": "#8b63b8", "attention × values": "#b85c9e", "projection": "#5f86c4", "routers": "#c94a5a",
-    "gather": "#d98c5a", "experts": "#e07a2f", "dense MLP": "#3f9b57", "store": "#9aa5b1",
+    "gather": "#34486b", "experts": "#e07a2f", "dense MLP": "#3f9b57", "store": "#9aa5b1",
 }  # fmt: skip
 _OTHER_COLOUR = "#b9bfc7"
 
@@ -179,8 +179,8 @@ def roofline_svg(facts: Mapping[str, Any]) -> str:
     peak, rate = r["peak_macs_per_cycle"], r["ddr_bytes_per_cycle"]
     x_at, y_at = max(r["macs_per_byte"], 1e-3), max(r["macs_per_cycle"], 1e-3)
     ridge = peak / rate
-    low_x, high_x = _decades(min(x_at, ridge) / 4, max(x_at, ridge) * 4)
-    low_y, high_y = _decades(min(y_at, peak) / 8, peak * 1.05)
+    low_x, high_x = (math.log10(value) for value in (min(x_at, ridge) / 6, max(x_at, ridge) * 4))
+    low_y, high_y = (math.log10(value) for value in (min(y_at, peak) / 12, max(y_at, peak) * 2))
 
     def x(value: float) -> float:
         return left + (width - left - right) * (math.log10(value) - low_x) / (high_x - low_x)
@@ -193,11 +193,11 @@ def roofline_svg(facts: Mapping[str, Any]) -> str:
         f'<svg class="timed" style="max-width: {width}px" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="Roofline: {y_at:.0f} of {peak} multiply-accumulates a cycle"><style>{STYLE}</style>'
     ]
-    for exponent in range(low_y, high_y + 1):
+    for exponent in range(math.ceil(low_y), math.floor(high_y) + 1):
         level = y(10.0**exponent)
         parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{level:.1f}" y2="{level:.1f}"/>')
-        parts.append(f'<text x="{left - 7}" y="{level + 4:.1f}" text-anchor="end">{10**exponent:,}</text>')
-    for exponent in range(low_x, high_x + 1):
+        parts.append(f'<text x="{left - 7}" y="{level + 4:.1f}" text-anchor="end">{10.0**exponent:,g}</text>')
+    for exponent in range(math.ceil(low_x), math.floor(high_x) + 1):
         label = f"{10.0**exponent:g}"
         place = x(10.0**exponent)
         parts.append(f'<text x="{place:.1f}" y="{height - bottom + 16}" text-anchor="middle">{label}</text>')
@@ -218,9 +218,3 @@ def roofline_svg(facts: Mapping[str, Any]) -> str:
         "MACs a cycle</text>"
     )
     return "".join([*parts, "</svg>"])
-
-
-def _decades(low: float, high: float) -> tuple[int, int]:
-    """Exponents of ten around a span."""
-    bottom = math.floor(math.log10(low))
-    return bottom, max(math.ceil(math.log10(high)), bottom + 1)

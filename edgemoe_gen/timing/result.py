@@ -115,7 +115,7 @@ class LoopUse:
 
 @dataclass(frozen=True)
 class Wait:
-    """One link of a deadlock: a process, and the FIFO ("full", "empty") or event ("start", "end") that it waits for."""
+    """One link of a deadlock: a process, and what it waits for: a FIFO ("full", "empty"), "ddr", or another's "end"."""
 
     process: str
     waits_for: str
@@ -124,22 +124,35 @@ class Wait:
 
 @dataclass(frozen=True)
 class Deadlock:
-    """Processes and FIFOs that wait for each other in a circle, during an operation of a layer."""
+    """Processes and FIFOs that wait for each other, during an operation of a layer.
+
+    Attributes:
+        operation: number of the operation; `label` names its layer.
+        cycle: the links.
+        closed: the last process waits for the first; otherwise for one that is already over.
+    """
 
     operation: int
     label: str
     cycle: tuple[Wait, ...]
+    closed: bool = True
 
     def sentence(self) -> str:
-        """The circle in plain words."""
+        """The links in plain words."""
         links = []
-        for wait, after in zip(self.cycle, (*self.cycle[1:], *self.cycle[:1]), strict=True):
-            if wait.waits_for in _WAITS:
-                why = f"FIFO {wait.fifo} {_WAITS[wait.waits_for]}"
-            else:
-                why = f"for its {wait.waits_for}"
-            links.append(f"{wait.process} waits for {after.process} ({why})")
+        for place, wait in enumerate(self.cycle):
+            last = place == len(self.cycle) - 1
+            whom = self.cycle[0 if last else place + 1].process
+            if last and not self.closed:
+                whom = "a process that is over"
+            links.append(f"{wait.process} waits for {whom} ({_reason(wait)})")
         return f"deadlock in layer {self.label}: " + ", ".join(links)
+
+
+def _reason(wait: Wait) -> str:
+    if wait.waits_for in _WAITS:
+        return f"FIFO {wait.fifo} {_WAITS[wait.waits_for]}"
+    return "the memory has not answered" if wait.waits_for == "ddr" else f"for its {wait.waits_for}"
 
 
 @dataclass(frozen=True)
@@ -286,6 +299,7 @@ def _parsed(data: Mapping[str, Any], labels: Sequence[str]) -> TimedResult:
             int(deadlock["operation"]),
             label_of(labels, int(deadlock["operation"])),
             tuple(Wait(str(w["process"]), str(w["waits_for"]), str(w.get("fifo") or "")) for w in deadlock["cycle"]),
+            bool(deadlock.get("closed", True)),
         ),
     )
 
@@ -296,10 +310,8 @@ def _process(entry: Mapping[str, Any]) -> Process:
     return Process(name=str(entry["name"]), region=str(entry["region"]), records=records, **totals)
 
 
-def _violation(entry: Any, labels: Sequence[str]) -> str:
-    """A sentence, with the layer where the library says the operation."""
-    if not isinstance(entry, Mapping):
-        return str(entry)
-    text = str(entry.get("message") or ", ".join(f"{key} {value}" for key, value in entry.items()))
-    operation = entry.get("operation")
-    return text if operation is None else f"{text} (layer {label_of(labels, int(operation))})"
+def _violation(entry: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """A sentence with the layer, and how often it happened."""
+    count = int(entry.get("count", 1))
+    often = f", {count:,} times in all" if count > 1 else ""
+    return f"{entry['message']} (layer {label_of(labels, int(entry['operation']))}{often})"
