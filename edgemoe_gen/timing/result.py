@@ -37,22 +37,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Process:
-    """One process; `idle` are cycles in which it had not begun or was over."""
+    """One process; `title` numbers those that run side by side, `idle` are cycles before it began or after its end."""
 
     name: str
     region: str
     instance: int
+    title: str
     busy: int
     starved: int
     blocked: int
     ddr: int
     idle: int
     records: tuple[Record, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """Its name, with a number where several of that name run side by side."""
-        return f"{self.name} {self.instance}" if self.instance > 0 else self.name
 
 
 @dataclass(frozen=True)
@@ -248,7 +244,7 @@ class TimedResult:
         for process in self.processes:
             if process.region != outer:
                 for record in process.records:
-                    found[record.operation].append((process.name, record))
+                    found[record.operation].append((process.title, record))
         return found
 
     def _outer_region(self) -> str:
@@ -286,7 +282,7 @@ def _parsed(data: Mapping[str, Any], labels: Sequence[str]) -> TimedResult:
             OperationTime(int(op["index"]), int(op["start"]), int(op["end"]), label_of(labels, int(op["index"])))
             for op in data["operations"]
         ),
-        processes=tuple(_process(entry) for entry in data["processes"]),
+        processes=_processes(data["processes"]),
         fifos=tuple(Fifo(**{name: fifo[name] for name in Fifo.__annotations__}) for fifo in data["fifos"]),
         ports=tuple(Port(**{name: port[name] for name in Port.__annotations__}) for port in data["ports"]),
         loops=tuple(LoopUse(**{name: loop[name] for name in LoopUse.__annotations__}) for loop in data["loops"]),
@@ -304,10 +300,17 @@ def _parsed(data: Mapping[str, Any], labels: Sequence[str]) -> TimedResult:
     )
 
 
-def _process(entry: Mapping[str, Any]) -> Process:
+def _processes(entries: Sequence[Mapping[str, Any]]) -> tuple[Process, ...]:
+    several = {(entry["region"], entry["name"]) for entry in entries if int(entry["instance"]) > 0}
+    return tuple(_process(entry, (entry["region"], entry["name"]) in several) for entry in entries)
+
+
+def _process(entry: Mapping[str, Any], numbered: bool) -> Process:
     totals = {name: int(entry[name]) for name in ("instance", "busy", "starved", "blocked", "ddr", "idle")}
     records = tuple(Record(*(int(value) for value in row)) for row in entry.get("records", ()))
-    return Process(name=str(entry["name"]), region=str(entry["region"]), records=records, **totals)
+    name = str(entry["name"])
+    title = f"{name}[{totals['instance']}]" if numbered else name
+    return Process(name=name, region=str(entry["region"]), title=title, records=records, **totals)
 
 
 def _violation(entry: Mapping[str, Any], labels: Sequence[str]) -> str:
