@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 from edgemoe_gen.arithmetic import ceil_div
@@ -36,6 +37,7 @@ class Design:
 
     knobs: Knobs
     board: Board
+    fifo_depths: Mapping[str, int] = field(default_factory=dict)  # that replace those of `codegen`, by name
 
     # Compute unit
 
@@ -256,7 +258,7 @@ class Design:
         return int.from_bytes(digest.digest()[:8], "little")
 
 
-def make_design(knobs: Knobs, board: Board) -> Design:
+def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | None = None) -> Design:
     """A design whose knobs fit each other and the board's ports.
 
     Whether it fits the board's resources is for `estimate` to say.
@@ -264,7 +266,7 @@ def make_design(knobs: Knobs, board: Board) -> Design:
     Raises:
         KnobError: names the knobs, their values, and the rule that they break.
     """
-    design = Design(knobs, board)
+    design = Design(knobs, board, dict(fifo_depths or {}))
     for broken, message, hint in _rules(design):
         if broken:
             raise KnobError(message, hint)
