@@ -18,6 +18,7 @@ from edgemoe_gen.design.design import (
     Design,
 )
 from edgemoe_gen.design.knobs import knob_fields, meaning
+from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program import descriptor
@@ -32,6 +33,7 @@ MEMORY_MEANINGS = {
     "cache": "keys and values",
 }
 ORDER_DEPTH = 4
+LEAST_FIFO, MOST_FIFO = 2, 1 << 16
 INPUT_DEPTH = 64
 
 
@@ -77,7 +79,22 @@ def context(design: Design) -> dict[str, Any]:
 
 
 def stream_depths(design: Design) -> dict[str, int]:
-    """Depth of every FIFO inside an operation, in elements.
+    """Depth of every FIFO inside an operation, in elements: the design's own, or what the project says instead.
+
+    Raises:
+        KnobError: the project names a FIFO that does not exist, or a depth that no FIFO can have.
+    """
+    depths = _own_depths(design)
+    for name, depth in design.fifo_depths.items():
+        if name not in depths:
+            raise KnobError(f"fifo_depths names '{name}', which is no FIFO", f"there are: {', '.join(depths)}")
+        if not LEAST_FIFO <= depth <= MOST_FIFO:
+            raise KnobError(f"fifo_depths.{name} is {depth}", f"give {LEAST_FIFO} to {MOST_FIFO}")
+    return {**depths, **design.fifo_depths}
+
+
+def _own_depths(design: Design) -> dict[str, int]:
+    """Depths by the design's sizes.
 
     `measured` must hold a token until its sums are complete, with slack for the pipeline behind them; `scales` and
     `destinations` are asked for a whole pass of the compute unit after they are sent.

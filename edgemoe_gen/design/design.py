@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 
 from edgemoe_gen.arithmetic import ceil_div
@@ -38,6 +38,7 @@ class Design:
 
     knobs: Knobs
     board: Board
+    fifo_depths: Mapping[str, int] = field(default_factory=dict)  # that replace those of `codegen`, by name
 
     # Compute unit
 
@@ -322,7 +323,7 @@ def _table(make: Callable[[int], tables.Table], segments: int) -> tables.Table:
     return make(segments)
 
 
-def make_design(knobs: Knobs, board: Board) -> Design:
+def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | None = None) -> Design:
     """A design whose knobs fit each other and the board's ports.
 
     Whether it fits the board's resources is for `estimate` to say.
@@ -330,7 +331,7 @@ def make_design(knobs: Knobs, board: Board) -> Design:
     Raises:
         KnobError: names the knobs, their values, and the rule that they break.
     """
-    design = Design(knobs, board)
+    design = Design(knobs, board, dict(fifo_depths or {}))
     for broken, message, hint in _rules(design):
         if broken:
             raise KnobError(message, hint)
