@@ -19,8 +19,8 @@ using read_port_t = timed::port_t<const beat_t>;
 using write_port_t = timed::port_t<beat_t>;
 
 template <typename T>
-inline void open_burst(const timed::port_t<T> &port, std::uint64_t first, std::uint64_t beats) {
-  port.open_burst(first, beats);
+inline void open_burst(const timed::port_t<T> &port, std::int64_t first, std::int64_t beats) {
+  if (beats > 0) port.open_burst(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(beats));
 }
 
 }  // namespace edgemoe
@@ -56,8 +56,8 @@ using read_port_t = counting_port<const beat_t>;
 using write_port_t = counting_port<beat_t>;
 
 template <typename T>
-inline void open_burst(const counting_port<T> &port, std::uint64_t first, std::uint64_t beats) {
-  port.check(first, beats);
+inline void open_burst(const counting_port<T> &port, std::int64_t first, std::int64_t beats) {
+  if (beats > 0) port.check(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(beats));
 }
 
 }  // namespace edgemoe
@@ -68,7 +68,7 @@ namespace edgemoe {
 using read_port_t = const beat_t *;
 using write_port_t = beat_t *;
 
-inline void open_burst(const beat_t *, std::uint64_t, std::uint64_t) {
+inline void open_burst(const beat_t *, std::int64_t, std::int64_t) {
 #pragma HLS INLINE
 }
 }  // namespace edgemoe
