@@ -28,7 +28,7 @@ OUT_MULTIPLES, MOST_OUT = (1, 2, 3, 4, 6, 8), 64
 COMPARED_UNITS = 3  # of those that fit, the fastest
 TAILS = (Knobs.residual_tail_bits, 3, 0)
 TAIL_COST = 1.05  # times as long a frame may take for the residual's finer bits
-FIFO_GAIN = 1.002  # a FIFO that saves less than this is not worth its memory
+GAIN = 1.002  # a deeper FIFO, or more pieces, must save more than this to be worth it
 LEAST_FIFO = 512  # elements of a weight FIFO: what hides the latency of DDR, with room to run ahead of short operations
 DEEPEST_FIFO = 16  # times the depth of an UltraRAM
 PIECES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of hidden features or heads
@@ -169,16 +169,16 @@ def _fastest(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any],
                 operations = steps(spec, Design(knobs, board))
                 bound = max(compute_cycles(operations), weight_beats(operations) / rate)
                 options.append((bound, knobs, operations))
-    # Those that could be the fastest come first, so that most need no look at their memories.
+    # Those that could be the fastest come first, so that most need no look at their memories; of equals, fewest pieces.
     best: _Choice | None = None
     for bound, knobs, operations in sorted(options, key=lambda option: option[0]):
-        if best is not None and bound >= best.cycles:
+        if best is not None and GAIN * bound >= best.cycles:
             break
         deepest = _deepest_fifo(board, knobs, chosen, operations, room)
         if deepest is None:
             continue
         cycles = frame_cycles(operations, rate, deepest.weight_fifo_beats)
-        if best is None or cycles < best.cycles:
+        if best is None or GAIN * cycles < best.cycles:
             best = _Choice(_enough_fifo(deepest, chosen, operations, rate), cycles)
     return best
 
@@ -206,7 +206,7 @@ def _enough_fifo(knobs: Knobs, chosen: dict[str, Any], operations: list[Step], r
     """The shallowest weight FIFO that is hardly slower than the one that fits."""
     if "weight_fifo_beats" in chosen:
         return knobs
-    limit = FIFO_GAIN * frame_cycles(operations, rate, knobs.weight_fifo_beats)
+    limit = GAIN * frame_cycles(operations, rate, knobs.weight_fifo_beats)
     for depth in _fifo_depths(knobs, knobs.weight_fifo_beats):
         if depth >= knobs.weight_fifo_beats:
             break
