@@ -43,7 +43,7 @@ class counting_port {
   }
   void check(std::uint64_t first, std::uint64_t beats) const {
     if (beats == 0) return;
-    if (first > size_ || beats > size_ - first) throw std::out_of_range("a burst of an AXI port leaves its buffer");
+    if (first > size_ || beats > size_ - first) throw std::out_of_range("an AXI port reaches beyond its buffer");
   }
 
  private:
