@@ -29,6 +29,9 @@ class counting_port {
 using read_port_t = counting_port<const beat_t>;
 using write_port_t = counting_port<beat_t>;
 
+template <typename T>
+inline void open_burst(const counting_port<T> &, std::uint64_t, std::uint64_t) {}
+
 }  // namespace edgemoe
 
 #else
@@ -36,6 +39,10 @@ using write_port_t = counting_port<beat_t>;
 namespace edgemoe {
 using read_port_t = const beat_t *;
 using write_port_t = beat_t *;
+
+inline void open_burst(const beat_t *, int, int) {
+#pragma HLS INLINE
+}
 }  // namespace edgemoe
 
 #endif
