@@ -208,9 +208,9 @@ def roofline_svg(facts: Mapping[str, Any]) -> str:
     most = min(peak, x_at * rate)
     parts.append(f'<line class="drop" x1="{x(x_at):.1f}" x2="{x(x_at):.1f}" y1="{y(most):.1f}" y2="{y(y_at):.1f}"/>')
     note = f"{y_at:,.0f} MACs a cycle, {100 * y_at / most:.0f} % of the roof"
-    anchor, gap = ("end", -9) if x(x_at) > width / 2 else ("start", 9)
     parts.append(f'<circle class="point" cx="{x(x_at):.1f}" cy="{y(y_at):.1f}" r="5"><title>{note}</title></circle>')
-    parts.append(f'<text x="{x(x_at) + gap:.1f}" y="{y(y_at) + 18:.1f}" text-anchor="{anchor}">{note}</text>')
+    place = min(max(x(x_at), left + 110), width - right - 110)  # half the note's width from either side
+    parts.append(f'<text x="{place:.1f}" y="{y(y_at) + 20:.1f}" text-anchor="middle">{note}</text>')
     middle = (left + width - right) / 2
     parts.append(f'<text x="{middle:.1f}" y="{height - 8}" text-anchor="middle">MACs a byte of DDR</text>')
     parts.append(

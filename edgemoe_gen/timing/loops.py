@@ -1,10 +1,12 @@
-"""The labelled loops of rendered sources: which are pipelined, at which interval.
+"""The labelled loops of rendered sources and their constants: which are pipelined, at which interval.
 
 In: source texts. Out: labels with their interval, as the pragmas say it. Loops that are unrolled are no loops of time.
 """
 
 from __future__ import annotations
 
+import ast
+import operator
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from edgemoe_gen.errors import SimulationError
 _LOOP = re.compile(r"^[ \t]*(?P<label>[a-z_]\w*):\s*\n\s*for\s*\(", re.MULTILINE)
 _UNROLL = re.compile(r"#pragma HLS UNROLL\b")
 _PIPELINE = re.compile(r"#pragma HLS PIPELINE\b(?P<rest>.*)")
+_CONSTANT = re.compile(r"^constexpr int (\w+) = ([^;]+);", re.MULTILINE)
+_ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 _II = re.compile(r"\bII\s*=\s*(\d+)")
 
 
@@ -75,3 +79,33 @@ def _pragmas(text: str, start: int) -> str:
             break
         kept.append(line)
     return "\n".join(kept)
+
+
+def source_constants(sources: Mapping[str, str]) -> dict[str, int]:
+    """Whole-number constants of a design's headers by name in small letters; what is more than a sum is left out."""
+    found: dict[str, int] = {}
+    for path, text in sources.items():
+        if path.startswith("src/"):
+            for name, expression in _CONSTANT.findall(text):
+                value = _value(expression, found)
+                if value is not None:
+                    found[name.lower()] = value
+    return found
+
+
+def _value(expression: str, known: Mapping[str, int]) -> int | None:
+    try:
+        return _evaluated(ast.parse(expression.strip(), mode="eval").body, known)
+    except SyntaxError:
+        return None
+
+
+def _evaluated(node: ast.expr, known: Mapping[str, int]) -> int | None:
+    if isinstance(node, ast.Constant):
+        return node.value if type(node.value) is int else None
+    if isinstance(node, ast.Name):
+        return known.get(node.id.lower())
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        left, right = _evaluated(node.left, known), _evaluated(node.right, known)
+        return None if left is None or right is None else int(_ARITHMETIC[type(node.op)](left, right))
+    return None

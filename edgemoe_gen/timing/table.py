@@ -17,10 +17,8 @@ from typing import Any
 
 from edgemoe_gen.boards import Board
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import MIN_ROWS
-from edgemoe_gen.design.knobs import knob_fields
 from edgemoe_gen.errors import SimulationError
-from edgemoe_gen.timing.loops import SourceLoop, source_loops
+from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,7 +27,6 @@ else:  # pragma: no cover
 
 FAMILIES = Path(__file__).parent / "families"
 LEAST_DEPTH = 2
-_SIZES = ("accumulator_bits", "feature_sum_bits", "square_sum_bits", "variance_bits", "exp_sum_bits", "operand_parts")
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,13 @@ class Recurrence:
         name: in words.
         cycles: of the operators from the earlier iteration's result to this one's.
         distance: iterations between the two; None: it depends on the data, and the run measures it on `array`.
-        array: variable that carries it; None of a register.
+        arrays: variables that carry it; none of a register.
     """
 
     name: str
     cycles: int
     distance: int | None
-    array: str | None
+    arrays: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -111,10 +108,10 @@ class Timing:
     def memory_lines(self) -> str:
         """Lines "label array latency": the distance in cycles that a read keeps from the write before it."""
         return "".join(
-            f"{loop.label} {recurrence.array} {recurrence.cycles}\n"
+            f"{loop.label} {array} {recurrence.cycles}\n"
             for loop in self.loops.values()
             for recurrence in loop.recurrences
-            if recurrence.array is not None
+            for array in recurrence.arrays
         )
 
     def constant_lines(self) -> str:
@@ -155,7 +152,7 @@ def load_timing(
     path, table = _family(design.board)
     clock = design.knobs.clock_mhz if clock_mhz is None else clock_mhz
     band, band_name = _band(path, table, design.board, clock)
-    chains = _Chains(path, table, band, sizes(design))
+    chains = _Chains(path, table, band, source_constants(sources))
     known = table["loops"]
     loops: dict[str, LoopTiming] = {}
     for loop in source_loops(sources):
@@ -196,12 +193,6 @@ def bytes_a_cycle(
         raise SimulationError(f"the memory's efficiency is {share}", "give a share of its peak above 0, at most 1")
     # Through their decimal texts, so that 0.8 is 4/5.
     return Fraction(str(rate)) * 1000 * Fraction(str(share)) / Fraction(str(clock_mhz))
-
-
-def sizes(design: Design) -> dict[str, int]:
-    """Sizes of a design that a chain may name: whole-number knobs, and what follows from them."""
-    knobs = {f.name: getattr(design.knobs, f.name) for f in knob_fields() if f.type == "int"}
-    return {**knobs, **{name: int(getattr(design, name)) for name in _SIZES}, "min_rows": MIN_ROWS}
 
 
 def family_names() -> list[str]:
@@ -295,7 +286,7 @@ class _Chains:
         if isinstance(text, int) or text.isdigit():
             return int(text)
         if text not in self.sizes:
-            raise self._error(where, f"the design has no size '{text}'")
+            raise self._error(where, f"the sources have no constant {text.upper()}")
         return self.sizes[text]
 
     def _operator(self, where: str, name: str, argument: str) -> int:
@@ -334,12 +325,12 @@ def _loop(path: Path, loop: SourceLoop, entry: Mapping[str, Any], chains: _Chain
 
 
 def _recurrence(where: str, part: Mapping[str, Any], chains: _Chains) -> Recurrence:
-    distance = part.get("distance")
+    distance, array = part.get("distance"), part.get("array", ())
     return Recurrence(
         part["name"],
         chains.cycles(f"{where}, recurrence '{part['name']}'", part["through"]),
         None if distance is None else chains.size(where, distance),
-        part.get("array"),
+        (array,) if isinstance(array, str) else tuple(array),
     )
 
 

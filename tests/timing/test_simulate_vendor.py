@@ -34,16 +34,16 @@ def report(module: str, *loops: tuple[str, int, int]) -> str:
 
 
 def test_vendor_replaces_the_table_and_the_difference_is_told(tmp_path: Path, timing: Timing) -> None:
-    depth = timing.loops["weight_beats"].depth
+    depth = timing.loops["weight_steps"].depth
     path = tmp_path / "csynth.xml"
-    path.write_text(report("engine", ("round_rows", 2, 70), ("weight_beats", 1, depth), ("others", 1, 9)), "utf-8")
+    path.write_text(report("engine", ("round_steps", 2, 70), ("weight_steps", 1, depth), ("others", 1, 9)), "utf-8")
     found, rows = with_csynth(timing, path)
-    assert (found.loops["round_rows"].ii, found.loops["round_rows"].depth) == (2, 70)
-    assert found.loops["round_rows"].origin == VENDOR and found.loops["cache_steps"] == timing.loops["cache_steps"]
-    assert {row.label: row.differs for row in rows} == {"round_rows": True, "weight_beats": False}
+    assert (found.loops["round_steps"].ii, found.loops["round_steps"].depth) == (2, 70)
+    assert found.loops["round_steps"].origin == VENDOR and found.loops["cache_steps"] == timing.loops["cache_steps"]
+    assert {row.label: row.differs for row in rows} == {"round_steps": True, "weight_steps": False}
     different = next(row for row in rows if row.differs)
     assert (different.ii, different.vendor_ii, different.vendor_depth) == (1, 2, 70)
-    assert "round_rows 2 70 0\n" in found.loop_lines()
+    assert "round_steps 2 70 0\n" in found.loop_lines()
 
 
 def test_the_slowest_copy_of_a_loop_counts(tmp_path: Path, timing: Timing) -> None:

@@ -12,7 +12,7 @@ from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.project import open_design
-from edgemoe_gen.timing.loops import SourceLoop, source_loops
+from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
 from edgemoe_gen.timing.table import (
     Recurrence,
     check_recurrence,
@@ -117,12 +117,12 @@ LOOP = SourceLoop("steps", 1, "src/a.h")
 
 @pytest.mark.parametrize(("ii", "distance", "cycles"), [(1, 4, 4), (4, 1, 4), (1, None, 99), (0, 1, 99)])
 def test_an_interval_that_leaves_room_for_its_recurrence_is_taken(ii: int, distance: int | None, cycles: int) -> None:
-    check_recurrence(SourceLoop("steps", ii, "src/a.h"), Recurrence("the sum", cycles, distance, None), 300)
+    check_recurrence(SourceLoop("steps", ii, "src/a.h"), Recurrence("the sum", cycles, distance, ()), 300)
 
 
 def test_an_interval_that_a_recurrence_forbids_is_an_error_with_figures() -> None:
     with pytest.raises(SimulationError) as raised:
-        check_recurrence(LOOP, Recurrence("the sum", 5, 2, None), 300)
+        check_recurrence(LOOP, Recurrence("the sum", 5, 2, ()), 300)
     message = raised.value.message
     for part in ("II = 1", "'steps'", "300 MHz", "the sum", "5 cycles", "2 iterations", "are 2 cycles"):
         assert part in message
@@ -130,11 +130,16 @@ def test_an_interval_that_a_recurrence_forbids_is_an_error_with_figures() -> Non
 
 
 def test_a_recurrence_of_the_table_is_checked_on_loading(design: Design, sources: dict[str, str]) -> None:
-    # An accumulation takes a cycle; a pragma with II = 1 is right, and nothing below 1 exists. The routes' counts take
-    # two cycles, which II = 1 forbids.
-    changed = {**sources, "src/route.h": sources["src/route.h"].replace("PIPELINE II = 2", "PIPELINE II = 1")}
-    with pytest.raises(SimulationError, match=r"II = 1 of the loop 'count_routes'.* is not possible at 300 MHz"):
-        load_timing(design, changed)
+    # A token's next word reads what eight cycles of search have left; with four tokens in turn it would come too early.
+    near = sources["src/config.h"].replace("CHOOSE_TOKENS = 8;", "CHOOSE_TOKENS = 4;")
+    assert near != sources["src/config.h"]
+    with pytest.raises(SimulationError, match=r"II = 1 of the loop 'choose_words'.* is not possible at 300 MHz"):
+        load_timing(design, {**sources, "src/config.h": near})
+
+
+def test_constants_of_the_sources_are_sizes() -> None:
+    text = "constexpr int RECENT = 2;\nconstexpr int DISTANCE = RECENT + 1;\nconstexpr int LONG = 1 << 30;\n"
+    assert source_constants({"src/a.h": text, "sim/b.h": "constexpr int OTHER = 1;\n"}) == {"recent": 2, "distance": 3}
 
 
 @pytest.mark.parametrize(
