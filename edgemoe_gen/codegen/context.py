@@ -18,6 +18,7 @@ from edgemoe_gen.design.design import (
     Design,
 )
 from edgemoe_gen.design.knobs import knob_fields, meaning
+from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
@@ -32,7 +33,7 @@ MEMORY_MEANINGS = {
     "hidden": "hidden features, scores, logits, patches",
     "cache": "keys and values",
 }
-ORDER_DEPTH = 4
+ORDER_DEPTH = 16
 LEAST_FIFO, MOST_FIFO = 2, 1 << 16
 INPUT_DEPTH = 64
 
@@ -69,6 +70,8 @@ def context(design: Design) -> dict[str, Any]:
         "axi_ports": axi,
         "control_ports": [port["name"] for port in axi] + ["status", "progress"],
         "order_depth": ORDER_DEPTH,
+        "operations_ahead": OPERATIONS_AHEAD,
+        "order_storage": design.storage.primitive["orders"],
         "input_depth": INPUT_DEPTH,
         "operation_words": descriptor.OPERATION_WORDS,
         "beat_bits": design.knobs.port_bits,

@@ -32,6 +32,8 @@ ROOM = 0.85
 LUTRAM_SHARE = 0.1
 # Memories with a second array for addresses beyond the first: the four that every operation can read or write.
 SPLITTABLE = ("residual", "normed", "query", "hidden")
+OPERATIONS_AHEAD = 128  # that fetching weights knows of before they run
+ORDER_BITS = 44 * 32  # of an operation as its processes pass it on (operation.h)
 OPEN_TILES = 4  # output tiles whose biases wait in the compute unit
 # An AXI adapter buffers all bursts that may be outstanding: 16 bursts of 16 beats (UG1399, m_axi interfaces).
 ADAPTER_BEATS = 16 * 16
@@ -166,6 +168,7 @@ def memories(design: Design) -> tuple[Memory, ...]:
             "adapters", "bursts in the AXI adapters",
             k.port_bits, ADAPTER_BEATS, k.weight_ports + OTHER_ADAPTERS, ("bram",),
         ),
+        Memory("orders", "operations that lie ahead", ORDER_BITS, OPERATIONS_AHEAD, 1, ("bram", "lutram")),
         Memory("offsets", "first entry and length of each queue", offset, k.max_experts, 3, ("lutram",)),
     )  # fmt: skip
 

@@ -121,7 +121,6 @@ class Operation:
     gather_expert: int = _half("expert whose tokens are gathered meanwhile, or -1", -1)
     gather_words: int = _half("words of a gathered token")
     gather_stride: int = _half("words a row where they come from and where they go")
-    status: int = _half("outcome of the program, in its END operation")
 
 
 @dataclass(frozen=True)

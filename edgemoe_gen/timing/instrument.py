@@ -14,7 +14,7 @@ from edgemoe_gen.errors import SimulationError
 
 # Files that hold no kernels: the runtime's own counterparts.
 RUNTIME_FILES = ("src/fifo.h", "src/port.h", "src/memory.h")
-MEMORY_FUNCTIONS = ("read_word", "write_word", "read_row", "write_row", "read_at", "write_at")
+MEMORY_FUNCTIONS = ("read_word", "write_word", "read_lane", "write_lane", "read_at", "write_at")
 
 _PRAGMA = re.compile(r"^[ \t]*#pragma HLS (\w+)((?:[^\n\\]|\\\n|\\)*)", re.MULTILINE)
 _LABEL = re.compile(r"^([ \t]*)([A-Za-z_]\w*):[ \t]*\n(?:[ \t]*\n)*[ \t]*for[ \t]*\(", re.MULTILINE)
@@ -132,7 +132,7 @@ def _pragmas(file: _File, start: int = 0, end: int | None = None) -> Iterator[re
 
 def _leading_pragmas(file: _File, opening: int) -> dict[str, tuple[int, str]]:
     """Pragmas between a body's opening brace and its first statement: kind to place and the rest of the line."""
-    found = {}
+    found: dict[str, tuple[int, str]] = {}
     at = opening + 1
     while True:
         blank = re.compile(r"\s*").match(file.masked, at)
@@ -297,7 +297,7 @@ def _depths(file: _File) -> list[str]:
     for pragma in _pragmas(file):
         if pragma.group(1).upper() != "STREAM":
             continue
-        said = re.fullmatch(r"variable\s*=\s*(\w+)\s+depth\s*=\s*(\w+)", " ".join(pragma.group(2).split()))
+        said = re.fullmatch(r"variable\s*=\s*(\w+)\s+depth\s*=\s*(\w[\w +*-]*)", " ".join(pragma.group(2).split()))
         if said is None:
             raise file.fault(
                 pragma.start(),
