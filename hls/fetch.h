@@ -18,6 +18,7 @@ inline void read_program(read_port_t program, fifo<operation_t> (&weight_orders)
   std::uint32_t words[OPERATION_WORDS];
 #pragma HLS ARRAY_PARTITION variable = words complete
 
+  open_burst(program, 0, OPERATION_BEATS);
 header_beats:
   for (int beat = 0; beat < OPERATION_BEATS; ++beat) {
 #pragma HLS PIPELINE II = 1
@@ -34,6 +35,7 @@ header_beats:
   const int iterations = operations * OPERATION_BEATS;
   int beat = 0;
 
+  open_burst(program, OPERATION_BEATS, iterations);
 program_beats:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
@@ -72,18 +74,26 @@ end_ports:
 }
 
 // Runs ahead of the computation, as far as the FIFO behind it is deep: the weights of every operation, in order, once.
+// FILL_BEATS beats leave together, so that the unit can take more in a cycle than the port brings.
 // Rate: one beat an iteration, II = 1.
-inline void fetch_weights(read_port_t weights, fifo<operation_t> &orders, fifo<beat_t> &beats) {
+inline void fetch_weights(read_port_t weights, fifo<operation_t> &orders, fifo<fill_t> &fills) {
+  fill_t fill;
+#pragma HLS ARRAY_PARTITION variable = fill.lane complete
+  int part = 0;
+
 weight_operations:
   for (int operation = 0; operation < MAX_OPERATIONS; ++operation) {
 #pragma HLS LOOP_TRIPCOUNT max = MAX_OPERATIONS
     const operation_t op = orders.read();
     if (op.kind == KIND_END) break;
+    open_burst(weights, op.weight_first, op.weight_beats);
   weight_burst:
     for (int beat = 0; beat < op.weight_beats; ++beat) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-      beats.write(weights[op.weight_first + beat]);
+      fill[part] = weights[op.weight_first + beat];
+      if (part == FILL_BEATS - 1) fills.write(fill);
+      part = part == FILL_BEATS - 1 ? 0 : part + 1;
     }
   }
 }
@@ -99,12 +109,14 @@ input_operations:
     const bool constant = (op.flags & FLAG_CONSTANT) != 0;
     const int constant_beats = op.kind == KIND_LOAD && constant ? op.transfer_beats : 0;
     const int image_beats = op.kind == KIND_LOAD && !constant ? op.transfer_beats : 0;
+    open_burst(constants, op.transfer_first, constant_beats);
   constant_burst:
     for (int beat = 0; beat < constant_beats; ++beat) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
       beats.write(constants[op.transfer_first + beat]);
     }
+    open_burst(image, op.transfer_first, image_beats);
   image_burst:
     for (int beat = 0; beat < image_beats; ++beat) {
 #pragma HLS PIPELINE II = 1
@@ -126,6 +138,7 @@ output_operations:
       break;
     }
     if (op.kind == KIND_STORE || op.kind == KIND_STORE_ROUTES) {
+      open_burst(result, op.transfer_first, op.transfer_beats);
     output_burst:
       for (int beat = 0; beat < op.transfer_beats; ++beat) {
 #pragma HLS PIPELINE II = 1

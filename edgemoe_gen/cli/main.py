@@ -29,6 +29,7 @@ _COMMANDS = (
     "import-results",
     "run",
     "csim",
+    "simulate",
     "sim-board",
     "selftest",
     "bench",

@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 
 from edgemoe_gen.arithmetic import ceil_div
@@ -24,6 +24,7 @@ TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
 BIAS_BITS = 32
 MEAN_FRACTION = 8
 MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles at the earliest
+CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read, mask, compare with the best, write
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
 
@@ -37,6 +38,7 @@ class Design:
 
     knobs: Knobs
     board: Board
+    fifo_depths: Mapping[str, int] = field(default_factory=dict)  # that replace those of `codegen`, by name
 
     # Compute unit
 
@@ -68,8 +70,18 @@ class Design:
 
     @property
     def score_groups(self) -> int:
-        """Cycles that round the scores of one block of tokens against one output tile of keys."""
+        """Cycles that round one word of scores of each row of a block."""
         return ceil_div(self.knobs.tokens_parallel, self.knobs.score_rows)
+
+    @property
+    def score_blocks(self) -> int:
+        """Blocks of rows of scores that an operation can leave for the next one."""
+        return ceil_div(self.max_rows, self.knobs.tokens_parallel)
+
+    @property
+    def cache_reads(self) -> int:
+        """Addresses of the key and value memory that hold one word of operands (in x out values)."""
+        return self.knobs.out_parallel // self.knobs.cache_lanes
 
     @property
     def out_words(self) -> int:
@@ -139,6 +151,16 @@ class Design:
     def max_rows(self) -> int:
         """Rows of scores that an operation can leave for the next one."""
         return max(self.blocks * self.knobs.tokens_parallel, MIN_ROWS + self.knobs.tokens_parallel)
+
+    @property
+    def search_levels(self) -> int:
+        """Levels of the tournament by which the router finds the largest logit of a word."""
+        return (self.knobs.in_parallel - 1).bit_length()
+
+    @property
+    def choose_tokens(self) -> int:
+        """Tokens that take turns in the router: a search, at a level a cycle, ends before its token's next one."""
+        return CHOOSE_FIXED + self.search_levels
 
     @property
     def max_in_words(self) -> int:
@@ -252,14 +274,9 @@ class Design:
 
     @property
     def exp_sum_bits(self) -> int:
-        """Width of a softmax sum, whose terms are at most 1, in the router and in attention.
-
-        The router adds max_experts exponentials of EXP_FRACTION fractional bits; attention adds max_tokens
-        probabilities, which have PROBABILITY_FRACTION.
-        """
-        router = tables.EXP_FRACTION + math.ceil(math.log2(max(self.knobs.max_experts, 2)))
-        attention = tables.PROBABILITY_FRACTION + math.ceil(math.log2(max(self.knobs.max_tokens, 2)))
-        return max(router, attention) + 2
+        """Width of a softmax row's sum: each of max_tokens or max_experts exponentials is at most 1."""
+        terms = max(self.knobs.max_tokens, self.knobs.max_experts)
+        return tables.EXP_FRACTION + math.ceil(math.log2(max(terms, 2))) + 2
 
     # Tables
 
@@ -306,7 +323,7 @@ def _table(make: Callable[[int], tables.Table], segments: int) -> tables.Table:
     return make(segments)
 
 
-def make_design(knobs: Knobs, board: Board) -> Design:
+def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | None = None) -> Design:
     """A design whose knobs fit each other and the board's ports.
 
     Whether it fits the board's resources is for `estimate` to say.
@@ -314,7 +331,7 @@ def make_design(knobs: Knobs, board: Board) -> Design:
     Raises:
         KnobError: names the knobs, their values, and the rule that they break.
     """
-    design = Design(knobs, board)
+    design = Design(knobs, board, dict(fifo_depths or {}))
     for broken, message, hint in _rules(design):
         if broken:
             raise KnobError(message, hint)
@@ -383,6 +400,13 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"max_dim is {k.max_dim}: the variance of so many values of {k.activation_bits} bits needs "
         f"{design.variance_bits} bits, but LayerNorm has 64",
         "lower activation_bits or max_dim",
+    )
+    sum_bits = design.exp_sum_bits + tables.EXP_FRACTION
+    yield (
+        sum_bits > 63,
+        f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: a softmax sum of so many terms needs "
+        f"{sum_bits} bits with its fraction, but 63 are there",
+        "lower max_tokens or max_experts",
     )
     yield (
         k.max_top_k > k.max_experts,

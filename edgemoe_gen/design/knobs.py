@@ -39,7 +39,7 @@ class Knobs:
     weight_fifo_beats: int = _knob(
         32768, "depth of the weight FIFO behind each port, in beats; a multiple of fill_beats", 64, 262144
     )
-    score_rows: int = _knob(2, "rows of attention scores that are rounded and stored in one cycle", 1, 16)
+    score_rows: int = _knob(1, "rows of which a word of attention scores is rounded and stored in one cycle", 1, 16)
     cache_lanes: int = _knob(4, "neighbouring tokens whose keys or values one address of the cache holds", 1, 16, True)
     max_tokens: int = _knob(129, "tokens of an image, class token included", 1, 4096)
     max_dim: int = _knob(192, "features of a token", 8, 4096)

@@ -166,7 +166,7 @@ def memories(design: Design) -> tuple[Memory, ...]:
             "adapters", "bursts in the AXI adapters",
             k.port_bits, ADAPTER_BEATS, k.weight_ports + OTHER_ADAPTERS, ("bram",),
         ),
-        Memory("offsets", "first entry and length of each queue", offset, k.max_experts, 3, ("lutram",)),
+        Memory("offsets", "first entry, length and counters of each queue", offset, k.max_experts, 4, ("lutram",)),
     )  # fmt: skip
 
 

@@ -225,10 +225,10 @@ def _rounding_lanes(design: Design) -> Part:
 
 def _score_lanes(design: Design) -> Part:
     k = design.knobs
-    lane = _rounding(design.accumulator_bits, ways=1) + _rounding(TERM_BITS) + 2 * k.activation_bits
+    lane = _rounding(design.accumulator_bits) + 2 * k.activation_bits
     return Part(
-        "scores", "rounding and comparison of score_rows x out scores",
-        lut=k.score_rows * k.out_parallel * lane,
+        "scores", "rounding and comparison of score_rows x in scores",
+        lut=k.score_rows * k.in_parallel * lane,
     )  # fmt: skip
 
 
@@ -290,7 +290,7 @@ def _channels(design: Design) -> Part:
         + tile
         + k.tokens_parallel * k.out_parallel * design.accumulator_bits
         + k.out_parallel * (fine + 32)
-        + k.score_rows * k.out_parallel * k.activation_bits
+        + k.score_rows * k.in_parallel * k.activation_bits
         + 3 * k.in_parallel * fine
         + k.weight_ports * k.port_bits * k.fill_beats
     )

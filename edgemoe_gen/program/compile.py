@@ -21,7 +21,7 @@ from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.program.pack import Bytes, pack_words
-from edgemoe_gen.program.places import ImageSlice, Place, Region
+from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,7 @@ class _Frame:
         old_form: Format | None = None,
         expert: int = -1,
         scatter: bool = False,
+        gathering: Gathering | None = None,
     ) -> None:
         if accumulate and old_form is None:
             old_form = destination.form
@@ -264,6 +265,7 @@ class _Frame:
             old_form=old_form,
             expert=expert,
             scatter=scatter,
+            gathering=gathering,
             key=key,
         )
 
@@ -353,15 +355,30 @@ class _Frame:
         name = f"blocks.{block.index}"
         allowed = allowed_experts(self.model, block.index, self.task)
         gathered = self.b.place("query", self.spec.dim, normed.form)
-        for expert in np.flatnonzero(allowed):
-            self.b.gather(normed, gathered, int(expert))
-            self._mlp(f"{name}.experts.{expert}.", f"{name}.hidden", block.mlp[expert], gathered, int(expert))
+        gatherings = [Gathering(int(expert), normed, gathered) for expert in np.flatnonzero(allowed)]
+        self.b.gather(gatherings[0])
+        # While an expert's second layer runs, the tokens of the next one are gathered beside it.
+        for now, following in zip(gatherings, [*gatherings[1:], None], strict=True):
+            expert = now.expert
+            self._mlp(f"{name}.experts.{expert}.", f"{name}.hidden", block.mlp[expert], gathered, expert, following)
 
-    def _mlp(self, name: str, hidden_name: str, mlp: tuple[Linear, Linear], source: Place, expert: int) -> None:
-        """Dense MLP or one expert, in slices of hidden features where not all fit at once."""
+    def _mlp(
+        self,
+        name: str,
+        hidden_name: str,
+        mlp: tuple[Linear, Linear],
+        source: Place,
+        expert: int,
+        gathering: Gathering | None = None,
+    ) -> None:
+        """Dense MLP or one expert, in slices of hidden features where not all fit at once.
+
+        `gathering` goes beside the last slice's second layer, when `source` has been read for the last time.
+        """
         up, down = mlp
         assert up.bias is not None
-        for start, stop in slices(up.weight.shape[0], self._hidden_columns(), self.design.knobs.out_parallel):
+        hidden_features = up.weight.shape[0]
+        for start, stop in slices(hidden_features, self._hidden_columns(), self.design.knobs.out_parallel):
             hidden = self.b.place("hidden", stop - start, self.formats[hidden_name])
             part = Linear(up.weight[start:stop], up.bias[start:stop])
             self._linear(f"{name}fc1.{start}", f"{name}fc1.weight", part, source, hidden, gelu=True, expert=expert)
@@ -369,6 +386,7 @@ class _Frame:
             self._linear(
                 f"{name}fc2.{start}", f"{name}fc2.weight", part, hidden, self.residual,
                 accumulate=True, expert=expert, scatter=expert >= 0,
+                gathering=gathering if stop == hidden_features else None,
             )  # fmt: skip
 
 

@@ -1,0 +1,30 @@
+"""The Jinja environment of HTML pages: this folder's templates, and how figures are written in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from edgemoe_gen.report import numbers
+
+
+def page_environment() -> jinja2.Environment:
+    """Templates of the report with its filters; every value is escaped unless a template says it is safe."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        count=numbers.count,
+        millions=numbers.millions,
+        error=numbers.error,
+        bytes=numbers.bytes_,
+        percent=numbers.percent,
+        plain=numbers.plain,
+        seconds=numbers.seconds,
+    )
+    return environment
