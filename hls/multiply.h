@@ -11,7 +11,7 @@
 namespace edgemoe {
 
 // Most tiles of operands that are in the ring at once, each with its biases.
-constexpr int OPEN_TILES = 4;
+constexpr int OPEN_TILES = 16;
 // Iterations between writing a place of the ring and reading it, and the other way round: as long as the pipeline may
 // take from one to the other.
 constexpr int RING_DISTANCE = 4;

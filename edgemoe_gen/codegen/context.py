@@ -318,7 +318,7 @@ def _memories(design: Design) -> list[dict[str, Any]]:
         }
         if name in design.storage.split:
             rest = row | {"name": f"{name}_rest", "storage": "bram", "depth": f"{row['depth']} - SPLIT_DEPTH"}
-            rows += [row | {"depth": "SPLIT_DEPTH", "storage": "uram"}, rest | {"meaning": "its last addresses"}]
+            rows += [row | {"depth": "SPLIT_DEPTH"}, rest | {"meaning": "its last addresses"}]
         else:
             rows.append(row)
     rows.append(

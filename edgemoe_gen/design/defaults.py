@@ -115,8 +115,9 @@ def _unit(spec: ModelSpec, board: Board, chosen: dict[str, Any], tokens: int, ou
     """Knobs of a shape of the unit, and what goes with it; memories are still to be found."""
     basis = Knobs(clock_mhz=board.clock_mhz, weight_ports=min(4, board.ports), port_bits=min(128, board.port_bits))
     basis = basis.turned({name: value for name, value in chosen.items() if not name.startswith("max_")})
-    # As many rows of scores a cycle as keep up with the unit.
-    rows = min(ceil_div(tokens * ceil_div(out, inner), ceil_div(spec.head_dim, inner)), tokens)
+    # As many rows of scores a cycle as keep up with the unit: a block's words of scores take score groups each.
+    groups = max(1, ceil_div(spec.head_dim, inner) // max(1, out // inner))
+    rows = ceil_div(tokens, min(groups, tokens))
     lanes = next(count for count in (4, 2, 1) if inner % count == 0)
     weights = basis.port_bits // basis.weight_bits * basis.weight_ports
 

@@ -401,6 +401,13 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"{design.variance_bits} bits, but LayerNorm has 64",
         "lower activation_bits or max_dim",
     )
+    sum_bits = design.exp_sum_bits + tables.EXP_FRACTION
+    yield (
+        sum_bits > 63,
+        f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: a softmax sum of so many terms needs "
+        f"{sum_bits} bits with its fraction, but 63 are there",
+        "lower max_tokens or max_experts",
+    )
     yield (
         k.max_top_k > k.max_experts,
         f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",

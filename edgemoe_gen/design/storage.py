@@ -34,7 +34,7 @@ LUTRAM_SHARE = 0.1
 SPLITTABLE = ("residual", "normed", "query", "hidden")
 OPERATIONS_AHEAD = 128  # that fetching weights knows of before they run
 ORDER_BITS = 44 * 32  # of an operation as its processes pass it on (operation.h)
-OPEN_TILES = 4  # output tiles whose biases wait in the compute unit
+OPEN_TILES = 16  # output tiles whose biases wait in the compute unit
 # An AXI adapter buffers all bursts that may be outstanding: 16 bursts of 16 beats (UG1399, m_axi interfaces).
 ADAPTER_BEATS = 16 * 16
 OTHER_ADAPTERS = 3  # beside those of the weight ports: program, input, result
@@ -169,7 +169,7 @@ def memories(design: Design) -> tuple[Memory, ...]:
             k.port_bits, ADAPTER_BEATS, k.weight_ports + OTHER_ADAPTERS, ("bram",),
         ),
         Memory("orders", "operations that lie ahead", ORDER_BITS, OPERATIONS_AHEAD, 1, ("bram", "lutram")),
-        Memory("offsets", "first entry and length of each queue", offset, k.max_experts, 3, ("lutram",)),
+        Memory("offsets", "first entry, length and counters of each queue", offset, k.max_experts, 4, ("lutram",)),
     )  # fmt: skip
 
 

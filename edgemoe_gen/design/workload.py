@@ -144,7 +144,9 @@ class _Network:
     def scores(self, rows: int, head: int) -> Step:
         design = self.design
         words, tiles, blocks = design.words(head), design.out_tiles(self.spec.tokens), ceil_div(rows, self.parallel)
-        return tiles * max(blocks * max(words, design.out_words * design.score_groups), words * self.cache_steps) + START, 0
+        return tiles * max(
+            blocks * max(words, design.out_words * design.score_groups), words * self.cache_steps
+        ) + START, 0
 
     def values(self, rows: int, head: int) -> Step:
         design = self.design

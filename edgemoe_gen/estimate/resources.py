@@ -225,7 +225,7 @@ def _rounding_lanes(design: Design) -> Part:
 
 def _score_lanes(design: Design) -> Part:
     k = design.knobs
-    lane = _rounding(design.accumulator_bits, ways=1) + _rounding(TERM_BITS) + 2 * k.activation_bits
+    lane = _rounding(design.accumulator_bits) + 2 * k.activation_bits
     return Part(
         "scores", "rounding and comparison of score_rows x in scores",
         lut=k.score_rows * k.in_parallel * lane,

@@ -50,7 +50,7 @@ PATHS = (
     ("hidden", "residual"),
 )
 GATHERING_PATH = ("hidden", "residual")  # the only one that leaves normed and query free, between which tokens are gathered
-RING_TILES = 4  # tiles of operands that may be in the unit's ring at once
+RING_TILES = 16  # tiles of operands that may be in the unit's ring at once
 MEMORIES = ("residual", "normed", "query", "hidden", "cache")
 
 MAGIC = 0x4D4F4545  # "EEOM"
