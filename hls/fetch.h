@@ -34,6 +34,7 @@ header_beats:
   const int operations = fits ? static_cast<int>(words[HEADER_OPERATIONS_WORD]) : 0;
   const int iterations = operations * OPERATION_BEATS;
   int beat = 0;
+  open_burst(program, OPERATION_BEATS, iterations);
 
   open_burst(program, OPERATION_BEATS, iterations);
 program_beats:
