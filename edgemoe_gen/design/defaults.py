@@ -23,12 +23,12 @@ from edgemoe_gen.estimate.resources import arithmetic_parts
 from edgemoe_gen.model import ModelSpec
 
 NO_ROOM = 1.0  # second choice, where nothing leaves room
-OUT_SHAPES = (8, 16, 24, 32, 48, 64)
 IN_SHAPES = (8, 16, 24, 32)
+OUT_MULTIPLES, MOST_OUT = (1, 2, 3, 4, 6, 8), 64
 COMPARED_UNITS = 3  # of those that fit, the fastest
 TAILS = (Knobs.residual_tail_bits, 3, 0)
 TAIL_COST = 1.05  # times as long a frame may take for the residual's finer bits
-FIFO_GAIN = 1.002  # a FIFO that saves less than this is not worth its memory
+GAIN = 1.002  # a deeper FIFO, or more pieces, must save more than this to be worth it
 LEAST_FIFO = 512  # elements of a weight FIFO: what hides the latency of DDR, with room to run ahead of short operations
 DEEPEST_FIFO = 16  # times the depth of an UltraRAM
 PIECES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of hidden features or heads
@@ -57,6 +57,9 @@ def default_knobs(spec: ModelSpec, board: Board, turned: dict[str, Any] | None =
 def _defaults(spec: ModelSpec, board: Board, turned: tuple[tuple[str, Any], ...]) -> Knobs:
     chosen = dict(turned)
     units = _units(spec, board, chosen)
+    if not units:
+        # Chosen knobs break a rule with every shape, which is for `make_design` to tell.
+        return _least(spec, _unit(spec, board, chosen, *next(_shapes(chosen))), chosen)
     for room in (ROOM, NO_ROOM):
         choices: list[_Choice] = []
         for unit, least_cycles in units:
@@ -77,64 +80,55 @@ def _defaults(spec: ModelSpec, board: Board, turned: tuple[tuple[str, Any], ...]
 
 def _units(spec: ModelSpec, board: Board, chosen: dict[str, Any]) -> list[tuple[Knobs, int]]:
     """Knobs of every shape of the compute unit that the DSPs could make, with its cycles a frame, the fastest first."""
-    basis = Knobs(clock_mhz=board.clock_mhz, weight_ports=min(4, board.ports), port_bits=min(128, board.port_bits))
-    basis = basis.turned({name: value for name, value in chosen.items() if name in _FREE})
-    found: list[tuple[bool, int, int, Knobs]] = []
-    for tokens, out, inner in _shapes(basis, chosen):
-        if tokens * out * inner > board.dsp and not set(chosen) >= _SHAPE:
+    found = []
+    for tokens, out, inner in _shapes(chosen):
+        macs = tokens * out * inner
+        if macs > board.dsp and not set(chosen) >= _SHAPE:
             continue
-        knobs = basis.turned(_unit(spec, basis, chosen, tokens, out, inner))
+        knobs = _unit(spec, board, chosen, tokens, out, inner)
         sizes = replace(knobs, **_sizes(spec, knobs, chosen, 1, 1))
-        cycles = compute_cycles(steps(spec, Design(sizes, board)))
-        found.append((_breaks_a_rule(sizes, board), cycles, tokens * out * inner, knobs))
-    found.sort(key=lambda entry: entry[:3])
-    # What is chosen may break a rule with every shape: that is for others to tell.
-    kept = [entry for entry in found if not entry[0]] or found
-    return [(knobs, cycles) for _, cycles, _, knobs in kept]
+        if _keeps_rules(sizes, board):
+            found.append((compute_cycles(steps(spec, Design(sizes, board))), macs, knobs))
+    found.sort(key=lambda entry: entry[:2])
+    return [(knobs, cycles) for cycles, _, knobs in found]
 
 
-def _breaks_a_rule(knobs: Knobs, board: Board) -> bool:
+def _keeps_rules(knobs: Knobs, board: Board) -> bool:
     try:
         make_design(knobs, board)
     except KnobError:
-        return True
-    return False
+        return False
+    return True
 
 
-def _shapes(basis: Knobs, chosen: dict[str, Any]) -> Iterator[tuple[int, int, int]]:
-    """Tokens, outputs and inputs in parallel. What is chosen stays, even where it breaks a rule."""
-    beat = basis.port_bits // 16
-    low, high = 1, next(int(knob.metadata["high"]) for knob in knob_fields() if knob.name == "tokens_parallel")
-    tokens = [chosen["tokens_parallel"]] if "tokens_parallel" in chosen else list(range(low, high + 1))
-    inners = [chosen["in_parallel"]] if "in_parallel" in chosen else [n for n in IN_SHAPES if n % beat == 0]
-    outs = [chosen["out_parallel"]] if "out_parallel" in chosen else list(OUT_SHAPES)
-    pairs = [(out, inner) for out in outs for inner in inners if out % inner == 0]
-    if not pairs:
-        # An unusual choice: the other side follows it.
-        pairs = [(ceil_div(outs[0], inners[0]) * inners[0], inners[0])] if "in_parallel" in chosen else []
-        pairs = pairs if "out_parallel" not in chosen else [(outs[0], inners[0] if len(inners) == 1 else beat)]
-    for out, inner in pairs:
-        for count in tokens:
-            yield count, out, inner
+def _shapes(chosen: dict[str, Any]) -> Iterator[tuple[int, int, int]]:
+    """Tokens, outputs and inputs in parallel, as far as they are not chosen."""
+    most = next(int(knob.metadata["high"]) for knob in knob_fields() if knob.name == "tokens_parallel")
+    for inner in [chosen["in_parallel"]] if "in_parallel" in chosen else IN_SHAPES:
+        outs = [count * inner for count in OUT_MULTIPLES if count == 1 or count * inner <= MOST_OUT]
+        for out in [chosen["out_parallel"]] if "out_parallel" in chosen else outs:
+            for tokens in [chosen["tokens_parallel"]] if "tokens_parallel" in chosen else range(1, most + 1):
+                yield tokens, out, inner
 
 
-def _unit(spec: ModelSpec, basis: Knobs, chosen: dict[str, Any], tokens: int, out: int, inner: int) -> dict[str, int]:
-    """The knobs that a shape of the unit brings with it."""
+def _unit(spec: ModelSpec, board: Board, chosen: dict[str, Any], tokens: int, out: int, inner: int) -> Knobs:
+    """Knobs of a shape of the unit, and what goes with it; memories are still to be found."""
+    basis = Knobs(clock_mhz=board.clock_mhz, weight_ports=min(4, board.ports), port_bits=min(128, board.port_bits))
+    basis = basis.turned({name: value for name, value in chosen.items() if not name.startswith("max_")})
     # As many rows of scores a cycle as keep up with the unit.
     rows = min(ceil_div(tokens * ceil_div(out, inner), ceil_div(spec.head_dim, inner)), tokens)
     lanes = next(count for count in (4, 2, 1) if inner % count == 0)
     weights = basis.port_bits // basis.weight_bits * basis.weight_ports
 
-    def padding(beats: int) -> int:
-        part = weights * beats
-        return ceil_div(out * inner, part) * part
+    def padded_tile(beats: int) -> int:
+        return ceil_div(out * inner, weights * beats) * weights * beats
 
-    fill = min((2, 1), key=padding)
+    fill = min((2, 1), key=padded_tile)
     found = {
         "tokens_parallel": tokens, "out_parallel": out, "in_parallel": inner,
         "score_rows": rows, "cache_lanes": lanes, "fill_beats": fill,
     }  # fmt: skip
-    return {name: chosen.get(name, value) for name, value in found.items()}
+    return replace(basis, **{name: value for name, value in found.items() if name not in chosen})
 
 
 def _fitting_arithmetic(spec: ModelSpec, board: Board, units: list[Knobs], chosen: dict[str, Any]) -> Knobs:
@@ -175,16 +169,16 @@ def _fastest(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any],
                 operations = steps(spec, Design(knobs, board))
                 bound = max(compute_cycles(operations), weight_beats(operations) / rate)
                 options.append((bound, knobs, operations))
-    # Those that could be the fastest come first, so that most need no look at their memories.
+    # Those that could be the fastest come first, so that most need no look at their memories; of equals, fewest pieces.
     best: _Choice | None = None
     for bound, knobs, operations in sorted(options, key=lambda option: option[0]):
-        if best is not None and bound >= best.cycles:
+        if best is not None and GAIN * bound >= best.cycles:
             break
         deepest = _deepest_fifo(board, knobs, chosen, operations, room)
         if deepest is None:
             continue
         cycles = frame_cycles(operations, rate, deepest.weight_fifo_beats)
-        if best is None or cycles < best.cycles:
+        if best is None or GAIN * cycles < best.cycles:
             best = _Choice(_enough_fifo(deepest, chosen, operations, rate), cycles)
     return best
 
@@ -212,7 +206,7 @@ def _enough_fifo(knobs: Knobs, chosen: dict[str, Any], operations: list[Step], r
     """The shallowest weight FIFO that is hardly slower than the one that fits."""
     if "weight_fifo_beats" in chosen:
         return knobs
-    limit = FIFO_GAIN * frame_cycles(operations, rate, knobs.weight_fifo_beats)
+    limit = GAIN * frame_cycles(operations, rate, knobs.weight_fifo_beats)
     for depth in _fifo_depths(knobs, knobs.weight_fifo_beats):
         if depth >= knobs.weight_fifo_beats:
             break
@@ -275,8 +269,3 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
 
 
 _SHAPE = {"tokens_parallel", "out_parallel", "in_parallel"}
-# Chosen knobs that depend on no shape and no network.
-_FREE = {
-    knob.name for knob in knob_fields()
-    if not knob.name.startswith("max_") and knob.name not in _SHAPE | {"score_rows", "cache_lanes", "fill_beats"}
-}  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 
@@ -338,87 +338,86 @@ def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | Non
     return design
 
 
-def _rules(design: Design) -> list[tuple[bool, str, str]]:
+def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
+    """Whether a rule is broken, what to say, and a hint. Each may rely on those before it."""
     k, board = design.knobs, design.board
     narrow_per_beat = k.port_bits // 16
-    return [
-        (
-            k.out_parallel % k.in_parallel != 0,
-            f"out_parallel is {k.out_parallel} and in_parallel {k.in_parallel}, "
-            "but an output tile must fill whole memory words: out_parallel must be a multiple of in_parallel",
-            f"for example out_parallel={ceil_div(k.out_parallel, k.in_parallel) * k.in_parallel}",
-        ),
-        (
-            k.in_parallel % narrow_per_beat != 0,
-            f"in_parallel is {k.in_parallel}, but a memory word must take whole beats of an image: with ports of "
-            f"{k.port_bits} bits in_parallel must be a multiple of {narrow_per_beat}",
-            f"for example in_parallel={ceil_div(k.in_parallel, narrow_per_beat) * narrow_per_beat}",
-        ),
-        (
-            k.port_bits > board.port_bits,
-            f"port_bits is {k.port_bits}, but the {board.title}'s ports are {board.port_bits} bits wide",
-            f"set port_bits to {board.port_bits} or less",
-        ),
-        (
-            k.weight_ports > board.ports,
-            f"weight_ports is {k.weight_ports}, but the {board.title} has {board.ports} ports to memory",
-            "program, input and result need no port of their own: an interconnect lets them share one",
-        ),
-        (
-            k.weight_fifo_beats % k.fill_beats != 0,
-            f"weight_fifo_beats is {k.weight_fifo_beats}, but the FIFO's elements hold fill_beats beats, which is "
-            f"{k.fill_beats}: weight_fifo_beats must be a multiple of it",
-            f"for example weight_fifo_beats={ceil_div(k.weight_fifo_beats, k.fill_beats) * k.fill_beats}",
-        ),
-        (
-            k.score_rows > k.tokens_parallel,
-            f"score_rows is {k.score_rows}, more than tokens_parallel, which is {k.tokens_parallel}: no more rows of "
-            "scores are there at once",
-            f"set score_rows to {k.tokens_parallel} or less",
-        ),
-        (
-            k.in_parallel % k.cache_lanes != 0,
-            f"cache_lanes is {k.cache_lanes}, but the tokens of a tile of keys or values must fill whole addresses of "
-            f"the cache: cache_lanes must divide in_parallel, which is {k.in_parallel}, and out_parallel",
-            f"for example cache_lanes={_largest_divisor(k.in_parallel, k.cache_lanes)}",
-        ),
-        (
-            design.operand_bits > DSP_OPERAND_BITS,
-            f"activation_bits is {k.activation_bits} and weight_bits {k.weight_bits}, but a DSP48E2 multiplies "
-            f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
-            f"neither may exceed {DSP_OPERAND_BITS}",
-            f"set both to {DSP_OPERAND_BITS} or less",
-        ),
-        (
-            design.accumulator_bits > ACCUMULATOR_LIMIT,
-            f"sums over {design.max_inputs} products of {k.activation_bits} x {design.operand_bits} bits need "
-            f"{design.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
-            "lower activation_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, max_tokens)",
-        ),
-        (
-            design.variance_bits > 64,
-            f"max_dim is {k.max_dim}: the variance of so many values of {k.activation_bits} bits needs "
-            f"{design.variance_bits} bits, but LayerNorm has 64",
-            "lower activation_bits or max_dim",
-        ),
-        (
-            k.max_top_k > k.max_experts,
-            f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",
-            "lower max_top_k or raise max_experts",
-        ),
-        (
-            k.max_query < k.max_dim,
-            f"max_query is {k.max_query}, less than max_dim, which is {k.max_dim}: the query memory also holds the "
-            "tokens gathered for an expert",
-            f"raise max_query to {k.max_dim}",
-        ),
-        (
-            k.max_hidden < k.max_experts and design.hidden_words * k.in_parallel < k.max_experts,
-            f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
-            "holds the router's logits",
-            f"raise max_hidden to {k.max_experts} or lower max_experts",
-        ),
-    ]
+    yield (
+        k.out_parallel % k.in_parallel != 0,
+        f"out_parallel is {k.out_parallel} and in_parallel {k.in_parallel}, "
+        "but an output tile must fill whole memory words: out_parallel must be a multiple of in_parallel",
+        f"for example out_parallel={ceil_div(k.out_parallel, k.in_parallel) * k.in_parallel}",
+    )
+    yield (
+        k.in_parallel % narrow_per_beat != 0,
+        f"in_parallel is {k.in_parallel}, but a memory word must take whole beats of an image: with ports of "
+        f"{k.port_bits} bits in_parallel must be a multiple of {narrow_per_beat}",
+        f"for example in_parallel={ceil_div(k.in_parallel, narrow_per_beat) * narrow_per_beat}",
+    )
+    yield (
+        k.port_bits > board.port_bits,
+        f"port_bits is {k.port_bits}, but the {board.title}'s ports are {board.port_bits} bits wide",
+        f"set port_bits to {board.port_bits} or less",
+    )
+    yield (
+        k.weight_ports > board.ports,
+        f"weight_ports is {k.weight_ports}, but the {board.title} has {board.ports} ports to memory",
+        "program, input and result need no port of their own: an interconnect lets them share one",
+    )
+    yield (
+        k.weight_fifo_beats % k.fill_beats != 0,
+        f"weight_fifo_beats is {k.weight_fifo_beats}, but the FIFO's elements hold fill_beats beats, which is "
+        f"{k.fill_beats}: weight_fifo_beats must be a multiple of it",
+        f"for example weight_fifo_beats={ceil_div(k.weight_fifo_beats, k.fill_beats) * k.fill_beats}",
+    )
+    yield (
+        k.score_rows > k.tokens_parallel,
+        f"score_rows is {k.score_rows}, more than tokens_parallel, which is {k.tokens_parallel}: no more rows of "
+        "scores are there at once",
+        f"set score_rows to {k.tokens_parallel} or less",
+    )
+    yield (
+        k.in_parallel % k.cache_lanes != 0,
+        f"cache_lanes is {k.cache_lanes}, but the tokens of a tile of keys or values must fill whole addresses of "
+        f"the cache: cache_lanes must divide in_parallel, which is {k.in_parallel}, and out_parallel",
+        f"for example cache_lanes={_largest_divisor(k.in_parallel, k.cache_lanes)}",
+    )
+    yield (
+        design.operand_bits > DSP_OPERAND_BITS,
+        f"activation_bits is {k.activation_bits} and weight_bits {k.weight_bits}, but a DSP48E2 multiplies "
+        f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
+        f"neither may exceed {DSP_OPERAND_BITS}",
+        f"set both to {DSP_OPERAND_BITS} or less",
+    )
+    yield (
+        design.accumulator_bits > ACCUMULATOR_LIMIT,
+        f"sums over {design.max_inputs} products of {k.activation_bits} x {design.operand_bits} bits need "
+        f"{design.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
+        "lower activation_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, max_tokens)",
+    )
+    yield (
+        design.variance_bits > 64,
+        f"max_dim is {k.max_dim}: the variance of so many values of {k.activation_bits} bits needs "
+        f"{design.variance_bits} bits, but LayerNorm has 64",
+        "lower activation_bits or max_dim",
+    )
+    yield (
+        k.max_top_k > k.max_experts,
+        f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",
+        "lower max_top_k or raise max_experts",
+    )
+    yield (
+        k.max_query < k.max_dim,
+        f"max_query is {k.max_query}, less than max_dim, which is {k.max_dim}: the query memory also holds the "
+        "tokens gathered for an expert",
+        f"raise max_query to {k.max_dim}",
+    )
+    yield (
+        k.max_hidden < k.max_experts and design.hidden_words * k.in_parallel < k.max_experts,
+        f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
+        "holds the router's logits",
+        f"raise max_hidden to {k.max_experts} or lower max_experts",
+    )
 
 
 def _largest_divisor(number: int, limit: int) -> int:

@@ -48,6 +48,8 @@ class Builder:
     def __init__(self, design: Design) -> None:
         self.design = design
         self.operations: list[Operation] = []
+        self.layer = ""  # what the operations that are added now belong to
+        self.layers: list[str] = []
         self.regions: list[Region] = []
         self.image_beats = 0
         self.result_beats = 0
@@ -445,6 +447,7 @@ class Builder:
         if operation.kind == number("PRODUCT"):
             fields |= self._operands(operation)
         self.operations.append(replace(operation, **fields))
+        self.layers.append(self.layer)
 
     def _operands(self, operation: Operation) -> dict[str, int]:
         """Where a product's operands lie in the ring, and whether its first tile comes during the operation before.

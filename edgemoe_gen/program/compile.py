@@ -46,6 +46,7 @@ class Program:
     Attributes:
         design: what it was compiled for.
         operations: in order.
+        layers: part of the network that each operation computes, such as `blocks.3.experts.7.fc1.0`.
         weights: [ports, beats, bytes of a beat].
         constants: [beats, bytes of a beat].
         frames: in order.
@@ -55,6 +56,7 @@ class Program:
 
     design: Design
     operations: tuple[Operation, ...]
+    layers: tuple[str, ...]
     weights: Bytes
     constants: Bytes
     frames: tuple[Frame, ...]
@@ -98,6 +100,7 @@ def compile_network(
     return Program(
         design,
         tuple(builder.operations),
+        tuple(builder.layers),
         builder.weights(),
         builder.constants(),
         tuple(frames),
@@ -210,6 +213,7 @@ class _Frame:
         image = self._embed()
         for block in self.network.blocks[: self.depth]:
             self._block(block)
+        self.b.layer = "result"
         self.regions["tokens"] = self.b.store("tokens", self.residual, self.tokens)
         return Frame(self.task, image, self.regions)
 
@@ -225,11 +229,13 @@ class _Frame:
         return columns
 
     def _embed(self) -> tuple[ImageSlice, ...]:
+        self.b.layer = "position"
         self.b.load_constant(self.network.position, self.residual, "position")
         image = []
         weight = self.network.patch.weight
         for start, stop in slices(weight.shape[1], self._hidden_columns(), self.design.knobs.out_parallel):
             patches = self.b.place("hidden", stop - start, self.formats["image"])
+            self.b.layer = "image"
             first = self.b.load_image(self.tokens, patches, self.formats["image"])
             image.append(ImageSlice(first, start, stop))
             self._linear(
@@ -254,6 +260,7 @@ class _Frame:
     ) -> None:
         if accumulate and old_form is None:
             old_form = destination.form
+        self.b.layer = key
         self.b.linear(
             linear,
             self.formats[name],
@@ -274,6 +281,7 @@ class _Frame:
         spec = self.spec
         if block.routers and spec.router.input_ahead:
             self._route(block, self.residual)
+        self.b.layer = f"{name}.norm1"
         normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm1"])
         self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps, block.shifts1, f"{name}.norm1")
         attended = self._attention(block, normed)
@@ -284,6 +292,7 @@ class _Frame:
             f"{name}.projection", f"{name}.projection.weight", projection, attended, self.residual,
             accumulate=True, old_form=old_form,
         )  # fmt: skip
+        self.b.layer = f"{name}.norm2"
         normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm2"])
         self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps, block.shifts2, f"{name}.norm2")
         if block.routers:
@@ -293,6 +302,7 @@ class _Frame:
         else:
             self._mlp(f"{name}.", f"{name}.hidden", block.mlp[0], normed, expert=-1)
         if self.taps:
+            self.b.layer = "result"
             self.regions[name] = self.b.store(name, self.residual, self.tokens)
 
     def _attention(self, block: LoweredBlock, normed: Place) -> Place:
@@ -333,7 +343,9 @@ class _Frame:
             block = first // parallel
             query = Place("query", key.columns, self.formats[f"{name}.query"], stride, word, block)
             result = Place("query", key.columns, value.form, stride, word, block)
+            self.b.layer = f"{name}.scores.{head}"
             self.b.scores(query, key, scores, stop - first, self.tokens)
+            self.b.layer = f"{name}.values.{head}"
             self.b.values(scores, value, result, stop - first, self.tokens)
 
     def _route(self, block: LoweredBlock, source: Place) -> None:
@@ -344,6 +356,7 @@ class _Frame:
         logits = self.b.place("hidden", linear.weight.shape[0], self.formats[f"{name}.logits"])
         key = f"{name}.router.{self.task}"
         self._linear(key, f"{key}.weight", linear, source, logits)
+        self.b.layer = key
         allowed = np.flatnonzero(allowed_experts(self.model, block.index, self.task))
         experts = range(int(allowed[0]), int(allowed[-1]) + 1)
         self.b.route(logits, self.tokens, experts, router.top_k, router.gate_type == "noisy", router.score_threshold)
@@ -356,6 +369,7 @@ class _Frame:
         allowed = allowed_experts(self.model, block.index, self.task)
         gathered = self.b.place("query", self.spec.dim, normed.form)
         gatherings = [Gathering(int(expert), normed, gathered) for expert in np.flatnonzero(allowed)]
+        self.b.layer = f"{name}.gather"
         self.b.gather(gatherings[0])
         # While an expert's second layer runs, the tokens of the next one are gathered beside it.
         for now, following in zip(gatherings, [*gatherings[1:], None], strict=True):

@@ -21,6 +21,7 @@ class port_t {
   }
 
   void open_burst(std::uint64_t first, std::uint64_t beats) const {
+    if (beats == 0) return;
     if (first > size_ || beats > size_ - first) {
       throw std::out_of_range("a burst of AXI port " + axi_->name + " reaches beyond its buffer");
     }
