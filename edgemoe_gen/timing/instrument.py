@@ -297,7 +297,7 @@ def _depths(file: _File) -> list[str]:
     for pragma in _pragmas(file):
         if pragma.group(1).upper() != "STREAM":
             continue
-        said = re.fullmatch(r"variable\s*=\s*(\w+)\s+depth\s*=\s*(\w+)", " ".join(pragma.group(2).split()))
+        said = re.fullmatch(r"variable\s*=\s*(\w+)\s+depth\s*=\s*([\w *+]+)", " ".join(pragma.group(2).split()))
         if said is None:
             raise file.fault(
                 pragma.start(),
