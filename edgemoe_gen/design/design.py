@@ -38,7 +38,7 @@ class Design:
 
     knobs: Knobs
     board: Board
-    fifo_depths: Mapping[str, int] = field(default_factory=dict)  # that replace those of `codegen`, by name
+    fifo_depths: Mapping[str, int] = field(default_factory=dict, hash=False)  # that replace those of `codegen`, by name
 
     # Compute unit
 

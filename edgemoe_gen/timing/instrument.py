@@ -132,7 +132,7 @@ def _pragmas(file: _File, start: int = 0, end: int | None = None) -> Iterator[re
 
 def _leading_pragmas(file: _File, opening: int) -> dict[str, tuple[int, str]]:
     """Pragmas between a body's opening brace and its first statement: kind to place and the rest of the line."""
-    found: dict[str, tuple[int, str]] = {}
+    found = {}
     at = opening + 1
     while True:
         blank = re.compile(r"\s*").match(file.masked, at)
@@ -297,7 +297,7 @@ def _depths(file: _File) -> list[str]:
     for pragma in _pragmas(file):
         if pragma.group(1).upper() != "STREAM":
             continue
-        said = re.fullmatch(r"variable\s*=\s*(\w+)\s+depth\s*=\s*(\w[\w +*-]*)", " ".join(pragma.group(2).split()))
+        said = re.fullmatch(r"variable\s*=\s*(\w+)\s+depth\s*=\s*([\w *+]+)", " ".join(pragma.group(2).split()))
         if said is None:
             raise file.fault(
                 pragma.start(),

@@ -223,17 +223,18 @@ class TimedResult:
             compute = min(max((record.busy for _, record in records), default=0), op.cycles)
             waited = max((record.starved + record.ddr for name, record in records if name in readers), default=0)
             grouped[group_of(op.label)].append((op.cycles, compute, min(waited, op.cycles - compute)))
+        between = self.cycles - sum(op.cycles for op in self.operations)
+        if between > 0 and self.operations:
+            # Reading the program, and what the last results take to DDR.
+            grouped[OTHER].append((between, 0, 0))
         order = [*(title for title in GROUP_ORDER if title in grouped), *(g for g in grouped if g not in GROUP_ORDER)]
         rows = []
         for title in order:
             parts = grouped[title]
             cycles, compute, weights = (sum(part[i] for part in parts) for i in range(3))
             share = cycles / self.cycles if self.cycles else 0.0
-            rows.append(GroupRow(title, len(parts), cycles, share, compute, weights, cycles - compute - weights))
-        between = self.cycles - sum(row.cycles for row in rows)
-        if between > 0 and rows:
-            # Reading the program, and what the last results take to DDR.
-            rows.append(GroupRow(OTHER, 0, between, between / self.cycles, 0, 0, between))
+            count = sum(group_of(op.label) == title for op in self.operations)
+            rows.append(GroupRow(title, count, cycles, share, compute, weights, cycles - compute - weights))
         return tuple(rows)
 
     def _records_by_operation(self) -> dict[int, list[tuple[str, Record]]]:

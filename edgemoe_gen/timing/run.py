@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from edgemoe_gen.design import Design
 from edgemoe_gen.program.compile import Program
+from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes
+from edgemoe_gen.timing import library
 from edgemoe_gen.timing.explain import fallback_labels
 from edgemoe_gen.timing.result import TimedResult, parse_result
 from edgemoe_gen.timing.table import Timing
@@ -22,10 +27,37 @@ def run_timed(program: Program, image: Bytes, timing: Timing, *, record: bool) -
         timing: what the library is told.
         record: keep a record for every operation and process, not only totals.
     """
-    result: Mapping[str, Any] = importlib.import_module("edgemoe_gen.timing.library").run_timed(
-        program, image, timing, record=record
+    words = np.ascontiguousarray(program_words(program), "<u4").view(np.uint8)
+    run = _engine(program.design).run_timed(
+        words, list(program.weights), program.constants, image, program.result_beats, _told(timing, record)
     )
-    return result
+    return run.totals
+
+
+@lru_cache(maxsize=2)
+def _engine(design: Design) -> library.TimedEngine:
+    """Sizing runs one engine many times."""
+    return library.TimedEngine.compile(design)
+
+
+def _told(timing: Timing, record: bool) -> library.Timing:
+    """The table's figures in the library's terms."""
+    return library.Timing(
+        loops={loop.label: library.LoopTiming(loop.ii, loop.depth, loop.states) for loop in timing.loops.values()},
+        ddr_bytes=timing.ddr_bytes,
+        axi_latency=timing.axi_latency,
+        axi_outstanding=timing.axi_outstanding,
+        axi_burst=timing.axi_burst,
+        depths=timing.depths,
+        memories=[
+            library.MemoryTiming(loop.label, array, recurrence.cycles)
+            for loop in timing.loops.values()
+            for recurrence in loop.recurrences
+            for array in recurrence.arrays
+        ],
+        constants=timing.constants,
+        record=record,
+    )
 
 
 def time_program(

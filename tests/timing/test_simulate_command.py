@@ -73,7 +73,7 @@ def test_trace_and_page_are_written(run: Run) -> None:
     code, out, _ = run("--trace", "trace.json", "--html", "page.html")
     assert code == 0 and "written: trace.json" in out and "written: page.html" in out
     events = json.loads(Path("trace.json").read_text(encoding="utf-8"))["traceEvents"]
-    assert any("attention scores" in event["name"] for event in events)
+    assert any(event["name"] == "blocks.0.scores.0" and event["cat"] == "attention scores" for event in events)
     page = Path("page.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 2 and "http" not in page.replace("http://www.w3.org", "")
 
@@ -88,7 +88,7 @@ def test_deadlock_ends_with_1_and_one_sentence(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setattr(edgemoe_gen.timing.run, "run_timed", library)
     code, out, _ = run()
     assert code == 1
-    assert out.splitlines()[-1].startswith("deadlock in layer operation 5")
+    assert out.splitlines()[-1].startswith("deadlock in layer blocks.0.")
     assert "dispatch waits for round_sums (FIFO scales is full)" in out
     assert "Roofline" not in out  # half a frame has no place on it
     code, out, _ = run("--json")
@@ -102,7 +102,7 @@ def test_violation_ends_with_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(edgemoe_gen.timing.run, "run_timed", library)
     code, out, _ = run()
-    assert code == 1 and "violation: memory hidden needs 2 read ports in cycle 9 (layer operation 3" in out
+    assert code == 1 and "violation: memory hidden needs 2 read ports in cycle 9 (layer blocks.0.norm1)" in out
 
 
 def test_sizes_are_shown_and_written_to_the_project(run: Run) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from edgemoe_gen.errors import SimulationError
-from edgemoe_gen.timing.explain import block_of, group_of
+from edgemoe_gen.program.descriptor import Operation, number, operand_number, path_number
+from edgemoe_gen.timing.explain import block_of, fallback_labels, group_of
 from edgemoe_gen.timing.facts import timeline
 from edgemoe_gen.timing.result import parse_result
 from edgemoe_gen.timing.roofline import Roofline
@@ -72,6 +73,23 @@ def test_processes_of_one_name_are_numbered() -> None:
 )  # fmt: skip
 def test_a_layer_belongs_to_a_group(label: str, group: str) -> None:
     assert group_of(label) == group
+
+
+def test_operations_without_names_are_told_by_their_fields() -> None:
+    product = {"kind": number("PRODUCT"), "path": path_number("hidden", "residual")}
+    operations = [
+        Operation(kind=number("LOAD")),
+        Operation(**product),
+        Operation(kind=number("NORMALISE")),
+        Operation(kind=number("PRODUCT"), operand=operand_number("KEYS")),
+        Operation(**product),
+        Operation(**product, expert=3),
+    ]
+    labels = fallback_labels(operations)
+    assert labels[3] == "operation 3 (attention scores)"
+    assert [group_of(label) for label in labels] == [
+        "load", "patch embedding", "layer norms", "attention scores", "dense MLP", "experts",
+    ]  # fmt: skip
 
 
 def test_block_is_read_from_the_layer() -> None:
