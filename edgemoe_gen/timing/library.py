@@ -69,7 +69,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class TimedRun:
-    """Outcome of a timed run: result buffer, engine status (`DEADLOCK` after one), and the totals as JSON gives them."""
+    """Outcome: result buffer, engine status (`DEADLOCK` after one), cycles, and all totals (JSON of hls/timed/report.h)."""
 
     result: Bytes
     status: int

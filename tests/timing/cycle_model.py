@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.timing.networks import Constants, Loop, Outcome, Process, Read, Region, Sequence_, Write
+from tests.timing.networks import Constants, Loop, Outcome, Process, Read, Region, States, Write
 
 PATIENCE = 400  # cycles without any event until it is a deadlock; more than any depth, II or number of states
 Steps = Generator[None, None, None]
@@ -109,7 +109,7 @@ class CycleModel:
         for statement in body:
             if isinstance(statement, Loop):
                 yield from self._loop(statement)
-            elif isinstance(statement, Sequence_):
+            elif isinstance(statement, States):
                 if statement.iterations == 0:
                     yield from self._idle(self.constants.loop_skip)
                 for _ in range(statement.iterations):

@@ -51,7 +51,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Sequence_:
+class States:
     """A loop that is a sequence of states."""
 
     label: int
@@ -125,7 +125,7 @@ def statements(body: Sequence[Any]) -> Iterator[Any]:
     """All statements of a body, outer before inner."""
     for statement in body:
         yield statement
-        if isinstance(statement, Sequence_):
+        if isinstance(statement, States):
             yield from statements(statement.body)
         if isinstance(statement, Region):
             for process in statement.processes:
@@ -196,7 +196,7 @@ def _rules(region: Region) -> dict[int, str]:
         for statement in statements(process.body):
             if isinstance(statement, Loop):
                 rules[statement.label] = f"{statement.ii} {statement.depth} 0"
-            if isinstance(statement, Sequence_):
+            if isinstance(statement, States):
                 rules[statement.label] = f"0 0 {statement.states}"
     return rules
 
@@ -208,7 +208,7 @@ def _encode(statement: Any) -> list[int]:
             for accesses in (statement.reads, statement.writes)
         ]
         return [0, statement.label, statement.iterations, *patterns[0], *patterns[1]]
-    if isinstance(statement, Sequence_):
+    if isinstance(statement, States):
         body = _encode_body(statement.body)
         return [1, statement.label, statement.iterations, len(body), *body]
     if isinstance(statement, (Read, Write)):

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.timing.networks import Access, Constants, Loop, Process, Read, Region, Sequence_, Write
+from tests.timing.networks import Access, Constants, Loop, Process, Read, Region, States, Write
 
 Draw = Any
 
@@ -77,8 +77,8 @@ class Draft:
             if rest[0] or rest[1] or self.integer(0, 1):
                 body.append(self.loop(*rest))
             body += [Write(f) for f, n in slot.writes if n < 3 for _ in range(n)]
-            return (Sequence_(self.next_label(), slot.times, self.integer(1, 9), tuple(body)),)
-        return (Sequence_(self.next_label(), slot.times, self.integer(1, 3), (self.inner_region(slot),)),)
+            return (States(self.next_label(), slot.times, self.integer(1, 9), tuple(body)),)
+        return (States(self.next_label(), slot.times, self.integer(1, 3), (self.inner_region(slot),)),)
 
     def inner_region(self, slot: Slot) -> Region:
         """A region of its own with a chain of processes, which share the slot's FIFOs."""
