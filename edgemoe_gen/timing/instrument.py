@@ -132,7 +132,7 @@ def _pragmas(file: _File, start: int = 0, end: int | None = None) -> Iterator[re
 
 def _leading_pragmas(file: _File, opening: int) -> dict[str, tuple[int, str]]:
     """Pragmas between a body's opening brace and its first statement: kind to place and the rest of the line."""
-    found = {}
+    found: dict[str, tuple[int, str]] = {}
     at = opening + 1
     while True:
         blank = re.compile(r"\s*").match(file.masked, at)

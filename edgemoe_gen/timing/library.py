@@ -69,7 +69,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class TimedRun:
-    """Outcome: result buffer, engine status (`DEADLOCK` after one), cycles, and all totals (JSON of hls/timed/report.h)."""
+    """Outcome: result buffer, engine status (`DEADLOCK` after one), cycles, and all totals (hls/timed/report.h)."""
 
     result: Bytes
     status: int

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "timed/macros.h"
+#include "timed/port.h"
 #include "timed/report.h"
 
 namespace {
@@ -31,6 +32,10 @@ class network_t {
     queues_.assign(count, nullptr);
     written_.assign(count, 0);
     read_.assign(count, 0);
+    for (int ports = *at_++; ports > 0; --ports) {
+      axi_t &axi = scheduler_t::active()->run.ddr.add("port" + std::to_string(ports_.size()), *at_++ != 0, 4);
+      ports_.emplace_back(buffer_, BEATS, &axi);
+    }
     block(at_);
   }
 
@@ -69,6 +74,10 @@ class network_t {
     scheduler_t &scheduler = *scheduler_t::active();
     const std::string label = "l" + std::to_string(*at++);
     const int iterations = *at++;
+    const int fetch = *at++;
+    const int store = *at++;
+    if (fetch >= 0 && iterations > 0) ports_[fetch].open_burst(0, iterations);
+    if (store >= 0 && iterations > 0) ports_[store].open_burst(0, iterations);
     std::vector<access_pattern_t> reads = patterns(at);
     std::vector<access_pattern_t> writes = patterns(at);
     scheduler.current().loop_begin(scheduler.loop(label.c_str()));
@@ -77,6 +86,8 @@ class network_t {
       for (access_pattern_t &a : reads) {
         if (i % a.period == a.phase % a.period && i >= a.phase && a.limit-- > 0) read(a.fifo);
       }
+      if (fetch >= 0 && ports_[fetch][i] != 0) throw std::logic_error("a port gives another value");
+      if (store >= 0) ports_[store][i] = 0;
       for (access_pattern_t &a : writes) {
         if (i % a.period == a.phase % a.period && i >= a.phase && a.limit-- > 0) write(a.fifo);
       }
@@ -134,7 +145,11 @@ class network_t {
     return names_.back().c_str();
   }
 
+  static constexpr int BEATS = 4096;
+
   const std::int32_t *at_;
+  std::int32_t buffer_[BEATS] = {};
+  std::vector<port_t<std::int32_t>> ports_;
   std::vector<queue_t *> queues_;
   std::vector<std::int32_t> written_;
   std::vector<std::int32_t> read_;

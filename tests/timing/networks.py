@@ -19,6 +19,7 @@ from typing import Any
 from edgemoe_gen.resources import resource_folder
 from edgemoe_gen.sim.compiler import cache_folder, find_compiler
 
+BEAT_BYTES = 4
 HERE = Path(__file__).parent
 FLAGS = ("-std=c++14", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-label", "-U_FORTIFY_SOURCE")
 
@@ -40,7 +41,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Loop:
-    """A pipelined loop."""
+    """A pipelined loop. fetch, store: number of the port of which every iteration reads or writes a beat, or -1."""
 
     label: int
     iterations: int
@@ -48,10 +49,12 @@ class Loop:
     depth: int = 2
     reads: tuple[Access, ...] = ()
     writes: tuple[Access, ...] = ()
+    fetch: int = -1
+    store: int = -1
 
 
 @dataclass(frozen=True)
-class Sequence_:
+class States:
     """A loop that is a sequence of states."""
 
     label: int
@@ -93,11 +96,15 @@ class Region:
 
 @dataclass(frozen=True)
 class Constants:
-    """Cycles that regions and empty loops take."""
+    """Cycles that regions and empty loops take; DDR in bytes a cycle (a fraction), latency, bursts of BEAT_BYTES."""
 
     process_start: int = 0
     region_end: int = 0
     loop_skip: int = 0
+    ddr_bytes: tuple[int, int] = (4, 1)
+    latency: int = 10
+    outstanding: int = 2
+    burst: int = 4
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,7 @@ def statements(body: Sequence[Any]) -> Iterator[Any]:
     """All statements of a body, outer before inner."""
     for statement in body:
         yield statement
-        if isinstance(statement, Sequence_):
+        if isinstance(statement, States):
             yield from statements(statement.body)
         if isinstance(statement, Region):
             for process in statement.processes:
@@ -165,12 +172,13 @@ def run_network(region: Region, constants: Constants | None = None) -> Outcome:
     """Runs a network on the timed runtime."""
     library = compiled("interpreter.cpp")
     library.network_result.restype = ctypes.c_char_p
-    data = [1 + max([*_all_fifos(region), 0]), 1, *_encode(region)]
+    ports = port_directions(region)
+    data = [1 + max([*_all_fifos(region), 0]), len(ports), *ports, 1, *_encode(region)]
     said = constants or Constants()
     timing = Timing(
         "".join(f"l{label} {rule}\n" for label, rule in sorted(_rules(region).items())).encode(), b"", b"",
         f"process_start {said.process_start}\nregion_end {said.region_end}\nloop_skip {said.loop_skip}\n".encode(),
-        1, 1, 10, 2, 4, 1,
+        *said.ddr_bytes, said.latency, said.outstanding, said.burst, 1,
     )  # fmt: skip
     status = library.run_network((ctypes.c_int32 * len(data))(*data), ctypes.byref(timing))
     text = library.network_result().decode()
@@ -190,13 +198,20 @@ def _all_fifos(region: Region) -> list[int]:
     return [f for r in (region, *inner) for f in r.fifos]
 
 
+def port_directions(region: Region) -> list[int]:
+    """Of every port, in order of their numbers: 1 where it writes."""
+    loops = [s for process in region.processes for s in statements(process.body) if isinstance(s, Loop)]
+    found = {loop.fetch: 0 for loop in loops} | {loop.store: 1 for loop in loops}
+    return [found.get(port, 0) for port in range(max(found, default=-1) + 1)]
+
+
 def _rules(region: Region) -> dict[int, str]:
     rules = {}
     for process in region.processes:
         for statement in statements(process.body):
             if isinstance(statement, Loop):
                 rules[statement.label] = f"{statement.ii} {statement.depth} 0"
-            if isinstance(statement, Sequence_):
+            if isinstance(statement, States):
                 rules[statement.label] = f"0 0 {statement.states}"
     return rules
 
@@ -207,8 +222,8 @@ def _encode(statement: Any) -> list[int]:
             [len(accesses), *(n for a in accesses for n in (a.fifo, a.period, a.phase, a.limit))]
             for accesses in (statement.reads, statement.writes)
         ]
-        return [0, statement.label, statement.iterations, *patterns[0], *patterns[1]]
-    if isinstance(statement, Sequence_):
+        return [0, statement.label, statement.iterations, statement.fetch, statement.store, *patterns[0], *patterns[1]]
+    if isinstance(statement, States):
         body = _encode_body(statement.body)
         return [1, statement.label, statement.iterations, len(body), *body]
     if isinstance(statement, (Read, Write)):

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.timing.networks import Access, Constants, Loop, Process, Read, Region, Sequence_, Write
+from tests.timing.networks import Access, Constants, Loop, Process, Read, Region, States, Write
 
 Draw = Any
 
@@ -34,6 +34,7 @@ class Draft:
     labels: int = 0
     processes: int = 0
     fifos: int = 0
+    ports: int = 0
     break_one: int = -1  # FIFO whose reader wants one element more than is written
 
     def next_label(self) -> int:
@@ -51,6 +52,11 @@ class Draft:
         self.fifos += 1
         return self.fifos - 1
 
+    def next_port(self) -> int:
+        """A port's number."""
+        self.ports += 1
+        return self.ports - 1
+
     def integer(self, least: int, most: int) -> int:
         """A random number."""
         return int(self.draw(st.integers(least, most)))
@@ -65,7 +71,8 @@ class Draft:
         outs = tuple(access(f, n) for f, n in writes)
         needed = [a.phase + a.period * (a.limit - 1) + 1 for a in (*ins, *outs) if a.limit]
         iterations = max(needed, default=0) + self.integer(0, 2)
-        return Loop(self.next_label(), iterations, self.integer(1, 4), self.integer(2, 9), ins, outs)
+        touched = [self.next_port() if self.integer(0, 3) == 3 else -1 for _ in range(2)]
+        return Loop(self.next_label(), iterations, self.integer(1, 4), self.integer(2, 9), ins, outs, *touched)
 
     def statements(self, slot: Slot) -> tuple[Any, ...]:
         """A slot's statements."""
@@ -77,8 +84,8 @@ class Draft:
             if rest[0] or rest[1] or self.integer(0, 1):
                 body.append(self.loop(*rest))
             body += [Write(f) for f, n in slot.writes if n < 3 for _ in range(n)]
-            return (Sequence_(self.next_label(), slot.times, self.integer(1, 9), tuple(body)),)
-        return (Sequence_(self.next_label(), slot.times, self.integer(1, 3), (self.inner_region(slot),)),)
+            return (States(self.next_label(), slot.times, self.integer(1, 9), tuple(body)),)
+        return (States(self.next_label(), slot.times, self.integer(1, 3), (self.inner_region(slot),)),)
 
     def inner_region(self, slot: Slot) -> Region:
         """A region of its own with a chain of processes, which share the slot's FIFOs."""
@@ -126,5 +133,8 @@ def networks(draw: Draw) -> tuple[Region, Constants]:
     for own in slots:
         body = tuple(statement for slot in own for statement in draft.statements(slot))
         processes.append(Process(draft.next_process(), body))
-    constants = Constants(draft.integer(0, 3), draft.integer(0, 3), draft.integer(0, 2))
+    constants = Constants(
+        draft.integer(0, 3), draft.integer(0, 3), draft.integer(0, 2),
+        (draft.integer(1, 20), draft.integer(1, 3)), draft.integer(0, 12), draft.integer(1, 3), draft.integer(1, 4),
+    )  # fmt: skip
     return replace(Region(draft.next_label(), fifos, ()), processes=tuple(processes)), constants

@@ -1,8 +1,8 @@
 """Small kernels whose cycles are computed here by hand; the timed runtime must give exactly these.
 
-Notation: t issue, w write, r read (= t of the reader), q request of a burst. A loop of interval II and depth D issues at
-t, writes at t + D - 1, ends one cycle after its last write; what is written at w is readable from w + 1 on; a FIFO of
-depth d takes element n from r[n - d] + 1 on.
+Notation: t issue, w write, r read (= t of the reader), q request of a burst. A loop of interval II and depth D issues
+at t, writes at t + D - 1, ends one cycle after its last write; what is written at w is readable from w + 1 on; a FIFO
+of depth d takes element n from r[n - d] + 1 on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run(
 ) -> dict[str, Any]:
     """Runs a kernel of hand.cpp; loops: label to II and depth, (1, 2) where nothing is said."""
     labels = ("produce", "consume", "pass", "feed", "fetch", "store", "gather", "accumulate")
-    table = {label: (1, 2) for label in labels} | (loops or {})
+    table = dict.fromkeys(labels, (1, 2)) | (loops or {})
     lines = "".join(f"{label} {ii} {depth} 0\n" for label, (ii, depth) in table.items()) + f"rounds 0 0 {states}\n"
     constants = f"process_start {start}\nregion_end {end}\nloop_skip 0\n"
     texts = (text.encode() for text in (lines, depths, memories, constants))
@@ -250,7 +250,7 @@ def test_an_exception_in_a_process_ends_the_run_with_its_message() -> None:
 
 
 def test_a_loop_that_the_table_does_not_know_is_named() -> None:
-    loops = "produce 1 2 0\n".encode()
+    loops = b"produce 1 2 0\n"
     timing = Timing(loops, b"", b"", b"", 1, 1, 1, 1, 1, 0)
     library = compiled("hand.cpp")
     library.hand_result.restype = ctypes.c_char_p
