@@ -105,7 +105,7 @@ def _simulation() -> Any:
 
 def _overlay(where: Path | None, config: Path | None, scratch: Path, progress: Any) -> Path | None:
     # What a preview needs, PyTorch among it, is imported only where one is made or looked for.
-    runnable = importlib.import_module("edgemoe_gen.overlay.runnable")
+    runnable = importlib.import_module("edgemoe_gen.pipeline.runnable")
     project = open_project(Config(), None, config)
     where = where or runnable.default_build(project.config)
     if where is None:
