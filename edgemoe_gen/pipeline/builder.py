@@ -16,13 +16,12 @@ from edgemoe_gen.errors import ConfigError, EdgeMoEError, TimingError
 from edgemoe_gen.flow.tools import find_tools
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.exchange import export_kit
+from edgemoe_gen.pipeline.own import own_stages
 from edgemoe_gen.pipeline.selection import STAGES, VENDOR, Selection
-from edgemoe_gen.pipeline.simulate import EXPECTED
-from edgemoe_gen.pipeline.stages import StageResult, Stages, digest_text, open_stages
+from edgemoe_gen.pipeline.stages import StageResult, Stages, open_stages
 from edgemoe_gen.pipeline.vendor import StageUnavailableError, VendorStages, missing_tool, not_current
-from edgemoe_gen.pipeline.work import SIMULATED, Work
+from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.project import Progress, no_progress
-from edgemoe_gen.sim.compiler import Build, compiled
 
 
 @dataclass(frozen=True)
@@ -103,6 +102,7 @@ class _Build:
         self.options = options
         self.selection = options.selection
         self.output = stages.folder
+        self.own = own_stages(work, self.output)
         self.stopped: tuple[str, str] = ("", "")
         self.vendor = VendorStages(
             stages,
@@ -117,10 +117,8 @@ class _Build:
 
     def run(self) -> BuildResult:
         work, output = self.work, self.output
-        self._stage("render", work.render_inputs, ["accelerator"], work.render, ignoring=EXPECTED)
-        cached = compiled(work.sources, Build()) is not None
-        self._stage("compile", digest_text(*work.sources.values()), [], work.compile, still=cached)
-        self._stage("csim", work.simulation_inputs, SIMULATED, work.simulate)
+        for name in ("render", "compile", "csim"):
+            self._stage(name)
         try:
             if not self.selection.only_report and self._checked():
                 self._export() if self.options.export else self._hardware()
@@ -140,17 +138,18 @@ class _Build:
             overlay if overlay.is_dir() and not self.stopped[0] else None,
         )
 
-    def _stage(self, name: str, inputs: str, outputs: Sequence[str], make: Callable[[Path], str], **more: Any) -> bool:
+    def _stage(self, name: str) -> bool:
         """Runs a stage that is asked for; refuses to go on from one that is not up to date; False ends the build."""
+        stage = self.own[name]
         if self.selection.is_before(name):
-            if not self.stages.is_current(name, inputs, outputs, more.get("ignoring", "")):
+            if not stage.is_current(self.stages):
                 raise not_current(name, self.output, self.selection.first)
             return True
         if not self.selection.wants(name):
             self.stopped = self.stopped if self.stopped[0] else (name, "")
             return False
         before, self.stopped = self.stopped, (name, "")  # where it ends if the stage fails
-        self.stages.run(name, inputs, outputs, make, anew=self.selection.anew(name), **more)
+        stage.run(self.stages, self.selection.anew(name))
         self.stopped = before
         return True
 
@@ -159,10 +158,7 @@ class _Build:
         if why and self.selection.wants("lint"):
             self._stop("lint", f'libclang is not there ({why}): pip install "edgemoe-gen[lint]"')
             return False
-        work = self.work
-        return self._stage("lint", work.lint_inputs, ["lint.json"], work.lint) and self._stage(
-            "preview", work.preview_inputs, ["preview"], work.preview
-        )
+        return self._stage("lint") and self._stage("preview")
 
     def _export(self) -> None:
         assert self.options.export is not None
@@ -180,7 +176,7 @@ class _Build:
                 self._stop(stopped.stage, stopped.why)
                 return
         self.work.clock_mhz = self.vendor.clock_mhz
-        self._stage("package", self.work.package_inputs(self.output), ["overlay"], self.work.package)
+        self._stage("package")
 
     def _vendor_stage(self, stage: str) -> bool:
         if self.selection.is_before(stage):
@@ -211,7 +207,7 @@ class _Build:
 
     def _is_simulated(self) -> bool:
         """Whether the pictures were simulated by this very design: a report of others would show wrong figures."""
-        return self.stages.is_current("csim", self.work.simulation_inputs, SIMULATED)
+        return self.own["csim"].is_current(self.stages)
 
     def _report(self) -> None:
         if not self._is_simulated():
@@ -222,9 +218,7 @@ class _Build:
         done = {"render", "compile", "csim"} | current | (ran - {*VENDOR, "report"})
         self.work.done = [stage for stage in STAGES if stage in done]
         self.work.forget_document()
-        self.stages.run(
-            "report", self.work.report_inputs(self.output), ["report.json", "report.html"], self.work.report
-        )
+        self.own["report"].run(self.stages)
 
 
 def stages_once(results: Sequence[StageResult]) -> list[StageResult]:

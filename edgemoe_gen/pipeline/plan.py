@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +10,12 @@ from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.flow.tools import find_tools, stage_commands, why_missing
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.builder import BuildOptions
+from edgemoe_gen.pipeline.own import own_stages
 from edgemoe_gen.pipeline.selection import STAGES, VENDOR
-from edgemoe_gen.pipeline.simulate import EXPECTED
-from edgemoe_gen.pipeline.stages import Stages, digest_text
+from edgemoe_gen.pipeline.stages import Stages
 from edgemoe_gen.pipeline.vendor import FOLDER, VendorStages
-from edgemoe_gen.pipeline.work import SIMULATED, Work
+from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.project import no_progress
-from edgemoe_gen.sim.compiler import Build, compiled
 
 State = Literal["up to date", "would run", "not asked for", "can't run here"]
 
@@ -51,19 +48,14 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     )
     work.clock_mhz = vendor.built_clock() or work.clock_mhz
 
-    current: dict[str, Callable[[], bool]] = {
-        "render": lambda: stages.is_current("render", work.render_inputs, ["accelerator"], EXPECTED),
-        "compile": lambda: (
-            compiled(work.sources, Build()) is not None
-            and stages.is_current("compile", digest_text(*work.sources.values()), [])
-        ),
-        "csim": lambda: stages.is_current("csim", work.simulation_inputs, SIMULATED),
-        "lint": lambda: stages.is_current("lint", work.lint_inputs, ["lint.json"]),
-        "preview": lambda: stages.is_current("preview", work.preview_inputs, ["preview"]),
-        **{stage: partial(vendor.is_current, stage) for stage in VENDOR},
-        "package": lambda: stages.is_current("package", work.package_inputs(output), ["overlay"]),
-        "report": lambda: True,  # it is written again where anything else is
-    }
+    own = own_stages(work, output)
+
+    def is_current(name: str) -> bool:
+        if name in VENDOR:
+            return vendor.is_current(name)
+        # The report is written again where anything else is.
+        return name == "report" or (own[name].still() and own[name].is_current(stages))
+
     planned: list[PlannedStage] = []
     selection, changed, blocked = options.selection, False, ""
     for name in STAGES:
@@ -71,7 +63,7 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
             planned.append(PlannedStage(name, "not asked for"))
             continue
         # A stage behind one that runs runs too.
-        if not changed and not selection.anew(name) and current[name]():
+        if not changed and not selection.anew(name) and is_current(name):
             planned.append(PlannedStage(name, "up to date"))
             continue
         changed = changed or name not in ("compile", "lint", "preview", "cosim")
