@@ -13,7 +13,6 @@ from typing import Any
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, TimingError
-from edgemoe_gen.flow.tools import find_tools
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.exchange import export_kit
 from edgemoe_gen.pipeline.own import own_stages
@@ -106,7 +105,6 @@ class _Build:
         self.stopped: tuple[str, str] = ("", "")
         self.vendor = VendorStages(
             stages,
-            find_tools(),
             self.selection,
             lambda stage, step: work.progress(f"{stage}: {step}", 0, 0),
             self._before_tool,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.flow.tools import find_tools, stage_commands, why_missing
+from edgemoe_gen.flow.tools import stage_commands, why_missing
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.builder import BuildOptions
 from edgemoe_gen.pipeline.own import own_stages
@@ -42,9 +42,8 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     work = Work(config, no_progress)
     stages = Stages(output, lambda _: None)
     work.accelerator, work.simulation = output / "accelerator", output / "csim"
-    tools = find_tools()
     vendor = VendorStages(
-        stages, tools, options.selection, lambda *_: None, lambda _: None, work.design.knobs.clock_mhz, False
+        stages, options.selection, lambda *_: None, lambda _: None, work.design.knobs.clock_mhz, False
     )
     work.clock_mhz = vendor.built_clock() or work.clock_mhz
 
@@ -67,11 +66,11 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
             planned.append(PlannedStage(name, "up to date"))
             continue
         changed = changed or name not in ("compile", "lint", "preview", "cosim")
-        why = why_missing(name, tools) if name in VENDOR else libclang_missing() if name == "lint" else ""
+        why = why_missing(name, vendor.tools) if name in VENDOR else libclang_missing() if name == "lint" else ""
         if (why or blocked) and name != "report":
             planned.append(PlannedStage(name, "can't run here", why or f"{blocked} comes first"))
             blocked = blocked or name
             continue
-        commands = tuple(command.line() for command in stage_commands(name, tools)) if name in VENDOR else ()
+        commands = tuple(command.line() for command in stage_commands(name, vendor.tools)) if name in VENDOR else ()
         planned.append(PlannedStage(name, "would run", "", output / FOLDER if commands else None, commands))
     return tuple(planned)

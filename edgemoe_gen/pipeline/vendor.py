@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from edgemoe_gen.errors import ConfigError, SimulationError, TimingError, ToolError
@@ -22,7 +23,7 @@ from edgemoe_gen.flow.reports import (
     timing_sentence,
 )
 from edgemoe_gen.flow.reports.cosim import read_cosim
-from edgemoe_gen.flow.tools import Toolset, stage_commands, tool_environment, why_missing
+from edgemoe_gen.flow.tools import Toolset, find_tools, stage_commands, tool_environment, why_missing
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import STATE, Stages, digest_of, digest_text
@@ -78,7 +79,6 @@ class VendorStages:
     def __init__(
         self,
         stages: Stages,
-        tools: Toolset,
         selection: Selection,
         on_step: Step,
         before_tool: Callable[[str], None],
@@ -89,13 +89,17 @@ class VendorStages:
         self.accelerator = self.output / "accelerator"
         self.kit = self.output / FOLDER
         self._stages = stages
-        self._tools = tools
         self._selection = selection
         self._on_step = on_step
         self._before_tool = before_tool
         self._clock_mhz = clock_mhz
         self._retry = retry
         self.clock_mhz = clock_mhz  # of the bitstream: after a retry a slower one
+
+    @cached_property
+    def tools(self) -> Toolset:
+        """Those of this machine; looked for when they are needed, since install folders may lie on a slow disk."""
+        return find_tools()
 
     def run(self, stage: str) -> None:
         """Runs one stage unless it is up to date.
@@ -108,11 +112,7 @@ class VendorStages:
         if stage == "bitstream":
             self._bitstream()
             return
-        inputs = vendor_inputs(stage, self.accelerator, self.output)
-        anew = self._selection.anew(stage)
-        if stage in ("cosim", "ip") and (anew or not self._stages.is_current(stage, inputs, [stage])):
-            self._synthesised()
-        self._run(stage, inputs, anew)
+        self._run(stage, vendor_inputs(stage, self.accelerator, self.output), self._selection.anew(stage))
 
     def is_current(self, stage: str) -> bool:
         """Whether a stage's results are there and up to date; a bitstream may be of a slower clock, after a retry."""
@@ -145,10 +145,15 @@ class VendorStages:
             self._run("hls", inputs, anew=True)
 
     def _run(self, stage: str, inputs: str, anew: bool, replaced: dict[str, str] | None = None) -> None:
-        if anew or not self._stages.is_current(stage, inputs, [stage]):
-            why = why_missing(stage, self._tools)
+        def prepare() -> None:
+            why = why_missing(stage, self.tools)
             if why:
                 raise StageUnavailableError(stage, why)
+            if stage in ("cosim", "ip"):
+                self._synthesised()
+            if stage == "bitstream":
+                # The block design takes the IP from the kit; it may have come from another machine.
+                kits.place_collected_ip(self.output / "ip", self.kit)
             self._before_tool(stage)
 
         def work(folder: Path) -> str:
@@ -160,8 +165,8 @@ class VendorStages:
             log.parent.mkdir(exist_ok=True)
             log.unlink(missing_ok=True)
             try:
-                for command in stage_commands(stage, self._tools):
-                    environment = tool_environment(command.tool, os.environ, self._tools)
+                for command in stage_commands(stage, self.tools):
+                    environment = tool_environment(command.tool, os.environ, self.tools)
                     keep = () if self._stages.lock is None else (self._stages.lock,)
                     run_command(
                         stage, command, self.kit, log, lambda step: self._on_step(stage, step), environment, keep
@@ -182,7 +187,7 @@ class VendorStages:
                 (self.kit / _SYNTHESISED).write_text(inputs, encoding="utf-8")
             return detail
 
-        self._stages.run(stage, inputs, [stage], work, anew=anew)
+        self._stages.run(stage, inputs, [stage], work, anew=anew, before=prepare)
 
     # Bitstream and its clock
 
@@ -209,11 +214,9 @@ class VendorStages:
 
     def _implement(self, clock: float, anew: bool) -> None:
         other = None if clock == self._clock_mhz else clock
-        inputs = self._bitstream_inputs(clock)
-        if anew or not self._stages.is_current("bitstream", inputs, ["bitstream"]):
-            # The block design takes the IP from the kit; it may have come from another machine.
-            kits.place_collected_ip(self.output / "ip", self.kit)
-        self._run("bitstream", inputs, anew, {kits.OPTIONS: options_text(self.accelerator, other)})
+        self._run(
+            "bitstream", self._bitstream_inputs(clock), anew, {kits.OPTIONS: options_text(self.accelerator, other)}
+        )
 
     def _missed(self, clock: float) -> MissedClock | None:
         facts = read_implementation(self.output / "bitstream")

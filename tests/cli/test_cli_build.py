@@ -211,6 +211,20 @@ def test_a_stage_that_can_t_write_says_where(here: Path) -> None:
         stages.run("things", "1", ["thing"], fail)
 
 
+def test_what_a_stage_needs_before_it_starts_is_not_done_for_one_that_is_skipped(here: Path) -> None:
+    done: list[str] = []
+
+    def make(folder: Path) -> str:
+        done.append("make")
+        (folder / "x").write_text("x")
+        return ""
+
+    with open_stages(here / "out", lambda _: None) as stages:
+        for inputs in ("a", "a", "b"):
+            stages.run("x", inputs, ["x"], make, before=lambda: done.append("before"))
+    assert done == ["before", "make"] * 2
+
+
 def test_failing_stage_keeps_the_outputs_of_the_last_build(here: Path) -> None:
     def fail(folder: Path) -> str:
         (folder / "thing").write_text("half")
