@@ -36,7 +36,10 @@ def command(folder: Path, config: Path | None, as_json: bool, **given: Path | No
             output.line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}")
 
     result = api.import_results(folder, config=config, on_stage=show, **given)
+    for text in result.notes:
+        output.note(text)
     if as_json:
-        output.as_json({"output": str(result.output), "stages": [stage.name for stage in result.stages]})
+        stages = [stage.name for stage in result.stages]
+        output.as_json({"output": str(result.output), "stages": stages, "notes": list(result.notes)})
         return
     output.line(f"imported into {result.output}; go on with: edgemoe-gen build")

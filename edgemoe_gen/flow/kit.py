@@ -14,6 +14,7 @@ from typing import Any
 
 from edgemoe_gen.errors import ConfigError, OverlayError, ToolError
 from edgemoe_gen.flow.failures import missing_result
+from edgemoe_gen.flow.reports.collect import REPORTS
 from edgemoe_gen.names import BITSTREAM, HANDOFF, TOP
 
 FACTS = "kit.json"
@@ -140,6 +141,24 @@ def results_in(kit: Path) -> list[str]:
         "bitstream": all((kit / "bitstream" / name).is_file() for name in BITSTREAM_FILES),
     }
     return [stage for stage, there in found.items() if there]
+
+
+def missing_in(kit: Path) -> dict[str, list[str]]:
+    """Files that are missing of the results of stages that have begun, by stage; stages that left nothing are not in.
+
+    A bitstream without a report is taken all the same: the report then says what it does not know.
+    """
+    missing: dict[str, list[str]] = {}
+    if any((kit / name).exists() for name in _LEFT["hls"]):
+        missing["hls"] = [] if has_synthesis(kit) else [f"the report {TOP}_csynth.xml"]
+    if any((kit / name).exists() for name in _LEFT["cosim"]):
+        missing["cosim"] = [] if cosim_reports(kit) else [f"the report {TOP}_cosim.rpt"]
+    if any((kit / name).exists() for name in (*_LEFT["ip"], "ip.partial")):
+        missing["ip"] = [] if (kit / "ip/component.xml").is_file() else ["ip/component.xml"]
+    if any((kit / name).exists() for name in _LEFT["bitstream"]):
+        wanted = [f"bitstream/{name}" for name in (*BITSTREAM_FILES, *REPORTS)]
+        missing["bitstream"] = [name for name in wanted if not (kit / name).is_file()]
+    return missing
 
 
 def write_facts(kit: Path, facts: Mapping[str, Any]) -> None:

@@ -177,15 +177,13 @@ class _Build:
         self._stage("package")
 
     def _vendor_stage(self, stage: str) -> bool:
-        if self.selection.is_before(stage):
-            self.vendor.require(stage)
-            return True
-        if not self.selection.wants(stage):
+        before = self.selection.is_before(stage)
+        if not before and not self.selection.wants(stage):
             self.stopped = (stage, "")
             return False
-        self.stopped = (stage, "")  # where it ends if the stage fails
+        self.stopped = ("", "") if before else (stage, "")  # where it ends if the stage fails
         try:
-            self.vendor.run(stage)
+            self.vendor.require(stage) if before else self.vendor.run(stage)
         except TimingError:
             self.stopped = ("package", "")  # the bitstream is a result, if not one to package
             raise

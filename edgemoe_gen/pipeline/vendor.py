@@ -22,6 +22,7 @@ from edgemoe_gen.flow.reports import (
     retry_clock_mhz,
     timing_sentence,
 )
+from edgemoe_gen.flow.reports.collect import TIMING
 from edgemoe_gen.flow.reports.cosim import read_cosim
 from edgemoe_gen.flow.tools import Toolset, find_tools, stage_commands, tool_environment, why_missing
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
@@ -107,7 +108,7 @@ class VendorStages:
         Raises:
             StageUnavailableError: it needs a tool that is not here.
             ToolError: the tool failed.
-            TimingError: the bitstream misses its clock.
+            TimingError: the bitstream misses its clock, or its reports do not say whether it does.
         """
         if stage == "bitstream":
             self._bitstream()
@@ -125,7 +126,7 @@ class VendorStages:
 
         Raises:
             ConfigError: names the stage.
-            TimingError: says what the clock is missed by.
+            TimingError: says what the clock is missed by, or why that is not known.
         """
         if not self.is_current(stage):
             raise not_current(stage, self.output, self._selection.first)
@@ -135,6 +136,7 @@ class VendorStages:
             if clock in missed:
                 raise timing_error(missed[clock], True, self._retry, self.output)
             self.clock_mhz = clock or self._clock_mhz
+            self._refuse_unknown(self.clock_mhz)
 
     def _synthesised(self) -> None:
         """The tools go on from a synthesised project: imported results, or a removed kit, have none."""
@@ -180,9 +182,7 @@ class VendorStages:
                 kits.place_ip(self.kit)
             detail = kits.collect(stage, self.kit, folder / stage, log)
             refuse_failed(stage, folder / stage, log)
-            if stage == "bitstream":
-                met = meets_timing(read_implementation(folder / stage))
-                detail += {True: ", timing met", False: ", timing missed", None: ", timing not known"}[met]
+            detail += verdict(stage, folder / stage)
             if stage == "hls":
                 (self.kit / _SYNTHESISED).write_text(inputs, encoding="utf-8")
             return detail
@@ -201,6 +201,7 @@ class VendorStages:
             clock = slower or clock
             if clock not in missed:
                 self._implement(clock, anew)
+                self._refuse_unknown(clock)
                 miss = self._missed(clock)
                 if miss is None:
                     self.clock_mhz = clock
@@ -217,6 +218,16 @@ class VendorStages:
         self._run(
             "bitstream", self._bitstream_inputs(clock), anew, {kits.OPTIONS: options_text(self.accelerator, other)}
         )
+
+    def _refuse_unknown(self, clock: float) -> None:
+        """Timing that no report tells must not pass as met."""
+        folder = self.output / "bitstream"
+        facts = read_implementation(folder)
+        if meets_timing(facts) is None:
+            raise TimingError(
+                f"{timing_sentence(facts, clock)}, so the bitstream is not packaged",
+                f"see {folder / TIMING}; build it again with --from bitstream, or import the whole kit once more",
+            )
 
     def _missed(self, clock: float) -> MissedClock | None:
         facts = read_implementation(self.output / "bitstream")
@@ -239,6 +250,14 @@ class VendorStages:
 
     def _is_built(self, clock: float) -> bool:
         return self._stages.is_current("bitstream", self._bitstream_inputs(clock), ["bitstream"])
+
+
+def verdict(stage: str, folder: Path) -> str:
+    """What a stage's collected results say of timing, as the end of a sentence; "" of a stage that has none."""
+    if stage != "bitstream":
+        return ""
+    met = meets_timing(read_implementation(folder))
+    return {True: ", timing met", False: ", timing missed", None: ", timing not known"}[met]
 
 
 def refuse_failed(stage: str, folder: Path, log: Path) -> None:
