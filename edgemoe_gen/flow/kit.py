@@ -161,6 +161,21 @@ def missing_in(kit: Path) -> dict[str, list[str]]:
     return missing
 
 
+def refuse_results(accelerator: Path) -> None:
+    """Refuses to render anew over what a user's own run of the tools has left in the rendered project.
+
+    Raises:
+        ConfigError: names what is there.
+    """
+    tops = dict.fromkeys(name.split("/")[0] for names in _LEFT.values() for name in names)
+    found = [name for name in tops if (accelerator / name).exists()]
+    if found:
+        raise ConfigError(
+            f"{accelerator} holds results of the vendor's tools ({', '.join(found)}), which rendering would delete",
+            "move or remove them; to run the tools yourself, export a kit: edgemoe-gen build --export FOLDER",
+        )
+
+
 def write_facts(kit: Path, facts: Mapping[str, Any]) -> None:
     """`kit.json`: what the kit was exported from, so that its results find back."""
     (kit / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -176,6 +191,12 @@ def read_facts(kit: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
+        if (kit / "run.sh").is_file() and (kit / "flow").is_dir():
+            raise OverlayError(
+                f"{kit} is a rendered project, not an exported kit: it holds no {FACTS}, so its results can't be told "
+                "from those of another design",
+                "export a kit and run its run.sh: edgemoe-gen build --export FOLDER",
+            ) from error
         raise OverlayError(
             f"{kit} holds no {FACTS}: it was not exported by edgemoe-gen",
             "give the folder that `edgemoe-gen build --export` wrote",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemoe_gen.flow.kit import refuse_results
 from edgemoe_gen.pipeline.simulate import EXPECTED
 from edgemoe_gen.pipeline.stages import Stages, digest_text
 from edgemoe_gen.pipeline.work import SIMULATED, Work
@@ -24,6 +25,7 @@ class OwnStage:
         outputs: files and folders below the output folder.
         make: writes them into an empty folder; returns a few words.
         ignoring: name of a file that a later stage adds to the outputs.
+        before: refuses to start; called only where the stage is not up to date.
         still: False if something outside of the output folder that the stage made has gone.
     """
 
@@ -32,6 +34,7 @@ class OwnStage:
     outputs: tuple[str, ...]
     make: Callable[[Path], str]
     ignoring: str = ""
+    before: Callable[[], None] = lambda: None
     still: Callable[[], bool] = lambda: True
 
     def is_current(self, stages: Stages) -> bool:
@@ -40,13 +43,20 @@ class OwnStage:
 
     def run(self, stages: Stages, anew: bool = False) -> None:
         """Runs it, unless it is up to date and not wanted anew."""
-        stages.run(self.name, self.inputs(), self.outputs, self.make, self.still(), self.ignoring, anew)
+        stages.run(self.name, self.inputs(), self.outputs, self.make, self.still(), self.ignoring, anew, self.before)
 
 
 def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
     """All of them by name, for a build in the folder `output`."""
     stages = (
-        OwnStage("render", lambda: work.render_inputs, ("accelerator",), work.render, ignoring=EXPECTED),
+        OwnStage(
+            "render",
+            lambda: work.render_inputs,
+            ("accelerator",),
+            work.render,
+            ignoring=EXPECTED,
+            before=lambda: refuse_results(output / "accelerator"),
+        ),
         OwnStage(
             "compile",
             lambda: digest_text(*work.sources.values()),

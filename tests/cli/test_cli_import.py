@@ -92,6 +92,24 @@ def test_incomplete_results_are_named_with_what_they_lack(run: Run, kit: Kit) ->
     assert nothing.code == 2 and "holds no whole results yet" in nothing.err and said["notes"][0] in nothing.err
 
 
+def test_results_made_in_the_rendered_project_are_explained_and_kept(run: Run, project: Project, kit: Kit) -> None:
+    accelerator = kit.output / "accelerator"
+    for name in ("ip", "bitstream"):
+        shutil.copytree(kit.folder / name, accelerator / name)
+    taken = run("import-results", accelerator, "--output", kit.output)
+    assert taken.code == 2 and "is a rendered project, not an exported kit" in taken.err and "--export" in taken.err
+    for command in (arguments(project, kit.output), ["generate", *project.knobs, "--output", str(kit.output)]):
+        again = run(*command)
+        assert (
+            again.code == 2
+            and "holds results of the vendor's tools (ip, bitstream), which rendering would delete" in again.err
+        )
+    assert (accelerator / "bitstream" / "edgemoe.bit").is_file()
+    for name in ("ip", "bitstream"):
+        shutil.rmtree(accelerator / name)
+    assert run(*arguments(project, kit.output, "--until", "render")).code == 0
+
+
 def test_stages_that_have_not_run_are_named(run: Run, kit: Kit) -> None:
     shutil.rmtree(kit.folder / "bitstream")
     (kit.folder / "ip" / "component.xml").unlink()
