@@ -24,7 +24,7 @@ from edgemoe_gen.flow.reports import (
 )
 from edgemoe_gen.flow.reports.collect import TIMING
 from edgemoe_gen.flow.reports.cosim import read_cosim
-from edgemoe_gen.flow.tools import Toolset, find_tools, stage_commands, tool_environment, why_missing
+from edgemoe_gen.flow.tools import Toolset, find_tools, parallel_jobs, stage_commands, tool_environment, why_missing
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import STATE, Stages, digest_of, digest_text
@@ -151,6 +151,7 @@ class VendorStages:
             why = why_missing(stage, self.tools)
             if why:
                 raise StageUnavailableError(stage, why)
+            parallel_jobs(os.environ)  # a wrong number is refused before the first tool, not when Vivado reads it
             if stage in ("cosim", "ip"):
                 self._synthesised()
             if stage == "bitstream":

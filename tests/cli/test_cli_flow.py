@@ -403,6 +403,19 @@ def test_a_dry_run_shows_the_commands_and_changes_nothing(
     assert fresh.code == 0 and not (tmp_path / "never").exists()
 
 
+def test_a_wrong_number_of_jobs_is_refused_before_any_tool_runs(
+    run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools()
+    monkeypatch.setenv("EDGEMOE_JOBS", "many")
+    outcome = run(*arguments(project, output))
+    assert outcome.code == 2 and "EDGEMOE_JOBS is 'many'" in outcome.err
+    assert not (output / "logs").exists() and not (output / "vendor").exists()
+
+
 def test_from_and_only_refuse_to_go_on_from_what_is_not_there(
     run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path
 ) -> None:
