@@ -120,7 +120,8 @@ class _Build:
         try:
             if not self.selection.only_report and self._checked():
                 self._export() if self.options.export else self._hardware()
-        except EdgeMoEError:
+        except EdgeMoEError as error:
+            work.failed_stage = error.stage
             # What was found so far is worth reading even if a later stage fails, a missed clock above all.
             self._report()
             raise
@@ -184,7 +185,8 @@ class _Build:
         self.stopped = ("", "") if before else (stage, "")  # where it ends if the stage fails
         try:
             self.vendor.require(stage) if before else self.vendor.run(stage)
-        except TimingError:
+        except TimingError as error:
+            error.stage = stage
             self.stopped = ("package", "")  # the bitstream is a result, if not one to package
             raise
         self.stopped = ("", "")
@@ -198,7 +200,9 @@ class _Build:
     def _stop(self, stage: str, why: str) -> None:
         """Ends the build before a stage that can't run here; an error where the user asked for what lies behind it."""
         if self.selection.insists(stage) or self.options.export:
-            raise missing_tool(stage, why)
+            error = missing_tool(stage, why)
+            error.stage = stage
+            raise error
         self.stopped = (stage, why)
 
     def _is_simulated(self) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.errors import ConfigError, EdgeMoEError
 
 STATE = ".edgemoe"
 
@@ -83,10 +83,15 @@ class Stages:
                 detail = self._make(name, inputs, outputs, work, ignoring)
             except OSError as error:
                 place = error.filename or self.folder
-                raise ConfigError(
+                failed = ConfigError(
                     f"stage '{name}' could not write or read {place}: {error.strerror or error}",
                     "free some disk or mend the permissions; the stages before this one are kept",
-                ) from error
+                )
+                failed.stage = name
+                raise failed from error
+            except EdgeMoEError as error:
+                error.stage = error.stage or name
+                raise
             result = StageResult(name, time.perf_counter() - start, False, detail)
         self.results.append(result)
         self._report(result)

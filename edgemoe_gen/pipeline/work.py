@@ -74,6 +74,7 @@ class Work:
         self.clock_mhz = self.design.knobs.clock_mhz  # a retry may have implemented it at a slower one
         self.done: Sequence[str] = ()
         self.stopped_before = ""
+        self.failed_stage = ""
 
     # What each stage depends on
 
@@ -112,6 +113,7 @@ class Work:
             self.model.source,
             self.done,
             self.stopped_before,
+            self.failed_stage,
         )
 
     @property
@@ -157,6 +159,7 @@ class Work:
             results=self.simulation.parent,
             stages=self.done,
             stopped_before=self.stopped_before,
+            failed_stage=self.failed_stage or None,
         )
 
     def forget_document(self) -> None:

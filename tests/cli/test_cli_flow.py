@@ -416,6 +416,28 @@ def test_a_wrong_number_of_jobs_is_refused_before_any_tool_runs(
     assert not (output / "logs").exists() and not (output / "vendor").exists()
 
 
+@pytest.mark.parametrize(
+    ("fail", "code", "stage", "stopped"), [("hls:crash", 3, "hls", "hls"), ("vivado:timing", 1, "bitstream", "package")]
+)
+def test_a_failed_stage_is_named_in_json_and_report(
+    run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path,
+    fail: str, code: int, stage: str, stopped: str,
+) -> None:  # fmt: skip
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools("classic", fail)
+    outcome = run(*arguments(project, output, "--json"))
+    error = json.loads(outcome.out)["error"]
+    assert outcome.code == error["exit_code"] == code
+    assert error["stage"] == stage and error["message"] in outcome.err and error["hint"] in outcome.err
+    assert error["log"] == (str(output / "logs" / "hls.log") if code == 3 else None)
+    report = json.loads((output / "report.json").read_text())
+    assert (report["failed_stage"], report["stopped_before"]) == (stage, stopped)
+    with_tools()
+    assert run(*arguments(project, output, "--from", stage)).code == 0
+    assert json.loads((output / "report.json").read_text())["failed_stage"] is None
+
+
 def test_from_and_only_refuse_to_go_on_from_what_is_not_there(
     run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path
 ) -> None:
