@@ -31,11 +31,26 @@ class BuildOptions:
         selection: which stages.
         retry_clock: where timing fails, implement again at the clock that would meet it.
         export: write the kit to this folder instead of running the vendor's tools.
+
+    Raises:
+        ConfigError: an export that leaves out stages before it, or that is to retry what runs elsewhere.
     """
 
     selection: Selection = field(default_factory=Selection)
     retry_clock: bool = False
     export: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.export and not self.selection.wants("lint"):
+            raise ConfigError(
+                "--export needs the stages up to lint, but --from, --until or --only leaves lint out",
+                "leave these out, or say --until with a stage of the vendor's",
+            )
+        if self.export and self.retry_clock:
+            raise ConfigError(
+                "--retry-clock implements again here, but --export leaves that to another machine",
+                "leave --retry-clock out; for a slower clock there, export with --knob clock_mhz=MHZ",
+            )
 
 
 @dataclass(frozen=True)
@@ -81,11 +96,6 @@ def build(
         EdgeMoEError: of the inputs, before anything is written; or of a stage, whose outputs then stay as they were.
     """
     options = options or BuildOptions()
-    if options.export and not options.selection.wants("lint"):
-        raise ConfigError(
-            "--export needs the stages up to lint, but --from, --until or --only leaves lint out",
-            "leave these out, or say --until with a stage of the vendor's",
-        )
     work = Work(config, progress)
     output = config.output or Path(DEFAULT_OUTPUT)
     with open_stages(output, on_stage) as stages:

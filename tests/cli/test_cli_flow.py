@@ -280,6 +280,13 @@ def test_results_of_another_build_are_refused(run: Run, project: Project, built:
     assert taken.code == 2 and "is no export of this very design" in taken.err
 
 
+def test_an_export_does_not_retry_a_clock(run: Run, project: Project, tmp_path: Path) -> None:
+    for more in ((), ("--dry-run",)):
+        outcome = run(*arguments(project, tmp_path / "out", "--retry-clock", "--export", tmp_path / "kit", *more))
+        assert outcome.code == 2 and "--retry-clock implements again here, but --export" in outcome.err
+    assert not (tmp_path / "out").exists() and not (tmp_path / "kit").exists()
+
+
 def test_a_foreign_folder_is_never_replaced_by_an_export(
     run: Run, project: Project, built: Path, tmp_path: Path
 ) -> None:
