@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from edgemoe_gen.report import colours, numbers
 from edgemoe_gen.report.plot import Series, log_lines
 from edgemoe_gen.report.vendor_view import vendor_view
 from edgemoe_gen.report.views import Panel, View, class_name, panels, top_scores
+from edgemoe_gen.templating import templates_of
 
 TEMPLATE = "report.html.j2"
 MOST_FRAMES = 24  # rows of pictures; beyond, a file would grow without telling more
@@ -42,13 +42,7 @@ def write_report(
 
 def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapping[str, Sequence[str]]) -> str:
     """The HTML file's text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of(Path(__file__).parent, html=True)
     environment.filters.update(
         count=numbers.count,
         millions=numbers.millions,
