@@ -153,7 +153,8 @@ def missing_in(kit: Path) -> dict[str, list[str]]:
         missing["hls"] = [] if has_synthesis(kit) else [f"the report {TOP}_csynth.xml"]
     if any((kit / name).exists() for name in _LEFT["cosim"]):
         missing["cosim"] = [] if cosim_reports(kit) else [f"the report {TOP}_cosim.rpt"]
-    if any((kit / name).exists() for name in (*_LEFT["ip"], "ip.partial")):
+    # A project has a folder impl/ after synthesis already, so only an IP in it tells that packaging has begun.
+    if any((kit / name).exists() for name in ("ip", "ip.partial", *(f"{work}/impl/ip" for work in _HLS_WORK))):
         missing["ip"] = [] if (kit / "ip/component.xml").is_file() else ["ip/component.xml"]
     if any((kit / name).exists() for name in _LEFT["bitstream"]):
         wanted = [f"bitstream/{name}" for name in (*BITSTREAM_FILES, *REPORTS)]
