@@ -74,6 +74,11 @@ def load_board(name: str) -> Board:
     """
     path = Path(name) if name.endswith(".toml") else resource_folder("boards") / f"{name.lower()}.toml"
     if not path.is_file():
+        if name.endswith(".toml"):
+            raise BoardError(
+                f"there is no board file {name}",
+                f"check the path, or take a board that comes along: {', '.join(board_names())}",
+            )
         raise BoardError(
             f"there is no board '{name}'",
             f"known boards: {', '.join(board_names())}; or give the path of a board file that ends with .toml",
@@ -89,6 +94,10 @@ def load_board(name: str) -> Board:
 
 # What a Zynq UltraScale+ processing system offers to logic (UG1085, table "PS-PL AXI interfaces").
 MEMORY_PORTS = ("HP0", "HP1", "HP2", "HP3", "HPC0", "HPC1")
+PORT_BITS = (64, 128)  # of their data paths; 32 there are too, but no engine is that narrow
+# The clock's are those of the knob; an efficiency is a share of the peak, and DRAM that gets less is none.
+_RANGES = {"clock_mhz": (50.0, 600.0), "ddr_efficiency": (0.01, 1.0)}
+_ABSURD = 1e15  # what no board has of anything; infinity is beyond it too
 # Vivado's names of parts; they stand in Tcl without quotes.
 _VIVADO_NAMES = ("part", "board_part")
 _VIVADO_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -110,16 +119,27 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
             values[key] = _memory_ports(path, table[key])
             continue
         wanted = kinds[str(field.type)]
-        value = float(table[key]) if wanted is float and isinstance(table[key], int) else table[key]
-        if not isinstance(value, wanted) or isinstance(value, bool):
+        value = table[key]
+        if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
             raise BoardError(f"{path.name}: '{key}' is {value!r}, but must be of type {wanted.__name__}")
-        if isinstance(value, (int, float)) and (value < 0 or (value == 0 and key not in ("uram",))):
-            raise BoardError(f"{path.name}: '{key}' is {value}, but must be positive")
+        if isinstance(value, (int, float)):
+            _check_number(path, key, value)
+            value = wanted(value)
         if isinstance(value, str):
             _check_text(path, key, value)
         values[key] = value
     _check_text(path, "name", values["name"])
     return Board(**values)
+
+
+def _check_number(path: Path, key: str, value: float) -> None:
+    if not 0 <= value < _ABSURD or (value == 0 and key != "uram"):
+        raise BoardError(f"{path.name}: '{key}' is {value}, but must be positive and finite")
+    if key == "port_bits" and value not in PORT_BITS:
+        raise BoardError(f"{path.name}: 'port_bits' is {value}, but a memory port has {PORT_BITS[0]} or {PORT_BITS[1]}")
+    least, most = _RANGES.get(key, (0, _ABSURD))
+    if not least <= value <= most:
+        raise BoardError(f"{path.name}: '{key}' is {value:g}, but must lie between {least:g} and {most:g}")
 
 
 def _check_text(path: Path, key: str, value: str) -> None:

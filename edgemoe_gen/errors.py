@@ -15,6 +15,9 @@ class EdgeMoEError(Exception):
     Args:
         message: one sentence that names the file, key and value at fault.
         hint: one sentence that says what to do about it, or "".
+
+    Attributes:
+        stage: of the build in which it was raised, or "".
     """
 
     exit_code = 2
@@ -23,6 +26,7 @@ class EdgeMoEError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.stage = ""
 
 
 class SpecError(EdgeMoEError):

@@ -59,6 +59,15 @@ def test_a_file_of_one_s_own_works_by_path(tmp_path: Path) -> None:
         ("lut = 230400", "lut = -1", r"mine\.toml: 'lut' is -1, but must be positive"),
         ("uram = 96", "uram = -1", r"mine\.toml: 'uram' is -1, but must be positive"),
         ("clock_mhz = 300.0", 'clock_mhz = "300"', r"mine\.toml: 'clock_mhz' is '300', but must be of type float"),
+        ("clock_mhz = 300.0", "clock_mhz = true", r"mine\.toml: 'clock_mhz' is True, but must be of type float"),
+        ("clock_mhz = 300.0", "clock_mhz = 49", r"mine\.toml: 'clock_mhz' is 49, but must lie between 50 and 600"),
+        ("clock_mhz = 300.0", "clock_mhz = 3e8", r"mine\.toml: 'clock_mhz' is 3e\+08, but must lie between 50 and 600"),
+        ("clock_mhz = 300.0", "clock_mhz = nan", r"mine\.toml: 'clock_mhz' is nan, but must be positive"),
+        ("ddr_gb_per_s = 17.0", "ddr_gb_per_s = inf", r"mine\.toml: 'ddr_gb_per_s' is inf, but must be positive"),
+        ("dsp = 1728", f"dsp = {10**400}", r"mine\.toml: 'dsp' is 10+, but must be positive and finite"),
+        ("ddr_efficiency = 0.8", "ddr_efficiency = 80", r"mine\.toml: 'ddr_efficiency' is 80, but must lie between"),
+        ("port_bits = 128", "port_bits = 100", r"mine\.toml: 'port_bits' is 100, but a memory port has 64 or 128"),
+        ("port_bits = 128", "port_bits = 1024", r"mine\.toml: 'port_bits' is 1024, but a memory port has 64 or 128"),
         ("dsp = 1728", "dsp = ", r"mine\.toml is not readable as TOML"),
         ("xczu7ev-ffvc1156-2-e", "xczu7ev; exec id", r"mine\.toml: 'part' is 'xczu7ev; exec id'"),
         ("xilinx.com:zcu104:part0:1.1", "[exec id]", r"mine\.toml: 'board_part' is '\[exec id\]'"),
@@ -87,6 +96,18 @@ def test_an_unknown_board_is_refused_with_those_known(name: str) -> None:
     with pytest.raises(BoardError, match="there is no board") as error:
         load_board(name)
     assert "zcu104" in error.value.hint
+
+
+def test_a_clock_that_a_board_may_ask_for_is_one_that_the_knob_takes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    for clock in (50, 600):
+        path.write_text(board_text().replace("clock_mhz = 300.0", f"clock_mhz = {clock}"))
+        assert Knobs().turned({"clock_mhz": load_board(str(path)).clock_mhz}).clock_mhz == clock
+
+
+def test_a_board_file_that_is_not_there_is_said_to_be_missing() -> None:
+    with pytest.raises(BoardError, match=r"there is no board file nope\.toml"):
+        load_board("nope.toml")
 
 
 def test_a_file_of_bytes_is_refused(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 
 from edgemoe_gen.config import Config
+from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.project import Project, open_project
 
@@ -33,7 +34,15 @@ def said(
     class_names: Mapping[str, Sequence[str]] | None = None,
     name: str | None = None,
 ) -> Config:
-    """What the caller says, as a project's configuration; see `init` for the arguments."""
+    """What the caller says, as a project's configuration; see `init` for the arguments.
+
+    Raises:
+        ConfigError: the name or the output folder is empty, which would be taken for none, or for the current folder.
+    """
+
+    for option, text in (("--name", name), ("--output", None if output is None else fspath(output))):
+        if text == "":
+            raise ConfigError(f"{option} is empty", "leave it out to take the default")
 
     def path(value: PathText | None) -> Path | None:
         return None if value is None else Path(value)

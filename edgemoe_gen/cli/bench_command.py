@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.main import INTERRUPTED
-from edgemoe_gen.cli.options import json_option
+from edgemoe_gen.cli.failure import INTERRUPTED
+from edgemoe_gen.cli.options import PATH, json_option
 from edgemoe_gen.overlay.bench_page import latency_rows, power_rows, stream_rows, switch_text
 
 
 @click.command("bench", short_help="On the board: measure latency, frames a second, task switches, power.")
-@click.argument("overlay", type=click.Path(path_type=Path))
+@click.argument("overlay", type=PATH)
 @click.option("--task", multiple=True, help="Task to measure; repeatable [default: all].")
 @click.option(
-    "--image", multiple=True, type=click.Path(path_type=Path),
+    "--image", multiple=True, type=PATH,
     help="Picture or folder to run in turn; repeatable [default: the overlay's own picture].",
 )  # fmt: skip
 @click.option("--frames", type=int, help="Frames of each measurement [default: 100; 5 if simulated].")
@@ -27,7 +26,7 @@ from edgemoe_gen.overlay.bench_page import latency_rows, power_rows, stream_rows
     help="Time that a measurement may take; so long frames stream while power is read.",
 )  # fmt: skip
 @click.option("--simulated", is_flag=True, help="On the simulated board, whose times are those of C simulation.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the result as a page too (.html).")
+@click.option("--output", type=PATH, help="Write the result as a page too (.html).")
 @json_option
 @click.pass_context
 def command(context: click.Context, /, as_json: bool, **given: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.options import (
+    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
@@ -32,7 +32,7 @@ from edgemoe_gen.report.numbers import seconds
 @config_option
 @design_options
 @image_options
-@click.option("--output", type=click.Path(path_type=Path), help="Folder to write to [default: build].")
+@click.option("--output", type=PATH, help="Folder to write to [default: build].")
 @click.option("--from", "first", default="", metavar="STAGE", help="Run from this stage on, all of them anew.")
 @click.option("--until", default="", metavar="STAGE", help="Run up to this stage, included.")
 @click.option("--only", default="", metavar="STAGE", help="Run this stage alone, anew.")
@@ -40,7 +40,7 @@ from edgemoe_gen.report.numbers import seconds
 @click.option("--retry-clock", is_flag=True, help="Where timing fails, build again at the clock that would meet it.")
 @click.option(
     "--export",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FOLDER",
     help="Write the vendor's stages as a folder to run on another machine; see `edgemoe-gen import-results`.",
 )

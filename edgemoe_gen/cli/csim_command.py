@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.options import (
+    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
@@ -36,11 +36,11 @@ BROKEN = 1
 @click.option(
     "--image",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Picture that inputs are recorded from, with CHECKPOINT.",
 )
 @click.option("--task", help="Task whose inputs are recorded [default: the first].")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML, for CI.")
+@click.option("--junit", type=PATH, help="Write JUnit XML, for CI.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the random inputs.")
 @json_option
 @click.pass_context

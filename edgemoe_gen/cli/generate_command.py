@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.options import (
+    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
@@ -28,7 +28,7 @@ from edgemoe_gen.cli.tables import resource_table
 @network_options
 @config_option
 @design_options
-@click.option("--output", type=click.Path(path_type=Path), help="Sources go to OUTPUT/accelerator [default: build].")
+@click.option("--output", type=PATH, help="Sources go to OUTPUT/accelerator [default: build].")
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Render the accelerator's C++ sources, and nothing more.

@@ -8,14 +8,14 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import HelpfulCommand, config_option, json_option
+from edgemoe_gen.cli.options import PATH, HelpfulCommand, config_option, json_option
 from edgemoe_gen.report.numbers import seconds
 
 
 @click.command("import-results", short_help="Take back what the vendor's tools made elsewhere.", cls=HelpfulCommand)
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @config_option
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the build [default: build].")
+@click.option("--output", type=PATH, help="Folder of the build [default: build].")
 @json_option
 def command(folder: Path, config: Path | None, as_json: bool, **given: Path | None) -> None:
     """Take the results of an exported FOLDER, which ran on a machine with the vendor's tools, into the build.
@@ -36,7 +36,10 @@ def command(folder: Path, config: Path | None, as_json: bool, **given: Path | No
             output.line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}")
 
     result = api.import_results(folder, config=config, on_stage=show, **given)
+    for text in result.notes:
+        output.note(text)
     if as_json:
-        output.as_json({"output": str(result.output), "stages": [stage.name for stage in result.stages]})
+        stages = [stage.name for stage in result.stages]
+        output.as_json({"output": str(result.output), "stages": stages, "notes": list(result.notes)})
         return
     output.line(f"imported into {result.output}; go on with: edgemoe-gen build")

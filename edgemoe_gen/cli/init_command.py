@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.options import (
+    PATH,
     HelpfulCommand,
     checkpoint_argument,
     design_options,
@@ -25,10 +25,8 @@ from edgemoe_gen.cli.options import (
 @network_options
 @design_options
 @image_options
-@click.option("--output", type=click.Path(path_type=Path), help="Folder that builds will write to [default: build].")
-@click.option(
-    "--file", type=click.Path(path_type=Path), default="edgemoe.toml", show_default=True, help="File to write."
-)
+@click.option("--output", type=PATH, help="Folder that builds will write to [default: build].")
+@click.option("--file", type=PATH, default="edgemoe.toml", show_default=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def command(knobs: tuple[str, ...], **given: Any) -> None:
     """Write edgemoe.toml: the project's network, board, knobs and numerics, every key explained in a comment.

@@ -1,8 +1,4 @@
-"""The entry point: the group of commands, and what becomes of errors.
-
-Exit codes: 0 done, 1 a check failed, 2 something that the user can mend, 3 a vendor's tool failed, 130 interrupted,
-70 a fault of this program.
-"""
+"""The entry point: the group of commands, and the exit code: 0, or what `failure` makes of an error."""
 
 from __future__ import annotations
 
@@ -17,9 +13,8 @@ import click
 
 from edgemoe_gen import __version__
 from edgemoe_gen.cli import output
-from edgemoe_gen.errors import EdgeMoEError, ToolError
+from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
 
-FAULT, INTERRUPTED = 70, 130
 _COMMANDS = (
     "init",
     "inspect",
@@ -87,30 +82,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = [argument for argument in given if argument != "--debug"]
     try:
         code = group.main(given, prog_name="edgemoe-gen", standalone_mode=False)
-    except EdgeMoEError as error:
-        if debug:
+    except (output.ReaderLeftError, BrokenPipeError, SystemExit):  # click ends so where the reader has left
+        return _leave_quietly()
+    except (Exception, KeyboardInterrupt) as error:
+        if debug and not isinstance(error, (click.ClickException, click.Abort, KeyboardInterrupt)):
             traceback.print_exc()
-        return _fail(error.message, error.hint, error.exit_code, error.lines if isinstance(error, ToolError) else ())
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "edgemoe-gen"
-        return _fail(error.format_message(), f"see {command} --help", 2)
-    except click.ClickException as error:
-        return _fail(error.format_message(), "", error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: finished stages are kept, nothing is half-written", err=True)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has left; what remains in the buffer must not raise at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        hint = "this is a fault of edgemoe-gen: please report it with the output of the same command and --debug"
-        return _fail(f"{type(error).__name__}: {error}", hint, FAULT)
+        return _fail(failure_of(error), as_json=given[:1] == ["build"] and "--json" in given)
     return code if isinstance(code, int) else 0
 
 
-def _fail(message: str, hint: str, code: int, lines: Sequence[str] = ()) -> int:
-    output.failure(message, hint, lines)
-    return code
+def _fail(failure: Failure, as_json: bool) -> int:
+    try:
+        if failure.exit_code == INTERRUPTED:
+            click.echo(failure.message, err=True)
+        else:
+            output.failure(failure.message, failure.hint, failure.lines)
+        if as_json:
+            output.as_json({"error": failure.as_dict()})
+    except (output.ReaderLeftError, BrokenPipeError):
+        _leave_quietly()
+    return failure.exit_code
+
+
+def _leave_quietly() -> int:
+    """The reader of our output has left; what remains in a buffer must not raise at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return 0

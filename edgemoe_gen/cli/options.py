@@ -30,6 +30,22 @@ _MEANINGS: Mapping[str, str] = {
 NETWORK = "Network, where neither the checkpoint nor --spec tells"
 
 
+class PathName(click.Path):
+    """A path. An empty text, which `Path` takes for the current folder, is refused: most likely a variable is unset."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if value == "":
+            self.fail("it is empty, but must name a file or folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = PathName()
+
+
 class HelpfulCommand(click.Command):
     """A command whose help lists the network's options in a section of their own."""
 
@@ -66,9 +82,7 @@ def network_options(function: F) -> F:
             metavar={"bool": None, "ints": "N[,N...]", "names": "A[,B...]", "numbers": "R,G,B"}.get(kind),
             help=_MEANINGS.get(field.name, ""),
         )(function)
-    return click.option("--spec", type=click.Path(path_type=Path), help="Spec file: our .toml, or the authors' .yml.")(
-        function
-    )
+    return click.option("--spec", type=PATH, help="Spec file: our .toml, or the authors' .yml.")(function)
 
 
 def _kind(hint: Any) -> str:
@@ -115,14 +129,14 @@ def _parsed(name: str, kind: str, value: Any) -> Any:
 
 def checkpoint_argument(required: bool = False) -> Callable[[F], F]:
     """The CHECKPOINT argument."""
-    return click.argument("checkpoint", required=required, type=click.Path(path_type=Path))
+    return click.argument("checkpoint", required=required, type=PATH)
 
 
 def config_option(function: F) -> F:
     """--config."""
-    return click.option(
-        "--config", type=click.Path(path_type=Path), help="Project file [default: ./edgemoe.toml where there is one]."
-    )(function)
+    return click.option("--config", type=PATH, help="Project file [default: ./edgemoe.toml where there is one].")(
+        function
+    )
 
 
 def design_options(function: F) -> F:
@@ -145,16 +159,16 @@ def image_options(function: F) -> F:
     function = click.option("--task", multiple=True, help="Task to build for; repeatable [default: all].")(function)
     function = click.option(
         "--labels",
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="Folder of ground truth NAME.npz [default: beside the pictures].",
     )(function)
     function = click.option(
-        "--calibrate", multiple=True, type=click.Path(path_type=Path),
+        "--calibrate", multiple=True, type=PATH,
         help="Picture or folder that binary points are chosen from [default: up to 8 of --image]; repeatable.",
     )(function)  # fmt: skip
-    return click.option(
-        "--image", multiple=True, type=click.Path(path_type=Path), help="Picture or folder to simulate; repeatable."
-    )(function)
+    return click.option("--image", multiple=True, type=PATH, help="Picture or folder to simulate; repeatable.")(
+        function
+    )
 
 
 def _class_names(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -20,6 +20,10 @@ from edgemoe_gen import project
 WIDE = 160  # columns of a table that goes to a file or pipe
 
 
+class ReaderLeftError(Exception):
+    """Whoever read our output has gone, as `head` does. No stage of a build takes it for a fault of its own."""
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], total: Sequence[object] = ()) -> None:
     """Prints a table.
 
@@ -42,21 +46,21 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
 
 def line(text: str) -> None:
     """Prints one line."""
-    click.echo(text)
+    _echo(text)
 
 
 def note(text: str) -> None:
     """Prints one line to stderr."""
-    click.echo(f"note: {text}", err=True)
+    _echo(f"note: {text}", err=True)
 
 
 def failure(message: str, hint: str, lines: Sequence[str] = ()) -> None:
     """Prints an error to stderr, what another tool said about it, and what to do."""
-    click.echo(click.style("error: ", fg="red", bold=True) + message, err=True)
+    _echo(click.style("error: ", fg="red", bold=True) + message, err=True)
     for text in lines:
-        click.echo(f"  {text}", err=True)
+        _echo(f"  {text}", err=True)
     if hint:
-        click.echo(click.style("hint: ", bold=True) + hint, err=True)
+        _echo(click.style("hint: ", bold=True) + hint, err=True)
 
 
 def checkpoint_notes(notes: Sequence[str]) -> None:
@@ -68,7 +72,14 @@ def checkpoint_notes(notes: Sequence[str]) -> None:
 
 def as_json(value: object) -> None:
     """Prints JSON."""
-    click.echo(json.dumps(value, indent=2))
+    _echo(json.dumps(value, indent=2))
+
+
+def _echo(text: str, err: bool = False) -> None:
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError as error:
+        raise ReaderLeftError from error
 
 
 def _console() -> Console:
@@ -89,7 +100,7 @@ def progress() -> Iterator[project.Progress]:
             if what not in seen:
                 seen.add(what)
                 elapsed = "" if total else f"  [{timedelta(seconds=round(time.monotonic() - start))}]"
-                click.echo(f"{what} ...{elapsed}", err=True)
+                _echo(f"{what} ...{elapsed}", err=True)
 
         yield say
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.options import (
+    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
@@ -27,20 +27,20 @@ from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 @network_options
 @config_option
 @design_options
-@click.option("--image", required=True, type=click.Path(path_type=Path), help="Picture: PNG, JPEG or .npy.")
+@click.option("--image", required=True, type=PATH, help="Picture: PNG, JPEG or .npy.")
 @click.option("--task", help="Task; needed if the network has several.")
 @click.option(
     "--backend", default="float", show_default=True,
     help="float: the reference; csim: the C simulation; board: an overlay on its board.",
 )  # fmt: skip
 @click.option(
-    "--calibrate", multiple=True, type=click.Path(path_type=Path),
+    "--calibrate", multiple=True, type=PATH,
     help="csim: picture or folder that binary points are chosen from [default: the project's, else --image].",
 )  # fmt: skip
-@click.option("--routes", type=click.Path(path_type=Path), help="float: take the experts of another run's dump.")
-@click.option("--dump", type=click.Path(path_type=Path), help="Write tokens, blocks, routes, scores, output as .npz.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the task's result as a picture (.png).")
-@click.option("--overlay", type=click.Path(path_type=Path), help="board: an installed overlay, or its folder.")
+@click.option("--routes", type=PATH, help="float: take the experts of another run's dump.")
+@click.option("--dump", type=PATH, help="Write tokens, blocks, routes, scores, output as .npz.")
+@click.option("--output", type=PATH, help="Write the task's result as a picture (.png).")
+@click.option("--overlay", type=PATH, help="board: an installed overlay, or its folder.")
 @click.option("--simulated", is_flag=True, help="board: take the simulated one.")
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import HelpfulCommand
+from edgemoe_gen.cli.options import PATH, HelpfulCommand
 
 
 @click.command("serve", short_help="Show camera, video or pictures live on the board.", cls=HelpfulCommand)
-@click.argument("overlay", required=False, type=click.Path(path_type=Path))
-@click.option("--overlay", "named", type=click.Path(path_type=Path), hidden=True)
+@click.argument("overlay", required=False, type=PATH)
+@click.option("--overlay", "named", type=PATH, hidden=True)
 @click.option("--simulated", is_flag=True, help="Run on the simulated board; its times are those of C simulation.")
 @click.option(
     "--source", "sources", multiple=True, metavar="camera:N|FILE|DIR", default=("camera:0",), show_default=True,

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import HelpfulCommand, config_option
+from edgemoe_gen.cli.options import PATH, HelpfulCommand, config_option
 from edgemoe_gen.config import Config
 from edgemoe_gen.errors import ConfigError, OverlayError
 from edgemoe_gen.project import open_project
@@ -29,14 +29,14 @@ MIB = 1 << 20
     cls=HelpfulCommand,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
-@click.argument("script", required=False, type=click.Path(path_type=Path))
+@click.argument("script", required=False, type=PATH)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-c", "code", metavar="CODE", help="Run this text instead of a script.")
 @click.option(
     "--overlay",
     "--output",
     "overlay",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FOLDER",
     help="Overlay, or build that has one or could have one [default: this project's build].",
 )
@@ -105,7 +105,7 @@ def _simulation() -> Any:
 
 def _overlay(where: Path | None, config: Path | None, scratch: Path, progress: Any) -> Path | None:
     # What a preview needs, PyTorch among it, is imported only where one is made or looked for.
-    runnable = importlib.import_module("edgemoe_gen.overlay.runnable")
+    runnable = importlib.import_module("edgemoe_gen.pipeline.runnable")
     project = open_project(Config(), None, config)
     where = where or runnable.default_build(project.config)
     if where is None:

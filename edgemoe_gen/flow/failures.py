@@ -38,11 +38,14 @@ _SIGN = re.compile(
     r"|std::bad_alloc|[Oo]ut of memory|insufficient memory|Cannot allocate memory"
     r"|No space left on device|[Dd]isk quota exceeded|ERROR!!! DEADLOCK DETECTED|locale::facet|bad lexical cast"
 )
+# What a script of Tcl says when it gives up, ours among them: its own words, then the place, then the commands.
+_TCL = re.compile(r"^(?!# )(\S.*)\r?\n    while executing\r?$", re.MULTILINE)
 # These only say that something before them failed; the last ones are our own scripts' words, and what a release answers
 # to a setting that the scripts try because others know it.
 _FOLLOWS = re.compile(
     r"ERROR: \[(?:Common 17-39|Common 17-70|Vivado 12-13638|Vivado 12-106|Vivado_Tcl 4-5|COSIM 212-[45]|HLS 200-70)\]"
     r"|ERROR: \[v\+\+ 60-|ERROR: \[vitis-run 60-"
+    r"|run \w+ ended with status|command '\w+' returned error code"
     r"|ERROR: \[edgemoe \w+\]|ERROR: \[HLS 200-101\].*[Uu]nknown option"
 )
 
@@ -161,14 +164,25 @@ def _both_ends(path: Path, start: int = 0) -> str:
 
 
 def _errors(text: str) -> tuple[str, ...]:
+    scripts = {match[1].strip() for match in _TCL.finditer(text)}
     lines = (line.strip() for line in re.split(r"[\r\n]+", text))
-    found = dict.fromkeys(line[:_LINE] for line in lines if _ERROR.match(line) or _SIGN.search(line))
+    found = dict.fromkeys(line[:_LINE] for line in lines if _is_error(line) or line in scripts)
     return tuple(sorted(found, key=_rank))
 
 
+def _is_error(line: str) -> bool:
+    return bool(_ERROR.match(line) or _SIGN.search(line))
+
+
 def _rank(line: str) -> int:
-    """0 for a line that gives a reason, 1 for a warning, 2 for one that only says that something before it failed."""
-    return 2 if _FOLLOWS.match(line) else 1 if line.startswith("CRITICAL WARNING") else 0
+    """0 for a tool's line that gives a reason, 1 for a script's, 2 for a warning, 3 for one that says only that
+    something before it failed.
+    """
+    if _FOLLOWS.match(line):
+        return 3
+    if line.startswith("CRITICAL WARNING"):
+        return 2
+    return 0 if _is_error(line) else 1
 
 
 def _short(line: str) -> str:

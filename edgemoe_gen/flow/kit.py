@@ -14,6 +14,7 @@ from typing import Any
 
 from edgemoe_gen.errors import ConfigError, OverlayError, ToolError
 from edgemoe_gen.flow.failures import missing_result
+from edgemoe_gen.flow.reports.collect import REPORTS
 from edgemoe_gen.names import BITSTREAM, HANDOFF, TOP
 
 FACTS = "kit.json"
@@ -142,6 +143,40 @@ def results_in(kit: Path) -> list[str]:
     return [stage for stage, there in found.items() if there]
 
 
+def missing_in(kit: Path) -> dict[str, list[str]]:
+    """Files that are missing of the results of stages that have begun, by stage; stages that left nothing are not in.
+
+    A bitstream without a report is taken all the same: the report then says what it does not know.
+    """
+    missing: dict[str, list[str]] = {}
+    if any((kit / name).exists() for name in _LEFT["hls"]):
+        missing["hls"] = [] if has_synthesis(kit) else [f"the report {TOP}_csynth.xml"]
+    if any((kit / name).exists() for name in _LEFT["cosim"]):
+        missing["cosim"] = [] if cosim_reports(kit) else [f"the report {TOP}_cosim.rpt"]
+    # A project has a folder impl/ after synthesis already, so only an IP in it tells that packaging has begun.
+    if any((kit / name).exists() for name in ("ip", "ip.partial", *(f"{work}/impl/ip" for work in _HLS_WORK))):
+        missing["ip"] = [] if (kit / "ip/component.xml").is_file() else ["ip/component.xml"]
+    if any((kit / name).exists() for name in _LEFT["bitstream"]):
+        wanted = [f"bitstream/{name}" for name in (*BITSTREAM_FILES, *REPORTS)]
+        missing["bitstream"] = [name for name in wanted if not (kit / name).is_file()]
+    return missing
+
+
+def refuse_results(accelerator: Path) -> None:
+    """Refuses to render anew over what a user's own run of the tools has left in the rendered project.
+
+    Raises:
+        ConfigError: names what is there.
+    """
+    tops = dict.fromkeys(name.split("/")[0] for names in _LEFT.values() for name in names)
+    found = [name for name in tops if (accelerator / name).exists()]
+    if found:
+        raise ConfigError(
+            f"{accelerator} holds results of the vendor's tools ({', '.join(found)}), which rendering would delete",
+            "move or remove them; to run the tools yourself, export a kit: edgemoe-gen build --export FOLDER",
+        )
+
+
 def write_facts(kit: Path, facts: Mapping[str, Any]) -> None:
     """`kit.json`: what the kit was exported from, so that its results find back."""
     (kit / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -157,6 +192,12 @@ def read_facts(kit: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
+        if (kit / "run.sh").is_file() and (kit / "flow").is_dir():
+            raise OverlayError(
+                f"{kit} is a rendered project, not an exported kit: it holds no {FACTS}, so its results can't be told "
+                "from those of another design",
+                "export a kit and run its run.sh: edgemoe-gen build --export FOLDER",
+            ) from error
         raise OverlayError(
             f"{kit} holds no {FACTS}: it was not exported by edgemoe-gen",
             "give the folder that `edgemoe-gen build --export` wrote",

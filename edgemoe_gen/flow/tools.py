@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.errors import ConfigError, EdgeMoEError
 
 HLS_TOOLS = ("vitis_hls", "vitis-run", "v++")
 NAMES = (*HLS_TOOLS, "vivado")
@@ -234,9 +234,12 @@ def tool_environment(tool: Tool, environ: Mapping[str, str], tools: Toolset | No
         tool: the tool to start.
         environ: the user's environment; nothing that the user has set is lost.
         tools: all tools of the run; those that the user's PATH does not hold are added.
+
+    Raises:
+        ConfigError: EDGEMOE_JOBS is no number of runs.
     """
     made = dict(environ)
-    made.setdefault(JOBS_VARIABLE, str(os.cpu_count() or 1))
+    made[JOBS_VARIABLE] = str(parallel_jobs(environ))
     path = [part for part in environ.get("PATH", "").split(os.pathsep) if part]
     for other in tools.found if tools else ():
         if other.origin != "PATH" and str(other.path.parent) not in path:
@@ -248,6 +251,23 @@ def tool_environment(tool: Tool, environ: Mapping[str, str], tools: Toolset | No
         made[_OWN_VARIABLE.get(tool.name, "XILINX_VIVADO")] = str(tool.home)
     made["PATH"] = os.pathsep.join(path)
     return made
+
+
+def parallel_jobs(environ: Mapping[str, str]) -> int:
+    """Parallel runs that the Vivado script starts: what EDGEMOE_JOBS says, else one for each processor.
+
+    Raises:
+        ConfigError: it says no such number. The script would find that out too, but hours later.
+    """
+    said = environ.get(JOBS_VARIABLE, "").strip()
+    if not said:
+        return os.cpu_count() or 1
+    if not (said.isascii() and said.isdigit() and int(said) > 0):
+        raise ConfigError(
+            f"{JOBS_VARIABLE} is '{said}', but must be a whole number of parallel runs, 1 or more",
+            f"unset {JOBS_VARIABLE} to start one run for each processor",
+        )
+    return int(said)
 
 
 def _set_home(made: dict[str, str], tool: Tool, environ: Mapping[str, str]) -> None:
@@ -323,6 +343,7 @@ __all__ = [
     "hls_generation",
     "inside",
     "is_file",
+    "parallel_jobs",
     "release_of",
     "stage_commands",
     "tool_environment",

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from edgemoe_gen.overlay.bench import Latency, SwitchCost, Throughput
 from edgemoe_gen.report.numbers import count, duration, plain
+from edgemoe_gen.templating import templates_of
 
 TEMPLATE = "bench.html.j2"
 
@@ -38,24 +37,21 @@ def render_page(
         estimate_tier: how the estimates were found.
         notes: what a reader should know.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
-        title=title,
-        tier=tier,
-        facts=facts,
-        bars=_bars(latencies),
-        latencies=[row for one in latencies for row in latency_rows(one)],
-        estimate=estimate_tier or "estimate",
-        streams=stream_rows(throughput),
-        switch=switch_text(switch),
-        power=power_rows(throughput),
-        notes=notes,
+    return (
+        templates_of(Path(__file__).parent, html=True)
+        .get_template(TEMPLATE)
+        .render(
+            title=title,
+            tier=tier,
+            facts=facts,
+            bars=_bars(latencies),
+            latencies=[row for one in latencies for row in latency_rows(one)],
+            estimate=estimate_tier or "estimate",
+            streams=stream_rows(throughput),
+            switch=switch_text(switch),
+            power=power_rows(throughput),
+            notes=notes,
+        )
     )
 
 

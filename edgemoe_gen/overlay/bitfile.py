@@ -23,6 +23,8 @@ def check_bitstream(path: Path, part: str) -> None:
         data = path.read_bytes()
     except OSError as error:
         raise OverlayError(f"{path} can't be read: {error.strerror}", _HINT) from error
+    if not data:
+        raise OverlayError(f"{path} is not a bitstream: it is empty", _HINT)
     try:
         fields, rest = _fields(data)
     except (IndexError, UnicodeDecodeError) as error:

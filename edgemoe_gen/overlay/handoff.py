@@ -56,6 +56,15 @@ def read_handoff(path: Path, design: Design, clock_mhz: float) -> Handoff:
     return _Reader(path).read(design, clock_mhz)
 
 
+def check_handoff(path: Path) -> None:
+    """Refuses what is no whole .hwh, of whatever design.
+
+    Raises:
+        OverlayError: names the file and what is wrong with it.
+    """
+    _Reader(path)
+
+
 class _Reader:
     """One file, with its modules by instance."""
 

@@ -53,6 +53,9 @@ def default_name(board: Board) -> str:
     return "m3vit_" + (re.sub(r"[^a-z0-9]+", "_", board.name.lower()).strip("_") or "board")
 
 
+LONGEST_NAME = 64  # it becomes part of names of files
+
+
 def check_name(name: str) -> None:
     """Refuses what cannot be both a Python package and a normalised distribution name.
 
@@ -60,6 +63,8 @@ def check_name(name: str) -> None:
         OverlayError: names what is wrong.
     """
     hint = "use a name such as m3vit_zcu104: lower-case letters, digits and single underscores, a letter first"
+    if len(name) > LONGEST_NAME:
+        raise OverlayError(f"the name of the overlay has {len(name)} characters, more than {LONGEST_NAME}", hint)
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise OverlayError(f"'{name}' cannot be the name of an overlay", hint)
     if name in _TAKEN or name in sys.stdlib_module_names:

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jinja2
-
 from edgemoe_gen import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.model import ModelSpec
@@ -22,6 +20,7 @@ from edgemoe_gen.overlay.manifest import buffer_sizes
 from edgemoe_gen.overlay.programs import TaskProgram
 from edgemoe_gen.overlay.wheel import wheel_name
 from edgemoe_gen.resources import resource_folder
+from edgemoe_gen.templating import templates_of
 
 _CELL = re.compile(r"^# %%( \[markdown\])?\n", re.MULTILINE)
 
@@ -57,14 +56,7 @@ class Texts:
         return self._render("README.md.j2", figures=own + self.figures, checksums=checksums)
 
     def _render(self, template: str, **more: object) -> str:
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(resource_folder("templates") / "overlay"),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            autoescape=False,  # Markdown and Python, not HTML
-        )
+        environment = templates_of(resource_folder("templates") / "overlay", html=False)
         return environment.get_template(template).render(
             name=self.name,
             version=self.version,

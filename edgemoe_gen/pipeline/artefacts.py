@@ -25,10 +25,10 @@ from edgemoe_gen.numerics.formats import Formats, TensorFormat
 from edgemoe_gen.numerics.lower import equalise, lower
 from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
-from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.project import Numerics
 
 ESTIMATE = "estimate"
+ShortProgram = tuple[Program, ModelSpec, NDArray[np.float32]]  # what `compile_short` gives
 
 
 def write_design(design: Design, folder: Path) -> None:
@@ -50,9 +50,9 @@ def write_network(
     _write_json(folder / "estimate.json", estimate)
 
 
-def write_cosim(design: Design, folder: Path) -> None:
+def write_cosim(short: ShortProgram, folder: Path) -> None:
     """The short program for RTL co-simulation."""
-    _write_data(*compile_short(design), folder)
+    _write_data(*short, folder)
 
 
 def _write_data(program: Program, spec: ModelSpec, image: NDArray[np.float32], folder: Path) -> None:

@@ -13,16 +13,14 @@ from typing import Any
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, TimingError
-from edgemoe_gen.flow.tools import find_tools
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.exchange import export_kit
+from edgemoe_gen.pipeline.own import own_stages
 from edgemoe_gen.pipeline.selection import STAGES, VENDOR, Selection
-from edgemoe_gen.pipeline.simulate import EXPECTED
-from edgemoe_gen.pipeline.stages import StageResult, Stages, digest_text, open_stages
+from edgemoe_gen.pipeline.stages import StageResult, Stages, open_stages
 from edgemoe_gen.pipeline.vendor import StageUnavailableError, VendorStages, missing_tool, not_current
-from edgemoe_gen.pipeline.work import SIMULATED, Work
+from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.project import Progress, no_progress
-from edgemoe_gen.sim.compiler import Build, compiled
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,26 @@ class BuildOptions:
         selection: which stages.
         retry_clock: where timing fails, implement again at the clock that would meet it.
         export: write the kit to this folder instead of running the vendor's tools.
+
+    Raises:
+        ConfigError: an export that leaves out stages before it, or that is to retry what runs elsewhere.
     """
 
     selection: Selection = field(default_factory=Selection)
     retry_clock: bool = False
     export: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.export and not self.selection.wants("lint"):
+            raise ConfigError(
+                "--export needs the stages up to lint, but --from, --until or --only leaves lint out",
+                "leave these out, or say --until with a stage of the vendor's",
+            )
+        if self.export and self.retry_clock:
+            raise ConfigError(
+                "--retry-clock implements again here, but --export leaves that to another machine",
+                "leave --retry-clock out; for a slower clock there, export with --knob clock_mhz=MHZ",
+            )
 
 
 @dataclass(frozen=True)
@@ -83,11 +96,6 @@ def build(
         EdgeMoEError: of the inputs, before anything is written; or of a stage, whose outputs then stay as they were.
     """
     options = options or BuildOptions()
-    if options.export and not options.selection.wants("lint"):
-        raise ConfigError(
-            "--export needs the stages up to lint, but --from, --until or --only leaves lint out",
-            "leave these out, or say --until with a stage of the vendor's",
-        )
     work = Work(config, progress)
     output = config.output or Path(DEFAULT_OUTPUT)
     with open_stages(output, on_stage) as stages:
@@ -103,10 +111,10 @@ class _Build:
         self.options = options
         self.selection = options.selection
         self.output = stages.folder
+        self.own = own_stages(work, self.output)
         self.stopped: tuple[str, str] = ("", "")
         self.vendor = VendorStages(
             stages,
-            find_tools(),
             self.selection,
             lambda stage, step: work.progress(f"{stage}: {step}", 0, 0),
             self._before_tool,
@@ -117,14 +125,13 @@ class _Build:
 
     def run(self) -> BuildResult:
         work, output = self.work, self.output
-        self._stage("render", work.render_inputs, ["accelerator"], work.render, ignoring=EXPECTED)
-        cached = compiled(work.sources, Build()) is not None
-        self._stage("compile", digest_text(*work.sources.values()), [], work.compile, still=cached)
-        self._stage("csim", work.simulation_inputs, SIMULATED, work.simulate)
+        for name in ("render", "compile", "csim"):
+            self._stage(name)
         try:
             if not self.selection.only_report and self._checked():
                 self._export() if self.options.export else self._hardware()
-        except EdgeMoEError:
+        except EdgeMoEError as error:
+            work.failed_stage = error.stage
             # What was found so far is worth reading even if a later stage fails, a missed clock above all.
             self._report()
             raise
@@ -140,17 +147,18 @@ class _Build:
             overlay if overlay.is_dir() and not self.stopped[0] else None,
         )
 
-    def _stage(self, name: str, inputs: str, outputs: Sequence[str], make: Callable[[Path], str], **more: Any) -> bool:
+    def _stage(self, name: str) -> bool:
         """Runs a stage that is asked for; refuses to go on from one that is not up to date; False ends the build."""
+        stage = self.own[name]
         if self.selection.is_before(name):
-            if not self.stages.is_current(name, inputs, outputs, more.get("ignoring", "")):
+            if not stage.is_current(self.stages):
                 raise not_current(name, self.output, self.selection.first)
             return True
         if not self.selection.wants(name):
             self.stopped = self.stopped if self.stopped[0] else (name, "")
             return False
         before, self.stopped = self.stopped, (name, "")  # where it ends if the stage fails
-        self.stages.run(name, inputs, outputs, make, anew=self.selection.anew(name), **more)
+        stage.run(self.stages, self.selection.anew(name))
         self.stopped = before
         return True
 
@@ -159,10 +167,7 @@ class _Build:
         if why and self.selection.wants("lint"):
             self._stop("lint", f'libclang is not there ({why}): pip install "edgemoe-gen[lint]"')
             return False
-        work = self.work
-        return self._stage("lint", work.lint_inputs, ["lint.json"], work.lint) and self._stage(
-            "preview", work.preview_inputs, ["preview"], work.preview
-        )
+        return self._stage("lint") and self._stage("preview")
 
     def _export(self) -> None:
         assert self.options.export is not None
@@ -180,19 +185,18 @@ class _Build:
                 self._stop(stopped.stage, stopped.why)
                 return
         self.work.clock_mhz = self.vendor.clock_mhz
-        self._stage("package", self.work.package_inputs(self.output), ["overlay"], self.work.package)
+        self._stage("package")
 
     def _vendor_stage(self, stage: str) -> bool:
-        if self.selection.is_before(stage):
-            self.vendor.require(stage)
-            return True
-        if not self.selection.wants(stage):
+        before = self.selection.is_before(stage)
+        if not before and not self.selection.wants(stage):
             self.stopped = (stage, "")
             return False
-        self.stopped = (stage, "")  # where it ends if the stage fails
+        self.stopped = ("", "") if before else (stage, "")  # where it ends if the stage fails
         try:
-            self.vendor.run(stage)
-        except TimingError:
+            self.vendor.require(stage) if before else self.vendor.run(stage)
+        except TimingError as error:
+            error.stage = stage
             self.stopped = ("package", "")  # the bitstream is a result, if not one to package
             raise
         self.stopped = ("", "")
@@ -206,12 +210,14 @@ class _Build:
     def _stop(self, stage: str, why: str) -> None:
         """Ends the build before a stage that can't run here; an error where the user asked for what lies behind it."""
         if self.selection.insists(stage) or self.options.export:
-            raise missing_tool(stage, why)
+            error = missing_tool(stage, why)
+            error.stage = stage
+            raise error
         self.stopped = (stage, why)
 
     def _is_simulated(self) -> bool:
         """Whether the pictures were simulated by this very design: a report of others would show wrong figures."""
-        return self.stages.is_current("csim", self.work.simulation_inputs, SIMULATED)
+        return self.own["csim"].is_current(self.stages)
 
     def _report(self) -> None:
         if not self._is_simulated():
@@ -222,9 +228,7 @@ class _Build:
         done = {"render", "compile", "csim"} | current | (ran - {*VENDOR, "report"})
         self.work.done = [stage for stage in STAGES if stage in done]
         self.work.forget_document()
-        self.stages.run(
-            "report", self.work.report_inputs(self.output), ["report.json", "report.html"], self.work.report
-        )
+        self.own["report"].run(self.stages)
 
 
 def stages_once(results: Sequence[StageResult]) -> list[StageResult]:

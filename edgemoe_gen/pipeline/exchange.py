@@ -7,7 +7,7 @@ where every file of it is still the same.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +15,21 @@ from edgemoe_gen import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError, OverlayError
 from edgemoe_gen.flow import kit as kits
+from edgemoe_gen.names import BITSTREAM, HANDOFF
+from edgemoe_gen.overlay.bitfile import check_bitstream
+from edgemoe_gen.overlay.handoff import check_handoff
+from edgemoe_gen.pipeline.selection import VENDOR
 from edgemoe_gen.pipeline.stages import StageResult, open_stages
-from edgemoe_gen.pipeline.vendor import LOGS, refuse_failed, vendor_inputs
+from edgemoe_gen.pipeline.vendor import LOGS, refuse_failed, vendor_inputs, verdict
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What was taken out of a kit, stage by stage, and the build's folder that it went to."""
+    """What was taken out of a kit, stage by stage, and the build's folder that it went to; what the kit lacks."""
 
     output: Path
     stages: tuple[StageResult, ...]
+    notes: tuple[str, ...] = ()
 
 
 def export_kit(accelerator: Path, folder: Path, design: Design) -> None:
@@ -62,11 +67,11 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
     """Takes all results of a kit into the build in `output`; the next build goes on from them.
 
     Raises:
-        OverlayError: the folder is no exported kit, was exported from another build, or holds no result.
+        OverlayError: the folder is no exported kit, was exported from another build, holds no result, or a damaged one.
         SimulationError: co-simulation failed there.
         ConfigError: there is no build in `output`.
     """
-    kits.read_facts(kit)
+    facts = kits.read_facts(kit)
     accelerator = output / "accelerator"
     if not (accelerator / "src").is_dir():
         raise ConfigError(f"there is no build in {output}", "name the folder of the build with --output")
@@ -76,15 +81,21 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
             f"{kit} does not belong to the build in {output}: {changed} differs",
             "build again as when it was exported, or export it again",
         )
-    found = kits.results_in(kit)
+    found, notes = kits.results_in(kit), _lacking(kit)
     if not found:
-        raise OverlayError(f"{kit} holds no results yet", "run ./run.sh there, on a machine with the vendor's tools")
+        began = [note for note in notes if "incomplete" in note]
+        raise OverlayError(
+            f"{kit} holds no whole results yet: {'; '.join(began)}" if began else f"{kit} holds no results yet",
+            "run ./run.sh there, on a machine with the vendor's tools",
+        )
     with open_stages(output, on_stage) as stages:
         for stage in found:
             log = kit / LOGS / f"{stage}.log"
 
             def work(folder: Path, stage: str = stage, log: Path = log) -> str:
-                detail = kits.collect(stage, kit, folder / stage)
+                if stage == "bitstream":
+                    _refuse_damaged(kit / stage, str(facts.get("part", "")))
+                detail = kits.collect(stage, kit, folder / stage) + verdict(stage, kit / stage)
                 refuse_failed(stage, folder / stage, log)
                 if log.is_file():
                     (output / LOGS).mkdir(exist_ok=True)
@@ -92,7 +103,36 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
                 return f"imported: {detail}"
 
             stages.run(stage, vendor_inputs(stage, accelerator, output), [stage], work, anew=True)
-        return ImportResult(output, tuple(stages.results))
+        return ImportResult(output, tuple(stages.results), notes)
+
+
+def _lacking(kit: Path) -> tuple[str, ...]:
+    """A sentence for each stage whose results are not all there. Co-simulation is not missed where it has not run."""
+    known = kits.missing_in(kit)
+    notes = []
+    for stage in VENDOR:
+        missing = known.get(stage)
+        if missing is None and stage != "cosim":
+            notes.append(f"there is nothing of stage {stage} yet")
+        elif missing:
+            verb = "is" if len(missing) == 1 else "are"
+            notes.append(f"results of stage {stage} are incomplete: {_listed(missing)} {verb} missing")
+    return tuple(notes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _refuse_damaged(folder: Path, part: str) -> None:
+    """A copy that broke off must not pass for a bitstream until it is packaged, or worse."""
+    try:
+        check_bitstream(folder / BITSTREAM, part)
+        check_handoff(folder / HANDOFF)
+    except OverlayError as error:
+        raise OverlayError(
+            error.message, "copy the folder again from where it ran, or run ./run.sh bitstream there once more"
+        ) from error
 
 
 def _changed(accelerator: Path, kit: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.design import Design
+from edgemoe_gen.flow.kit import refuse_results
 from edgemoe_gen.pipeline.artefacts import write_design
 from edgemoe_gen.pipeline.stages import digest_text, open_stages
 
@@ -14,17 +15,16 @@ def generate_sources(design: Design, config: Config) -> tuple[Path, int]:
     """Writes OUTPUT/accelerator; returns the folder and how many files it holds.
 
     Raises:
-        ConfigError: the folder can't be written to, or a build is at work in it.
+        ConfigError: the folder can't be written to, a build is at work in it, or a tool's results lie in it.
     """
     output = config.output or Path(DEFAULT_OUTPUT)
+    folder = output / "accelerator"
 
-    def render(folder: Path) -> str:
-        write_design(design, folder / "accelerator")
+    def render(place: Path) -> str:
+        write_design(design, place / "accelerator")
         return "sources only"
 
     with open_stages(output, lambda _: None) as stages:
-        stages.run(
-            "render", digest_text("sources only", design.identity, design.knobs, design.board), ["accelerator"], render
-        )
-    folder = output / "accelerator"
+        inputs = digest_text("sources only", design.identity, design.knobs, design.board)
+        stages.run("render", inputs, ["accelerator"], render, before=lambda: refuse_results(folder))
     return folder, sum(path.is_file() for path in folder.rglob("*"))

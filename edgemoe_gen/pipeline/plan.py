@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.flow.tools import find_tools, stage_commands, why_missing
+from edgemoe_gen.flow.tools import stage_commands, why_missing
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.builder import BuildOptions
+from edgemoe_gen.pipeline.own import own_stages
 from edgemoe_gen.pipeline.selection import STAGES, VENDOR
-from edgemoe_gen.pipeline.simulate import EXPECTED
-from edgemoe_gen.pipeline.stages import Stages, digest_text
+from edgemoe_gen.pipeline.stages import Stages
 from edgemoe_gen.pipeline.vendor import FOLDER, VendorStages
-from edgemoe_gen.pipeline.work import SIMULATED, Work
+from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.project import no_progress
-from edgemoe_gen.sim.compiler import Build, compiled
 
 State = Literal["up to date", "would run", "not asked for", "can't run here"]
 
@@ -45,25 +42,19 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     work = Work(config, no_progress)
     stages = Stages(output, lambda _: None)
     work.accelerator, work.simulation = output / "accelerator", output / "csim"
-    tools = find_tools()
     vendor = VendorStages(
-        stages, tools, options.selection, lambda *_: None, lambda _: None, work.design.knobs.clock_mhz, False
+        stages, options.selection, lambda *_: None, lambda _: None, work.design.knobs.clock_mhz, False
     )
     work.clock_mhz = vendor.built_clock() or work.clock_mhz
 
-    current: dict[str, Callable[[], bool]] = {
-        "render": lambda: stages.is_current("render", work.render_inputs, ["accelerator"], EXPECTED),
-        "compile": lambda: (
-            compiled(work.sources, Build()) is not None
-            and stages.is_current("compile", digest_text(*work.sources.values()), [])
-        ),
-        "csim": lambda: stages.is_current("csim", work.simulation_inputs, SIMULATED),
-        "lint": lambda: stages.is_current("lint", work.lint_inputs, ["lint.json"]),
-        "preview": lambda: stages.is_current("preview", work.preview_inputs, ["preview"]),
-        **{stage: partial(vendor.is_current, stage) for stage in VENDOR},
-        "package": lambda: stages.is_current("package", work.package_inputs(output), ["overlay"]),
-        "report": lambda: True,  # it is written again where anything else is
-    }
+    own = own_stages(work, output)
+
+    def is_current(name: str) -> bool:
+        if name in VENDOR:
+            return vendor.is_current(name)
+        # The report is written again where anything else is.
+        return name == "report" or (own[name].still() and own[name].is_current(stages))
+
     planned: list[PlannedStage] = []
     selection, changed, blocked = options.selection, False, ""
     for name in STAGES:
@@ -71,15 +62,15 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
             planned.append(PlannedStage(name, "not asked for"))
             continue
         # A stage behind one that runs runs too.
-        if not changed and not selection.anew(name) and current[name]():
+        if not changed and not selection.anew(name) and is_current(name):
             planned.append(PlannedStage(name, "up to date"))
             continue
         changed = changed or name not in ("compile", "lint", "preview", "cosim")
-        why = why_missing(name, tools) if name in VENDOR else libclang_missing() if name == "lint" else ""
+        why = why_missing(name, vendor.tools) if name in VENDOR else libclang_missing() if name == "lint" else ""
         if (why or blocked) and name != "report":
             planned.append(PlannedStage(name, "can't run here", why or f"{blocked} comes first"))
             blocked = blocked or name
             continue
-        commands = tuple(command.line() for command in stage_commands(name, tools)) if name in VENDOR else ()
+        commands = tuple(command.line() for command in stage_commands(name, vendor.tools)) if name in VENDOR else ()
         planned.append(PlannedStage(name, "would run", "", output / FOLDER if commands else None, commands))
     return tuple(planned)

@@ -20,8 +20,8 @@ from edgemoe_gen.design.design import BIAS_BITS
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures import Picture, pixels
+from edgemoe_gen.pipeline.artefacts import ShortProgram
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
-from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.project import Numerics, Progress
 from edgemoe_gen.report.views import Quality, difference, metrics, truth_of, view
 from edgemoe_gen.sim.engine import Engine, run_frames
@@ -35,17 +35,26 @@ def simulate(
     engine: Engine,
     model: Model,
     numerics: Numerics,
-    tasks: Sequence[str],
+    program: Program,
     pictures: Sequence[Picture],
     folder: Path,
     progress: Progress,
 ) -> str:
-    """Runs everything; writes `csim` and `accelerator/data/expected.bin` into `folder`; returns a few words on it."""
+    """Runs everything; writes `csim` and `accelerator/data/expected.bin` into `folder`; returns a few words on it.
+
+    Args:
+        engine: the compiled design.
+        model, numerics: the network and its binary points.
+        program: of the network, one frame a task; it is timed and counted, while errors come from one with taps.
+        pictures: each runs through every task.
+        folder: where to.
+        progress: called with text, frames done, frames in all.
+    """
     reference = Reference(model)
     design, network, formats = engine.design, numerics.network, numerics.formats
-    lean = compile_network(design, model, network, formats, tasks)
+    tasks = [frame.task for frame in program.frames]
     start = time.perf_counter()
-    run = engine.run_program(lean, pack_image(lean, model.spec, [pictures[0].values] * len(tasks)))
+    run = engine.run_program(program, pack_image(program, model.spec, [pictures[0].values] * len(tasks)))
     seconds = (time.perf_counter() - start) / len(tasks)
     traffic = run.traffic
     (folder / "accelerator/data" / EXPECTED).write_bytes(run.result.tobytes())
@@ -83,16 +92,16 @@ def simulate(
         "traffic": {
             "ports": {name: value / len(tasks) for name, value in asdict(traffic).items()},
             "total": traffic.total / len(tasks),
-            "needed": needed_bytes(lean, network),
+            "needed": needed_bytes(program, network),
         },
     }
     (folder / "comparison.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
     return f"{len(pictures)} picture{'s' * (len(pictures) > 1)} × {len(tasks)} task{'s' * (len(tasks) > 1)}"
 
 
-def simulate_short(engine: Engine, folder: Path) -> None:
+def simulate_short(engine: Engine, short: ShortProgram, folder: Path) -> None:
     """Runs the short program; writes what RTL co-simulation must give, `accelerator/data/cosim/expected.bin`."""
-    program, spec, image = compile_short(engine.design)
+    program, spec, image = short
     run = engine.run_program(program, pack_image(program, spec, [image]))
     (folder / "accelerator/data" / COSIM / EXPECTED).write_bytes(run.result.tobytes())
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.errors import ConfigError, EdgeMoEError
 
 STATE = ".edgemoe"
 
@@ -54,6 +54,7 @@ class Stages:
         still: bool = True,
         ignoring: str = "",
         anew: bool = False,
+        before: Callable[[], None] = lambda: None,
     ) -> StageResult:
         """Runs a stage unless it is up to date.
 
@@ -66,6 +67,7 @@ class Stages:
             still: False if something outside of the folder that the stage made has gone.
             ignoring: name of a file that a later stage adds to the outputs.
             anew: run it even if it is up to date.
+            before: called where the stage is not up to date, before it starts; other stages may run in it.
 
         Raises:
             ConfigError: an output exists that no build has made.
@@ -74,14 +76,22 @@ class Stages:
         if still and not anew and self.is_current(name, inputs, outputs, ignoring):
             result = StageResult(name, time.perf_counter() - start, True, self._done[name].get("detail", ""))
         else:
+            self._refuse_foreign(name, [self.folder / output for output in outputs])
             try:
+                before()
+                start = time.perf_counter()
                 detail = self._make(name, inputs, outputs, work, ignoring)
             except OSError as error:
                 place = error.filename or self.folder
-                raise ConfigError(
+                failed = ConfigError(
                     f"stage '{name}' could not write or read {place}: {error.strerror or error}",
                     "free some disk or mend the permissions; the stages before this one are kept",
-                ) from error
+                )
+                failed.stage = name
+                raise failed from error
+            except EdgeMoEError as error:
+                error.stage = error.stage or name
+                raise
             result = StageResult(name, time.perf_counter() - start, False, detail)
         self.results.append(result)
         self._report(result)
@@ -89,7 +99,6 @@ class Stages:
 
     def _make(self, name: str, inputs: str, outputs: Sequence[str], work: Callable[[Path], str], ignoring: str) -> str:
         targets = [self.folder / output for output in outputs]
-        self._refuse_foreign(name, targets)
         partial = self.folder / STATE / f"{name}.partial"
         _remove(partial)
         for output in outputs:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from edgemoe_gen.errors import ConfigError, SimulationError, TimingError, ToolError
@@ -21,8 +22,9 @@ from edgemoe_gen.flow.reports import (
     retry_clock_mhz,
     timing_sentence,
 )
+from edgemoe_gen.flow.reports.collect import TIMING
 from edgemoe_gen.flow.reports.cosim import read_cosim
-from edgemoe_gen.flow.tools import Toolset, stage_commands, tool_environment, why_missing
+from edgemoe_gen.flow.tools import Toolset, find_tools, parallel_jobs, stage_commands, tool_environment, why_missing
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import STATE, Stages, digest_of, digest_text
@@ -78,7 +80,6 @@ class VendorStages:
     def __init__(
         self,
         stages: Stages,
-        tools: Toolset,
         selection: Selection,
         on_step: Step,
         before_tool: Callable[[str], None],
@@ -89,7 +90,6 @@ class VendorStages:
         self.accelerator = self.output / "accelerator"
         self.kit = self.output / FOLDER
         self._stages = stages
-        self._tools = tools
         self._selection = selection
         self._on_step = on_step
         self._before_tool = before_tool
@@ -97,22 +97,23 @@ class VendorStages:
         self._retry = retry
         self.clock_mhz = clock_mhz  # of the bitstream: after a retry a slower one
 
+    @cached_property
+    def tools(self) -> Toolset:
+        """Those of this machine; looked for when they are needed, since install folders may lie on a slow disk."""
+        return find_tools()
+
     def run(self, stage: str) -> None:
         """Runs one stage unless it is up to date.
 
         Raises:
             StageUnavailableError: it needs a tool that is not here.
             ToolError: the tool failed.
-            TimingError: the bitstream misses its clock.
+            TimingError: the bitstream misses its clock, or its reports do not say whether it does.
         """
         if stage == "bitstream":
             self._bitstream()
             return
-        inputs = vendor_inputs(stage, self.accelerator, self.output)
-        anew = self._selection.anew(stage)
-        if stage in ("cosim", "ip") and (anew or not self._stages.is_current(stage, inputs, [stage])):
-            self._synthesised()
-        self._run(stage, inputs, anew)
+        self._run(stage, vendor_inputs(stage, self.accelerator, self.output), self._selection.anew(stage))
 
     def is_current(self, stage: str) -> bool:
         """Whether a stage's results are there and up to date; a bitstream may be of a slower clock, after a retry."""
@@ -125,7 +126,7 @@ class VendorStages:
 
         Raises:
             ConfigError: names the stage.
-            TimingError: says what the clock is missed by.
+            TimingError: says what the clock is missed by, or why that is not known.
         """
         if not self.is_current(stage):
             raise not_current(stage, self.output, self._selection.first)
@@ -135,6 +136,7 @@ class VendorStages:
             if clock in missed:
                 raise timing_error(missed[clock], True, self._retry, self.output)
             self.clock_mhz = clock or self._clock_mhz
+            self._refuse_unknown(self.clock_mhz)
 
     def _synthesised(self) -> None:
         """The tools go on from a synthesised project: imported results, or a removed kit, have none."""
@@ -145,10 +147,16 @@ class VendorStages:
             self._run("hls", inputs, anew=True)
 
     def _run(self, stage: str, inputs: str, anew: bool, replaced: dict[str, str] | None = None) -> None:
-        if anew or not self._stages.is_current(stage, inputs, [stage]):
-            why = why_missing(stage, self._tools)
+        def prepare() -> None:
+            why = why_missing(stage, self.tools)
             if why:
                 raise StageUnavailableError(stage, why)
+            parallel_jobs(os.environ)  # a wrong number is refused before the first tool, not when Vivado reads it
+            if stage in ("cosim", "ip"):
+                self._synthesised()
+            if stage == "bitstream":
+                # The block design takes the IP from the kit; it may have come from another machine.
+                kits.place_collected_ip(self.output / "ip", self.kit)
             self._before_tool(stage)
 
         def work(folder: Path) -> str:
@@ -160,8 +168,8 @@ class VendorStages:
             log.parent.mkdir(exist_ok=True)
             log.unlink(missing_ok=True)
             try:
-                for command in stage_commands(stage, self._tools):
-                    environment = tool_environment(command.tool, os.environ, self._tools)
+                for command in stage_commands(stage, self.tools):
+                    environment = tool_environment(command.tool, os.environ, self.tools)
                     keep = () if self._stages.lock is None else (self._stages.lock,)
                     run_command(
                         stage, command, self.kit, log, lambda step: self._on_step(stage, step), environment, keep
@@ -175,14 +183,12 @@ class VendorStages:
                 kits.place_ip(self.kit)
             detail = kits.collect(stage, self.kit, folder / stage, log)
             refuse_failed(stage, folder / stage, log)
-            if stage == "bitstream":
-                met = meets_timing(read_implementation(folder / stage))
-                detail += {True: ", timing met", False: ", timing missed", None: ", timing not known"}[met]
+            detail += verdict(stage, folder / stage)
             if stage == "hls":
                 (self.kit / _SYNTHESISED).write_text(inputs, encoding="utf-8")
             return detail
 
-        self._stages.run(stage, inputs, [stage], work, anew=anew)
+        self._stages.run(stage, inputs, [stage], work, anew=anew, before=prepare)
 
     # Bitstream and its clock
 
@@ -196,6 +202,7 @@ class VendorStages:
             clock = slower or clock
             if clock not in missed:
                 self._implement(clock, anew)
+                self._refuse_unknown(clock)
                 miss = self._missed(clock)
                 if miss is None:
                     self.clock_mhz = clock
@@ -209,11 +216,19 @@ class VendorStages:
 
     def _implement(self, clock: float, anew: bool) -> None:
         other = None if clock == self._clock_mhz else clock
-        inputs = self._bitstream_inputs(clock)
-        if anew or not self._stages.is_current("bitstream", inputs, ["bitstream"]):
-            # The block design takes the IP from the kit; it may have come from another machine.
-            kits.place_collected_ip(self.output / "ip", self.kit)
-        self._run("bitstream", inputs, anew, {kits.OPTIONS: options_text(self.accelerator, other)})
+        self._run(
+            "bitstream", self._bitstream_inputs(clock), anew, {kits.OPTIONS: options_text(self.accelerator, other)}
+        )
+
+    def _refuse_unknown(self, clock: float) -> None:
+        """Timing that no report tells must not pass as met."""
+        folder = self.output / "bitstream"
+        facts = read_implementation(folder)
+        if meets_timing(facts) is None:
+            raise TimingError(
+                f"{timing_sentence(facts, clock)}, so the bitstream is not packaged",
+                f"see {folder / TIMING}; build it again with --from bitstream, or import the whole kit once more",
+            )
 
     def _missed(self, clock: float) -> MissedClock | None:
         facts = read_implementation(self.output / "bitstream")
@@ -236,6 +251,14 @@ class VendorStages:
 
     def _is_built(self, clock: float) -> bool:
         return self._stages.is_current("bitstream", self._bitstream_inputs(clock), ["bitstream"])
+
+
+def verdict(stage: str, folder: Path) -> str:
+    """What a stage's collected results say of timing, as the end of a sentence; "" of a stage that has none."""
+    if stage != "bitstream":
+        return ""
+    met = meets_timing(read_implementation(folder))
+    return {True: ", timing met", False: ", timing missed", None: ", timing not known"}[met]
 
 
 def refuse_failed(stage: str, folder: Path, log: Path) -> None:

@@ -22,11 +22,19 @@ from edgemoe_gen.overlay.package import OverlayFacts, check_name, default_name, 
 from edgemoe_gen.overlay.preview import write_preview
 from edgemoe_gen.overlay.programs import split_tasks
 from edgemoe_gen.pictures import pixels
-from edgemoe_gen.pipeline.artefacts import ESTIMATE, read_numerics, write_cosim, write_design, write_network
+from edgemoe_gen.pipeline.artefacts import (
+    ESTIMATE,
+    ShortProgram,
+    read_numerics,
+    write_cosim,
+    write_design,
+    write_network,
+)
 from edgemoe_gen.pipeline.kernels import check_kernels
 from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
 from edgemoe_gen.pipeline.stages import digest_of, digest_text
-from edgemoe_gen.program.compile import check_capacity, compile_network
+from edgemoe_gen.program.compile import Program, check_capacity, compile_network
+from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.project import (
     Numerics,
     Progress,
@@ -66,6 +74,7 @@ class Work:
         self.clock_mhz = self.design.knobs.clock_mhz  # a retry may have implemented it at a slower one
         self.done: Sequence[str] = ()
         self.stopped_before = ""
+        self.failed_stage = ""
 
     # What each stage depends on
 
@@ -104,6 +113,7 @@ class Work:
             self.model.source,
             self.done,
             self.stopped_before,
+            self.failed_stage,
         )
 
     @property
@@ -128,6 +138,15 @@ class Work:
         return read_numerics(self.accelerator, self.model)
 
     @cached_property
+    def program(self) -> Program:
+        """All tasks, one frame each. Not before `render`, which makes the numerics."""
+        return compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
+
+    @cached_property
+    def short(self) -> ShortProgram:
+        return compile_short(self.design)
+
+    @cached_property
     def document(self) -> dict[str, Any]:
         return make_document(
             self.model,
@@ -140,6 +159,7 @@ class Work:
             results=self.simulation.parent,
             stages=self.done,
             stopped_before=self.stopped_before,
+            failed_stage=self.failed_stage or None,
         )
 
     def forget_document(self) -> None:
@@ -154,10 +174,9 @@ class Work:
         self.numerics = open_numerics(
             self.config, self.model, self.design.knobs, self.calibration, self.tasks, self.progress
         )
-        program = compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
-        write_network(program, self.numerics, self.model.spec, self.pictures[0].values, target)
-        write_cosim(self.design, target / "data" / COSIM)
-        return f"{len(self.sources)} sources, program of {len(program.operations):,} operations"
+        write_network(self.program, self.numerics, self.model.spec, self.pictures[0].values, target)
+        write_cosim(self.short, target / "data" / COSIM)
+        return f"{len(self.sources)} sources, program of {len(self.program.operations):,} operations"
 
     def compile(self, _: Path) -> str:
         self.progress("compiling the engine", 0, 1)
@@ -170,8 +189,8 @@ class Work:
         kernels = check_kernels(
             engine, self.model, self.numerics, self.pictures[0].values, self.tasks[0], folder / "csim", self.progress
         )
-        frames = simulate(engine, self.model, self.numerics, self.tasks, self.pictures, folder, self.progress)
-        simulate_short(engine, folder)
+        frames = simulate(engine, self.model, self.numerics, self.program, self.pictures, folder, self.progress)
+        simulate_short(engine, self.short, folder)
         return f"{kernels}; {frames}"
 
     def lint(self, folder: Path) -> str:
@@ -192,11 +211,12 @@ class Work:
 
     def overlay_facts(self) -> OverlayFacts:
         """What an overlay of this project is made from, beside the accelerator's files and the bitstream."""
-        program = compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
         picture = pixels(self.pictures[0].values, self.model.spec.image)
-        times = {part.task: estimate_cycles(part.program).milliseconds(self.clock_mhz) for part in split_tasks(program)}
+        times = {
+            part.task: estimate_cycles(part.program).milliseconds(self.clock_mhz) for part in split_tasks(self.program)
+        }
         return OverlayFacts(
-            self.design, self.model.spec, program, self.clock_mhz, picture,
+            self.design, self.model.spec, self.program, self.clock_mhz, picture,
             decoders=self.model.decoders, head=self.model.head,
             estimate={"milliseconds_per_frame": times, "tier": ESTIMATE},
         )  # fmt: skip

@@ -49,6 +49,7 @@ def make_document(
     results: Path | None = None,
     stages: Sequence[str] = ("render", "compile", "csim", "report"),
     stopped_before: str | None = "hls",
+    failed_stage: str | None = None,
 ) -> dict[str, Any]:
     """The whole document.
 
@@ -61,6 +62,7 @@ def make_document(
         results: output folder of the build, for the vendor's reports; None where no vendor's tool ran.
         stages: whose results are there and up to date; others' are not shown.
         stopped_before: the first stage that was not; None after the last.
+        failed_stage: the one that ended in an error; None where none did.
     """
     estimate = _read(accelerator / "estimate.json")
     compared = _read(simulation / "comparison.json")
@@ -70,6 +72,7 @@ def make_document(
         "generator": f"edgemoe-gen {__version__}",
         "stages": list(stages),
         "stopped_before": stopped_before,
+        "failed_stage": failed_stage,
         "board": {"name": design.board.name, "title": design.board.title, "part": design.board.part},
         "network": network_facts(model),
         "tasks": list(tasks),

@@ -103,7 +103,8 @@ def resource_rows(
                 "estimate": estimated,
                 **used,
                 **{f"{stage}_ratio": _ratio(count, estimated) for stage, count in used.items()},
-                "used": used["synthesis"] if used["implementation"] is None else used["implementation"],
+                # Of the last stage that counted. A row that its report lacks is unknown, not an earlier stage's figure.
+                "used": used["implementation"] if whole else used["synthesis"],
             }
         )
     return rows

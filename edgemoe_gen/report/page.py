@@ -7,17 +7,12 @@ from pathlib import Path
 import jinja2
 
 from edgemoe_gen.report import numbers
+from edgemoe_gen.templating import templates_of
 
 
 def page_environment() -> jinja2.Environment:
     """Templates of the report with its filters; every value is escaped unless a template says it is safe."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_of(Path(__file__).parent, html=True)
     environment.filters.update(
         count=numbers.count,
         millions=numbers.millions,

@@ -11,7 +11,7 @@ from typing import Any
 from edgemoe_gen.flow.reports.clocks import short_name
 from edgemoe_gen.report.numbers import amount
 
-UNKNOWN = "–"
+UNKNOWN, NOT_THERE = "–", "not in the report"
 VERDICTS = {True: "good", False: "bad", None: "soft"}
 
 
@@ -40,13 +40,19 @@ def _resource(row: Mapping[str, Any]) -> dict[str, Any]:
     share, tick = _share(row["used"], row["available"]), _share(row["estimate"], row["available"])
     return {
         "resource": row["resource"],
-        **{key: amount(row[key]) for key in ("available", "estimate", "synthesis", "implementation", "engine")},
+        **{key: amount(row[key]) for key in ("available", "estimate")},
+        **{stage: _counted(row, stage) for stage in ("synthesis", "implementation", "engine")},
         **{f"{stage}_ratio": _ratio(row[f"{stage}_ratio"]) for stage in ("synthesis", "implementation", "engine")},
         "share": UNKNOWN if share is None or not row["available"] else f"{100 * share:.0f} %",
         "width": f"{100 * min(share or 0.0, 1.0):.1f}",
         "over": share is not None and share > 1,
         "tick": None if tick is None else f"{100 * min(tick, 1.0):.1f}",
     }
+
+
+def _counted(row: Mapping[str, Any], stage: str) -> str:
+    """A stage's count; where its report lacks the row, that it does. A device without a resource has no row of it."""
+    return NOT_THERE if row[stage] is None and row["available"] != 0 else amount(row[stage])
 
 
 def _share(used: float | None, available: float | None) -> float | None:

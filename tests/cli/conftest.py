@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from edgemoe_gen.cli import main
+from tests.cli.flow_runs import GENERATIONS, in_process_of_its_own, install
 from tests.factory import write_checkpoint, write_spec
 
 KNOBS = ("tokens_parallel=2", "out_parallel=8", "in_parallel=8", "weight_ports=1", "weight_fifo_beats=256")
@@ -124,4 +126,32 @@ def built(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("built") / "out"
     arguments = ["build", *project.network, "--image", str(project.images), *project.knobs, "--output", str(output)]
     assert main(arguments) == 0
+    return output
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("vendor tools")  # a path with a space, as on many machines
+    return {generation: install(root / generation, generation) for generation in GENERATIONS}
+
+
+@pytest.fixture
+def with_tools(tools: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts stand-ins on PATH, and says how one fails."""
+
+    def use(generation: str = "classic", fail: str = "") -> None:
+        others = [part for part in os.environ["PATH"].split(os.pathsep) if Path(part) not in tools.values()]
+        monkeypatch.setenv("PATH", os.pathsep.join([str(tools[generation]), *others]))
+        monkeypatch.setenv("EDGEMOE_STANDIN_FAIL", fail)
+
+    return use
+
+
+@pytest.fixture(scope="session")
+def packaged(project: Project, built: Path, tools: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted build of the project, up to the overlay. Tests must not change it."""
+    output = tmp_path_factory.mktemp("packaged") / "out"
+    shutil.copytree(built, output)
+    done = in_process_of_its_own(project, output, tools["classic"])
+    assert done.wait(300) == 0, done.stderr.read() if done.stderr else ""
     return output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -210,6 +211,20 @@ def test_a_stage_that_can_t_write_says_where(here: Path) -> None:
         stages.run("things", "1", ["thing"], fail)
 
 
+def test_what_a_stage_needs_before_it_starts_is_not_done_for_one_that_is_skipped(here: Path) -> None:
+    done: list[str] = []
+
+    def make(folder: Path) -> str:
+        done.append("make")
+        (folder / "x").write_text("x")
+        return ""
+
+    with open_stages(here / "out", lambda _: None) as stages:
+        for inputs in ("a", "a", "b"):
+            stages.run("x", inputs, ["x"], make, before=lambda: done.append("before"))
+    assert done == ["before", "make"] * 2
+
+
 def test_failing_stage_keeps_the_outputs_of_the_last_build(here: Path) -> None:
     def fail(folder: Path) -> str:
         (folder / "thing").write_text("half")
@@ -236,6 +251,27 @@ def test_interrupted_build_exits_130(run: Run, project: Project, here: Path, mon
     assert outcome.code == 130
     assert not (here / "out" / "accelerator").exists()
     assert not list((here / "out").rglob("*partial*"))
+
+
+def test_a_build_compiles_each_program_once(
+    run: Run, project: Project, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+
+    def counted(module: str, name: str) -> None:
+        compile_it = getattr(importlib.import_module(f"edgemoe_gen.pipeline.{module}"), name)
+
+        def count(*given: object, **more: object) -> object:
+            compiled.append(" ".join([name, *more]))
+            return compile_it(*given, **more)
+
+        monkeypatch.setattr(f"edgemoe_gen.pipeline.{module}.{name}", count)
+
+    counted("work", "compile_network")
+    counted("work", "compile_short")
+    counted("simulate", "compile_network")
+    assert build(run, project, here / "out").code == 0
+    assert sorted(compiled) == ["compile_network", "compile_network taps", "compile_short"]
 
 
 def test_pinned_tensor_takes_its_binary_point(run: Run, project: Project, here: Path) -> None:

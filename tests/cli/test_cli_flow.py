@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,75 +20,11 @@ from edgemoe_gen.pipeline.stages import digest_of
 from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.resources import resource_folder
 from tests.cli.conftest import Outcome, Project
-from tests.flow.standin_vitis import install_classic, install_unified, tclsh
-from tests.flow.standin_vivado import install_vivado
+from tests.cli.flow_runs import GENERATIONS, arguments, digests, in_process_of_its_own
+from tests.flow.standin_vitis import tclsh
 
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.skipif(tclsh() is None, reason="the stand-ins of the vendor's tools need tclsh")
-
-GENERATIONS = {"classic": "2021.1", "unified": "2025.1"}
-RESULTS = ("hls", "ip", "bitstream", "overlay")
-
-
-def install(folder: Path, generation: str) -> Path:
-    """Stand-ins of one generation; returns the folder for PATH."""
-    release = GENERATIONS[generation]
-    if generation == "classic":
-        install_classic(folder, release)
-    else:
-        install_unified(folder, release)
-    install_vivado(folder, release)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("vendor tools")  # a path with a space, as on many machines
-    return {generation: install(root / generation, generation) for generation in GENERATIONS}
-
-
-@pytest.fixture
-def with_tools(tools: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts stand-ins on PATH, and says how one fails."""
-
-    def use(generation: str = "classic", fail: str = "") -> None:
-        others = [part for part in os.environ["PATH"].split(os.pathsep) if Path(part) not in tools.values()]
-        monkeypatch.setenv("PATH", os.pathsep.join([str(tools[generation]), *others]))
-        monkeypatch.setenv("EDGEMOE_STANDIN_FAIL", fail)
-
-    return use
-
-
-def arguments(project: Project, output: Path, *more: object) -> list[str]:
-    given = ["build", *project.network, "--image", project.images, *project.knobs, "--output", output, *more]
-    return [str(part) for part in given]
-
-
-def digests(output: Path) -> dict[str, str]:
-    return {name: digest_of([output / name]) for name in RESULTS}
-
-
-@pytest.fixture(scope="session")
-def packaged(project: Project, built: Path, tools: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An uninterrupted build of the project, up to the overlay. Tests must not change it."""
-    output = tmp_path_factory.mktemp("packaged") / "out"
-    shutil.copytree(built, output)
-    done = in_process_of_its_own(project, output, tools["classic"])
-    assert done.wait(300) == 0, done.stderr.read() if done.stderr else ""
-    return output
-
-
-def in_process_of_its_own(
-    project: Project, output: Path, tools: Path, fail: str = "", *more: object
-) -> subprocess.Popen[str]:
-    environment = os.environ | {
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        "EDGEMOE_STANDIN_FAIL": fail,
-    }
-    command = [sys.executable, "-m", "edgemoe_gen", *arguments(project, output, *more)]
-    return subprocess.Popen(
-        command, env=environment, cwd=output.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
 
 
 @pytest.mark.slow
@@ -345,6 +280,13 @@ def test_results_of_another_build_are_refused(run: Run, project: Project, built:
     assert taken.code == 2 and "is no export of this very design" in taken.err
 
 
+def test_an_export_does_not_retry_a_clock(run: Run, project: Project, tmp_path: Path) -> None:
+    for more in ((), ("--dry-run",)):
+        outcome = run(*arguments(project, tmp_path / "out", "--retry-clock", "--export", tmp_path / "kit", *more))
+        assert outcome.code == 2 and "--retry-clock implements again here, but --export" in outcome.err
+    assert not (tmp_path / "out").exists() and not (tmp_path / "kit").exists()
+
+
 def test_a_foreign_folder_is_never_replaced_by_an_export(
     run: Run, project: Project, built: Path, tmp_path: Path
 ) -> None:
@@ -466,6 +408,41 @@ def test_a_dry_run_shows_the_commands_and_changes_nothing(
     assert digest_of([output]) == before
     fresh = run(*arguments(project, tmp_path / "never", "--dry-run"))
     assert fresh.code == 0 and not (tmp_path / "never").exists()
+
+
+def test_a_wrong_number_of_jobs_is_refused_before_any_tool_runs(
+    run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools()
+    monkeypatch.setenv("EDGEMOE_JOBS", "many")
+    outcome = run(*arguments(project, output))
+    assert outcome.code == 2 and "EDGEMOE_JOBS is 'many'" in outcome.err
+    assert not (output / "logs").exists() and not (output / "vendor").exists()
+
+
+@pytest.mark.parametrize(
+    ("fail", "code", "stage", "stopped"), [("hls:crash", 3, "hls", "hls"), ("vivado:timing", 1, "bitstream", "package")]
+)
+def test_a_failed_stage_is_named_in_json_and_report(
+    run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path,
+    fail: str, code: int, stage: str, stopped: str,
+) -> None:  # fmt: skip
+    output = tmp_path / "out"
+    shutil.copytree(built, output)
+    with_tools("classic", fail)
+    outcome = run(*arguments(project, output, "--json"))
+    error = json.loads(outcome.out)["error"]
+    assert outcome.code == error["exit_code"] == code
+    assert error["stage"] == stage and error["message"] in outcome.err and error["hint"] in outcome.err
+    assert error["log"] == (str(output / "logs" / "hls.log") if code == 3 else None)
+    report = json.loads((output / "report.json").read_text())
+    assert (report["failed_stage"], report["stopped_before"]) == (stage, stopped)
+    with_tools()
+    assert run(*arguments(project, output, "--from", stage)).code == 0
+    assert json.loads((output / "report.json").read_text())["failed_stage"] is None
 
 
 def test_from_and_only_refuse_to_go_on_from_what_is_not_there(

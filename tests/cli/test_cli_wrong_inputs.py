@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgemoe_gen import api
+from edgemoe_gen.errors import ConfigError
 from tests.cli.conftest import Outcome, Project
 from tests.factory import make_state, save_state, write_checkpoint
 
@@ -277,6 +283,63 @@ def test_fault_of_the_program_says_how_to_report_it(run: Run, monkeypatch: pytes
     outcome = run("doctor")
     assert outcome.code == 70
     assert "RuntimeError: inside out" in outcome.err and "report it" in outcome.err and "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("number", "word", "hint"),
+    [(errno.ENOSPC, "No space left on device", "free some disk"), (errno.EACCES, "Permission denied", "permissions")],
+)
+def test_a_full_disk_or_a_closed_folder_is_no_fault_of_the_program(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int, word: str, hint: str
+) -> None:
+    def fail() -> None:
+        raise OSError(number, os.strerror(number), "some/file")
+
+    monkeypatch.setattr("edgemoe_gen.api.prepare.board_names", fail)
+    refused(run("boards"), f"some/file could not be written or read: {word}", hint)
+
+
+@pytest.mark.parametrize("option", ["--output", "--export", "--spec", "--image", "--config"])
+def test_an_empty_path_is_not_the_current_folder(build: Callable[..., Outcome], here: Path, option: str) -> None:
+    refused(build(option, ""), f"'{option}'", "it is empty, but must name a file or folder")
+    assert left(here) == set()
+
+
+def test_an_empty_or_very_long_name_of_the_overlay(build: Callable[..., Outcome], here: Path) -> None:
+    refused(build("--name", ""), "--name is empty")
+    refused(build("--name", "x" * 300), "the name of the overlay has 300 characters, more than 64")
+    assert left(here) == set()
+
+
+def test_an_empty_output_folder_is_refused_by_the_api_too() -> None:
+    with pytest.raises(ConfigError, match="--output is empty"):
+        api.build(output="")
+
+
+def test_json_of_a_build_that_fails_is_an_object_with_what_stderr_says(build: Callable[..., Outcome]) -> None:
+    outcome = build("--board", "nonsense", "--json")
+    error = json.loads(outcome.out)["error"]
+    assert outcome.code == error["exit_code"] == 2
+    assert error["message"] in outcome.err and error["hint"] in outcome.err
+    assert error["stage"] is None and error["log"] is None
+    usage = build("--nonsense", "--json")
+    assert json.loads(usage.out)["error"]["exit_code"] == usage.code == 2
+
+
+@pytest.mark.parametrize("command", [["boards"], ["build", "--json"]], ids=["that works", "that fails"])
+@pytest.mark.parametrize("streams", [{"stdout"}, {"stdout", "stderr"}], ids=["stdout", "both"])
+def test_a_reader_who_leaves_early_ends_a_command_quietly(here: Path, command: list[str], streams: set[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | dict.fromkeys(streams, writing)
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-m", "edgemoe_gen", *command], cwd=here, env=os.environ | {"PYTHONPATH": root}, **pipes
+    )
+    os.close(writing)
+    assert done.returncode == (0 if command == ["boards"] else 2)
+    for text in (done.stdout, done.stderr):
+        assert not text or (b"Traceback" not in text and b"Broken pipe" not in text)
 
 
 def test_debug_shows_the_traceback(run: Run) -> None:

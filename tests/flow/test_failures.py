@@ -205,6 +205,28 @@ def test_lines_of_the_tool_come_reasons_first_without_echoes(tmp_path: Path) -> 
     ]  # fmt: skip
 
 
+TCL = '    while executing\n"error $message"\n    (file "flow/bitstream.tcl" line 33)\nINFO: [Common 17-206] Exiting\n'
+
+
+def test_what_our_own_scripts_say_is_the_reason_where_the_tool_gives_none(tmp_path: Path) -> None:
+    said = "there is no DDR below ps/SAXIGP2: the board's preset was not applied to the processing system"
+    warning = "CRITICAL WARNING: [BD 41-1356] Slave segment is not assigned"
+    text = f'{VIVADO_HEAD}{warning}\n# error "there is no DDR"\n{said}\n{TCL}'
+    error = explained(tmp_path, "bitstream", VIVADO, 1, text)
+    assert f'failed in stage "bitstream": {said}' in error.message
+    assert error.lines == (said, warning)
+
+
+def test_a_tool_s_own_reason_comes_before_what_a_script_says_of_it(tmp_path: Path) -> None:
+    run = tmp_path / "vivado_project" / "edgemoe.runs" / "synth_1"
+    run.mkdir(parents=True)
+    (run / "runme.log").write_text("ERROR: [Synth 8-439] module 'x' not found\n")
+    said = "run synth_1 ended with status 'synth_design ERROR' at 0%; the reason is in vivado_project/runme.log"
+    error = explained(tmp_path, "bitstream", VIVADO, 1, f"{VIVADO_HEAD}{said}\n{TCL}")
+    assert error.lines == ("ERROR: [Synth 8-439] module 'x' not found", said)
+    assert "[Synth 8-439]" in error.message
+
+
 def test_timing_that_is_missed_is_no_failure_of_the_tool(tmp_path: Path) -> None:
     text = VIVADO_HEAD + "CRITICAL WARNING: [Timing 38-282] The design failed to meet the timing requirements.\n"
     error = missing_result("bitstream", "bitstream/edgemoe.bit", tmp_path / "none.log", tmp_path)

@@ -61,6 +61,12 @@ def test_each_generation_of_the_tools_ends_with_the_ip_in_its_place(kit: Path, t
     assert sorted(path.name for path in (kit / "logs").iterdir()) == ["cosim.log", "hls.log", "ip.log"]
 
 
+def test_a_folder_that_was_not_exported_says_that_nothing_will_be_imported(kit: Path, tmp_path: Path) -> None:
+    assert "has no kit.json" in run(kit, tmp_path, "nonsense").stderr
+    (kit / "kit.json").write_text("{}")
+    assert "kit.json" not in run(kit, tmp_path, "nonsense").stderr
+
+
 def test_a_wrong_stage_stops_the_script_before_any_stage_runs(kit: Path, tmp_path: Path) -> None:
     before = sorted(kit.rglob("*"))
     done = run(kit, install(tmp_path / "bin", "v++ and vitis-run"), "hls", "bitsteam")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgemoe_gen.boards import load_board
-from edgemoe_gen.errors import ToolError
+from edgemoe_gen.errors import ConfigError, ToolError
 from edgemoe_gen.flow.installation import ask_release, board_versions, is_free, licences
 from edgemoe_gen.flow.tools import (
     MissingToolError,
@@ -16,6 +16,7 @@ from edgemoe_gen.flow.tools import (
     Toolset,
     find_tools,
     hls_generation,
+    parallel_jobs,
     stage_commands,
     tool_environment,
     why_missing,
@@ -171,6 +172,16 @@ def test_what_the_user_has_set_is_kept(tmp_path: Path) -> None:
     tool = Tool("vivado", program(tmp_path, "vivado") / "vivado", "", "PATH")
     environ = {"PATH": f"/usr/bin:{tmp_path}", "EDGEMOE_JOBS": "1", "XILINX_VIVADO": "/mine"}
     assert tool_environment(tool, environ) == environ
+
+
+@pytest.mark.parametrize("said", ["many", "0", "-1", "1.5", "²"])
+def test_a_wrong_number_of_jobs_is_refused(said: str) -> None:
+    with pytest.raises(ConfigError, match=f"EDGEMOE_JOBS is '{said}', but must be a whole number"):
+        parallel_jobs({"EDGEMOE_JOBS": said})
+
+
+def test_jobs_that_are_not_said_are_one_a_processor() -> None:
+    assert parallel_jobs({"EDGEMOE_JOBS": ""}) == parallel_jobs({}) == (os.cpu_count() or 1)
 
 
 def board_file(folder: Path, name: str, version: str) -> Path:

@@ -17,20 +17,10 @@ from edgemoe_gen.errors import OverlayError
 from edgemoe_gen.overlay.session import look_up, open_frame, read_estimates
 from edgemoe_gen.report.numbers import duration
 from tests.overlay.repackaging import rewrite
-from tests.overlay.small_builds import SmallBuild, random_frame, small_build
+from tests.overlay.small_builds import SmallBuild, random_frame
 
 Refused = Callable[..., str]
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def build() -> SmallBuild:
-    return small_build()
-
-
-@pytest.fixture(scope="module")
-def overlay(build: SmallBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build.package(tmp_path_factory.mktemp("overlay")).folder
 
 
 @pytest.fixture

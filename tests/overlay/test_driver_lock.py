@@ -19,7 +19,7 @@ import pytest
 from edgemoe_gen.overlay import Accelerator, OverlayError
 from edgemoe_gen.overlay.driver import lock as lock_module
 from edgemoe_gen.overlay.driver.lock import BoardLock, lock_board, lock_name
-from tests.overlay.small_builds import SmallBuild, small_build
+from tests.overlay.small_builds import SmallBuild
 
 ROOT = Path(__file__).parents[2]
 needs_pynq = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed: install the extra `pynq`")
@@ -35,16 +35,6 @@ def name() -> Iterator[str]:
     yield name
     for folder in lock_module.FOLDERS:
         (Path(folder) / f"edgemoe-{name}.lock").unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="module")
-def build() -> SmallBuild:
-    return small_build()
-
-
-@pytest.fixture(scope="module")
-def overlay(build: SmallBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build.package(tmp_path_factory.mktemp("overlay")).folder
 
 
 class Named:

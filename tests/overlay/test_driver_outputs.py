@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +16,7 @@ from edgemoe_gen.overlay import Accelerator, FrameError, OverlayError
 from edgemoe_gen.running import run_csim
 from tests.overlay.decoder_networks import DecodedBuild, decoded_build
 from tests.overlay.repackaging import rewrite
-from tests.overlay.small_builds import NAME, SAID, network_input, random_frame, small_build
+from tests.overlay.small_builds import NAME, SAID, SmallBuild, network_input, random_frame, small_build
 from tests.sim.engines import random_case
 
 if find_spec("pynq") is None:
@@ -34,17 +33,13 @@ def decoded() -> DecodedBuild:
 
 
 @pytest.fixture(scope="module")
+def build(decoded: DecodedBuild) -> SmallBuild:
+    return decoded.build
+
+
+@pytest.fixture(scope="module")
 def overlay(decoded: DecodedBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return decoded.package(tmp_path_factory.mktemp("overlay")).folder
-
-
-@pytest.fixture
-def board(decoded: DecodedBuild) -> Iterator[Any]:
-    from tests.overlay.simulated_board import SimulatedDevice
-
-    with SimulatedDevice(decoded.build.engine) as device:
-        yield device
-        assert not device.allocated, "buffers were not given back"
 
 
 @pytest.mark.usefixtures("board")

@@ -20,7 +20,7 @@ from edgemoe_gen.overlay import Accelerator, EngineError, FrameError, OverlayErr
 from edgemoe_gen.overlay.driver import accelerator as accelerator_module
 from edgemoe_gen.overlay.driver import stream as stream_module
 from tests.overlay.decoder_networks import DecodedBuild, decoded_build
-from tests.overlay.small_builds import random_frame
+from tests.overlay.small_builds import SmallBuild, random_frame
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -47,17 +47,13 @@ def wanted(decoded: DecodedBuild, frames: list[NDArray[np.uint8]]) -> list[dict[
 
 
 @pytest.fixture(scope="module")
+def build(decoded: DecodedBuild) -> SmallBuild:
+    return decoded.build
+
+
+@pytest.fixture(scope="module")
 def overlay(decoded: DecodedBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return decoded.package(tmp_path_factory.mktemp("overlay")).folder
-
-
-@pytest.fixture
-def board(decoded: DecodedBuild) -> Iterator[Any]:
-    from tests.overlay.simulated_board import SimulatedDevice
-
-    with SimulatedDevice(decoded.build.engine) as device:
-        yield device
-        assert not device.allocated, "buffers were not given back"
 
 
 @pytest.fixture

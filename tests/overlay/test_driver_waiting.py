@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from edgemoe_gen.overlay import Accelerator, EngineError
 from edgemoe_gen.overlay.driver import hardware, waiting
 from tests.overlay.repackaging import rewrite
-from tests.overlay.small_builds import SmallBuild, random_frame, small_build
+from tests.overlay.small_builds import SmallBuild, random_frame
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -22,25 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),
 ]
-
-
-@pytest.fixture(scope="module")
-def build() -> SmallBuild:
-    return small_build()
-
-
-@pytest.fixture(scope="module")
-def overlay(build: SmallBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build.package(tmp_path_factory.mktemp("overlay")).folder
-
-
-@pytest.fixture
-def board(build: SmallBuild) -> Iterator[Any]:
-    from tests.overlay.simulated_board import SimulatedDevice
-
-    with SimulatedDevice(build.engine) as device:
-        yield device
-        assert not device.allocated, "buffers were not given back"
 
 
 def check_runs(accelerator: Accelerator, build: SmallBuild, count: int = 3) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from edgemoe_gen.overlay import Accelerator, EngineError, FrameError, OverlayErr
 from edgemoe_gen.overlay.driver import hardware
 from tests.overlay.handoff_files import handoff_bytes
 from tests.overlay.repackaging import rewrite
-from tests.overlay.small_builds import SmallBuild, random_frame, small_build
+from tests.overlay.small_builds import SmallBuild, random_frame
 from tests.sim.engines import small_design
 
 if find_spec("pynq") is None:
@@ -24,25 +23,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),
 ]
-
-
-@pytest.fixture(scope="module")
-def build() -> SmallBuild:
-    return small_build()
-
-
-@pytest.fixture(scope="module")
-def overlay(build: SmallBuild, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build.package(tmp_path_factory.mktemp("overlay")).folder
-
-
-@pytest.fixture
-def board(build: SmallBuild) -> Iterator[Any]:
-    from tests.overlay.simulated_board import SimulatedDevice
-
-    with SimulatedDevice(build.engine) as device:
-        yield device
-    assert not device.allocated, "buffers were not given back"
 
 
 def test_every_task_gives_the_tokens_of_the_joint_program(build: SmallBuild, overlay: Path, board: Any) -> None:

@@ -19,7 +19,7 @@ from edgemoe_gen.overlay import Accelerator
 from edgemoe_gen.overlay.package import write_overlay
 from tests.flow.packaged_engine import write_packaged_engine
 from tests.flow.standin_vivado import TCLSH, install_vivado
-from tests.overlay.small_builds import NAME, SmallBuild, small_build
+from tests.overlay.small_builds import NAME, SmallBuild
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -28,11 +28,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),
 ]
-
-
-@pytest.fixture(scope="module")
-def build() -> SmallBuild:
-    return small_build()
 
 
 @pytest.fixture

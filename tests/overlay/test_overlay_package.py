@@ -31,15 +31,10 @@ from edgemoe_gen.overlay.package import (
 )
 from edgemoe_gen.overlay.texts import Figure
 from tests.overlay.handoff_files import bit_bytes, handoff_bytes, write_bitstream
-from tests.overlay.small_builds import NAME, SmallBuild, small_build
+from tests.overlay.small_builds import NAME, SmallBuild
 from tests.sim.engines import small_design
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
-
-
-@pytest.fixture(scope="module")
-def build() -> SmallBuild:
-    return small_build()
 
 
 @pytest.fixture(scope="module")

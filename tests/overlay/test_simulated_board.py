@@ -17,7 +17,7 @@ import pytest
 from edgemoe_gen.overlay import Accelerator, EngineError, OverlayError
 from edgemoe_gen.overlay.preview import write_preview
 from tests.overlay.repackaging import rewrite
-from tests.overlay.small_builds import SmallBuild, random_frame, small_build
+from tests.overlay.small_builds import SmallBuild, random_frame
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -28,11 +28,6 @@ pytestmark = [
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 REAL = {"edge_moe_zcu102": "ViT_compute_0", "skynet_zcu104": "SkyNet"}
-
-
-@pytest.fixture(scope="module")
-def build() -> SmallBuild:
-    return small_build()
 
 
 @pytest.fixture(scope="module")

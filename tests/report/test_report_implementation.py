@@ -220,6 +220,31 @@ def test_a_count_that_is_missing_leaves_open_whether_it_fits(accelerator: Path, 
     assert facts["fits"] is None and facts["warnings"] == ["utilization.rpt: no row CLB LUTs or Slice LUTs"]
 
 
+def test_a_row_that_vivado_s_report_lacks_is_not_c_synthesis_s_figure(
+    accelerator: Path, results: Path, tmp_path: Path
+) -> None:
+    used = {name: count for name, count in made.SITES_USED.items() if name != "DSPs"}
+    (results / "bitstream" / "utilization.rpt").write_text(made.utilisation(used))
+    facts = facts_of(accelerator, results)
+    dsp = next(row for row in facts["resources"] if row["resource"] == "DSP")
+    assert (facts["tier"], dsp["synthesis"], dsp["implementation"], dsp["used"]) == (
+        "vendor implementation", 1200, None, None,
+    )  # fmt: skip
+    assert facts["fits"] is None
+    plain = {**document([frame()]), "implementation": facts}
+    assert headline(plain).startswith("not known whether it fits ZCU104 (vendor implementation): DSP not known · ")
+    assert "DSP 1,728 1,211 1,200 0.99 × not in the report – 1,230 1.02 × –" in page_of(facts, tmp_path)
+
+
+def test_a_device_without_uram_lacks_no_row_of_it(accelerator: Path, results: Path, tmp_path: Path) -> None:
+    used = {name: count for name, count in made.SITES_USED.items() if name != "URAM"}
+    (results / "bitstream" / "utilization.rpt").write_text(made.utilisation(used))
+    estimate = json.loads((accelerator / "estimate.json").read_text())
+    estimate["resources"]["against"][2] = {"resource": "URAM", "used": 0, "available": 0}
+    (accelerator / "estimate.json").write_text(json.dumps(estimate))
+    assert "not in the report" not in page_of(facts_of(accelerator, results), tmp_path)
+
+
 def test_page_without_reports_says_that_nothing_was_measured(tmp_path: Path) -> None:
     page = page_of(None, tmp_path, "hls")
     assert "Stopped before synthesis (stage “hls”): no figure on this page was measured in hardware." in page

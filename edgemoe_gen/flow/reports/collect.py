@@ -17,6 +17,7 @@ from edgemoe_gen.flow.reports.utilisation import Hierarchy, Utilisation, read_hi
 WHOLE_DESIGN = "csynth.xml"
 UTILISATION, HIERARCHY = "utilization.rpt", "utilization_hierarchical.rpt"
 TIMING, POWER = "timing_summary.rpt", "power.rpt"
+REPORTS = (UTILISATION, HIERARCHY, TIMING, POWER)  # what the flow asks Vivado for
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ In: what the user names. Out: the folder of an overlay whose parent folder is wh
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from edgemoe_gen.project import Progress, no_progress
 
 
 def runnable_overlay(where: Path, scratch: Path, config: Config, progress: Progress = no_progress) -> Path:
-    """The overlay in a folder.
+    """The overlay in a folder: of a build the packaged one, else the preview, as far as they are of its design.
 
     Args:
         where: folder of an overlay, or of a build.
@@ -32,7 +33,7 @@ def runnable_overlay(where: Path, scratch: Path, config: Config, progress: Progr
     """
     if (where / MANIFEST).is_file():
         return where.resolve()
-    found = sorted(path.parent for folder in ("overlay", "preview") for path in where.glob(f"{folder}/*/{MANIFEST}"))
+    found = _packaged_of_the_build(where) or _overlays(where, "preview") or _overlays(where, "overlay")
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(where)) for path in found)
         raise OverlayError(f"{where} holds several overlays: {names}", "name one of them")
@@ -50,6 +51,27 @@ def default_build(config: Config) -> Path | None:
     """The project's build, where there is one."""
     folder = config.output or Path(DEFAULT_OUTPUT)
     return folder if (folder / "accelerator" / DESIGN).is_file() else None
+
+
+def _overlays(build: Path, kind: str) -> list[Path]:
+    return sorted(path.parent for path in build.glob(f"{kind}/*/{MANIFEST}"))
+
+
+def _packaged_of_the_build(build: Path) -> list[Path]:
+    """Overlays of the design that was rendered last; one that was packaged before it changed is another's."""
+    rendered = _identity(build / "accelerator" / DESIGN)
+    return [path for path in _overlays(build, "overlay") if rendered == _identity(path / MANIFEST, "design") != ""]
+
+
+def _identity(path: Path, *tables: str) -> str:
+    """A design's identity as a JSON file says it, inside of tables; "" where it says none."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        for table in tables:
+            facts = facts[table]
+        return str(facts["identity"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _preview(build: Path, scratch: Path, config: Config, progress: Progress) -> Path:

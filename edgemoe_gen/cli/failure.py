@@ -1,0 +1,75 @@
+"""What an error that reaches the command line becomes: a sentence, what to do, an exit code; the same as JSON.
+
+Exit codes: 1 a check failed, 2 something that the user can mend, 3 a vendor's tool failed, 130 interrupted, 70 a fault
+of this program.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgemoe_gen.errors import EdgeMoEError, ToolError
+
+MENDABLE, INTERRUPTED, FAULT = 2, 130, 70
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as it is shown.
+
+    Attributes:
+        message: one sentence.
+        hint: what to do about it, or "".
+        exit_code: of the command.
+        lines: what another tool said.
+        stage: of the build in which it happened, or "".
+        log: file with all that the tool said, if it was one.
+    """
+
+    message: str
+    hint: str
+    exit_code: int
+    lines: tuple[str, ...] = ()
+    stage: str = ""
+    log: Path | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "stage": self.stage or None,
+            "message": self.message,
+            "hint": self.hint or None,
+            "log": None if self.log is None else str(self.log),
+            "exit_code": self.exit_code,
+        }
+
+
+def failure_of(error: BaseException) -> Failure:
+    """How an error is shown."""
+    if isinstance(error, ToolError):
+        return Failure(error.message, error.hint, error.exit_code, error.lines, error.stage, error.log)
+    if isinstance(error, EdgeMoEError):
+        return Failure(error.message, error.hint, error.exit_code, stage=error.stage)
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "edgemoe-gen"
+        return Failure(error.format_message(), f"see {command} --help", MENDABLE)
+    if isinstance(error, click.ClickException):
+        return Failure(error.format_message(), "", error.exit_code)
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return Failure("interrupted: finished stages are kept, nothing is half-written", "", INTERRUPTED)
+    if isinstance(error, OSError) and error.errno in (*_FULL, *_DENIED):
+        place = "a file" if error.filename is None else str(error.filename)
+        hint = "free some disk" if error.errno in _FULL else "mend the permissions, or choose another folder"
+        return Failure(f"{place} could not be written or read: {error.strerror}", hint, MENDABLE)
+    return Failure(
+        f"{type(error).__name__}: {error}",
+        "this is a fault of edgemoe-gen: please report it with the output of the same command and --debug",
+        FAULT,
+    )

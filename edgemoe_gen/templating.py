@@ -1,0 +1,27 @@
+"""How every template of the package is read: a name that is missing is an error, and tags leave no blank lines.
+
+In: a folder of templates, and whether they become HTML. Out: Jinja's environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+
+def templates_of(folder: Path, html: bool) -> jinja2.Environment:
+    """The templates of a folder.
+
+    Args:
+        folder: where they lie.
+        html: whether what is put in is text that must be escaped; else (C++, Tcl, Markdown, Python) it stays as it is.
+    """
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=not html,
+        autoescape=html,
+    )
