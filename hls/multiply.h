@@ -15,6 +15,9 @@ constexpr int OPEN_TILES = 16;
 // Iterations between writing a place of the ring and reading it, and the other way round: as long as the pipeline may
 // take from one to the other.
 constexpr int RING_DISTANCE = 4;
+// Cycles in which the cache brings a part of a tile. Asked more often, the unit would wait for parts instead of
+// computing.
+constexpr int CACHE_PACE = (CACHE_STEPS + OPERAND_PARTS - 1) / OPERAND_PARTS;
 constexpr int LONGEST_LOOP = 1 << 30;  // more than any loop takes: a bound that synthesis can see
 
 // Whether the first tile of an operation's operands comes during the operation before it.
@@ -64,6 +67,7 @@ start_history:
   int fill_tile = first_is_here ? 1 : 0;
   int fill_word = 0;
   int fill_part = 0;
+  int fill_pause = 0;  // iterations until the next part is asked for
   int fill_at = product ? op.ring_word + filled : following.ring_word;
   if (fill_at >= RING_WORDS) fill_at -= RING_WORDS;
 
@@ -79,7 +83,7 @@ multiply_steps:
     if (out_tile == out_tiles && fill_tile == all_tiles) break;
     const int oldest = RING_DISTANCE - 2;
     const bool computes = out_tile < out_tiles && freed + word < filled_before[oldest];
-    const bool fills = fill_tile < all_tiles && filled - freed_before[oldest] < RING_WORDS &&
+    const bool fills = fill_tile < all_tiles && fill_pause == 0 && filled - freed_before[oldest] < RING_WORDS &&
                        fill_tile - done_before[oldest] < OPEN_TILES;
   age_history:
     for (int age = oldest; age > 0; --age) {
@@ -92,8 +96,10 @@ multiply_steps:
     freed_before[0] = freed;
     done_before[0] = out_tile;
     const bool own = fill_tile < out_tiles;
+    const bool with_biases = own ? biased : following.operand == OPERAND_WEIGHTS;
+    if (fill_pause > 0) --fill_pause;
     if (fills) {
-      const bool with_biases = own ? biased : following.operand == OPERAND_WEIGHTS;
+      fill_pause = with_biases ? 0 : CACHE_PACE - 1;
       if (with_biases && fill_word == 0 && fill_part == 0) {
         const int tile = own ? op.ring_tile + fill_tile : static_cast<int>(following.ring_tile);
         bias_ring[tile % OPEN_TILES] = new_biases.read();
