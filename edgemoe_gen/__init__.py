@@ -1,8 +1,8 @@
 """edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `build`, `import_results`,
-`run`, `csim`, `selftest`, `bench`, `doctor` (and `boards`, as `edgemoe_gen.api.boards`). They are imported when first
-used, PyTorch when first needed.
+`run`, `csim`, `simulate`, `selftest`, `bench`, `doctor` (and `boards`, as `edgemoe_gen.api.boards`). They are imported
+when first used, PyTorch when first needed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         lint,
         run,
         selftest,
+        simulate,
     )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "lint",
     "run",
     "selftest",
+    "simulate",
 ]
 
 

@@ -48,6 +48,7 @@ class Config:
         calibrate: pictures, or folders, that the binary points are chosen from; None = `images`.
         calibration_images: how many of them at most.
         pinned: fractional bits by tensor name, where the user fixes them.
+        fifo_depths: depths of FIFOs by name, where they are not the design's own.
         source: the file that this was read from.
     """
 
@@ -64,13 +65,14 @@ class Config:
     calibrate: tuple[Path, ...] | None = None
     calibration_images: int | None = None
     pinned: Mapping[str, int] = field(default_factory=dict)
+    fifo_depths: Mapping[str, int] = field(default_factory=dict)
     source: Path | None = None
 
     def over(self, other: Config) -> Config:
-        """This where it says something, else `other`; knobs, pins and the model's keys one by one."""
+        """This where it says something, else `other`; knobs, pins, depths and the model's keys one by one."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
         own["model"] = self.model.over(other.model)
-        for key in ("knobs", "pinned", "class_names"):
+        for key in ("knobs", "pinned", "class_names", "fifo_depths"):
             own[key] = {**getattr(other, key), **getattr(self, key)}
         return replace(other, **own)
 
@@ -109,7 +111,7 @@ _KEYS: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("numerics", "calibration_images", "int", "Use so many of them at most (the first ones); at least 1."),
 )
-_TABLES = ("project", "model", "knobs", "numerics")
+_TABLES = ("project", "model", "knobs", "numerics", "fifo_depths")
 _INNER = {"project": ("class_names",), "numerics": ("pinned",)}
 _CLASS_NAMES = "Names of a task's classes in the order of their channels; they win over those of [model.class_names]."
 _KNOBS = (
@@ -121,6 +123,10 @@ _PINNED = (
     "v is stored as round(v * 2^bits), saturated. The names are those of the table of formats in report.html; a tensor "
     "that is not pinned is chosen by calibration. Example: with 18-bit activations, 12 fractional bits hold -32 to 32 "
     "in steps of 0.00024:"
+)
+_FIFO_DEPTHS = (
+    "Depths of FIFOs between processes, in elements, where they are not the design's own; "
+    "`edgemoe-gen simulate --size-fifos` writes the smallest that cost no cycle."
 )
 _PINNED_EXAMPLE = '"blocks.0.query" = 12'
 
@@ -164,6 +170,10 @@ def read_config(path: Path) -> Config:
     values["pinned"] = {
         name: _value(path, f"numerics.pinned.{name}", "int", bits)
         for name, bits in _table(path, _table(path, document, "numerics"), "pinned", "numerics.").items()
+    }
+    values["fifo_depths"] = {
+        name: _value(path, f"fifo_depths.{name}", "int", depth)
+        for name, depth in _table(path, document, "fifo_depths").items()
     }
     if "model" in document:
         values["model"] = read_spec_toml(path, _model_part(_table(path, document, "model")))
@@ -289,6 +299,9 @@ def config_to_toml(
     add("numerics")
     lines += ["", *_comment(_PINNED), f"# {_PINNED_EXAMPLE}", "[numerics.pinned]"]
     lines += [f"{toml_value(name)} = {bits}" for name, bits in config.pinned.items()]
+    if config.fifo_depths:
+        lines += ["", *_comment(_FIFO_DEPTHS), "[fifo_depths]"]
+        lines += [f"{name} = {depth}" for name, depth in config.fifo_depths.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -157,7 +157,7 @@ def open_design(config: Config, spec: ModelSpec | None) -> Design:
     Raises:
         BoardError, KnobError: the board is unknown, or knobs break a rule.
     """
-    return make_design(open_knobs(config, spec), open_board(config))
+    return make_design(open_knobs(config, spec), open_board(config), config.fifo_depths)
 
 
 def open_tasks(config: Config, spec: ModelSpec) -> tuple[str, ...]:

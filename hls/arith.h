@@ -67,6 +67,8 @@ inline sint<VALUE_BITS> interpolate(const T (&table)[ENTRIES], sint<32> position
   const sint<VALUE_BITS> here = table[index];
   const sint<VALUE_BITS + 1> rise = table[index + 1] - here;
   const sint<STEP_BITS> step = sint<STEP_BITS>(rise) * rest;
+// Ten by ten bits or so: built from look-up tables, so that the DSPs are left to the compute unit.
+#pragma HLS BIND_OP variable = step op = mul impl = fabric
   return static_cast<sint<VALUE_BITS>>(here + round_shift<STEP_BITS>(step, REST_BITS));
 }
 

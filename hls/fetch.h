@@ -10,14 +10,17 @@
 
 namespace edgemoe {
 
-// Checks that the program was compiled for this very design, then hands every operation to all who follow it.
+// Checks that the program was compiled for this very design, then hands every operation to all who have a part in it.
+// Movers are told of their transfers only, and `orders` is deep, so that weights can be fetched for operations that lie
+// far ahead.
 // Rate: one beat an iteration, II = 1; OPERATION_BEATS iterations an operation. A program of another design runs as an
 // empty one whose END operation carries the error.
-inline void read_program(read_port_t program, fifo<operation_t> (&weight_orders)[WEIGHT_PORTS],
-                         fifo<operation_t> &input_orders, fifo<operation_t> &orders, fifo<operation_t> &output_orders) {
+inline void read_program(read_port_t program, fifo<transfer_t> (&weight_orders)[WEIGHT_PORTS],
+                         fifo<transfer_t> &input_orders, fifo<operation_t> &orders, fifo<transfer_t> &output_orders) {
   std::uint32_t words[OPERATION_WORDS];
 #pragma HLS ARRAY_PARTITION variable = words complete
 
+  open_burst(program, 0, OPERATION_BEATS);
 header_beats:
   for (int beat = 0; beat < OPERATION_BEATS; ++beat) {
 #pragma HLS PIPELINE II = 1
@@ -34,6 +37,7 @@ header_beats:
   const int iterations = operations * OPERATION_BEATS;
   int beat = 0;
 
+  open_burst(program, OPERATION_BEATS, iterations);
 program_beats:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
@@ -46,92 +50,111 @@ program_beats:
     }
     if (beat == OPERATION_BEATS - 1) {
       const operation_t op = decode_operation(words);
-    order_ports:
-      for (int port = 0; port < WEIGHT_PORTS; ++port) {
+      transfer_t weights = {};
+      weights.first = op.weight_first;
+      weights.beats = op.weight_beats;
+      transfer_t transfer = {};
+      transfer.first = op.transfer_first;
+      transfer.beats = op.transfer_beats;
+      transfer.constant = (op.flags & FLAG_CONSTANT) != 0;
+      if (op.weight_beats > 0) {
+      order_ports:
+        for (int port = 0; port < WEIGHT_PORTS; ++port) {
 #pragma HLS UNROLL
-        weight_orders[port].write(op);
+          weight_orders[port].write(weights);
+        }
       }
-      input_orders.write(op);
+      if (op.kind == KIND_LOAD) input_orders.write(transfer);
+      if (op.kind == KIND_STORE || op.kind == KIND_STORE_ROUTES) output_orders.write(transfer);
       orders.write(op);
-      output_orders.write(op);
     }
     beat = beat == OPERATION_BEATS - 1 ? 0 : beat + 1;
   }
 
   operation_t end = {};
   end.kind = KIND_END;
-  end.status = fits ? STATUS_DONE : STATUS_WRONG_DESIGN;
+  transfer_t nothing = {};
+  nothing.last = true;
+  nothing.status = fits ? STATUS_DONE : STATUS_WRONG_DESIGN;
 end_ports:
   for (int port = 0; port < WEIGHT_PORTS; ++port) {
 #pragma HLS UNROLL
-    weight_orders[port].write(end);
+    weight_orders[port].write(nothing);
   }
-  input_orders.write(end);
+  input_orders.write(nothing);
   orders.write(end);
-  output_orders.write(end);
+  output_orders.write(nothing);
 }
 
 // Runs ahead of the computation, as far as the FIFO behind it is deep: the weights of every operation, in order, once.
+// FILL_BEATS beats leave together, so that the unit can take more in a cycle than the port brings.
 // Rate: one beat an iteration, II = 1.
-inline void fetch_weights(read_port_t weights, fifo<operation_t> &orders, fifo<beat_t> &beats) {
+inline void fetch_weights(read_port_t weights, fifo<transfer_t> &orders, fifo<fill_t> &fills) {
+  fill_t fill;
+#pragma HLS ARRAY_PARTITION variable = fill.lane complete
+  int part = 0;
+
 weight_operations:
   for (int operation = 0; operation < MAX_OPERATIONS; ++operation) {
 #pragma HLS LOOP_TRIPCOUNT max = MAX_OPERATIONS
-    const operation_t op = orders.read();
-    if (op.kind == KIND_END) break;
+    const transfer_t order = orders.read();
+    if (order.last) break;
+    open_burst(weights, order.first, order.beats);
   weight_burst:
-    for (int beat = 0; beat < op.weight_beats; ++beat) {
+    for (int beat = 0; beat < order.beats; ++beat) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-      beats.write(weights[op.weight_first + beat]);
+      fill[part] = weights[order.first + beat];
+      if (part == FILL_BEATS - 1) fills.write(fill);
+      part = part == FILL_BEATS - 1 ? 0 : part + 1;
     }
   }
 }
 
 // Rate: one beat an iteration, II = 1. Images, and constants such as position embeddings.
-inline void fetch_input(read_port_t image, read_port_t constants, fifo<operation_t> &orders, fifo<beat_t> &beats) {
+inline void fetch_input(read_port_t image, read_port_t constants, fifo<transfer_t> &orders, fifo<beat_t> &beats) {
 input_operations:
   for (int operation = 0; operation < MAX_OPERATIONS; ++operation) {
 #pragma HLS LOOP_TRIPCOUNT max = MAX_OPERATIONS
-    const operation_t op = orders.read();
-    if (op.kind == KIND_END) break;
+    const transfer_t order = orders.read();
+    if (order.last) break;
     // Two loops, so that each is a burst of one buffer.
-    const bool constant = (op.flags & FLAG_CONSTANT) != 0;
-    const int constant_beats = op.kind == KIND_LOAD && constant ? op.transfer_beats : 0;
-    const int image_beats = op.kind == KIND_LOAD && !constant ? op.transfer_beats : 0;
+    const int constant_beats = order.constant ? order.beats : 0;
+    const int image_beats = order.constant ? 0 : order.beats;
+    open_burst(constants, order.first, constant_beats);
   constant_burst:
     for (int beat = 0; beat < constant_beats; ++beat) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-      beats.write(constants[op.transfer_first + beat]);
+      beats.write(constants[order.first + beat]);
     }
+    open_burst(image, order.first, image_beats);
   image_burst:
     for (int beat = 0; beat < image_beats; ++beat) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-      beats.write(image[op.transfer_first + beat]);
+      beats.write(image[order.first + beat]);
     }
   }
 }
 
 // Rate: one beat an iteration, II = 1. The status is written last: it says that the result is complete.
-inline void write_result(write_port_t result, fifo<operation_t> &orders, fifo<beat_t> &beats, int *status) {
+inline void write_result(write_port_t result, fifo<transfer_t> &orders, fifo<beat_t> &beats, int *status) {
   int outcome = STATUS_PROGRAM_TOO_LONG;
 output_operations:
   for (int operation = 0; operation < MAX_OPERATIONS; ++operation) {
 #pragma HLS LOOP_TRIPCOUNT max = MAX_OPERATIONS
-    const operation_t op = orders.read();
-    if (op.kind == KIND_END) {
-      outcome = op.status;
+    const transfer_t order = orders.read();
+    if (order.last) {
+      outcome = order.status;
       break;
     }
-    if (op.kind == KIND_STORE || op.kind == KIND_STORE_ROUTES) {
-    output_burst:
-      for (int beat = 0; beat < op.transfer_beats; ++beat) {
+    open_burst(result, order.first, order.beats);
+  output_burst:
+    for (int beat = 0; beat < order.beats; ++beat) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-        result[op.transfer_first + beat] = beats.read();
-      }
+      result[order.first + beat] = beats.read();
     }
   }
   *status = outcome;

@@ -1,7 +1,17 @@
-// FIFOs between processes: hls::stream, or in the plain-integer simulation an unbounded queue that reuses its storage.
+// FIFOs between processes: hls::stream, in the plain-integer simulation an unbounded queue that reuses its storage, or
+// in the timed simulation a queue of its depth that knows in which cycle everything crosses it.
 #pragma once
 
-#ifndef EDGEMOE_PLAIN_INTEGERS
+#if defined(EDGEMOE_TIMED)
+
+#include "timed/macros.h"
+
+namespace edgemoe {
+template <typename T>
+using fifo = timed::fifo<T>;
+}  // namespace edgemoe
+
+#elif !defined(EDGEMOE_PLAIN_INTEGERS)
 
 #include <hls_stream.h>
 

@@ -3,6 +3,7 @@
 
 #include "fifo.h"
 #include "functions.h"
+#include "memory.h"
 #include "operation.h"
 #include "types.h"
 
@@ -35,7 +36,7 @@ inline moments_t moments(const operation_t op, feature_sum_t sum, square_sum_t s
 // Takes the sums while a token passes; the words wait in the FIFO behind until they are complete.
 inline void measure_tokens(const operation_t op, fifo<fine_word_t> &words, fifo<fine_word_t> &measured,
                            fifo<moments_t> &token_moments) {
-  if (op.kind == KIND_PRODUCT) return;
+  if (!moves_words(op)) return;
   const int iterations = op.tokens * op.in_words;
   feature_sum_t sum = 0;
   square_sum_t squares = 0;
@@ -69,7 +70,7 @@ measure_words:
 // Gain and offset of LayerNorm are folded into the layers that follow; a copy only moves the binary point.
 inline void apply_moments(const operation_t op, fifo<fine_word_t> &measured, fifo<moments_t> &token_moments,
                           fifo<feature_shifts_t> &feature_shifts, fifo<fine_word_t> &results) {
-  if (op.kind == KIND_PRODUCT) return;
+  if (!moves_words(op)) return;
   feature_shifts_t shifts[DIM_WORDS];
 #pragma HLS AGGREGATE variable = shifts
   const bool layer_norm = op.kind == KIND_NORMALISE;
@@ -79,7 +80,7 @@ receive_shifts:
   for (int i = 0; i < shift_words; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = DIM_WORDS
-    shifts[i] = feature_shifts.read();
+    write_at(shifts, i, feature_shifts.read());
   }
 
   const int iterations = op.tokens * op.in_words;
@@ -92,7 +93,8 @@ apply_words:
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     const fine_word_t values = measured.read();
     if (layer_norm && word == 0) token = token_moments.read();
-    const feature_shifts_t feature = layer_norm ? shifts[word] : feature_shifts_t{};
+    feature_shifts_t feature = {};
+    if (layer_norm) feature = read_at(shifts, word);
     fine_word_t result;
   apply_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {

@@ -3,49 +3,51 @@
 
 #include "arith.h"
 #include "fifo.h"
+#include "memory.h"
 #include "operation.h"
 #include "types.h"
 
 namespace edgemoe {
 
-// Rate: one beat of every port an iteration, II = 1; out_tiles x (bias beats + in_words x OPERAND_PARTS) iterations.
+// Rate: one part an iteration, II = 1; tiles x (BIAS_STEPS + in_words x OPERAND_PARTS) iterations.
 // Each output tile comes as its biases followed by its weights, one part a cycle.
-inline void weights_from_memory(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS], fifo<part_t> &operands,
-                                fifo<biases_t> &biases) {
-  const int span = BIAS_BEATS + op.in_words * OPERAND_PARTS;
-  const int iterations = op.out_tiles * span;
+inline void weights_from_memory(const operation_t op, int tiles, fifo<fill_t> (&weights)[WEIGHT_PORTS],
+                                fifo<part_t> &operands, fifo<biases_t> &new_biases) {
+  const int span = BIAS_STEPS + op.in_words * OPERAND_PARTS;
+  const int iterations = tiles * span;
   biases_t bias;
 #pragma HLS ARRAY_PARTITION variable = bias.lane complete
   int step = 0;
 
-weight_beats:
+weight_steps:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    beat_t beats[WEIGHT_PORTS];
-#pragma HLS ARRAY_PARTITION variable = beats complete
+    fill_t fills[WEIGHT_PORTS];
+#pragma HLS ARRAY_PARTITION variable = fills complete
   ports:
     for (int port = 0; port < WEIGHT_PORTS; ++port) {
 #pragma HLS UNROLL
-      beats[port] = weights[port].read();
+      fills[port] = weights[port].read();
     }
-    if (step < BIAS_BEATS) {
+    if (step < BIAS_STEPS) {
     bias_lanes:
       for (int lane = 0; lane < BIASES_PER_STEP; ++lane) {
 #pragma HLS UNROLL
         const int out = step * BIASES_PER_STEP + lane;
+        const int beat = lane / BIASES_PER_BEAT;
         if (out < OUT_PARALLEL) {
-          bias[out] = beat_field<BIAS_BITS>(beats[lane / BIASES_PER_BEAT], lane % BIASES_PER_BEAT);
+          bias[out] = beat_field<BIAS_BITS>(fills[beat / FILL_BEATS][beat % FILL_BEATS], lane % BIASES_PER_BEAT);
         }
       }
-      // A queue without tokens still brings its weights, but nobody asks for its biases.
-      if (step == BIAS_BEATS - 1 && op.tokens > 0) biases.write(bias);
+      if (step == BIAS_STEPS - 1) new_biases.write(bias);
     } else {
       part_t part;
     part_lanes:
       for (int lane = 0; lane < PART_VALUES; ++lane) {
 #pragma HLS UNROLL
-        part[lane] = beat_field<WEIGHT_BITS>(beats[lane / WEIGHTS_PER_BEAT], lane % WEIGHTS_PER_BEAT);
+        const int beat = lane / WEIGHTS_PER_BEAT;
+        part[lane] = beat_field<WEIGHT_BITS>(fills[beat / FILL_BEATS][beat % FILL_BEATS], lane % WEIGHTS_PER_BEAT);
       }
       operands.write(part);
     }
@@ -53,24 +55,20 @@ weight_beats:
   }
 }
 
-// Rate: one row of a tile in and one part of the tile before out an iteration, II = 1;
-// (out_tiles x in_words + 1) x max(OUT_PARALLEL, OPERAND_PARTS) iterations.
+// Rate: one row of the cache in and one part of the tile before out an iteration, II = 1;
+// (tiles x in_words + 1) x CACHE_STEPS iterations.
 // Keys are transposed on the way: a tile is always [in][out], and a key is a column of it, a value a row.
-inline void operands_from_cache(const operation_t op, const memory_row_t cache[MEMORY_DEPTH], fifo<part_t> &operands) {
+inline void operands_from_cache(const operation_t op, int first_tile, int tiles, const cache_row_t cache[CACHE_DEPTH],
+                                fifo<part_t> &operands) {
   const bool keys = op.operand == OPERAND_KEYS;
-  const int tiles = op.out_tiles * op.in_words;
-  const int iterations = (tiles + 1) * CACHE_STEPS;
+  const int words = tiles * op.in_words;
+  const int iterations = (words + 1) * CACHE_STEPS;
   operand_t tile[2][OPERAND_PARTS * PART_VALUES];
 #pragma HLS ARRAY_PARTITION variable = tile complete dim = 0
-  int index = 0;  // tile that is read; the one before is sent
+  int index = 0;  // word that is read; the one before is sent
   int step = 0;
-  int out_tile = 0;
+  int out_tile = first_tile;
   int in_word = 0;
-  int first = 0;  // first token of the tile, as block and lane
-  int first_lane = 0;
-  int block = 0;
-  int lane = 0;
-  int word = 0;  // word of a value's row
 
 cache_steps:
   for (int i = 0; i < iterations; ++i) {
@@ -85,21 +83,24 @@ cache_steps:
       }
       operands.write(part);
     }
-    if (index < tiles && step < OUT_PARALLEL) {
-      // Keys: row `step` is token first + step, all its features of this word. Values: OUT_WORDS rows a token.
-      const int column = keys ? in_word : out_tile * OUT_WORDS + word;
+    if (index < words && step < CACHE_READS) {
+      // Keys: a row holds the keys of CACHE_LANES columns, all features of this word. Values: OUT_WORDS rows a token.
+      const int block = keys ? out_tile * CACHE_READS + step : in_word * (IN_PARALLEL / CACHE_LANES) + step / OUT_WORDS;
+      const int column = keys ? in_word : out_tile * OUT_WORDS + step % OUT_WORDS;
       const bool valid = block < op.operand_blocks;
-      const word_t row = cache[valid ? block * op.operand_stride + op.operand_word + column : 0][lane];
-    receive_lanes:
-      for (int l = 0; l < IN_PARALLEL; ++l) {
+      const int address = valid ? block * op.operand_stride + op.operand_word + column : 0;
+    receive_tokens:
+      for (int lane = 0; lane < CACHE_LANES; ++lane) {
 #pragma HLS UNROLL
-        const int place = keys ? l * OUT_PARALLEL + step : (step / OUT_WORDS) * OUT_PARALLEL + word * IN_PARALLEL + l;
-        tile[index & 1][place] = row[l];
-      }
-      word = keys || word == OUT_WORDS - 1 ? 0 : word + 1;
-      if (word == 0) {
-        block = lane == TOKENS_PARALLEL - 1 ? block + 1 : block;
-        lane = lane == TOKENS_PARALLEL - 1 ? 0 : lane + 1;
+        const word_t row = read_lane(cache, address, lane);
+      receive_lanes:
+        for (int l = 0; l < IN_PARALLEL; ++l) {
+#pragma HLS UNROLL
+          const int place =
+              keys ? l * OUT_PARALLEL + step * CACHE_LANES + lane
+                   : (step / OUT_WORDS * CACHE_LANES + lane) * OUT_PARALLEL + step % OUT_WORDS * IN_PARALLEL + l;
+          tile[index & 1][place] = row[l];
+        }
       }
     }
     if (step == CACHE_STEPS - 1) {
@@ -108,16 +109,6 @@ cache_steps:
       const bool last_word = in_word == op.in_words - 1;
       in_word = last_word ? 0 : in_word + 1;
       out_tile = last_word ? out_tile + 1 : out_tile;
-      // The next tile's first token: keys advance with the output tile, values with the inner words.
-      if (keys ? last_word : !last_word) {
-        first = block;
-        first_lane = lane;
-      } else if (!keys) {
-        first = 0;
-        first_lane = 0;
-      }
-      block = first;
-      lane = first_lane;
     } else {
       ++step;
     }
@@ -125,12 +116,12 @@ cache_steps:
 }
 
 // Rate: one word of shifts an iteration, II = 1; in_words x SHIFT_STEPS iterations.
-// Shifts are bytes: the beats of one cycle hold those of SHIFT_WORDS words, or a word's come in SHIFT_STEPS cycles.
-inline void shifts_from_memory(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS],
+// Shifts are bytes: what one cycle takes holds those of SHIFT_WORDS words, or a word's come in SHIFT_STEPS cycles.
+inline void shifts_from_memory(const operation_t op, fifo<fill_t> (&weights)[WEIGHT_PORTS],
                                fifo<feature_shifts_t> &feature_shifts) {
   const int iterations = op.in_words * SHIFT_STEPS;
-  beat_t beats[WEIGHT_PORTS];
-#pragma HLS ARRAY_PARTITION variable = beats complete
+  fill_t fills[WEIGHT_PORTS];
+#pragma HLS ARRAY_PARTITION variable = fills complete
   feature_shifts_t shifts;
   int step = 0;
   int slot = 0;
@@ -143,7 +134,7 @@ shift_words:
     shift_ports:
       for (int port = 0; port < WEIGHT_PORTS; ++port) {
 #pragma HLS UNROLL
-        beats[port] = weights[port].read();
+        fills[port] = weights[port].read();
       }
     }
   shift_lanes:
@@ -151,7 +142,8 @@ shift_words:
 #pragma HLS UNROLL
       const int byte = slot * IN_PARALLEL + lane - step * SHIFTS_PER_STEP;
       if (byte >= 0 && byte < SHIFTS_PER_STEP) {
-        shifts[lane] = beat_field<8>(beats[byte / SHIFTS_PER_BEAT], byte % SHIFTS_PER_BEAT);
+        const int beat = byte / SHIFTS_PER_BEAT;
+        shifts[lane] = beat_field<8>(fills[beat / FILL_BEATS][beat % FILL_BEATS], byte % SHIFTS_PER_BEAT);
       }
     }
     if (step == SHIFT_STEPS - 1) feature_shifts.write(shifts);
@@ -160,16 +152,25 @@ shift_words:
   }
 }
 
-inline void load_operands(const operation_t op, fifo<beat_t> (&weights)[WEIGHT_PORTS],
-                          const memory_row_t cache[MEMORY_DEPTH], fifo<part_t> &operands, fifo<biases_t> &biases,
+// The operands of this operation, but for the first tile where that has come before; then the first tile of the one
+// that follows, where that comes ahead.
+inline void load_operands(const operation_t op, const operation_t following, fifo<fill_t> (&weights)[WEIGHT_PORTS],
+                          const cache_row_t cache[CACHE_DEPTH], fifo<part_t> &operands, fifo<biases_t> &new_biases,
                           fifo<feature_shifts_t> &feature_shifts) {
-  if (op.kind == KIND_NORMALISE) {
-    shifts_from_memory(op, weights, feature_shifts);
-  } else if (op.kind == KIND_PRODUCT) {
-    if (op.operand == OPERAND_WEIGHTS) {
-      weights_from_memory(op, weights, operands, biases);
-    } else {
-      operands_from_cache(op, cache, operands);
+  if (op.kind == KIND_NORMALISE) shifts_from_memory(op, weights, feature_shifts);
+
+operand_passes:
+  for (int pass = 0; pass < 2; ++pass) {
+    const operation_t now = pass == 0 ? op : following;
+    const int first = pass == 0 && comes_ahead(op) ? 1 : 0;
+    const int own = op.kind == KIND_PRODUCT ? op.out_tiles - first : 0;
+    const int tiles = pass == 0 ? own : comes_ahead(following) ? 1 : 0;
+    if (tiles > 0) {
+      if (now.operand == OPERAND_WEIGHTS) {
+        weights_from_memory(now, tiles, weights, operands, new_biases);
+      } else {
+        operands_from_cache(now, first, tiles, cache, operands);
+      }
     }
   }
 }

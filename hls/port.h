@@ -1,9 +1,31 @@
-// AXI master ports: plain pointers for synthesis; in the plain-integer simulation they count beats and check bounds.
+// AXI master ports: plain pointers for synthesis; in the plain-integer simulation they count beats and check bounds, in
+// the timed simulation they know when every beat comes.
+//
+// open_burst: the loop that follows touches port[first .. first + beats), in this order. Synthesis finds the burst by
+// itself; the simulations check its bounds, and the timed one asks for its beats from then on.
 #pragma once
 
 #include "types.h"
 
-#ifdef EDGEMOE_PLAIN_INTEGERS
+#include <cstdint>
+
+#if defined(EDGEMOE_TIMED)
+
+#include "timed/port.h"
+
+namespace edgemoe {
+
+using read_port_t = timed::port_t<const beat_t>;
+using write_port_t = timed::port_t<beat_t>;
+
+template <typename T>
+inline void open_burst(const timed::port_t<T> &port, std::int64_t first, std::int64_t beats) {
+  if (beats > 0) port.open_burst(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(beats));
+}
+
+}  // namespace edgemoe
+
+#elif defined(EDGEMOE_PLAIN_INTEGERS)
 
 #include <stdexcept>
 
@@ -19,6 +41,10 @@ class counting_port {
     ++*beats_;
     return data_[index];
   }
+  void check(std::uint64_t first, std::uint64_t beats) const {
+    if (beats == 0) return;
+    if (first > size_ || beats > size_ - first) throw std::out_of_range("an AXI port reaches beyond its buffer");
+  }
 
  private:
   T *data_;
@@ -29,6 +55,11 @@ class counting_port {
 using read_port_t = counting_port<const beat_t>;
 using write_port_t = counting_port<beat_t>;
 
+template <typename T>
+inline void open_burst(const counting_port<T> &port, std::int64_t first, std::int64_t beats) {
+  if (beats > 0) port.check(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(beats));
+}
+
 }  // namespace edgemoe
 
 #else
@@ -36,6 +67,10 @@ using write_port_t = counting_port<beat_t>;
 namespace edgemoe {
 using read_port_t = const beat_t *;
 using write_port_t = beat_t *;
+
+inline void open_burst(const beat_t *, std::int64_t, std::int64_t) {
+#pragma HLS INLINE
+}
 }  // namespace edgemoe
 
 #endif

@@ -1,7 +1,8 @@
-// The token queues of a mixture-of-experts layer, and the process that hands them to an operation.
+// The token queues of a mixture-of-experts layer, and the processes that follow them.
 #pragma once
 
 #include "fifo.h"
+#include "memory.h"
 #include "operation.h"
 #include "types.h"
 
@@ -12,49 +13,60 @@ namespace edgemoe {
 struct queue_t {
   route_t by_token[MAX_ROUTES];  // token after token, its experts by descending score
   route_t by_expert[MAX_ROUTES];  // expert after expert, its tokens in ascending order
+  place_t places[MAX_ROUTES];  // of by_expert: a second copy, because gathering reads it while dispatch reads the first
   sint<ROUTE_BITS> first[MAX_EXPERTS];
   sint<ROUTE_BITS> count[MAX_EXPERTS];
 };
 
-// Rate: one row an iteration, II = 1; out_tiles x padded rows iterations (gather: tokens, once).
-// Sends each consumer what it needs to know of a row, as often and in the order in which it will ask:
-// places of queued tokens to the reader and the writer, scores or softmax factors to the rounding stage.
-inline void dispatch(const operation_t op, const route_t queue[MAX_ROUTES], const row_t rows[MAX_ROWS],
-                     fifo<place_t> &sources, fifo<place_t> &destinations, fifo<row_scale_t> &scales,
-                     fifo<vec<act_t, TOKENS_PARALLEL>> &maxima) {
-  const bool gather = op.kind == KIND_GATHER;
+// Rate: one row an iteration, II = 1; out_tiles x padded rows iterations.
+// Tells where the rows of an expert's results go, and their scores, as often and in the order in which it is asked.
+inline void dispatch(const operation_t op, const route_t queue[MAX_ROUTES], fifo<place_t> &destinations,
+                     fifo<row_scale_t> &scales) {
   const bool scatter = op.kind == KIND_PRODUCT && (op.flags & FLAG_SCATTER) != 0;
-  const bool softmax = op.kind == KIND_PRODUCT && op.operand == OPERAND_VALUES;
-  const int tiles = gather ? 1 : (scatter || softmax) ? op.out_tiles : 0;
   const int padded = op.blocks * TOKENS_PARALLEL;
-  const int iterations = tiles * padded;
-  vec<act_t, TOKENS_PARALLEL> block_maxima;
-#pragma HLS ARRAY_PARTITION variable = block_maxima.lane complete
+  const int iterations = scatter ? op.out_tiles * padded : 0;
   int row = 0;
-  int lane = 0;
 
 dispatch_rows:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    const bool valid = row < op.tokens;
-    const route_t route = queue[valid && !softmax ? op.queue_first + row : 0];
-    const row_t softmax_row = rows[valid && softmax ? row : 0];
-    if (gather && valid) sources.write(route.place);
-    if (scatter) {
-      destinations.write(route.place);
-      row_scale_t scale;
-      scale.mantissa = route.score;
-      scale.exponent = 0;
-      scales.write(scale);
-    }
-    if (softmax) {
-      scales.write(softmax_row.scale);
-      block_maxima[lane] = softmax_row.maximum;
-      if (lane == TOKENS_PARALLEL - 1) maxima.write(block_maxima);
-    }
-    lane = lane == TOKENS_PARALLEL - 1 ? 0 : lane + 1;
+    const route_t route = read_at(queue, row < op.tokens ? op.queue_first + row : 0);
+    row_scale_t scale;
+    scale.mantissa = route.score;
+    scale.exponent = 0;
+    destinations.write(route.place);
+    scales.write(scale);
     row = row == padded - 1 ? 0 : row + 1;
+  }
+}
+
+// Rate: one word an iteration, II = 1; gather_rows x gather_words iterations.
+// The patch reordering of the experts: copies the tokens of a queue side by side, while the unit still works for the
+// expert before.
+inline void gather_tokens(const operation_t op, const place_t places[MAX_ROUTES],
+                          const memory_row_t source[MEMORY_DEPTH], const memory_row_t source_rest[REST_DEPTH],
+                          memory_row_t destination[MEMORY_DEPTH], memory_row_t destination_rest[REST_DEPTH]) {
+  const int iterations = op.gather_rows * op.gather_words;
+  place_t from = {};
+  place_t to;
+  to.block = 0;
+  to.lane = 0;
+  int row = 0;
+  int word = 0;
+
+gather_steps:
+  for (int i = 0; i < iterations; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+    if (word == 0) from = read_at(places, op.gather_first + row);
+    const word_t copied = read_word(source, source_rest, from.block * op.gather_stride + word, from.lane);
+    write_word(destination, destination_rest, to.block * op.gather_stride + word, to.lane, copied);
+    word = word == op.gather_words - 1 ? 0 : word + 1;
+    if (word == 0) {
+      ++row;
+      step_to_next(to);
+    }
   }
 }
 

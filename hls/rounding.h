@@ -1,8 +1,9 @@
-// What follows a product: bias, rounding, GELU, the running maximum and sum of softmax rows, row scales.
+// What follows a product: bias, rounding, GELU, row scales, the running maximum of rows of scores.
 #pragma once
 
-#include "functions.h"
 #include "fifo.h"
+#include "functions.h"
+#include "memory.h"
 #include "operation.h"
 #include "types.h"
 
@@ -31,79 +32,109 @@ inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t s
 }
 
 // Rate: one row of a tile (OUT_PARALLEL values) an iteration, II = 1; out_tiles x blocks x TOKENS_PARALLEL iterations.
-// Softmax in one pass (Milakov and Gimelshein, arXiv 1805.02867, section 3): each row keeps the largest score so far
-// and the sum of exponentials relative to it; a new maximum rescales the sum. Scores are base-2 logarithms.
-inline void round_sums(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> &biases, fifo<row_scale_t> &scales,
-                       row_t rows[MAX_ROWS], fifo<results_t> &results) {
-  if (op.kind != KIND_PRODUCT) return;
-  act_t running_maximum[MAX_ROWS];
-  exp_sum_t running_sum[MAX_ROWS];
-  const bool scores = op.operand == OPERAND_KEYS;
+inline void round_rows(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> &biases, fifo<row_scale_t> &scales,
+                       fifo<row_sums_t> &row_sums, fifo<results_t> &results) {
   const bool biased = op.operand == OPERAND_WEIGHTS;
-  const bool scaled = (op.flags & FLAG_SCALE) != 0;
+  const bool softmax = op.operand == OPERAND_VALUES;
+  const bool scattered = (op.flags & FLAG_SCATTER) != 0;
   const int padded = op.blocks * TOKENS_PARALLEL;
   const int iterations = op.out_tiles * padded;
-  biases_t bias;
-  sums_t block_sums;
+  biases_t bias = {};
+  sums_t block_sums = {};
+  row_sums_t row_sum = {};
+#pragma HLS ARRAY_PARTITION variable = bias.lane complete
 #pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
-  row_scale_t scale;
-  int tile = 0;
+#pragma HLS ARRAY_PARTITION variable = row_sum.lane complete
   int row = 0;
   int lane = 0;
 
-round_rows:
+round_steps:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-// A row comes back after all others of the operation, which the program pads to MIN_ROWS.
-#pragma HLS DEPENDENCE variable = running_maximum inter RAW distance = MIN_ROWS true
-#pragma HLS DEPENDENCE variable = running_sum inter RAW distance = MIN_ROWS true
     if (biased && row == 0) bias = biases.read();
     if (lane == 0) block_sums = sums.read();
-    if (scaled) scale = scales.read();
+    if (softmax && lane == 0) row_sum = row_sums.read();
+    row_scale_t scale = {};
+    if (scattered) scale = scales.read();
+    if (softmax) scale = reciprocal(row_sum[lane]);
     results_t result;
-    vec<act_t, OUT_PARALLEL> score;
   round_lanes:
     for (int out = 0; out < OUT_PARALLEL; ++out) {
 #pragma HLS UNROLL
       result[out] = finish(op, block_sums[lane][out], bias[out], scale);
-      score[out] = to_act(result[out]);
-    }
-    if (scores) {
-      const act_t old_maximum = tile == 0 ? act_t(ACT_MINIMUM) : running_maximum[row];
-      const exp_sum_t old_sum = tile == 0 ? exp_sum_t(0) : running_sum[row];
-      act_t maximum = old_maximum;
-    maximum_lanes:
-      for (int out = 0; out < OUT_PARALLEL; ++out) {
-#pragma HLS UNROLL
-        const bool exists = tile * OUT_PARALLEL + out < op.keys;
-        if (exists && score[out] > maximum) maximum = score[out];
-      }
-      const sint<ACT_BITS + 1> rise = sint<ACT_BITS + 1>(maximum) - old_maximum;
-      exp_sum_t sum = round_shift<EXP_SUM_BITS + EXP_FRACTION + 2>(
-          sint<EXP_SUM_BITS + EXP_FRACTION + 2>(old_sum) * exp2_negative(rise, op.score_shift), EXP_FRACTION);
-    sum_lanes:
-      for (int out = 0; out < OUT_PARALLEL; ++out) {
-#pragma HLS UNROLL
-        const bool exists = tile * OUT_PARALLEL + out < op.keys;
-        const sint<ACT_BITS + 1> below =
-            exists ? sint<ACT_BITS + 1>(sint<ACT_BITS + 1>(maximum) - score[out]) : sint<ACT_BITS + 1>(0);
-        const exp_t value = exp2_negative(below, op.score_shift);
-        sum += exists ? value : exp_t(0);
-      }
-      running_maximum[row] = maximum;
-      running_sum[row] = sum;
-      if (tile == op.out_tiles - 1) {
-        row_t finished;
-        finished.maximum = maximum;
-        finished.scale = reciprocal(sum);
-        rows[row] = finished;
-      }
     }
     results.write(result);
     lane = lane == TOKENS_PARALLEL - 1 ? 0 : lane + 1;
-    tile = row == padded - 1 ? tile + 1 : tile;
     row = row == padded - 1 ? 0 : row + 1;
+  }
+}
+
+// Rate: one word of SCORE_ROWS rows an iteration, II = 1; out_tiles x blocks x OUT_WORDS x SCORE_GROUPS iterations.
+// Scores are rounded once, to activations; each row keeps the largest so far, in base-2 logarithms.
+inline void round_scores(const operation_t op, fifo<sums_t> &sums, maxima_row_t maxima[SCORE_BLOCKS],
+                         fifo<score_words_t> &scores) {
+  const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
+  sums_t block_sums = {};
+  act_t largest[TOKENS_PARALLEL] = {};
+#pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
+#pragma HLS ARRAY_PARTITION variable = largest complete
+  int tile = 0;
+  int block = 0;
+  int word = 0;
+  int group = 0;
+
+score_steps:
+  for (int i = 0; i < iterations; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+// A block comes back after all others of the operation, which the program pads to MIN_ROWS rows.
+#pragma HLS DEPENDENCE variable = maxima inter RAW distance = SCORE_DISTANCE true
+    if (word == 0 && group == 0) block_sums = sums.read();
+    score_words_t score;
+  score_rows:
+    for (int r = 0; r < SCORE_ROWS; ++r) {
+#pragma HLS UNROLL
+      const int lane = group * SCORE_ROWS + r;
+      const bool in_block = lane < TOKENS_PARALLEL;
+      const int token = in_block ? lane : 0;
+      act_t maximum = ACT_MINIMUM;
+    score_lanes:
+      for (int l = 0; l < IN_PARALLEL; ++l) {
+#pragma HLS UNROLL
+        const acc_t sum = block_sums[token][word * IN_PARALLEL + l];
+        score[r][l] = saturate<ACT_BITS>(round_shift<ACC_BITS>(sum, op.term_shift + op.out_shift));
+        const bool exists = tile * OUT_PARALLEL + word * IN_PARALLEL + l < op.keys;
+        if (exists && score[r][l] > maximum) maximum = score[r][l];
+      }
+      if (in_block) {
+        const act_t before = word > 0    ? largest[token]
+                             : tile == 0 ? act_t(ACT_MINIMUM)
+                                         : read_lane(maxima, block, token);
+        largest[token] = maximum > before ? maximum : before;
+        if (word == OUT_WORDS - 1) write_lane(maxima, block, token, largest[token]);
+      }
+    }
+    scores.write(score);
+    const bool last_group = group == SCORE_GROUPS - 1;
+    const bool last_word = last_group && word == OUT_WORDS - 1;
+    const bool last_block = last_word && block == op.blocks - 1;
+    group = last_group ? 0 : group + 1;
+    word = last_word ? 0 : last_group ? word + 1 : word;
+    block = last_block ? 0 : last_word ? block + 1 : block;
+    tile = last_block ? tile + 1 : tile;
+  }
+}
+
+inline void round_sums(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> &biases, fifo<row_scale_t> &scales,
+                       fifo<row_sums_t> &row_sums, maxima_row_t maxima[SCORE_BLOCKS], fifo<results_t> &results,
+                       fifo<score_words_t> &scores) {
+  if (op.kind == KIND_PRODUCT) {
+    if (op.operand == OPERAND_KEYS) {
+      round_scores(op, sums, maxima, scores);
+    } else {
+      round_rows(op, sums, biases, scales, row_sums, results);
+    }
   }
 }
 

@@ -9,40 +9,94 @@
 
 namespace edgemoe {
 
+// An expert and its logit, as the search for the largest compares them: one bit more, for a logit below all others.
+struct candidate_t {
+  sint<ACT_BITS + 1> logit;
+  sint<EXPERT_BITS> expert;
+};
+constexpr int ABSENT = -(1 << ACT_BITS);  // logit of an expert that can't be chosen
+static_assert((1 << SEARCH_LEVELS) >= IN_PARALLEL, "the tournament must take in every lane of a word");
+
+// What a token's search keeps from one of its words to the next.
+struct search_t {
+  candidate_t best;  // of the words of this round
+  sint<EXPERT_BITS> expert[MAX_TOP_K];  // one more with every round
+  act_t logit[MAX_TOP_K];
+};
+
 // A token's choice before its scores are known. Logits are base-2 logarithms, as attention scores are.
 struct choice_t {
   place_t place;
   sint<EXPERT_BITS> expert[MAX_TOP_K];
   act_t logit[MAX_TOP_K];
-  exp_sum_t sum;  // of the exponentials relative to the first choice
+  exp_sum_t sum;  // of the exponentials of all experts, relative to the first choice
 };
 
-// Rate: one word of logits an iteration, II = 4 (the next search needs the last one's result);
-// tokens x (top_k + 1) x in_words iterations: top_k searches for the largest logit left, and one pass for the sum.
-// Equal logits: the lower expert number wins.
+// A route before its score is known: its exponential, relative to the token's first choice.
+struct power_t {
+  place_t place;
+  sint<EXPERT_BITS> expert;
+  exp_t value;
+};
+
+// Equal logits: the earlier one stays, which has the lower expert number.
+inline candidate_t larger_logit(candidate_t earlier, candidate_t later) {
+#pragma HLS INLINE
+  return later.logit > earlier.logit ? later : earlier;
+}
+
+// Rate: one word of logits an iteration, II = 1; (tokens, padded to whole groups of CHOOSE_TOKENS) x rounds x in_words
+// iterations. A round searches for the largest logit left; there are top_k, but at least two, because the sum of the
+// exponentials is formed in the second one, when the largest logit is known.
+// A search needs the last one's result: that is a read, a comparison with the experts taken, a tournament of
+// SEARCH_LEVELS, a comparison with the best so far and a write. So CHOOSE_TOKENS tokens take turns, word after word,
+// and a token comes back when its last word is through. Choices leave in the order of tokens, in the group's last pass.
 inline void choose_experts(const operation_t op, const memory_row_t logits[HIDDEN_DEPTH], fifo<choice_t> &choices) {
-  const int iterations = op.tokens * (op.top_k + 1) * op.in_words;
-  const bool chosen_only = (op.flags & FLAG_SOFTMAX_AFTER_TOP_K) != 0;
-  choice_t choice;
-#pragma HLS ARRAY_PARTITION variable = choice.expert complete
-#pragma HLS ARRAY_PARTITION variable = choice.logit complete
-  choice.place.block = op.source_block;
-  choice.place.lane = 0;
-  int round = 0;
+  const int rounds = op.top_k > 1 ? op.top_k : 2;
+  const int groups = (op.tokens + CHOOSE_TOKENS - 1) / CHOOSE_TOKENS;
+  const int iterations = groups * rounds * op.in_words * CHOOSE_TOKENS;
+  // Memories, not registers: a distance between iterations can be stated for a memory only. Two of them, because one
+  // read of both would put the exponentials, which are late, into the way from one search to the next.
+  search_t searches[CHOOSE_TOKENS];
+  exp_sum_t sums[CHOOSE_TOKENS];
+#pragma HLS AGGREGATE variable = searches
+#pragma HLS BIND_STORAGE variable = searches type = ram_2p impl = lutram latency = 1
+#pragma HLS BIND_STORAGE variable = sums type = ram_2p impl = lutram latency = 1
+  place_t group_place;
+  group_place.block = op.source_block;
+  group_place.lane = 0;
+  place_t place = group_place;
+  int group_token = 0;
+  int slot = 0;
   int word = 0;
-  bool found = false;
-  sint<EXPERT_BITS> best_expert = 0;
-  act_t best_logit = 0;
+  int round = 0;
 
 choose_words:
   for (int i = 0; i < iterations; ++i) {
-#pragma HLS PIPELINE II = 4
+#pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    const word_t values = logits[choice.place.block * op.source_stride + op.source_word + word][choice.place.lane];
-    if (word == 0) {
-      found = false;
-      if (round == 0) choice.sum = 0;
-    }
+// What a token's word leaves (experts taken, best so far; sum) is read by its next word. Between them lies one word of
+// every other token of the group: both come back after CHOOSE_TOKENS iterations, never earlier.
+#pragma HLS DEPENDENCE variable = searches inter RAW distance = CHOOSE_TOKENS true
+#pragma HLS DEPENDENCE variable = sums inter RAW distance = CHOOSE_TOKENS true
+    const bool last_slot = slot == CHOOSE_TOKENS - 1;
+    const bool last_word = word == op.in_words - 1;
+    const bool last_round = round == rounds - 1;
+    // Tokens that only pad the last group read nothing that could lie beyond the memory.
+    const bool valid = group_token + slot < op.tokens;
+    int address = 0;
+    if (valid) address = place.block * op.source_stride + op.source_word + word;
+    const word_t values = logits[address][place.lane];
+    search_t search = {};
+#pragma HLS ARRAY_PARTITION variable = search.expert complete
+#pragma HLS ARRAY_PARTITION variable = search.logit complete
+    if (round > 0 || word > 0) search = searches[slot];
+    exp_sum_t sum = 0;
+    if (round > 1 || (round == 1 && word > 0)) sum = sums[slot];
+    if (word == 0) search.best.logit = ABSENT;
+
+    candidate_t candidates[IN_PARALLEL];
+#pragma HLS ARRAY_PARTITION variable = candidates complete
   choose_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
@@ -51,52 +105,114 @@ choose_words:
     taken_experts:
       for (int k = 0; k < MAX_TOP_K; ++k) {
 #pragma HLS UNROLL
-        if (k < round && choice.expert[k] == expert) taken = true;
+        if (k < round && search.expert[k] == expert) taken = true;
       }
       const bool exists = expert >= op.expert_first && expert < op.expert_end;
-      if (round < op.top_k) {
-        if (exists && !taken && (!found || values[lane] > best_logit)) {
-          found = true;
-          best_expert = expert;
-          best_logit = values[lane];
-        }
-      } else if (exists && (taken || !chosen_only)) {
-        choice.sum += exp2_negative(sint<ACT_BITS + 1>(choice.logit[0]) - values[lane], op.score_shift);
+      candidates[lane].expert = expert;
+      candidates[lane].logit = exists && !taken ? sint<ACT_BITS + 1>(values[lane]) : sint<ACT_BITS + 1>(ABSENT);
+      if (round == 1 && exists) {
+        sum += exp2_negative(sint<ACT_BITS + 1>(search.logit[0]) - values[lane], op.score_shift);
       }
     }
-    if (word == op.in_words - 1) {
-      if (round < op.top_k) {
-        choice.expert[round] = best_expert;
-        choice.logit[round] = best_logit;
-      } else {
-        choices.write(choice);
-        step_to_next(choice.place);
+  search_levels:
+    for (int level = 0; level < SEARCH_LEVELS; ++level) {
+#pragma HLS UNROLL
+    search_pairs:
+      for (int lane = 0; lane < IN_PARALLEL; ++lane) {
+#pragma HLS UNROLL
+        const int other = lane + (1 << level);
+        if (lane % (2 << level) == 0 && other < IN_PARALLEL) {
+          candidates[lane] = larger_logit(candidates[lane], candidates[other]);
+        }
       }
-      word = 0;
-      round = round == op.top_k ? 0 : round + 1;
-    } else {
-      ++word;
+    }
+    search.best = larger_logit(search.best, candidates[0]);
+  keep_choice:
+    for (int k = 0; k < MAX_TOP_K; ++k) {
+#pragma HLS UNROLL
+      if (k == round && last_word) {
+        search.expert[k] = search.best.expert;
+        search.logit[k] = static_cast<act_t>(search.best.logit);
+      }
+    }
+    searches[slot] = search;
+    sums[slot] = sum;
+
+    if (last_word && last_round && valid) {
+      choice_t choice;
+      choice.place = place;
+    copy_choice:
+      for (int k = 0; k < MAX_TOP_K; ++k) {
+#pragma HLS UNROLL
+        choice.expert[k] = search.expert[k];
+        choice.logit[k] = search.logit[k];
+      }
+      choice.sum = sum;
+      choices.write(choice);
+    }
+    step_to_next(place);
+    slot = last_slot ? 0 : slot + 1;
+    if (last_slot) {
+      if (last_word && last_round) {
+        group_place = place;
+        group_token += CHOOSE_TOKENS;
+      } else {
+        place = group_place;
+      }
+      word = last_word ? 0 : word + 1;
+      if (last_word) round = last_round ? 0 : round + 1;
     }
   }
 }
 
-// Rate: one route an iteration, II = 1; tokens x top_k iterations. Scores are softmax probabilities.
-inline void score_choices(const operation_t op, fifo<choice_t> &choices, fifo<route_t> &routes) {
+// Rate: one route an iteration, II = 1; tokens x top_k iterations.
+// Exponentials of the choices, and for every token what they are divided by: the sum over all experts, or over its own.
+inline void weigh_choices(const operation_t op, fifo<choice_t> &choices, fifo<power_t> &powers,
+                          fifo<exp_sum_t> &totals) {
   const int iterations = op.tokens * op.top_k;
+  const bool chosen_only = (op.flags & FLAG_SOFTMAX_AFTER_TOP_K) != 0;
   choice_t choice;
+#pragma HLS ARRAY_PARTITION variable = choice.expert complete
+#pragma HLS ARRAY_PARTITION variable = choice.logit complete
+  exp_sum_t chosen = 0;
+  int k = 0;
+
+weigh_routes:
+  for (int i = 0; i < iterations; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_ROUTES
+    if (k == 0) {
+      choice = choices.read();
+      chosen = 0;
+    }
+    power_t power;
+    power.place = choice.place;
+    power.expert = choice.expert[k];
+    power.value = exp2_negative(sint<ACT_BITS + 1>(choice.logit[0]) - choice.logit[k], op.score_shift);
+    powers.write(power);
+    chosen += power.value;
+    if (k == op.top_k - 1) totals.write(chosen_only ? chosen : choice.sum);
+    k = k == op.top_k - 1 ? 0 : k + 1;
+  }
+}
+
+// Rate: one route an iteration, II = 1; tokens x top_k iterations. Scores are softmax probabilities.
+inline void score_choices(const operation_t op, fifo<power_t> &powers, fifo<exp_sum_t> &totals, fifo<route_t> &routes) {
+  const int iterations = op.tokens * op.top_k;
+  exp_sum_t total = 0;
   int k = 0;
 
 score_routes:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
-#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    if (k == 0) choice = choices.read();
-    const row_scale_t scale = reciprocal(choice.sum);
-    const exp_t value = exp2_negative(sint<ACT_BITS + 1>(choice.logit[0]) - choice.logit[k], op.score_shift);
-    const finished_t product = finished_t(value) * scale.mantissa;
+#pragma HLS LOOP_TRIPCOUNT max = MAX_ROUTES
+    if (k == 0) total = totals.read();
+    const row_scale_t scale = reciprocal(total);
+    const power_t power = powers.read();
+    const finished_t product = finished_t(power.value) * scale.mantissa;
     route_t route;
-    route.place = choice.place;
-    route.expert = choice.expert[k];
+    route.place = power.place;
+    route.expert = power.expert;
     const mantissa_t score =
         saturate<MANTISSA_BITS>(round_shift<FINISHED_BITS>(product, EXP_FRACTION + static_cast<int>(scale.exponent)));
     route.score = score > op.score_threshold ? score : mantissa_t(0);
@@ -105,54 +221,113 @@ score_routes:
   }
 }
 
-// Sorts the routes by expert, by counting: II = 2 where a count is read, changed and written; experts + 2 x tokens x
-// top_k iterations in all.
+// A counter that was just changed: its new value may still be on its way to memory.
+struct counter_t {
+  sint<EXPERT_BITS> expert;
+  sint<ROUTE_BITS> value;
+};
+constexpr int RECENT_COUNTERS = 2;  // a cycle to read the memory, and one to add and write
+constexpr int COUNTER_DISTANCE = RECENT_COUNTERS + 1;
+
+// Adds one to an expert's counter and returns what it was. Counters of the last routes come from registers, so that
+// what is read from memory was written COUNTER_DISTANCE calls ago or earlier.
+inline sint<ROUTE_BITS> count_up(sint<EXPERT_BITS> expert, sint<ROUTE_BITS> counters[MAX_EXPERTS],
+                                 counter_t recent[RECENT_COUNTERS]) {
+#pragma HLS INLINE
+  sint<ROUTE_BITS> value = counters[expert];
+find_recent:
+  for (int r = RECENT_COUNTERS - 1; r >= 0; --r) {
+#pragma HLS UNROLL
+    if (recent[r].expert == expert) value = recent[r].value;
+  }
+shift_recent:
+  for (int r = RECENT_COUNTERS - 1; r > 0; --r) {
+#pragma HLS UNROLL
+    recent[r] = recent[r - 1];
+  }
+  recent[0].expert = expert;
+  recent[0].value = value + 1;
+  counters[expert] = recent[0].value;
+  return value;
+}
+inline void forget_recent(counter_t recent[RECENT_COUNTERS]) {
+#pragma HLS INLINE
+forget_counters:
+  for (int r = 0; r < RECENT_COUNTERS; ++r) {
+#pragma HLS UNROLL
+    recent[r].expert = -1;
+    recent[r].value = 0;
+  }
+}
+
+// Rate: one route or one expert an iteration, II = 1; 2 x (experts + tokens x top_k) iterations. Half of them, clearing
+// and counting, pass while choices still come. Sorts the routes by expert, by counting.
 inline void fill_queues(const operation_t op, fifo<route_t> &routes, queue_t &queue) {
   const int entries = op.tokens * op.top_k;
+  sint<ROUTE_BITS> count[MAX_EXPERTS];
   sint<ROUTE_BITS> next[MAX_EXPERTS];
+#pragma HLS BIND_STORAGE variable = count type = ram_2p impl = lutram latency = 1
+#pragma HLS BIND_STORAGE variable = next type = ram_2p impl = lutram latency = 1
+  counter_t recent[RECENT_COUNTERS];
+#pragma HLS ARRAY_PARTITION variable = recent complete
 
 clear_counts:
   for (int expert = 0; expert < op.expert_end; ++expert) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_EXPERTS
-    queue.count[expert] = 0;
+    count[expert] = 0;
   }
+  forget_recent(recent);
 count_routes:
   for (int i = 0; i < entries; ++i) {
-#pragma HLS PIPELINE II = 2
+#pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_ROUTES
+// A counter's newer values are in `recent`: 1 and 2 iterations old.
+#pragma HLS DEPENDENCE variable = count inter RAW distance = COUNTER_DISTANCE true
     const route_t route = routes.read();
     queue.by_token[i] = route;
-    queue.count[route.expert] = queue.count[route.expert] + 1;
+    count_up(route.expert, count, recent);
   }
   sint<ROUTE_BITS> first = 0;
 place_queues:
   for (int expert = 0; expert < op.expert_end; ++expert) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_EXPERTS
+    const sint<ROUTE_BITS> entries_of_expert = count[expert];
     queue.first[expert] = first;
+    queue.count[expert] = entries_of_expert;
     next[expert] = first;
-    first += queue.count[expert];
+    first += entries_of_expert;
   }
+  forget_recent(recent);
 sort_routes:
   for (int i = 0; i < entries; ++i) {
-#pragma HLS PIPELINE II = 2
+#pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_ROUTES
+#pragma HLS DEPENDENCE variable = next inter RAW distance = COUNTER_DISTANCE true
     const route_t route = queue.by_token[i];
-    queue.by_expert[next[route.expert]] = route;
-    next[route.expert] = next[route.expert] + 1;
+    const sint<ROUTE_BITS> entry = count_up(route.expert, next, recent);
+    queue.by_expert[entry] = route;
+    queue.places[entry] = route.place;
   }
 }
 
+// All processes run at once; only the sort waits for the last choice.
 inline void route_tokens(const operation_t op, const memory_row_t logits[HIDDEN_DEPTH], queue_t &queue) {
 #pragma HLS DATAFLOW
   fifo<choice_t> choices("choices");
+  fifo<power_t> powers("powers");
+  fifo<exp_sum_t> totals("totals");
   fifo<route_t> routes("routes");
-#pragma HLS STREAM variable = choices depth = 4
+// A group's choices come in a burst. A token's total comes with the last of its powers, which wait for it.
+#pragma HLS STREAM variable = choices depth = CHOOSE_TOKENS
+#pragma HLS STREAM variable = powers depth = 2 * MAX_TOP_K
+#pragma HLS STREAM variable = totals depth = 4
 #pragma HLS STREAM variable = routes depth = 4
 
   choose_experts(op, logits, choices);
-  score_choices(op, choices, routes);
+  weigh_choices(op, choices, powers, totals);
+  score_choices(op, powers, totals, routes);
   fill_queues(op, routes, queue);
 }
 

@@ -3,6 +3,7 @@
 
 #include "arith.h"
 #include "fifo.h"
+#include "memory.h"
 #include "operation.h"
 #include "rounding.h"
 #include "types.h"
@@ -13,11 +14,14 @@ namespace edgemoe {
 // tokens x in_words. Residual additions read, add and write one place of the memory, with saturation.
 inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
                             fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
-                            tail_row_t memory_tail[RESIDUAL_DEPTH]) {
+                            memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
+                            cache_row_t cache[CACHE_DEPTH]) {
   const bool product = op.kind == KIND_PRODUCT;
   const bool accumulate = product && (op.flags & FLAG_ACCUMULATE) != 0;
   const bool scatter = product && (op.flags & FLAG_SCATTER) != 0;
   const bool tailed = TAIL_BITS > 0 && is_to_residual(op);
+  const bool cached = is_to_cache(op);
+  const int last_lane = cached ? CACHE_LANES - 1 : TOKENS_PARALLEL - 1;
   const int inner = product ? OUT_WORDS : op.in_words;
   const int rows = product ? op.blocks * TOKENS_PARALLEL : op.tokens;
   const int iterations = (product ? op.out_tiles : 1) * rows * inner;
@@ -37,6 +41,7 @@ store_words:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
 #pragma HLS DEPENDENCE variable = memory inter false
+#pragma HLS DEPENDENCE variable = memory_rest inter false
 #pragma HLS DEPENDENCE variable = memory_tail inter false
     // Within one operation no place is visited twice: a token is in a queue once, and every tile has its own words.
     fine_word_t fresh;
@@ -57,33 +62,75 @@ store_words:
     }
     if (row < op.tokens) {
       const int address = place.block * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
+      word_t old = {};
+      tail_word_t old_tail = {};
+      if (accumulate) old = read_word(memory, memory_rest, address, place.lane);
+      if (accumulate && tailed) old_tail = read_lane(memory_tail, address, place.lane);
       word_t rounded;
-      vec<tail_t, IN_PARALLEL> tail;
+      tail_word_t tail;
     add_lanes:
       for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
         fine_t value = fresh[l];
         if (accumulate) {
-          fine_t old = to_fine(memory[address][place.lane][l]);
-          if (tailed) old += memory_tail[address][place.lane][l];
-          value = saturate<FINE_BITS>(finished_t(round_shift<FINISHED_BITS>(old, op.old_shift) + value));
+          const fine_t before = to_fine(old[l]) + old_tail[l];
+          value = saturate<FINE_BITS>(finished_t(round_shift<FINISHED_BITS>(before, op.old_shift) + value));
         }
         rounded[l] = to_act(value);
         tail[l] = static_cast<tail_t>(value - to_fine(rounded[l]));
       }
-      memory[address][place.lane] = rounded;
-      if (tailed) memory_tail[address][place.lane] = tail;
+      if (cached) {
+        write_lane(cache, address, place.lane, rounded);
+      } else {
+        write_word(memory, memory_rest, address, place.lane, rounded);
+      }
+      if (tailed) write_lane(memory_tail, address, place.lane, tail);
     }
     if (word == inner - 1) {
       word = 0;
       const bool last = row == rows - 1;
       tile = last ? tile + 1 : tile;
       row = last ? 0 : row + 1;
-      block = last ? 0 : lane == TOKENS_PARALLEL - 1 ? block + 1 : block;
-      lane = last || lane == TOKENS_PARALLEL - 1 ? 0 : lane + 1;
+      block = last ? 0 : lane == last_lane ? block + 1 : block;
+      lane = last || lane == last_lane ? 0 : lane + 1;
     } else {
       ++word;
     }
+  }
+}
+
+// Rate: one word of SCORE_ROWS rows an iteration, II = 1; out_tiles x blocks x OUT_WORDS x SCORE_GROUPS iterations.
+// Neighbouring rows lie in neighbouring lanes of one address, so they are written together.
+inline void scores_to_memory(const operation_t op, fifo<score_words_t> &scores, memory_row_t memory[MEMORY_DEPTH],
+                             memory_row_t memory_rest[REST_DEPTH]) {
+  const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
+  int tile = 0;
+  int block = 0;
+  int word = 0;
+  int group = 0;
+
+store_scores:
+  for (int i = 0; i < iterations; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+    const score_words_t score = scores.read();
+    const int address =
+        (op.destination_block + block) * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
+  store_rows:
+    for (int r = 0; r < SCORE_ROWS; ++r) {
+#pragma HLS UNROLL
+      const int lane = group * SCORE_ROWS + r;
+      if (lane < TOKENS_PARALLEL && block * TOKENS_PARALLEL + lane < op.tokens) {
+        write_word(memory, memory_rest, address, lane, score[r]);
+      }
+    }
+    const bool last_group = group == SCORE_GROUPS - 1;
+    const bool last_word = last_group && word == OUT_WORDS - 1;
+    const bool last_block = last_word && block == op.blocks - 1;
+    group = last_group ? 0 : group + 1;
+    word = last_word ? 0 : last_group ? word + 1 : word;
+    block = last_block ? 0 : last_word ? block + 1 : block;
+    tile = last_block ? tile + 1 : tile;
   }
 }
 
@@ -111,13 +158,16 @@ output_beats:
   }
 }
 
-inline void store_results(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
-                          fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
-                          tail_row_t memory_tail[RESIDUAL_DEPTH], fifo<beat_t> &output) {
+inline void store_results(const operation_t op, fifo<results_t> &results, fifo<score_words_t> &scores,
+                          fifo<fine_word_t> &words, fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
+                          memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
+                          cache_row_t cache[CACHE_DEPTH], fifo<beat_t> &output) {
   if (op.kind == KIND_STORE) {
     words_to_output(op, words, output);
-  } else {
-    words_to_memory(op, results, words, destinations, memory, memory_tail);
+  } else if (op.kind == KIND_PRODUCT && op.operand == OPERAND_KEYS) {
+    scores_to_memory(op, scores, memory, memory_rest);
+  } else if (op.kind != KIND_GATHER) {
+    words_to_memory(op, results, words, destinations, memory, memory_rest, memory_tail, cache);
   }
 }
 

@@ -1,20 +1,27 @@
 // First operands: reads on-chip activations, or values that arrive from DDR, and hands them on.
 #pragma once
 
-#include "functions.h"
 #include "fifo.h"
+#include "functions.h"
+#include "memory.h"
 #include "operation.h"
 #include "types.h"
 
 namespace edgemoe {
 
 // Rate: one tile (TOKENS_PARALLEL x IN_PARALLEL values) an iteration, II = 1; out_tiles x blocks x in_words iterations.
-// For attention times values the memory holds scores: they become exp(score - row maximum) on the way.
+// For attention times values the memory holds scores. They become exp(score - row maximum) on the way, and their sum
+// follows each block of rows: softmax without a pass of its own (Milakov and Gimelshein, arXiv 1805.02867, section 3,
+// with the maximum taken where the scores are made, so that no sum ever needs rescaling).
 inline void tiles_for_product(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
-                              fifo<vec<act_t, TOKENS_PARALLEL>> &maxima, fifo<tile_t> &tiles) {
+                              const memory_row_t source_rest[REST_DEPTH], const maxima_row_t maxima[SCORE_BLOCKS],
+                              fifo<tile_t> &tiles, fifo<row_sums_t> &row_sums) {
   const bool softmax = op.operand == OPERAND_VALUES;
   const int iterations = op.out_tiles * op.blocks * op.in_words;
   vec<act_t, TOKENS_PARALLEL> row_maxima = {};
+  row_sums_t row_sum = {};
+#pragma HLS ARRAY_PARTITION variable = row_maxima.lane complete
+#pragma HLS ARRAY_PARTITION variable = row_sum.lane complete
   int block = 0;
   int word = 0;
 
@@ -22,7 +29,6 @@ product_tiles:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    if (softmax && word == 0) row_maxima = maxima.read();
     // Blocks that only pad the operation to its shortest length read nothing that could lie beyond the memory.
     const bool valid = block * TOKENS_PARALLEL < op.tokens;
     const int address = valid ? (op.source_block + block) * op.source_stride + op.source_word + word : 0;
@@ -30,38 +36,45 @@ product_tiles:
   tile_tokens:
     for (int token = 0; token < TOKENS_PARALLEL; ++token) {
 #pragma HLS UNROLL
-      tile[token] = source[address][token];
+      tile[token] = read_word(source, source_rest, address, token);
     }
     if (softmax) {
     softmax_tokens:
       for (int token = 0; token < TOKENS_PARALLEL; ++token) {
 #pragma HLS UNROLL
         const bool row_exists = block * TOKENS_PARALLEL + token < op.tokens;
+        if (word == 0) {
+          row_maxima[token] = read_lane(maxima, block, token);
+          row_sum[token] =
+              row_exists ? exp_sum_t(0) : exp_sum_t(exp_sum_t(1) << EXP_FRACTION);  // which has a reciprocal
+        }
+        exp_sum_t word_sum = 0;
       softmax_lanes:
         for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
           const bool exists = row_exists && word * IN_PARALLEL + lane < op.keys;
           const sint<ACT_BITS + 1> below = row_maxima[token] - tile[token][lane];
           const exp_t value = exp2_negative(exists ? below : sint<ACT_BITS + 1>(0), op.score_shift);
+          word_sum += exists ? value : exp_t(0);
           tile[token][lane] =
               exists ? static_cast<act_t>(round_shift<EXP_FRACTION + 2>(value, EXP_FRACTION - PROBABILITY_FRACTION))
                      : act_t(0);
         }
+        row_sum[token] += word_sum;
       }
     }
     tiles.write(tile);
     const bool last_word = word == op.in_words - 1;
+    if (softmax && last_word) row_sums.write(row_sum);
     word = last_word ? 0 : word + 1;
     if (last_word) block = block == op.blocks - 1 ? 0 : block + 1;
   }
 }
 
-// Rate: one word a token an iteration, II = 1; tokens x in_words iterations.
-// Reads token after token: in memory order, or from where a queue says (the patch reordering of the experts).
+// Rate: one word a token an iteration, II = 1; tokens x in_words iterations. Reads token after token in memory order.
 inline void words_from_memory(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
-                              const tail_row_t source_tail[RESIDUAL_DEPTH], fifo<place_t> &sources,
+                              const memory_row_t source_rest[REST_DEPTH], const tail_row_t source_tail[RESIDUAL_DEPTH],
                               fifo<fine_word_t> &words) {
-  const bool gather = op.kind == KIND_GATHER;
   const bool tailed = TAIL_BITS > 0 && is_from_residual(op);
   const int iterations = op.tokens * op.in_words;
   place_t place;
@@ -73,18 +86,20 @@ memory_words:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    if (gather && word == 0) place = sources.read();
     const int address = place.block * op.source_stride + op.source_word + word;
+    const word_t coarse = read_word(source, source_rest, address, place.lane);
+    tail_word_t tail = {};
+    if (tailed) tail = read_lane(source_tail, address, place.lane);
     fine_word_t fine;
   memory_lanes:
     for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
-      fine[l] = to_fine(source[address][place.lane][l]);
-      if (tailed) fine[l] += source_tail[address][place.lane][l];
+      fine[l] = to_fine(coarse[l]);
+      if (tailed) fine[l] += tail[l];
     }
     words.write(fine);
     word = word == op.in_words - 1 ? 0 : word + 1;
-    if (!gather && word == 0) step_to_next(place);
+    if (word == 0) step_to_next(place);
   }
 }
 
@@ -119,14 +134,15 @@ input_beats:
 }
 
 inline void load_tokens(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
-                        const tail_row_t source_tail[RESIDUAL_DEPTH], fifo<beat_t> &input, fifo<place_t> &sources,
-                        fifo<vec<act_t, TOKENS_PARALLEL>> &maxima, fifo<tile_t> &tiles, fifo<fine_word_t> &words) {
+                        const memory_row_t source_rest[REST_DEPTH], const tail_row_t source_tail[RESIDUAL_DEPTH],
+                        const maxima_row_t maxima[SCORE_BLOCKS], fifo<beat_t> &input, fifo<tile_t> &tiles,
+                        fifo<row_sums_t> &row_sums, fifo<fine_word_t> &words) {
   if (op.kind == KIND_PRODUCT) {
-    tiles_for_product(op, source, maxima, tiles);
+    tiles_for_product(op, source, source_rest, maxima, tiles, row_sums);
   } else if (op.kind == KIND_LOAD) {
     words_from_input(op, input, words);
-  } else {
-    words_from_memory(op, source, source_tail, sources, words);
+  } else if (moves_words(op)) {
+    words_from_memory(op, source, source_rest, source_tail, words);
   }
 }
 

@@ -101,31 +101,43 @@ using tail_t = sint<TAIL_BITS + 1>;
 
 using word_t = vec<act_t, IN_PARALLEL>;  // neighbouring features of one token
 using fine_word_t = vec<fine_t, IN_PARALLEL>;
+using tail_word_t = vec<tail_t, IN_PARALLEL>;
 using tile_t = vec<word_t, TOKENS_PARALLEL>;  // the same features of neighbouring tokens
 using sums_t = vec<vec<acc_t, OUT_PARALLEL>, TOKENS_PARALLEL>;
 using part_t = vec<operand_t, PART_VALUES>;  // what one cycle brings of an operand tile
+using fill_t = vec<beat_t, FILL_BEATS>;  // what one cycle takes from the FIFO behind a weight port
 using biases_t = vec<bias_t, OUT_PARALLEL>;
+using row_sums_t = vec<exp_sum_t, TOKENS_PARALLEL>;  // sums of the exponentials of neighbouring rows
+using score_words_t = vec<word_t, SCORE_ROWS>;  // the same scores of neighbouring rows, rounded in one cycle
 
 // One activation memory: an address holds the same word of TOKENS_PARALLEL neighbouring tokens, one a lane.
 // Token t, word c of a matrix with `stride` words a token: address (t / TOKENS_PARALLEL) * stride + c,
 // lane t % TOKENS_PARALLEL.
 using memory_row_t = word_t[TOKENS_PARALLEL];
-using tail_row_t = vec<tail_t, IN_PARALLEL>[TOKENS_PARALLEL];
+using tail_row_t = tail_word_t[TOKENS_PARALLEL];
+// Keys and values are read a tile of the unit at a time, whose side is no multiple of every TOKENS_PARALLEL: their
+// memory has lanes of its own.
+using cache_row_t = word_t[CACHE_LANES];
+// The largest score so far of the rows of one block.
+using maxima_row_t = act_t[TOKENS_PARALLEL];
+// Operands of the unit: one word of inputs by an output tile, [in][out] cut into the parts that a cycle brings.
+using ring_row_t = operand_t[OPERAND_PARTS][PART_VALUES];
 
 // One instance of an operation's hardware serves memories of several depths: its ports count to the deepest. Synthesis
 // wants the size of every array parameter (UG1399, "Arrays on the Interface").
 constexpr int larger(int a, int b) { return a > b ? a : b; }
-constexpr int MEMORY_DEPTH =
-    larger(larger(RESIDUAL_DEPTH, NORMED_DEPTH), larger(QUERY_DEPTH, larger(HIDDEN_DEPTH, CACHE_DEPTH)));
+constexpr int MEMORY_DEPTH = larger(larger(RESIDUAL_DEPTH, NORMED_DEPTH), larger(QUERY_DEPTH, HIDDEN_DEPTH));
+// Arrays that stand in where an operation has nothing to read or to write; up to four elements would become registers.
+constexpr int STAND_IN_DEPTH = 8;
+// A memory whose depth fills UltraRAMs badly keeps its last addresses in BRAM, in an array of its own.
+constexpr bool SPLIT = SPLIT_DEPTH > 0;
+constexpr int FIRST_DEPTH = SPLIT && SPLIT_DEPTH < MEMORY_DEPTH ? SPLIT_DEPTH : MEMORY_DEPTH;
+constexpr int REST_DEPTH = larger(MEMORY_DEPTH - FIRST_DEPTH, STAND_IN_DEPTH);
 
-// What a product needs to know of a row: the largest score (softmax) and the factor for the result.
+// The factor of a row's results: 1 / sum of a softmax row, or an expert's score.
 struct row_scale_t {
   mantissa_t mantissa;  // MANTISSA_FRACTION fractional bits
   sint<8> exponent;  // the factor is mantissa * 2^-exponent
-};
-struct row_t {
-  act_t maximum;
-  row_scale_t scale;
 };
 
 // How far LayerNorm shifts each feature down: features with outliers more, the weights that read them up in turn.

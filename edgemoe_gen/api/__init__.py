@@ -11,6 +11,7 @@ from edgemoe_gen.api.board import BenchResult, SelftestResult, TaskCheck, bench,
 from edgemoe_gen.api.building import build, import_results, plan
 from edgemoe_gen.api.prepare import GenerateResult, InitResult, boards, generate, init, inspect, lint
 from edgemoe_gen.api.simulation import CsimResult, csim, run
+from edgemoe_gen.api.timing import SimulateResult, simulate
 from edgemoe_gen.config import CALIBRATION_IMAGES
 from edgemoe_gen.diagnosis import Check, Diagnosis, doctor
 from edgemoe_gen.inspection import Inspection
@@ -33,6 +34,7 @@ __all__ = [
     "PlannedStage",
     "RunResult",
     "SelftestResult",
+    "SimulateResult",
     "StageResult",
     "TaskCheck",
     "bench",
@@ -48,4 +50,5 @@ __all__ = [
     "plan",
     "run",
     "selftest",
+    "simulate",
 ]

@@ -24,6 +24,7 @@ _COMMANDS = (
     "import-results",
     "run",
     "csim",
+    "simulate",
     "sim-board",
     "selftest",
     "bench",

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgemoe_gen import __version__
-from edgemoe_gen.arithmetic import bits_for
+from edgemoe_gen.arithmetic import bits_for, ceil_div
 from edgemoe_gen.design.design import (
     ACCUMULATOR_LIMIT,
     BIAS_BITS,
@@ -18,6 +18,8 @@ from edgemoe_gen.design.design import (
     Design,
 )
 from edgemoe_gen.design.knobs import knob_fields, meaning
+from edgemoe_gen.design.storage import OPERATIONS_AHEAD
+from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program import descriptor
@@ -31,7 +33,8 @@ MEMORY_MEANINGS = {
     "hidden": "hidden features, scores, logits, patches",
     "cache": "keys and values",
 }
-ORDER_DEPTH = 4
+ORDER_DEPTH = 16
+LEAST_FIFO, MOST_FIFO = 2, 1 << 16
 INPUT_DEPTH = 64
 
 
@@ -59,18 +62,17 @@ def context(design: Design) -> dict[str, Any]:
         "flags": descriptor.FLAGS,
         "statuses": descriptor.STATUSES,
         "fields": descriptor.field_places(),
-        "paths": [_path(source, destination) for source, destination in descriptor.PATHS],
-        "memories": [
-            {"name": name, "meaning": MEMORY_MEANINGS[name], "storage": design.storage.primitive[name]}
-            for name in descriptor.MEMORIES
-        ],
+        "paths": [_path(design, source, destination) for source, destination in descriptor.PATHS],
+        "memories": _memories(design),
+        "ring_storage": design.storage.primitive.get("operands", "bram"),
         "stream_depths": stream_depths(design),
         "ports": ports,
         "axi_ports": axi,
         "control_ports": [port["name"] for port in axi] + ["status", "progress"],
         "order_depth": ORDER_DEPTH,
+        "operations_ahead": OPERATIONS_AHEAD,
+        "order_storage": design.storage.primitive["orders"],
         "input_depth": INPUT_DEPTH,
-        "tail_storage": design.storage.primitive["residual_tail"],
         "operation_words": descriptor.OPERATION_WORDS,
         "beat_bits": design.knobs.port_bits,
         "weight_header_bytes": 4 * descriptor.WEIGHT_HEADER_WORDS,
@@ -80,23 +82,39 @@ def context(design: Design) -> dict[str, Any]:
 
 
 def stream_depths(design: Design) -> dict[str, int]:
-    """Depth of every FIFO inside an operation, in elements.
+    """Depth of every FIFO inside an operation, in elements: the design's own, or what the project says instead.
+
+    Raises:
+        KnobError: the project names a FIFO that does not exist, or a depth that no FIFO can have.
+    """
+    depths = _own_depths(design)
+    for name, depth in design.fifo_depths.items():
+        if name not in depths:
+            raise KnobError(f"fifo_depths names '{name}', which is no FIFO", f"there are: {', '.join(depths)}")
+        if not LEAST_FIFO <= depth <= MOST_FIFO:
+            raise KnobError(f"fifo_depths.{name} is {depth}", f"give {LEAST_FIFO} to {MOST_FIFO}")
+    return {**depths, **design.fifo_depths}
+
+
+def _own_depths(design: Design) -> dict[str, int]:
+    """Depths by the design's sizes.
 
     `measured` must hold a token until its sums are complete, with slack for the pipeline behind them; `scales` and
     `destinations` are asked for a whole pass of the compute unit after they are sent.
     """
     return {
-        "sources": 16,
         "destinations": 64,
         "scales": 64,
-        "maxima": 16,
         "operands": 16,
+        "new_biases": 4,
         "biases": 4,
         "feature_shifts": 4,
         "tiles": 16,
+        "row_sums": 16,
         "words": 16,
         "sums": 4,
         "results": 16,
+        "scores": 16,
         "measured": 2 * design.max_in_words,
         "token_moments": 4,
         "copies": 16,
@@ -163,12 +181,17 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("SHIFT_STEPS", design.shift_steps, "cycles that bring the shifts of a word"),
                 ("CHUNK_VALUES", chunk, "outputs that are neighbours both in a part and in a tile"),
                 ("OPERAND_CHUNKS", k.out_parallel * k.in_parallel // chunk, ""),
+                ("RING_WORDS", design.ring_words, "words of operands that the unit keeps"),
+                ("CACHE_READS", design.cache_reads, "addresses that hold a word of operands"),
+                ("CACHE_STEPS", max(design.cache_reads, design.operand_parts), "cycles that bring one"),
+                ("SCORE_GROUPS", design.score_groups, "cycles that round a word of scores of a block of rows"),
                 (
-                    "CACHE_STEPS",
-                    max(k.out_parallel, design.operand_parts),
-                    "cycles that bring a tile of keys or values",
+                    "SCORE_DISTANCE",
+                    ceil_div(MIN_ROWS, k.tokens_parallel) * design.out_words * design.score_groups,
+                    "cycles after which a row of scores comes back, at the least",
                 ),
-                ("MIN_ROWS", MIN_ROWS, "rows that an operation on scores is padded to"),
+                ("SEARCH_LEVELS", design.search_levels, "of the tournament for the largest logit of a word"),
+                ("CHOOSE_TOKENS", design.choose_tokens, "tokens that take turns in the router"),
             ],
         ),
         (
@@ -177,18 +200,19 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("DIM_WORDS", design.dim_words, "words a token"),
                 ("QUERY_WORDS", design.query_words, ""),
                 ("HIDDEN_WORDS", design.hidden_words, ""),
-                ("MAX_IN_WORDS", design.max_in_words, "longest inner dimension"),
-                ("MAX_ROWS", design.max_rows, "rows of scores"),
+                ("SCORE_BLOCKS", design.score_blocks, "blocks of rows of scores"),
                 ("MAX_ROUTES", design.max_routes, "entries of the token queues, all experts together"),
                 *((f"{name.upper()}_DEPTH", depth, "") for name, depth in design.memory_depths.items()),
+                ("SPLIT_DEPTH", design.split_depth, "addresses of a split memory that lie in UltraRAM; 0: none is split"),
             ],
         ),
         (
             "DDR",
             [
                 ("BIASES_PER_BEAT", design.biases_per_beat, ""),
-                ("BIASES_PER_STEP", design.biases_per_beat * k.weight_ports, ""),
-                ("BIAS_BEATS", design.bias_beats, "beats a port that bring the biases of a tile"),
+                ("BIASES_PER_STEP", design.biases_per_step, "biases that all ports bring in a cycle"),
+                ("BIAS_STEPS", design.bias_steps, "cycles that bring the biases of a tile"),
+                ("WEIGHT_FIFO_DEPTH", design.fifo_elements, "elements of FILL_BEATS beats behind each port"),
                 ("WIDE_PER_BEAT", wide_per_beat, "32-bit values"),
                 ("NARROW_PER_BEAT", narrow_per_beat, "16-bit values"),
                 ("WIDE_BEATS_PER_WORD", k.in_parallel // wide_per_beat, ""),
@@ -260,16 +284,99 @@ def _tables(design: Design) -> list[dict[str, Any]]:
     ]
 
 
-def _path(source: str, destination: str) -> dict[str, str]:
-    # The cache is the third memory of every product but the one that fills it, which needs no keys.
+STAND_INS = {
+    "no_source_rest": "memory_row_t",
+    "no_source_tail": "tail_row_t",
+    "no_destination": "memory_row_t",
+    "no_destination_rest": "memory_row_t",
+    "no_destination_tail": "tail_row_t",
+    "no_cache_before": "cache_row_t",
+    "no_cache_after": "cache_row_t",
+    "no_gather_source": "memory_row_t",
+    "no_gather_source_rest": "memory_row_t",
+    "no_gather_destination": "memory_row_t",
+    "no_gather_destination_rest": "memory_row_t",
+    "no_maxima_before": "maxima_row_t",
+    "no_maxima_after": "maxima_row_t",
+}
+
+
+def _memories(design: Design) -> list[dict[str, Any]]:
+    """All arrays of `execute` that have lanes: the memories, and what stands in where an operation has none.
+
+    Stand-ins keep two arguments of a call from ever being the same array. Their layout is that of the arrays that they
+    stand in for, since one instance of `operate` has one set of ports.
+    """
+    rows = []
+    for name in descriptor.MEMORIES:
+        row = {
+            "name": name,
+            "type": "cache_row_t" if name == "cache" else "memory_row_t",
+            "depth": f"{name.upper()}_DEPTH",
+            "meaning": MEMORY_MEANINGS[name],
+            "storage": design.storage.primitive[name],
+        }
+        if name in design.storage.split:
+            rest = row | {"name": f"{name}_rest", "storage": "bram", "depth": f"{row['depth']} - SPLIT_DEPTH"}
+            rows += [row | {"depth": "SPLIT_DEPTH"}, rest | {"meaning": "its last addresses"}]
+        else:
+            rows.append(row)
+    rows.append(
+        {
+            "name": "residual_tail",
+            "type": "tail_row_t",
+            "depth": "RESIDUAL_DEPTH",
+            "meaning": "what the residual keeps below an activation's binary point",
+            "storage": design.storage.primitive["residual_tail"],
+        }
+    )
+    rows.append(
+        {
+            "name": "maxima",
+            "type": "maxima_row_t",
+            "depth": "SCORE_BLOCKS",
+            "meaning": "largest score of every row",
+            "storage": "lutram",
+        }
+    )
+    rows += [
+        {"name": name, "type": kind, "depth": "STAND_IN_DEPTH", "meaning": "never used", "storage": "lutram"}
+        for name, kind in STAND_INS.items()
+    ]
+    return [row | {"latency": 1 if row["type"] == "maxima_row_t" else 2} for row in rows]
+
+
+def _path(design: Design, source: str, destination: str) -> dict[str, Any]:
+    """Arguments of `operate` for an operation from one memory to another, in groups."""
+    to_cache = destination == "cache"
+    # Only from the hidden features to the residual are both memories free between which tokens are gathered.
+    gathers = (source, destination) == ("hidden", "residual")
+
+    def rest(memory: str, stand_in: str) -> str:
+        return f"{memory}_rest" if memory in design.storage.split else stand_in
+
+    gathering = ["no_gather_source", "no_gather_source_rest", "no_gather_destination", "no_gather_destination_rest"]
+    if gathers:
+        gathering = ["normed", rest("normed", gathering[1]), "query", rest("query", gathering[3])]
     return {
         "source": source,
         "destination": destination,
-        "cache": "query" if destination == "cache" else "cache",
-        "source_tail": "residual_tail" if source == "residual" else "no_source_tail",
-        "destination_tail": "residual_tail" if destination == "residual" else "no_destination_tail",
-        "rows_before": "rows" if (source, destination) == ("hidden", "query") else "no_rows_before",
-        "rows_after": "rows" if (source, destination) == ("query", "hidden") else "no_rows_after",
+        "arguments": [
+            [source, rest(source, "no_source_rest"), "residual_tail" if source == "residual" else "no_source_tail"],
+            [
+                "no_destination" if to_cache else destination,
+                rest(destination, "no_destination_rest"),
+                "residual_tail" if destination == "residual" else "no_destination_tail",
+            ],
+            ["no_cache_before" if to_cache else "cache", "cache" if to_cache else "no_cache_after"],
+            gathering,
+            [
+                "queue.by_expert",
+                "queue.places",
+                "maxima" if (source, destination) == ("hidden", "query") else "no_maxima_before",
+                "maxima" if (source, destination) == ("query", "hidden") else "no_maxima_after",
+            ],
+        ],
     }
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
@@ -23,6 +24,7 @@ TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
 BIAS_BITS = 32
 MEAN_FRACTION = 8
 MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles at the earliest
+CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read, mask, compare with the best, write
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
 
@@ -36,6 +38,7 @@ class Design:
 
     knobs: Knobs
     board: Board
+    fifo_depths: Mapping[str, int] = field(default_factory=dict, hash=False)  # that replace those of `codegen`, by name
 
     # Compute unit
 
@@ -57,13 +60,28 @@ class Design:
 
     @property
     def part_values(self) -> int:
-        """Weights that all ports bring in one cycle: one part of an operand tile."""
-        return self.weights_per_beat * self.knobs.weight_ports
+        """Weights that all ports bring in one step: one part of an operand tile."""
+        return self.weights_per_beat * self.knobs.weight_ports * self.knobs.fill_beats
 
     @property
     def operand_parts(self) -> int:
         """Parts of an operand tile of out x in values."""
         return ceil_div(self.knobs.out_parallel * self.knobs.in_parallel, self.part_values)
+
+    @property
+    def score_groups(self) -> int:
+        """Cycles that round one word of scores of each row of a block."""
+        return ceil_div(self.knobs.tokens_parallel, self.knobs.score_rows)
+
+    @property
+    def score_blocks(self) -> int:
+        """Blocks of rows of scores that an operation can leave for the next one."""
+        return ceil_div(self.max_rows, self.knobs.tokens_parallel)
+
+    @property
+    def cache_reads(self) -> int:
+        """Addresses of the key and value memory that hold one word of operands (in x out values)."""
+        return self.knobs.out_parallel // self.knobs.cache_lanes
 
     @property
     def out_words(self) -> int:
@@ -115,6 +133,11 @@ class Design:
         return self.padded_words(self.knobs.max_cache)
 
     @property
+    def cache_blocks(self) -> int:
+        """Blocks of cache_lanes tokens in the key and value memory."""
+        return ceil_div(self.knobs.max_tokens, self.knobs.cache_lanes)
+
+    @property
     def hidden_words(self) -> int:
         """Words a token in the hidden memory: hidden features, scores, patches, logits."""
         return self.padded_words(self.knobs.max_hidden)
@@ -130,9 +153,24 @@ class Design:
         return max(self.blocks * self.knobs.tokens_parallel, MIN_ROWS + self.knobs.tokens_parallel)
 
     @property
+    def search_levels(self) -> int:
+        """Levels of the tournament by which the router finds the largest logit of a word."""
+        return (self.knobs.in_parallel - 1).bit_length()
+
+    @property
+    def choose_tokens(self) -> int:
+        """Tokens that take turns in the router: a search, at a level a cycle, ends before its token's next one."""
+        return CHOOSE_FIXED + self.search_levels
+
+    @property
     def max_in_words(self) -> int:
         """Words of the longest inner dimension of a product."""
         return max(self.dim_words, self.query_words, self.hidden_words, self.score_words)
+
+    @property
+    def ring_words(self) -> int:
+        """Words of operands that the compute unit's ring holds: two output tiles of the longest inner dimension."""
+        return 2 * self.max_in_words
 
     @property
     def max_inputs(self) -> int:
@@ -146,7 +184,10 @@ class Design:
 
     @property
     def memory_depths(self) -> dict[str, int]:
-        """Addresses of each activation memory, by name; an address holds a word of tokens_parallel tokens."""
+        """Addresses of each activation memory, by name.
+
+        An address holds a word of tokens_parallel tokens; in the cache a word of cache_lanes tokens.
+        """
         return {
             "residual": self.blocks * self.dim_words,
             "normed": self.blocks * self.dim_words,
@@ -154,13 +195,18 @@ class Design:
             "hidden": max(
                 self.blocks * self.hidden_words, ceil_div(MIN_ROWS, self.knobs.tokens_parallel) * self.score_words
             ),
-            "cache": self.blocks * self.cache_words,
+            "cache": self.cache_blocks * self.cache_words,
         }
 
     @cached_property
     def storage(self) -> StoragePlan:
         """Which primitive holds which memory."""
         return plan_storage(self)
+
+    @property
+    def split_depth(self) -> int:
+        """Addresses of the first array of every split memory; those beyond are in a second one. 0: none is split."""
+        return self.storage.split_depth
 
     # DDR
 
@@ -175,16 +221,31 @@ class Design:
         return self.knobs.port_bits // BIAS_BITS
 
     @property
-    def bias_beats(self) -> int:
-        """Beats a port that bring the biases of one output tile."""
-        return ceil_div(self.knobs.out_parallel, self.biases_per_beat * self.knobs.weight_ports)
+    def step_bytes(self) -> int:
+        """Bytes that all weight ports bring in one step of fill_beats beats each."""
+        return self.beat_bytes * self.knobs.weight_ports * self.knobs.fill_beats
+
+    @property
+    def biases_per_step(self) -> int:
+        """Biases that all weight ports bring in one step."""
+        return self.biases_per_beat * self.knobs.weight_ports * self.knobs.fill_beats
+
+    @property
+    def bias_steps(self) -> int:
+        """Steps, of fill_beats beats a port, that bring the biases of one output tile."""
+        return ceil_div(self.knobs.out_parallel, self.biases_per_step)
+
+    @property
+    def fifo_elements(self) -> int:
+        """Elements of the weight FIFO behind each port; one holds fill_beats beats."""
+        return self.knobs.weight_fifo_beats // self.knobs.fill_beats
 
     # LayerNorm
 
     @property
     def shifts_per_step(self) -> int:
-        """Shifts of features, a byte each, that all weight ports bring in one cycle."""
-        return self.beat_bytes * self.knobs.weight_ports
+        """Shifts of features, a byte each, that all weight ports bring in one step."""
+        return self.step_bytes
 
     @property
     def shift_words(self) -> int:
@@ -213,7 +274,7 @@ class Design:
 
     @property
     def exp_sum_bits(self) -> int:
-        """Width of a softmax row's sum: each of max_tokens or max_experts terms is at most 1."""
+        """Width of a softmax row's sum: each of max_tokens or max_experts exponentials is at most 1."""
         terms = max(self.knobs.max_tokens, self.knobs.max_experts)
         return tables.EXP_FRACTION + math.ceil(math.log2(max(terms, 2))) + 2
 
@@ -222,22 +283,22 @@ class Design:
     @cached_property
     def exp2_table(self) -> tables.Table:
         """Table of the exponential."""
-        return tables.exp2_table(self.knobs.exp_segments)
+        return _table(tables.exp2_table, self.knobs.exp_segments)
 
     @cached_property
     def gelu_table(self) -> tables.Table:
         """Table of GELU's tail."""
-        return tables.gelu_table(self.knobs.gelu_segments)
+        return _table(tables.gelu_table, self.knobs.gelu_segments)
 
     @cached_property
     def reciprocal_table(self) -> tables.Table:
         """Table of the reciprocal."""
-        return tables.reciprocal_table(self.knobs.reciprocal_segments)
+        return _table(tables.reciprocal_table, self.knobs.reciprocal_segments)
 
     @cached_property
     def rsqrt_table(self) -> tables.Table:
         """Table of the reciprocal square root."""
-        return tables.rsqrt_table(self.knobs.rsqrt_segments)
+        return _table(tables.rsqrt_table, self.knobs.rsqrt_segments)
 
     @cached_property
     def identity(self) -> int:
@@ -256,7 +317,13 @@ class Design:
         return int.from_bytes(digest.digest()[:8], "little")
 
 
-def make_design(knobs: Knobs, board: Board) -> Design:
+@lru_cache(maxsize=256)
+def _table(make: Callable[[int], tables.Table], segments: int) -> tables.Table:
+    """Many designs share their tables, which take longer to compute than all else of a design."""
+    return make(segments)
+
+
+def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | None = None) -> Design:
     """A design whose knobs fit each other and the board's ports.
 
     Whether it fits the board's resources is for `estimate` to say.
@@ -264,80 +331,105 @@ def make_design(knobs: Knobs, board: Board) -> Design:
     Raises:
         KnobError: names the knobs, their values, and the rule that they break.
     """
-    design = Design(knobs, board)
+    design = Design(knobs, board, dict(fifo_depths or {}))
     for broken, message, hint in _rules(design):
         if broken:
             raise KnobError(message, hint)
     return design
 
 
-def _rules(design: Design) -> list[tuple[bool, str, str]]:
+def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
+    """Whether a rule is broken, what to say, and a hint. Each may rely on those before it."""
     k, board = design.knobs, design.board
     narrow_per_beat = k.port_bits // 16
-    product_bits = design.exp_sum_bits + tables.EXP_FRACTION
-    return [
-        (
-            k.out_parallel % k.in_parallel != 0,
-            f"out_parallel is {k.out_parallel} and in_parallel {k.in_parallel}, "
-            "but an output tile must fill whole memory words: out_parallel must be a multiple of in_parallel",
-            f"for example out_parallel={ceil_div(k.out_parallel, k.in_parallel) * k.in_parallel}",
-        ),
-        (
-            k.in_parallel % narrow_per_beat != 0,
-            f"in_parallel is {k.in_parallel}, but a memory word must take whole beats of an image: with ports of "
-            f"{k.port_bits} bits in_parallel must be a multiple of {narrow_per_beat}",
-            f"for example in_parallel={ceil_div(k.in_parallel, narrow_per_beat) * narrow_per_beat}",
-        ),
-        (
-            k.port_bits > board.port_bits,
-            f"port_bits is {k.port_bits}, but the {board.title}'s ports are {board.port_bits} bits wide",
-            f"set port_bits to {board.port_bits} or less",
-        ),
-        (
-            k.weight_ports > board.ports,
-            f"weight_ports is {k.weight_ports}, but the {board.title} has {board.ports} ports to memory",
-            "program, input and result need no port of their own: an interconnect lets them share one",
-        ),
-        (
-            design.operand_bits > DSP_OPERAND_BITS,
-            f"activation_bits is {k.activation_bits} and weight_bits {k.weight_bits}, but a DSP48E2 multiplies "
-            f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
-            f"neither may exceed {DSP_OPERAND_BITS}",
-            f"set both to {DSP_OPERAND_BITS} or less",
-        ),
-        (
-            design.accumulator_bits > ACCUMULATOR_LIMIT,
-            f"sums over {design.max_inputs} products of {k.activation_bits} x {design.operand_bits} bits need "
-            f"{design.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
-            "lower activation_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, max_tokens)",
-        ),
-        (
-            design.variance_bits > 64,
-            f"max_dim is {k.max_dim}: the variance of so many values of {k.activation_bits} bits needs "
-            f"{design.variance_bits} bits, but LayerNorm has 64",
-            "lower activation_bits or max_dim",
-        ),
-        (
-            product_bits > 63,
-            f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: rescaling a softmax sum of so many terms "
-            f"needs {product_bits} bits, but 63 are there",
-            "lower max_tokens or max_experts",
-        ),
-        (
-            k.max_top_k > k.max_experts,
-            f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",
-            "lower max_top_k or raise max_experts",
-        ),
-        (
-            k.max_query < k.max_dim,
-            f"max_query is {k.max_query}, less than max_dim, which is {k.max_dim}: the query memory also holds the "
-            "tokens gathered for an expert",
-            f"raise max_query to {k.max_dim}",
-        ),
-        (
-            k.max_hidden < k.max_experts and design.hidden_words * k.in_parallel < k.max_experts,
-            f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
-            "holds the router's logits",
-            f"raise max_hidden to {k.max_experts} or lower max_experts",
-        ),
-    ]
+    yield (
+        k.out_parallel % k.in_parallel != 0,
+        f"out_parallel is {k.out_parallel} and in_parallel {k.in_parallel}, "
+        "but an output tile must fill whole memory words: out_parallel must be a multiple of in_parallel",
+        f"for example out_parallel={ceil_div(k.out_parallel, k.in_parallel) * k.in_parallel}",
+    )
+    yield (
+        k.in_parallel % narrow_per_beat != 0,
+        f"in_parallel is {k.in_parallel}, but a memory word must take whole beats of an image: with ports of "
+        f"{k.port_bits} bits in_parallel must be a multiple of {narrow_per_beat}",
+        f"for example in_parallel={ceil_div(k.in_parallel, narrow_per_beat) * narrow_per_beat}",
+    )
+    yield (
+        k.port_bits > board.port_bits,
+        f"port_bits is {k.port_bits}, but the {board.title}'s ports are {board.port_bits} bits wide",
+        f"set port_bits to {board.port_bits} or less",
+    )
+    yield (
+        k.weight_ports > board.ports,
+        f"weight_ports is {k.weight_ports}, but the {board.title} has {board.ports} ports to memory",
+        "program, input and result need no port of their own: an interconnect lets them share one",
+    )
+    yield (
+        k.weight_fifo_beats % k.fill_beats != 0,
+        f"weight_fifo_beats is {k.weight_fifo_beats}, but the FIFO's elements hold fill_beats beats, which is "
+        f"{k.fill_beats}: weight_fifo_beats must be a multiple of it",
+        f"for example weight_fifo_beats={ceil_div(k.weight_fifo_beats, k.fill_beats) * k.fill_beats}",
+    )
+    yield (
+        k.score_rows > k.tokens_parallel,
+        f"score_rows is {k.score_rows}, more than tokens_parallel, which is {k.tokens_parallel}: no more rows of "
+        "scores are there at once",
+        f"set score_rows to {k.tokens_parallel} or less",
+    )
+    yield (
+        k.in_parallel % k.cache_lanes != 0,
+        f"cache_lanes is {k.cache_lanes}, but the tokens of a tile of keys or values must fill whole addresses of "
+        f"the cache: cache_lanes must divide in_parallel, which is {k.in_parallel}, and out_parallel",
+        f"for example cache_lanes={_largest_divisor(k.in_parallel, k.cache_lanes)}",
+    )
+    yield (
+        design.operand_bits > DSP_OPERAND_BITS,
+        f"activation_bits is {k.activation_bits} and weight_bits {k.weight_bits}, but a DSP48E2 multiplies "
+        f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
+        f"neither may exceed {DSP_OPERAND_BITS}",
+        f"set both to {DSP_OPERAND_BITS} or less",
+    )
+    yield (
+        design.accumulator_bits > ACCUMULATOR_LIMIT,
+        f"sums over {design.max_inputs} products of {k.activation_bits} x {design.operand_bits} bits need "
+        f"{design.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
+        "lower activation_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, max_tokens)",
+    )
+    yield (
+        design.variance_bits > 64,
+        f"max_dim is {k.max_dim}: the variance of so many values of {k.activation_bits} bits needs "
+        f"{design.variance_bits} bits, but LayerNorm has 64",
+        "lower activation_bits or max_dim",
+    )
+    sum_bits = design.exp_sum_bits + tables.EXP_FRACTION
+    yield (
+        sum_bits > 63,
+        f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: a softmax sum of so many terms needs "
+        f"{sum_bits} bits with its fraction, but 63 are there",
+        "lower max_tokens or max_experts",
+    )
+    yield (
+        k.max_top_k > k.max_experts,
+        f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",
+        "lower max_top_k or raise max_experts",
+    )
+    yield (
+        k.max_query < k.max_dim,
+        f"max_query is {k.max_query}, less than max_dim, which is {k.max_dim}: the query memory also holds the "
+        "tokens gathered for an expert",
+        f"raise max_query to {k.max_dim}",
+    )
+    yield (
+        k.max_hidden < k.max_experts and design.hidden_words * k.in_parallel < k.max_experts,
+        f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
+        "holds the router's logits",
+        f"raise max_hidden to {k.max_experts} or lower max_experts",
+    )
+
+
+def _largest_divisor(number: int, limit: int) -> int:
+    """The largest power of two that divides `number` and does not exceed `limit`."""
+    divisor = 1
+    while 2 * divisor <= limit and number % (2 * divisor) == 0:
+        divisor *= 2
+    return divisor

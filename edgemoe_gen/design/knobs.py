@@ -35,7 +35,12 @@ class Knobs:
     rsqrt_segments: int = _knob(128, "segments a unit of the reciprocal square root's table (LayerNorm)", 8, 512, True)
     weight_ports: int = _knob(4, "AXI ports that stream weights from DDR", 1, 16)
     port_bits: int = _knob(128, "width of every AXI port", 64, 256, True)
-    weight_fifo_beats: int = _knob(32768, "depth of the weight FIFO behind each port, in beats", 64, 262144, True)
+    fill_beats: int = _knob(2, "beats of each weight port that enter the compute unit in one cycle", 1, 4, True)
+    weight_fifo_beats: int = _knob(
+        32768, "depth of the weight FIFO behind each port, in beats; a multiple of fill_beats", 64, 262144
+    )
+    score_rows: int = _knob(1, "rows of which a word of attention scores is rounded and stored in one cycle", 1, 16)
+    cache_lanes: int = _knob(4, "neighbouring tokens whose keys or values one address of the cache holds", 1, 16, True)
     max_tokens: int = _knob(129, "tokens of an image, class token included", 1, 4096)
     max_dim: int = _knob(192, "features of a token", 8, 4096)
     max_query: int = _knob(192, "columns of the query memory: heads x padded head size, or dim", 8, 8192)

@@ -14,7 +14,6 @@ from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, bit, number
 
 START = 60  # cycles from one operation's last result to the next one's first
-ROUTE_INTERVAL = 4
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,10 @@ def _cycles(program: Program, op: Operation, rows: int) -> int:
             operands = (op.out_tiles * op.in_words + 1) * max(k.out_parallel, design.operand_parts)
         return max(fill + op.out_tiles * span, operands, op.out_tiles * padded * max(1, design.out_words))
     if op.kind == number("ROUTE"):
-        return op.tokens * ((op.top_k + 1) * op.in_words * ROUTE_INTERVAL + 4 * op.top_k)
+        # Words of logits, a search at a time, with tokens padded to whole groups; then the sort, which waits for the
+        # last choice: it places the experts' queues and fills them.
+        padded = ceil_div(op.tokens, design.choose_tokens) * design.choose_tokens
+        return padded * max(op.top_k, 2) * op.in_words + op.expert_end + op.tokens * op.top_k
     if op.kind == number("LOAD"):
         wide = op.flags & bit("WIDE")
         return op.tokens * op.in_words * k.in_parallel * (32 if wide else 16) // k.port_bits

@@ -1,27 +1,35 @@
-"""Resources of a design, counted by rules that stand beside each part.
+"""Resources of a design, counted by rules that `docs/resources.md` lists with their sources. Tier: estimate.
 
-DSP: a DSP48E2 multiplies 27 x 18 bits; wider products take one for every such piece. LUT: adder trees cost one LUT a
-result bit, a shifter one a bit and stage, a ROM one for every 64 entries of a bit. FF: twice the LUTs, as pipelined
-datapaths usually have. DSP, BRAM and UltraRAM follow from the structure; LUT and FF are coarse.
+DSP: one for every piece of 27 x 18 bits of a product (UG579), but none for the small products inside table look-ups,
+which are bound to look-up tables. BRAM and UltraRAM: the shapes of the primitives (UG573), see `design/storage.py`.
+LUT (UG574): an addition or comparison takes one a bit, a shifter one a bit for every two binary stages, a ROM one for
+64 entries of a bit, a product one for every pair of bits, a short FIFO one a bit. FF: twice the LUTs, as pipelined
+datapaths usually have. DSP and memories follow from the structure; LUT and FF are coarse.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
+from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import TERM_BITS
-from edgemoe_gen.design.storage import memories
+from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
+from edgemoe_gen.design.storage import MUX_INPUTS, OTHER_ADAPTERS, memories
 from edgemoe_gen.errors import CapacityError
 from edgemoe_gen.numerics import tables
 
 DSP_WIDE, DSP_NARROW = 27, 18
-# Control, address arithmetic and AXI adapters, taken from the size of comparable movers.
-CONTROL_LUT_PER_PORT = 1500
+# Assumed, from the size of comparable movers: what AXI adapters and the control of all processes take.
+CONTROL_LUT_PER_ADAPTER = 1500
 CONTROL_LUT = 8000
+# Assumed: places are made into addresses by one product of two 16-bit fields each, in the readers of tiles, of words
+# (twice: beside gathering), of keys and values and of logits, and in the writers (twice); and lengths of loops.
 CONTROL_DSP = 12
+INVERSE_BITS = 25  # of 1 / features, for the mean
 
 
 @dataclass(frozen=True)
@@ -81,14 +89,14 @@ class Resources:
             ("FF", self.ff, board.ff),
         )
 
-    def fits(self, board: Board) -> bool:
-        """Whether no resource exceeds what the board has."""
-        return all(used <= available for _, used, available in self.against(board))
+    def fits(self, board: Board, room: float = 1.0) -> bool:
+        """Whether no resource exceeds the share `room` of what the board has."""
+        return all(used <= room * available for _, used, available in self.against(board))
 
 
 def estimate_resources(design: Design) -> Resources:
     """Counts every part of a design."""
-    return Resources((*_arithmetic(design), *_memories(design)))
+    return Resources((*arithmetic_parts(design), *_memories(design)))
 
 
 def check_fits(design: Design) -> Resources:
@@ -102,8 +110,8 @@ def check_fits(design: Design) -> Resources:
     if over:
         raise CapacityError(
             f"the design does not fit the {design.board.title} by the estimate: it needs {', '.join(over)}",
-            "lower tokens_parallel, out_parallel or in_parallel for DSP and LUT; max_tokens, max_hidden, max_cache or "
-            "weight_fifo_beats for memory",
+            "lower tokens_parallel, out_parallel or in_parallel for DSP and LUT; max_tokens, max_hidden, max_cache, "
+            "residual_tail_bits or weight_fifo_beats for memory",
         )
     return resources
 
@@ -118,80 +126,183 @@ def dsp_count(a: int, b: int) -> int:
 
 
 def _shifter(bits: int) -> int:
-    return bits * math.ceil(math.log2(bits))
+    """A shift by any number of bits: a look-up table selects one of four, which is two binary stages of a bit."""
+    return bits * ceil_div(math.ceil(math.log2(bits)), 2)
+
+
+def _rounding(bits: int, ways: int = 2) -> int:
+    """A shift down, or either way; the half that is added before it, and the clipping behind it."""
+    return ways * _shifter(bits) + 2 * bits
 
 
 def _rom(entries: int, bits: int) -> int:
-    return bits * math.ceil(entries / 64)
+    return bits * ceil_div(entries, 64)
 
 
-def _interpolation(entries: int, value_bits: int) -> tuple[int, int]:
-    """DSP and LUT of one table look-up: both nodes from ROM, their difference times the rest in a DSP."""
-    return 1, 2 * _rom(entries, value_bits) + 2 * value_bits
+@lru_cache(maxsize=64)
+def _rise_bits(table: tables.Table) -> int:
+    """Width of the difference between two neighbouring nodes, with its sign."""
+    return max(abs(b - a) for a, b in pairwise(table.nodes)).bit_length() + 1
 
 
-def _arithmetic(design: Design) -> tuple[Part, ...]:
+def _interpolation(table: tables.Table, value_bits: int, rest_bits: int) -> int:
+    """LUT of one table look-up: both nodes from ROMs, and their difference times the rest of the position added."""
+    rise = _rise_bits(table)
+    return 2 * _rom(len(table.nodes), value_bits) + rise + rise * rest_bits + value_bits
+
+
+def _exponential(design: Design) -> int:
+    """LUT of 2^-(maximum - score): subtraction, binary point, table, and the shift by the whole part."""
     k = design.knobs
-    sums = k.tokens_parallel * k.out_parallel
-    mac = dsp_count(k.activation_bits, design.operand_bits)
-    exp_dsp, exp_lut = _interpolation(len(design.exp2_table.nodes), tables.EXP_FRACTION)
-    exp_lut += _shifter(tables.EXP_FRACTION) + _shifter(k.activation_bits + 1)
-    gelu_dsp, gelu_lut = _interpolation(len(design.gelu_table.nodes), tables.GELU_OUT_FRACTION)
-    reciprocal_dsp, reciprocal_lut = _interpolation(len(design.reciprocal_table.nodes), tables.MANTISSA_BITS)
-    rsqrt_dsp, rsqrt_lut = _interpolation(len(design.rsqrt_table.nodes), tables.RSQRT_FRACTION)
-    finished = TERM_BITS + tables.MANTISSA_BITS + 2
-    rounding_lane = 2 * _shifter(design.accumulator_bits) + _shifter(finished) + gelu_lut + exp_lut
-    moments = (
-        dsp_count(k.max_dim.bit_length() + 1, design.square_sum_bits)
-        + dsp_count(design.feature_sum_bits, design.feature_sum_bits)
-        + dsp_count(design.feature_sum_bits, 25)
-        + dsp_count(tables.RSQRT_FRACTION + 2, k.max_dim.bit_length() + 1)
-        + rsqrt_dsp
+    table = _interpolation(
+        design.exp2_table, tables.EXP_FRACTION, tables.EXP_POSITION_BITS - (k.exp_segments.bit_length() - 1)
     )
+    position = k.activation_bits + 1 + tables.EXP_POSITION_BITS
+    return (k.activation_bits + 1) + _shifter(position) + table + _shifter(tables.EXP_FRACTION) + tables.EXP_FRACTION
+
+
+def _reciprocal(design: Design) -> int:
+    """LUT of 1 / sum: its highest bit, the shift to 1..2, and the table."""
+    k = design.knobs
+    rest = tables.RECIPROCAL_POSITION_BITS - (k.reciprocal_segments.bit_length() - 1)
+    table = _interpolation(design.reciprocal_table, tables.MANTISSA_BITS, rest)
+    return 2 * design.exp_sum_bits + _rounding(design.exp_sum_bits) + table
+
+
+def arithmetic_parts(design: Design) -> tuple[Part, ...]:
+    """All parts of a design but its memories, in the order of the data path."""
     return (
+        _compute_unit(design),
+        _probabilities(design),
+        _rounding_lanes(design),
+        _score_lanes(design),
+        _layer_norm(design),
+        _router(design),
+        _cache_reader(design),
+        _channels(design),
         Part(
-            "compute unit", "tokens x out x in products, summed in adder trees",
-            dsp=design.macs_per_cycle * mac,
-            lut=sums * (k.in_parallel - 1) * (k.activation_bits + design.operand_bits + 4) // 2,
-        ),
-        Part(
-            "softmax on the way in", "one exponential for every value that enters the unit",
-            dsp=k.tokens_parallel * k.in_parallel * exp_dsp, lut=k.tokens_parallel * k.in_parallel * exp_lut,
-        ),
-        Part(
-            "rounding, GELU, softmax sums", "one lane an output: scale, GELU and exponential",
-            dsp=k.out_parallel * (dsp_count(TERM_BITS, tables.MANTISSA_BITS) + gelu_dsp + exp_dsp)
-            + dsp_count(design.exp_sum_bits, tables.EXP_FRACTION + 2) + exp_dsp + reciprocal_dsp,
-            lut=k.out_parallel * rounding_lane + reciprocal_lut,
-        ),
-        Part(
-            "LayerNorm", "a square and a product a lane, and the moments of a token",
-            dsp=2 * k.in_parallel + moments,
-            lut=k.in_parallel * (_shifter(finished) + 2 * k.activation_bits) + rsqrt_lut + 2000,
-        ),
-        Part(
-            "router", "exponentials of a word of logits, top-k search",
-            dsp=k.in_parallel * exp_dsp + exp_dsp + reciprocal_dsp + 1,
-            lut=k.in_parallel * (exp_lut + k.max_top_k * 10 + k.activation_bits * 2),
-        ),
-        Part(
-            "control and ports", "addresses, loops, AXI adapters",
-            dsp=CONTROL_DSP, lut=CONTROL_LUT + CONTROL_LUT_PER_PORT * (k.weight_ports + 3),
+            "control", "addresses, loops, AXI adapters",
+            dsp=CONTROL_DSP,
+            lut=CONTROL_LUT + CONTROL_LUT_PER_ADAPTER * (design.knobs.weight_ports + OTHER_ADAPTERS),
         ),
     )  # fmt: skip
+
+
+def _compute_unit(design: Design) -> Part:
+    k = design.knobs
+    # A DSP adds two products on its own, which is half of the additions (UG579); the others are trees of LUTs.
+    additions = k.tokens_parallel * k.out_parallel * k.in_parallel // 2
+    return Part(
+        "compute unit", "tokens x out x in products and their sums",
+        dsp=design.macs_per_cycle * dsp_count(k.activation_bits, design.operand_bits),
+        lut=additions * (k.activation_bits + design.operand_bits + 4),
+    )  # fmt: skip
+
+
+def _probabilities(design: Design) -> Part:
+    k = design.knobs
+    lanes = k.tokens_parallel * k.in_parallel
+    return Part(
+        "probabilities", "an exponential for every value that enters the unit, and their sums",
+        lut=lanes * (_exponential(design) + design.exp_sum_bits),
+    )  # fmt: skip
+
+
+def _rounding_lanes(design: Design) -> Part:
+    k = design.knobs
+    finished = TERM_BITS + tables.MANTISSA_BITS + 2
+    gelu_rest = tables.GELU_FRACTION - (k.gelu_segments.bit_length() - 1)
+    gelu = _interpolation(design.gelu_table, tables.GELU_OUT_FRACTION, gelu_rest) + 4 * TERM_BITS
+    bias = _shifter(design.accumulator_bits) + design.accumulator_bits
+    added = k.activation_bits + k.residual_tail_bits
+    lane = bias + _rounding(design.accumulator_bits) + gelu + _rounding(finished) + _rounding(added)
+    return Part(
+        "rounding", "one lane an output: bias, scale or GELU, addition; and a row's 1 / sum",
+        dsp=k.out_parallel * dsp_count(TERM_BITS, tables.MANTISSA_BITS),
+        lut=k.out_parallel * lane + _reciprocal(design),
+    )  # fmt: skip
+
+
+def _score_lanes(design: Design) -> Part:
+    k = design.knobs
+    lane = _rounding(design.accumulator_bits) + 2 * k.activation_bits
+    return Part(
+        "scores", "rounding and comparison of score_rows x in scores",
+        lut=k.score_rows * k.in_parallel * lane,
+    )  # fmt: skip
+
+
+def _layer_norm(design: Design) -> Part:
+    k = design.knobs
+    feature = k.max_dim.bit_length() + 1
+    centred = k.activation_bits + MEAN_FRACTION + 1
+    finished = TERM_BITS + tables.MANTISSA_BITS + 2
+    root_rest = tables.RSQRT_POSITION_BITS - (k.rsqrt_segments.bit_length() - 1)
+    root = _interpolation(design.rsqrt_table, tables.RSQRT_FRACTION, root_rest) + _rounding(design.variance_bits)
+    # variance = n Q - S^2, mean = S / n, and the root's mantissa times n.
+    moments = (
+        dsp_count(feature, design.square_sum_bits)
+        + dsp_count(design.feature_sum_bits, design.feature_sum_bits)
+        + dsp_count(design.feature_sum_bits, INVERSE_BITS)
+        + dsp_count(tables.RSQRT_FRACTION + 2, feature)
+    )
+    lane = centred + _rounding(finished) + _rounding(k.activation_bits + k.residual_tail_bits)
+    sums = k.in_parallel * (design.feature_sum_bits + design.square_sum_bits)
+    return Part(
+        "LayerNorm", "a square and a product a lane, and the moments of a token",
+        dsp=k.in_parallel
+        * (dsp_count(k.activation_bits, k.activation_bits) + dsp_count(centred, tables.MANTISSA_BITS))
+        + moments,
+        lut=k.in_parallel * lane + sums + root + 2 * design.variance_bits + _rounding(design.feature_sum_bits + 25),
+    )  # fmt: skip
+
+
+def _router(design: Design) -> Part:
+    k = design.knobs
+    expert = k.max_experts.bit_length()
+    choosing = k.max_top_k * expert + 2 * k.activation_bits + expert
+    return Part(
+        "router", "search of the top-k, their softmax, queues",
+        dsp=dsp_count(tables.EXP_FRACTION + 2, tables.MANTISSA_BITS),
+        lut=k.in_parallel * (_exponential(design) + design.exp_sum_bits + choosing)
+        + _exponential(design) + _reciprocal(design) + _rounding(TERM_BITS + tables.MANTISSA_BITS),
+    )  # fmt: skip
+
+
+def _cache_reader(design: Design) -> Part:
+    k = design.knobs
+    # Each value of a tile comes from its place as a key or as a value, and leaves as one of several parts of two tiles.
+    tile = k.out_parallel * k.in_parallel * k.activation_bits
+    part = design.part_values * k.activation_bits
+    return Part(
+        "transposer", "keys and values to tiles of operands",
+        lut=tile + part * ceil_div(2 * design.operand_parts - 1, MUX_INPUTS - 1),
+    )  # fmt: skip
+
+
+def _channels(design: Design) -> Part:
+    """FIFOs of up to 32 elements: a shift register of a look-up table a bit (UG574); and which memory feeds them."""
+    k = design.knobs
+    fine = k.activation_bits + k.residual_tail_bits
+    tile = k.tokens_parallel * k.in_parallel * k.activation_bits
+    bits = (
+        design.part_values * design.operand_bits
+        + tile
+        + k.tokens_parallel * k.out_parallel * design.accumulator_bits
+        + k.out_parallel * (fine + 32)
+        + k.score_rows * k.in_parallel * k.activation_bits
+        + 3 * k.in_parallel * fine
+        + k.weight_ports * k.port_bits * k.fill_beats
+    )
+    # One of four memories, each of which may have a second array, and one lane of a row of tokens.
+    sources = 2 * tile + k.in_parallel * fine * ceil_div(k.tokens_parallel - 1, MUX_INPUTS - 1)
+    return Part("channels", "FIFOs between processes, selection of memories", lut=bits + sources)
 
 
 def _memories(design: Design) -> tuple[Part, ...]:
     plan = design.storage
     parts = []
     for memory in memories(design):
-        in_uram = plan.primitive.get(memory.name) == "uram"
-        parts.append(
-            Part(
-                memory.name,
-                memory.what,
-                bram36=0 if in_uram else memory.bram36,
-                uram=memory.uram if in_uram else 0,
-            )
-        )
+        bram36, uram, lut = plan.use(memory)
+        parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut))
     return tuple(parts)

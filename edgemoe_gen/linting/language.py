@@ -224,12 +224,14 @@ def _parameters(unit: Unit) -> Iterator[Finding]:
     assert top is not None
     ports = {key(parameter.cursor) for parameter in top.parameters}
     for function in unit.functions.values():
+        inlined = any(not placed.pragma.off for placed in unit.pragmas_in(function.body, "INLINE"))
         for position, parameter in enumerate(function.parameters):
             kind = parameter.cursor.type
             if is_stream(kind) and is_value(kind):
                 message = f"{function.name} takes the stream '{parameter.name}' by value"
                 yield finding("stream-reference", function.file, parameter.line, message)
-            if function is top or 0 not in dimensions(kind)[:1]:
+            # A function that dissolves in its callers has no interface.
+            if function is top or inlined or 0 not in dimensions(kind)[:1]:
                 continue
             if not _is_port(unit, function, position, ports, frozenset()):
                 message = f"{function.name} takes the array '{parameter.name}' without its size"

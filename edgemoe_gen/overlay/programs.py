@@ -54,7 +54,9 @@ def split_tasks(program: Program) -> tuple[TaskProgram, ...]:
         later = program.frames[place + 1 :]
         image_end = later[0].slices[0].first if later else program.image_beats
         result_end = min(r.first for r in later[0].regions.values()) if later else program.result_beats
-        parts.append(_part(program, frame, own, image_end, result_end))
+        done = sum(len(part.program.operations) for part in parts)
+        layers = program.layers[done : done + len(own)]
+        parts.append(_part(program, frame, own, layers, image_end, result_end))
     if len({part.program.frames[0].slices for part in parts}) > 1:
         raise OverlayError("the tasks' pictures differ in their layout", "compile all tasks for one network")
     return tuple(parts)
@@ -71,7 +73,9 @@ def _take(operations: list[Operation], frame: Frame) -> list[Operation]:
     raise OverlayError(f"the program never stores the tokens of '{frame.task}'", "compile it again")
 
 
-def _part(program: Program, frame: Frame, own: list[Operation], image_end: int, result_end: int) -> TaskProgram:
+def _part(
+    program: Program, frame: Frame, own: list[Operation], layers: tuple[str, ...], image_end: int, result_end: int
+) -> TaskProgram:
     first_image = frame.slices[0].first
     first_result = min(region.first for region in frame.regions.values())
     moved = []
@@ -84,6 +88,7 @@ def _part(program: Program, frame: Frame, own: list[Operation], image_end: int, 
     alone = replace(
         program,
         operations=tuple(moved),
+        layers=layers,
         frames=(
             Frame(
                 frame.task,

@@ -228,5 +228,5 @@ class Work:
 
 def _package_digest() -> str:
     """A change of the tool itself makes everything anew."""
-    files = sorted(path for pattern in ("*.py", "*.j2") for path in PACKAGE.rglob(pattern))
+    files = sorted(path for pattern in ("*.py", "*.j2", "*.toml") for path in PACKAGE.rglob(pattern))
     return digest_text(__version__, *(path.relative_to(PACKAGE) for path in files), digest_of(files))

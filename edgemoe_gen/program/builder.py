@@ -28,9 +28,18 @@ from edgemoe_gen.numerics.fixed import (
     quantise,
 )
 from edgemoe_gen.numerics.lower import Linear
-from edgemoe_gen.program.descriptor import Operation, bit, number, operand_number, path_number
+from edgemoe_gen.program.descriptor import (
+    GATHERING_PATH,
+    PATHS,
+    RING_TILES,
+    Operation,
+    bit,
+    number,
+    operand_number,
+    path_number,
+)
 from edgemoe_gen.program.pack import Bytes, pack_linear, pack_shifts, pack_words
-from edgemoe_gen.program.places import Place, Region, path_from, path_to
+from edgemoe_gen.program.places import Gathering, Place, Region, path_from, path_to
 
 
 class Builder:
@@ -39,6 +48,8 @@ class Builder:
     def __init__(self, design: Design) -> None:
         self.design = design
         self.operations: list[Operation] = []
+        self.layer = ""  # what the operations that are added now belong to
+        self.layers: list[str] = []
         self.regions: list[Region] = []
         self.image_beats = 0
         self.result_beats = 0
@@ -47,6 +58,8 @@ class Builder:
         self._packed: dict[object, tuple[int, int]] = {}
         self._constants: list[Bytes] = []
         self._kept_constants: dict[object, int] = {}
+        self._ring_word = 0  # where the next product's operands begin in the unit's ring
+        self._ring_tile = 0
 
     # What the program consists of
 
@@ -63,9 +76,14 @@ class Builder:
         """Blocks that so many rows fill."""
         return ceil_div(tokens, self.design.knobs.tokens_parallel)
 
+    def memory_blocks(self, memory: str, tokens: int) -> int:
+        """Blocks that so many rows fill in a memory: the cache has lanes of its own."""
+        lanes = self.design.knobs.cache_lanes if memory == "cache" else self.design.knobs.tokens_parallel
+        return ceil_div(tokens, lanes)
+
     def capacity_words(self, memory: str, tokens: int) -> int:
         """Words a row that a memory can hold of so many rows."""
-        return self.design.memory_depths[memory] // max(self.blocks(tokens), 1)
+        return self.design.memory_depths[memory] // max(self.memory_blocks(memory, tokens), 1)
 
     def place(self, memory: str, columns: int, form: Format, words: int | None = None) -> Place:
         """A matrix that fills its memory from the start, rows padded to whole output tiles or to `words`."""
@@ -182,18 +200,9 @@ class Builder:
             destination=destination,
         )
 
-    def gather(self, source: Place, destination: Place, expert: int) -> None:
+    def gather(self, gathering: Gathering) -> None:
         """Copies the tokens of an expert's queue side by side."""
-        self._add(
-            Operation(
-                kind=number("GATHER"),
-                path=path_number(source.memory, destination.memory),
-                expert=expert,
-                in_words=self.design.words(source.columns),
-            ),
-            source=source,
-            destination=destination,
-        )
+        self._add(Operation(kind=number("GATHER"), path=path_number(*GATHERING_PATH)), gathering=gathering)
 
     def linear(
         self,
@@ -208,6 +217,7 @@ class Builder:
         old_form: Format | None = None,
         expert: int = -1,
         scatter: bool = False,
+        gathering: Gathering | None = None,
         key: object = None,
     ) -> None:
         """Tokens times weights.
@@ -221,6 +231,7 @@ class Builder:
             accumulate: add to the destination, which is in `old_form` now and in its place's format afterwards.
             expert: take the rows of this expert's queue.
             scatter: rows go to the queue's tokens, scaled by their scores.
+            gathering: the tokens of another queue are gathered meanwhile.
             key: names these weights, so that a later frame uses the same ones.
         """
         design = self.design
@@ -256,6 +267,7 @@ class Builder:
             ),
             source=source,
             destination=destination,
+            gathering=gathering,
         )
 
     def scores(self, query: Place, key: Place, destination: Place, tokens: int, keys: int) -> None:
@@ -412,31 +424,58 @@ class Builder:
         destination: Place | None = None,
         operand: Place | None = None,
         operand_rows: int = 0,
+        gathering: Gathering | None = None,
     ) -> None:
         fields: dict[str, int] = {}
         for name, place in (("source", source), ("destination", destination)):
             if place is not None:
-                rows = self.blocks(operation.tokens) if operation.expert < 0 else 0
-                self._check_fits(place, rows)
+                self._check_fits(place, operation.tokens if operation.expert < 0 else 0)
                 fields |= {f"{name}_block": place.block, f"{name}_stride": place.stride, f"{name}_word": place.word}
         if operand is not None:
-            self._check_fits(operand, self.blocks(operand_rows))
+            self._check_fits(operand, operand_rows)
             fields |= {
                 "operand_stride": operand.stride,
                 "operand_word": operand.word,
-                "operand_blocks": self.blocks(operand_rows),
+                "operand_blocks": self.memory_blocks(operand.memory, operand_rows),
+            }
+        if gathering is not None:
+            fields |= {
+                "gather_expert": gathering.expert,
+                "gather_words": self.design.words(gathering.source.columns),
+                "gather_stride": gathering.source.stride,
             }
         if operation.kind == number("PRODUCT"):
-            limit = self.design.max_in_words
-            if operation.in_words > limit:
-                raise CapacityError(
-                    f"a product has {operation.in_words} words of inputs, but the weight buffer holds {limit}",
-                    "raise max_hidden or max_dim",
-                )
+            fields |= self._operands(operation)
         self.operations.append(replace(operation, **fields))
+        self.layers.append(self.layer)
 
-    def _check_fits(self, place: Place, blocks: int) -> None:
+    def _operands(self, operation: Operation) -> dict[str, int]:
+        """Where a product's operands lie in the ring, and whether its first tile comes during the operation before.
+
+        That is always so but where the operation before has no compute unit or fills the cache that they come from.
+        """
+        if operation.in_words > self.design.max_in_words:
+            raise CapacityError(
+                f"a product has {operation.in_words} words of inputs, but the operand ring takes "
+                f"{self.design.max_in_words} at a time",
+                "raise max_hidden or max_dim",
+            )
+        ahead = False
+        if self.operations:
+            before = self.operations[-1]
+            fills_cache = PATHS[before.path][1] == "cache" and before.kind in (number("PRODUCT"), number("LOAD"))
+            ahead = before.kind not in (number("ROUTE"), number("STORE_ROUTES")) and (
+                operation.operand == operand_number("WEIGHTS") or not fills_cache
+            )
+        fields = {"ring_word": self._ring_word, "ring_tile": self._ring_tile}
+        words = operation.out_tiles * operation.in_words
+        self._ring_word = (self._ring_word + words) % self.design.ring_words
+        self._ring_tile = (self._ring_tile + operation.out_tiles) % RING_TILES
+        return fields | {"flags": operation.flags | (bit("AHEAD") if ahead else 0)}
+
+    def _check_fits(self, place: Place, rows: int) -> None:
         depth = self.design.memory_depths[place.memory]
+        blocks = self.memory_blocks(place.memory, rows)
         needed = (place.block + blocks) * place.stride
         if needed > depth:
             raise CapacityError(

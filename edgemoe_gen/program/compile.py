@@ -21,7 +21,7 @@ from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.program.pack import Bytes, pack_words
-from edgemoe_gen.program.places import ImageSlice, Place, Region
+from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Program:
     Attributes:
         design: what it was compiled for.
         operations: in order.
+        layers: part of the network that each operation computes, such as `blocks.3.experts.7.fc1.0`.
         weights: [ports, beats, bytes of a beat].
         constants: [beats, bytes of a beat].
         frames: in order.
@@ -55,6 +56,7 @@ class Program:
 
     design: Design
     operations: tuple[Operation, ...]
+    layers: tuple[str, ...]
     weights: Bytes
     constants: Bytes
     frames: tuple[Frame, ...]
@@ -98,6 +100,7 @@ def compile_network(
     return Program(
         design,
         tuple(builder.operations),
+        tuple(builder.layers),
         builder.weights(),
         builder.constants(),
         tuple(frames),
@@ -210,6 +213,7 @@ class _Frame:
         image = self._embed()
         for block in self.network.blocks[: self.depth]:
             self._block(block)
+        self.b.layer = "result"
         self.regions["tokens"] = self.b.store("tokens", self.residual, self.tokens)
         return Frame(self.task, image, self.regions)
 
@@ -225,11 +229,13 @@ class _Frame:
         return columns
 
     def _embed(self) -> tuple[ImageSlice, ...]:
+        self.b.layer = "position"
         self.b.load_constant(self.network.position, self.residual, "position")
         image = []
         weight = self.network.patch.weight
         for start, stop in slices(weight.shape[1], self._hidden_columns(), self.design.knobs.out_parallel):
             patches = self.b.place("hidden", stop - start, self.formats["image"])
+            self.b.layer = "image"
             first = self.b.load_image(self.tokens, patches, self.formats["image"])
             image.append(ImageSlice(first, start, stop))
             self._linear(
@@ -250,9 +256,11 @@ class _Frame:
         old_form: Format | None = None,
         expert: int = -1,
         scatter: bool = False,
+        gathering: Gathering | None = None,
     ) -> None:
         if accumulate and old_form is None:
             old_form = destination.form
+        self.b.layer = key
         self.b.linear(
             linear,
             self.formats[name],
@@ -264,6 +272,7 @@ class _Frame:
             old_form=old_form,
             expert=expert,
             scatter=scatter,
+            gathering=gathering,
             key=key,
         )
 
@@ -272,6 +281,7 @@ class _Frame:
         spec = self.spec
         if block.routers and spec.router.input_ahead:
             self._route(block, self.residual)
+        self.b.layer = f"{name}.norm1"
         normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm1"])
         self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps, block.shifts1, f"{name}.norm1")
         attended = self._attention(block, normed)
@@ -282,6 +292,7 @@ class _Frame:
             f"{name}.projection", f"{name}.projection.weight", projection, attended, self.residual,
             accumulate=True, old_form=old_form,
         )  # fmt: skip
+        self.b.layer = f"{name}.norm2"
         normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm2"])
         self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps, block.shifts2, f"{name}.norm2")
         if block.routers:
@@ -291,6 +302,7 @@ class _Frame:
         else:
             self._mlp(f"{name}.", f"{name}.hidden", block.mlp[0], normed, expert=-1)
         if self.taps:
+            self.b.layer = "result"
             self.regions[name] = self.b.store(name, self.residual, self.tokens)
 
     def _attention(self, block: LoweredBlock, normed: Place) -> Place:
@@ -331,7 +343,9 @@ class _Frame:
             block = first // parallel
             query = Place("query", key.columns, self.formats[f"{name}.query"], stride, word, block)
             result = Place("query", key.columns, value.form, stride, word, block)
+            self.b.layer = f"{name}.scores.{head}"
             self.b.scores(query, key, scores, stop - first, self.tokens)
+            self.b.layer = f"{name}.values.{head}"
             self.b.values(scores, value, result, stop - first, self.tokens)
 
     def _route(self, block: LoweredBlock, source: Place) -> None:
@@ -342,6 +356,7 @@ class _Frame:
         logits = self.b.place("hidden", linear.weight.shape[0], self.formats[f"{name}.logits"])
         key = f"{name}.router.{self.task}"
         self._linear(key, f"{key}.weight", linear, source, logits)
+        self.b.layer = key
         allowed = np.flatnonzero(allowed_experts(self.model, block.index, self.task))
         experts = range(int(allowed[0]), int(allowed[-1]) + 1)
         self.b.route(logits, self.tokens, experts, router.top_k, router.gate_type == "noisy", router.score_threshold)
@@ -353,15 +368,31 @@ class _Frame:
         name = f"blocks.{block.index}"
         allowed = allowed_experts(self.model, block.index, self.task)
         gathered = self.b.place("query", self.spec.dim, normed.form)
-        for expert in np.flatnonzero(allowed):
-            self.b.gather(normed, gathered, int(expert))
-            self._mlp(f"{name}.experts.{expert}.", f"{name}.hidden", block.mlp[expert], gathered, int(expert))
+        gatherings = [Gathering(int(expert), normed, gathered) for expert in np.flatnonzero(allowed)]
+        self.b.layer = f"{name}.gather"
+        self.b.gather(gatherings[0])
+        # While an expert's second layer runs, the tokens of the next one are gathered beside it.
+        for now, following in zip(gatherings, [*gatherings[1:], None], strict=True):
+            expert = now.expert
+            self._mlp(f"{name}.experts.{expert}.", f"{name}.hidden", block.mlp[expert], gathered, expert, following)
 
-    def _mlp(self, name: str, hidden_name: str, mlp: tuple[Linear, Linear], source: Place, expert: int) -> None:
-        """Dense MLP or one expert, in slices of hidden features where not all fit at once."""
+    def _mlp(
+        self,
+        name: str,
+        hidden_name: str,
+        mlp: tuple[Linear, Linear],
+        source: Place,
+        expert: int,
+        gathering: Gathering | None = None,
+    ) -> None:
+        """Dense MLP or one expert, in slices of hidden features where not all fit at once.
+
+        `gathering` goes beside the last slice's second layer, when `source` has been read for the last time.
+        """
         up, down = mlp
         assert up.bias is not None
-        for start, stop in slices(up.weight.shape[0], self._hidden_columns(), self.design.knobs.out_parallel):
+        hidden_features = up.weight.shape[0]
+        for start, stop in slices(hidden_features, self._hidden_columns(), self.design.knobs.out_parallel):
             hidden = self.b.place("hidden", stop - start, self.formats[hidden_name])
             part = Linear(up.weight[start:stop], up.bias[start:stop])
             self._linear(f"{name}fc1.{start}", f"{name}fc1.weight", part, source, hidden, gelu=True, expert=expert)
@@ -369,6 +400,7 @@ class _Frame:
             self._linear(
                 f"{name}fc2.{start}", f"{name}fc2.weight", part, hidden, self.residual,
                 accumulate=True, expert=expert, scatter=expert >= 0,
+                gathering=gathering if stop == hidden_features else None,
             )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ KINDS = {
     "LOAD": "DDR to an activation memory",
     "STORE": "an activation memory to DDR",
     "NORMALISE": "LayerNorm without gain and offset",
-    "GATHER": "the tokens of an expert's queue, side by side",
+    "GATHER": "only gathers the tokens of an expert's queue, side by side",
     "PRODUCT": "tokens times weights, keys or values",
     "ROUTE": "router logits to token queues",
     "STORE_ROUTES": "the last routes to DDR",
@@ -30,6 +30,7 @@ FLAGS = {
     "WIDE": "transferred values take 32 bits instead of 16",
     "CONSTANT": "load from the constants instead of the image",
     "SOFTMAX_AFTER_TOP_K": "scores are a softmax over the chosen experts only",
+    "AHEAD": "the first tile of operands comes during the operation before",
 }
 STATUSES = {
     "DONE": "the program ran to its end",
@@ -48,11 +49,13 @@ PATHS = (
     ("hidden", "query"),
     ("hidden", "residual"),
 )
+GATHERING_PATH = ("hidden", "residual")  # the only one that leaves normed and query free, between which tokens are gathered
+RING_TILES = 16  # tiles of operands that may be in the unit's ring at once
 MEMORIES = ("residual", "normed", "query", "hidden", "cache")
 
 MAGIC = 0x4D4F4545  # "EEOM"
-VERSION = 1
-OPERATION_WORDS = 24
+VERSION = 2
+OPERATION_WORDS = 32
 HEADER_MAGIC, HEADER_VERSION, HEADER_DESIGN, HEADER_OPERATIONS, HEADER_FRAMES, HEADER_CHECKSUM = 0, 1, 2, 4, 5, 8
 WEIGHT_MAGIC = 0x574F4545  # "EEOW"
 WEIGHT_HEADER_WORDS = 16
@@ -99,7 +102,9 @@ class Operation:
     destination_word: int = _half("first word of the destination")
     operand_word: int = _half("first word of the keys or values")
     operand_stride: int = _half("words a row of the keys or values")
-    operand_blocks: int = _half("blocks of the keys or values")
+    operand_blocks: int = _half("blocks of the keys or values, of cache_lanes tokens")
+    ring_word: int = _half("where the first tile of operands begins in the unit's ring")
+    ring_tile: int = _half("number of the first tile of operands, which says where its biases lie")
     keys: int = _half("keys of a row of scores; those beyond do not exist")
     expert: int = _half("expert whose queue gives the rows, or -1", -1)
     bias_shift: int = _half("left shift of a bias to the accumulator's binary point")
@@ -113,7 +118,9 @@ class Operation:
     expert_first: int = _half("first expert that the task may choose")
     expert_end: int = _half("expert behind the last that the task may choose")
     top_k: int = _half("experts a token")
-    status: int = _half("outcome of the program, in its END operation")
+    gather_expert: int = _half("expert whose tokens are gathered meanwhile, or -1", -1)
+    gather_words: int = _half("words of a gathered token")
+    gather_stride: int = _half("words a row where they come from and where they go")
 
 
 @dataclass(frozen=True)

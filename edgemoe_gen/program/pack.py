@@ -1,7 +1,7 @@
 """Packing: integers to beats of DDR, in the order in which the engine asks for them.
 
-Weights go to all weight ports at once: beat i of every port belongs to the same cycle. So each port reads one
-contiguous region, in bursts, and no value ever needs rearranging on the chip.
+Weights go to all weight ports at once: the same fill_beats beats of every port make up a step, which the engine takes
+in one cycle. So each port reads one contiguous region, in bursts, and no value ever needs rearranging on the chip.
 """
 
 from __future__ import annotations
@@ -56,30 +56,32 @@ def pack_linear(design: Design, weight: Integers, bias: Integers | None) -> Byte
     ordered = padded.reshape(tiles, k.out_parallel, words, k.in_parallel).transpose(0, 2, 3, 1)
     lanes = np.zeros((tiles, words, design.operand_parts * design.part_values), np.int64)
     lanes[:, :, : k.out_parallel * k.in_parallel] = ordered.reshape(tiles, words, -1)
-    fields = lanes.reshape(tiles, words * design.operand_parts, k.weight_ports, design.weights_per_beat)
-    beats = pack_fields(fields, k.weight_bits, design.beat_bytes)
+    ports, fill = k.weight_ports, k.fill_beats
+    fields = lanes.reshape(tiles, words * design.operand_parts, ports, fill, design.weights_per_beat)
+    steps = pack_fields(fields, k.weight_bits, design.beat_bytes)
     if bias is not None:
-        per_step = design.biases_per_beat * k.weight_ports
-        steps = np.zeros((tiles, design.bias_beats * per_step), np.int64)
+        biases = np.zeros((tiles, design.bias_steps * design.biases_per_step), np.int64)
         flat = np.zeros(tiles * k.out_parallel, np.int64)
         flat[: bias.shape[0]] = bias
-        steps[:, : k.out_parallel] = flat.reshape(tiles, k.out_parallel)
-        bias_fields = steps.reshape(tiles, design.bias_beats, k.weight_ports, design.biases_per_beat)
-        beats = np.concatenate([pack_fields(bias_fields, BIAS_BITS, design.beat_bytes), beats], axis=1)
-    return np.ascontiguousarray(beats.transpose(2, 0, 1, 3)).reshape(k.weight_ports, -1, design.beat_bytes)
+        biases[:, : k.out_parallel] = flat.reshape(tiles, k.out_parallel)
+        bias_fields = biases.reshape(tiles, design.bias_steps, ports, fill, design.biases_per_beat)
+        steps = np.concatenate([pack_fields(bias_fields, BIAS_BITS, design.beat_bytes), steps], axis=1)
+    # [tiles, steps, ports, beats of a step, bytes]: a port's beats of one step follow each other in its memory.
+    return np.ascontiguousarray(steps.transpose(2, 0, 1, 3, 4)).reshape(ports, -1, design.beat_bytes)
 
 
 def pack_shifts(design: Design, shifts: Integers) -> Bytes:
     """LayerNorm's shift of every feature [features], word after word; [ports, beats, bytes of a beat]."""
     k = design.knobs
     words = ceil_div(shifts.shape[0], k.in_parallel)
-    # A row of `rows` is what one cycle's beats hold (of one or several words), or several cycles' (of one word).
+    # A row of `rows` is what one step brings (of one or several words), or several steps (of one word).
     rows = np.zeros((ceil_div(words, design.shift_words), design.shift_words * k.in_parallel), np.int64)
     rows.reshape(-1)[: shifts.shape[0]] = shifts
     steps = np.zeros((rows.shape[0], design.shift_steps * design.shifts_per_step), np.int64)
     steps[:, : rows.shape[1]] = rows
-    fields = steps.reshape(-1, k.weight_ports, design.beat_bytes)
-    return np.ascontiguousarray(pack_fields(fields, 8, design.beat_bytes).transpose(1, 0, 2))
+    fields = steps.reshape(-1, k.weight_ports, k.fill_beats, design.beat_bytes)
+    packed = pack_fields(fields, 8, design.beat_bytes).transpose(1, 0, 2, 3)
+    return np.ascontiguousarray(packed).reshape(k.weight_ports, -1, design.beat_bytes)
 
 
 def pack_words(design: Design, values: Integers, bits: int) -> Bytes:

@@ -21,6 +21,21 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Gathering:
+    """The tokens of an expert's queue, copied side by side from the normed to the query memory."""
+
+    expert: int
+    source: Place
+    destination: Place
+
+    def __post_init__(self) -> None:
+        memories = (self.source.memory, self.destination.memory)
+        starts = (self.source.word, self.source.block, self.destination.word, self.destination.block)
+        if memories != ("normed", "query") or any(starts) or self.source.stride != self.destination.stride:
+            raise ValueError(f"tokens are gathered from the start of normed to that of query, not {self}")
+
+
+@dataclass(frozen=True)
 class Region:
     """A matrix in the result buffer: `tokens` x `columns` values of format `form`, or the routes of a block."""
 

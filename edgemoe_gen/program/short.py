@@ -35,7 +35,7 @@ def port_depths(design: Design) -> dict[str, int]:
     words = MOST_WORDS * design.knobs.in_parallel
     return {
         "program": ceil_div(MOST_OPERATIONS * OPERATION_WORDS * 32, design.knobs.port_bits),
-        "weights": MOST_TILES * (design.operand_parts + design.bias_beats),
+        "weights": MOST_TILES * (design.operand_parts + design.bias_steps) * design.knobs.fill_beats,
         "constants": ceil_div(words * 32, design.knobs.port_bits),
         "image": ceil_div(words * 16, design.knobs.port_bits),
         "result": ceil_div(words * 32, design.knobs.port_bits),

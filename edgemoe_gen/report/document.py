@@ -21,6 +21,7 @@ from edgemoe_gen.report import numbers
 from edgemoe_gen.report.implementation import SYNTHESIS, implementation_facts
 from edgemoe_gen.report.views import mean_of
 
+TIMING = "timing.json"
 CSIM, ESTIMATE, PROOF, COUNT = "C simulation", "estimate", "proof", "count"
 TARGET = 2.0**-14  # of the largest absolute error of GELU and of a softmax probability
 LAYER_TITLES = {
@@ -84,6 +85,7 @@ def make_document(
         "resources": estimate["resources"],
         "cycles": at_built_clock(estimate["cycles"], vendor),
         "implementation": vendor,
+        "timing": timing_of(simulation),
         "bounds": bound_facts(design),
         "kernels": {"tier": CSIM, "rows": _read(simulation / "kernels.json")},
         "formats": {"calibration_pictures": calibrated, "rows": _read(accelerator / "formats.json")},
@@ -99,6 +101,13 @@ def make_document(
         "identity": f"{design.identity:016x}",
     }
     return {"headline": headline(document), **document}
+
+
+def timing_of(simulation: Path) -> dict[str, Any] | None:
+    """What a timed simulation left in the folder of the stage csim (`timing.facts`); None where there was none."""
+    path = simulation / TIMING
+    facts: dict[str, Any] | None = _read(path) if path.is_file() else None
+    return facts
 
 
 def _read(path: Path) -> Any:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from edgemoe_gen.report import colours, numbers
+from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.plot import Series, log_lines
+from edgemoe_gen.report.simulation import timed_view
 from edgemoe_gen.report.vendor_view import vendor_view
 from edgemoe_gen.report.views import Panel, View, class_name, panels, top_scores
-from edgemoe_gen.templating import templates_of
 
 TEMPLATE = "report.html.j2"
 MOST_FRAMES = 24  # rows of pictures; beyond, a file would grow without telling more
@@ -42,32 +43,28 @@ def write_report(
 
 def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapping[str, Sequence[str]]) -> str:
     """The HTML file's text."""
-    environment = templates_of(Path(__file__).parent, html=True)
-    environment.filters.update(
-        count=numbers.count,
-        millions=numbers.millions,
-        error=numbers.error,
-        bytes=numbers.bytes_,
-        percent=numbers.percent,
-        plain=numbers.plain,
-        seconds=numbers.seconds,
-    )
     shown = [frame for frame in document["frames"] if "view" in frame][:MOST_FRAMES]
     vendor = document.get("implementation")
-    return environment.get_template(TEMPLATE).render(
-        d=document,
-        plot=_error_plot(document),
-        pictures=[_picture(frame, simulation, class_names) for frame in shown],
-        hidden_pictures=sum("view" in frame for frame in document["frames"]) - len(shown),
-        scale_gradient=colours.scale_gradient(),
-        difference_gradient=colours.difference_gradient(),
-        formats=_format_rows(document["formats"]["rows"]),
-        kernels=[{**row, "width": f"{100 * (row['share'] or 0):.1f}"} for row in document["kernels"]["rows"]],
-        resources=_bars(document),
-        vendor=None if vendor is None else vendor_view(vendor),
-        traffic=_traffic_rows(document["traffic"]),
-        kinds=sorted(document["cycles"]["by_kind"].items(), key=lambda item: -item[1]),
-        part_columns=("dsp", "bram36", "uram", "lut"),
+    timed = document.get("timing")
+    return (
+        page_environment()
+        .get_template(TEMPLATE)
+        .render(
+            d=document,
+            plot=_error_plot(document),
+            pictures=[_picture(frame, simulation, class_names) for frame in shown],
+            hidden_pictures=sum("view" in frame for frame in document["frames"]) - len(shown),
+            scale_gradient=colours.scale_gradient(),
+            difference_gradient=colours.difference_gradient(),
+            formats=_format_rows(document["formats"]["rows"]),
+            kernels=[{**row, "width": f"{100 * (row['share'] or 0):.1f}"} for row in document["kernels"]["rows"]],
+            resources=_bars(document),
+            vendor=None if vendor is None else vendor_view(vendor),
+            timed=None if timed is None else timed_view(timed),
+            traffic=_traffic_rows(document["traffic"]),
+            kinds=sorted(document["cycles"]["by_kind"].items(), key=lambda item: -item[1]),
+            part_columns=("dsp", "bram36", "uram", "lut"),
+        )
     )
 
 

@@ -29,7 +29,7 @@ def run_softmax(bench: Bench, rows: Integers, fraction: int, names: list[str] | 
     design, k = bench.design, bench.design.knobs
     count, keys = rows.shape
     width = design.out_tiles(count) * k.out_parallel
-    cache_words = design.memory_depths["cache"] // bench.builder.blocks(keys)
+    cache_words = bench.builder.capacity_words("cache", keys)
     key_words = design.words(width)
     window = min((cache_words - key_words) // design.out_words * k.out_parallel, design.query_words * k.in_parallel)
     window = min(window, design.out_tiles(keys) * k.out_parallel)
@@ -62,7 +62,7 @@ def run_softmax(bench: Bench, rows: Integers, fraction: int, names: list[str] | 
 def softmax_rows_that_fit(design: Design, keys: int) -> int:
     """Rows of scores that `run_softmax` can take at once: queries, keys and scores must fit, with room for values."""
     k = design.knobs
-    cache = design.memory_depths["cache"] // ceil_div(keys, k.tokens_parallel) // design.out_words * k.out_parallel
+    cache = design.memory_depths["cache"] // ceil_div(keys, k.cache_lanes) // design.out_words * k.out_parallel
     hidden = design.memory_depths["hidden"] // design.padded_words(keys) * k.tokens_parallel
     columns = min(design.query_words * k.in_parallel, cache - k.out_parallel) // k.out_parallel * k.out_parallel
     return min(columns, hidden, k.max_tokens)
@@ -203,7 +203,7 @@ def _holds_a_head(design: Design) -> bool:
 
 
 def _cache_columns(design: Design, keys: int) -> int:
-    blocks = ceil_div(keys, design.knobs.tokens_parallel)
+    blocks = ceil_div(keys, design.knobs.cache_lanes)
     return design.memory_depths["cache"] // blocks * design.knobs.in_parallel
 
 

@@ -12,12 +12,14 @@ from edgemoe_gen.design.design import TERM_BITS
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
+from edgemoe_gen.program.places import Gathering
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.cases_dense import Layer, linear_reference
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, Values, compare, compare_exactly
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.inputs import extreme_rows, memory_columns, random_linear, random_values
 
+TURNS = (0, 0, 0, 1, 0, 1, 1, 2, 0, 1, 2, 0, 3, 1, 2, 0, 3, 3, 2)  # experts of one token after another
 SCATTER_GUARD = 4  # a scaled result keeps so many bits above its format before the score shrinks it
 
 
@@ -91,7 +93,11 @@ def run_whole_router(
 
 
 def router_cases(design: Design) -> Iterator[Case]:
-    """Both gate types, every top-k, windows of experts, thresholds, ties, extreme logits."""
+    """Both gate types, every top-k, windows of experts, thresholds, ties, extreme logits, groups of tokens.
+
+    The router works on groups of `design.choose_tokens` tokens, word after word: token counts around whole groups,
+    experts of one word, of several, and with the last word hardly filled.
+    """
     k = design.knobs
     wide = min(k.activation_bits - 6, EXP_POSITION_BITS)
     most = k.max_experts
@@ -107,6 +113,7 @@ def router_cases(design: Design) -> Iterator[Case]:
 
     def ties(gate: Gate) -> Check:
         def check(engine: Engine, rng: np.random.Generator) -> list[Deviation]:
+            # Logits of three values: most are equal, within a word and across words. The first token's are all equal.
             logits = rng.integers(-1, 2, (tokens, gate.experts.stop)).astype(np.int64)
             logits[0] = 0
             return run_router(Bench(engine), logits, wide, gate)
@@ -146,6 +153,19 @@ def router_cases(design: Design) -> Iterator[Case]:
             yield Case(f"experts {first} to {stop - 1}", "random", random(most, Gate(range(first, stop), two)))
         yield Case("threshold", "random", random(few, Gate(range(few), two, threshold=0.25)))
         yield Case("threshold after top-k", "random", random(few, Gate(range(few), two, True, 0.4), spread=0.5))
+    group = design.choose_tokens
+    widest = Gate(range(most), min(most, k.max_top_k), True)
+    for rows in (1, 2, group - 1, group, group + 1, 2 * group, 2 * group + 1):
+        if 0 < rows <= k.max_tokens:
+            yield Case(f"{rows} tokens, groups of {group}", "random", random(most, widest, rows=rows))
+    for experts in (k.in_parallel, k.in_parallel + 1, 2 * k.in_parallel + 1):
+        if experts <= most:
+            words = design.words(experts)
+            gate = Gate(range(1, experts), min(experts - 1, k.max_top_k))
+            yield Case(f"experts 1 to {experts - 1} in {words} words", "random", random(experts, gate))
+            yield Case(f"ties in {words} words", "extreme", ties(gate))
+            last = Gate(range(experts - 1, experts), 1, True)
+            yield Case(f"only the last expert of {words} words", "random", random(experts, last))
     yield Case("ties: the lower number wins", "extreme", ties(Gate(range(most), min(most, k.max_top_k))))
     yield Case("ties in a window", "extreme", ties(Gate(range(most // 2, most), 1)))
     for fraction in (wide, min(k.activation_bits - 2, EXP_POSITION_BITS)):
@@ -192,7 +212,7 @@ def run_experts(
     for expert, queue in queues.items():
         (up, down), (up_form, down_form) = experts.mlp[expert], experts.weight_forms[expert]
         b = bench.builder
-        b.gather(source, gathered, expert)
+        b.gather(Gathering(expert, source, gathered))
         b.linear(up, up_form, gathered, middle, tokens, gelu=True, expert=expert)
         b.linear(
             down,
@@ -246,7 +266,14 @@ def expert_cases(design: Design) -> Iterator[Case]:
     wide = min(k.activation_bits - 6, EXP_POSITION_BITS)
 
     def shaped(
-        tokens: int, dim: int, hidden: int, experts: int, gate: Gate, favourite: float = 0.0, extreme: bool = False
+        tokens: int,
+        dim: int,
+        hidden: int,
+        experts: int,
+        gate: Gate,
+        favourite: float = 0.0,
+        extreme: bool = False,
+        turns: Sequence[int] = (),
     ) -> Check:
         tokens, dim = min(tokens, k.max_tokens), min(dim, k.max_dim)
         hidden = min(hidden, memory_columns(design, "hidden", tokens))
@@ -260,6 +287,9 @@ def expert_cases(design: Design) -> Iterator[Case]:
                 old = np.resize(extreme_rows(dim, k.activation_bits)[::-1], (tokens, dim))
             logits = random_values(rng, tokens, experts, bench.form(wide), 1.5)
             logits[:, gate.experts.stop // 2] += int(favourite * 2**wide)
+            if turns:
+                rows = np.arange(tokens)
+                logits[rows, np.resize(turns, tokens)] = 20 << wide
             gain = 8.0 if extreme else 1.0
             layers = [
                 (random_linear(rng, design, dim, hidden, gain=gain), random_linear(rng, design, hidden, dim, gain=gain))
@@ -285,6 +315,10 @@ def expert_cases(design: Design) -> Iterator[Case]:
     yield Case("threshold", "random", shaped(23, i, o + 1, most, Gate(range(most), two, threshold=0.3)))
     yield Case(
         "all tokens to one expert", "random", shaped(37, i + 1, o + 1, most, Gate(range(most), 1), favourite=20.0)
+    )
+    # An expert's routes follow one another at every distance that its counter is forwarded over, and beyond it.
+    yield Case(
+        "experts in turns", "random", shaped(41, i, o, most, Gate(range(most), 1), turns=[e % most for e in TURNS])
     )
     yield Case("more experts than tokens", "random", shaped(min(3, most), i, o, most, Gate(range(most), 1)))
     yield Case("one token", "random", shaped(1, i, o, most, Gate(range(most), two)))

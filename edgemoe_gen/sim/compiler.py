@@ -1,7 +1,8 @@
 """Compiles rendered sources into a shared library, once: the result is cached by content.
 
-Two builds of the same sources: `plain` (native integers, fast, counts DDR traffic) and `ap` (the open ap_types headers,
-as Vitis would compile them). Sanitizers come as a variant of either.
+Builds of the same sources: `plain` (native integers, fast, counts DDR traffic), `ap` (the open ap_types headers, as
+Vitis would compile them) and `timed` (plain, of instrumented sources: edgemoe_gen.timing). Sanitizers come as a variant
+of the first two.
 """
 
 from __future__ import annotations
@@ -27,10 +28,16 @@ KEEP = 40  # compiled libraries kept in the cache
 
 @dataclass(frozen=True)
 class Build:
-    """How to compile: number types, optimisation, sanitizers."""
+    """How to compile: number types, optimisation, sanitizers, clocks."""
 
     ap_types: bool = False
     sanitize: bool = False
+    timed: bool = False
+
+    @property
+    def entry(self) -> str:
+        """The source beside the engine's: what Python calls."""
+        return "sim/timed.cpp" if self.timed else "sim/simulate.cpp"
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -42,6 +49,8 @@ class Build:
         flags += () if "clang" in compiler_version(find_compiler()) else ("-fno-gnu-unique",)
         # The headers of others are none of our warnings.
         flags += ("-isystem", str(ap_types_folder())) if self.ap_types else ("-DEDGEMOE_PLAIN_INTEGERS",)
+        # Fibers change stacks, which a fortified longjmp takes for an attack.
+        flags += ("-DEDGEMOE_TIMED", "-U_FORTIFY_SOURCE") if self.timed else ()
         return flags
 
 
@@ -119,7 +128,7 @@ def compile_library(sources: Mapping[str, str], build: Build | None = None) -> P
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text, encoding="utf-8")
         partial = root / "library.so"
-        command = [compiler, *build.flags, "-shared", "-fPIC", "-Isrc", "src/engine.cpp", "sim/simulate.cpp"]
+        command = [compiler, *build.flags, "-shared", "-fPIC", "-Isrc", "src/engine.cpp", build.entry]
         done = subprocess.run([*command, "-o", str(partial)], cwd=root, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SimulationError(

@@ -81,6 +81,7 @@ def test_every_header_and_template_ends_up_in_a_project() -> None:
     assert scripts <= names
     templates = resource_folder("templates")
     rendered = [path for folder in (templates, templates / "flow") for path in folder.glob("*.j2")]
+    rendered.remove(templates / "timed.cpp.j2")  # of the timed build, which is compiled and never written
     assert len(names) == len(list(resource_folder("hls").glob("*.h"))) + len(rendered)
 
 

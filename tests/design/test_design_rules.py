@@ -25,6 +25,15 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "activations": ({"activation_bits": 19}, ("activation_bits is 19",), "neither may exceed 18"),
     "accumulator": ({"max_hidden": 4112}, ("4112 products", "49 bits"), "accumulates 48"),
     "softmax sum": ({"max_tokens": 4096}, ("max_tokens is 4096", "64 bits"), "63 are there"),
+    "out below in": ({"out_parallel": 8}, ("out_parallel is 8", "in_parallel 16"), "multiple of in_parallel"),
+    "weight FIFO": (
+        {"weight_fifo_beats": 1026, "fill_beats": 4}, ("weight_fifo_beats is 1026", "fill_beats beats, which is 4"),
+        "multiple of it",
+    ),
+    "score rows": ({"score_rows": 5}, ("score_rows is 5", "tokens_parallel, which is 4"), "more than"),
+    "cache lanes": (
+        {"cache_lanes": 16, "in_parallel": 8}, ("cache_lanes is 16", "in_parallel, which is 8"), "whole addresses",
+    ),
     "top-k": ({"max_experts": 3}, ("max_top_k is 4", "max_experts, which is 3"), "more than"),
     "query": ({"max_query": 176}, ("max_query is 176", "max_dim, which is 192"), "gathered"),
     "logits": (
@@ -57,12 +66,28 @@ def test_a_broken_rule_is_named_with_its_knobs(rule: str) -> None:
     assert because in error.value.message
 
 
+@pytest.mark.parametrize("rule", BROKEN)
+def test_the_value_that_a_hint_gives_keeps_the_rule(rule: str) -> None:
+    knobs, _, because = BROKEN[rule]
+    with pytest.raises(KnobError) as error:
+        make_design(Knobs(**knobs), load_board("zcu104"))
+    example = re.search(r"for example (\w+)=(\d+)", error.value.hint)
+    if example:
+        mended = knobs | {example[1]: int(example[2])}
+        try:
+            make_design(Knobs(**mended), load_board("zcu104"))
+        except KnobError as another:
+            assert because not in another.message
+
+
 def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
     board = load_board("zcu104")
     fine: list[dict[str, Any]] = [
         {"out_parallel": 32}, {"in_parallel": 8}, {"port_bits": 64}, {"weight_ports": 6}, {"weight_bits": 18},
         {"max_hidden": 4096}, {"max_tokens": 2048}, {"max_experts": 4}, {"max_query": 192},
-        {"max_hidden": 128, "max_experts": 128},
+        {"weight_fifo_beats": 1026}, {"weight_fifo_beats": 40960, "fill_beats": 4}, {"score_rows": 4},
+        {"cache_lanes": 16}, {"cache_lanes": 8, "in_parallel": 8},
+        {"cache_lanes": 1, "in_parallel": 24, "out_parallel": 24}, {"max_hidden": 128, "max_experts": 128},
     ]  # fmt: skip
     for knobs in fine:
         make_design(Knobs(**knobs), board)
@@ -87,8 +112,9 @@ def test_a_knob_outside_its_range_is_named_with_the_range(knob: str) -> None:
         with pytest.raises(KnobError, match=f"'{knob}' is 4.5, which is not a whole number"):
             Knobs(**{knob: 4.5})  # type: ignore[arg-type]
     if field.metadata["power_of_two"]:
-        with pytest.raises(KnobError, match="is 96, which is not a power of two"):
-            Knobs(**{knob: 96})
+        odd = 96 if field.metadata["high"] >= 96 else 3
+        with pytest.raises(KnobError, match=f"is {odd}, which is not a power of two"):
+            Knobs(**{knob: odd})
 
 
 def test_unknown_knobs_and_malformed_settings_are_refused() -> None:
@@ -106,7 +132,10 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
     board = load_board("zcu104")
     basis = make_design(Knobs(), board)
     assert make_design(Knobs(clock_mhz=200.0), board).identity == basis.identity
-    for turned in ({"weight_fifo_beats": 64}, {"max_tokens": 130}, {"gelu_segments": 32}, {"weight_bits": 8}):
+    for turned in (
+        {"weight_fifo_beats": 64}, {"max_tokens": 130}, {"gelu_segments": 32}, {"weight_bits": 8}, {"fill_beats": 1},
+        {"score_rows": 3}, {"cache_lanes": 8},
+    ):  # fmt: skip
         assert make_design(Knobs().turned(turned), board).identity != basis.identity
 
 

@@ -6,11 +6,13 @@ import json
 from dataclasses import asdict
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.errors import CapacityError
-from edgemoe_gen.estimate import check_fits, estimate_resources
+from edgemoe_gen.estimate import Part, check_fits, estimate_resources
 from edgemoe_gen.estimate.resources import dsp_count
 
 
@@ -33,6 +35,61 @@ def test_a_product_takes_a_dsp_for_every_piece_of_27_by_18_bits(a: int, b: int, 
 def test_the_compute_unit_takes_one_dsp_a_multiplication(knobs: dict[str, int], macs: int) -> None:
     unit = estimate_resources(zcu104(**knobs)).parts[0]
     assert (unit.name, unit.dsp) == ("compute unit", macs)
+
+
+def part(design: Design, name: str) -> Part:
+    return next(part for part in estimate_resources(design).parts if part.name == name)
+
+
+def test_only_products_wider_than_a_table_s_take_dsps() -> None:
+    design = zcu104()
+    with_dsp = {p.name: p.dsp for p in estimate_resources(design).parts if p.dsp}
+    # One 27 x 18 product an output; a square and a product a feature. Moments: n Q is 9 x 45 bits, two wide pieces;
+    # S^2 is 27 x 27, two narrow pieces; S / n 27 x 25, two; the root's mantissa times n, 22 x 9, one.
+    assert with_dsp == {
+        "compute unit": 1024, "rounding": 16, "LayerNorm": 2 * 16 + 2 + 2 + 2 + 1, "router": 1, "control": 12,
+    }  # fmt: skip
+
+
+def test_rounding_grows_with_outputs_and_scores_with_their_rows() -> None:
+    assert part(zcu104(out_parallel=32), "rounding").dsp == 2 * part(zcu104(), "rounding").dsp
+    one, two = (part(zcu104(score_rows=rows), "scores") for rows in (1, 2))
+    assert (two.lut, two.dsp) == (2 * one.lut, 0)
+
+
+def test_an_exponential_stands_where_every_value_enters_the_unit() -> None:
+    lanes = {
+        (tokens, inner): part(zcu104(tokens_parallel=tokens, in_parallel=inner), "probabilities").lut
+        for tokens, inner in ((2, 8), (2, 16), (4, 16))
+    }
+    assert lanes[2, 16] == 2 * lanes[2, 8] and lanes[4, 16] == 2 * lanes[2, 16]
+    # Open synthesis (Yosys 0.70, synth_xilinx -family xcup) makes 707 logic cells of one lane.
+    assert 0.75 * 707 < lanes[2, 8] / 16 < 1.25 * 707
+
+
+def test_a_split_memory_counts_in_both_primitives() -> None:
+    design = zcu104(
+        tokens_parallel=11, in_parallel=8, residual_tail_bits=0, max_tokens=1025, max_dim=384, max_query=384,
+        max_cache=64, max_hidden=192, weight_fifo_beats=1024,
+    )  # fmt: skip
+    assert (part(design, "residual").bram36, part(design, "residual").uram) == (22, 22)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 40), st.integers(2, 60))
+def test_pieces_of_a_product_cover_it(a: int, b: int) -> None:
+    count = dsp_count(a, b)
+    assert count == dsp_count(b, a)
+    # Each piece multiplies at most 26 x 17 magnitude bits.
+    assert count * 26 * 17 >= (a - 1) * (b - 1)
+    assert count <= dsp_count(a + 1, b) and count <= dsp_count(a, b + 1)
+
+
+def test_room_is_a_share_of_every_resource() -> None:
+    resources = estimate_resources(zcu104())
+    board = load_board("zcu104")
+    fullest = max(used / there for _, used, there in resources.against(board) if there)
+    assert resources.fits(board, fullest + 1e-9) and not resources.fits(board, fullest - 1e-3)
 
 
 def test_totals_are_the_sums_of_parts_and_every_part_says_what_it_is() -> None:

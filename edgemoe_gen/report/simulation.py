@@ -1,0 +1,54 @@
+"""A timed simulation on a page: its section of `report.html`, and a page of its own (`simulate --html`).
+
+In: the facts of `timing.facts.timing_facts`. Every figure is formatted here or by the page's filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgemoe_gen import __version__
+from edgemoe_gen.report import colours
+from edgemoe_gen.report.page import page_environment
+from edgemoe_gen.report.timeline import group_key_html, key_html, roofline_svg, timeline_svg
+
+PAGE = "simulation.html.j2"
+
+
+def timed_view(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the section shows."""
+    return {
+        "facts": facts,
+        "has_timeline": any(any(row["busy"]) for row in facts["timeline"]["rows"]),
+        "key": key_html(),
+        "group_key": group_key_html(facts),
+        "timeline": timeline_svg(facts),
+        "roofline": roofline_svg(facts),
+        "groups": [{**row, "width": f"{100 * row['share']:.1f}"} for row in facts["groups"]],
+        "fifos": [
+            {**row, "size": (facts["sizing"] and _smallest(facts["sizing"], row["name"])) or None}
+            for row in facts["fifos"]
+        ],
+        "differences": [row for row in facts["differences"] if row["differs"]],
+    }
+
+
+def _smallest(sizing: Mapping[str, Any], name: str) -> int | None:
+    variable = name.partition("[")[0]
+    return next((int(size["smallest"]) for size in sizing["sizes"] if size["name"] == variable), None)
+
+
+def simulation_page(facts: Mapping[str, Any]) -> str:
+    """A self-contained HTML file."""
+    return (
+        page_environment()
+        .get_template(PAGE)
+        .render(
+            timed=timed_view(facts),
+            headline=facts["headline"],
+            generator=f"edgemoe-gen {__version__}",
+            scale_gradient=colours.scale_gradient(),
+            difference_gradient=colours.difference_gradient(),
+        )
+    )

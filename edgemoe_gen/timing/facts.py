@@ -1,0 +1,163 @@
+"""A timed run as JSON: what `simulate --json` prints, and what a report draws its picture from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgemoe_gen.timing.explain import block_of, group_of
+from edgemoe_gen.timing.result import TIER, Process, TimedResult
+from edgemoe_gen.timing.roofline import Roofline
+from edgemoe_gen.timing.sizing import Sizing
+from edgemoe_gen.timing.table import Timing
+from edgemoe_gen.timing.vendor import Difference
+
+BINS = 300  # columns of the picture
+STATES = ("busy", "ddr", "starved", "blocked")
+
+
+@dataclass(frozen=True)
+class TimedRun:
+    """A timed run with all that is needed to explain it.
+
+    Attributes:
+        board: title of the board.
+        tasks: of its frames, in order.
+        timing: what the library was told.
+        result: what it found.
+        roofline: what could be.
+        differences: to C synthesis, where its report was given.
+        sizing: of FIFOs, where that was asked for.
+    """
+
+    board: str
+    tasks: tuple[str, ...]
+    timing: Timing
+    result: TimedResult
+    roofline: Roofline
+    differences: tuple[Difference, ...] = ()
+    sizing: Sizing | None = None
+
+    @property
+    def milliseconds(self) -> float:
+        """Time of the run."""
+        return self.result.milliseconds(self.timing.clock_mhz)
+
+    @property
+    def milliseconds_per_frame(self) -> float:
+        """Time of a frame."""
+        return self.milliseconds / max(len(self.tasks), 1)
+
+    @property
+    def headline(self) -> str:
+        """The important thing in one line."""
+        if self.result.deadlock is not None:
+            return self.result.deadlock.sentence()
+        if self.result.violations:
+            return f"the schedule asks for more than the hardware has: {self.result.violations[0]}"
+        at = f"on the {self.board} at {self.timing.clock_mhz:g} MHz ({TIER})"
+        return (
+            f"{self.milliseconds_per_frame:.3f} ms a frame {at}"
+            f" · {self.roofline.ratio:.2f} × the bound, which is {self.roofline.limit}"
+        )
+
+
+def timing_facts(run: TimedRun) -> dict[str, Any]:
+    """What a report shows: totals, tables and a timeline of `BINS` columns, without records."""
+    result = run.result
+    return {
+        "tier": TIER,
+        "headline": run.headline,
+        "board": run.board,
+        "family": run.timing.family,
+        "band": run.timing.band,
+        "clock_mhz": run.timing.clock_mhz,
+        "tasks": list(run.tasks),
+        "cycles": result.cycles,
+        "cycles_per_frame": result.cycles / max(len(run.tasks), 1),
+        "milliseconds_per_frame": run.milliseconds_per_frame,
+        "passed": result.passed,
+        "violations": list(result.violations),
+        "deadlock": None
+        if result.deadlock is None
+        else {**asdict(result.deadlock), "sentence": result.deadlock.sentence()},
+        "groups": [{**asdict(row), "limit": row.limit} for row in result.by_group()],
+        "processes": [_process(process, result.cycles) for process in result.processes],
+        "fifos": [asdict(fifo) for fifo in result.fifos],
+        "ports": [asdict(port) for port in result.ports],
+        "ddr": {
+            "busy": result.ddr_busy,
+            "bytes": result.ddr_bytes,
+            "bytes_per_cycle": float(run.timing.ddr_bytes),
+            "share": result.ddr_busy / result.cycles if result.cycles else 0.0,
+        },
+        "loops": [
+            {**asdict(use), "origin": known.origin if (known := run.timing.loops.get(use.label)) else "table"}
+            for use in result.loops
+        ],
+        "roofline": run.roofline.as_dict(),
+        "differences": [{**asdict(row), "differs": row.differs} for row in run.differences],
+        "sizing": None if run.sizing is None else asdict(run.sizing),
+        "timeline": timeline(result),
+    }
+
+
+def full_facts(run: TimedRun) -> dict[str, Any]:
+    """All of it: also when every operation ran, and what every process did meanwhile."""
+    facts = timing_facts(run)
+    facts.pop("timeline")
+    facts["operations"] = [
+        {**asdict(op), "cycles": op.cycles, "group": group_of(op.label)} for op in run.result.operations
+    ]
+    for entry, process in zip(facts["processes"], run.result.processes, strict=True):
+        entry["records"] = [asdict(record) for record in process.records]
+    return facts
+
+
+def _process(process: Process, cycles: int) -> dict[str, Any]:
+    totals = {state: getattr(process, state) for state in (*STATES, "idle")}
+    shares = {f"{state}_share": value / cycles if cycles else 0.0 for state, value in totals.items()}
+    return {"name": process.title, "region": process.region, **totals, **shares}
+
+
+def timeline(result: TimedResult, bins: int = BINS) -> dict[str, Any]:
+    """What each process did over the run, as shares of `bins` equal spans of time; and where the layers lie."""
+    rows = [
+        {"name": process.title, "region": process.region, **_binned(process, result.cycles, bins)}
+        for process in result.processes
+    ]
+    return {"bins": bins, "rows": rows, "layers": _layers(result)}
+
+
+def _layers(result: TimedResult) -> list[dict[str, Any]]:
+    """Neighbouring operations of one block and group as one span."""
+    spans: list[dict[str, Any]] = []
+    for op in result.operations:
+        key = {"block": block_of(op.label), "group": group_of(op.label)}
+        if spans and all(spans[-1][name] == value for name, value in key.items()):
+            spans[-1]["end"] = op.end
+        else:
+            spans.append({**key, "start": op.start, "end": op.end})
+    return spans
+
+
+def _binned(process: Process, cycles: int, bins: int) -> dict[str, list[float]]:
+    """Shares of each span by state; a record's states are spread evenly over it."""
+    columns: dict[str, list[float]] = {state: [0.0] * bins for state in STATES}
+    if not cycles:
+        return columns
+    width = cycles / bins
+    for record in process.records:
+        if record.cycles <= 0:
+            continue
+        for i, share in _overlaps(record.start, record.end, width, bins):
+            for state in STATES:
+                columns[state][i] += share * getattr(record, state) / record.cycles
+    return {state: [round(min(value, 1.0), 3) for value in values] for state, values in columns.items()}
+
+
+def _overlaps(start: int, end: int, width: float, bins: int) -> Sequence[tuple[int, float]]:
+    """Columns that a span touches, and which share of each it fills."""
+    first, last = min(int(start / width), bins - 1), min(int((end - 1e-9) / width), bins - 1)
+    return [(i, max(min(end, (i + 1) * width) - max(start, i * width), 0.0) / width) for i in range(first, last + 1)]

@@ -1,0 +1,187 @@
+"""The smallest depth of each FIFO that costs no cycle, found by timed runs.
+
+First a run with all FIFOs unbounded: the fewest cycles, and how full each one gets. Then, one FIFO after the other, the
+depth is bisected between the least and that fill, the others as they are by then; so the depths found hold together.
+FIFOs whose depth is a knob of its own (`weights`, in UltraRAM) stay as they are: their size is bought with memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgemoe_gen.errors import ConfigError, SimulationError
+from edgemoe_gen.timing.result import Fifo, TimedResult
+
+LEAST_DEPTH = 2  # of hls::stream where nothing is said (UG1399)
+KNOBS = ("weights",)  # FIFOs whose depth a knob says
+TABLE = "fifo_depths"
+Run = Callable[[Mapping[str, int]], TimedResult]
+
+
+@dataclass(frozen=True)
+class FifoSize:
+    """One FIFO variable: its depth in the sources, highest fill when unbounded, smallest depth that costs nothing."""
+
+    name: str
+    depth: int
+    highest: int
+    smallest: int
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """What sizing found.
+
+    Attributes:
+        sizes: of every FIFO variable that may be sized, in the order of the design.
+        cycles: of a run with these depths, which are those of unbounded FIFOs.
+        before: cycles with the sources' depths; None where that run deadlocks or breaks a rule.
+        runs: timed runs that it took.
+    """
+
+    sizes: tuple[FifoSize, ...]
+    cycles: int
+    before: int | None
+    runs: int
+
+    @property
+    def depths(self) -> dict[str, int]:
+        """Smallest depth by variable."""
+        return {size.name: size.smallest for size in self.sizes}
+
+
+def size_fifos(
+    run: Run,
+    *,
+    fixed: Collection[str] = KNOBS,
+    least: int = LEAST_DEPTH,
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
+) -> Sizing:
+    """Sizes every FIFO but the fixed ones.
+
+    Args:
+        run: one timed run with the given depths by FIFO (0: unbounded) in place of the sources'.
+        fixed: variables that keep their depth.
+        least: smallest depth that is tried.
+        progress: called with text, FIFOs done, FIFOs in all.
+
+    Raises:
+        SimulationError: the design deadlocks or breaks a rule even with unbounded FIFOs.
+    """
+    runs = 0
+
+    def timed(depths: Mapping[str, int]) -> TimedResult:
+        nonlocal runs
+        runs += 1
+        return run(depths)
+
+    before = timed({})
+    variables = _variables(before.fifos, fixed)
+    free = timed({fifo.name: 0 for members in variables.values() for fifo in members})
+    if not free.passed:
+        why = free.deadlock.sentence() if free.deadlock else free.violations[0]
+        raise SimulationError(f"FIFOs cannot be sized: {why}, even where none is ever full")
+    fills = {fifo.name: fifo.highest for fifo in free.fifos}
+    highest = {name: max(fills.get(f.name, 0) for f in members) for name, members in variables.items()}
+    depths = _enough(timed, variables, highest, least, free.cycles)
+    for done, name in enumerate(sorted(variables, key=lambda name: -depths[name])):
+        progress("sizing FIFOs", done, len(variables))
+        depths[name] = _smallest(timed, variables, depths, name, least, free.cycles)
+    progress("sizing FIFOs", len(variables), len(variables))
+    sizes = tuple(
+        FifoSize(name, max(f.depth for f in members), highest[name], depths[name])
+        for name, members in variables.items()
+    )
+    return Sizing(sizes, free.cycles, before.cycles if before.passed else None, runs)
+
+
+def _variables(fifos: Sequence[Fifo], fixed: Collection[str]) -> dict[str, list[Fifo]]:
+    """FIFOs by their variable: those of an array have one depth."""
+    found: dict[str, list[Fifo]] = {}
+    for fifo in fifos:
+        if fifo.variable not in fixed:
+            found.setdefault(fifo.variable, []).append(fifo)
+    return found
+
+
+def _spread(variables: Mapping[str, Sequence[Fifo]], depths: Mapping[str, int]) -> dict[str, int]:
+    return {fifo.name: depths[name] for name, members in variables.items() for fifo in members}
+
+
+def _enough(
+    run: Run, variables: Mapping[str, Sequence[Fifo]], highest: Mapping[str, int], least: int, cycles: int
+) -> dict[str, int]:
+    """Depths that cost nothing together: the fills, or a place more, since a place is free only after its read."""
+    for spare in (0, 1, 2):
+        depths = {name: max(least, fill + spare) for name, fill in highest.items()}
+        if _is_free(run(_spread(variables, depths)), cycles):
+            return depths
+    raise SimulationError(
+        "FIFOs as deep as they are ever filled cost cycles, which cannot be",
+        "this is a fault of the timed simulation: please report it",
+    )
+
+
+def _smallest(
+    run: Run, variables: Mapping[str, Sequence[Fifo]], depths: Mapping[str, int], name: str, least: int, cycles: int
+) -> int:
+    """Bisects one FIFO; `depths` is known to cost nothing. The least is tried first, because most can have it."""
+
+    def costs_nothing(depth: int) -> bool:
+        return _is_free(run(_spread(variables, {**depths, name: depth})), cycles)
+
+    low, high = least, depths[name]
+    if low >= high or costs_nothing(low):
+        return min(low, high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if costs_nothing(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _is_free(result: TimedResult, cycles: int) -> bool:
+    return result.passed and result.cycles <= cycles
+
+
+_HEADER = re.compile(rf"^\[{TABLE}\][ \t]*(?:#.*)?$", re.MULTILINE)
+_NEXT = re.compile(r"^\[", re.MULTILINE)
+
+
+def write_depths(path: Path, depths: Mapping[str, int]) -> None:
+    """Writes depths into the table [fifo_depths] of a project's file; all else in the file stays as it is.
+
+    Args:
+        path: `edgemoe.toml`.
+        depths: by FIFO variable.
+
+    Raises:
+        ConfigError: there is no such file, or it cannot be written.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path} to write the depths to", "write one: edgemoe-gen init") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as text: {error}") from error
+    lines = ["# Depths of FIFOs, in elements: the smallest that cost no cycle, by `edgemoe-gen simulate --size-fifos`."]
+    lines += [f"{name} = {depth}" for name, depth in depths.items()]
+    body = f"[{TABLE}]\n" + "\n".join(lines) + "\n"
+    header = _HEADER.search(text)
+    if header is None:
+        text = text.rstrip("\n") + "\n\n" + body
+    else:
+        following = _NEXT.search(text, header.end())
+        rest = text[following.start() :] if following else ""
+        text = text[: header.start()] + body + ("\n" + rest if rest else "")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", "check its permissions") from error

@@ -1,0 +1,351 @@
+"""The table of a device family: how many cycles our loops and FIFOs take at a clock, every figure with its source.
+
+In: a design and its rendered sources. Out: a `Timing`, which is all that the timed library is told. Intervals (II) are
+the sources' own pragmas; the table holds what no source says: the depth of each pipeline, and the recurrences that an
+interval has to leave room for.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from edgemoe_gen.boards import Board
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+FAMILIES = Path(__file__).parent / "families"
+LEAST_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """What an iteration needs of an earlier one.
+
+    Attributes:
+        name: in words.
+        cycles: of the operators from the earlier iteration's result to this one's.
+        distance: iterations between the two; None: it depends on the data, and the run measures it on `array`.
+        arrays: variables that carry it; none of a register.
+    """
+
+    name: str
+    cycles: int
+    distance: int | None
+    arrays: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoopTiming:
+    """One loop at a clock.
+
+    Attributes:
+        label: its name.
+        ii: initiation interval of its pragma; 0 of a sequential loop.
+        depth: of its pipeline, cycles from an iteration's reads to its writes, both included; 0 of a sequential loop.
+        states: cycles an iteration of a sequential loop takes at least; 0 of a pipelined one.
+        recurrences: what bounds the interval from below.
+        origin: "table", or the vendor's report that the figures come from.
+    """
+
+    label: str
+    ii: int
+    depth: int
+    states: int
+    recurrences: tuple[Recurrence, ...] = ()
+    origin: str = "table"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """All that the timed library is told.
+
+    Attributes:
+        family: title of the device family.
+        band: name of the clock band.
+        clock_mhz: clock.
+        loops: by label, in the order of the sources.
+        constants: cycles by name.
+        depths: depths of FIFOs that replace those of the sources; 0 = unbounded.
+        ddr_bytes: bytes that the memory delivers a cycle.
+        axi_latency: cycles from a request to its first beat; `axi_outstanding` requests of at most `axi_burst` beats.
+    """
+
+    family: str
+    band: str
+    clock_mhz: float
+    loops: Mapping[str, LoopTiming]
+    constants: Mapping[str, int]
+    depths: Mapping[str, int]
+    ddr_bytes: Fraction
+    axi_latency: int
+    axi_outstanding: int
+    axi_burst: int
+
+    def with_depths(self, depths: Mapping[str, int]) -> Timing:
+        """The same with other depths of FIFOs."""
+        return replace(self, depths=dict(depths))
+
+    def loop_lines(self) -> str:
+        """Lines "label ii depth states" for the timed library."""
+        return "".join(f"{loop.label} {loop.ii} {loop.depth} {loop.states}\n" for loop in self.loops.values())
+
+    def depth_lines(self) -> str:
+        """Lines "fifo depth"."""
+        return "".join(f"{name} {depth}\n" for name, depth in self.depths.items())
+
+    def memory_lines(self) -> str:
+        """Lines "label array latency": the distance in cycles that a read keeps from the write before it."""
+        return "".join(
+            f"{loop.label} {array} {recurrence.cycles}\n"
+            for loop in self.loops.values()
+            for recurrence in loop.recurrences
+            for array in recurrence.arrays
+        )
+
+    def constant_lines(self) -> str:
+        """Lines "name cycles"."""
+        return "".join(f"{name} {cycles}\n" for name, cycles in self.constants.items())
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a figure comes from, for `docs` and tests."""
+
+    name: str
+    text: str
+
+
+def load_timing(
+    design: Design,
+    sources: Mapping[str, str],
+    *,
+    clock_mhz: float | None = None,
+    ddr_gb_per_s: float | None = None,
+    ddr_efficiency: float | None = None,
+    depths: Mapping[str, int] | None = None,
+) -> Timing:
+    """Timing of a design's loops on its board.
+
+    Args:
+        design: gives sizes, board and clock.
+        sources: rendered text by path.
+        clock_mhz: another clock than the knob's.
+        ddr_gb_per_s, ddr_efficiency: other figures than the board's.
+        depths: depths of FIFOs that replace those of the sources; 0 = unbounded.
+
+    Raises:
+        SimulationError: no table has this device or clock; a loop of the sources is not in it; or a recurrence forbids
+            the interval of a loop.
+    """
+    path, table = _family(design.board)
+    clock = design.knobs.clock_mhz if clock_mhz is None else clock_mhz
+    band, band_name = _band(path, table, design.board, clock)
+    chains = _Chains(path, table, band, source_constants(sources))
+    known = table["loops"]
+    loops: dict[str, LoopTiming] = {}
+    for loop in source_loops(sources):
+        if loop.label not in known:
+            raise SimulationError(
+                f"the loop '{loop.label}' of {loop.file} is not in the timing table {path.name}",
+                f"add [loops.{loop.label}] with the chain of operators on its longest path",
+            )
+        loops[loop.label] = _loop(path, loop, known[loop.label], chains, clock)
+    axi = table["axi"]
+    return Timing(
+        family=table["title"],
+        band=band_name,
+        clock_mhz=clock,
+        loops=loops,
+        constants={name: int(entry["cycles"]) for name, entry in table["constants"].items()},
+        depths=dict(depths or {}),
+        ddr_bytes=bytes_a_cycle(design.board, clock, ddr_gb_per_s, ddr_efficiency),
+        axi_latency=math.ceil(axi["latency_ns"] * clock / 1e3),
+        axi_outstanding=int(axi["outstanding"]),
+        axi_burst=int(axi["burst"]),
+    )
+
+
+def bytes_a_cycle(
+    board: Board, clock_mhz: float, ddr_gb_per_s: float | None = None, ddr_efficiency: float | None = None
+) -> Fraction:
+    """Bytes that the board's memory delivers a cycle, exactly: rate (10^9 bytes a second) x efficiency / clock.
+
+    Raises:
+        SimulationError: the rate or the efficiency is not positive, or the efficiency is above 1.
+    """
+    rate = board.ddr_gb_per_s if ddr_gb_per_s is None else ddr_gb_per_s
+    share = board.ddr_efficiency if ddr_efficiency is None else ddr_efficiency
+    if not 0 < rate <= 1e4:
+        raise SimulationError(f"the memory's rate is {rate} GB/s", "give a positive rate, such as 17")
+    if not 0 < share <= 1:
+        raise SimulationError(f"the memory's efficiency is {share}", "give a share of its peak above 0, at most 1")
+    # Through their decimal texts, so that 0.8 is 4/5.
+    return Fraction(str(rate)) * 1000 * Fraction(str(share)) / Fraction(str(clock_mhz))
+
+
+def family_names() -> list[str]:
+    """Names of the families that there are tables of."""
+    return sorted(path.stem for path in FAMILIES.glob("*.toml"))
+
+
+def table_sources(family: str) -> list[Source]:
+    """Where each figure of a family's table comes from."""
+    table = _read(FAMILIES / f"{family}.toml")
+    entries = [(f"operators.{name}", entry) for name, entry in table["operators"].items()]
+    entries += [(f"constants.{name}", entry) for name, entry in table["constants"].items()]
+    entries += [("bands", table["bands_source"]), ("axi", table["axi"])]
+    entries += [("axi.latency_ns", {"source": table["axi"].get("latency_source", "")})]
+    return [Source(name, str(entry.get("source", ""))) for name, entry in entries]
+
+
+def known_loops(family: str) -> tuple[str, ...]:
+    """Labels of all loops that a family's table has."""
+    return tuple(_read(FAMILIES / f"{family}.toml")["loops"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SimulationError(f"the timing table {path.name} is not readable: {error}") from error
+
+
+def _family(board: Board) -> tuple[Path, dict[str, Any]]:
+    for name in family_names():
+        path = FAMILIES / f"{name}.toml"
+        table = _read(path)
+        if board.part.lower().startswith(tuple(table["parts"])):
+            return path, table
+    raise SimulationError(
+        f"there is no timing table of the device {board.part} ({board.title})",
+        f"there are tables of: {', '.join(family_names())}; add one to edgemoe_gen/timing/families",
+    )
+
+
+def speed_grade(part: str) -> str:
+    """Speed grade in a part's name as Vivado has it: "2" of xczu7ev-ffvc1156-2-e, "2L" of xck26-sfvc784-2LV-c."""
+    for token in part.lower().split("-")[2:]:
+        if token[:1].isdigit():
+            return token[0] + ("L" if "l" in token else "")
+    return ""
+
+
+def _band(path: Path, table: Mapping[str, Any], board: Board, clock_mhz: float) -> tuple[int, str]:
+    grade = speed_grade(board.part)
+    limits = [band["up_to_mhz"].get(grade) for band in table["bands"]]
+    if None in limits:
+        raise SimulationError(f"the timing table {path.name} has no speed grade '{grade}', which {board.part} is of")
+    for i, limit in enumerate(limits):
+        if clock_mhz <= limit:
+            return i, str(table["bands"][i]["name"])
+    raise SimulationError(
+        f"the clock is {clock_mhz:g} MHz, but the timing table {path.name} ends at {limits[-1]} MHz for {board.part}",
+        "take a slower clock (knob clock_mhz), or add a band to the table",
+    )
+
+
+class _Chains:
+    """Turns chains of operators to cycles at one clock band."""
+
+    def __init__(self, path: Path, table: Mapping[str, Any], band: int, known: Mapping[str, int]) -> None:
+        self.path = path
+        self.operators: Mapping[str, Mapping[str, Any]] = table["operators"]
+        self.functions: Mapping[str, Sequence[str]] = table["functions"]
+        self.band = band
+        self.sizes = known
+
+    def cycles(self, where: str, chain: Sequence[str], inside: tuple[str, ...] = ()) -> int:
+        """Sum of a chain's entries, functions resolved."""
+        total = 0
+        for entry in chain:
+            name, _, argument = entry.partition(" ")
+            if name in self.functions:
+                if name in inside or argument:
+                    raise self._error(where, f"the function '{entry}' goes through itself or has an argument")
+                total += self.cycles(where, self.functions[name], (*inside, name))
+            elif name in self.operators:
+                total += self._operator(where, name, argument)
+            else:
+                raise self._error(where, f"there is no operator or function '{name}'")
+        return total
+
+    def size(self, where: str, text: str | int) -> int:
+        """A number, or the size that is named."""
+        if isinstance(text, int) or text.isdigit():
+            return int(text)
+        if text not in self.sizes:
+            raise self._error(where, f"the sources have no constant {text.upper()}")
+        return self.sizes[text]
+
+    def _operator(self, where: str, name: str, argument: str) -> int:
+        entry = self.operators[name]
+        if ("cycles" in entry) == bool(argument):
+            wanted = "takes no argument" if "cycles" in entry else "needs an argument"
+            raise self._error(where, f"the operator '{name}' {wanted}")
+        if "cycles" in entry:
+            return int(entry["cycles"][self.band])
+        amount = self.size(where, argument)
+        if "levels_per_cycle" in entry:
+            levels = math.ceil(math.log2(max(amount, 1)))
+            return -(-levels // int(entry["levels_per_cycle"][self.band]))
+        return -(-amount // int(entry["bits_per_cycle"][self.band]))
+
+    def _error(self, where: str, text: str) -> SimulationError:
+        return SimulationError(f"{self.path.name}, {where}: {text}", "mend the table")
+
+
+def _loop(path: Path, loop: SourceLoop, entry: Mapping[str, Any], chains: _Chains, clock_mhz: float) -> LoopTiming:
+    where = f"loops.{loop.label}"
+    kind, other = ("chain", "states") if loop.ii else ("states", "chain")
+    if kind not in entry:
+        what = f"is pipelined (II = {loop.ii})" if loop.ii else "is not pipelined"
+        raise SimulationError(
+            f"the loop '{loop.label}' of {loop.file} {what}, but {path.name} gives its {other}",
+            f"give its {kind} under [{where}]",
+        )
+    cycles = chains.cycles(where, entry[kind])
+    recurrences = tuple(_recurrence(where, part, chains) for part in entry.get("recurrences", ()))
+    for recurrence in recurrences:
+        check_recurrence(loop, recurrence, clock_mhz)
+    if not loop.ii:
+        return LoopTiming(loop.label, 0, 0, max(cycles, 1), recurrences)
+    return LoopTiming(loop.label, loop.ii, max(cycles, LEAST_DEPTH), 0, recurrences)
+
+
+def _recurrence(where: str, part: Mapping[str, Any], chains: _Chains) -> Recurrence:
+    distance, array = part.get("distance"), part.get("array", ())
+    return Recurrence(
+        part["name"],
+        chains.cycles(f"{where}, recurrence '{part['name']}'", part["through"]),
+        None if distance is None else chains.size(where, distance),
+        (array,) if isinstance(array, str) else tuple(array),
+    )
+
+
+def check_recurrence(loop: SourceLoop, recurrence: Recurrence, clock_mhz: float) -> None:
+    """Holds an interval against a recurrence: II x distance must be at least the cycles of its operators.
+
+    Raises:
+        SimulationError: it is not; names loop, recurrence and figures.
+    """
+    if recurrence.distance is None or loop.ii == 0 or loop.ii * recurrence.distance >= recurrence.cycles:
+        return
+    least = -(-recurrence.cycles // recurrence.distance)
+    raise SimulationError(
+        f"II = {loop.ii} of the loop '{loop.label}' ({loop.file}) is not possible at {clock_mhz:g} MHz: "
+        f"{recurrence.name} takes {recurrence.cycles} cycles and is needed again after {recurrence.distance} iteration"
+        f"{'s' if recurrence.distance != 1 else ''}, which are {loop.ii * recurrence.distance} cycles",
+        f"II = {least} would do, or a slower clock (knob clock_mhz), or a longer distance in the kernel",
+    )

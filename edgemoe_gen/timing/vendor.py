@@ -1,0 +1,84 @@
+"""What C synthesis says of our loops: it replaces the table's interval and depth, and the differences are shown.
+
+In: a csynth XML report, or a folder of them. Out: a `Timing` that follows the vendor where the vendor knows the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.flow.reports.csynth import Loop, read_csynth
+from edgemoe_gen.timing.table import LEAST_DEPTH, LoopTiming, Timing
+
+VENDOR = "C synthesis"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One loop by the table and by C synthesis; intervals and depths in cycles."""
+
+    label: str
+    ii: int
+    vendor_ii: int
+    depth: int
+    vendor_depth: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether C synthesis found something else than the table says."""
+        return (self.ii, self.depth) != (self.vendor_ii, self.vendor_depth)
+
+
+def with_csynth(timing: Timing, path: Path) -> tuple[Timing, tuple[Difference, ...]]:
+    """The timing as C synthesis found it, and every pipelined loop that both know, side by side.
+
+    Of a loop that several modules hold, the slowest counts.
+
+    Args:
+        timing: of the table.
+        path: a csynth XML file, or a folder of them.
+
+    Raises:
+        ConfigError: nothing there is readable as such a report, or none of its loops is ours.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for loop in _loops(path):
+        ours = timing.loops.get(loop.name)
+        depth = loop.iteration.most
+        if ours is None or not ours.ii or loop.ii is None or depth is None:
+            continue
+        ii, deepest = found.get(loop.name, (0, 0))
+        found[loop.name] = max(ii, loop.ii), max(deepest, depth, LEAST_DEPTH)
+    if not found:
+        raise ConfigError(
+            f"{path} has no pipelined loop of this design",
+            "give the csynth.xml of this design's C synthesis, or the folder syn/report of its solution",
+        )
+    loops: dict[str, LoopTiming] = {}
+    rows = []
+    for label, ours in timing.loops.items():
+        if label not in found:
+            loops[label] = ours
+            continue
+        ii, depth = found[label]
+        loops[label] = replace(ours, ii=ii, depth=depth, origin=VENDOR)
+        rows.append(Difference(label, ours.ii, ii, ours.depth, depth))
+    return replace(timing, loops=loops), tuple(rows)
+
+
+def _loops(path: Path) -> Iterator[Loop]:
+    files = sorted(path.glob("*csynth.xml")) if path.is_dir() else [path]
+    if not files:
+        raise ConfigError(f"{path} holds no *csynth.xml", "give the folder syn/report of the solution")
+    for file in files:
+        report = read_csynth(file)
+        modules = (report.module, *report.modules)
+        if report.module is None and not report.modules:
+            why = "; ".join(report.warnings) or "no module in it"
+            raise ConfigError(f"{file} is not a report of C synthesis: {why}", "give a *csynth.xml")
+        for module in modules:
+            if module is not None:
+                yield from module.loops

@@ -1,0 +1,362 @@
+// The clock of a process: loops, their pipelines, and every access with the cycle in which it happens.
+//
+// A pipelined loop counts in its own time, which stands still while a write waits for room: own time + stalls so far =
+// cycle. All reads of an iteration happen when it issues, all its writes depth - 1 later. Writes wait in a queue until
+// time has come to them, so that code runs ahead of them as iterations overlap; what an iteration reads is given back
+// to the FIFO when the iteration has issued.
+#pragma once
+
+#include "accesses.h"
+#include "ring.h"
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace edgemoe {
+namespace timed {
+
+class pipeline_t : public accesses_t {
+ public:
+  // The clock begins anew, for the next process that runs on this object.
+  void reset() {
+    frames_.clear();
+    pipelined_ = false;
+    inputs_.clear();
+    reads_.clear();
+    accesses_.clear();
+    actions_.clear();
+    pending_.clear();
+    stalls_.clear();
+    new_actions_ = new_accesses_ = 0;
+    waits = waits_t();
+    regions.clear();
+  }
+
+  bool in_pipeline() const { return pipelined_; }
+
+  void loop_begin(loop_t &loop) {
+    if (pipelined_) throw std::logic_error("loop " + loop.label + " runs inside a pipelined loop");
+    frames_.push_back({&loop, now, now, 0});
+    pipelined_ = loop.rule.ii > 0;
+    if (!pipelined_) return;
+    previous_ = now - loop.rule.ii;
+    shift_ = write_shift_ = 0;
+    activation_ = ++run->serials;
+  }
+
+  void iteration() {
+    frame_t &frame = frames_.back();
+    if (frame.iterations > 0) end_iteration(frame);
+    ++frame.iterations;
+    ++frame.loop->iterations;
+    frame.iteration_start = now;
+    available_ = channel_t::ALWAYS;
+    limit_ = {nullptr, nullptr};
+  }
+
+  void loop_end() {
+    frame_t frame = frames_.back();
+    if (frame.iterations == 0) {
+      now += run->table.loop_skip;
+    } else {
+      end_iteration(frame);
+      if (pipelined_) {
+        drain();
+        now = previous_ + frame.loop->rule.depth + write_shift_;
+      }
+    }
+    stalls_.clear();
+    pipelined_ = false;
+    frames_.pop_back();
+  }
+
+  // Takes an element: the caller may read its value now, its place is free when the read has its cycle.
+  void read(channel_t &channel) {
+    const std::uint64_t n = channel.taken;
+    while (!channel.has(n)) wait_for_input(wait_t::EMPTY, channel.waiting_reader, &channel);
+    ++channel.taken;
+    if (channel.totals != nullptr) channel.totals->reader = totals;
+    input(channel.available(n), {&channel, nullptr});
+  }
+
+  // Element n of a FIFO, whose value is staged already.
+  void write(channel_t &channel) {
+    if (channel.totals != nullptr) channel.totals->writer = totals;
+    output({&channel, nullptr, channel.staged++});
+  }
+
+  void access(axi_t &port, std::uint64_t index) {
+    if (!port.expects(index)) port.open(index, 1, pipelined_ ? find_issue() + shift_ : now);
+    const std::uint64_t n = port.touch();
+    if (port.writes) {
+      output({nullptr, &port, n});
+    } else {
+      while (!port.known(n)) wait_for_input(wait_t::DDR, port.waiting, nullptr);
+      input(port.available(n), {nullptr, &port});
+    }
+  }
+
+  void open_burst(axi_t &port, std::uint64_t first, std::uint64_t beats) {
+    if (pipelined_) throw std::logic_error("a burst of port " + port.name + " begins inside a pipelined loop");
+    port.open(first, beats, now);
+  }
+
+  void memory_access(const void *identity, std::size_t address, bool writes) {
+    const loop_t *loop = frames_.empty() ? nullptr : frames_.back().loop;
+    const access_t made = accesses_t::access(loop, identity, address);
+    if (!pipelined_) {
+      count(loop, made, writes, now, ++run->serials);
+    } else if (writes) {
+      accesses_.push(made);
+      ++new_accesses_;
+      output({nullptr, nullptr, 0});
+    } else {
+      reads_.push_back(made);
+    }
+  }
+
+ private:
+  struct frame_t {
+    loop_t *loop;
+    cycle_t start;
+    cycle_t iteration_start;
+    std::uint64_t iterations;
+  };
+  struct input_t {
+    channel_t *channel;
+    axi_t *port;
+  };
+  struct action_t {
+    channel_t *channel;
+    axi_t *port;
+    std::uint64_t element;  // of the channel or port; neither: the oldest write to a memory
+  };
+  struct pending_t {
+    cycle_t local;
+    std::uint64_t actions;
+    std::uint64_t owner;
+  };
+  struct stall_t {
+    cycle_t local;
+    cycle_t cycles;
+  };
+
+  static bool known(const action_t &a) {
+    return a.channel != nullptr ? a.channel->room_known(a.element) : a.port == nullptr || a.port->room_known(a.element);
+  }
+  static cycle_t room(const action_t &a) {
+    return a.channel != nullptr ? a.channel->room(a.element)
+           : a.port != nullptr  ? a.port->room(a.element)
+                                : channel_t::ALWAYS;
+  }
+
+  void input(cycle_t available, input_t from) {
+    if (pipelined_) {
+      inputs_.push_back(from);
+      if (available > available_) {
+        available_ = available;
+        limit_ = from;
+      }
+      return;
+    }
+    if (available > now) {
+      waited_in(from, available - now);
+      now = available;
+    }
+    consume(from, now++);
+  }
+
+  void output(const action_t &action) {
+    if (pipelined_) {
+      actions_.push(action);
+      ++new_actions_;
+      return;
+    }
+    while (!known(action)) wait_for_room(action);
+    const cycle_t cycle = room(action);
+    if (cycle > now) {
+      waited_out(action, cycle - now);
+      now = cycle;
+    }
+    publish(action, now++, 0);
+  }
+
+  static void consume(const input_t &from, cycle_t cycle) {
+    if (from.channel != nullptr) {
+      from.channel->consume(cycle);
+    } else {
+      from.port->consume(cycle);
+    }
+  }
+
+  void publish(const action_t &action, cycle_t cycle, std::uint64_t owner) {
+    if (action.channel != nullptr) {
+      action.channel->publish(cycle);
+    } else if (action.port != nullptr) {
+      action.port->publish(cycle);
+    } else {
+      count(frames_.back().loop, accesses_.front(), true, cycle, owner);
+      accesses_.pop();
+    }
+  }
+
+  void end_iteration(const frame_t &frame) {
+    if (!pipelined_) {
+      const cycle_t least = frame.iteration_start + frame.loop->rule.states;
+      if (now < least) now = least;
+      return;
+    }
+    const cycle_t due = previous_ + frame.loop->rule.ii;
+    previous_ = find_issue();
+    const cycle_t cycle = previous_ + shift_;
+    if (previous_ > due) {
+      frame.loop->wait_in += previous_ - due;
+      waited_in(limit_, previous_ - due);
+    }
+    for (const input_t &from : inputs_) consume(from, cycle);
+    inputs_.clear();
+    std::uint64_t owner = 0;
+    if (!reads_.empty() || new_actions_ > 0) owner = ++run->serials;
+    for (const access_t &read : reads_) {
+      count(frame.loop, read, false, cycle, owner);
+      if (read.rule->latency > 0) {
+        check_distance(*frame.loop, read, previous_, cycle, activation_, frame.iterations);
+      }
+    }
+    reads_.clear();
+    if (new_actions_ > 0) {
+      for (std::uint64_t i = accesses_.size() - new_accesses_; i < accesses_.size(); ++i) {
+        if (accesses_[i].rule->latency > 0) remember(accesses_[i], previous_, activation_, frame.iterations);
+      }
+      new_accesses_ = 0;
+      pending_.push({previous_ + frame.loop->rule.depth - 1, new_actions_, owner});
+      new_actions_ = 0;
+    }
+  }
+
+  // Own time of the issue of the iteration that runs, as far as its inputs are known. Advances shift_ to it.
+  cycle_t find_issue() {
+    cycle_t local = previous_ + frames_.back().loop->rule.ii;
+    for (;;) {
+      while (!stalls_.empty() && stalls_.front().local <= local) {
+        shift_ += stalls_.front().cycles;
+        stalls_.pop();
+      }
+      if (stalls_.empty() && !pending_.empty() && pending_.front().local <= local) {
+        // This write comes first, or in the same cycle: if it stalls, so does the issue.
+        if (!resolve()) wait_for_room(*blocking_);
+        continue;
+      }
+      if (local + shift_ >= available_) return local;
+      cycle_t next = available_ - shift_;
+      if (!stalls_.empty()) {
+        if (stalls_.front().local < next) next = stalls_.front().local;
+      } else if (!pending_.empty() && pending_.front().local < next) {
+        next = pending_.front().local;
+      }
+      local = next;
+    }
+  }
+
+  // Gives the oldest writes that wait their cycle; false if that depends on what another process has not done yet.
+  bool resolve() {
+    const pending_t &pending = pending_.front();
+    const cycle_t due = pending.local + write_shift_;
+    cycle_t cycle = due;
+    const action_t *late = nullptr;
+    for (std::uint64_t i = 0; i < pending.actions; ++i) {
+      const action_t &action = actions_[i];
+      if (!known(action)) {
+        blocking_ = &action;
+        if (action.channel != nullptr) {
+          action.channel->waiting_writer = this;
+        } else {
+          action.port->waiting = this;
+        }
+        return false;
+      }
+      if (room(action) > cycle) {
+        cycle = room(action);
+        late = &action;
+      }
+    }
+    if (late != nullptr) {
+      write_shift_ += cycle - due;
+      stalls_.push({pending.local, cycle - due});
+      frames_.back().loop->wait_out += cycle - due;
+      waited_out(*late, cycle - due);
+    }
+    for (std::uint64_t i = 0; i < pending.actions; ++i) publish(actions_[i], cycle, pending.owner);
+    actions_.drop(pending.actions);
+    pending_.pop();
+    return true;
+  }
+
+  void drain() {
+    while (!pending_.empty()) {
+      if (!resolve()) wait_for_room(*blocking_);
+    }
+  }
+
+  // Older writes go on while an iteration waits for its inputs.
+  void wait_for_input(wait_t reason, process_t *&waiting, const channel_t *channel) {
+    bool moved = false;
+    while (pipelined_ && !pending_.empty() && resolve()) moved = true;
+    if (moved) return;  // it may have written what it waits for
+    waiting = this;
+    block(reason, channel);
+  }
+
+  void wait_for_room(const action_t &action) {
+    if (action.channel != nullptr) {
+      action.channel->waiting_writer = this;
+      block(wait_t::FULL, action.channel);
+    } else {
+      action.port->waiting = this;
+      block(wait_t::DDR, nullptr);
+    }
+  }
+
+  void waited_in(const input_t &from, cycle_t cycles) {
+    if (from.port != nullptr) {
+      waits.ddr += cycles;
+      from.port->waited += cycles;
+    } else if (from.channel != nullptr) {
+      waits.starved += cycles;
+      if (from.channel->totals != nullptr) from.channel->totals->starved += cycles;
+    }
+  }
+
+  void waited_out(const action_t &at, cycle_t cycles) {
+    if (at.port != nullptr) {
+      waits.ddr += cycles;
+      at.port->waited += cycles;
+    } else {
+      waits.blocked += cycles;
+      if (at.channel->totals != nullptr) at.channel->totals->blocked += cycles;
+    }
+  }
+
+  std::vector<frame_t> frames_;
+  bool pipelined_ = false;
+  std::uint64_t activation_ = 0;
+  cycle_t previous_ = 0;  // own time of the last issue
+  cycle_t shift_ = 0;  // stalls up to the last issue
+  cycle_t write_shift_ = 0;  // stalls up to the last write that has its cycle
+  cycle_t available_ = channel_t::ALWAYS;  // of the inputs of the iteration that runs
+  input_t limit_ = {nullptr, nullptr};  // the input that came last
+  std::vector<input_t> inputs_;
+  std::vector<access_t> reads_;
+  ring_t<access_t> accesses_;  // writes to memories, in the order of their actions
+  std::uint64_t new_accesses_ = 0;  // of the iteration that runs
+  ring_t<action_t> actions_;
+  std::uint64_t new_actions_ = 0;  // of the iteration that runs
+  ring_t<pending_t> pending_;
+  ring_t<stall_t> stalls_;  // in own time, after the last issue
+  const action_t *blocking_ = nullptr;
+};
+
+}  // namespace timed
+}  // namespace edgemoe

@@ -1,0 +1,88 @@
+// A process of the timed run: a fiber with a clock, what it waits for, and the regions that it has open.
+#pragma once
+
+#include "channel.h"
+#include "ddr.h"
+#include "fiber.h"
+#include "memory.h"
+#include "table.h"
+#include "totals.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace edgemoe {
+namespace timed {
+
+// Unwinds a fiber when the run has failed, so that what lives on its stack is freed.
+struct cancelled_t {};
+
+class process_t;
+
+// All that one run shares.
+struct run_t {
+  explicit run_t(const edgemoe_timing_t &timing) : table(timing), ddr(timing), record(timing.record != 0) {}
+  table_t table;
+  ddr_t ddr;
+  memories_t memories;
+  totals_t totals;
+  bool record;
+  bool cancelling = false;
+  std::uint64_t serials = 0;  // of processes, loop activations and iterations
+  std::vector<process_t *> ready;
+};
+
+enum class wait_t { NONE, EMPTY, FULL, DDR, END };
+
+// An open dataflow region: the processes that it has started are over before its parent goes on.
+struct region_t {
+  const char *name;
+  cycle_t start;
+  cycle_t end;
+  int alive;
+  std::vector<std::pair<const char *, int>> instances;
+};
+
+class process_t {
+ public:
+  run_t *run = nullptr;
+  process_t *parent = nullptr;
+  process_totals_t *totals = nullptr;
+  std::uint64_t serial = 0;  // of this run: a process's object is used again by a later one
+  bool alive = false;
+  bool ready = false;
+  cycle_t start = 0;
+  cycle_t now = 0;
+  int operation = -1;
+  waits_t waits;
+  wait_t wait = wait_t::NONE;
+  const channel_t *wait_channel = nullptr;
+  std::vector<region_t> regions;
+  std::function<void()> body;
+  fiber_t fiber;
+
+  // Called on the process's own fiber: lets others run until something it waits for has changed.
+  void block(wait_t reason, const channel_t *channel) {
+    wait = reason;
+    wait_channel = channel;
+    fiber.suspend();
+    wait = wait_t::NONE;
+    if (run->cancelling) throw cancelled_t();
+  }
+
+  const char *region() const { return regions.empty() ? "" : regions.back().name; }
+};
+
+inline void wake(process_t *&waiting) {
+  process_t *process = waiting;
+  waiting = nullptr;
+  if (process == nullptr || process->ready) return;
+  process->ready = true;
+  process->run->ready.push_back(process);
+}
+
+}  // namespace timed
+}  // namespace edgemoe
