@@ -47,7 +47,7 @@ def split_tasks(program: Program) -> tuple[TaskProgram, ...]:
     tasks = [frame.task for frame in program.frames]
     if not tasks or len(set(tasks)) < len(tasks):
         raise OverlayError(f"the program has frames for {tasks}", "compile it with one frame a task")
-    parts = []
+    parts: list[TaskProgram] = []
     rest = list(program.operations)
     for place, frame in enumerate(program.frames):
         own = _take(rest, frame)
