@@ -56,16 +56,16 @@ inline act_t to_act(fine_t value) {
 }
 
 // Linear interpolation in a table of equal segments: `position` has REST_BITS bits below the segment's index.
-template <int REST_BITS, int VALUE_BITS, typename T, int ENTRIES>
+template <int REST_BITS, int VALUE_BITS, int RISE_BITS, typename T, int ENTRIES>
 inline sint<VALUE_BITS> interpolate(const T (&table)[ENTRIES], sint<32> position) {
 #pragma HLS INLINE
 // Many lanes look up at once: a ROM with as many ports (UG1399, pragma HLS bind_storage).
 #pragma HLS BIND_STORAGE variable = table type = rom_np impl = lutram
-  constexpr int STEP_BITS = VALUE_BITS + REST_BITS + 2;
+  constexpr int STEP_BITS = RISE_BITS + REST_BITS + 1;
   const int index = static_cast<int>(position >> REST_BITS);
   const sint<REST_BITS + 1> rest = static_cast<sint<REST_BITS + 1>>(position & ((1 << REST_BITS) - 1));
   const sint<VALUE_BITS> here = table[index];
-  const sint<VALUE_BITS + 1> rise = table[index + 1] - here;
+  const sint<RISE_BITS> rise = static_cast<sint<RISE_BITS>>(table[index + 1] - here);
   const sint<STEP_BITS> step = sint<STEP_BITS>(rise) * rest;
 // Ten by ten bits or so: built from look-up tables, so that the DSPs are left to the compute unit.
 #pragma HLS BIND_OP variable = step op = mul impl = fabric

@@ -15,7 +15,8 @@ inline exp_t exp2_negative(sint<ACT_BITS + 1> difference, int shift) {
   const sint<ACT_BITS + 1> whole = static_cast<sint<ACT_BITS + 1>>(position >> EXP_POSITION_BITS);
   if (whole > EXP_FRACTION) return 0;
   const sint<32> part = static_cast<sint<32>>(position & ((1 << EXP_POSITION_BITS) - 1));
-  const exp_t value = interpolate<EXP_POSITION_BITS - EXP_INDEX_BITS, EXP_FRACTION + 2>(EXP2_TABLE, part);
+  const exp_t value =
+      interpolate<EXP_POSITION_BITS - EXP_INDEX_BITS, EXP_FRACTION + 2, EXP2_TABLE_RISE_BITS>(EXP2_TABLE, part);
   return round_shift<EXP_FRACTION + 2>(value, static_cast<int>(whole));
 }
 
@@ -28,7 +29,9 @@ inline row_scale_t reciprocal(exp_sum_t sum) {
                                     (1 << RECIPROCAL_POSITION_BITS);
   const sint<32> rest = static_cast<sint<32>>(saturate<RECIPROCAL_POSITION_BITS + 1>(normal));
   row_scale_t scale;
-  scale.mantissa = interpolate<RECIPROCAL_POSITION_BITS - RECIPROCAL_INDEX_BITS, MANTISSA_BITS>(RECIPROCAL_TABLE, rest);
+  scale.mantissa =
+      interpolate<RECIPROCAL_POSITION_BITS - RECIPROCAL_INDEX_BITS, MANTISSA_BITS, RECIPROCAL_TABLE_RISE_BITS>(
+          RECIPROCAL_TABLE, rest);
   scale.exponent = exponent;
   return scale;
 }
@@ -45,8 +48,8 @@ inline gelu_t gelu(term_t x) {
       magnitude < GELU_KNEE ? sint<TERM_BITS + 2>(magnitude) : sint<TERM_BITS + 2>((magnitude + GELU_KNEE) >> 1);
   const bool beyond = (position >> (GELU_FRACTION - GELU_STEP_BITS)) >= GELU_TABLE_SEGMENTS;
   if (beyond) return relu;
-  return relu -
-         interpolate<GELU_FRACTION - GELU_STEP_BITS, GELU_OUT_FRACTION>(GELU_TABLE, static_cast<sint<32>>(position));
+  return relu - interpolate<GELU_FRACTION - GELU_STEP_BITS, GELU_OUT_FRACTION, GELU_TABLE_RISE_BITS>(
+                    GELU_TABLE, static_cast<sint<32>>(position));
 }
 
 // 1 / sqrt(value) for value >= 1 as mantissa * 2^-exponent, mantissa with RSQRT_FRACTION fractional bits.
@@ -63,7 +66,8 @@ inline rsqrt_t reciprocal_root(variance_t value) {
   const sint<32> position =
       static_cast<sint<32>>((scaled > limit ? limit : scaled) - (variance_t(1) << RSQRT_POSITION_BITS));
   rsqrt_t root;
-  root.mantissa = interpolate<RSQRT_POSITION_BITS - RSQRT_INDEX_BITS, RSQRT_FRACTION + 2>(RSQRT_TABLE, position);
+  root.mantissa = interpolate<RSQRT_POSITION_BITS - RSQRT_INDEX_BITS, RSQRT_FRACTION + 2, RSQRT_TABLE_RISE_BITS>(
+      RSQRT_TABLE, position);
   root.exponent = half;
   return root;
 }

@@ -203,7 +203,11 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("SCORE_BLOCKS", design.score_blocks, "blocks of rows of scores"),
                 ("MAX_ROUTES", design.max_routes, "entries of the token queues, all experts together"),
                 *((f"{name.upper()}_DEPTH", depth, "") for name, depth in design.memory_depths.items()),
-                ("SPLIT_DEPTH", design.split_depth, "addresses of a split memory that lie in UltraRAM; 0: none is split"),
+                (
+                    "SPLIT_DEPTH",
+                    design.split_depth,
+                    "addresses of a split memory that lie in UltraRAM; 0: none is split",
+                ),
             ],
         ),
         (
@@ -278,6 +282,7 @@ def _tables(design: Design) -> list[dict[str, Any]]:
             "bits": table.bits,
             "error": f"{table.error:.2e}",
             "type_bits": bits,
+            "rise_bits": table.rise_bits,
             "nodes": table.nodes,
         }
         for table, constant, what, bits in entries

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jinja2
-
 from edgemoe_gen.codegen.context import context
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
 from edgemoe_gen.resources import resource_folder
+from edgemoe_gen.templating import templates_of
 
 # Template, and where its result stands in a rendered project.
 TEMPLATES = {
@@ -38,14 +37,7 @@ EXECUTABLE = ("run.sh",)
 
 def render_sources(design: Design) -> dict[str, str]:
     """All source files of a rendered project: path inside the project to text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_folder("templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # C++, not HTML
-    )
+    environment = templates_of(resource_folder("templates"), html=False)
     names = context(design) | wiring_context(design) | synthesis_context(design)
     files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
     for header in sorted(resource_folder("hls").glob("*.h")):

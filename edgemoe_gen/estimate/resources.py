@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
@@ -139,15 +137,9 @@ def _rom(entries: int, bits: int) -> int:
     return bits * ceil_div(entries, 64)
 
 
-@lru_cache(maxsize=64)
-def _rise_bits(table: tables.Table) -> int:
-    """Width of the difference between two neighbouring nodes, with its sign."""
-    return max(abs(b - a) for a, b in pairwise(table.nodes)).bit_length() + 1
-
-
 def _interpolation(table: tables.Table, value_bits: int, rest_bits: int) -> int:
     """LUT of one table look-up: both nodes from ROMs, and their difference times the rest of the position added."""
-    rise = _rise_bits(table)
+    rise = table.rise_bits
     return 2 * _rom(len(table.nodes), value_bits) + rise + rise * rest_bits + value_bits
 
 

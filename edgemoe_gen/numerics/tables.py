@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,11 @@ class Table:
     def bits(self) -> int:
         """Size of the table in bits, as stored: every node as wide as the largest needs."""
         return len(self.nodes) * max(self.nodes).bit_length()
+
+    @property
+    def rise_bits(self) -> int:
+        """Width of the difference between two neighbouring nodes, with its sign."""
+        return max(abs(b - a) for a, b in pairwise(self.nodes)).bit_length() + 1
 
 
 def _erf(x: Array) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,11 +42,25 @@ from edgemoe_gen.program.pack import Bytes, pack_linear, pack_shifts, pack_words
 from edgemoe_gen.program.places import Gathering, Place, Region, path_from, path_to
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """What a program lets overlap. All of it, but to measure what each is worth.
+
+    Attributes:
+        operands_ahead: the first tile of operands comes during the operation before.
+        gather_beside: an expert's tokens are gathered beside the second layer of the expert before.
+    """
+
+    operands_ahead: bool = True
+    gather_beside: bool = True
+
+
 class Builder:
     """Collects operations, weights and constants of one program."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, schedule: Schedule | None = None) -> None:
         self.design = design
+        self.schedule = schedule or Schedule()
         self.operations: list[Operation] = []
         self.layer = ""  # what the operations that are added now belong to
         self.layers: list[str] = []
@@ -461,7 +475,7 @@ class Builder:
                 "raise max_hidden or max_dim",
             )
         ahead = False
-        if self.operations:
+        if self.operations and self.schedule.operands_ahead:
             before = self.operations[-1]
             fills_cache = PATHS[before.path][1] == "cache" and before.kind in (number("PRODUCT"), number("LOAD"))
             ahead = before.kind not in (number("ROUTE"), number("STORE_ROUTES")) and (

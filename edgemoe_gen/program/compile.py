@@ -18,7 +18,7 @@ from edgemoe_gen.model import Model, ModelSpec, allowed_experts
 from edgemoe_gen.numerics.fixed import Format, quantise
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
-from edgemoe_gen.program.builder import Builder
+from edgemoe_gen.program.builder import Builder, Schedule
 from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.program.pack import Bytes, pack_words
 from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region
@@ -78,6 +78,7 @@ def compile_network(
     tasks: Sequence[str],
     taps: bool = False,
     depth: int | None = None,
+    schedule: Schedule | None = None,
 ) -> Program:
     """A program that runs one frame after another, each for its task.
 
@@ -89,13 +90,14 @@ def compile_network(
         tasks: task of each frame; weights that tasks share are stored once.
         taps: also store every block's output and routes.
         depth: run only so many blocks.
+        schedule: what may overlap; everything by default.
 
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
     check_capacity(design, model.spec)
     _check_widths(design, formats)
-    builder = Builder(design)
+    builder = Builder(design, schedule)
     frames = [_Frame(builder, model, network, formats, task, taps, depth).build() for task in tasks]
     return Program(
         design,
@@ -369,12 +371,15 @@ class _Frame:
         allowed = allowed_experts(self.model, block.index, self.task)
         gathered = self.b.place("query", self.spec.dim, normed.form)
         gatherings = [Gathering(int(expert), normed, gathered) for expert in np.flatnonzero(allowed)]
-        self.b.layer = f"{name}.gather"
-        self.b.gather(gatherings[0])
+        beside = self.b.schedule.gather_beside
         # While an expert's second layer runs, the tokens of the next one are gathered beside it.
-        for now, following in zip(gatherings, [*gatherings[1:], None], strict=True):
-            expert = now.expert
-            self._mlp(f"{name}.experts.{expert}.", f"{name}.hidden", block.mlp[expert], gathered, expert, following)
+        for place, now in enumerate(gatherings):
+            if place == 0 or not beside:
+                self.b.layer = f"{name}.gather"
+                self.b.gather(now)
+            following = gatherings[place + 1] if beside and place + 1 < len(gatherings) else None
+            prefix = f"{name}.experts.{now.expert}."
+            self._mlp(prefix, f"{name}.hidden", block.mlp[now.expert], gathered, now.expert, following)
 
     def _mlp(
         self,

@@ -49,7 +49,10 @@ PATHS = (
     ("hidden", "query"),
     ("hidden", "residual"),
 )
-GATHERING_PATH = ("hidden", "residual")  # the only one that leaves normed and query free, between which tokens are gathered
+GATHERING_PATH = (
+    "hidden",
+    "residual",
+)  # the only one that leaves normed and query free, between which tokens are gathered
 RING_TILES = 16  # tiles of operands that may be in the unit's ring at once
 MEMORIES = ("residual", "normed", "query", "hidden", "cache")
 

@@ -15,7 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from edgemoe_gen.codegen import render_sources
@@ -24,6 +23,7 @@ from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.resources import resource_folder
 from edgemoe_gen.sim.compiler import Build, compile_library
+from edgemoe_gen.templating import templates_of
 from edgemoe_gen.timing.instrument import Instrumented, LoopSite, instrument
 
 DEADLOCK = -2
@@ -168,14 +168,7 @@ def timed_sources(design: Design) -> Instrumented:
     simulation's."""
     sources = render_sources(design)
     del sources["sim/simulate.cpp"]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_folder("templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # C++, not HTML
-    )
+    environment = templates_of(resource_folder("templates"), html=False)
     ports = list(range(design.knobs.weight_ports))
     sources["sim/timed.cpp"] = environment.get_template("timed.cpp.j2").render(ports=ports)
     for header in sorted((resource_folder("hls") / "timed").glob("*.h")):

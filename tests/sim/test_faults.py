@@ -79,7 +79,8 @@ FAULTS = (
     Fault("linear", "last token not written", "store.h", "if (row < op.tokens)",
           "if (PLANTED && product && row == op.tokens - 1) {\n    } else if (row < op.tokens)"),
     Fault("attention", "keys not transposed", "operands.h", "keys ? l * OUT_PARALLEL + step * CACHE_LANES + lane",
-          "keys ? (PLANTED ? (step * CACHE_LANES + lane) * IN_PARALLEL + l : l * OUT_PARALLEL + step * CACHE_LANES + lane)"),
+          "keys ? (PLANTED ? (step * CACHE_LANES + lane) * IN_PARALLEL + l"
+          " : l * OUT_PARALLEL + step * CACHE_LANES + lane)"),
     Fault("attention", "values of another token", "operands.h",
           ": (step / OUT_WORDS * CACHE_LANES + lane)",
           ": (step / OUT_WORDS * CACHE_LANES + (PLANTED ? CACHE_LANES - 1 - lane : lane))"),

@@ -57,8 +57,10 @@ class Port:
 
     writes: bool
     remaining: int = 0
-    asked: int = 0  # reads: beats; writes: beats of requests
+    asked: int = 0  # beats
     ends: list[int] = field(default_factory=list)  # number of the beat behind each requested burst
+    gathered: int = 0  # writes: beats that are in no complete burst yet
+    complete: list[tuple[int, int]] = field(default_factory=list)  # writes: bursts, by the cycle of their last beat
     touched: list[int] = field(default_factory=list)  # cycle of each beat's read or write
     delivered: list[int] = field(default_factory=list)  # first cycle in which a read beat is there, a written one gone
 
@@ -66,6 +68,15 @@ class Port:
         """Whether the next beat can be read, or written."""
         n = len(self.touched) - (capacity if self.writes else 0)
         return n < 0 or (n < len(self.delivered) and self.delivered[n] <= cycle)
+
+    def write(self, cycle: int, burst: int) -> None:
+        """A beat enters the buffer."""
+        self.touched.append(cycle)
+        self.gathered += 1
+        self.remaining -= 1
+        if self.gathered == burst or self.remaining == 0:
+            self.complete.append((cycle, self.gathered))
+            self.gathered = 0
 
 
 class Ddr:
@@ -88,10 +99,8 @@ class Ddr:
 
     def _wanted(self, port: Port, cycle: int) -> int:
         before = sum(t < cycle for t in port.touched)
-        if port.writes:  # a whole burst lies in the buffer, or the rest of one that has ended
-            there = before - port.asked
-            over = port.remaining == 0 and before == len(port.touched)
-            return self.said.burst if there >= self.said.burst else there if over else 0
+        if port.writes:
+            return port.complete.pop(0)[1] if port.complete and port.complete[0][0] < cycle else 0
         in_flight = sum(end > before for end in port.ends)
         return min(port.remaining, self.said.burst) if in_flight < self.said.outstanding else 0
 
@@ -226,8 +235,7 @@ class CycleModel:
                 done += 1
                 self._event()
                 if store is not None:
-                    store.touched.append(self.cycle)
-                    store.remaining -= 1
+                    store.write(self.cycle, self.constants.burst)
             for f in writes:
                 self.fifos[f].writes.append(self.cycle)
             if issued < loop.iterations and since_issue >= loop.ii:
