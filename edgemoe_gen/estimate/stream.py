@@ -1,0 +1,173 @@
+"""A run of operations against memory: weights stream into FIFOs ahead of the operations that take them.
+
+Weights of each operation are one burst, fetched in order, one after another. A fetch begins when the one before is over
+and the operation is known; its beats come at the rate of memory; it is over when its last beat has found room in the
+FIFO, which empties as operations take their weights. An operation ends when it has computed, and not before it has gone
+on for some time after its last weights have come (`Step`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgemoe_gen.estimate.engine import Engine
+from edgemoe_gen.estimate.operations import Step
+
+
+class Stream:
+    """The weight FIFOs and the ports before them, as far as they have been followed.
+
+    Beats are counted over the whole run. What has been taken when is a line through points (`_times`, `_taken`).
+    """
+
+    def __init__(self, engine: Engine, beats: Sequence[int], known: Sequence[int], ahead: int, begin: float) -> None:
+        """`beats`: weights of each operation that has some, behind each port; `known`: number of each operation;
+        `ahead`: operations that are known beforehand; `begin`: cycle in which the first one is known."""
+        self.e = engine
+        self.beats = beats
+        self.known = known
+        self.ahead = ahead
+        self.begin = begin
+        self.starts: list[float] = []  # of operations of the program so far
+        self.next = 0  # fetch that is not over
+        self.before = 0  # beats of all fetches that are over
+        self.fetch = self._start_of(0, begin) if beats else begin
+        self._times = [0.0]
+        self._taken = [0.0]
+        self._at = 0
+
+    def take(self, time: float, beats: float) -> None:
+        """From the last point on, weights are taken evenly until `beats` have been taken at a time."""
+        if beats > self._taken[-1]:
+            self._times.append(max(time, self._times[-1]))
+            self._taken.append(beats)
+
+    def arrival(self, fetch: int, beats: int) -> float:
+        """When so many beats of a fetch have come, as far as is known by now what is taken before."""
+        self._advance(fetch)
+        if fetch < self.next:
+            return 0.0  # it is over, so all of it has come
+        if fetch > self.next:  # it waits for room, and the operation that makes it is still running
+            return self._times[-1] + self.e.fetch_gap + self.e.latency + beats / self.e.rate
+        come = self.fetch + self.e.latency + beats / self.e.rate
+        # No more beats are on their way than the FIFO and the port's window hold.
+        room = self._taken[-1] + self.e.fifo_beats + self.e.window - self.before
+        if room < beats:
+            come = max(come, self._times[-1] + self.e.latency + (beats - room) / self.e.rate)
+        return come
+
+    def busy_until(self, time: float) -> float:
+        """Until when fetches go on from a time on, if nothing is taken meanwhile."""
+        self._advance(len(self.beats))
+        if self.next == len(self.beats):
+            return time
+        room = self._taken[-1] + self.e.fifo_beats - self.before
+        return max(time, self.fetch + self.e.latency + min(room, self.beats[self.next]) / self.e.rate)
+
+    def delay(self, cycles: float) -> None:
+        """Memory serves another port for so long."""
+        self.fetch += cycles
+
+    def _advance(self, fetch: int) -> None:
+        """Follows fetches up to one, as far as the room that they find is known."""
+        e = self.e
+        while self.next < fetch:
+            beats = self.beats[self.next]
+            over = self.before + beats
+            freed = over - e.fifo_beats
+            if freed > self._taken[-1]:
+                return
+            end = self.fetch + e.latency + beats / e.rate
+            if freed > 0:
+                end = max(end, self._when(freed))
+            self.before = over
+            self.next += 1
+            if self.next < len(self.beats):
+                self.fetch = self._start_of(self.next, end + e.fetch_gap)
+
+    def _start_of(self, fetch: int, earliest: float) -> float:
+        """A fetch begins when its operation is known: so many operations ahead of the one that runs."""
+        number = self.known[fetch]
+        read = self.begin + number * self.e.operation_beats
+        place = number - self.ahead
+        if 0 <= place < len(self.starts):
+            read = max(read, self.starts[place])
+        return max(earliest, read)
+
+    def _when(self, beats: float) -> float:
+        """When so many beats had been taken; asked for in rising order."""
+        taken, times = self._taken, self._times
+        at = self._at
+        while taken[at] < beats:
+            at += 1
+        self._at = at
+        if at == 0:
+            return times[0]
+        share = (beats - taken[at - 1]) / (taken[at] - taken[at - 1])
+        return times[at - 1] + share * (times[at] - times[at - 1])
+
+
+class Loads:
+    """The port that loads come by: it runs ahead of the engine as far as its FIFO and window go."""
+
+    def __init__(self, engine: Engine, begin: float) -> None:
+        self.e = engine
+        self.over = begin
+
+    def arrival(self, beats: int, now: float, stream: Stream) -> float:
+        """When the last beat of a load has come, of an operation that begins now. Weights lose what loads take."""
+        e = self.e
+        begin = max(self.over + e.latency, now - (e.input_beats + e.window) / e.load_rate)
+        # Beside weights every port gets the same share; these are fetched the longer for it.
+        others = (stream.busy_until(begin) - begin) * e.rate / e.shared_rate
+        together = min(beats / e.shared_load_rate, others)
+        stream.delay(together * (1 - e.shared_rate / e.rate))
+        alone = max(beats - together * e.shared_load_rate, 0) / e.load_rate
+        self.over = begin + together + alone
+        return self.over
+
+
+def run(engine: Engine, steps: Sequence[Step], ahead: int) -> tuple[float, list[float]]:
+    """A program's operations one after another.
+
+    Args:
+        steps: its operations.
+        ahead: operations that fetching knows beforehand.
+
+    Returns:
+        The cycle in which the first operation begins, and the cycles that each one takes.
+    """
+    e = engine
+    # The header, then the first operation: each is a burst. The rest of the program's first bursts comes before all else.
+    begin = 2.0 * (e.latency + e.operation_beats / e.load_rate) + e.depth.program_beats
+    first = begin + min(len(steps) * e.operation_beats, e.window) * e.beat_time
+    weighted = [i for i, step in enumerate(steps) if step.beats]
+    stream = Stream(e, [steps[i].beats for i in weighted], weighted, ahead, first)
+    loads = Loads(e, first)
+    now = begin
+    fetch = 0  # of the operation that runs, or of the next one that has weights
+    before = 0  # beats of weights of operations that are over
+    durations = []
+    for step in steps:
+        stream.starts.append(now)
+        end = now + step.cycles
+        if step.load_beats:
+            end = max(end, loads.arrival(step.load_beats, now, stream) + step.load_tail)
+        if step.stored_beats:
+            end = max(end, now + (step.stored_beats - e.input_beats - e.window) / e.load_rate)
+        if step.beats:
+            for need in step.needs:
+                end = max(end, stream.arrival(fetch, need.beats) + need.tail)
+            late = end - now - step.cycles
+            cycles, beats = step.greedy
+            if 0 < beats < step.beats:
+                stream.take(now + late + cycles, before + beats)
+            before += step.beats
+            stream.take(now + late + step.taken, before)
+            fetch += 1
+        if step.following is not None:
+            end = max(end, stream.arrival(fetch, step.following.beats) + step.following.tail)
+            stream.take(end, before + step.following.beats)
+        durations.append(end - now)
+        now = end
+    return begin, durations
