@@ -181,6 +181,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             [
                 ("OUT_WORDS", design.out_words, "memory words that a row of an output tile fills"),
                 ("WEIGHTS_PER_BEAT", design.weights_per_beat, ""),
+                ("NARROW_BITS", design.expert_weight_bits, "of a weight of which two lie in the place of one, if less"),
                 ("PART_VALUES", design.part_values, "weights that all ports bring in a cycle"),
                 ("OPERAND_PARTS", design.operand_parts, "parts of an operand tile"),
                 ("SHIFTS_PER_BEAT", design.beat_bytes, "LayerNorm's shifts of features"),
