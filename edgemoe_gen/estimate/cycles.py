@@ -6,16 +6,16 @@ minutes. Every figure is of the tier "estimate".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.estimate.engine import engine_of
 from edgemoe_gen.estimate.operations import ROUTE, Operations, shapes
 from edgemoe_gen.estimate.stream import run
 from edgemoe_gen.estimate.tabled import engine_timing
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, number
+from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.timing.table import Timing
 
 WAITS = "waits for memory"
@@ -82,11 +82,10 @@ def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing |
                 queue[op.gather_expert] if op.gather_expert >= 0 else 0.0,
             )
         )  # fmt: skip
-    begin, durations = run(engine, steps, OPERATIONS_AHEAD)
+    begin, durations = run(engine, steps)
     by_kind: dict[str, float] = {}
-    for op, step in zip(operations, steps, strict=True):
-        name = _name(op)
-        by_kind[name] = by_kind.get(name, 0.0) + step.cycles
+    for step, count in Counter(steps).items():  # equal operations share a step
+        by_kind[step.name] = by_kind.get(step.name, 0.0) + count * step.cycles
     rounded = {name: round(cycles) for name, cycles in by_kind.items()}
     compute = sum(rounded.values())
     total = max(round(begin + sum(durations)), compute)
@@ -100,13 +99,5 @@ def _even_queues(operations: Sequence[Operation]) -> list[list[float]]:
     return [
         [op.tokens * op.top_k / (op.expert_end - op.expert_first)] * op.expert_end
         for op in operations
-        if op.kind == number("ROUTE")
+        if op.kind == ROUTE
     ]
-
-
-def _name(op: Operation) -> str:
-    kind = list(KINDS)[op.kind].lower()
-    if op.kind != number("PRODUCT"):
-        return kind
-    operand = list(OPERANDS)[op.operand].lower()
-    return f"product with {'expert weights' if op.expert >= 0 else operand}"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import ceil
 from operator import attrgetter
 
-from edgemoe_gen.estimate.engine import LAST_TEST, Engine
-from edgemoe_gen.program.descriptor import Operation, bit, number, operand_number
+from edgemoe_gen.estimate.engine import LAST_TEST, ORDER_READ, Engine
+from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, bit, number, operand_number
 
 AHEAD, WIDE = bit("AHEAD"), bit("WIDE")
 LOAD, STORE, STORE_ROUTES, NORMALISE, GATHER, PRODUCT, ROUTE = (
@@ -30,6 +30,15 @@ shape_of = attrgetter(*FIELDS)
 Shape = tuple[int, ...]
 
 
+def name_of(shape: Shape) -> str:
+    """Kind of an operation in words."""
+    kind, _, operand, tokens, *_ = shape
+    name = list(KINDS)[kind].lower()
+    if kind != PRODUCT:
+        return name
+    return f"product with {list(OPERANDS)[operand].lower() if tokens else 'expert weights'}"
+
+
 @dataclass(frozen=True)
 class Need:
     """Weights that an operation waits for: so many beats of its own or of the following one's, and how many cycles it
@@ -39,11 +48,12 @@ class Need:
     tail: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One operation.
 
     Attributes:
+        name: of its kind.
         cycles: if no weights are late.
         needs: of its own weights.
         following: of the next operation's, whose first tile comes ahead.
@@ -53,6 +63,7 @@ class Step:
         load_beats: that come from memory; `load_tail` are the cycles after the last one.
     """
 
+    name: str
     cycles: float
     needs: tuple[Need, ...] = ()
     following: Need | None = None
@@ -87,9 +98,9 @@ class Operations:
     def _computed(self, shape: Shape, following: Shape | None, rows: float, gathered: float) -> Step:
         kind = shape[0]
         if kind == ROUTE:
-            return Step(self._route(shape))
+            return Step(name_of(shape), self._route(shape))
         if kind == STORE_ROUTES:
-            return Step(1 + shape[8] - 1 + self.e.depth.route_beats, stored_beats=shape[8])
+            return Step(name_of(shape), ORDER_READ + shape[8] - 1 + self.e.depth.route_beats, stored_beats=shape[8])
         return _Region(self.e, shape, following, rows, gathered).step()
 
     def _route(self, shape: Shape) -> float:
@@ -116,6 +127,7 @@ class _Region:
         self.e = e
         (self.kind, self.flags, self.operand, self.tokens, blocks, self.words, self.tiles, self.beats, self.transfer,
          self.gather_words, _, _) = shape  # fmt: skip
+        self.name = name_of(shape)
         self.product = self.kind == PRODUCT
         self.blocks: float = blocks
         if self.product and self.tokens == 0:
@@ -151,7 +163,7 @@ class _Region:
             if self.product:
                 taken, greedy = unit.taken, unit.greedy
         return Step(
-            cycles, tuple(needs), following, self.beats, greedy, taken,
+            self.name, cycles, tuple(needs), following, self.beats, greedy, taken,
             load_beats=self.transfer if self.kind == LOAD else 0,
             load_tail=self._load_tail() + e.end,
             stored_beats=self.transfer if self.kind == STORE else 0,
@@ -255,12 +267,14 @@ class _Unit:
             first_at = begin + d.cache_steps + e.cache_steps + 1
         if r.kind == NORMALISE:
             own_at = begin + words
-        next_at = own_at + e.passes
+        # The next operation's first tile: its loop begins when the own one is over.
+        loading = 0
         if r.next:
             if r.next[2] == WEIGHTS:
-                next_at += d.weight_steps + e.bias_steps + next_parts
+                loading = e.passes + d.weight_steps + e.bias_steps + next_parts
             else:
-                next_at += d.cache_steps + (next_words + 1) * e.cache_steps
+                loading = e.passes + d.cache_steps + (next_words + 1) * e.cache_steps
+        next_at = own_at + loading
 
         # The unit's time: iteration 0, and the arrivals that may hold it up.
         # A queue without tokens has no tiles to wait for.
@@ -279,6 +293,8 @@ class _Unit:
         base = max(ready, *late) if tiles else ready
         self.computed = base + computed if tiles else 0.0
         if next_parts:
+            # Own parts that the ring has no room for hold up the loader, but for those that wait in the FIFO.
+            next_at = max(next_at, base + last_own - e.buffered + loading)
             base = max(base, next_at - last_next)
             if last_next < computed:
                 self.computed = max(self.computed, base + computed)

@@ -9,6 +9,7 @@ on for some time after its last weights have come (`Step`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from edgemoe_gen.estimate.engine import Engine
 from edgemoe_gen.estimate.operations import Step
@@ -20,13 +21,12 @@ class Stream:
     Beats are counted over the whole run. What has been taken when is a line through points (`_times`, `_taken`).
     """
 
-    def __init__(self, engine: Engine, beats: Sequence[int], known: Sequence[int], ahead: int, begin: float) -> None:
+    def __init__(self, engine: Engine, beats: Sequence[int], known: Sequence[int], begin: float) -> None:
         """`beats`: weights of each operation that has some, behind each port; `known`: number of each operation;
-        `ahead`: operations that are known beforehand; `begin`: cycle in which the first one is known."""
+        `begin`: cycle in which the first one is known."""
         self.e = engine
         self.beats = beats
         self.known = known
-        self.ahead = ahead
         self.begin = begin
         self.starts: list[float] = []  # of operations of the program so far
         self.next = 0  # fetch that is not over
@@ -56,20 +56,43 @@ class Stream:
             come = max(come, self._times[-1] + self.e.latency + (beats - room) / self.e.rate)
         return come
 
-    def busy_until(self, time: float) -> float:
-        """Until when fetches go on from a time on, if nothing is taken meanwhile."""
-        self._advance(len(self.beats))
-        if self.next == len(self.beats):
-            return time
-        room = self._taken[-1] + self.e.fifo_beats - self.before
-        return max(time, self.fetch + self.e.latency + min(room, self.beats[self.next]) / self.e.rate)
+    def beside(self, begin: float, load: float) -> float:
+        """When so many beats of another port have come, requested from a cycle on, while weights are fetched too.
 
-    def delay(self, cycles: float) -> None:
-        """Memory serves another port for so long."""
+        Memory serves requests in their order, so each port's share is that of the requests it has open: a load always
+        has a window of them, a fetch at most its own beats. While a fetch waits, the load has memory for itself.
+        """
+        e = self.e
+        self._advance(len(self.beats), begin)
+        time, fetch, place, before = begin, self.fetch, self.next, self.before
+        open_beats = self._taken[-1] + e.fifo_beats
+        slower = 0.0
+        while place < len(self.beats) and open_beats > before and load > 0:
+            beats = self.beats[place]
+            wanted = float(min(beats, open_beats - before))
+            wanted -= min(max(time - fetch - e.latency, 0.0) * e.rate, wanted)  # what has come before
+            begun = max(fetch, time)
+            alone = begun - time + (e.latency if begun == fetch else 0) + wanted / e.rate
+            work = e.ports * wanted
+            cycles = max(alone, begun - time + (work + max(wanted, e.window)) * e.beat_time)
+            served = min(cycles * e.port_rate, cycles / e.beat_time - work)
+            if served >= load:
+                share = load / served
+                return self._slowed(time + share * cycles, slower + share * (cycles - alone))
+            load -= served
+            slower += cycles - alone
+            time += cycles
+            fetch = time + e.fetch_gap
+            before += beats
+            place += 1
+        return self._slowed(time + load / e.load_rate, slower)
+
+    def _slowed(self, end: float, cycles: float) -> float:
         self.fetch += cycles
+        return end
 
-    def _advance(self, fetch: int) -> None:
-        """Follows fetches up to one, as far as the room that they find is known."""
+    def _advance(self, fetch: int, until: float = inf) -> None:
+        """Follows fetches up to one, or to a cycle, as far as the room that they find is known."""
         e = self.e
         while self.next < fetch:
             beats = self.beats[self.next]
@@ -80,6 +103,8 @@ class Stream:
             end = self.fetch + e.latency + beats / e.rate
             if freed > 0:
                 end = max(end, self._when(freed))
+            if end > until:
+                return
             self.before = over
             self.next += 1
             if self.next < len(self.beats):
@@ -89,7 +114,7 @@ class Stream:
         """A fetch begins when its operation is known: so many operations ahead of the one that runs."""
         number = self.known[fetch]
         read = self.begin + number * self.e.operation_beats
-        place = number - self.ahead
+        place = number - self.e.ahead
         if 0 <= place < len(self.starts):
             read = max(read, self.starts[place])
         return max(earliest, read)
@@ -118,31 +143,27 @@ class Loads:
         """When the last beat of a load has come, of an operation that begins now. Weights lose what loads take."""
         e = self.e
         begin = max(self.over + e.latency, now - (e.input_beats + e.window) / e.load_rate)
-        # Beside weights every port gets the same share; these are fetched the longer for it.
-        others = (stream.busy_until(begin) - begin) * e.rate / e.shared_rate
-        together = min(beats / e.shared_load_rate, others)
-        stream.delay(together * (1 - e.shared_rate / e.rate))
-        alone = max(beats - together * e.shared_load_rate, 0) / e.load_rate
-        self.over = begin + together + alone
+        self.over = stream.beside(begin, beats)
         return self.over
 
 
-def run(engine: Engine, steps: Sequence[Step], ahead: int) -> tuple[float, list[float]]:
+def run(engine: Engine, steps: Sequence[Step]) -> tuple[float, list[float]]:
     """A program's operations one after another.
 
     Args:
         steps: its operations.
-        ahead: operations that fetching knows beforehand.
 
     Returns:
         The cycle in which the first operation begins, and the cycles that each one takes.
     """
     e = engine
-    # The header, then the first operation: each is a burst. The rest of the program's first bursts comes before all else.
+    # The header, then the first operation: each is a burst.
     begin = 2.0 * (e.latency + e.operation_beats / e.load_rate) + e.depth.program_beats
-    first = begin + min(len(steps) * e.operation_beats, e.window) * e.beat_time
     weighted = [i for i, step in enumerate(steps) if step.beats]
-    stream = Stream(e, [steps[i].beats for i in weighted], weighted, ahead, first)
+    # What of the program is read at once comes before all else: until the orders of weights fill their FIFO.
+    read = min(len(steps), e.ahead, weighted[e.orders] if len(weighted) > e.orders else len(steps))
+    first = begin + read * e.operation_beats * e.beat_time
+    stream = Stream(e, [steps[i].beats for i in weighted], weighted, first)
     loads = Loads(e, first)
     now = begin
     fetch = 0  # of the operation that runs, or of the next one that has weights
