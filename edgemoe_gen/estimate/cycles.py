@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.estimate.engine import engine_of
-from edgemoe_gen.estimate.operations import ROUTE, Operations, shapes
+from edgemoe_gen.estimate.operations import ROUTE, Operations, Step, shapes_of, uses_queue
 from edgemoe_gen.estimate.stream import run
 from edgemoe_gen.estimate.tabled import engine_timing
 from edgemoe_gen.program.compile import Program
@@ -63,25 +63,7 @@ def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing |
         SimulationError: no timing table has the board's device or the clock.
     """
     engine = engine_of(program.design, engine_timing(program.design) if timing is None else timing)
-    operations = program.operations
-    queues = _even_queues(operations) if rows is None else [[float(count) for count in counts] for counts in rows]
-    times = Operations(engine)
-    known = shapes(operations)
-    queue: Sequence[float] = ()
-    routings = iter(queues)
-    steps = []
-    for i, op in enumerate(operations):
-        shape = known[i]
-        if shape[0] == ROUTE:
-            queue = next(routings)
-        following = known[i + 1] if i + 1 < len(known) else None
-        steps.append(
-            times.step(
-                shape, following,
-                queue[op.expert] if op.expert >= 0 else 0.0,
-                queue[op.gather_expert] if op.gather_expert >= 0 else 0.0,
-            )
-        )  # fmt: skip
+    steps = _steps(program.operations, rows, Operations(engine))
     begin, durations = run(engine, steps)
     by_kind: dict[str, float] = {}
     for step, count in Counter(steps).items():  # equal operations share a step
@@ -92,6 +74,25 @@ def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing |
     weights = round(sum(step.beats for step in steps) / engine.rate)
     waits = total - compute - round(begin)
     return CycleEstimate({**rounded, WAITS: waits, PROGRAM: round(begin)}, compute, weights, total)
+
+
+def _steps(operations: Sequence[Operation], rows: Rows | None, times: Operations) -> list[Step]:
+    """The step of every operation: equal ones, before equal ones, share one."""
+    routings = iter(_even_queues(operations) if rows is None else rows)
+    queue: Sequence[float] = ()
+    shapes = shapes_of(operations)
+    steps = []
+    for i, (shape, following) in enumerate(zip(shapes, [*shapes[1:], None], strict=True)):
+        op = operations[i]
+        if uses_queue(shape):
+            own = queue[op.expert] if op.expert >= 0 else 0
+            gathered = queue[op.gather_expert] if op.gather_expert >= 0 else 0
+            steps.append(times.step(shape, following, own, gathered))
+            continue
+        if shape[0] == ROUTE:
+            queue = next(routings)
+        steps.append(times.step(shape, following))
+    return steps
 
 
 def _even_queues(operations: Sequence[Operation]) -> list[list[float]]:

@@ -7,8 +7,9 @@ the unit fills it as early as it can, in the iterations in which it computes, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from operator import attrgetter
 
@@ -26,8 +27,13 @@ FIELDS = (
     "kind", "flags", "operand", "tokens", "blocks", "in_words", "out_tiles", "weight_beats", "transfer_beats",
     "gather_words", "top_k", "expert_end",
 )  # fmt: skip
-shape_of = attrgetter(*FIELDS)
 Shape = tuple[int, ...]
+_shape_of: Callable[[Operation], Shape] = attrgetter(*FIELDS)
+
+
+def uses_queue(shape: Shape) -> bool:
+    """Whether an operation works on the tokens of a queue, or gathers them."""
+    return (shape[0] == PRODUCT and shape[3] == 0) or shape[9] > 0
 
 
 def name_of(shape: Shape) -> str:
@@ -66,13 +72,18 @@ class Step:
     name: str
     cycles: float
     needs: tuple[Need, ...] = ()
-    following: Need | None = None
+    following: tuple[Need, ...] = ()
     beats: int = 0
     greedy: tuple[float, float] = (0.0, 0.0)
     taken: float = 0.0
     load_beats: int = 0
     load_tail: float = 0.0
     stored_beats: int = 0
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether memory has no part in it."""
+        return not (self.beats or self.following or self.load_beats or self.stored_beats)
 
 
 class Operations:
@@ -82,7 +93,7 @@ class Operations:
         self.e = engine
         self._known: dict[tuple[Shape, Shape | None, float, float], Step] = {}
 
-    def step(self, shape: Shape, following: Shape | None, rows: float, gathered: float) -> Step:
+    def step(self, shape: Shape, following: Shape | None, rows: float = 0, gathered: float = 0) -> Step:
         """One operation by its shape and the next one's.
 
         Args:
@@ -151,7 +162,7 @@ class _Region:
                 ends.append(self._product(unit.computed))
         cycles = max(*ends, moved) + e.end
         needs: list[Need] = []
-        following = None
+        following: tuple[Need, ...] = ()
         taken, greedy = 0.0, (0.0, 0.0)
         if self.kind == NORMALISE:
             arrive = e.start + d.shift_words
@@ -159,7 +170,7 @@ class _Region:
             taken = float(arrive)
         if unit is not None:
             needs += [Need(beats, tail + e.end) for beats, tail in unit.own]
-            following = None if unit.following is None else Need(unit.following[0], unit.following[1] + e.end)
+            following = tuple(Need(beats, tail + e.end) for beats, tail in unit.following)
             if self.product:
                 taken, greedy = unit.taken, unit.greedy
         return Step(
@@ -304,7 +315,7 @@ class _Unit:
         through = d.weight_burst + d.weight_steps
         beats_per_tile = (e.bias_steps + tile_parts) * e.fill_beats
         self.own: list[tuple[int, float]] = []
-        self.following: tuple[int, float] | None = None
+        self.following: list[tuple[int, float]] = []
         after = self._after(r)
         if weights and own_parts:
             for part, iteration in {(greedy, float(greedy)), (own_parts, last_own)}:
@@ -316,7 +327,7 @@ class _Unit:
             beats = (e.bias_steps + next_parts) * e.fill_beats
             left = max(computed - last_next, 0.0)
             tail = through + max(left + after if tiles and last_next < computed else 0.0, d.multiply_steps + LAST_TEST)
-            self.following = beats, tail
+            self.following.append((beats, tail))
         self.taken = max(base + last_own, 0.0) if tiles else 0.0
         share = (r.first + greedy / tile_parts) * beats_per_tile if weights and own_parts else 0.0
         self.greedy = (base + greedy, share)
@@ -339,6 +350,6 @@ class _Unit:
         return d.multiply_steps + e.parallel * e.out_words - 1 + d.round_steps + d.store_words
 
 
-def shapes(operations: Sequence[Operation]) -> list[Shape]:
+def shapes_of(operations: Sequence[Operation]) -> list[Shape]:
     """Shapes of operations."""
-    return list(map(shape_of, operations))
+    return list(map(_shape_of, operations))

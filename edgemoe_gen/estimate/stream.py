@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from math import inf
 
 from edgemoe_gen.estimate.engine import Engine
-from edgemoe_gen.estimate.operations import Step
+from edgemoe_gen.estimate.operations import Need, Step
 
 
 class Stream:
@@ -42,19 +42,27 @@ class Stream:
             self._times.append(max(time, self._times[-1]))
             self._taken.append(beats)
 
-    def arrival(self, fetch: int, beats: int) -> float:
-        """When so many beats of a fetch have come, as far as is known by now what is taken before."""
-        self._advance(fetch)
-        if fetch < self.next:
-            return 0.0  # it is over, so all of it has come
-        if fetch > self.next:  # it waits for room, and the operation that makes it is still running
-            return self._times[-1] + self.e.fetch_gap + self.e.latency + beats / self.e.rate
-        come = self.fetch + self.e.latency + beats / self.e.rate
+    def end(self, fetch: int, needs: Sequence[Need], end: float) -> float:
+        """The end of an operation that needs weights of a fetch, as far as is known by now what is taken before it."""
+        if self.next < fetch:
+            self._advance(fetch)
+        e = self.e
+        rate = e.rate
+        if fetch > self.next:
+            # It waits for room, and the operation that makes it is still running.
+            come = self._times[-1] + e.fetch_gap + e.latency
+            return max(end, *(come + need.beats / rate + need.tail for need in needs))
+        come = self.fetch + e.latency
         # No more beats are on their way than the FIFO and the port's window hold.
-        room = self._taken[-1] + self.e.fifo_beats + self.e.window - self.before
-        if room < beats:
-            come = max(come, self._times[-1] + self.e.latency + (beats - room) / self.e.rate)
-        return come
+        room = self._taken[-1] + e.fifo_beats + e.window - self.before
+        for need in needs:
+            beats = need.beats
+            after = come + beats / rate + need.tail
+            if after > end:
+                end = after
+            if room < beats:
+                end = max(end, self._times[-1] + e.latency + (beats - room) / rate + need.tail)
+        return end
 
     def beside(self, begin: float, load: float) -> float:
         """When so many beats of another port have come, requested from a cycle on, while weights are fetched too.
@@ -172,13 +180,16 @@ def run(engine: Engine, steps: Sequence[Step]) -> tuple[float, list[float]]:
     for step in steps:
         stream.starts.append(now)
         end = now + step.cycles
+        if step.plain:
+            durations.append(step.cycles)
+            now = end
+            continue
         if step.load_beats:
             end = max(end, loads.arrival(step.load_beats, now, stream) + step.load_tail)
         if step.stored_beats:
             end = max(end, now + (step.stored_beats - e.input_beats - e.window) / e.load_rate)
         if step.beats:
-            for need in step.needs:
-                end = max(end, stream.arrival(fetch, need.beats) + need.tail)
+            end = stream.end(fetch, step.needs, end)
             late = end - now - step.cycles
             cycles, beats = step.greedy
             if 0 < beats < step.beats:
@@ -186,9 +197,9 @@ def run(engine: Engine, steps: Sequence[Step]) -> tuple[float, list[float]]:
             before += step.beats
             stream.take(now + late + step.taken, before)
             fetch += 1
-        if step.following is not None:
-            end = max(end, stream.arrival(fetch, step.following.beats) + step.following.tail)
-            stream.take(end, before + step.following.beats)
+        if step.following:
+            end = stream.end(fetch, step.following, end)
+            stream.take(end, before + step.following[0].beats)
         durations.append(end - now)
         now = end
     return begin, durations
