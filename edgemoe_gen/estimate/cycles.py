@@ -6,16 +6,16 @@ minutes. Every figure is of the tier "estimate".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.estimate.engine import engine_of
-from edgemoe_gen.estimate.operations import ROUTE, Operations, shapes
+from edgemoe_gen.estimate.operations import ROUTE, Operations, Step, shapes_of, uses_queue
 from edgemoe_gen.estimate.stream import run
 from edgemoe_gen.estimate.tabled import engine_timing
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, number
+from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.timing.table import Timing
 
 WAITS = "waits for memory"
@@ -63,30 +63,11 @@ def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing |
         SimulationError: no timing table has the board's device or the clock.
     """
     engine = engine_of(program.design, engine_timing(program.design) if timing is None else timing)
-    operations = program.operations
-    queues = _even_queues(operations) if rows is None else [[float(count) for count in counts] for counts in rows]
-    times = Operations(engine)
-    known = shapes(operations)
-    queue: Sequence[float] = ()
-    routings = iter(queues)
-    steps = []
-    for i, op in enumerate(operations):
-        shape = known[i]
-        if shape[0] == ROUTE:
-            queue = next(routings)
-        following = known[i + 1] if i + 1 < len(known) else None
-        steps.append(
-            times.step(
-                shape, following,
-                queue[op.expert] if op.expert >= 0 else 0.0,
-                queue[op.gather_expert] if op.gather_expert >= 0 else 0.0,
-            )
-        )  # fmt: skip
-    begin, durations = run(engine, steps, OPERATIONS_AHEAD)
+    steps = _steps(program.operations, rows, Operations(engine))
+    begin, durations = run(engine, steps)
     by_kind: dict[str, float] = {}
-    for op, step in zip(operations, steps, strict=True):
-        name = _name(op)
-        by_kind[name] = by_kind.get(name, 0.0) + step.cycles
+    for step, count in Counter(steps).items():  # equal operations share a step
+        by_kind[step.name] = by_kind.get(step.name, 0.0) + count * step.cycles
     rounded = {name: round(cycles) for name, cycles in by_kind.items()}
     compute = sum(rounded.values())
     total = max(round(begin + sum(durations)), compute)
@@ -95,18 +76,29 @@ def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing |
     return CycleEstimate({**rounded, WAITS: waits, PROGRAM: round(begin)}, compute, weights, total)
 
 
+def _steps(operations: Sequence[Operation], rows: Rows | None, times: Operations) -> list[Step]:
+    """The step of every operation: equal ones, before equal ones, share one."""
+    routings = iter(_even_queues(operations) if rows is None else rows)
+    queue: Sequence[float] = ()
+    shapes = shapes_of(operations)
+    steps = []
+    for i, (shape, following) in enumerate(zip(shapes, [*shapes[1:], None], strict=True)):
+        op = operations[i]
+        if uses_queue(shape):
+            own = queue[op.expert] if op.expert >= 0 else 0
+            gathered = queue[op.gather_expert] if op.gather_expert >= 0 else 0
+            steps.append(times.step(shape, following, own, gathered))
+            continue
+        if shape[0] == ROUTE:
+            queue = next(routings)
+        steps.append(times.step(shape, following))
+    return steps
+
+
 def _even_queues(operations: Sequence[Operation]) -> list[list[float]]:
     """For every routing, the mean of each expert's queue if all are as likely."""
     return [
         [op.tokens * op.top_k / (op.expert_end - op.expert_first)] * op.expert_end
         for op in operations
-        if op.kind == number("ROUTE")
+        if op.kind == ROUTE
     ]
-
-
-def _name(op: Operation) -> str:
-    kind = list(KINDS)[op.kind].lower()
-    if op.kind != number("PRODUCT"):
-        return kind
-    operand = list(OPERANDS)[op.operand].lower()
-    return f"product with {'expert weights' if op.expert >= 0 else operand}"

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgemoe_gen.codegen.context import stream_depths
+from edgemoe_gen.codegen.context import INPUT_DEPTH, ORDER_DEPTH, stream_depths
 from edgemoe_gen.design import Design
+from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.estimate.tabled import engine_constant
+from edgemoe_gen.program.descriptor import OPERATION_WORDS
 from edgemoe_gen.timing.table import Timing
 
 ORDER_READ = 1  # cycles in which the engine takes the next operation from its FIFO
+UNBOUNDED = 1 << 30  # places of a FIFO whose depth is said to be 0
 LAST_TEST = 1  # iteration in which the unit's loop finds that it is over
 
 
@@ -65,9 +68,12 @@ class Engine:
         narrow, wide: beats of a word of 16-bit and of 32-bit values.
         latency: cycles from a request to its first beat.
         rate: beats that memory brings to each weight port in a cycle.
-        shared_rate: the same while another port asks for as much.
-        load_rate, shared_load_rate: of a port alone, and beside all weight ports.
+        load_rate: the same for a port that has memory for itself; `port_rate` if memory is never the limit.
+        ports: of weights.
         fifo_beats: beats of weights that wait on the chip behind each port.
+        input_beats: the same of loads.
+        orders: operations whose weights are known to the ports and not fetched.
+        ahead: operations that are known before they run.
         window: beats on their way to a port.
         beat_time: cycles of memory for one beat of one port.
     """
@@ -94,22 +100,24 @@ class Engine:
     operation_beats: int
     latency: int
     rate: float
-    shared_rate: float
     load_rate: float
-    shared_load_rate: float
+    port_rate: float
+    ports: int
     fifo_beats: int
     input_beats: int
+    orders: int
+    ahead: int
     window: int
     beat_time: float
 
 
 def engine_of(design: Design, timing: Timing) -> Engine:
     """The numbers of a design."""
-    from edgemoe_gen.codegen.context import INPUT_DEPTH
-    from edgemoe_gen.program.descriptor import OPERATION_WORDS
-
     k, loops, constants = design.knobs, timing.loops, timing.constants
-    depths = {**stream_depths(design), **timing.depths}
+    depths = {
+        **stream_depths(design), "weights": design.fifo_elements, "input": INPUT_DEPTH, "weight_orders": ORDER_DEPTH,
+        "orders": OPERATIONS_AHEAD, **timing.depths,
+    }  # fmt: skip
     beat_time = float(design.beat_bytes / timing.ddr_bytes)
     window = timing.axi_outstanding * timing.axi_burst
     # So many beats are on their way at most, and each takes the latency and a cycle to be taken out.
@@ -131,17 +139,19 @@ def engine_of(design: Design, timing: Timing) -> Engine:
         ring_words=design.ring_words,
         open_tiles=engine_constant("open_tiles"),
         ring_distance=engine_constant("ring_distance"),
-        buffered=depths["operands"] or window,
+        buffered=depths["operands"] or UNBOUNDED,
         narrow=16 * k.in_parallel // k.port_bits,
         wide=32 * k.in_parallel // k.port_bits,
         operation_beats=OPERATION_WORDS * 32 // k.port_bits,
         latency=timing.axi_latency,
         rate=min(most, 1 / (beat_time * k.weight_ports)),
-        shared_rate=min(most, 1 / (beat_time * (k.weight_ports + 1))),
         load_rate=min(most, 1 / beat_time),
-        shared_load_rate=min(most, 1 / (beat_time * (k.weight_ports + 1))),
-        fifo_beats=k.weight_fifo_beats,
-        input_beats=INPUT_DEPTH,
+        port_rate=most,
+        ports=k.weight_ports,
+        fifo_beats=(depths["weights"] or UNBOUNDED) * k.fill_beats,
+        input_beats=depths["input"] or UNBOUNDED,
+        orders=depths["weight_orders"] or UNBOUNDED,
+        ahead=depths["orders"] or UNBOUNDED,
         window=window,
         beat_time=beat_time,
     )

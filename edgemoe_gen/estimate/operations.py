@@ -7,13 +7,14 @@ the unit fills it as early as it can, in the iterations in which it computes, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from operator import attrgetter
 
-from edgemoe_gen.estimate.engine import LAST_TEST, Engine
-from edgemoe_gen.program.descriptor import Operation, bit, number, operand_number
+from edgemoe_gen.estimate.engine import LAST_TEST, ORDER_READ, Engine
+from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, bit, number, operand_number
 
 AHEAD, WIDE = bit("AHEAD"), bit("WIDE")
 LOAD, STORE, STORE_ROUTES, NORMALISE, GATHER, PRODUCT, ROUTE = (
@@ -26,8 +27,22 @@ FIELDS = (
     "kind", "flags", "operand", "tokens", "blocks", "in_words", "out_tiles", "weight_beats", "transfer_beats",
     "gather_words", "top_k", "expert_end",
 )  # fmt: skip
-shape_of = attrgetter(*FIELDS)
 Shape = tuple[int, ...]
+_shape_of: Callable[[Operation], Shape] = attrgetter(*FIELDS)
+
+
+def uses_queue(shape: Shape) -> bool:
+    """Whether an operation works on the tokens of a queue, or gathers them."""
+    return (shape[0] == PRODUCT and shape[3] == 0) or shape[9] > 0
+
+
+def name_of(shape: Shape) -> str:
+    """Kind of an operation in words."""
+    kind, _, operand, tokens, *_ = shape
+    name = list(KINDS)[kind].lower()
+    if kind != PRODUCT:
+        return name
+    return f"product with {list(OPERANDS)[operand].lower() if tokens else 'expert weights'}"
 
 
 @dataclass(frozen=True)
@@ -39,11 +54,12 @@ class Need:
     tail: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One operation.
 
     Attributes:
+        name: of its kind.
         cycles: if no weights are late.
         needs: of its own weights.
         following: of the next operation's, whose first tile comes ahead.
@@ -53,15 +69,21 @@ class Step:
         load_beats: that come from memory; `load_tail` are the cycles after the last one.
     """
 
+    name: str
     cycles: float
     needs: tuple[Need, ...] = ()
-    following: Need | None = None
+    following: tuple[Need, ...] = ()
     beats: int = 0
     greedy: tuple[float, float] = (0.0, 0.0)
     taken: float = 0.0
     load_beats: int = 0
     load_tail: float = 0.0
     stored_beats: int = 0
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether memory has no part in it."""
+        return not (self.beats or self.following or self.load_beats or self.stored_beats)
 
 
 class Operations:
@@ -71,7 +93,7 @@ class Operations:
         self.e = engine
         self._known: dict[tuple[Shape, Shape | None, float, float], Step] = {}
 
-    def step(self, shape: Shape, following: Shape | None, rows: float, gathered: float) -> Step:
+    def step(self, shape: Shape, following: Shape | None, rows: float = 0, gathered: float = 0) -> Step:
         """One operation by its shape and the next one's.
 
         Args:
@@ -87,9 +109,9 @@ class Operations:
     def _computed(self, shape: Shape, following: Shape | None, rows: float, gathered: float) -> Step:
         kind = shape[0]
         if kind == ROUTE:
-            return Step(self._route(shape))
+            return Step(name_of(shape), self._route(shape))
         if kind == STORE_ROUTES:
-            return Step(1 + shape[8] - 1 + self.e.depth.route_beats, stored_beats=shape[8])
+            return Step(name_of(shape), ORDER_READ + shape[8] - 1 + self.e.depth.route_beats, stored_beats=shape[8])
         return _Region(self.e, shape, following, rows, gathered).step()
 
     def _route(self, shape: Shape) -> float:
@@ -116,6 +138,7 @@ class _Region:
         self.e = e
         (self.kind, self.flags, self.operand, self.tokens, blocks, self.words, self.tiles, self.beats, self.transfer,
          self.gather_words, _, _) = shape  # fmt: skip
+        self.name = name_of(shape)
         self.product = self.kind == PRODUCT
         self.blocks: float = blocks
         if self.product and self.tokens == 0:
@@ -139,7 +162,7 @@ class _Region:
                 ends.append(self._product(unit.computed))
         cycles = max(*ends, moved) + e.end
         needs: list[Need] = []
-        following = None
+        following: tuple[Need, ...] = ()
         taken, greedy = 0.0, (0.0, 0.0)
         if self.kind == NORMALISE:
             arrive = e.start + d.shift_words
@@ -147,11 +170,11 @@ class _Region:
             taken = float(arrive)
         if unit is not None:
             needs += [Need(beats, tail + e.end) for beats, tail in unit.own]
-            following = None if unit.following is None else Need(unit.following[0], unit.following[1] + e.end)
+            following = tuple(Need(beats, tail + e.end) for beats, tail in unit.following)
             if self.product:
                 taken, greedy = unit.taken, unit.greedy
         return Step(
-            cycles, tuple(needs), following, self.beats, greedy, taken,
+            self.name, cycles, tuple(needs), following, self.beats, greedy, taken,
             load_beats=self.transfer if self.kind == LOAD else 0,
             load_tail=self._load_tail() + e.end,
             stored_beats=self.transfer if self.kind == STORE else 0,
@@ -255,12 +278,14 @@ class _Unit:
             first_at = begin + d.cache_steps + e.cache_steps + 1
         if r.kind == NORMALISE:
             own_at = begin + words
-        next_at = own_at + e.passes
+        # The next operation's first tile: its loop begins when the own one is over.
+        loading = 0
         if r.next:
             if r.next[2] == WEIGHTS:
-                next_at += d.weight_steps + e.bias_steps + next_parts
+                loading = e.passes + d.weight_steps + e.bias_steps + next_parts
             else:
-                next_at += d.cache_steps + (next_words + 1) * e.cache_steps
+                loading = e.passes + d.cache_steps + (next_words + 1) * e.cache_steps
+        next_at = own_at + loading
 
         # The unit's time: iteration 0, and the arrivals that may hold it up.
         # A queue without tokens has no tiles to wait for.
@@ -279,6 +304,8 @@ class _Unit:
         base = max(ready, *late) if tiles else ready
         self.computed = base + computed if tiles else 0.0
         if next_parts:
+            # Own parts that the ring has no room for hold up the loader, but for those that wait in the FIFO.
+            next_at = max(next_at, base + last_own - e.buffered + loading)
             base = max(base, next_at - last_next)
             if last_next < computed:
                 self.computed = max(self.computed, base + computed)
@@ -288,7 +315,7 @@ class _Unit:
         through = d.weight_burst + d.weight_steps
         beats_per_tile = (e.bias_steps + tile_parts) * e.fill_beats
         self.own: list[tuple[int, float]] = []
-        self.following: tuple[int, float] | None = None
+        self.following: list[tuple[int, float]] = []
         after = self._after(r)
         if weights and own_parts:
             for part, iteration in {(greedy, float(greedy)), (own_parts, last_own)}:
@@ -300,7 +327,7 @@ class _Unit:
             beats = (e.bias_steps + next_parts) * e.fill_beats
             left = max(computed - last_next, 0.0)
             tail = through + max(left + after if tiles and last_next < computed else 0.0, d.multiply_steps + LAST_TEST)
-            self.following = beats, tail
+            self.following.append((beats, tail))
         self.taken = max(base + last_own, 0.0) if tiles else 0.0
         share = (r.first + greedy / tile_parts) * beats_per_tile if weights and own_parts else 0.0
         self.greedy = (base + greedy, share)
@@ -323,6 +350,6 @@ class _Unit:
         return d.multiply_steps + e.parallel * e.out_words - 1 + d.round_steps + d.store_words
 
 
-def shapes(operations: Sequence[Operation]) -> list[Shape]:
+def shapes_of(operations: Sequence[Operation]) -> list[Shape]:
     """Shapes of operations."""
-    return list(map(shape_of, operations))
+    return list(map(_shape_of, operations))

@@ -9,9 +9,10 @@ on for some time after its last weights have come (`Step`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from edgemoe_gen.estimate.engine import Engine
-from edgemoe_gen.estimate.operations import Step
+from edgemoe_gen.estimate.operations import Need, Step
 
 
 class Stream:
@@ -20,13 +21,12 @@ class Stream:
     Beats are counted over the whole run. What has been taken when is a line through points (`_times`, `_taken`).
     """
 
-    def __init__(self, engine: Engine, beats: Sequence[int], known: Sequence[int], ahead: int, begin: float) -> None:
+    def __init__(self, engine: Engine, beats: Sequence[int], known: Sequence[int], begin: float) -> None:
         """`beats`: weights of each operation that has some, behind each port; `known`: number of each operation;
-        `ahead`: operations that are known beforehand; `begin`: cycle in which the first one is known."""
+        `begin`: cycle in which the first one is known."""
         self.e = engine
         self.beats = beats
         self.known = known
-        self.ahead = ahead
         self.begin = begin
         self.starts: list[float] = []  # of operations of the program so far
         self.next = 0  # fetch that is not over
@@ -42,34 +42,65 @@ class Stream:
             self._times.append(max(time, self._times[-1]))
             self._taken.append(beats)
 
-    def arrival(self, fetch: int, beats: int) -> float:
-        """When so many beats of a fetch have come, as far as is known by now what is taken before."""
-        self._advance(fetch)
-        if fetch < self.next:
-            return 0.0  # it is over, so all of it has come
-        if fetch > self.next:  # it waits for room, and the operation that makes it is still running
-            return self._times[-1] + self.e.fetch_gap + self.e.latency + beats / self.e.rate
-        come = self.fetch + self.e.latency + beats / self.e.rate
+    def end(self, fetch: int, needs: Sequence[Need], end: float) -> float:
+        """The end of an operation that needs weights of a fetch, as far as is known by now what is taken before it."""
+        if self.next < fetch:
+            self._advance(fetch)
+        e = self.e
+        rate = e.rate
+        if fetch > self.next:
+            # It waits for room, and the operation that makes it is still running.
+            come = self._times[-1] + e.fetch_gap + e.latency
+            return max(end, *(come + need.beats / rate + need.tail for need in needs))
+        come = self.fetch + e.latency
         # No more beats are on their way than the FIFO and the port's window hold.
-        room = self._taken[-1] + self.e.fifo_beats + self.e.window - self.before
-        if room < beats:
-            come = max(come, self._times[-1] + self.e.latency + (beats - room) / self.e.rate)
-        return come
+        room = self._taken[-1] + e.fifo_beats + e.window - self.before
+        for need in needs:
+            beats = need.beats
+            after = come + beats / rate + need.tail
+            if after > end:
+                end = after
+            if room < beats:
+                end = max(end, self._times[-1] + e.latency + (beats - room) / rate + need.tail)
+        return end
 
-    def busy_until(self, time: float) -> float:
-        """Until when fetches go on from a time on, if nothing is taken meanwhile."""
-        self._advance(len(self.beats))
-        if self.next == len(self.beats):
-            return time
-        room = self._taken[-1] + self.e.fifo_beats - self.before
-        return max(time, self.fetch + self.e.latency + min(room, self.beats[self.next]) / self.e.rate)
+    def beside(self, begin: float, load: float) -> float:
+        """When so many beats of another port have come, requested from a cycle on, while weights are fetched too.
 
-    def delay(self, cycles: float) -> None:
-        """Memory serves another port for so long."""
+        Memory serves requests in their order, so each port's share is that of the requests it has open: a load always
+        has a window of them, a fetch at most its own beats. While a fetch waits, the load has memory for itself.
+        """
+        e = self.e
+        self._advance(len(self.beats), begin)
+        time, fetch, place, before = begin, self.fetch, self.next, self.before
+        open_beats = self._taken[-1] + e.fifo_beats
+        slower = 0.0
+        while place < len(self.beats) and open_beats > before and load > 0:
+            beats = self.beats[place]
+            wanted = float(min(beats, open_beats - before))
+            wanted -= min(max(time - fetch - e.latency, 0.0) * e.rate, wanted)  # what has come before
+            begun = max(fetch, time)
+            alone = begun - time + (e.latency if begun == fetch else 0) + wanted / e.rate
+            work = e.ports * wanted
+            cycles = max(alone, begun - time + (work + max(wanted, e.window)) * e.beat_time)
+            served = min(cycles * e.port_rate, cycles / e.beat_time - work)
+            if served >= load:
+                share = load / served
+                return self._slowed(time + share * cycles, slower + share * (cycles - alone))
+            load -= served
+            slower += cycles - alone
+            time += cycles
+            fetch = time + e.fetch_gap
+            before += beats
+            place += 1
+        return self._slowed(time + load / e.load_rate, slower)
+
+    def _slowed(self, end: float, cycles: float) -> float:
         self.fetch += cycles
+        return end
 
-    def _advance(self, fetch: int) -> None:
-        """Follows fetches up to one, as far as the room that they find is known."""
+    def _advance(self, fetch: int, until: float = inf) -> None:
+        """Follows fetches up to one, or to a cycle, as far as the room that they find is known."""
         e = self.e
         while self.next < fetch:
             beats = self.beats[self.next]
@@ -80,6 +111,8 @@ class Stream:
             end = self.fetch + e.latency + beats / e.rate
             if freed > 0:
                 end = max(end, self._when(freed))
+            if end > until:
+                return
             self.before = over
             self.next += 1
             if self.next < len(self.beats):
@@ -89,7 +122,7 @@ class Stream:
         """A fetch begins when its operation is known: so many operations ahead of the one that runs."""
         number = self.known[fetch]
         read = self.begin + number * self.e.operation_beats
-        place = number - self.ahead
+        place = number - self.e.ahead
         if 0 <= place < len(self.starts):
             read = max(read, self.starts[place])
         return max(earliest, read)
@@ -118,31 +151,27 @@ class Loads:
         """When the last beat of a load has come, of an operation that begins now. Weights lose what loads take."""
         e = self.e
         begin = max(self.over + e.latency, now - (e.input_beats + e.window) / e.load_rate)
-        # Beside weights every port gets the same share; these are fetched the longer for it.
-        others = (stream.busy_until(begin) - begin) * e.rate / e.shared_rate
-        together = min(beats / e.shared_load_rate, others)
-        stream.delay(together * (1 - e.shared_rate / e.rate))
-        alone = max(beats - together * e.shared_load_rate, 0) / e.load_rate
-        self.over = begin + together + alone
+        self.over = stream.beside(begin, beats)
         return self.over
 
 
-def run(engine: Engine, steps: Sequence[Step], ahead: int) -> tuple[float, list[float]]:
+def run(engine: Engine, steps: Sequence[Step]) -> tuple[float, list[float]]:
     """A program's operations one after another.
 
     Args:
         steps: its operations.
-        ahead: operations that fetching knows beforehand.
 
     Returns:
         The cycle in which the first operation begins, and the cycles that each one takes.
     """
     e = engine
-    # The header, then the first operation: each is a burst. The rest of the program's first bursts comes before all else.
+    # The header, then the first operation: each is a burst.
     begin = 2.0 * (e.latency + e.operation_beats / e.load_rate) + e.depth.program_beats
-    first = begin + min(len(steps) * e.operation_beats, e.window) * e.beat_time
     weighted = [i for i, step in enumerate(steps) if step.beats]
-    stream = Stream(e, [steps[i].beats for i in weighted], weighted, ahead, first)
+    # What of the program is read at once comes before all else: until the orders of weights fill their FIFO.
+    read = min(len(steps), e.ahead, weighted[e.orders] if len(weighted) > e.orders else len(steps))
+    first = begin + read * e.operation_beats * e.beat_time
+    stream = Stream(e, [steps[i].beats for i in weighted], weighted, first)
     loads = Loads(e, first)
     now = begin
     fetch = 0  # of the operation that runs, or of the next one that has weights
@@ -151,13 +180,16 @@ def run(engine: Engine, steps: Sequence[Step], ahead: int) -> tuple[float, list[
     for step in steps:
         stream.starts.append(now)
         end = now + step.cycles
+        if step.plain:
+            durations.append(step.cycles)
+            now = end
+            continue
         if step.load_beats:
             end = max(end, loads.arrival(step.load_beats, now, stream) + step.load_tail)
         if step.stored_beats:
             end = max(end, now + (step.stored_beats - e.input_beats - e.window) / e.load_rate)
         if step.beats:
-            for need in step.needs:
-                end = max(end, stream.arrival(fetch, need.beats) + need.tail)
+            end = stream.end(fetch, step.needs, end)
             late = end - now - step.cycles
             cycles, beats = step.greedy
             if 0 < beats < step.beats:
@@ -165,9 +197,9 @@ def run(engine: Engine, steps: Sequence[Step], ahead: int) -> tuple[float, list[
             before += step.beats
             stream.take(now + late + step.taken, before)
             fetch += 1
-        if step.following is not None:
-            end = max(end, stream.arrival(fetch, step.following.beats) + step.following.tail)
-            stream.take(end, before + step.following.beats)
+        if step.following:
+            end = stream.end(fetch, step.following, end)
+            stream.take(end, before + step.following[0].beats)
         durations.append(end - now)
         now = end
     return begin, durations
