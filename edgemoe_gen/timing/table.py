@@ -30,6 +30,10 @@ FAMILIES = Path(__file__).parent / "families"
 LEAST_DEPTH = 2
 
 
+class NoTableError(SimulationError):
+    """There is no table of a device, or none for its clock: nothing is wrong with the design."""
+
+
 @dataclass(frozen=True)
 class Recurrence:
     """What an iteration needs of an earlier one.
@@ -147,8 +151,8 @@ def load_timing(
         depths: depths of FIFOs that replace those of the sources; 0 = unbounded.
 
     Raises:
-        SimulationError: no table has this device or clock; a loop of the sources is not in it; or a recurrence forbids
-            the interval of a loop.
+        NoTableError: no table has this device or clock.
+        SimulationError: a loop of the sources is not in it; or a recurrence forbids the interval of a loop.
     """
     return timing_of(
         design, source_loops(sources), source_constants(sources),
@@ -257,7 +261,7 @@ def _family(board: Board) -> tuple[Path, Mapping[str, Any]]:
         table = _read(path)
         if board.part.lower().startswith(tuple(table["parts"])):
             return path, table
-    raise SimulationError(
+    raise NoTableError(
         f"there is no timing table of the device {board.part} ({board.title})",
         f"there are tables of: {', '.join(family_names())}; add one to edgemoe_gen/timing/families",
     )
@@ -275,11 +279,11 @@ def _band(path: Path, table: Mapping[str, Any], board: Board, clock_mhz: float) 
     grade = speed_grade(board.part)
     limits = [band["up_to_mhz"].get(grade) for band in table["bands"]]
     if None in limits:
-        raise SimulationError(f"the timing table {path.name} has no speed grade '{grade}', which {board.part} is of")
+        raise NoTableError(f"the timing table {path.name} has no speed grade '{grade}', which {board.part} is of")
     for i, limit in enumerate(limits):
         if clock_mhz <= limit:
             return i, str(table["bands"][i]["name"])
-    raise SimulationError(
+    raise NoTableError(
         f"the clock is {clock_mhz:g} MHz, but the timing table {path.name} ends at {limits[-1]} MHz for {board.part}",
         "take a slower clock (knob clock_mhz), or add a band to the table",
     )
