@@ -131,10 +131,9 @@ def read_engine(top: str, files: list[Path], include: list[Path]) -> Engine:
 def _gather(path: Path, include: list[Path], texts: dict[Path, str]) -> None:
     if path in texts:
         return
-    raw = path.read_text(encoding="utf-8")
     texts[path] = ""
-    text = _synthesized(raw)
-    for number, line in enumerate(raw.splitlines(), 1):
+    text = _synthesized(path.read_text(encoding="utf-8"), path)
+    for number, line in enumerate(text.splitlines(), 1):
         match = re.match(r'#include "([^"]+)"', line)
         if match is None:
             continue
@@ -147,24 +146,40 @@ def _gather(path: Path, include: list[Path], texts: dict[Path, str]) -> None:
     texts[path] = text
 
 
-def _synthesized(text: str) -> str:
-    """Without comments and without what is only for the plain C++ simulation; pragmas on one line each."""
-    text = re.sub(r"\\\n", " ", text)
+def _synthesized(text: str, path: Path) -> str:
+    """Without comments and without what is only for simulation; continued lines joined. Lines keep their numbers.
+
+    None of the sources' own macros is defined in synthesis, so only whether a name is defined may be asked.
+    """
     text = re.sub(r"//[^\n]*", "", text)
+    text = re.sub(r"(?:[^\n]*\\\n)+[^\n]*", lambda m: m[0].replace("\\\n", " ") + "\n" * m[0].count("\n"), text)
     kept: list[str] = []
-    stack: list[bool | None] = []  # whether a branch is kept; None: not ours to decide
-    for line in text.splitlines():
-        word = line.strip()
-        if word.startswith(("#ifdef", "#ifndef", "#if ")):
-            ours = word.split()[-1] == "EDGEMOE_PLAIN_INTEGERS"
-            stack.append(word.startswith("#ifndef") if ours else None)
-        elif word.startswith("#else") and stack:
-            stack[-1] = None if stack[-1] is None else not stack[-1]
-        elif word.startswith("#endif") and stack:
+    stack: list[list[bool]] = []  # of each open condition: whether this branch is taken, whether any was
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        directive = words[0] if words and words[0].startswith("#") else ""
+        taken = all(state[0] for state in stack)
+        if directive in ("#if", "#ifdef", "#ifndef"):
+            holds = _holds(words, path, number)
+            stack.append([holds, holds])
+        elif directive == "#elif":
+            stack[-1] = [not stack[-1][1] and _holds(words, path, number), stack[-1][1] or _holds(words, path, number)]
+        elif directive == "#else":
+            stack[-1] = [not stack[-1][1], True]
+        elif directive == "#endif":
             stack.pop()
-        elif all(state is not False for state in stack):
+        elif taken:
             kept.append(line)
+            continue
+        kept.append("")
     return "\n".join(kept)
+
+
+def _holds(words: list[str], path: Path, number: int) -> bool:
+    match = re.fullmatch(r"#ifdef (\w+)|#ifndef (\w+)|#(?:el)?if defined\((\w+)\)", " ".join(words))
+    if match is None or not (match[1] or match[2] or match[3]).startswith("EDGEMOE_"):
+        raise SourceError(f"[HLS 207-1186] a condition that can't be told: {' '.join(words)} ({path}:{number}:1)")
+    return match[2] is not None
 
 
 def _functions(text: str) -> dict[str, Function]:
