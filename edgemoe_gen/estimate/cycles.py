@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.estimate.engine import engine_of
-from edgemoe_gen.estimate.operations import ROUTE, Operations, Step, shapes_of, uses_queue
+from edgemoe_gen.estimate.operations import ROUTE, Operations, Shape, Step, shapes_of, uses_queue
 from edgemoe_gen.estimate.stream import run
 from edgemoe_gen.estimate.tabled import engine_timing
 from edgemoe_gen.program.compile import Program
@@ -81,17 +81,22 @@ def _steps(operations: Sequence[Operation], rows: Rows | None, times: Operations
     routings = iter(_even_queues(operations) if rows is None else rows)
     queue: Sequence[float] = ()
     shapes = shapes_of(operations)
+    known: dict[tuple[Shape, Shape | None], Step] = {}
     steps = []
-    for i, (shape, following) in enumerate(zip(shapes, [*shapes[1:], None], strict=True)):
-        op = operations[i]
-        if uses_queue(shape):
-            own = queue[op.expert] if op.expert >= 0 else 0
-            gathered = queue[op.gather_expert] if op.gather_expert >= 0 else 0
-            steps.append(times.step(shape, following, own, gathered))
-            continue
-        if shape[0] == ROUTE:
-            queue = next(routings)
-        steps.append(times.step(shape, following))
+    for i, key in enumerate(zip(shapes, [*shapes[1:], None], strict=True)):
+        step = known.get(key)
+        if step is None:
+            shape, following = key
+            if uses_queue(shape):
+                op = operations[i]
+                own = queue[op.expert] if op.expert >= 0 else 0
+                step = times.step(shape, following, own, queue[op.gather_expert] if op.gather_expert >= 0 else 0)
+            elif shape[0] == ROUTE:
+                queue = next(routings)
+                step = times.step(shape, following)
+            else:
+                step = known[key] = times.step(shape, following)
+        steps.append(step)
     return steps
 
 
