@@ -36,13 +36,11 @@ class Depths:
     store_scores: int
     output_beats: int
     measure_words: int
-    receive_shifts: int
     apply_words: int
     gather_steps: int
     choose_words: int
     weigh_routes: int
     score_routes: int
-    clear_counts: int
     count_routes: int
     place_queues: int
     sort_routes: int

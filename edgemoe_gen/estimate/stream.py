@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from math import inf
 
 from edgemoe_gen.estimate.engine import Engine
-from edgemoe_gen.estimate.operations import Need, Step
+from edgemoe_gen.estimate.operations import Step
+from edgemoe_gen.estimate.unit import Need
 
 
 class Stream:
