@@ -76,9 +76,10 @@ class Stream:
         time, fetch, place, before = begin, self.fetch, self.next, self.before
         open_beats = self._taken[-1] + e.fifo_beats
         slower = 0.0
-        while place < len(self.beats) and open_beats > before and load > 0:
+        # Also what the FIFO has no room for comes as far as the port's window; but no further fetch begins.
+        while place < len(self.beats) and open_beats >= before:
             beats = self.beats[place]
-            wanted = float(min(beats, open_beats - before))
+            wanted = float(min(beats, open_beats + e.window - before))
             wanted -= min(max(time - fetch - e.latency, 0.0) * e.rate, wanted)  # what has come before
             begun = max(fetch, time)
             alone = begun - time + (e.latency if begun == fetch else 0) + wanted / e.rate
@@ -109,20 +110,33 @@ class Stream:
             over = self.before + beats
             end = self.fetch + e.latency + beats / e.rate
             freed = over - e.fifo_beats
+            waited = e.stagger == 0
             if freed > 0:
                 if freed > taken[-1]:
                     break
                 while taken[at] < freed:
                     at += 1
                 share = (taken[at] - freed) / (taken[at] - taken[at - 1])
-                end = max(end, times[at] - share * (times[at] - times[at - 1]))
+                room = times[at] - share * (times[at] - times[at - 1])
+                if room > end:
+                    end, waited = room, True
             if end > until:
                 break
             self.before = over
             self.next += 1
             if self.next < len(self.beats):
-                self.fetch = max(end + e.fetch_gap, self._known(self.next))
+                idle = e.fetch_gap if waited else self._idle() - e.latency
+                self.fetch = max(end + idle, self._known(self.next))
         self._at = at
+
+    def _idle(self) -> float:
+        """Cycles between two fetches in which a busy memory does nothing for weights.
+
+        Its ports end one after another, a burst apart, and begin so again. Meanwhile it serves the program's port.
+        """
+        e, at = self.e, self.next + self.e.orders
+        read = self.known[at] - self.known[at - 1] if at < len(self.known) else 0
+        return max(e.fetch_gap + e.latency - e.stagger, read * e.operation_beats * e.beat_time)
 
     def _known(self, fetch: int) -> float:
         """When the operation of a fetch is known: as soon as it is read, and so many operations ahead."""
