@@ -23,7 +23,7 @@ from engine_parts.cases import Case, Targets, little
 from engine_parts.growth import time_switch
 from engine_parts.peers import PEERS
 from engine_parts.runs import Frame, time_frame
-from engine_parts.tables import ablation_table, frames_table, peers_table, switch_table
+from engine_parts.tables import BEGIN, END, ablation_table, frames_table, peers_table, switch_table, write_markdown
 
 TARGETS = Targets(milliseconds=1e-6, bound_ratio=1e6, ddr_ratio=None)
 
@@ -124,3 +124,14 @@ def test_the_script_writes_figures_and_tables(
     assert found["switch"]["extra_alike"] == 0
     assert f"{found['frames'][0]['milliseconds']:.3f}" in page.read_text()
     assert "Switching the task" in capsys.readouterr().out
+
+
+def test_markdown_goes_between_the_marks_of_a_file(frame: Frame, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{BEGIN}\nformerly\n{END}\nafter\n")
+    table = frames_table([frame], "a board", "17 GB/s")
+    for _ in range(2):
+        write_markdown(page, [table])
+        text = page.read_text()
+        assert text.startswith(f"before\n{BEGIN}\nAs of ") and text.endswith(f"{END}\nafter\n")
+        assert text.count(table.title) == 1 and "formerly" not in text
