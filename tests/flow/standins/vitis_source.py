@@ -163,7 +163,8 @@ def _synthesized(text: str, path: Path) -> str:
             holds = _holds(words, path, number)
             stack.append([holds, holds])
         elif directive == "#elif":
-            stack[-1] = [not stack[-1][1] and _holds(words, path, number), stack[-1][1] or _holds(words, path, number)]
+            holds = not stack[-1][1] and _holds(words, path, number)
+            stack[-1] = [holds, stack[-1][1] or holds]
         elif directive == "#else":
             stack[-1] = [not stack[-1][1], True]
         elif directive == "#endif":
@@ -176,10 +177,10 @@ def _synthesized(text: str, path: Path) -> str:
 
 
 def _holds(words: list[str], path: Path, number: int) -> bool:
-    match = re.fullmatch(r"#ifdef (\w+)|#ifndef (\w+)|#(?:el)?if defined\((\w+)\)", " ".join(words))
-    if match is None or not (match[1] or match[2] or match[3]).startswith("EDGEMOE_"):
+    match = re.fullmatch(r"#if(n?)def EDGEMOE_\w+|#(?:el)?if (!?)defined\(EDGEMOE_\w+\)", " ".join(words))
+    if match is None:
         raise SourceError(f"[HLS 207-1186] a condition that can't be told: {' '.join(words)} ({path}:{number}:1)")
-    return match[2] is not None
+    return bool(match[1] or match[2])
 
 
 def _functions(text: str) -> dict[str, Function]:
