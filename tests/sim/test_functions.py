@@ -162,51 +162,70 @@ def test_fields_of_any_width_can_be_read_back_bit_by_bit(bits: int, beat_bytes: 
 
 def field(beat: np.ndarray, bits: int, index: int) -> int:
     """Signed field `index` from the least significant end of a beat."""
-    raw = int.from_bytes(beat.tobytes(), "little") >> (index * bits) & ((1 << bits) - 1)
+    return field_at(beat, bits, index * bits)
+
+
+def field_at(beat: np.ndarray, bits: int, low: int) -> int:
+    """Signed field whose lowest bit is bit `low` of a beat."""
+    raw = int.from_bytes(beat.tobytes(), "little") >> low & ((1 << bits) - 1)
     return raw - (1 << bits) if raw >> (bits - 1) else raw
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     bits=st.sampled_from([4, 5, 7, 8, 11, 12, 13, 16, 18]),
+    narrow_bits=st.one_of(st.just(0), st.integers(4, 9)),
     ports=st.integers(1, 5),
+    fill=st.sampled_from([1, 2, 4]),
     outputs=st.integers(1, 37),
     inputs=st.integers(1, 37),
     bias=st.booleans(),
     seed=st.integers(0, 1000),
 )
 def test_weights_come_back_in_the_order_in_which_the_engine_reads_them(
-    bits: int, ports: int, outputs: int, inputs: int, bias: bool, seed: int
+    bits: int, narrow_bits: int, ports: int, fill: int, outputs: int, inputs: int, bias: bool, seed: int
 ) -> None:
-    knobs = Knobs(weight_bits=bits, weight_ports=ports, out_parallel=16, in_parallel=8)
+    narrow = 0 < 2 * narrow_bits <= bits
+    knobs = Knobs(
+        weight_bits=bits, expert_weight_bits=narrow_bits if narrow else 0, weight_ports=ports, fill_beats=fill,
+        out_parallel=16, in_parallel=8,
+    )  # fmt: skip
     design = make_design(knobs, load_board("zcu104"))
     rng = np.random.default_rng(seed)
-    weight = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (outputs, inputs))
+    width = narrow_bits if narrow else bits
+    weight = rng.integers(-(1 << (width - 1)), 1 << (width - 1), (outputs, inputs))
     biases = rng.integers(-(1 << 31), 1 << 31, outputs) if bias else None
-    packed = pack_linear(design, weight, biases)
+    packed = pack_linear(design, weight, biases, narrow)
     tiles, words = design.out_tiles(outputs), design.words(inputs)
-    bias_beats = design.bias_beats if bias else 0
-    assert packed.shape == (ports, tiles * (bias_beats + words * design.operand_parts), design.beat_bytes)
+    bias_steps = design.bias_steps if bias else 0
+    parts = words * design.operand_parts
+    weight_steps = -(-parts // 2) if narrow else parts
+    assert packed.shape == (ports, tiles * (bias_steps + weight_steps) * fill, design.beat_bytes)
     back = np.zeros((tiles * 16, words * 8), np.int64)
     bias_back = np.zeros(tiles * 16, np.int64)
-    beat = 0
+    step = 0
+
+    def beat_of(lane: int, fields: int) -> np.ndarray:
+        beat = lane // fields
+        return packed[beat // fill, step * fill + beat % fill]
+
     for tile in range(tiles):
-        for step in range(bias_beats):
-            for lane in range(design.biases_per_beat * ports):
-                out = step * design.biases_per_beat * ports + lane
+        for bias_step in range(bias_steps):
+            for lane in range(design.biases_per_step):
+                out = bias_step * design.biases_per_step + lane
                 if out < 16:
-                    port = packed[lane // design.biases_per_beat, beat]
-                    bias_back[tile * 16 + out] = field(port, 32, lane % design.biases_per_beat)
-            beat += 1
-        for word in range(words):
-            for part in range(design.operand_parts):
-                for lane in range(design.part_values):
-                    place = part * design.part_values + lane
-                    if place < 16 * 8:
-                        port = packed[lane // design.weights_per_beat, beat]
-                        value = field(port, bits, lane % design.weights_per_beat)
-                        back[tile * 16 + place % 16, word * 8 + place // 16] = value
-                beat += 1
+                    beat = beat_of(lane, design.biases_per_beat)
+                    bias_back[tile * 16 + out] = field(beat, 32, lane % design.biases_per_beat)
+            step += 1
+        for part in range(parts):
+            word, place = divmod(part, design.operand_parts)
+            for lane in range(design.part_values):
+                value = place * design.part_values + lane
+                if value < 16 * 8:
+                    beat = beat_of(lane, design.weights_per_beat)
+                    low = lane % design.weights_per_beat * bits + (part % 2 * width if narrow else 0)
+                    back[tile * 16 + value % 16, word * 8 + value // 16] = field_at(beat, width, low)
+            step += 1 if not narrow or part % 2 == 1 or part == parts - 1 else 0
     assert np.array_equal(back[:outputs, :inputs], weight)
     assert not back[outputs:].any() and not back[:, inputs:].any()
     if biases is not None:
