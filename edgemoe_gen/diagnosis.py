@@ -86,6 +86,7 @@ def _stages(checks: list[Check], tools: Toolset, boards: list[Board]) -> dict[st
         "render": needs(*_TORCH),
         "compile": needs("C++ compiler"),
         "csim": needs(*_TORCH, "C++ compiler"),
+        "simulate": needs(*_TORCH, "C++ compiler"),
         "report": needs(*_TORCH, "C++ compiler"),
         "lint": needs("libclang"),
     }

@@ -38,6 +38,7 @@ inline void measure_tokens(const operation_t op, fifo<fine_word_t> &words, fifo<
                            fifo<moments_t> &token_moments) {
   if (!moves_words(op)) return;
   const int iterations = op.tokens * op.in_words;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   feature_sum_t sum = 0;
   square_sum_t squares = 0;
   int word = 0;
@@ -84,6 +85,7 @@ receive_shifts:
   }
 
   const int iterations = op.tokens * op.in_words;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   moments_t token = {};
   int word = 0;
 

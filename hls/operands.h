@@ -22,6 +22,7 @@ inline void weights_from_memory(const operation_t op, int tiles, fifo<fill_t> (&
                                 fifo<part_t> &operands, fifo<biases_t> &new_biases) {
   const int span = BIAS_STEPS + op.in_words * OPERAND_PARTS;
   const int iterations = tiles * span;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   const bool narrow = NARROW_BITS < WEIGHT_BITS && (op.flags & FLAG_NARROW) != 0;
   biases_t bias;
 #pragma HLS ARRAY_PARTITION variable = bias.lane complete
@@ -78,6 +79,7 @@ inline void operands_from_cache(const operation_t op, int first_tile, int tiles,
   const bool keys = op.operand == OPERAND_KEYS;
   const int words = tiles * op.in_words;
   const int iterations = (words + 1) * CACHE_STEPS;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   operand_t tile[2][OPERAND_PARTS * PART_VALUES];
 #pragma HLS ARRAY_PARTITION variable = tile complete dim = 0
   int index = 0;  // word that is read; the one before is sent
@@ -135,6 +137,7 @@ cache_steps:
 inline void shifts_from_memory(const operation_t op, fifo<fill_t> (&weights)[WEIGHT_PORTS],
                                fifo<feature_shifts_t> &feature_shifts) {
   const int iterations = op.in_words * SHIFT_STEPS;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   fill_t fills[WEIGHT_PORTS];
 #pragma HLS ARRAY_PARTITION variable = fills complete
   feature_shifts_t shifts;

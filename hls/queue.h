@@ -25,6 +25,7 @@ inline void dispatch(const operation_t op, const route_t queue[MAX_ROUTES], fifo
   const bool scatter = op.kind == KIND_PRODUCT && (op.flags & FLAG_SCATTER) != 0;
   const int padded = op.blocks * TOKENS_PARALLEL;
   const int iterations = scatter ? op.out_tiles * padded : 0;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   int row = 0;
 
 dispatch_rows:
@@ -48,6 +49,7 @@ inline void gather_tokens(const operation_t op, const place_t places[MAX_ROUTES]
                           const memory_row_t source[MEMORY_DEPTH], const memory_row_t source_rest[REST_DEPTH],
                           memory_row_t destination[MEMORY_DEPTH], memory_row_t destination_rest[REST_DEPTH]) {
   const int iterations = op.gather_rows * op.gather_words;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   place_t from = {};
   place_t to;
   to.block = 0;

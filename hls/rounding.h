@@ -39,6 +39,7 @@ inline void round_rows(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> 
   const bool scattered = (op.flags & FLAG_SCATTER) != 0;
   const int padded = op.blocks * TOKENS_PARALLEL;
   const int iterations = op.out_tiles * padded;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   biases_t bias = {};
   sums_t block_sums = {};
   row_sums_t row_sum = {};
@@ -75,6 +76,7 @@ round_steps:
 inline void round_scores(const operation_t op, fifo<sums_t> &sums, maxima_row_t maxima[SCORE_BLOCKS],
                          fifo<score_words_t> &scores) {
   const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   sums_t block_sums = {};
   act_t largest[TOKENS_PARALLEL] = {};
 #pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
@@ -98,15 +100,29 @@ score_steps:
       const int lane = group * SCORE_ROWS + r;
       const bool in_block = lane < TOKENS_PARALLEL;
       const int token = in_block ? lane : 0;
-      act_t maximum = ACT_MINIMUM;
+      act_t maxima_of_lanes[IN_PARALLEL];
+#pragma HLS ARRAY_PARTITION variable = maxima_of_lanes complete
     score_lanes:
       for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
         const acc_t sum = block_sums[token][word * IN_PARALLEL + l];
         score[r][l] = saturate<ACT_BITS>(round_shift<ACC_BITS>(sum, op.term_shift + op.out_shift));
         const bool exists = tile * OUT_PARALLEL + word * IN_PARALLEL + l < op.keys;
-        if (exists && score[r][l] > maximum) maximum = score[r][l];
+        maxima_of_lanes[l] = exists ? score[r][l] : act_t(ACT_MINIMUM);
       }
+    maximum_levels:
+      for (int level = 0; level < SEARCH_LEVELS; ++level) {
+#pragma HLS UNROLL
+      maximum_pairs:
+        for (int l = 0; l < IN_PARALLEL; ++l) {
+#pragma HLS UNROLL
+          const int other = l + (1 << level);
+          if (l % (2 << level) == 0 && other < IN_PARALLEL && maxima_of_lanes[other] > maxima_of_lanes[l]) {
+            maxima_of_lanes[l] = maxima_of_lanes[other];
+          }
+        }
+      }
+      const act_t maximum = maxima_of_lanes[0];
       if (in_block) {
         const act_t before = word > 0    ? largest[token]
                              : tile == 0 ? act_t(ACT_MINIMUM)

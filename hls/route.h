@@ -55,6 +55,7 @@ inline void choose_experts(const operation_t op, const memory_row_t logits[HIDDE
   const int rounds = op.top_k > 1 ? op.top_k : 2;
   const int groups = (op.tokens + CHOOSE_TOKENS - 1) / CHOOSE_TOKENS;
   const int iterations = groups * rounds * op.in_words * CHOOSE_TOKENS;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   // Memories, not registers: a distance between iterations can be stated for a memory only. Two of them, because one
   // read of both would put the exponentials, which are late, into the way from one search to the next.
   search_t searches[CHOOSE_TOKENS];
@@ -170,6 +171,7 @@ choose_words:
 inline void weigh_choices(const operation_t op, fifo<choice_t> &choices, fifo<power_t> &powers,
                           fifo<exp_sum_t> &totals) {
   const int iterations = op.tokens * op.top_k;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   const bool chosen_only = (op.flags & FLAG_SOFTMAX_AFTER_TOP_K) != 0;
   choice_t choice;
 #pragma HLS ARRAY_PARTITION variable = choice.expert complete
@@ -199,6 +201,7 @@ weigh_routes:
 // Rate: one route an iteration, II = 1; tokens x top_k iterations. Scores are softmax probabilities.
 inline void score_choices(const operation_t op, fifo<power_t> &powers, fifo<exp_sum_t> &totals, fifo<route_t> &routes) {
   const int iterations = op.tokens * op.top_k;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   exp_sum_t total = 0;
   int k = 0;
 
@@ -334,6 +337,7 @@ inline void route_tokens(const operation_t op, const memory_row_t logits[HIDDEN_
 // Rate: one route an iteration, II = 1; tokens x top_k iterations. For inspection: expert and score of every token.
 inline void store_routes(const operation_t op, const queue_t &queue, fifo<beat_t> &output) {
   const int iterations = op.tokens * op.top_k;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
 
 route_beats:
   for (int i = 0; i < iterations; ++i) {

@@ -25,6 +25,7 @@ inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo
   const int inner = product ? OUT_WORDS : op.in_words;
   const int rows = product ? op.blocks * TOKENS_PARALLEL : op.tokens;
   const int iterations = (product ? op.out_tiles : 1) * rows * inner;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   results_t result = {};
 #pragma HLS ARRAY_PARTITION variable = result.lane complete
   place_t place;
@@ -104,6 +105,7 @@ store_words:
 inline void scores_to_memory(const operation_t op, fifo<score_words_t> &scores, memory_row_t memory[MEMORY_DEPTH],
                              memory_row_t memory_rest[REST_DEPTH]) {
   const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   int tile = 0;
   int block = 0;
   int word = 0;
@@ -138,6 +140,7 @@ store_scores:
 // fields.
 inline void words_to_output(const operation_t op, fifo<fine_word_t> &words, fifo<beat_t> &output) {
   const int iterations = op.tokens * op.in_words * WIDE_BEATS_PER_WORD;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   fine_word_t word;
 #pragma HLS ARRAY_PARTITION variable = word.lane complete
   int step = 0;

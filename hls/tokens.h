@@ -18,6 +18,7 @@ inline void tiles_for_product(const operation_t op, const memory_row_t source[ME
                               fifo<tile_t> &tiles, fifo<row_sums_t> &row_sums) {
   const bool softmax = op.operand == OPERAND_VALUES;
   const int iterations = op.out_tiles * op.blocks * op.in_words;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   vec<act_t, TOKENS_PARALLEL> row_maxima = {};
   row_sums_t row_sum = {};
 #pragma HLS ARRAY_PARTITION variable = row_maxima.lane complete
@@ -77,6 +78,7 @@ inline void words_from_memory(const operation_t op, const memory_row_t source[ME
                               fifo<fine_word_t> &words) {
   const bool tailed = TAIL_BITS > 0 && is_from_residual(op);
   const int iterations = op.tokens * op.in_words;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   place_t place;
   place.block = op.source_block;
   place.lane = 0;
@@ -109,6 +111,7 @@ inline void words_from_input(const operation_t op, fifo<beat_t> &input, fifo<fin
   const bool wide = (op.flags & FLAG_WIDE) != 0;
   const int beats = wide ? WIDE_BEATS_PER_WORD : NARROW_BEATS_PER_WORD;
   const int iterations = op.tokens * op.in_words * beats;
+#pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   fine_word_t word;
   int step = 0;
 

@@ -19,10 +19,10 @@ from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.files import check_writable, write_whole
-from edgemoe_gen.model import Model, SpecOptions, macs
+from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures import find_pictures, open_picture
-from edgemoe_gen.pipeline.simulate import needed_bytes
+from edgemoe_gen.pipeline.timed import time_network
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.project import (
     TYPICAL,
@@ -38,7 +38,6 @@ from edgemoe_gen.report.simulation import simulation_page
 from edgemoe_gen.timing import sizing
 from edgemoe_gen.timing.facts import TimedRun, full_facts, timing_facts
 from edgemoe_gen.timing.result import TimedResult
-from edgemoe_gen.timing.roofline import Roofline
 from edgemoe_gen.timing.run import program_labels, time_program
 from edgemoe_gen.timing.table import Timing, load_timing
 from edgemoe_gen.timing.trace import trace_document
@@ -132,38 +131,6 @@ def simulate(
         run = replace(run, sizing=_sized(program, model, images, timing, words, notes, progress))
     written = _write(run, program_labels(program), trace, html)
     return SimulateResult(design, run, written, tuple(notes))
-
-
-def time_network(
-    program: Program,
-    model: Model,
-    network: LoweredNetwork,
-    images: Sequence[Float32],
-    timing: Timing,
-    progress: Progress = no_progress,
-) -> TimedRun:
-    """One timed run of a compiled program, explained.
-
-    Args:
-        program: of one frame a task.
-        model, network: what it was compiled from, for the roofline.
-        images: one picture [3, height, width] a frame.
-        timing: of the program's design.
-    """
-    progress("timing the engine", 0, 1)
-    result = time_program(program, pack_image(program, model.spec, images), timing)
-    progress("timing the engine", 1, 1)
-    frames = len(program.frames)
-    roofline = Roofline(
-        peak_macs=program.design.macs_per_cycle,
-        ddr_bytes=float(timing.ddr_bytes),
-        macs=frames * sum(macs(model.spec).values()),
-        weight_bytes=frames * needed_bytes(program, network)["weights"],
-        moved_bytes=sum(port.bytes for port in result.ports) or result.ddr_bytes,
-        cycles=result.cycles,
-    )
-    title = program.design.board.title.removeprefix("AMD ")
-    return TimedRun(title, tuple(frame.task for frame in program.frames), timing, result, roofline)
 
 
 def _model(words: Config, notes: list[str]) -> Model:

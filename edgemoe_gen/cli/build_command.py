@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +24,7 @@ from edgemoe_gen.cli.options import (
     spec_options,
 )
 from edgemoe_gen.cli.tables import format_table, kernel_table, knob_lines
-from edgemoe_gen.report.numbers import seconds
+from edgemoe_gen.report.numbers import count, seconds
 
 
 @click.command("build", short_help="Render, simulate, synthesise, package, report.", cls=HelpfulCommand)
@@ -56,6 +57,7 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
       render     C++ sources, scripts, program and packed weights
       compile    the C simulation
       csim       every kernel against float64, then the project's pictures
+      simulate   cycles of a frame of each task: the kernels with clocks in them
       lint       the C++ against what Vitis HLS accepts
       preview    an overlay for the simulated board, to write host code against
       hls        C synthesis                      (needs Vitis)
@@ -67,7 +69,7 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
 
     Without the vendor's tools the build ends before hls. OUTPUT/logs holds what they said, OUTPUT/vendor their
     projects.
-    Exit codes: 1 an error bound, a lint rule, co-simulation or the clock is missed; 2 something that you can mend;
+    Exit codes: 1 an error bound, a deadlock, a lint rule, co-simulation or the clock is missed; 2 something that you can mend;
     3 a vendor's tool failed.
 
     \b
@@ -103,12 +105,18 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
                 "stages": stages,
                 "stopped_before": result.stopped_before,
                 "stopped_why": result.stopped_why,
+                "timing": _timed_figures(result.report),
                 "report": str(result.output / "report.json") if result.report else None,
                 "overlay": None if result.overlay is None else str(result.overlay),
             }
         )
         return
     _show(result)
+
+
+def _timed_figures(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    timed = report.get("timing")
+    return timed and {key: timed[key] for key in ("tier", "clock_mhz", "cycles_per_frame", "milliseconds_per_frame")}
 
 
 def _show(result: api.BuildResult) -> None:
@@ -129,8 +137,23 @@ def _show_report(result: api.BuildResult) -> None:
         output.line(
             f"{row['task']}: {row['metric']} {row['accelerator']:.4f} (C simulation), {row['float']:.4f} (float)"
         )
+    _show_time(result.report)
     output.line(result.headline)
     output.line(f"report: {result.output / 'report.html'}")
+
+
+def _show_time(report: Mapping[str, Any]) -> None:
+    """A frame's milliseconds by each tier."""
+    estimate, timed = report["cycles"], report["timing"]
+    rows = [(estimate["tier"], estimate["cycles_per_frame"], estimate["milliseconds_per_frame"], estimate["limit"])]
+    if timed is not None and timed["passed"]:
+        of_run = (timed["milliseconds_per_frame"], timed["roofline"]["limit"])
+        rows.insert(0, (timed["tier"], round(timed["cycles_per_frame"]), *of_run))
+    output.table(
+        f"A frame at {estimate['clock_mhz']:g} MHz",
+        ["tier", ">cycles", ">ms", "limited by"],
+        [(tier, count(cycles), f"{time:.3f}", limit) for tier, cycles, time, limit in rows],
+    )
 
 
 def _show_plan(stages: tuple[api.PlannedStage, ...], as_json: bool) -> None:

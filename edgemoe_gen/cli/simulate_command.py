@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.options import (
+    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
@@ -34,28 +34,24 @@ FAILED = 1
 @click.option(
     "--image",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Picture of each frame, in turn; repeatable [default: noise].",
 )
 @click.option(
     "--calibrate",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Picture or folder that binary points are chosen from [default: those of --image]; repeatable.",
 )
 @click.option("--task", multiple=True, help="Task of each frame; repeatable, also the same one [default: the first].")
-@click.option(
-    "--trace", type=click.Path(path_type=Path), metavar="FILE.json", help="Write a trace for ui.perfetto.dev."
-)
-@click.option(
-    "--html", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page: timeline, roofline, tables."
-)
+@click.option("--trace", type=PATH, metavar="FILE.json", help="Write a trace for ui.perfetto.dev.")
+@click.option("--html", type=PATH, metavar="FILE.html", help="Write a page: timeline, roofline, tables.")
 @click.option(
     "--size-fifos", is_flag=True,
     help="Find the smallest depth of each FIFO that costs no cycle; write them to [fifo_depths] of edgemoe.toml.",
 )  # fmt: skip
 @click.option(
-    "--csynth", type=click.Path(path_type=Path), metavar="FILE.xml",
+    "--csynth", type=PATH, metavar="FILE.xml",
     help="Take II and depth of loops from C synthesis' csynth.xml, or its folder, and show where the table differs.",
 )  # fmt: skip
 @click.option("--ddr", type=float, metavar="GB/S", help="Rate of the memory [default: the board's].")

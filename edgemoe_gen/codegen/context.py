@@ -81,6 +81,14 @@ def context(design: Design) -> dict[str, Any]:
     }
 
 
+def source_sizes(design: Design) -> dict[str, int]:
+    """The constants of `config.h` by name in small letters: what a timing table's chains may name."""
+    sizes = {str(knob["constant"]).lower(): int(knob["value"]) for knob in _knobs(design)}
+    for group in _groups(design):
+        sizes |= {constant["name"].lower(): int(constant["value"]) for constant in group["constants"]}
+    return sizes
+
+
 def stream_depths(design: Design) -> dict[str, int]:
     """Depth of every FIFO inside an operation, in elements: the design's own, or what the project says instead.
 

@@ -163,6 +163,8 @@ class _Build:
         return True
 
     def _checked(self) -> bool:
+        if not self._stage("simulate"):
+            return False
         why = libclang_missing()
         if why and self.selection.wants("lint"):
             self._stop("lint", f'libclang is not there ({why}): pip install "edgemoe-gen[lint]"')
@@ -225,7 +227,9 @@ class _Build:
         ran = {result.name for result in self.stages.results}
         current = {stage for stage in VENDOR if self.vendor.is_current(stage)}
         self.work.stopped_before = self.stopped[0]
-        done = {"render", "compile", "csim"} | current | (ran - {*VENDOR, "report"})
+        if self.own["simulate"].is_current(self.stages):
+            current.add("simulate")
+        done = {"render", "compile", "csim"} | current | (ran - {*VENDOR, "simulate", "report"})
         self.work.done = [stage for stage in STAGES if stage in done]
         self.work.forget_document()
         self.own["report"].run(self.stages)

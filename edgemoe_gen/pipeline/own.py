@@ -12,6 +12,7 @@ from pathlib import Path
 from edgemoe_gen.flow.kit import refuse_results
 from edgemoe_gen.pipeline.simulate import EXPECTED
 from edgemoe_gen.pipeline.stages import Stages, digest_text
+from edgemoe_gen.pipeline.timed import FILE
 from edgemoe_gen.pipeline.work import SIMULATED, Work
 from edgemoe_gen.sim.compiler import Build, compiled
 
@@ -59,12 +60,16 @@ def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
         ),
         OwnStage(
             "compile",
-            lambda: digest_text(*work.sources.values()),
+            lambda: digest_text(*work.sources.values(), *work.timed_sources.sources.values()),
             (),
             work.compile,
-            still=lambda: compiled(work.sources, Build()) is not None,
+            still=lambda: (
+                compiled(work.sources, Build()) is not None
+                and compiled(work.timed_sources.sources, Build(timed=True)) is not None
+            ),
         ),
-        OwnStage("csim", lambda: work.simulation_inputs, SIMULATED, work.simulate),
+        OwnStage("csim", lambda: work.simulation_inputs, SIMULATED, work.csim),
+        OwnStage("simulate", lambda: work.timing_inputs, (FILE,), work.simulate),
         OwnStage("lint", lambda: work.lint_inputs, ("lint.json",), work.lint),
         OwnStage("preview", lambda: work.preview_inputs, ("preview",), work.preview),
         OwnStage("package", lambda: work.package_inputs(output), ("overlay",), work.package),

@@ -65,7 +65,7 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
         if not changed and not selection.anew(name) and is_current(name):
             planned.append(PlannedStage(name, "up to date"))
             continue
-        changed = changed or name not in ("compile", "lint", "preview", "cosim")
+        changed = changed or name not in ("compile", "simulate", "lint", "preview", "cosim")
         why = why_missing(name, vendor.tools) if name in VENDOR else libclang_missing() if name == "lint" else ""
         if (why or blocked) and name != "report":
             planned.append(PlannedStage(name, "can't run here", why or f"{blocked} comes first"))

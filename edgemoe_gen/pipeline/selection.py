@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from edgemoe_gen.errors import ConfigError
 
 # In the order of work. The report is written again whenever there is something new to say.
-STAGES = ("render", "compile", "csim", "lint", "preview", "hls", "cosim", "ip", "bitstream", "package", "report")
+STAGES = (
+    "render", "compile", "csim", "simulate", "lint", "preview", "hls", "cosim", "ip", "bitstream", "package", "report",
+)  # fmt: skip
 VENDOR = ("hls", "cosim", "ip", "bitstream")  # run by the vendor's tools
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from edgemoe_gen.pipeline.artefacts import (
 from edgemoe_gen.pipeline.kernels import check_kernels
 from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
 from edgemoe_gen.pipeline.stages import digest_of, digest_text
+from edgemoe_gen.pipeline.timed import FILE, not_timed, refuse_failed, time_network, timed_words
 from edgemoe_gen.program.compile import Program, check_capacity, compile_network
 from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.project import (
@@ -48,8 +50,12 @@ from edgemoe_gen.project import (
 from edgemoe_gen.report.document import make_document
 from edgemoe_gen.report.html import write_report
 from edgemoe_gen.resources import PACKAGE, resource_folder
-from edgemoe_gen.sim.compiler import compile_library
+from edgemoe_gen.sim.compiler import Build, compile_library
 from edgemoe_gen.sim.engine import Engine
+from edgemoe_gen.timing.facts import timing_facts
+from edgemoe_gen.timing.instrument import Instrumented
+from edgemoe_gen.timing.library import timed_sources
+from edgemoe_gen.timing.table import NoTableError, load_timing
 
 SIMULATED = ("csim", f"accelerator/data/{EXPECTED}", f"accelerator/data/{COSIM}/{EXPECTED}")
 
@@ -75,6 +81,7 @@ class Work:
         self.done: Sequence[str] = ()
         self.stopped_before = ""
         self.failed_stage = ""
+        self.timing: dict[str, Any] | None = None  # of a timed run that failed, which leaves no file
 
     # What each stage depends on
 
@@ -98,6 +105,10 @@ class Work:
                 digest.update(name.encode() + values.tobytes())
         return digest_text(self.render_inputs, digest.hexdigest())
 
+    @cached_property
+    def timing_inputs(self) -> str:
+        return digest_text(self.render_inputs, *self.timed_sources.sources.values())
+
     @property
     def lint_inputs(self) -> str:
         return digest_text(_package_digest(), *self.sources.values())
@@ -107,6 +118,7 @@ class Work:
         return digest_text(
             self.simulation_inputs,
             digest_of([self.simulation]),
+            digest_of([output / FILE]) if "simulate" in self.done else json.dumps(self.timing),
             *(digest_of([output / stage]) for stage in ("hls", "cosim", "bitstream") if stage in self.done),
             self.model.spec,
             sorted(self.config.knobs),
@@ -132,6 +144,10 @@ class Work:
     @cached_property
     def sources(self) -> dict[str, str]:
         return render_sources(self.design)
+
+    @cached_property
+    def timed_sources(self) -> Instrumented:
+        return timed_sources(self.design, self.sources)
 
     @cached_property
     def numerics(self) -> Numerics:
@@ -160,6 +176,7 @@ class Work:
             stages=self.done,
             stopped_before=self.stopped_before,
             failed_stage=self.failed_stage or None,
+            timing=self.timing,
         )
 
     def forget_document(self) -> None:
@@ -180,11 +197,14 @@ class Work:
 
     def compile(self, _: Path) -> str:
         self.progress("compiling the engine", 0, 1)
-        compile_library(self.sources)
+        with ThreadPoolExecutor() as pool:  # each waits for its compilers
+            timed = pool.submit(compile_library, self.timed_sources.sources, Build(timed=True))
+            compile_library(self.sources)
+            timed.result()
         self.progress("compiling the engine", 1, 1)
-        return "simulation library in the cache"
+        return "simulation libraries in the cache"
 
-    def simulate(self, folder: Path) -> str:
+    def csim(self, folder: Path) -> str:
         engine = Engine(self.design, compile_library(self.sources))
         kernels = check_kernels(
             engine, self.model, self.numerics, self.pictures[0].values, self.tasks[0], folder / "csim", self.progress
@@ -193,10 +213,24 @@ class Work:
         simulate_short(engine, self.short, folder)
         return f"{kernels}; {frames}"
 
+    def simulate(self, folder: Path) -> str:
+        try:
+            timing = load_timing(self.design, self.sources)
+        except NoTableError as error:
+            _write_json(folder / FILE, not_timed(error.message))
+            return f"not timed: {error.message}"
+        images = [self.pictures[0].values] * len(self.tasks)
+        run = time_network(self.program, self.model, self.numerics.network, images, timing, self.progress)
+        facts = timing_facts(run)
+        self.timing = None if run.result.passed else facts
+        refuse_failed(run)
+        _write_json(folder / FILE, facts)
+        return timed_words(run)
+
     def lint(self, folder: Path) -> str:
         result = lint(self.sources)
         refuse_findings(result)
-        (folder / "lint.json").write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
+        _write_json(folder / "lint.json", asdict(result))
         return f"{result.rules} rules, {result.pragmas} pragmas: no findings"
 
     def preview(self, folder: Path) -> str:
@@ -224,6 +258,10 @@ class Work:
     def report(self, folder: Path) -> str:
         write_report(self.document, self.simulation, self.model.spec.class_names, folder)
         return "report.html, report.json"
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _package_digest() -> str:

@@ -50,6 +50,7 @@ def make_document(
     stages: Sequence[str] = ("render", "compile", "csim", "report"),
     stopped_before: str | None = "hls",
     failed_stage: str | None = None,
+    timing: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The whole document.
 
@@ -63,6 +64,7 @@ def make_document(
         stages: whose results are there and up to date; others' are not shown.
         stopped_before: the first stage that was not; None after the last.
         failed_stage: the one that ended in an error; None where none did.
+        timing: facts of a timed run that failed; one that went well is read from the stage's file.
     """
     estimate = _read(accelerator / "estimate.json")
     compared = _read(simulation / "comparison.json")
@@ -85,7 +87,7 @@ def make_document(
         "resources": estimate["resources"],
         "cycles": at_built_clock(estimate["cycles"], vendor),
         "implementation": vendor,
-        "timing": timing_of(simulation),
+        "timing": timing_of(results) if results is not None and "simulate" in stages else timing,
         "bounds": bound_facts(design),
         "kernels": {"tier": CSIM, "rows": _read(simulation / "kernels.json")},
         "formats": {"calibration_pictures": calibrated, "rows": _read(accelerator / "formats.json")},
@@ -103,11 +105,10 @@ def make_document(
     return {"headline": headline(document), **document}
 
 
-def timing_of(simulation: Path) -> dict[str, Any] | None:
-    """What a timed simulation left in the folder of the stage csim (`timing.facts`); None where there was none."""
-    path = simulation / TIMING
-    facts: dict[str, Any] | None = _read(path) if path.is_file() else None
-    return facts
+def timing_of(results: Path) -> dict[str, Any] | None:
+    """What the timed simulation left in the build's folder (`timing.facts`); None where it could not time the device."""
+    facts: dict[str, Any] = _read(results / TIMING)
+    return None if "not_timed" in facts else facts
 
 
 def _read(path: Path) -> Any:
@@ -118,6 +119,9 @@ def headline(document: Mapping[str, Any]) -> str:
     """The important thing in one line: the vendor's figures where there are any, else the estimate."""
     errors, vendor = document["errors"], document.get("implementation")
     parts = _estimated(document) if vendor is None else _implemented(document, vendor)
+    timing = document.get("timing")
+    if timing is not None and timing["passed"] and timing["clock_mhz"] == document["cycles"]["clock_mhz"]:
+        parts.append(f"{timing['milliseconds_per_frame']:.3f} ms a frame ({timing['tier']})")
     parts.append(f"MSE {numbers.error(errors['mse_forced'])} of the final tokens")
     if errors["sets"]:
         parts.append(f"{errors['sets_equal']:,} of {errors['sets']:,} top-{document['network']['top_k']} sets equal")

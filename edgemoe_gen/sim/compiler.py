@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -128,16 +128,28 @@ def compile_library(sources: Mapping[str, str], build: Build | None = None) -> P
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text, encoding="utf-8")
         partial = root / "library.so"
-        command = [compiler, *build.flags, "-shared", "-fPIC", "-Isrc", "src/engine.cpp", build.entry]
-        done = subprocess.run([*command, "-o", str(partial)], cwd=root, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SimulationError(
-                f"{Path(compiler).name} does not compile the design:\n{_errors(done.stderr)}",
-                "this is a fault of edgemoe-gen unless the sources were edited: please report it with edgemoe.toml",
-            )
+        command = [compiler, *build.flags, "-fPIC", "-Isrc"]
+        files = {"src/engine.cpp": "engine.o", build.entry: "entry.o"}
+        _run_all([[*command, "-c", file, "-o", name] for file, name in files.items()], root)
+        _run_all([[*command, "-shared", *files.values(), "-o", str(partial)]], root)
         partial.replace(library)
     _forget_oldest(library.parent)
     return library
+
+
+def _run_all(commands: Sequence[Sequence[str]], folder: Path) -> None:
+    """Runs the compiler's commands side by side."""
+    running = [
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    said = [process.communicate()[1] for process in running]
+    for process, text in zip(running, said, strict=True):
+        if process.returncode:
+            raise SimulationError(
+                f"{Path(commands[0][0]).name} does not compile the design:\n{_errors(text)}",
+                "this is a fault of edgemoe-gen unless the sources were edited: please report it with edgemoe.toml",
+            )
 
 
 def _library(sources: Mapping[str, str], build: Build) -> Path:

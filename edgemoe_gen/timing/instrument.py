@@ -14,7 +14,9 @@ from edgemoe_gen.errors import SimulationError
 
 # Files that hold no kernels: the runtime's own counterparts.
 RUNTIME_FILES = ("src/fifo.h", "src/port.h", "src/memory.h")
-MEMORY_FUNCTIONS = ("read_word", "write_word", "read_lane", "write_lane", "read_at", "write_at")
+MEMORY_FUNCTIONS = (
+    "read_word", "write_word", "read_lane", "write_lane", "read_at", "write_at", "read_needed", "note_read", "note_write",
+)  # fmt: skip
 
 _PRAGMA = re.compile(r"^[ \t]*#pragma HLS (\w+)((?:[^\n\\]|\\\n|\\)*)", re.MULTILINE)
 _LABEL = re.compile(r"^([ \t]*)([A-Za-z_]\w*):[ \t]*\n(?:[ \t]*\n)*[ \t]*for[ \t]*\(", re.MULTILINE)
@@ -44,6 +46,7 @@ class Instrumented:
     loops: tuple[LoopSite, ...]
     regions: dict[str, tuple[str, ...]]  # dataflow function to the processes that it starts
     fifos: tuple[str, ...]  # with a depth of their own, as the sources name them
+    memories: tuple[str, ...] = ()  # arrays whose accesses are told, as the sources name them
 
 
 @dataclass
@@ -95,6 +98,7 @@ def instrument(sources: Mapping[str, str]) -> Instrumented:
     loops: list[LoopSite] = []
     regions: dict[str, tuple[str, ...]] = {}
     fifos: list[str] = []
+    memories: dict[str, None] = {}
     for name in sorted(sources):
         if name in RUNTIME_FILES or not re.fullmatch(r"src/\w+\.(h|cpp)", name):
             continue
@@ -103,7 +107,7 @@ def instrument(sources: Mapping[str, str]) -> Instrumented:
         regions |= _regions(file)
         fifos += _depths(file)
         _operations(file)
-        _memories(file)
+        memories |= dict.fromkeys(_memories(file))
         _check_complete(file)
         results[name] = file.result()
     seen: dict[str, LoopSite] = {}
@@ -115,7 +119,7 @@ def instrument(sources: Mapping[str, str]) -> Instrumented:
                 f"line {site.line}; the timing table could not tell them apart",
                 "give one of them another label",
             )
-    return Instrumented(results, tuple(loops), regions, tuple(fifos))
+    return Instrumented(results, tuple(loops), regions, tuple(fifos), tuple(memories))
 
 
 def _masked(text: str) -> str:
@@ -328,7 +332,8 @@ def _operations(file: _File) -> None:
         file.insert(found.end(), f" EDGEMOE_OPERATION({found.group(1).strip()});")
 
 
-def _memories(file: _File) -> None:
+def _memories(file: _File) -> list[str]:
+    names = []
     end_of_last = -1
     for found in _MEMORY_CALL.finditer(file.masked):
         closing = file.closing(found.end() - 1)
@@ -342,6 +347,8 @@ def _memories(file: _File) -> None:
             raise file.fault(found.start(), f"{found.group(1)} does not begin with an array's name", "name the array")
         file.insert(found.start(), f'EDGEMOE_MEMORY("{array.group(1)}", ')
         file.insert(closing + 1, ")")
+        names.append(array.group(1))
+    return names
 
 
 def _check_complete(file: _File) -> None:

@@ -99,13 +99,17 @@ class TimedEngine:
         self._library.edgemoe_timing_result.restype = ctypes.c_char_p
 
     @classmethod
-    def compile(cls, design: Design) -> TimedEngine:
+    def compile(cls, design: Design, found: Instrumented | None = None) -> TimedEngine:
         """Renders, instruments and compiles a design, or takes it from the cache.
+
+        Args:
+            design: what is timed.
+            found: its timed sources, where they are there already.
 
         Raises:
             SimulationError: the sources can't be instrumented or compiled.
         """
-        found = timed_sources(design)
+        found = found or timed_sources(design)
         return cls(design, compile_library(found.sources, Build(timed=True)), found)
 
     @property
@@ -163,10 +167,10 @@ class TimedEngine:
         return _pointer(buffer), self._beats(buffer)
 
 
-def timed_sources(design: Design) -> Instrumented:
+def timed_sources(design: Design, rendered: Mapping[str, str] | None = None) -> Instrumented:
     """Sources of the timed build: the kernels instrumented, the runtime's headers, and the C entry instead of C
-    simulation's."""
-    sources = render_sources(design)
+    simulation's. `rendered`: the design's sources, where they are there already."""
+    sources = dict(render_sources(design) if rendered is None else rendered)
     del sources["sim/simulate.cpp"]
     environment = templates_of(resource_folder("templates"), html=False)
     ports = list(range(design.knobs.weight_ports))

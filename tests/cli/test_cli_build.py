@@ -26,7 +26,9 @@ def build(run: Run, project: Project, output: Path, *more: object) -> Outcome:
 
 def states(outcome: Outcome) -> dict[str, bool]:
     """Whether each stage was skipped."""
-    lines = re.findall(r"^(render|compile|csim|report) +[\d.]+ (?:s|min \d+ s) +(.*)$", outcome.out, re.MULTILINE)
+    lines = re.findall(
+        r"^(render|compile|csim|simulate|report) +[\d.]+ (?:s|min \d+ s) +(.*)$", outcome.out, re.MULTILINE
+    )
     return {name: "skipped" in detail for name, detail in lines}
 
 
@@ -53,7 +55,7 @@ def test_weights_on_disk_belong_to_the_program_and_design(built: Path) -> None:
 def test_report_says_what_matters_with_its_tier(built: Path) -> None:
     report = json.loads((built / "report.json").read_text())
     assert re.fullmatch(
-        r"fits ZCU104 \(estimate\): [\d,]+ of 1,728 DSP · MSE \S+ of the final tokens · \d+ of 264 top-2 sets equal",
+        r"fits ZCU104 \(estimate\): [\d,]+ of 1,728 DSP · [\d.]+ ms a frame \(timed simulation\) · MSE \S+ of the final tokens · \d+ of 264 top-2 sets equal",
         report["headline"],
     )
     for name in ("errors", "traffic"):
@@ -130,7 +132,7 @@ def test_knobs_in_use_are_listed_and_the_users_are_marked(run: Run, project: Pro
 def test_new_names_of_classes_make_the_report_alone_anew(run: Run, project: Project, built: Path, here: Path) -> None:
     shutil.copytree(built, here / "out")
     outcome = build(run, project, here / "out", "--class-names", "semseg=wall,floor,bed,door,sky")
-    assert states(outcome) == {"render": True, "compile": True, "csim": True, "report": False}
+    assert states(outcome) == {"render": True, "compile": True, "csim": True, "simulate": True, "report": False}
     page = (here / "out" / "report.html").read_text()
     assert "wall" in page and "class 0" not in page
 
@@ -138,7 +140,7 @@ def test_new_names_of_classes_make_the_report_alone_anew(run: Run, project: Proj
 def test_second_build_skips_every_stage(run: Run, project: Project, here: Path) -> None:
     first, second = build(run, project, here / "out"), build(run, project, here / "out")
     assert first.code == second.code == 0, first.err + second.err
-    assert set(states(second)) == {"render", "compile", "csim", "report"}
+    assert set(states(second)) == {"render", "compile", "csim", "simulate", "report"}
     assert all(states(second).values())
     assert second.out.splitlines()[-1].startswith('stopped before stage "hls"')
 
@@ -161,7 +163,7 @@ def test_new_picture_repeats_simulation_but_not_rendering(run: Run, project: Pro
     fixed = ["build", *project.network, *project.knobs, "--output", here / "out", "--calibrate", images[0]]
     assert run(*fixed, "--image", images[0]).code == 0
     again = run(*fixed, "--image", images[0], "--image", images[1])
-    assert states(again) == {"render": True, "compile": True, "csim": False, "report": False}
+    assert states(again) == {"render": True, "compile": True, "csim": False, "simulate": True, "report": False}
 
 
 def test_damaged_output_is_made_anew(run: Run, project: Project, built: Path, here: Path) -> None:

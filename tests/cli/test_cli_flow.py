@@ -57,7 +57,7 @@ def test_a_build_that_changed_nothing_skips_every_stage(
     before = digests(output)
     outcome = run(*arguments(project, output))
     assert outcome.code == 0, outcome.err
-    for stage in ("render", "csim", "lint", "hls", "ip", "bitstream", "package"):
+    for stage in ("render", "csim", "simulate", "lint", "hls", "ip", "bitstream", "package"):
         line = next(line for line in outcome.out.splitlines() if line.startswith(f"{stage} "))
         assert "unchanged: skipped" in line
     assert digests(output) == before
@@ -214,7 +214,7 @@ def test_co_simulation_runs_the_short_program_where_it_is_asked_for(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["render", "compile", "simulate", "lint", "preview", "package", "report"])
+@pytest.mark.parametrize("stage", ["render", "compile", "csim", "simulate", "lint", "preview", "package", "report"])
 def test_a_build_interrupted_in_one_of_our_own_stages_ends_in_the_same_bytes(
     run: Run,
     project: Project,

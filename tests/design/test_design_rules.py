@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.boards import Board, load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
 from edgemoe_gen.design.knobs import parse_knob
@@ -141,13 +143,21 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
     board = load_board("zcu104")
     basis = make_design(Knobs(), board)
     assert make_design(Knobs(clock_mhz=200.0), board).identity == basis.identity
-    for turned in (
-        {"weight_fifo_beats": 64}, {"max_tokens": 130}, {"gelu_segments": 32}, {"weight_bits": 8}, {"fill_beats": 1},
-        {"score_rows": 3}, {"cache_lanes": 8}, {"expert_weight_bits": 8},
-    ):  # fmt: skip
-        assert make_design(Knobs().turned(turned), board).identity != basis.identity
+    for knob in knob_fields():
+        if knob.name != "clock_mhz":
+            other = next(neighbours(knob.name, board))
+            assert getattr(other.knobs, knob.name) != getattr(basis.knobs, knob.name)
+            assert other.identity != basis.identity, knob.name
     # Experts' weights that are said to be as wide as all others are those of a design that says nothing of them.
     assert make_design(Knobs(expert_weight_bits=16), board).identity == basis.identity
+
+
+def neighbours(name: str, board: Board) -> Iterator[Design]:
+    """Default designs with one knob turned, as far as the rules allow."""
+    value = getattr(Knobs(), name)
+    for other in (value + 1, value - 1, value * 2 or 8, value // 2):
+        with contextlib.suppress(KnobError):
+            yield make_design(Knobs().turned({name: other}), board)
 
 
 @pytest.fixture(scope="module")

@@ -162,12 +162,7 @@ def test_fields_of_any_width_can_be_read_back_bit_by_bit(bits: int, beat_bytes: 
 
 def field(beat: np.ndarray, bits: int, index: int) -> int:
     """Signed field `index` from the least significant end of a beat."""
-    return field_at(beat, bits, index * bits)
-
-
-def field_at(beat: np.ndarray, bits: int, low: int) -> int:
-    """Signed field whose lowest bit is bit `low` of a beat."""
-    raw = int.from_bytes(beat.tobytes(), "little") >> low & ((1 << bits) - 1)
+    raw = int.from_bytes(beat.tobytes(), "little") >> (index * bits) & ((1 << bits) - 1)
     return raw - (1 << bits) if raw >> (bits - 1) else raw
 
 
@@ -196,36 +191,37 @@ def test_weights_come_back_in_the_order_in_which_the_engine_reads_them(
     weight = rng.integers(-(1 << (width - 1)), 1 << (width - 1), (outputs, inputs))
     biases = rng.integers(-(1 << 31), 1 << 31, outputs) if bias else None
     packed = pack_linear(design, weight, biases, narrow)
-    tiles, words = design.out_tiles(outputs), design.words(inputs)
-    bias_steps = design.bias_steps if bias else 0
-    parts = words * design.operand_parts
+
+    def value(step: int, width: int, index: int) -> int:
+        """A field of what all ports bring in a step: port after port, `fill` neighbouring beats of each."""
+        per_beat = 128 // width
+        beat = index // per_beat
+        return field(packed[beat // fill, step * fill + beat % fill], width, index % per_beat)
+
+    def half(step: int, index: int, second: bool) -> int:
+        """One of the two narrow weights in a field."""
+        pair = value(step, bits, index) >> (width if second else 0) & ((1 << width) - 1)
+        return pair - (1 << width) if pair >> (width - 1) else pair
+
+    tiles, words = -(-outputs // 16), -(-inputs // 8)
+    in_step = {size: ports * fill * (128 // size) for size in (bits, 32)}
+    bias_steps, word_parts = (-(-16 // in_step[32]) if bias else 0), -(-16 * 8 // in_step[bits])
+    parts = words * word_parts
     weight_steps = -(-parts // 2) if narrow else parts
-    assert packed.shape == (ports, tiles * (bias_steps + weight_steps) * fill, design.beat_bytes)
+    assert packed.shape == (ports, tiles * (bias_steps + weight_steps) * fill, 16)
     back = np.zeros((tiles * 16, words * 8), np.int64)
     bias_back = np.zeros(tiles * 16, np.int64)
     step = 0
-
-    def beat_of(lane: int, fields: int) -> np.ndarray:
-        beat = lane // fields
-        return packed[beat // fill, step * fill + beat % fill]
-
     for tile in range(tiles):
-        for bias_step in range(bias_steps):
-            for lane in range(design.biases_per_step):
-                out = bias_step * design.biases_per_step + lane
-                if out < 16:
-                    beat = beat_of(lane, design.biases_per_beat)
-                    bias_back[tile * 16 + out] = field(beat, 32, lane % design.biases_per_beat)
-            step += 1
-        for part in range(parts):
-            word, place = divmod(part, design.operand_parts)
-            for lane in range(design.part_values):
-                value = place * design.part_values + lane
-                if value < 16 * 8:
-                    beat = beat_of(lane, design.weights_per_beat)
-                    low = lane % design.weights_per_beat * bits + (part % 2 * width if narrow else 0)
-                    back[tile * 16 + value % 16, word * 8 + value // 16] = field_at(beat, width, low)
-            step += 1 if not narrow or part % 2 == 1 or part == parts - 1 else 0
+        for out in range(16 if bias else 0):
+            bias_back[tile * 16 + out] = value(step + out // in_step[32], 32, out % in_step[32])
+        step += bias_steps
+        for word in range(words):
+            for place in range(16 * 8):
+                part, lane = word * word_parts + place // in_step[bits], place % in_step[bits]
+                found = half(step + part // 2, lane, part % 2 == 1) if narrow else value(step + part, bits, lane)
+                back[tile * 16 + place % 16, word * 8 + place // 16] = found
+        step += weight_steps
     assert np.array_equal(back[:outputs, :inputs], weight)
     assert not back[outputs:].any() and not back[:, inputs:].any()
     if biases is not None:

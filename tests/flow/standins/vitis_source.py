@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "static_assert", "catch"}
+SIMULATED = ("EDGEMOE_PLAIN_INTEGERS", "EDGEMOE_TIMED")  # macros of the C++ simulations
 CONTROL_BYTES = 0x10  # s_axilite: control, GIER, IP_IER and IP_ISR come first
 WORD = 4
 
@@ -131,10 +132,9 @@ def read_engine(top: str, files: list[Path], include: list[Path]) -> Engine:
 def _gather(path: Path, include: list[Path], texts: dict[Path, str]) -> None:
     if path in texts:
         return
-    raw = path.read_text(encoding="utf-8")
     texts[path] = ""
-    text = _synthesized(raw)
-    for number, line in enumerate(raw.splitlines(), 1):
+    text = _synthesized(path.read_text(encoding="utf-8"))
+    for number, line in enumerate(text.splitlines(), 1):
         match = re.match(r'#include "([^"]+)"', line)
         if match is None:
             continue
@@ -148,23 +148,41 @@ def _gather(path: Path, include: list[Path], texts: dict[Path, str]) -> None:
 
 
 def _synthesized(text: str) -> str:
-    """Without comments and without what is only for the plain C++ simulation; pragmas on one line each."""
+    """Without comments and without what is only for the C++ simulations; pragmas on one line each.
+
+    A line that goes leaves an empty one, so that lines keep their numbers.
+    """
     text = re.sub(r"\\\n", " ", text)
     text = re.sub(r"//[^\n]*", "", text)
     kept: list[str] = []
-    stack: list[bool | None] = []  # whether a branch is kept; None: not ours to decide
+    stack: list[
+        tuple[bool, bool] | None
+    ] = []  # whether a branch is kept, and whether one was; None: not ours to decide
     for line in text.splitlines():
         word = line.strip()
-        if word.startswith(("#ifdef", "#ifndef", "#if ")):
-            ours = word.split()[-1] == "EDGEMOE_PLAIN_INTEGERS"
-            stack.append(word.startswith("#ifndef") if ours else None)
-        elif word.startswith("#else") and stack:
-            stack[-1] = None if stack[-1] is None else not stack[-1]
+        if word.startswith("#if"):
+            holds = _holds(word)
+            stack.append(None if holds is None else (holds, holds))
+        elif word.startswith("#elif") and stack and stack[-1] is not None:
+            holds = not stack[-1][1] and _holds(word) is not False
+            stack[-1] = (holds, holds or stack[-1][1])
+        elif word.startswith("#else") and stack and stack[-1] is not None:
+            stack[-1] = (not stack[-1][1], True)
         elif word.startswith("#endif") and stack:
             stack.pop()
-        elif all(state is not False for state in stack):
+        elif not word.startswith(("#elif", "#else")) and all(branch is None or branch[0] for branch in stack):
             kept.append(line)
+            continue
+        kept.append("")
     return "\n".join(kept)
+
+
+def _holds(condition: str) -> bool | None:
+    """Whether a condition on a simulation's macro holds in synthesis, which defines none; None of another condition."""
+    match = re.fullmatch(r"#if(n?)def\s+(\w+)|#(?:el)?if\s+(!?)\s*defined\s*\(?\s*(\w+)\s*\)?", condition)
+    if match is None or (match[2] or match[4]) not in SIMULATED:
+        return None
+    return bool(match[1] or match[3])
 
 
 def _functions(text: str) -> dict[str, Function]:
