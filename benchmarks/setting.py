@@ -125,7 +125,8 @@ def describe(setting: Setting) -> str:
     blocks = f"{spec.depth} blocks" + (f", {len(spec.moe_blocks)} with experts" if spec.moe_blocks else "")
     return (
         f"{spec.tokens} tokens of {spec.dim}, {blocks}, {len(setting.images)} pictures; {setting.design.board.title}, "
-        f"{k.tokens_parallel} x {k.out_parallel} x {k.in_parallel} MACs, {k.activation_bits} x {k.weight_bits} bits{narrow}"
+        f"{k.tokens_parallel} x {k.out_parallel} x {k.in_parallel} MACs, "
+        f"{k.activation_bits} x {k.weight_bits} bits{narrow}"
     )
 
 

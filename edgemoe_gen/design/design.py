@@ -80,7 +80,7 @@ class Design:
         return ceil_div(self.knobs.out_parallel * self.knobs.in_parallel, self.part_values)
 
     def weight_steps(self, in_words: int, narrow: bool) -> int:
-        """Steps that bring the weights of one output tile of so many words of inputs; a narrow step brings two parts."""
+        """Steps that bring the weights of an output tile of so many words of inputs; a narrow step brings two parts."""
         parts = in_words * self.operand_parts
         return ceil_div(parts, 2) if narrow else parts
 
@@ -413,8 +413,8 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
     )
     yield (
         design.expert_weight_bits != k.weight_bits and 2 * design.expert_weight_bits > k.weight_bits,
-        f"expert_weight_bits is {k.expert_weight_bits} and weight_bits {k.weight_bits}, but two narrow weights take the "
-        "place of one: expert_weight_bits must be at most half of weight_bits, or equal to it",
+        f"expert_weight_bits is {k.expert_weight_bits} and weight_bits {k.weight_bits}, but two narrow weights take "
+        "the place of one: expert_weight_bits must be at most half of weight_bits, or equal to it",
         f"for example expert_weight_bits={k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0}",
     )
     yield (
