@@ -287,7 +287,7 @@ class Builder:
         )
 
     def scores(self, query: Place, key: Place, destination: Place, tokens: int, keys: int) -> None:
-        """Attention scores of `tokens` rows against `keys` keys, and the maximum and sum of every row."""
+        """Attention scores of `tokens` rows against `keys` keys, and the maximum of every row."""
         fraction = query.form.fraction + key.form.fraction
         term = min(fraction, destination.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 1)
         self._add(
