@@ -68,6 +68,7 @@ class Evaluator:
         truths: its results on them.
         limits: beyond which a point is infeasible.
         error_scale: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
+        cycle_scale: cycles of the timed simulation for each estimated one.
     """
 
     model: Model
@@ -81,6 +82,7 @@ class Evaluator:
     truths: tuple[Truth, ...]
     limits: tuple[Limit, ...] = ()
     error_scale: float | None = None
+    cycle_scale: float = 1.0
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -168,7 +170,7 @@ class Evaluator:
     def _estimate(self, design: Design, frames: int) -> dict[str, Figure]:
         program = outline_network(design, self.model.spec, self.tasks[:1] * frames)
         cycles = estimate_cycles(program).total
-        found = self._times(design, cycles, moved_bytes(program), frames, ESTIMATE)
+        found = self._times(design, cycles * self.cycle_scale, moved_bytes(program), frames, ESTIMATE)
         if self.error_scale is not None:
             found["error"] = Figure(self.error_scale * self.noise(design.knobs), ESTIMATE)
         return found
@@ -205,7 +207,7 @@ class Evaluator:
 
     # What tiers share
 
-    def _times(self, design: Design, cycles: int, moved: float, frames: int, tier: str) -> dict[str, Figure]:
+    def _times(self, design: Design, cycles: float, moved: float, frames: int, tier: str) -> dict[str, Figure]:
         milliseconds = cycles / (design.knobs.clock_mhz * 1e3)
         frame_bytes = moved / frames
         values = {
@@ -248,12 +250,18 @@ class Evaluator:
         return float(self._cache[key]) + table_power(knobs)
 
     def scaled_by(self, outcome: Outcome) -> Evaluator:
-        """The same, estimating errors in proportion to a simulated one."""
-        error = outcome.value("error")
-        if error is None or outcome.figures["error"].tier != CSIM or not outcome.knobs:
+        """The same, estimating errors and cycles in proportion to those of an outcome that has been simulated."""
+        if outcome.tier != CSIM or not outcome.feasible:
             return self
-        knobs = Knobs(**dict[str, Any](outcome.knobs))
-        return replace(self, error_scale=error / self.noise(knobs), _cache=self._cache)
+        design = self.design(outcome.point)
+        frames = int(outcome.point.as_dict().get(FRAMES, 1))
+        estimate = replace(self, cycle_scale=1.0)._estimate(design, frames)["latency_ms"].value
+        return replace(
+            self,
+            error_scale=outcome.figures["error"].value / self.noise(design.knobs),
+            cycle_scale=outcome.figures["latency_ms"].value / estimate,
+            _cache=self._cache,
+        )
 
 
 class _InfeasibleError(EdgeMoEError):

@@ -22,7 +22,7 @@ from edgemoe_gen.tuning.evaluate import Evaluator
 from edgemoe_gen.tuning.front import OBJECTIVES, costs, front_of, reasons
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, reached
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, Point, reached
 
 BATCH = 8  # points that are asked for before the first is told
 POPULATION = 24  # of NSGA-II
@@ -196,7 +196,8 @@ class Search:
         self.runner.replace(self.evaluator)
         self.state.base = base
         if self.space.holds(default.as_dict()):
-            self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
+            for start in _star(self.space, point)[: 1 + self.plan.trials // 2]:
+                self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
 
     def _explore(self) -> None:
         if self.space.size <= self.plan.trials:
@@ -304,6 +305,19 @@ class Search:
         if self._deadline is None or self.plan.seconds is None:
             return False
         return time.monotonic() + spare > self._deadline - (1 - share) * self.plan.seconds
+
+
+def _star(space: Space, centre: Point) -> list[Point]:
+    """A point, and all that differ from it in one dimension: what the sampler breeds from."""
+    found = [centre]
+    for dimension in space.dimensions:
+        values = centre.as_dict()
+        found += [
+            space.point({**values, dimension.name: value})
+            for value in dimension.values
+            if value != values[dimension.name]
+        ]
+    return found
 
 
 def _spread(front: Sequence[Outcome], objectives: Sequence[str]) -> list[Outcome]:
