@@ -97,7 +97,8 @@ def _open(arguments: argparse.Namespace) -> Setting:
     design = make_design(default_knobs(model.spec, board, turned), board)
     seen = observe_ranges(model, images, model.spec.task_names)
     network = prepare(model, seen)
-    formats = choose_formats(network, seen, design.knobs.activation_bits, design.knobs.weight_bits)
+    k = design.knobs
+    formats = choose_formats(network, seen, k.activation_bits, k.weight_bits, None, k.expert_weight_bits)
     return Setting(model, design, network, formats, names, images, arguments)
 
 
@@ -120,10 +121,13 @@ def _open_images(
 def describe(setting: Setting) -> str:
     """The network and design in one line."""
     spec, k = setting.spec, setting.design.knobs
+    weights = f"{k.weight_bits} bits"
+    if setting.design.has_narrow_weights:
+        weights += f" ({setting.design.expert_weight_bits} of experts' weights)"
     blocks = f"{spec.depth} blocks" + (f", {len(spec.moe_blocks)} with experts" if spec.moe_blocks else "")
     return (
         f"{spec.tokens} tokens of {spec.dim}, {blocks}, {len(setting.images)} pictures; {setting.design.board.title}, "
-        f"{k.tokens_parallel} x {k.out_parallel} x {k.in_parallel} MACs, {k.activation_bits} x {k.weight_bits} bits"
+        f"{k.tokens_parallel} x {k.out_parallel} x {k.in_parallel} MACs, {k.activation_bits} x {weights}"
     )
 
 

@@ -19,8 +19,10 @@ def main() -> None:
     spec = setting.spec
     program = setting.compile(spec.task_names[:1], taps=False)
     _, moved = run_frames(Engine.compile(setting.design), program, spec, setting.images[:1])
+    k, experts_bits = setting.design.knobs, setting.design.expert_weight_bits
+    counts = weights(spec)
     needed = {
-        "weights": total(weights(spec)) * setting.design.knobs.weight_bits // 8,
+        "weights": (total(counts) * k.weight_bits - counts["experts"] * (k.weight_bits - experts_bits)) // 8,
         "image": 2 * 3 * spec.image.height * spec.image.width,
         "result": 4 * spec.tokens * spec.dim,
     }

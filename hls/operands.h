@@ -9,27 +9,38 @@
 
 namespace edgemoe {
 
+// One of the two narrow weights that lie in the place of one: the lower one comes first.
+inline operand_t narrow_weight(sint<WEIGHT_BITS> pair, bool second) {
+#pragma HLS INLINE
+  return second ? operand_t(pair >> NARROW_BITS) : operand_t(lowest_field<NARROW_BITS>(pair));
+}
+
 // Rate: one part an iteration, II = 1; tiles x (BIAS_STEPS + in_words x OPERAND_PARTS) iterations.
-// Each output tile comes as its biases followed by its weights, one part a cycle.
+// Each output tile comes as its biases followed by its weights, one part a cycle. Two parts of narrow weights come in
+// one step, which waits here for its second cycle; the last step of an odd number of parts ends after the first.
 inline void weights_from_memory(const operation_t op, int tiles, fifo<fill_t> (&weights)[WEIGHT_PORTS],
                                 fifo<part_t> &operands, fifo<biases_t> &new_biases) {
   const int span = BIAS_STEPS + op.in_words * OPERAND_PARTS;
   const int iterations = tiles * span;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
+  const bool narrow = NARROW_BITS < WEIGHT_BITS && (op.flags & FLAG_NARROW) != 0;
   biases_t bias;
 #pragma HLS ARRAY_PARTITION variable = bias.lane complete
+  fill_t fills[WEIGHT_PORTS];
+#pragma HLS ARRAY_PARTITION variable = fills complete
   int step = 0;
+  bool second = false;  // whether this iteration hands on the second part of a step
 
 weight_steps:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    fill_t fills[WEIGHT_PORTS];
-#pragma HLS ARRAY_PARTITION variable = fills complete
-  ports:
-    for (int port = 0; port < WEIGHT_PORTS; ++port) {
+    if (!second) {
+    ports:
+      for (int port = 0; port < WEIGHT_PORTS; ++port) {
 #pragma HLS UNROLL
-      fills[port] = weights[port].read();
+        fills[port] = weights[port].read();
+      }
     }
     if (step < BIAS_STEPS) {
     bias_lanes:
@@ -48,11 +59,15 @@ weight_steps:
       for (int lane = 0; lane < PART_VALUES; ++lane) {
 #pragma HLS UNROLL
         const int beat = lane / WEIGHTS_PER_BEAT;
-        part[lane] = beat_field<WEIGHT_BITS>(fills[beat / FILL_BEATS][beat % FILL_BEATS], lane % WEIGHTS_PER_BEAT);
+        const sint<WEIGHT_BITS> weight =
+            beat_field<WEIGHT_BITS>(fills[beat / FILL_BEATS][beat % FILL_BEATS], lane % WEIGHTS_PER_BEAT);
+        part[lane] = narrow ? narrow_weight(weight, second) : operand_t(weight);
       }
       operands.write(part);
     }
-    step = step == span - 1 ? 0 : step + 1;
+    const bool last = step == span - 1;
+    second = narrow && step >= BIAS_STEPS && !second && !last;
+    step = last ? 0 : step + 1;
   }
 }
 

@@ -68,6 +68,18 @@ inline sint<BITS> beat_field(const beat_t &beat, int index) {
 #endif
 }
 
+// The lowest BITS bits of a value of up to 32 as a signed field.
+template <int BITS, typename T>
+inline sint<BITS> lowest_field(const T &value) {
+#pragma HLS INLINE
+#ifdef EDGEMOE_PLAIN_INTEGERS
+  return static_cast<sint<BITS>>(static_cast<std::int32_t>(static_cast<std::uint32_t>(value) << (32 - BITS)) >>
+                                 (32 - BITS));
+#else
+  return sint<BITS>(value);
+#endif
+}
+
 // A fixed number of values that travel and are stored together.
 template <typename T, int N>
 struct vec {

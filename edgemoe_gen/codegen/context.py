@@ -82,6 +82,14 @@ def context(design: Design) -> dict[str, Any]:
     }
 
 
+def source_sizes(design: Design) -> dict[str, int]:
+    """The constants of `config.h` by name in small letters: what a timing table's chains may name."""
+    sizes = {str(knob["constant"]).lower(): int(knob["value"]) for knob in _knobs(design)}
+    for group in _groups(design):
+        sizes |= {constant["name"].lower(): int(constant["value"]) for constant in group["constants"]}
+    return sizes
+
+
 def stream_depths(design: Design) -> dict[str, int]:
     """Depth of every FIFO but those of weights, in elements: the design's own, or what the project says instead.
 
@@ -188,6 +196,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             [
                 ("OUT_WORDS", design.out_words, "memory words that a row of an output tile fills"),
                 ("WEIGHTS_PER_BEAT", design.weights_per_beat, ""),
+                ("NARROW_BITS", design.expert_weight_bits, "of a weight of which two lie in the place of one, if less"),
                 ("PART_VALUES", design.part_values, "weights that all ports bring in a cycle"),
                 ("OPERAND_PARTS", design.operand_parts, "parts of an operand tile"),
                 ("SHIFTS_PER_BEAT", design.beat_bytes, "LayerNorm's shifts of features"),

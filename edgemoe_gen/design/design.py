@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from edgemoe_gen.arithmetic import ceil_div
@@ -27,6 +27,7 @@ MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles a
 CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read, mask, compare with the best, write
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
+LEAST_WEIGHT_BITS = 4
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ class Design:
         return self.knobs.port_bits // self.knobs.weight_bits
 
     @property
+    def expert_weight_bits(self) -> int:
+        """Width of experts' weights."""
+        return self.knobs.expert_weight_bits or self.knobs.weight_bits
+
+    @property
+    def has_narrow_weights(self) -> bool:
+        """Whether experts' weights are narrow: two of them in the place of one other weight."""
+        return self.expert_weight_bits < self.knobs.weight_bits
+
+    @property
     def part_values(self) -> int:
         """Weights that all ports bring in one step: one part of an operand tile."""
         return self.weights_per_beat * self.knobs.weight_ports * self.knobs.fill_beats
@@ -67,6 +78,11 @@ class Design:
     def operand_parts(self) -> int:
         """Parts of an operand tile of out x in values."""
         return ceil_div(self.knobs.out_parallel * self.knobs.in_parallel, self.part_values)
+
+    def weight_steps(self, in_words: int, narrow: bool) -> int:
+        """Steps that bring an output tile's weights of so many words of inputs; a narrow step brings two parts."""
+        parts = in_words * self.operand_parts
+        return ceil_div(parts, 2) if narrow else parts
 
     @property
     def score_groups(self) -> int:
@@ -306,7 +322,8 @@ class Design:
 
         A program carries it, and the engine refuses one that carries another.
         """
-        shape = {name: value for name, value in asdict(self.knobs).items() if name != "clock_mhz"}
+        knobs = replace(self.knobs, expert_weight_bits=self.expert_weight_bits)
+        shape = {name: value for name, value in asdict(knobs).items() if name != "clock_mhz"}
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
         for folder in ("hls", "templates"):
             # What lies in folders below, the scripts of the vendor flow, shapes no program.
@@ -388,6 +405,17 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
         f"neither may exceed {DSP_OPERAND_BITS}",
         f"set both to {DSP_OPERAND_BITS} or less",
+    )
+    yield (
+        design.has_narrow_weights and design.expert_weight_bits < LEAST_WEIGHT_BITS,
+        f"expert_weight_bits is {k.expert_weight_bits}, but a weight has {LEAST_WEIGHT_BITS} bits or more",
+        f"for example expert_weight_bits={k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0}",
+    )
+    yield (
+        design.expert_weight_bits != k.weight_bits and 2 * design.expert_weight_bits > k.weight_bits,
+        f"expert_weight_bits is {k.expert_weight_bits} and weight_bits {k.weight_bits}, but two narrow weights take "
+        "the place of one: expert_weight_bits must be at most half of weight_bits, or equal to it",
+        f"for example expert_weight_bits={k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0}",
     )
     yield (
         design.accumulator_bits > ACCUMULATOR_LIMIT,

@@ -28,6 +28,9 @@ class Knobs:
     in_parallel: int = _knob(16, "inputs that are multiplied and summed in one cycle", 4, 64)
     activation_bits: int = _knob(18, "width of activations, scores and logits", 8, 20)
     weight_bits: int = _knob(16, "width of weights", 4, 18)
+    expert_weight_bits: int = _knob(
+        0, "width of experts' weights, at most half of weight_bits; 0 for weight_bits", 0, 18
+    )
     residual_tail_bits: int = _knob(6, "bits that tokens between layers keep below an activation's last", 0, 8)
     exp_segments: int = _knob(128, "segments of the exponential's table over one octave", 8, 1024, True)
     gelu_segments: int = _knob(64, "segments of GELU's table a unit up to 2, half as many beyond", 4, 256, True)

@@ -111,8 +111,9 @@ class _Network:
             rows = ceil_div(spec.tokens * spec.router.top_k, block.experts)
         for _ in range(max(block.experts, 1)):
             for piece in pieces(block.hidden, self.hidden, self.design.knobs.out_parallel):
-                after.append(self.linear(rows, spec.dim, piece))
-                after.append(self.linear(rows, piece, spec.dim))
+                narrow = bool(block.experts) and self.design.has_narrow_weights
+                after.append(self.linear(rows, spec.dim, piece, narrow))
+                after.append(self.linear(rows, piece, spec.dim, narrow))
         return [norm, *self.attention(), *after]
 
     def attention(self) -> list[Step]:
@@ -132,13 +133,13 @@ class _Network:
             every += one_head * count
         return [*every, self.linear(spec.tokens, spec.heads * head, spec.dim)]
 
-    def linear(self, rows: int, inputs: int, outputs: int) -> Step:
+    def linear(self, rows: int, inputs: int, outputs: int, narrow: bool = False) -> Step:
         design = self.design
         words, tiles, blocks = design.words(inputs), design.out_tiles(outputs), ceil_div(rows, self.parallel)
         fill = words * design.operand_parts
         # A row of results is rounded and stored a word a cycle.
         span = max(blocks * max(words, self.parallel * design.out_words), fill)
-        beats = tiles * (design.bias_steps + fill) * design.knobs.fill_beats
+        beats = tiles * (design.bias_steps + design.weight_steps(words, narrow)) * design.knobs.fill_beats
         return tiles * span + START, beats
 
     def scores(self, rows: int, head: int) -> Step:

@@ -1,19 +1,26 @@
-"""Cycles of a program in closed form: each operation takes as long as its slowest process, plus a start.
+"""Cycles of a program in closed form: what each operation's processes need, and a run of them against memory.
 
-Weights stream while the engine computes, so a run takes the larger of both sums. Queues are taken as even. The timed
-truth of stalls and FIFO levels is not here; every figure is of the tier "estimate".
+The timed simulation is the truth that this stands for, within a few percent; it takes milliseconds where that takes
+minutes. Every figure is of the tier "estimate".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.estimate.engine import engine_of
+from edgemoe_gen.estimate.operations import ROUTE, Key, Operations, Shape, Step, keys_of
+from edgemoe_gen.estimate.stream import run
+from edgemoe_gen.estimate.tabled import engine_timing
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, bit, number
+from edgemoe_gen.program.descriptor import Operation
+from edgemoe_gen.timing.table import Timing
 
-START = 60  # cycles from one operation's last result to the next one's first
+WAITS = "waits for memory"
+PROGRAM = "reading the program"
+Rows = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -21,19 +28,17 @@ class CycleEstimate:
     """Cycles of one run of a program. Tier: estimate.
 
     Attributes:
-        by_kind: compute cycles by kind of operation.
-        compute: their sum.
-        weights: cycles that DDR needs to deliver all weights.
+        by_kind: cycles by kind of operation, as if memory were never late; then those in which the engine waits for
+            memory, and those before the first operation. Their sum is `total`.
+        compute: cycles of all operations, as if memory were never late.
+        weights: cycles that memory needs to deliver all weights.
+        total: cycles of the run.
     """
 
     by_kind: Mapping[str, int]
     compute: int
     weights: int
-
-    @property
-    def total(self) -> int:
-        """Cycles of the run: fetching and computing overlap."""
-        return max(self.compute, self.weights)
+    total: int
 
     @property
     def limit(self) -> str:
@@ -45,52 +50,62 @@ class CycleEstimate:
         return self.total / (clock_mhz * 1e3)
 
 
-def estimate_cycles(program: Program) -> CycleEstimate:
-    """Estimates one run of a program on its design's board."""
-    design = program.design
-    board = design.board
-    by_kind: dict[str, int] = {}
-    experts, top_k, tokens = 1, 1, 0
-    for op in program.operations:
-        if op.kind == number("ROUTE"):
-            experts, top_k, tokens = op.expert_end - op.expert_first, op.top_k, op.tokens
-        rows = ceil_div(tokens * top_k, experts) if op.expert >= 0 else op.tokens
-        name = _name(op)
-        by_kind[name] = by_kind.get(name, 0) + START + _cycles(program, op, rows)
-    peak = design.knobs.weight_ports * design.beat_bytes * design.knobs.clock_mhz * 1e6
-    rate = min(peak, board.ddr_gb_per_s * 1e9 * board.ddr_efficiency)
-    weights = round(program.weight_bytes_per_run / rate * design.knobs.clock_mhz * 1e6)
-    return CycleEstimate(by_kind, sum(by_kind.values()), weights)
+def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing | None = None) -> CycleEstimate:
+    """Estimates one run of a program.
+
+    Args:
+        program: compiled for its design.
+        rows: tokens of every expert's queue, for each routing of the program in order; by default queues are even, as
+            no one knows the pictures.
+        timing: depths of pipelines and rate of memory; by default the table's, of the design's board and clock.
+
+    Raises:
+        SimulationError: no timing table has the board's device or the clock.
+    """
+    engine = engine_of(program.design, engine_timing(program.design) if timing is None else timing)
+    steps = _steps(program.operations, rows, Operations(engine, mean=rows is None))
+    begin, durations = run(engine, steps)
+    by_kind: dict[str, float] = {}
+    for step, count in Counter(steps).items():  # equal operations share a step
+        by_kind[step.name] = by_kind.get(step.name, 0.0) + count * step.cycles
+    rounded = {name: round(cycles) for name, cycles in by_kind.items()}
+    compute = sum(rounded.values())
+    started = round(begin)
+    waits = max(0, round(sum(durations) - sum(by_kind.values())))
+    weights = round(sum(step.beats for step in steps) / engine.rate)
+    by_kind_and_waits = {**rounded, WAITS: waits, PROGRAM: started}
+    return CycleEstimate(by_kind_and_waits, compute, weights, compute + waits + started)
 
 
-def _name(op: Operation) -> str:
-    kind = list(KINDS)[op.kind].lower()
-    if op.kind != number("PRODUCT"):
-        return kind
-    operand = list(OPERANDS)[op.operand].lower()
-    return f"product with {'expert weights' if op.expert >= 0 else operand}"
+def _steps(operations: Sequence[Operation], rows: Rows | None, times: Operations) -> list[Step]:
+    """The step of every operation: equal ones, before equal ones, share one."""
+    routings = iter(_even_queues(operations) if rows is None else rows)
+    queue: Sequence[float] = ()
+    keys = keys_of(operations)
+    known: dict[tuple[Key, Key | None], Step] = {}
+    steps = []
+    for i, pair in enumerate(zip(keys, [*keys[1:], None], strict=True)):
+        step = known.get(pair)
+        if step is None:
+            shape = Shape(*pair[0])
+            following = None if pair[1] is None else Shape(*pair[1])
+            if shape.uses_queue:
+                op = operations[i]
+                own = queue[op.expert] if op.expert >= 0 else 0
+                step = times.step(shape, following, own, queue[op.gather_expert] if op.gather_expert >= 0 else 0)
+            elif shape.kind == ROUTE:
+                queue = next(routings)
+                step = times.step(shape, following)
+            else:
+                step = known[pair] = times.step(shape, following)
+        steps.append(step)
+    return steps
 
 
-def _cycles(program: Program, op: Operation, rows: int) -> int:
-    design = program.design
-    k = design.knobs
-    if op.kind == number("PRODUCT"):
-        blocks = ceil_div(rows, k.tokens_parallel)
-        fill = op.in_words * design.operand_parts
-        span = max(blocks * op.in_words, fill)
-        padded = blocks * k.tokens_parallel
-        operands = op.weight_beats
-        if op.weight_beats == 0:
-            operands = (op.out_tiles * op.in_words + 1) * max(k.out_parallel, design.operand_parts)
-        return max(fill + op.out_tiles * span, operands, op.out_tiles * padded * max(1, design.out_words))
-    if op.kind == number("ROUTE"):
-        # Words of logits, a search at a time, with tokens padded to whole groups; then the sort, which waits for the
-        # last choice: it places the experts' queues and fills them.
-        padded = ceil_div(op.tokens, design.choose_tokens) * design.choose_tokens
-        return padded * max(op.top_k, 2) * op.in_words + op.expert_end + op.tokens * op.top_k
-    if op.kind == number("LOAD"):
-        wide = op.flags & bit("WIDE")
-        return op.tokens * op.in_words * k.in_parallel * (32 if wide else 16) // k.port_bits
-    if op.kind in (number("STORE"), number("STORE_ROUTES")):
-        return op.transfer_beats
-    return rows * op.in_words
+def _even_queues(operations: Sequence[Operation]) -> list[list[float]]:
+    """For every routing, the mean of each expert's queue if all are as likely."""
+    return [
+        [op.tokens * op.top_k / (op.expert_end - op.expert_first)] * op.expert_end
+        for op in operations
+        if op.kind == ROUTE
+    ]

@@ -285,6 +285,7 @@ def _channels(design: Design) -> Part:
         + k.score_rows * k.in_parallel * k.activation_bits
         + 3 * k.in_parallel * fine
         + k.weight_ports * k.port_bits * k.fill_beats
+        + (design.part_values * design.operand_bits if design.has_narrow_weights else 0)  # a weight, or one of two
     )
     # One of four memories, each of which may have a second array, and one lane of a row of tokens.
     sources = 2 * tile + k.in_parallel * fine * ceil_div(k.tokens_parallel - 1, MUX_INPUTS - 1)

@@ -149,6 +149,7 @@ def choose_formats(
     activation_bits: int,
     weight_bits: int,
     pinned: Mapping[str, int] | None = None,
+    expert_weight_bits: int = 0,
 ) -> Formats:
     """A format for every activation and weight of a network.
 
@@ -157,11 +158,13 @@ def choose_formats(
         seen: observations of this very model.
         activation_bits, weight_bits: widths.
         pinned: fractional bits by tensor name, as far as the user fixes them.
+        expert_weight_bits: width of experts' weights; 0 for `weight_bits`.
 
     Raises:
         ConfigError: a pinned name is not a tensor of this network, or pinned finer than its reader can take.
     """
     pins = dict(pinned or {})
+    expert_bits = expert_weight_bits or weight_bits
     rows: dict[str, TensorFormat] = {}
 
     def add(
@@ -187,14 +190,14 @@ def choose_formats(
         observation = seen[name] if shifts is None else seen[name].scaled(np.exp2(-shifts.astype(np.float64)))
         add(name, "activation", activation_bits, observation.largest, lambda _: observation.samples, HEADROOM, most)
 
-    def weight(name: str, linear: Linear) -> None:
+    def weight(name: str, linear: Linear, bits: int = weight_bits) -> None:
         def samples(form: Format) -> NDArray[np.floating]:
             # Each output is as fine as its own largest weight allows, so the error is that of the weights scaled so.
             scales = np.exp2(finer_outputs(linear.weight, form, FINEST_OUTPUT).astype(np.float64))
             flat = (linear.weight * scales[:, None]).reshape(-1)
             return flat[:: max(1, flat.size // SAMPLES)]
 
-        add(name, "weight", weight_bits, float(np.abs(linear.weight).max(initial=0.0)), samples)
+        add(name, "weight", bits, float(np.abs(linear.weight).max(initial=0.0)), samples)
 
     # An input is known to lie within what the picture's normalisation allows, so it gets no headroom.
     image = seen["image"]
@@ -218,9 +221,9 @@ def choose_formats(
             activation(f"{name}.logits", most=EXP_POSITION_BITS)
         activation(f"{name}.hidden")
         for expert, (up, down) in enumerate(block.mlp):
-            which = f"experts.{expert}." if block.routers else ""
-            weight(f"{name}.{which}fc1.weight", up)
-            weight(f"{name}.{which}fc2.weight", down)
+            which, bits = (f"experts.{expert}.", expert_bits) if block.routers else ("", weight_bits)
+            weight(f"{name}.{which}fc1.weight", up, bits)
+            weight(f"{name}.{which}fc2.weight", down, bits)
     if pins:
         raise ConfigError(
             f"formats: '{next(iter(pins))}' is not a tensor of this network",

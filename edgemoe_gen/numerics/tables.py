@@ -2,7 +2,7 @@
 
 Each function is interpolated linearly between equally spaced nodes. Where a function is convex or concave over a
 segment, the chord errs to one side only; moving the nodes by half of that error halves it (`balanced`). The exponential
-keeps its exact nodes: 2^0 must be exactly 1, or an unchanged maximum would rescale a softmax row.
+keeps its exact nodes: 2^0 must be exactly 1, so that no softmax row sums to less.
 """
 
 from __future__ import annotations
@@ -153,13 +153,22 @@ def gelu_error_bound(table: Table) -> float:
 def softmax_error_bound(exp2: Table, reciprocal: Table, scores: int) -> float:
     """Largest absolute error of one probability p = e_j / sum(e) before its rounding to the output's format.
 
-    An exponential's relative error is at most r = 2 * exp2.error (2^-x >= 1/2), which leaves 2 r p (1 - p) <= r / 2.
-    Each rise of the running maximum by x costs the terms before it another r; they have then shrunk by 2^-x, so that
-    all rises together cost at most r / 4. Rounding to EXP_FRACTION bits hits every term of the sum, in the worst case
-    with one sign; that of the numerator to PROBABILITY_FRACTION bits and that of the reciprocal come on top.
+    e_j = 2^-(maximum - s_j), with the maximum of the whole row: no sum is ever rescaled. Let h be half a unit of
+    EXP_FRACTION bits. The maximum's own exponential is exactly 1, so every sum, computed or exact, is at least 1.
+
+    - Chords: a convex function's chord lies above it. Nodes and interpolation are rounded once each, so a value of the
+      table is off by -2 h to E + h, with E = `exp2.error`; relative to 2^-x >= 1/2 that is an interval of width
+      w = 2 E + 6 h above -4 h. Relative errors d change p by p (d_j - mean of d, weighted by p), which is at most
+      p (1 - p) w / (1 - 4 h) <= w / 4 / (1 - 4 h).
+    - Terms: all but the maximum are shifted down and rounded again, by at most h each. The sum takes these very values
+      and adds them exactly. At worst all have one sign: (scores - 1) h of a sum of 1.
+    - Numerator: rounded once more, to PROBABILITY_FRACTION bits, and divided by at least 1.
+    - Reciprocal: 1 / sum = m 2^-k with k >= 0. m is off by the table's error, half a unit of the interpolation, and
+      half a unit of its argument, where the slope is at most 1. The numerator that it multiplies is at most 1.
     """
-    r = 2 * exp2.error
-    terms = scores * 2.0 ** -(EXP_FRACTION + 1)
+    h = 2.0 ** -(EXP_FRACTION + 1)
+    chords = (2 * exp2.error + 6 * h) / 4 / (1 - 4 * h)
+    terms = (scores - 1) * h
     numerator = 2.0 ** -(PROBABILITY_FRACTION + 1)
-    inverse = 2 * (reciprocal.error + 2.0 ** -(MANTISSA_FRACTION + 1))
-    return r / 2 + r / 4 + terms + numerator + inverse
+    inverse = reciprocal.error + 2.0 ** -(MANTISSA_FRACTION + 1) + 2.0 ** -(RECIPROCAL_POSITION_BITS + 1)
+    return chords + terms + numerator + inverse

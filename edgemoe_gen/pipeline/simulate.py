@@ -109,17 +109,20 @@ def simulate_short(engine: Engine, short: ShortProgram, folder: Path) -> None:
 def needed_bytes(program: Program, network: LoweredNetwork) -> dict[str, float]:
     """The least that a frame can move: every weight and bias that its task may need, picture and result, once each."""
     spec = network.spec
-    bits = program.design.knobs.weight_bits
-    fine_bits = program.design.knobs.activation_bits + program.design.knobs.residual_tail_bits
-    weights = biases = 0
+    design = program.design
+    fine_bits = design.knobs.activation_bits + design.knobs.residual_tail_bits
+    weight_bits = biases = 0
     for block in network.blocks:
-        layers = [block.query, block.key, block.value, block.projection, *(half for pair in block.mlp for half in pair)]
-        for layer in layers + list(block.routers[:1]):
-            weights += layer.weight.size
+        mlp_bits = design.expert_weight_bits if block.routers else design.knobs.weight_bits
+        dense = [block.query, block.key, block.value, block.projection, *block.routers[:1]]
+        layers = [(layer, design.knobs.weight_bits) for layer in dense]
+        layers += [(layer, mlp_bits) for pair in block.mlp for layer in pair]
+        for layer, bits in layers:
+            weight_bits += layer.weight.size * bits
             biases += layer.bias.size if layer.bias is not None else 0
-    weights += network.patch.weight.size
+    weight_bits += network.patch.weight.size * design.knobs.weight_bits
     return {
-        "weights": weights * bits / 8 + biases * BIAS_BITS / 8 + network.position.size * fine_bits / 8,
+        "weights": weight_bits / 8 + biases * BIAS_BITS / 8 + network.position.size * fine_bits / 8,
         "image": 3 * spec.image.height * spec.image.width * IMAGE_BYTES,
         "result": spec.tokens * spec.dim * RESULT_BYTES,
     }

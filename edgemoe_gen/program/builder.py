@@ -238,7 +238,7 @@ class Builder:
 
         Args:
             linear: weights [outputs, inputs] and bias.
-            weight_form: format of the weights.
+            weight_form: format of the weights; one that fits the design's narrow fields halves their traffic.
             source, destination: where tokens come from and results go.
             tokens: rows; ignored for an expert's queue.
             gelu: apply GELU to the results.
@@ -258,14 +258,16 @@ class Builder:
             guard = TERM_BITS - design.knobs.activation_bits - (4 if scatter else 1)
             term = min(fraction, out + guard)
             finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
-        first, beats, bias_shift = self._pack(linear, weight_form, fraction, fraction - term, key)
+        narrow = design.has_narrow_weights and weight_form.bits <= design.expert_weight_bits
+        first, beats, bias_shift = self._pack(linear, weight_form, fraction, fraction - term, narrow, key)
         self._add(
             Operation(
                 kind=number("PRODUCT"),
                 path=path_number(source.memory, destination.memory),
                 flags=(bit("GELU") if gelu else 0)
                 | (bit("ACCUMULATE") if accumulate else 0)
-                | (bit("SCATTER") | bit("SCALE") if scatter else 0),
+                | (bit("SCATTER") | bit("SCALE") if scatter else 0)
+                | (bit("NARROW") if narrow else 0),
                 operand=operand_number("WEIGHTS"),
                 tokens=0 if expert >= 0 else tokens,
                 blocks=0 if expert >= 0 else self.blocks(tokens),
@@ -385,7 +387,9 @@ class Builder:
 
     # Inside
 
-    def _pack(self, linear: Linear, form: Format, fraction: int, term_shift: int, key: object) -> tuple[int, int, int]:
+    def _pack(
+        self, linear: Linear, form: Format, fraction: int, term_shift: int, narrow: bool, key: object
+    ) -> tuple[int, int, int]:
         """Packs weights, each output as fine as its own largest weight allows; first beat, beats, shift of biases."""
         outputs = linear.weight.shape[0]
         values = np.zeros(outputs) if linear.bias is None else linear.bias
@@ -400,7 +404,8 @@ class Builder:
         finer = np.clip(np.minimum(finer, room - np.maximum(magnitudes + bias_shift, term_shift)), 0, None)
         weight = quantise(linear.weight * 2.0 ** finer[:, None], form)
         self._prove_no_overflow(weight, bias << (bias_shift + finer))
-        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, (bias << OUTPUT_SHIFT_BITS) | finer))
+        biases = (bias << OUTPUT_SHIFT_BITS) | finer
+        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, biases, narrow))
         return first, beats, bias_shift
 
     def _keep(self, key: object, pack: Callable[[], Bytes]) -> tuple[int, int]:

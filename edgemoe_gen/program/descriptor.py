@@ -31,6 +31,7 @@ FLAGS = {
     "CONSTANT": "load from the constants instead of the image",
     "SOFTMAX_AFTER_TOP_K": "scores are a softmax over the chosen experts only",
     "AHEAD": "the first tile of operands comes during the operation before",
+    "NARROW": "two weights take the place of one; a step brings two parts of a tile",
 }
 STATUSES = {
     "DONE": "the program ran to its end",

@@ -36,15 +36,17 @@ def pack_fields(values: Integers, bits: int, beat_bytes: int) -> Bytes:
     return np.packbits(np.pad(flat, padding), axis=-1, bitorder="little")
 
 
-def pack_linear(design: Design, weight: Integers, bias: Integers | None) -> Bytes:
+def pack_linear(design: Design, weight: Integers, bias: Integers | None, narrow: bool = False) -> Bytes:
     """Weights of one product in the order of use.
 
-    For every output tile: its biases, then for every word of inputs the tile [in][out], cut into parts.
+    For every output tile: its biases, then for every word of inputs the tile [in][out], cut into parts. A step brings
+    one part; of narrow weights two, each field holding a weight of the first below one of the second.
 
     Args:
         design: gives the geometry.
         weight: [outputs, inputs].
         bias: [outputs] or None.
+        narrow: the weights fit the design's narrow fields, and go there.
 
     Returns:
         [ports, beats, bytes of a beat].
@@ -57,7 +59,10 @@ def pack_linear(design: Design, weight: Integers, bias: Integers | None) -> Byte
     lanes = np.zeros((tiles, words, design.operand_parts * design.part_values), np.int64)
     lanes[:, :, : k.out_parallel * k.in_parallel] = ordered.reshape(tiles, words, -1)
     ports, fill = k.weight_ports, k.fill_beats
-    fields = lanes.reshape(tiles, words * design.operand_parts, ports, fill, design.weights_per_beat)
+    parts = lanes.reshape(tiles, words * design.operand_parts, design.part_values)
+    if narrow:
+        parts = _paired(parts, design.expert_weight_bits)
+    fields = parts.reshape(tiles, -1, ports, fill, design.weights_per_beat)
     steps = pack_fields(fields, k.weight_bits, design.beat_bytes)
     if bias is not None:
         biases = np.zeros((tiles, design.bias_steps * design.biases_per_step), np.int64)
@@ -68,6 +73,12 @@ def pack_linear(design: Design, weight: Integers, bias: Integers | None) -> Byte
         steps = np.concatenate([pack_fields(bias_fields, BIAS_BITS, design.beat_bytes), steps], axis=1)
     # [tiles, steps, ports, beats of a step, bytes]: a port's beats of one step follow each other in its memory.
     return np.ascontiguousarray(steps.transpose(2, 0, 1, 3, 4)).reshape(ports, -1, design.beat_bytes)
+
+
+def _paired(parts: Integers, bits: int) -> Integers:
+    """Neighbouring parts [tiles, parts, values] of so many bits a value in one, [tiles, ceil(parts / 2), values]."""
+    even = np.pad(parts, ((0, 0), (0, parts.shape[1] % 2), (0, 0)))
+    return (even[:, 1::2] << bits) | (even[:, ::2] & ((1 << bits) - 1))
 
 
 def pack_shifts(design: Design, shifts: Integers) -> Bytes:

@@ -11,7 +11,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
 from edgemoe_gen.numerics import tables
@@ -140,12 +139,11 @@ def softmax_bound(design: Design, keys: int, term_bits: int, out: Format) -> flo
 def attention_bound(design: Design, scores: Values, values: Values, out: Format) -> Values:
     """Error of every element of softmax(scores) @ values, [rows, columns].
 
-    With e_j = 2^(s_j - max), S = sum(e_j), y = sum(e_j v_j) / S, and r the largest relative error of an exponential
-    (twice the table's absolute one, as 2^-x >= 1/2 over the table):
+    With e_j = 2^(s_j - max), max that of the whole row, S = sum(e_j), y = sum(e_j v_j) / S, and r the largest relative
+    error of an exponential (twice the table's absolute one, as 2^-x >= 1/2 over the table):
 
     - numerator: r of every e_j, and its roundings to EXP_FRACTION bits (two) and PROBABILITY_FRACTION bits: a;
-    - sum: r of every term, r more each time the running maximum rises, two roundings to EXP_FRACTION bits a term and
-      one for every tile;
+    - sum: r of every term and two roundings to EXP_FRACTION bits, but of the largest, which is exactly 1;
     - reciprocal: table, interpolation and argument, relative to at least 1/2;
     - the term keeps TERM_BITS - activation_bits - 2 bits below the step of the values; the result is rounded once more.
     """
@@ -156,22 +154,16 @@ def attention_bound(design: Design, scores: Values, values: Values, out: Format)
     a = 2.0 ** -(tables.PROBABILITY_FRACTION + 1) + 2.0**-tables.EXP_FRACTION
     numerator = (r * powers @ magnitudes + a * magnitudes.sum(axis=0)) / total
     result = np.abs(powers @ values) / total
-    first_order = sum_error(design, scores, powers) + reciprocal_error(design)
+    first_order = sum_error(design, powers) + reciprocal_error(design)
     divisor = first_order / (1.0 - first_order)
     term = out.step / 2 * 2.0 ** -(TERM_BITS - design.knobs.activation_bits - 2)
     return np.asarray(numerator + (result + numerator) * divisor + term + out.step / 2)
 
 
-def sum_error(design: Design, scores: Values, powers: Values) -> Values:
-    """Relative error of every row's sum of exponentials, [rows, 1]; derived at `attention_bound`."""
-    keys, tile = scores.shape[1], design.knobs.out_parallel
-    tiles = ceil_div(keys, tile)
-    padded = np.full((scores.shape[0], tiles * tile), -np.inf)
-    padded[:, :keys] = scores
-    largest = np.maximum.accumulate(padded.reshape(-1, tiles, tile).max(axis=2), axis=1)
-    rises = (np.diff(largest, axis=1) > 0).sum(axis=1, keepdims=True)
-    roundings = (keys + tiles) * 2.0**-tables.EXP_FRACTION / powers.sum(axis=1, keepdims=True)
-    return np.asarray(2 * design.exp2_table.error * (1 + rises) + roundings)
+def sum_error(design: Design, powers: Values) -> Values:
+    """Relative error of the sum of every row of exponentials [rows, keys], [rows, 1]; derived at `attention_bound`."""
+    roundings = (powers.shape[1] - 1) * 2.0**-tables.EXP_FRACTION / powers.sum(axis=1, keepdims=True)
+    return np.asarray(2 * design.exp2_table.error + roundings)
 
 
 def reciprocal_error(design: Design) -> float:
@@ -197,8 +189,8 @@ def route_scores(logits: Values, chosen: Integers, experts: range, after_top_k: 
 def route_score_bound(design: Design, scores: Values, experts: int) -> Values:
     """Error of every score.
 
-    Relative: r of the exponential, r of the sum's terms (there is no running maximum: the first choice is the
-    largest), the reciprocal. Absolute: roundings to EXP_FRACTION bits in both, and the score's own step, of which it
+    Relative: r of the exponential, r of the sum's terms (relative to the first choice, which is the largest), the
+    reciprocal. Absolute: roundings to EXP_FRACTION bits in both, and the score's own step, of which it
     loses a whole one at 1.0.
     """
     relative = 4 * design.exp2_table.error + reciprocal_error(design)

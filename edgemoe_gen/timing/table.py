@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -153,13 +154,35 @@ def load_timing(
         NoTableError: no table has this device or clock.
         SimulationError: a loop of the sources is not in it; or a recurrence forbids the interval of a loop.
     """
+    return timing_of(
+        design, source_loops(sources), source_constants(sources),
+        clock_mhz=clock_mhz, ddr_gb_per_s=ddr_gb_per_s, ddr_efficiency=ddr_efficiency, depths=depths,
+    )  # fmt: skip
+
+
+def timing_of(
+    design: Design,
+    source: Sequence[SourceLoop],
+    constants: Mapping[str, int],
+    *,
+    clock_mhz: float | None = None,
+    ddr_gb_per_s: float | None = None,
+    ddr_efficiency: float | None = None,
+    depths: Mapping[str, int] | None = None,
+) -> Timing:
+    """The same where loops and constants are known without rendered sources.
+
+    Args:
+        source: loops of the sources.
+        constants: of the sources, by name in small letters.
+    """
     path, table = _family(design.board)
     clock = design.knobs.clock_mhz if clock_mhz is None else clock_mhz
     band, band_name = _band(path, table, design.board, clock)
-    chains = _Chains(path, table, band, source_constants(sources))
+    chains = _Chains(path, table, band, constants)
     known = table["loops"]
     loops: dict[str, LoopTiming] = {}
-    for loop in source_loops(sources):
+    for loop in source:
         if loop.label not in known:
             raise SimulationError(
                 f"the loop '{loop.label}' of {loop.file} is not in the timing table {path.name}",
@@ -219,14 +242,20 @@ def known_loops(family: str) -> tuple[str, ...]:
     return tuple(_read(FAMILIES / f"{family}.toml")["loops"])
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _parsed(path, path.stat().st_mtime_ns)
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SimulationError(f"the timing table {path.name} is not readable: {error}") from error
 
 
-def _family(board: Board) -> tuple[Path, dict[str, Any]]:
+@lru_cache(maxsize=8)
+def _parsed(path: Path, _: int) -> Mapping[str, Any]:
+    """A table as it was at a time: reading it takes longer than all that is computed from it."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _family(board: Board) -> tuple[Path, Mapping[str, Any]]:
     for name in family_names():
         path = FAMILIES / f"{name}.toml"
         table = _read(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -96,7 +97,8 @@ def test_project_of_one_board_is_generated_for_another(run: Run, project: Projec
     assert found["board"] == "ultra96v2" and found["resources"]["fits"]
     assert found["knobs"]["activation_bits"] == 16
     there = json.loads(run("generate", "--json").out)["knobs"]
-    assert there["tokens_parallel"] > found["knobs"]["tokens_parallel"]
+    unit = ("tokens_parallel", "out_parallel", "in_parallel")
+    assert math.prod(there[name] for name in unit) > math.prod(found["knobs"][name] for name in unit)
 
 
 def test_inspect_lists_what_the_checkpoint_does_not_tell(run: Run, project: Project) -> None:

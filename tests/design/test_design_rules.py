@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.boards import Board, load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
 from edgemoe_gen.design.knobs import parse_knob
@@ -23,6 +25,13 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "port width": ({"port_bits": 256}, ("port_bits is 256",), "128 bits wide"),
     "ports": ({"weight_ports": 7}, ("weight_ports is 7",), "has 6 ports"),
     "activations": ({"activation_bits": 19}, ("activation_bits is 19",), "neither may exceed 18"),
+    "narrow weights": (
+        {"expert_weight_bits": 9}, ("expert_weight_bits is 9", "weight_bits 16"), "at most half of weight_bits",
+    ),
+    "wider experts": (
+        {"weight_bits": 7, "expert_weight_bits": 8}, ("expert_weight_bits is 8", "weight_bits 7"), "or equal to it",
+    ),
+    "narrowest weights": ({"expert_weight_bits": 3}, ("expert_weight_bits is 3",), "4 bits or more"),
     "accumulator": ({"max_hidden": 4112}, ("4112 products", "49 bits"), "accumulates 48"),
     "softmax sum": ({"max_tokens": 4096}, ("max_tokens is 4096", "64 bits"), "63 are there"),
     "out below in": ({"out_parallel": 8}, ("out_parallel is 8", "in_parallel 16"), "multiple of in_parallel"),
@@ -53,6 +62,7 @@ UNSOUND: dict[str, tuple[dict[str, int], str]] = {
     "top-k": ({"MAX_TOP_K": 65}, "more experts than there are"),
     "query": ({"QUERY_WORDS": 11}, "gathered for an expert"),
     "logits": ({"MAX_EXPERTS": 1024}, "router's logits"),
+    "narrow weights": ({"NARROW_BITS": 9}, "fit one place"),
     "parts": ({"OPERAND_PARTS": 1}, "make up an operand tile"),
 }
 
@@ -87,6 +97,7 @@ def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
         {"max_hidden": 4096}, {"max_tokens": 2048}, {"max_experts": 4}, {"max_query": 192},
         {"weight_fifo_beats": 1026}, {"weight_fifo_beats": 40960, "fill_beats": 4}, {"score_rows": 4},
         {"cache_lanes": 16}, {"cache_lanes": 8, "in_parallel": 8},
+        {"expert_weight_bits": 8}, {"expert_weight_bits": 16},
         {"cache_lanes": 1, "in_parallel": 24, "out_parallel": 24}, {"max_hidden": 128, "max_experts": 128},
     ]  # fmt: skip
     for knobs in fine:
@@ -132,11 +143,21 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
     board = load_board("zcu104")
     basis = make_design(Knobs(), board)
     assert make_design(Knobs(clock_mhz=200.0), board).identity == basis.identity
-    for turned in (
-        {"weight_fifo_beats": 64}, {"max_tokens": 130}, {"gelu_segments": 32}, {"weight_bits": 8}, {"fill_beats": 1},
-        {"score_rows": 3}, {"cache_lanes": 8},
-    ):  # fmt: skip
-        assert make_design(Knobs().turned(turned), board).identity != basis.identity
+    for knob in knob_fields():
+        if knob.name != "clock_mhz":
+            other = next(neighbours(knob.name, board))
+            assert getattr(other.knobs, knob.name) != getattr(basis.knobs, knob.name)
+            assert other.identity != basis.identity, knob.name
+    # Experts' weights that are said to be as wide as all others are those of a design that says nothing of them.
+    assert make_design(Knobs(expert_weight_bits=16), board).identity == basis.identity
+
+
+def neighbours(name: str, board: Board) -> Iterator[Design]:
+    """Default designs with one knob turned, as far as the rules allow."""
+    value = getattr(Knobs(), name)
+    for other in (value + 1, value - 1, value * 2 or 8, value // 2):
+        with contextlib.suppress(KnobError):
+            yield make_design(Knobs().turned({name: other}), board)
 
 
 @pytest.fixture(scope="module")

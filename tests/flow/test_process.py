@@ -155,11 +155,15 @@ time.sleep(600)
 """
 
 OUTER = """
+import signal
 import sys
 from pathlib import Path
 from edgemoe_gen.flow import process
 from edgemoe_gen.flow.tools import Command, Tool
 
+# As from a terminal, whatever the tests were started by: nohup and background jobs leave these two ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 process.GRACE_SECONDS = 0.5
 folder = Path(sys.argv[1])
 try:

@@ -107,39 +107,38 @@ def test_a_node_is_as_wide_as_the_largest_needs() -> None:
         assert table.bits == len(table.nodes) * int(max(table.nodes)).bit_length()
 
 
-def simulated_softmax(scores: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """A row's probabilities by the engine's steps in float64 and exact rounding: tile by tile, one running sum."""
+def simulated_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A row's probabilities by the engine's steps in float64 and exact rounding: its maximum first, then one sum."""
     exp2, reciprocal = tables.exp2_table(128), tables.reciprocal_table(256)
     one = 2.0**tables.EXP_FRACTION
 
-    def exponential(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        whole = np.floor(x)
-        nodes = np.array(exp2.nodes, np.float64)
-        value = np.floor(np.interp((x - whole) * exp2.segments, np.arange(exp2.segments + 1), nodes) + 0.5)
-        return np.floor(value * 2.0**-whole + 0.5)
+    def looked_up(table: tables.Table, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        nodes = np.array(table.nodes, np.float64)
+        return np.asarray(np.floor(np.interp(x * table.segments, np.arange(table.segments + 1), nodes) + 0.5))
 
-    maximum, total = -np.inf, 0.0
-    for start in range(0, len(scores), width):
-        tile = scores[start : start + width]
-        new = max(maximum, tile.max())
-        if total:
-            total = math.floor(total * float(exponential(np.array([new - maximum]))[0]) / one + 0.5)
-        total += float(exponential(new - tile).sum())
-        maximum = new
+    below = scores.max() - scores
+    whole = np.floor(below)
+    powers = np.floor(looked_up(exp2, below - whole) * 2.0**-whole + 0.5)
+    powers[whole > tables.EXP_FRACTION] = 0
+    total = float(powers.sum())
     exponent = math.floor(math.log2(total / one))
-    rest = total / one / 2.0**exponent - 1
-    nodes = np.array(reciprocal.nodes, np.float64)
-    mantissa = math.floor(float(np.interp(rest * reciprocal.segments, np.arange(reciprocal.segments + 1), nodes)) + 0.5)
-    numerator = np.floor(
-        exponential(maximum - scores) / 2.0 ** (tables.EXP_FRACTION - tables.PROBABILITY_FRACTION) + 0.5
-    )
+    rest = math.floor((total / one / 2.0**exponent - 1) * 2.0**tables.RECIPROCAL_POSITION_BITS + 0.5)
+    mantissa = float(looked_up(reciprocal, np.array([rest * 2.0**-tables.RECIPROCAL_POSITION_BITS]))[0])
+    numerator = np.floor(powers / 2.0 ** (tables.EXP_FRACTION - tables.PROBABILITY_FRACTION) + 0.5)
     return np.asarray(
         numerator * 2.0**-tables.PROBABILITY_FRACTION * mantissa * 2.0 ** -(tables.MANTISSA_FRACTION + exponent)
     )
 
 
+def error_and_bound(scores: NDArray[np.float64]) -> tuple[float, float]:
+    exact = np.exp2(scores - scores.max())
+    exact /= exact.sum()
+    bound = tables.softmax_error_bound(tables.exp2_table(128), tables.reciprocal_table(256), len(scores))
+    return float(np.abs(simulated_softmax(scores) - exact).max()), bound
+
+
 @pytest.mark.parametrize("keys", [1, 33, 129, 1201])
-@pytest.mark.parametrize("shape", ["random", "rising", "falling", "equal", "extreme"])
+@pytest.mark.parametrize("shape", ["random", "rising", "falling", "equal", "extreme", "negligible"])
 def test_a_softmax_row_keeps_its_bound(keys: int, shape: str) -> None:
     rng = np.random.default_rng(keys)
     scores = {
@@ -148,10 +147,16 @@ def test_a_softmax_row_keeps_its_bound(keys: int, shape: str) -> None:
         "falling": np.linspace(20, -20, keys),
         "equal": np.full(keys, 3.25),
         "extreme": rng.choice([-60.0, 60.0, 59.5], keys),
+        "negligible": np.append(np.full(keys - 1, -25.99), 0.0),
     }[shape]
-    scores = np.round(scores * 2**12) / 2**12
-    exact = np.exp2(scores - scores.max())
-    exact /= exact.sum()
-    bound = tables.softmax_error_bound(tables.exp2_table(128), tables.reciprocal_table(256), keys)
-    assert bound <= 2.0**-14
-    assert np.abs(simulated_softmax(scores, 16) - exact).max() <= bound
+    error, bound = error_and_bound(np.round(scores * 2**12) / 2**12)
+    assert error <= bound <= 2.0**-14
+
+
+def test_the_bound_of_long_rows_is_no_larger_than_roundings_of_one_sign_make_it() -> None:
+    # 1,200 exponentials just above half a unit are rounded up to one: the sum of 1 is too large by nearly all of
+    # (scores - 1) h, the part of the bound that grows with the row. What is left is that of a row of one.
+    error, bound = error_and_bound(np.append(np.full(1200, -25.99), 0.0))
+    _, others = error_and_bound(np.zeros(1))
+    assert error >= 0.9 * (bound - others)
+    assert bound - others == pytest.approx(1200 * 2.0 ** -(tables.EXP_FRACTION + 1))

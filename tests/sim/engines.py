@@ -46,7 +46,8 @@ class Case:
 
     def formats(self, design: Design) -> Formats:
         """Binary points for a design's widths."""
-        return choose_formats(self.network, self.seen, design.knobs.activation_bits, design.knobs.weight_bits)
+        k = design.knobs
+        return choose_formats(self.network, self.seen, k.activation_bits, k.weight_bits, None, k.expert_weight_bits)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Parts of `engine.py`: networks, timed runs, the ablation, the published accelerators, tables."""

@@ -1,0 +1,160 @@
+"""What the formulas of an operation read of a design: depths of its pipelines, sizes of its unit, what memory delivers.
+
+In: design and timing table. Out: an `Engine` of plain numbers, so that thousands of operations cost little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgemoe_gen.codegen.context import INPUT_DEPTH, ORDER_DEPTH, stream_depths
+from edgemoe_gen.design import Design
+from edgemoe_gen.design.storage import OPERATIONS_AHEAD
+from edgemoe_gen.estimate.tabled import engine_constant
+from edgemoe_gen.program.descriptor import OPERATION_WORDS
+from edgemoe_gen.timing.table import Timing
+
+ORDER_READ = 1  # cycles in which the engine takes the next operation from its FIFO
+UNBOUNDED = 1 << 30  # places of a FIFO whose depth is said to be 0
+LAST_TEST = 1  # iteration in which the unit's loop finds that it is over
+
+
+@dataclass(frozen=True)
+class Depths:
+    """Depths of the pipelines that an operation passes, in cycles, and the states between its operands' two loops."""
+
+    product_tiles: int
+    memory_words: int
+    input_beats: int
+    multiply_steps: int
+    weight_steps: int
+    cache_steps: int
+    shift_words: int
+    round_steps: int
+    score_steps: int
+    store_words: int
+    store_scores: int
+    output_beats: int
+    measure_words: int
+    apply_words: int
+    gather_steps: int
+    choose_words: int
+    weigh_routes: int
+    score_routes: int
+    count_routes: int
+    place_queues: int
+    sort_routes: int
+    route_beats: int
+    weight_burst: int
+    program_beats: int
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Numbers of one design at one clock.
+
+    Attributes:
+        depth: of pipelines.
+        start: cycles from the begin of an operation to the first iteration of its processes.
+        end: cycles from the end of its last process to the next operation.
+        passes: states before each of the two loops that load operands.
+        fetch_gap: cycles from the last beat of one operation's weights to the request of the next one's.
+        parallel, out_words, score_groups, parts, cache_steps, bias_steps, fill_beats: sizes of the unit.
+        choose_tokens: tokens that take turns in the router.
+        ring_words, open_tiles, ring_distance: of the ring of operands.
+        buffered: parts of operands that wait before the unit.
+        narrow, wide: beats of a word of 16-bit and of 32-bit values.
+        latency: cycles from a request to its first beat.
+        rate: beats that memory brings to each weight port in a cycle.
+        stagger: cycles from the end of the first port's weights to that of the last one's, if memory limits them.
+        load_rate: the same for a port that has memory for itself; `port_rate` if memory is never the limit.
+        ports: of weights.
+        fifo_beats: beats of weights that wait on the chip behind each port.
+        input_beats: the same of loads.
+        orders: operations whose weights are known to the ports and not fetched.
+        ahead: operations that are known before they run.
+        window: beats on their way to a port.
+        beat_time: cycles of memory for one beat of one port.
+    """
+
+    depth: Depths
+    start: int
+    end: int
+    passes: int
+    fetch_gap: int
+    parallel: int
+    out_words: int
+    score_groups: int
+    parts: int
+    cache_steps: int
+    bias_steps: int
+    fill_beats: int
+    choose_tokens: int
+    ring_words: int
+    open_tiles: int
+    ring_distance: int
+    buffered: int
+    narrow: int
+    wide: int
+    operation_beats: int
+    latency: int
+    rate: float
+    stagger: float
+    load_rate: float
+    port_rate: float
+    ports: int
+    fifo_beats: int
+    input_beats: int
+    orders: int
+    ahead: int
+    window: int
+    beat_time: float
+
+
+def engine_of(design: Design, timing: Timing) -> Engine:
+    """The numbers of a design."""
+    k, loops, constants = design.knobs, timing.loops, timing.constants
+    depths = {
+        **stream_depths(design), "weights": design.fifo_elements, "input": INPUT_DEPTH, "weight_orders": ORDER_DEPTH,
+        "orders": OPERATIONS_AHEAD, **timing.depths,
+    }  # fmt: skip
+    beat_time = float(design.beat_bytes / timing.ddr_bytes)
+    window = timing.axi_outstanding * timing.axi_burst
+    # So many beats are on their way at most, and each takes the latency and a cycle to be taken out.
+    most = min(1.0, window / (timing.axi_latency + 2))
+    stagger = (k.weight_ports - 1) * timing.axi_burst * beat_time
+    rate = min(most, 1 / (beat_time * k.weight_ports))
+    return Engine(
+        depth=Depths(**{name: loops[name].depth for name in Depths.__annotations__}),
+        start=ORDER_READ + constants["process_start"],
+        end=constants["region_end"],
+        passes=loops["operand_passes"].states,
+        fetch_gap=loops["weight_burst"].depth + loops["weight_operations"].states,
+        parallel=k.tokens_parallel,
+        out_words=design.out_words,
+        score_groups=design.score_groups,
+        parts=design.operand_parts,
+        cache_steps=max(design.cache_reads, design.operand_parts),
+        bias_steps=design.bias_steps,
+        fill_beats=k.fill_beats,
+        choose_tokens=design.choose_tokens,
+        ring_words=design.ring_words,
+        open_tiles=engine_constant("open_tiles"),
+        ring_distance=engine_constant("ring_distance"),
+        buffered=depths["operands"] or UNBOUNDED,
+        narrow=16 * k.in_parallel // k.port_bits,
+        wide=32 * k.in_parallel // k.port_bits,
+        operation_beats=OPERATION_WORDS * 32 // k.port_bits,
+        latency=timing.axi_latency,
+        rate=rate,
+        stagger=stagger if rate < most else 0.0,
+        load_rate=min(most, 1 / beat_time),
+        port_rate=most,
+        ports=k.weight_ports,
+        fifo_beats=(depths["weights"] or UNBOUNDED) * k.fill_beats,
+        input_beats=depths["input"] or UNBOUNDED,
+        orders=depths["weight_orders"] or UNBOUNDED,
+        ahead=depths["orders"] or UNBOUNDED,
+        window=window,
+        beat_time=beat_time,
+    )
