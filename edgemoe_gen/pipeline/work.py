@@ -55,6 +55,7 @@ from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.timing.facts import timing_facts
 from edgemoe_gen.timing.instrument import Instrumented
 from edgemoe_gen.timing.library import timed_sources
+from edgemoe_gen.timing.run import without_depths
 from edgemoe_gen.timing.table import NoTableError, load_timing
 
 SIMULATED = ("csim", f"accelerator/data/{EXPECTED}", f"accelerator/data/{COSIM}/{EXPECTED}")
@@ -107,7 +108,8 @@ class Work:
 
     @cached_property
     def timing_inputs(self) -> str:
-        return digest_text(self.render_inputs, *self.timed_sources.sources.values())
+        depths = sorted(self.design.fifo_depths.items())
+        return digest_text(self.render_inputs, depths, *self.timed_sources.sources.values())
 
     @property
     def lint_inputs(self) -> str:
@@ -147,7 +149,7 @@ class Work:
 
     @cached_property
     def timed_sources(self) -> Instrumented:
-        return timed_sources(self.design, self.sources)
+        return timed_sources(without_depths(self.design))
 
     @cached_property
     def numerics(self) -> Numerics:

@@ -209,8 +209,9 @@ def roofline_svg(facts: Mapping[str, Any]) -> str:
     parts.append(f'<line class="drop" x1="{x(x_at):.1f}" x2="{x(x_at):.1f}" y1="{y(most):.1f}" y2="{y(y_at):.1f}"/>')
     note = f"{y_at:,.0f} MACs a cycle, {100 * y_at / most:.0f} % of the roof"
     parts.append(f'<circle class="point" cx="{x(x_at):.1f}" cy="{y(y_at):.1f}" r="5"><title>{note}</title></circle>')
-    place = min(max(x(x_at), left + 110), width - right - 110)  # half the note's width from either side
-    parts.append(f'<text x="{place:.1f}" y="{y(y_at) + 20:.1f}" text-anchor="middle">{note}</text>')
+    # Below and to the right, where the roof never is; the note is at most 220 wide.
+    place = min(x(x_at) + 10, width - right - 220)
+    parts.append(f'<text x="{place:.1f}" y="{y(y_at) + 20:.1f}">{note}</text>')
     middle = (left + width - right) / 2
     parts.append(f'<text x="{middle:.1f}" y="{height - 8}" text-anchor="middle">MACs a byte of DDR</text>')
     parts.append(

@@ -167,10 +167,10 @@ class TimedEngine:
         return _pointer(buffer), self._beats(buffer)
 
 
-def timed_sources(design: Design, rendered: Mapping[str, str] | None = None) -> Instrumented:
+def timed_sources(design: Design) -> Instrumented:
     """Sources of the timed build: the kernels instrumented, the runtime's headers, and the C entry instead of C
-    simulation's. `rendered`: the design's sources, where they are there already."""
-    sources = dict(render_sources(design) if rendered is None else rendered)
+    simulation's."""
+    sources = render_sources(design)
     del sources["sim/simulate.cpp"]
     environment = templates_of(resource_folder("templates"), html=False)
     ports = list(range(design.knobs.weight_ports))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,10 +30,11 @@ def run_timed(program: Program, image: Bytes, timing: Timing, *, record: bool) -
         record: keep a record for every operation and process, not only totals.
     """
     words = np.ascontiguousarray(program_words(program), "<u4").view(np.uint8)
-    engine = _engine(program.design)
+    engine = _engine(without_depths(program.design))
     check_arrays(timing, engine.found.memories)
+    with_own_depths = timing.with_depths({**program.design.fifo_depths, **timing.depths})
     run = engine.run_timed(
-        words, list(program.weights), program.constants, image, program.result_beats, _told(timing, record)
+        words, list(program.weights), program.constants, image, program.result_beats, _told(with_own_depths, record)
     )
     return run.totals
 
@@ -58,6 +60,12 @@ def check_arrays(timing: Timing, known: Collection[str]) -> None:
 def _engine(design: Design) -> library.TimedEngine:
     """Sizing runs one engine many times."""
     return library.TimedEngine.compile(design)
+
+
+def without_depths(design: Design) -> Design:
+    """The design whose library is compiled: a run is told the project's depths of FIFOs, so that other ones compile
+    nothing."""
+    return replace(design, fifo_depths={})
 
 
 def _told(timing: Timing, record: bool) -> library.Timing:

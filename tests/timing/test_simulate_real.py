@@ -75,7 +75,9 @@ def test_a_run_is_the_same_in_tables_json_trace_and_page(run: Run) -> None:
     assert trace["otherData"]["cycles"] == found["cycles"]
     assert Path("page.html").read_text(encoding="utf-8").count("<svg") == 2
     fetching = next(p for p in found["processes"] if p["name"] == "fetch_weights")
-    assert len(fetching["records"]) == len(found["operations"]) + (fetching["records"][0]["operation"] == -1)
+    # Fetching is over before the last operation that needs no weights.
+    assert [record["operation"] for record in fetching["records"]] == list(range(-1, len(fetching["records"]) - 1))
+    assert len(found["operations"]) - 5 < len(fetching["records"]) <= len(found["operations"]) + 1
 
 
 def test_smallest_depths_cost_nothing_are_written_and_rendered(run: Run) -> None:

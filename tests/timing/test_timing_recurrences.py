@@ -1,4 +1,4 @@
-"""What the real library measures on its own accesses: names of the table, ports of banks, reads that come too soon."""
+"""What the real library measures of itself: arrays of the table, ports of banks, reads too soon after writes."""
 
 from __future__ import annotations
 
