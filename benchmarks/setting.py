@@ -121,12 +121,13 @@ def _open_images(
 def describe(setting: Setting) -> str:
     """The network and design in one line."""
     spec, k = setting.spec, setting.design.knobs
-    narrow = f" ({setting.design.expert_weight_bits} of experts' weights)" if setting.design.has_narrow_weights else ""
+    weights = f"{k.weight_bits} bits"
+    if setting.design.has_narrow_weights:
+        weights += f" ({setting.design.expert_weight_bits} of experts' weights)"
     blocks = f"{spec.depth} blocks" + (f", {len(spec.moe_blocks)} with experts" if spec.moe_blocks else "")
     return (
         f"{spec.tokens} tokens of {spec.dim}, {blocks}, {len(setting.images)} pictures; {setting.design.board.title}, "
-        f"{k.tokens_parallel} x {k.out_parallel} x {k.in_parallel} MACs, "
-        f"{k.activation_bits} x {k.weight_bits} bits{narrow}"
+        f"{k.tokens_parallel} x {k.out_parallel} x {k.in_parallel} MACs, {k.activation_bits} x {weights}"
     )
 
 

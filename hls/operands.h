@@ -16,8 +16,8 @@ inline operand_t narrow_weight(sint<WEIGHT_BITS> pair, bool second) {
 }
 
 // Rate: one part an iteration, II = 1; tiles x (BIAS_STEPS + in_words x OPERAND_PARTS) iterations.
-// Each output tile comes as its biases followed by its weights, one part a cycle. Two parts of narrow weights come in one
-// step, which waits here for its second cycle; the last step of an odd number of parts ends after the first.
+// Each output tile comes as its biases followed by its weights, one part a cycle. Two parts of narrow weights come in
+// one step, which waits here for its second cycle; the last step of an odd number of parts ends after the first.
 inline void weights_from_memory(const operation_t op, int tiles, fifo<fill_t> (&weights)[WEIGHT_PORTS],
                                 fifo<part_t> &operands, fifo<biases_t> &new_biases) {
   const int span = BIAS_STEPS + op.in_words * OPERAND_PARTS;

@@ -80,7 +80,7 @@ class Design:
         return ceil_div(self.knobs.out_parallel * self.knobs.in_parallel, self.part_values)
 
     def weight_steps(self, in_words: int, narrow: bool) -> int:
-        """Steps that bring the weights of an output tile of so many words of inputs; a narrow step brings two parts."""
+        """Steps that bring an output tile's weights of so many words of inputs; a narrow step brings two parts."""
         parts = in_words * self.operand_parts
         return ceil_div(parts, 2) if narrow else parts
 
@@ -409,7 +409,7 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
     yield (
         design.has_narrow_weights and design.expert_weight_bits < LEAST_WEIGHT_BITS,
         f"expert_weight_bits is {k.expert_weight_bits}, but a weight has {LEAST_WEIGHT_BITS} bits or more",
-        f"for example expert_weight_bits={max(LEAST_WEIGHT_BITS, k.weight_bits // 2)}",
+        f"for example expert_weight_bits={k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0}",
     )
     yield (
         design.expert_weight_bits != k.weight_bits and 2 * design.expert_weight_bits > k.weight_bits,

@@ -29,7 +29,7 @@ class Knobs:
     activation_bits: int = _knob(18, "width of activations, scores and logits", 8, 20)
     weight_bits: int = _knob(16, "width of weights", 4, 18)
     expert_weight_bits: int = _knob(
-        0, "width of experts' weights: at most half of weight_bits, which halves their traffic; 0: weight_bits", 0, 18
+        0, "width of experts' weights, at most half of weight_bits; 0 for weight_bits", 0, 18
     )
     residual_tail_bits: int = _knob(6, "bits that tokens between layers keep below an activation's last", 0, 8)
     exp_segments: int = _knob(128, "segments of the exponential's table over one octave", 8, 1024, True)

@@ -18,7 +18,7 @@ from edgemoe_gen.estimate.engine import ORDER_READ, Engine
 from edgemoe_gen.estimate.unit import Need, Work, unit_time
 from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, bit, number, operand_number
 
-AHEAD, WIDE = bit("AHEAD"), bit("WIDE")
+AHEAD, WIDE, NARROW = bit("AHEAD"), bit("WIDE"), bit("NARROW")
 LOAD, STORE, STORE_ROUTES, NORMALISE, GATHER, PRODUCT, ROUTE = (
     number(kind) for kind in ("LOAD", "STORE", "STORE_ROUTES", "NORMALISE", "GATHER", "PRODUCT", "ROUTE")
 )
@@ -191,10 +191,12 @@ class _Region:
             blocks=self.blocks,
             here=self.first,
             weights=self.product and self.shape.operand == WEIGHTS,
+            narrow=bool(self.shape.flags & NARROW),
             beats=self.shape.weight_beats,
             held=self.shape.in_words if self.shape.kind == NORMALISE else 0,
             next_words=following.in_words if following else 0,
             next_weights=following is not None and following.operand == WEIGHTS,
+            next_narrow=following is not None and bool(following.flags & NARROW),
             service=service,
             ways=ways,
         )

@@ -33,7 +33,8 @@ class Work:
         weights: operands are weights, not keys or values.
         beats: of its weights.
         held: cycles that the loader is held up by before (LayerNorm's shifts).
-        next_words: of the next operation's first tile, if that comes ahead; `next_weights` as `weights`.
+        narrow: two parts of weights come in a step.
+        next_words: of the next operation's first tile, if that comes ahead; `next_weights`, `next_narrow` as above.
         service: cycles that rounding and storing take for a block; `ways` from a sum to its store.
     """
 
@@ -42,10 +43,12 @@ class Work:
     blocks: float
     here: int
     weights: bool
+    narrow: bool
     beats: int
     held: int
     next_words: int
     next_weights: bool
+    next_narrow: bool
     service: int
     ways: int
 
@@ -100,7 +103,7 @@ def unit_time(e: Engine, work: Work) -> UnitTime:
         own=_own_needs(e, work, computed, {greedy: float(greedy), own_parts: last_own}) if work.weights else (),
         following=_next_need(e, work, computed, last_next) if work.next_weights else (),
         taken=taken if work.tiles else 0.0,
-        greedy=(base + greedy, (work.here + greedy / tile_parts) * _tile_beats(e, work.words))
+        greedy=(base + greedy, (work.here + greedy / tile_parts) * _tile_beats(e, work.words, work.narrow))
         if greedy
         else (0.0, 0.0),
     )
@@ -193,9 +196,10 @@ def _last_row(e: Engine, work: Work, computed: float) -> float:
     return max(every, computed - 1 + e.depth.multiply_steps) + work.service - 1 + work.ways
 
 
-def _tile_beats(e: Engine, words: int) -> int:
+def _tile_beats(e: Engine, words: int, narrow: bool) -> int:
     """Beats of weights, at every port, of one output tile."""
-    return (e.bias_steps + words * e.parts) * e.fill_beats
+    steps = ceil(words * e.parts / 2) if narrow else words * e.parts
+    return (e.bias_steps + steps) * e.fill_beats
 
 
 def _own_needs(e: Engine, work: Work, computed: float, filled: dict[int, float]) -> tuple[Need, ...]:
@@ -204,7 +208,7 @@ def _own_needs(e: Engine, work: Work, computed: float, filled: dict[int, float])
     needs = []
     for part, iteration in filled.items():
         if part:
-            beats = min(ceil((work.here + part / tile_parts) * _tile_beats(e, work.words)), work.beats)
+            beats = min(ceil((work.here + part / tile_parts) * _tile_beats(e, work.words, work.narrow)), work.beats)
             needs.append(Need(beats, _through(e) + _left(e, work, computed - iteration)))
     return tuple(needs)
 
@@ -213,7 +217,7 @@ def _next_need(e: Engine, work: Work, computed: float, last: float) -> tuple[Nee
     """A part of the next operation's that is late holds up this one's last iterations too."""
     left = _left(e, work, computed - last) if last < computed else 0.0
     tail = _through(e) + max(left, e.depth.multiply_steps + LAST_TEST)
-    return (Need(_tile_beats(e, work.next_words), tail),)
+    return (Need(_tile_beats(e, work.next_words, work.next_narrow), tail),)
 
 
 def _through(e: Engine) -> int:

@@ -99,7 +99,9 @@ def linear_cases(design: Design) -> Iterator[Case]:
     near = k.activation_bits - 4  # a range of -8 to 8
     most = k.max_tokens
 
-    def shaped(layer: Layer, tokens: int, inputs: int, outputs: int, bias: bool = True) -> Check:
+    def shaped(
+        layer: Layer, tokens: int, inputs: int, outputs: int, bias: bool = True, bits: int = k.weight_bits
+    ) -> Check:
         tokens = min(tokens, most)
         inputs = min(inputs, memory_columns(design, layer.source, tokens))
         outputs = min(outputs, memory_columns(design, layer.destination, tokens))
@@ -107,7 +109,7 @@ def linear_cases(design: Design) -> Iterator[Case]:
         def check(engine: Engine, rng: np.random.Generator) -> list[Deviation]:
             bench = Bench(engine)
             x = random_values(rng, tokens, inputs, bench.form(layer.source_fraction), 1.5)
-            linear, form = random_linear(rng, design, inputs, outputs, bias)
+            linear, form = random_linear(rng, design, inputs, outputs, bias, bits=bits)
             old = None
             if layer.old_fraction is not None:
                 old = random_values(rng, tokens, outputs, bench.form(layer.old_fraction), 2.0)
@@ -123,7 +125,8 @@ def linear_cases(design: Design) -> Iterator[Case]:
     yield Case("one tile, no bias", "random", shaped(plain, t, i, o, bias=False))
     yield Case("no bias", "random", shaped(plain, 3 * t + 1, 3 * i - 5, 2 * o + 3, bias=False))
     yield Case("more tokens than weights take to load", "random", shaped(plain, min(most, 97), 7, o + 2))
-    yield Case("GELU", "random", shaped(Layer("normed", "hidden", near, near, gelu=True), 2 * t + 3, i + 9, 3 * o + 7))
+    up = Layer("normed", "hidden", near, near, gelu=True)
+    yield Case("GELU", "random", shaped(up, 2 * t + 3, i + 9, 3 * o + 7))
     down = Layer("hidden", "residual", near, near - 1)
     yield Case("long inner dimension", "random", shaped(down, 2 * t + 1, k.max_hidden, o + 5))
     added = {
@@ -139,18 +142,29 @@ def linear_cases(design: Design) -> Iterator[Case]:
     for name, saturating in (("extreme inputs and weights, saturating", True), ("extreme inputs and weights", False)):
         yield Case(name, "extreme", _extreme_linear(design, saturating))
     yield Case("extreme sums on extreme residuals", "extreme", _extreme_accumulation(design))
+    if design.has_narrow_weights:
+        bits = design.expert_weight_bits
+        yield Case("narrow weights", "random", shaped(plain, 2 * t + 1, k.max_dim, k.max_query, bits=bits))
+        for words in (1, 3):  # of an odd number of parts, the last step brings but one
+            yield Case(
+                f"narrow weights, {words} words", "random", shaped(down, t + 1, words * i - 1, 2 * o + 1, bits=bits)
+            )
+        yield Case("narrow weights, no bias", "random", shaped(plain, t, i + 1, o + 1, bias=False, bits=bits))
+        yield Case("narrow weights with GELU", "random", shaped(up, t + 2, 2 * i + 3, 2 * o - 1, bits=bits))
+        yield Case("extreme narrow weights", "extreme", _extreme_linear(design, False, bits))
 
 
-def _extreme_linear(design: Design, saturating: bool) -> Check:
-    """Every extreme row of inputs against every extreme row of weights."""
+def _extreme_linear(design: Design, saturating: bool, bits: int | None = None) -> Check:
+    """Every extreme row of inputs against every extreme row of weights of `bits`; the design's width by default."""
 
     def check(engine: Engine, rng: np.random.Generator) -> list[Deviation]:  # noqa: ARG001
         bench = Bench(engine)
         k = design.knobs
         inputs = min(k.max_dim, memory_columns(design, "normed", 10))
         x = extreme_rows(inputs, k.activation_bits)[: k.max_tokens]
-        form = Format(k.weight_bits, k.weight_bits - 1)
-        weight = extreme_rows(inputs, k.weight_bits)[: memory_columns(design, "query", 10)]
+        width = bits or k.weight_bits
+        form = Format(width, width - 1)
+        weight = extreme_rows(inputs, width)[: memory_columns(design, "query", 10)]
         bias = np.where(np.arange(len(weight)) % 2 == 1, -7.75, 7.75)
         # Inputs reach 8 and weights 1: sums reach 8 x inputs, and the bias adds 8.
         near = k.activation_bits - 4

@@ -291,8 +291,11 @@ def expert_cases(design: Design) -> Iterator[Case]:
                 rows = np.arange(tokens)
                 logits[rows, np.resize(turns, tokens)] = 20 << wide
             gain = 8.0 if extreme else 1.0
+            bits = design.expert_weight_bits
             layers = [
-                (random_linear(rng, design, dim, hidden, gain=gain), random_linear(rng, design, hidden, dim, gain=gain))
+                tuple(
+                    random_linear(rng, design, *shape, gain=gain, bits=bits) for shape in ((dim, hidden), (hidden, dim))
+                )
                 for _ in range(experts)
             ]
             mlp = [(up[0], down[0]) for up, down in layers]

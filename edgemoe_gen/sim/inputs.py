@@ -66,17 +66,26 @@ def random_values(rng: np.random.Generator, rows: int, columns: int, form: Forma
 
 
 def random_linear(
-    rng: np.random.Generator, design: Design, inputs: int, outputs: int, bias: bool = True, gain: float = 1.0
+    rng: np.random.Generator,
+    design: Design,
+    inputs: int,
+    outputs: int,
+    bias: bool = True,
+    gain: float = 1.0,
+    bits: int | None = None,
 ) -> tuple[Linear, Format]:
-    """Random weights that keep the size of their inputs times `gain`, exact in the format that comes with them."""
+    """Random weights that keep the size of their inputs times `gain`, exact in the format that comes with them.
+
+    `bits`: their width; the design's by default.
+    """
     values = rng.normal(0.0, gain / np.sqrt(inputs), (outputs, inputs))
     linear = Linear(values, rng.normal(0.0, gain, outputs) if bias else None)
-    return exact_linear(linear, design)
+    return exact_linear(linear, design, bits)
 
 
-def exact_linear(linear: Linear, design: Design) -> tuple[Linear, Format]:
+def exact_linear(linear: Linear, design: Design, bits: int | None = None) -> tuple[Linear, Format]:
     """Weights rounded to the widest format that holds them, and that format: what is then lost is the engine's loss."""
-    bits = design.knobs.weight_bits
+    bits = bits or design.knobs.weight_bits
     form = Format(bits, fraction_for(float(np.abs(linear.weight).max(initial=0.0)), bits))
     return rounded_linear(linear, form), form
 

@@ -25,6 +25,13 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "port width": ({"port_bits": 256}, ("port_bits is 256",), "128 bits wide"),
     "ports": ({"weight_ports": 7}, ("weight_ports is 7",), "has 6 ports"),
     "activations": ({"activation_bits": 19}, ("activation_bits is 19",), "neither may exceed 18"),
+    "narrow weights": (
+        {"expert_weight_bits": 9}, ("expert_weight_bits is 9", "weight_bits 16"), "at most half of weight_bits",
+    ),
+    "wider experts": (
+        {"weight_bits": 7, "expert_weight_bits": 8}, ("expert_weight_bits is 8", "weight_bits 7"), "or equal to it",
+    ),
+    "narrowest weights": ({"expert_weight_bits": 3}, ("expert_weight_bits is 3",), "4 bits or more"),
     "accumulator": ({"max_hidden": 4112}, ("4112 products", "49 bits"), "accumulates 48"),
     "softmax sum": ({"max_tokens": 4096}, ("max_tokens is 4096", "64 bits"), "63 are there"),
     "out below in": ({"out_parallel": 8}, ("out_parallel is 8", "in_parallel 16"), "multiple of in_parallel"),
@@ -55,6 +62,7 @@ UNSOUND: dict[str, tuple[dict[str, int], str]] = {
     "top-k": ({"MAX_TOP_K": 65}, "more experts than there are"),
     "query": ({"QUERY_WORDS": 11}, "gathered for an expert"),
     "logits": ({"MAX_EXPERTS": 1024}, "router's logits"),
+    "narrow weights": ({"NARROW_BITS": 9}, "fit one place"),
     "parts": ({"OPERAND_PARTS": 1}, "make up an operand tile"),
 }
 
@@ -89,6 +97,7 @@ def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
         {"max_hidden": 4096}, {"max_tokens": 2048}, {"max_experts": 4}, {"max_query": 192},
         {"weight_fifo_beats": 1026}, {"weight_fifo_beats": 40960, "fill_beats": 4}, {"score_rows": 4},
         {"cache_lanes": 16}, {"cache_lanes": 8, "in_parallel": 8},
+        {"expert_weight_bits": 8}, {"expert_weight_bits": 16},
         {"cache_lanes": 1, "in_parallel": 24, "out_parallel": 24}, {"max_hidden": 128, "max_experts": 128},
     ]  # fmt: skip
     for knobs in fine:
@@ -139,6 +148,8 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
             other = next(neighbours(knob.name, board))
             assert getattr(other.knobs, knob.name) != getattr(basis.knobs, knob.name)
             assert other.identity != basis.identity, knob.name
+    # Experts' weights that are said to be as wide as all others are those of a design that says nothing of them.
+    assert make_design(Knobs(expert_weight_bits=16), board).identity == basis.identity
 
 
 def neighbours(name: str, board: Board) -> Iterator[Design]:

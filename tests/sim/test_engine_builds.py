@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 ODD: dict[str, Any] = {
     "tokens_parallel": 3, "out_parallel": 16, "in_parallel": 8, "weight_ports": 3, "weight_bits": 12,
-    "max_query": 80, "max_cache": 160,
+    "max_query": 80, "max_cache": 160, "expert_weight_bits": 5,
 }  # fmt: skip
 SANITIZERS = ("-std=c++14", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 

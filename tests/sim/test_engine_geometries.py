@@ -31,6 +31,9 @@ GEOMETRIES: dict[str, dict[str, Any]] = {
         "tokens_parallel": 2, "out_parallel": 8, "in_parallel": 4, "weight_ports": 3, "port_bits": 64,
         "activation_bits": 12, "residual_tail_bits": 4,
     },
+    "6-bit experts beside 16-bit weights, one part a tile": {
+        "tokens_parallel": 3, "weight_ports": 4, "fill_beats": 2, "expert_weight_bits": 6,
+    },
     "no tail": {"residual_tail_bits": 0},
 }  # fmt: skip
 

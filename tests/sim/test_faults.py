@@ -30,6 +30,7 @@ SIZES = {
     "max_cache": 128,
     "max_hidden": 96,
     "max_experts": 8,
+    "expert_weight_bits": 8,
 }
 
 
@@ -78,6 +79,11 @@ FAULTS = (
           "(before, PLANTED ? 0 : op.old_shift)"),
     Fault("linear", "last token not written", "store.h", "if (row < op.tokens)",
           "if (PLANTED && product && row == op.tokens - 1) {\n    } else if (row < op.tokens)"),
+    Fault("linear", "the parts of a narrow step exchanged", "operands.h", "narrow_weight(weight, second)",
+          "narrow_weight(weight, PLANTED ? !second : second)"),
+    Fault("linear", "narrow weights lose their signs", "operands.h", "operand_t(lowest_field<NARROW_BITS>(pair))",
+          "operand_t(PLANTED ? pair & ((1 << NARROW_BITS) - 1) : lowest_field<NARROW_BITS>(pair))"),
+    Fault("linear", "a narrow step read twice", "operands.h", "if (!second) {", "if (!second || PLANTED) {"),
     Fault("attention", "keys not transposed", "operands.h", "keys ? l * OUT_PARALLEL + step * CACHE_LANES + lane",
           "keys ? (PLANTED ? (step * CACHE_LANES + lane) * IN_PARALLEL + l"
           " : l * OUT_PARALLEL + step * CACHE_LANES + lane)"),
@@ -113,8 +119,8 @@ FAULTS = (
           "      destinations.write(planted_place);"),
     Fault("patch-embed", "class token's row skipped", "store.h", "if (row < op.tokens)",
           "if (PLANTED && row == 0) {\n    } else if (row < op.tokens)"),
-    Fault("patch-embed", "constants one beat off", "fetch.h", "constants[op.transfer_first + beat]",
-          "constants[op.transfer_first + (PLANTED && beat > 0 ? beat - 1 : beat)]"),
+    Fault("patch-embed", "constants one beat off", "fetch.h", "constants[order.first + beat]",
+          "constants[order.first + (PLANTED && beat > 0 ? beat - 1 : beat)]"),
     Fault("patch-embed", "signs of image values lost", "tokens.h",
           "sint<32>(beat_field<16>(beat, lane % NARROW_PER_BEAT))",
           "sint<32>(PLANTED ? beat_field<16>(beat, lane % NARROW_PER_BEAT) & 0x7fff"

@@ -166,9 +166,10 @@ def field(beat: np.ndarray, bits: int, index: int) -> int:
     return raw - (1 << bits) if raw >> (bits - 1) else raw
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     bits=st.sampled_from([4, 5, 7, 8, 11, 12, 13, 16, 18]),
+    narrow_bits=st.one_of(st.just(0), st.integers(4, 9)),
     ports=st.integers(1, 5),
     fill=st.sampled_from([1, 2, 4]),
     outputs=st.integers(1, 37),
@@ -177,14 +178,19 @@ def field(beat: np.ndarray, bits: int, index: int) -> int:
     seed=st.integers(0, 1000),
 )
 def test_weights_come_back_in_the_order_in_which_the_engine_reads_them(
-    bits: int, ports: int, fill: int, outputs: int, inputs: int, bias: bool, seed: int
+    bits: int, narrow_bits: int, ports: int, fill: int, outputs: int, inputs: int, bias: bool, seed: int
 ) -> None:
-    knobs = Knobs(weight_bits=bits, weight_ports=ports, fill_beats=fill, out_parallel=16, in_parallel=8)
+    narrow = 0 < 2 * narrow_bits <= bits
+    knobs = Knobs(
+        weight_bits=bits, expert_weight_bits=narrow_bits if narrow else 0, weight_ports=ports, fill_beats=fill,
+        out_parallel=16, in_parallel=8,
+    )  # fmt: skip
     design = make_design(knobs, load_board("zcu104"))
     rng = np.random.default_rng(seed)
-    weight = rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), (outputs, inputs))
+    width = narrow_bits if narrow else bits
+    weight = rng.integers(-(1 << (width - 1)), 1 << (width - 1), (outputs, inputs))
     biases = rng.integers(-(1 << 31), 1 << 31, outputs) if bias else None
-    packed = pack_linear(design, weight, biases)
+    packed = pack_linear(design, weight, biases, narrow)
 
     def value(step: int, width: int, index: int) -> int:
         """A field of what all ports bring in a step: port after port, `fill` neighbouring beats of each."""
@@ -192,10 +198,17 @@ def test_weights_come_back_in_the_order_in_which_the_engine_reads_them(
         beat = index // per_beat
         return field(packed[beat // fill, step * fill + beat % fill], width, index % per_beat)
 
+    def half(step: int, index: int, second: bool) -> int:
+        """One of the two narrow weights in a field."""
+        pair = value(step, bits, index) >> (width if second else 0) & ((1 << width) - 1)
+        return pair - (1 << width) if pair >> (width - 1) else pair
+
     tiles, words = -(-outputs // 16), -(-inputs // 8)
-    in_step = {width: ports * fill * (128 // width) for width in (bits, 32)}
-    bias_steps, word_steps = (-(-16 // in_step[32]) if bias else 0), -(-16 * 8 // in_step[bits])
-    assert packed.shape == (ports, tiles * (bias_steps + words * word_steps) * fill, 16)
+    in_step = {size: ports * fill * (128 // size) for size in (bits, 32)}
+    bias_steps, word_parts = (-(-16 // in_step[32]) if bias else 0), -(-16 * 8 // in_step[bits])
+    parts = words * word_parts
+    weight_steps = -(-parts // 2) if narrow else parts
+    assert packed.shape == (ports, tiles * (bias_steps + weight_steps) * fill, 16)
     back = np.zeros((tiles * 16, words * 8), np.int64)
     bias_back = np.zeros(tiles * 16, np.int64)
     step = 0
@@ -205,9 +218,10 @@ def test_weights_come_back_in_the_order_in_which_the_engine_reads_them(
         step += bias_steps
         for word in range(words):
             for place in range(16 * 8):
-                found = value(step + place // in_step[bits], bits, place % in_step[bits])
+                part, lane = word * word_parts + place // in_step[bits], place % in_step[bits]
+                found = half(step + part // 2, lane, part % 2 == 1) if narrow else value(step + part, bits, lane)
                 back[tile * 16 + place % 16, word * 8 + place // 16] = found
-            step += word_steps
+        step += weight_steps
     assert np.array_equal(back[:outputs, :inputs], weight)
     assert not back[outputs:].any() and not back[:, inputs:].any()
     if biases is not None:

@@ -22,15 +22,16 @@ from edgemoe_gen.sim.kernels import KERNELS, NOTHING_RECORDED, run_case, run_ker
 SMALL = {"max_tokens": 17, "max_dim": 24, "max_query": 32, "max_cache": 64, "max_hidden": 48, "max_experts": 3}
 DESIGNS: dict[str, dict[str, int]] = {
     "default": {},
+    "8-bit experts": {"expert_weight_bits": 8, "max_tokens": 45},
     "odd parallelism, 16 by 8 bits": SMALL
     | {"tokens_parallel": 3, "out_parallel": 8, "in_parallel": 8, "activation_bits": 16, "weight_bits": 8,
-       "weight_ports": 3, "max_top_k": 2},
+       "weight_ports": 3, "max_top_k": 2, "expert_weight_bits": 4},
     "8 by 4 bits, one token at a time, no tail": SMALL
     | {"tokens_parallel": 1, "out_parallel": 8, "in_parallel": 8, "activation_bits": 8, "weight_bits": 4,
        "weight_ports": 1, "max_top_k": 3, "residual_tail_bits": 0},
     "wide output tiles, coarse tables": SMALL
-    | {"tokens_parallel": 2, "out_parallel": 32, "weight_bits": 12, "max_top_k": 1, "exp_segments": 16,
-       "gelu_segments": 8, "reciprocal_segments": 16, "rsqrt_segments": 16},
+    | {"tokens_parallel": 2, "out_parallel": 32, "weight_bits": 12, "expert_weight_bits": 5, "max_top_k": 1,
+       "exp_segments": 16, "gelu_segments": 8, "reciprocal_segments": 16, "rsqrt_segments": 16},
 }  # fmt: skip
 
 

@@ -1,0 +1,205 @@
+"""Which weights' bits to spend first: the error of the final tokens when one kind of weight of one block is narrow.
+
+In: a model with its folded network and formats, calibration images and a task. Out: a row for every group of weights
+and width. All else stays float32, so that a row's error is its own; rows of independent noise add up in squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.model import Model, Reference, ReferenceResult
+from edgemoe_gen.model.layout import gate_name
+from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Floats, Format, dequantise, finer_outputs, quantise
+from edgemoe_gen.numerics.formats import Formats
+from edgemoe_gen.numerics.lower import LoweredBlock, LoweredNetwork
+
+Change = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+LEAST_BITS = 2
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What one group of weights costs at a width.
+
+    Attributes:
+        group: block and kind, such as `blocks.3.experts.fc1`; all experts of a block are one group.
+        kind: without the block, such as `experts.fc1`.
+        weights: how many there are.
+        bits, full_bits: width tried, and that of `formats`.
+        error: RMS error of the final tokens relative to their RMS, experts chosen as in float.
+        free_error: the same with experts chosen freely.
+        sets_equal, sets: token-layers whose sets of experts are those of float, and all of them.
+    """
+
+    group: str
+    kind: str
+    weights: int
+    bits: int
+    full_bits: int
+    error: float
+    free_error: float
+    sets_equal: int
+    sets: int
+
+    @property
+    def worth(self) -> float:
+        """Squared error that a bit of storage removes when this group is made as wide as `full_bits` again."""
+        return self.error**2 / max(self.weights * (self.full_bits - self.bits), 1)
+
+
+def attribute_error(
+    model: Model,
+    network: LoweredNetwork,
+    formats: Formats,
+    images: Sequence[NDArray[np.float32]],
+    task: str,
+    widths: Sequence[int] = (8,),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Attribution, ...]:
+    """Error of the final tokens for every group of weights, alone at every width, in the order of the data path.
+
+    Weights are rounded as the engine does it: folded, each output as fine as its largest weight allows.
+
+    Args:
+        model: the network in float.
+        network: folded and evened out; its weights are those that are rounded.
+        formats: of the full widths; a narrower format covers the same range.
+        images: network inputs [3, height, width].
+        task: whose frames count.
+        widths: bits, each less than the group's own.
+        progress: called with the group, rows done and rows in all.
+
+    Raises:
+        ConfigError: a width is not one of 2 to the full one, or there is no image.
+    """
+    if not images:
+        raise ConfigError("no image is given to attribute errors with", "give at least one calibration image")
+    groups = list(_groups(model, network, task))
+    reference = Reference(model)
+    exact = [reference.run(image, task, with_output=False) for image in images]
+    rows: list[Attribution] = []
+    for bits in widths:
+        for group in groups:
+            full = formats[group.tensors[0].name].bits
+            if not LEAST_BITS <= bits <= full:
+                raise ConfigError(
+                    f"a width of {bits} bits is asked for {group.name}", f"give {LEAST_BITS} to {full}, its full width"
+                )
+            if progress is not None:
+                progress(group.name, len(rows), len(widths) * len(groups))
+            narrow = Reference(_narrowed(model, group, formats, bits))
+            measured = _measured(narrow, images, task, exact)
+            rows.append(Attribution(group.name, group.kind, group.weights, bits, full, *measured))
+    return tuple(rows)
+
+
+def by_worth(rows: Sequence[Attribution]) -> tuple[Attribution, ...]:
+    """The same rows, those first whose bits are best spent: the most error removed by a bit of storage."""
+    return tuple(sorted(rows, key=lambda row: row.worth, reverse=True))
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """One folded weight matrix and where it comes from: `cut` gives its part of a tensor, shaped like `folded`."""
+
+    name: str
+    folded: Floats
+    source: str
+    cut: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class _Group:
+    name: str
+    kind: str
+    tensors: tuple[_Tensor, ...]
+
+    @property
+    def weights(self) -> int:
+        return sum(tensor.folded.size for tensor in self.tensors)
+
+
+def _groups(model: Model, network: LoweredNetwork, task: str) -> Iterator[_Group]:
+    dim = network.spec.dim
+    source = "patch_embed.proj.weight"
+    patch = _Tensor("patch", network.patch.weight, source, lambda values: values.reshape(dim, -1))
+    yield _Group("patch", "patch", (patch,))
+    for block in network.blocks:
+        for kind, tensors in _block_tensors(model, block, task).items():
+            yield _Group(f"blocks.{block.index}.{kind}", kind, tuple(tensors))
+
+
+def _block_tensors(model: Model, block: LoweredBlock, task: str) -> Mapping[str, list[_Tensor]]:
+    spec = model.spec
+    dim, name = spec.dim, f"blocks.{block.index}"
+    kinds: dict[str, list[_Tensor]] = {}
+
+    def add(kind: str, tensor: str, folded: Floats, source: str, cut: Change = lambda values: values) -> None:
+        kinds.setdefault(kind, []).append(_Tensor(f"{name}.{tensor}.weight", folded, source, cut))
+
+    for place, part in enumerate(("query", "key", "value")):
+        rows = slice(place * dim, (place + 1) * dim)
+        add(part, part, getattr(block, part).weight, f"{name}.attn.qkv.weight", _part(rows))
+    add("projection", "projection", block.projection.weight, f"{name}.attn.proj.weight")
+    if not block.routers:
+        for part, linear in zip(("fc1", "fc2"), block.mlp[0], strict=True):
+            add(part, part, linear.weight, f"{name}.mlp.{part}.weight")
+        return kinds
+    index = spec.task_index(task)
+    gate = gate_name(spec, block.index, index)
+    add("router", f"router.{task}", block.routers[index].weight, gate, lambda values: values[:dim].T)
+    for half, part, source in ((0, "fc1", "htoh4"), (1, "fc2", "h4toh")):
+        for expert, pair in enumerate(block.mlp):
+            add(
+                f"experts.{part}", f"experts.{expert}.{part}", pair[half].weight,
+                f"{name}.mlp.experts.{source}.weight", _part(expert),
+            )  # fmt: skip
+    return kinds
+
+
+def _part(index: int | slice) -> Change:
+    return lambda values: values[index]
+
+
+def _narrowed(model: Model, group: _Group, formats: Formats, bits: int) -> Model:
+    """The model with one group's weights rounded."""
+    changed: dict[str, NDArray[np.float32]] = {}
+    for tensor in group.tensors:
+        full = formats[tensor.name]
+        form = Format(bits, full.fraction - (full.bits - bits))
+        scales = np.exp2(finer_outputs(tensor.folded, form, FINEST_OUTPUT).astype(np.float64))[:, None]
+        rounded = dequantise(quantise(tensor.folded * scales, form), form) / scales
+        # Folding multiplies each weight by a constant, so rounding changes both by the same factor.
+        ratio = np.divide(rounded, tensor.folded, out=np.ones_like(rounded), where=tensor.folded != 0)
+        if tensor.source not in changed:
+            changed[tensor.source] = model.backbone[tensor.source].copy()
+        part = tensor.cut(changed[tensor.source])  # a view
+        part *= ratio.astype(np.float32)
+    return replace(model, backbone={**model.backbone, **changed})
+
+
+def _measured(
+    narrow: Reference, images: Sequence[NDArray[np.float32]], task: str, exact: Sequence[ReferenceResult]
+) -> tuple[float, float, int, int]:
+    """Relative errors with float's experts and with those that are chosen freely; equal sets, and all."""
+    power = forced_power = free_power = 0.0
+    equal = sets = 0
+    for image, wanted in zip(images, exact, strict=True):
+        free = narrow.run(image, task, with_output=False)
+        forced = free
+        if wanted.routes is not None and free.routes is not None:
+            same = (np.sort(free.routes.experts) == np.sort(wanted.routes.experts)).all(axis=-1)
+            equal, sets = equal + int(same.sum()), sets + same.size
+            if not same.all():
+                forced = narrow.run(image, task, routes=wanted.routes.experts, with_output=False)
+        power += float(np.sum(np.square(wanted.tokens, dtype=np.float64)))
+        forced_power += float(np.sum(np.square(forced.tokens.astype(np.float64) - wanted.tokens)))
+        free_power += float(np.sum(np.square(free.tokens.astype(np.float64) - wanted.tokens)))
+    power = max(power, np.finfo(np.float64).tiny)
+    return float(np.sqrt(forced_power / power)), float(np.sqrt(free_power / power)), equal, sets
