@@ -6,10 +6,13 @@ with the routes forced to be equal, 3.73e-3 free-running, 767 of 774 sets of exp
 
 from __future__ import annotations
 
-from setting import NOTHING, describe, open_setting, parser, ratio, show
+from setting import NOTHING, Setting, describe, open_setting, parser, ratio, show
 
 from edgemoe_gen.comparison import FrameErrors, compare, mean_errors
+from edgemoe_gen.design.design import LEAST_WEIGHT_BITS
 from edgemoe_gen.model import Reference
+from edgemoe_gen.numerics.attribute import attribute_error, by_worth
+from edgemoe_gen.program.compile import Program
 from edgemoe_gen.sim.engine import Engine, run_frames
 
 EDGE_MOE_FORCED, EDGE_MOE_FREE, EDGE_MOE_SETS = 2.08e-3, 3.73e-3, 767
@@ -18,14 +21,11 @@ TIER = "C simulation"
 
 def main() -> None:
     """Measures and prints."""
-    setting = open_setting(parser(__doc__.split("\n")[0]).parse_args())
-    engine, reference = Engine.compile(setting.design), Reference(setting.model)
-    tasks = setting.spec.task_names
-    program = setting.compile(tasks, taps=True)
-    errors: list[FrameErrors] = []
-    for name, image in zip(setting.names, setting.images, strict=True):
-        frames, _ = run_frames(engine, program, setting.spec, [image] * len(tasks))
-        errors += [compare(setting.model, reference, name, image, frame).errors for frame in frames]
+    options = parser(__doc__.split("\n")[0])
+    options.add_argument("--attribute", action="store_true", help="also say which weights' bits to spend first")
+    setting = open_setting(options.parse_args())
+    reference = Reference(setting.model)
+    errors, _ = measure(setting, reference)
     tiny = setting.is_tiny
     print(describe(setting))
     rows: list[tuple[object, ...]] = []
@@ -50,6 +50,66 @@ def main() -> None:
             for i in range(setting.spec.depth)
         ],
     )
+    show_widths(setting, reference)
+    if setting.arguments.attribute:
+        show_attribution(setting)
+
+
+def measure(setting: Setting, reference: Reference) -> tuple[list[FrameErrors], Program]:
+    """Errors of every picture and task, and the program that ran."""
+    engine, tasks = Engine.compile(setting.design), setting.spec.task_names
+    program = setting.compile(tasks, taps=True)
+    errors: list[FrameErrors] = []
+    for name, image in zip(setting.names, setting.images, strict=True):
+        frames, _ = run_frames(engine, program, setting.spec, [image] * len(tasks))
+        errors += [compare(setting.model, reference, name, image, frame).errors for frame in frames]
+    return errors, program
+
+
+def show_widths(setting: Setting, reference: Reference) -> None:
+    """Prints what narrower weights cost in error and save in traffic: of experts alone, and of all layers."""
+    bits = setting.design.knobs.weight_bits
+    widths = [(bits, bits)]
+    if bits // 2 >= LEAST_WEIGHT_BITS:
+        widths += [(bits, bits // 2)] * bool(setting.spec.moe_blocks) + [(bits // 2, bits // 2)]
+    rows: list[tuple[object, ...]] = []
+    for all_bits, expert_bits in widths:
+        errors, program = measure(setting.turned(weight_bits=all_bits, expert_weight_bits=expert_bits), reference)
+        frames = len(setting.spec.task_names)
+        design = program.design
+        step = design.knobs.weight_ports * design.beat_bytes
+        experts = sum(op.weight_beats for op in program.operations if op.expert >= 0) * step
+        power = sum(row.power[-1] for row in errors)
+        equal, sets = sum(row.sets_equal for row in errors), sum(row.sets for row in errors)
+        relative = [(sum(getattr(row, name) for row in errors) / power) ** 0.5 for name in ("mse_forced", "mse_free")]
+        rows.append(
+            (f"{all_bits} bits, {expert_bits} of experts", f"{sum(row.mse_free for row in errors) / len(errors):.2e}",
+             *(f"{value:.3%}" for value in relative), f"{equal / sets:.2%}" if sets else NOTHING,
+             f"{experts / frames / 1e6:.2f}", f"{program.weight_bytes_per_run / frames / 1e6:.2f}", TIER)
+        )  # fmt: skip
+    heads = [
+        "weights", "MSE, free", "RMS error, forced", "RMS error, free", "equal sets", "MB of experts", "MB of weights",
+        "tier",
+    ]  # fmt: skip
+    show("Narrower weights: all frames together, RMS relative to float32's tokens, MB a frame", heads, rows)
+
+
+def show_attribution(setting: Setting) -> None:
+    """Prints which weights' bits to spend first: half the width for one kind of weight of one block at a time."""
+    bits = setting.design.knobs.weight_bits // 2
+    full = setting.turned(expert_weight_bits=0)
+    rows = attribute_error(
+        setting.model, setting.network, full.formats, setting.images, setting.spec.task_names[0], (bits,)
+    )
+    show(
+        f"Weights of {bits} bits, one group at a time, those first whose bits are best spent",
+        ["group", "weights", "RMS error, forced", "RMS error, free", "equal sets", "tier"],
+        [
+            (row.group, f"{row.weights:,}", f"{row.error:.3%}", f"{row.free_error:.3%}",
+             f"{row.sets_equal:,} of {row.sets:,}" if row.sets else NOTHING, "float32")
+            for row in by_worth(rows)
+        ],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

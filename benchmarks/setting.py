@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.design.knobs import parse_knob
 from edgemoe_gen.errors import EdgeMoEError, ImageError
 from edgemoe_gen.model import Model, ModelSpec, SpecOptions, load_model, read_spec_file
-from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
+from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures import find_pictures, open_picture
 from edgemoe_gen.program.compile import Program, compile_network
@@ -36,6 +36,7 @@ class Setting:
     names: tuple[str, ...]
     images: tuple[NDArray[np.float32], ...]
     arguments: argparse.Namespace
+    seen: Observations
 
     @property
     def spec(self) -> ModelSpec:
@@ -47,6 +48,11 @@ class Setting:
         """Whether this is M3ViT-tiny at 129 tokens, which the published figures are for."""
         experts = {block.experts for block in self.spec.blocks if block.experts}
         return (self.spec.dim, self.spec.depth, self.spec.tokens, experts) == (192, 12, 129, {16})
+
+    def turned(self, **knobs: int) -> Setting:
+        """The same with knobs of the design turned, and formats for its widths."""
+        design = make_design(self.design.knobs.turned(knobs), self.design.board)
+        return replace(self, design=design, formats=_formats(self.network, self.seen, design))
 
     def compile(self, tasks: Sequence[str], taps: bool) -> Program:
         """A program of one frame a task."""
@@ -97,9 +103,12 @@ def _open(arguments: argparse.Namespace) -> Setting:
     design = make_design(default_knobs(model.spec, board, turned), board)
     seen = observe_ranges(model, images, model.spec.task_names)
     network = prepare(model, seen)
+    return Setting(model, design, network, _formats(network, seen, design), names, images, arguments, seen)
+
+
+def _formats(network: LoweredNetwork, seen: Observations, design: Design) -> Formats:
     k = design.knobs
-    formats = choose_formats(network, seen, k.activation_bits, k.weight_bits, None, k.expert_weight_bits)
-    return Setting(model, design, network, formats, names, images, arguments)
+    return choose_formats(network, seen, k.activation_bits, k.weight_bits, None, k.expert_weight_bits)
 
 
 def _open_images(

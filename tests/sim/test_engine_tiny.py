@@ -28,6 +28,8 @@ TASKS = ("semseg", "depth")
 MSE_TARGET = 5e-5
 EQUAL_TARGET, TOKEN_LAYERS = 773, 774
 TRAFFIC_TARGET = 1.02
+# With 8-bit weights of experts.
+NARROW_EQUAL, NARROW_ERROR = 0.97, 0.03
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,8 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return calibrated(load_model(path, options=SAID), [image])
 
 
-def run(case: Case, tasks: tuple[str, ...], taps: bool) -> Outcome:
-    design = make_design(Knobs(), load_board("zcu104"))
+def run(case: Case, tasks: tuple[str, ...], taps: bool, expert_weight_bits: int = 0) -> Outcome:
+    design = make_design(Knobs(expert_weight_bits=expert_weight_bits), load_board("zcu104"))
     formats = case.formats(design)
     program = compile_network(design, case.model, case.network, formats, tasks, taps=taps)
     frames, traffic = run_frames(compiled(design), program, case.model.spec, [case.images[0]] * len(tasks))
@@ -68,6 +70,40 @@ def test_nearly_all_tokens_choose_as_float_does(case: Case, tapped: dict[str, Fr
     equal = (np.sort(frame.experts) == np.sort(free.experts)).all(-1)
     assert equal.size == TOKEN_LAYERS
     assert equal.sum() >= EQUAL_TARGET
+
+
+@pytest.fixture(scope="module")
+def narrow(case: Case) -> Outcome:
+    return run(case, TASKS, taps=True, expert_weight_bits=8)
+
+
+@pytest.mark.parametrize("place", range(len(TASKS)), ids=TASKS)
+def test_tokens_and_choices_stay_near_float_with_8_bit_weights_of_experts(
+    case: Case, narrow: Outcome, place: int
+) -> None:
+    frame = narrow.frames[place]
+    free = Reference(case.model).run(case.images[0], frame.task, with_output=False)
+    assert free.routes is not None and frame.experts is not None
+    equal = (np.sort(frame.experts) == np.sort(free.routes.experts)).all(-1)
+    assert equal.size == TOKEN_LAYERS and equal.mean() >= NARROW_EQUAL
+    error = np.sqrt(np.mean((frame.tokens - free.tokens) ** 2) / np.mean(np.square(free.tokens, dtype=np.float64)))
+    assert error <= NARROW_ERROR
+
+
+def test_8_bit_weights_of_experts_cross_the_ports_in_half_the_beats(case: Case, narrow: Outcome) -> None:
+    wide = run(case, TASKS, taps=True)
+    for half, whole in zip(narrow.program.operations, wide.program.operations, strict=True):
+        design = narrow.program.design
+        biases = half.out_tiles * design.bias_steps * design.knobs.fill_beats if half.weight_beats else 0
+        if half.expert >= 0:
+            assert 2 * (half.weight_beats - biases) == whole.weight_beats - biases
+        else:
+            assert half.weight_beats == whole.weight_beats
+    assert narrow.traffic.weights == narrow.program.weight_bytes_per_run
+    saved = sum(op.weight_beats for op in wide.program.operations) - sum(
+        op.weight_beats for op in narrow.program.operations
+    )
+    assert wide.traffic.weights - narrow.traffic.weights == saved * design.beat_bytes * design.knobs.weight_ports
 
 
 def test_a_frame_moves_little_more_than_weights_image_and_result(case: Case) -> None:

@@ -1,0 +1,83 @@
+"""Errors by group of weights: each is that of its own rounding, and together they are that of all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.model import Reference
+from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth
+from edgemoe_gen.numerics.formats import choose_formats
+from tests.sim.engines import Case, check_against_float, compiled, random_case, run_case, small_design
+
+pytest.importorskip("torch")
+BITS = 8
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return random_case(seed=95)
+
+
+@pytest.fixture(scope="module")
+def rows(case: Case) -> tuple[Attribution, ...]:
+    return attribute(case, (BITS,))
+
+
+def attribute(case: Case, widths: tuple[int, ...]) -> tuple[Attribution, ...]:
+    formats = choose_formats(case.network, case.seen, 18, 16)
+    return attribute_error(case.model, case.network, formats, case.images, case.model.spec.task_names[0], widths)
+
+
+def test_every_weight_that_a_frame_uses_belongs_to_one_group(case: Case, rows: tuple[Attribution, ...]) -> None:
+    assert len({row.group for row in rows}) == len(rows)
+    counted = case.network.patch.weight.size
+    for block in case.network.blocks:
+        parts = [block.query, block.key, block.value, block.projection, *block.routers[:1]]
+        counted += sum(part.weight.size for part in (*parts, *(half for pair in block.mlp for half in pair)))
+    assert sum(row.weights for row in rows) == counted
+    assert all(row.error > 0 for row in rows)
+
+
+def test_two_bits_less_make_every_error_about_four_times_as_large(case: Case, rows: tuple[Attribution, ...]) -> None:
+    coarse = attribute(case, (BITS - 2,))
+    ratios = [more.error / less.error for more, less in zip(coarse, rows, strict=True)]
+    # Rounding noise is proportional to the step, but for the chance of few weights, so each lies about 4.
+    assert 3.0 < np.median(ratios) < 5.0
+    assert min(ratios) > 1.5
+
+
+def test_the_squares_of_all_groups_add_up_to_the_engine_s_error(case: Case, rows: tuple[Attribution, ...]) -> None:
+    task = case.model.spec.task_names[0]
+    outcome = run_case(compiled(small_design(weight_bits=BITS)), case, (task,))
+    check_against_float(outcome)
+    frame = outcome.frames[0]
+    wanted = Reference(case.model).run(case.images[0], task, routes=frame.experts, with_output=False).tokens
+    measured = np.sqrt(np.mean((frame.tokens - wanted) ** 2) / np.mean(wanted**2))
+    together = np.sqrt(sum(row.error**2 for row in rows))
+    assert 0.6 < measured / together < 1.6
+
+
+def test_the_best_spent_bits_come_first(rows: tuple[Attribution, ...]) -> None:
+    first, *rest = by_worth(rows)
+    assert all(first.worth >= row.worth for row in rest)
+    dear = replace(first, weights=1000 * first.weights)
+    assert dear.worth == pytest.approx(first.worth / 1000)
+
+
+def test_the_model_stays_as_it_was(case: Case) -> None:
+    before = {name: values.copy() for name, values in case.model.backbone.items()}
+    attribute(case, (4,))
+    assert all(np.array_equal(values, before[name]) for name, values in case.model.backbone.items())
+
+
+def test_absurd_widths_and_no_images_are_refused(case: Case) -> None:
+    for bits in (1, 17):
+        with pytest.raises(ConfigError, match=f"a width of {bits} bits is asked for patch"):
+            attribute(case, (bits,))
+    formats = choose_formats(case.network, case.seen, 18, 16)
+    with pytest.raises(ConfigError, match="no image"):
+        attribute_error(case.model, case.network, formats, (), case.model.spec.task_names[0])
