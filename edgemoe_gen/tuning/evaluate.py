@@ -40,6 +40,7 @@ from edgemoe_gen.tuning.space import FIFO, FRAMES
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value
 
 Float32 = NDArray[np.float32]
+SIMULATION_FAILS = "simulation fails"
 BRAM36_KIB, URAM_KIB = 36 / 8, 288 / 8
 
 
@@ -283,7 +284,7 @@ def _reason(error: EdgeMoEError) -> str:
         places = {knob.name: text.find(knob.name) for knob in knob_fields() if knob.name in text}
         if places:
             return f"breaks a rule of {min(places, key=lambda name: (places[name], -len(name)))}"
-    return {ProgramError: "its program breaks a rule", SimulationError: "simulation fails"}.get(
+    return {ProgramError: "its program breaks a rule", SimulationError: SIMULATION_FAILS}.get(
         type(error), "breaks a rule"
     )
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from edgemoe_gen.errors import ConfigError, KnobError
-from edgemoe_gen.tuning.evaluate import Evaluator
+from edgemoe_gen.errors import ConfigError, KnobError, SimulationError
+from edgemoe_gen.tuning.evaluate import SIMULATION_FAILS, Evaluator
 from edgemoe_gen.tuning.front import OBJECTIVES, costs, front_of, reasons
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
@@ -190,6 +190,10 @@ class Search:
             start = time.monotonic()
             tier = CSIM if self.evaluator.images else ESTIMATE
             (_, base), *_ = self.runner.results([Call("outcome", (point, tier), heavy=True)])
+            if base.reason == SIMULATION_FAILS:  # what fails here fails everywhere
+                raise SimulationError(
+                    base.detail, "mend that first, or search with --tier estimate and without --image"
+                )
             self._slowest = time.monotonic() - start
             self._study.set_user_attr("base", json.dumps(base.as_dict()))
         self.evaluator = self.evaluator.scaled_by(base)
@@ -263,9 +267,11 @@ class Search:
         self._study._storage.set_trial_user_attr(trial_id, "outcome", outcome.as_dict())
 
     def _refuse_objectives(self, outcome: Outcome) -> None:
+        base = self.state.base
+        why = base.detail if self.evaluator.images and base is not None and base.detail else "there is no picture"
         missing = [name for name in self.plan.objectives if outcome.value(OBJECTIVES[name]) is None]
         raise ConfigError(
-            f"the objective {', '.join(missing)} is not known without pictures", "give --image FILE_OR_FOLDER"
+            f"the objective {', '.join(missing)} is not known: {why}", "name pictures and a board that fits"
         )
 
     def _show(self, what: str) -> None:

@@ -110,7 +110,7 @@ def test_points_that_break_rules_are_rejected_before_an_estimate() -> None:
     assert not outcome.figures
 
 
-def test_a_point_too_large_for_the_board_says_of_what(tmp_path: Path) -> None:
+def test_a_point_too_large_for_the_board_says_of_what() -> None:
     space = Space(
         (Dimension("tokens_parallel", (16,)), Dimension("out_parallel", (64,)), Dimension("in_parallel", (32,)))
     )
@@ -129,6 +129,6 @@ def test_a_storage_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None
 
 def test_errors_as_objective_need_pictures(tmp_path: Path) -> None:
     evaluator = small_evaluator()
-    with pytest.raises(ConfigError, match="the objective error is not known without pictures"):
+    with pytest.raises(ConfigError, match="the objective error is not known: there is no picture"):
         plan = Plan(("error",), trials=1, tier=ESTIMATE, confirm=0)
         run_search(evaluator, SPACE, plan, LocalRunner(evaluator), tmp_path / "search.journal")
