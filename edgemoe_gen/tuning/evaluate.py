@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -153,6 +154,12 @@ class Evaluator:
         except (KnobError, CapacityError, ProgramError, SimulationError) as error:
             found = replace(found, feasible=False, reason=_reason(error), detail=error.message)
         return replace(found, seconds=found.seconds + time.perf_counter() - start)
+
+    def warm(self, point: Point, tier: str) -> None:
+        """Compiles what C simulation of a point will need, while its timed simulation is compiled elsewhere."""
+        if tier == CSIM:
+            with suppress(EdgeMoEError):  # `outcome` says what is wrong
+                Engine.compile(self.design(point))
 
     def _figures(self, tier: str, design: Design, point: Point) -> dict[str, Figure]:
         steps = {RULES: self._rules, ESTIMATE: self._estimate, TIMED: self._timed, CSIM: self._simulated}

@@ -86,6 +86,15 @@ def test_a_search_that_is_over_evaluates_nothing_again(tmp_path: Path) -> None:
     assert keys(again.front) == keys(done.front)
 
 
+def test_a_budget_that_is_over_at_once_still_gives_a_front(tmp_path: Path) -> None:
+    evaluator = small_evaluator()
+    plan = Plan(OBJECTIVES, trials=1000, seconds=1e-3, tier=ESTIMATE, confirm=8)
+    small = Space(SPACE.dimensions[:3])
+    state = run_search(evaluator, small, plan, LocalRunner(evaluator), tmp_path / "search.journal")
+    assert state.front
+    assert all(outcome.tier in (ESTIMATE, "rules") for outcome in state.outcomes.values())
+
+
 def test_another_space_is_another_search_in_the_same_storage(tmp_path: Path) -> None:
     search(tmp_path)
     other = search(tmp_path, space=Space((Dimension("tokens_parallel", (1, 2)),)))
