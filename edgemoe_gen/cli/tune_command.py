@@ -88,7 +88,7 @@ def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_js
     """
     options = spec_options(given)
     names = tuple(name.strip() for name in front.split(",") if name.strip())
-    with output.progress() as progress, watching() as watch:
+    with watching() as (watch, progress):
         result = api.tune(
             given.pop("checkpoint"), options=options, knobs=choices(knobs), front=names, progress=progress,
             watch=watch, **given,

@@ -18,7 +18,9 @@ from rich.text import Text
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.options import PATH
 from edgemoe_gen.errors import KnobError
+from edgemoe_gen.project import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
+from edgemoe_gen.tuning.search import State, Watch
 from edgemoe_gen.tuning.space import parse_dimension
 from edgemoe_gen.tuning.trial import Figure, Outcome, Value
 
@@ -104,7 +106,7 @@ def front_rows(front: Sequence[Outcome], default: Outcome | None) -> list[list[s
     return rows + [[str(i), *outcome_cells(o), differences(o, default)] for i, o in enumerate(front, start=1)]
 
 
-def summary(state: Any) -> str:
+def summary(state: State) -> str:
     """One line on a search: what was tried and what is best."""
     front = state.front
     counts = f"{len(state.outcomes):,} points, {state.feasible:,} feasible, front {len(front)}"
@@ -115,23 +117,24 @@ def summary(state: Any) -> str:
 
 
 @contextmanager
-def watching(quiet: bool = False) -> Iterator[Callable[[Any, str, int, int], None]]:
-    """A search on stderr: the best of the front on a terminal, a line now and then elsewhere."""
-    if quiet or not sys.stderr.isatty():
+def watching() -> Iterator[tuple[Watch, Progress]]:
+    """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and what comes before."""
+    if not sys.stderr.isatty():
         said, last = "", -LINE_SECONDS
 
-        def say(state: Any, what: str, done: int, total: int) -> None:
+        def say(state: State, what: str, done: int, total: int) -> None:
             nonlocal said, last
             now = time.monotonic()
-            if not quiet and (what != said or now - last >= LINE_SECONDS):
+            if what != said or now - last >= LINE_SECONDS:
                 said, last = what, now
                 click.echo(f"{what}: {done} of {total} · {summary(state)}", err=True)
 
-        yield say
+        with output.progress() as progress:
+            yield say, progress
         return
     with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
 
-        def show(state: Any, what: str, done: int, total: int) -> None:
+        def show(state: State, what: str, done: int, total: int) -> None:
             made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
             for column in ("", *CELLS, "unlike the default design"):
                 made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
@@ -140,7 +143,7 @@ def watching(quiet: bool = False) -> Iterator[Callable[[Any, str, int, int], Non
             head = Text(f"{what}: {done} of {total} · {summary(state)} · Ctrl-C keeps what is found")
             live.update(Group(head, made))
 
-        yield show
+        yield show, lambda what, done, total: live.update(Text(f"{what}: {done} of {total}"))
 
 
 def rejected_lines(rejected: Mapping[str, int], tried: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +41,7 @@ from edgemoe_gen.tuning.space import FIFO, FRAMES
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value
 
 Float32 = NDArray[np.float32]
+SIMULATION_FAILS = "simulation fails"
 BRAM36_KIB, URAM_KIB = 36 / 8, 288 / 8
 
 
@@ -152,6 +154,12 @@ class Evaluator:
         except (KnobError, CapacityError, ProgramError, SimulationError) as error:
             found = replace(found, feasible=False, reason=_reason(error), detail=error.message)
         return replace(found, seconds=found.seconds + time.perf_counter() - start)
+
+    def warm(self, point: Point, tier: str) -> None:
+        """Compiles what C simulation of a point will need, while its timed simulation is compiled elsewhere."""
+        if tier == CSIM:
+            with suppress(EdgeMoEError):  # `outcome` says what is wrong
+                Engine.compile(self.design(point))
 
     def _figures(self, tier: str, design: Design, point: Point) -> dict[str, Figure]:
         steps = {RULES: self._rules, ESTIMATE: self._estimate, TIMED: self._timed, CSIM: self._simulated}
@@ -283,7 +291,7 @@ def _reason(error: EdgeMoEError) -> str:
         places = {knob.name: text.find(knob.name) for knob in knob_fields() if knob.name in text}
         if places:
             return f"breaks a rule of {min(places, key=lambda name: (places[name], -len(name)))}"
-    return {ProgramError: "its program breaks a rule", SimulationError: "simulation fails"}.get(
+    return {ProgramError: "its program breaks a rule", SimulationError: SIMULATION_FAILS}.get(
         type(error), "breaks a rule"
     )
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from edgemoe_gen.errors import ConfigError, KnobError
-from edgemoe_gen.tuning.evaluate import Evaluator
+from edgemoe_gen.errors import ConfigError, KnobError, SimulationError
+from edgemoe_gen.tuning.evaluate import SIMULATION_FAILS, Evaluator
 from edgemoe_gen.tuning.front import OBJECTIVES, costs, front_of, reasons
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
@@ -26,7 +26,8 @@ from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, Point, reached
 
 BATCH = 8  # points that are asked for before the first is told
 POPULATION = 24  # of NSGA-II
-EXPLORING = 0.5  # share of a budget of time that goes to estimates
+EXPLORING = 0.5  # share of the time that is left after the default design which goes to estimates
+LEAST = 32  # feasible points that are estimated even where time is over
 STALE_BATCHES = 25  # batches without a new feasible point after which the search is over
 CLIMBED = "climbed:"
 STUDY_VERSION = 1
@@ -39,7 +40,7 @@ class Plan:
     Attributes:
         objectives: of the front; the first one orders it.
         trials: different feasible points to estimate.
-        seconds: of wall time, or None; half of it at most goes to estimates.
+        seconds: of wall time, or None; half of it at most goes to estimates, but for the first `LEAST` points.
         tier: where the front's points climb to.
         confirm: how many of them climb at most.
         seed: of the sampler.
@@ -107,6 +108,7 @@ class Search:
         self._optuna = _import_optuna()
         self._study = self._open(storage)
         self._deadline = None if plan.seconds is None else time.monotonic() + plan.seconds
+        self._explore_until = self._deadline
         self._slowest = 0.0
 
     def run(self) -> State:
@@ -187,10 +189,16 @@ class Search:
             # Limits do not bind what others are compared with.
             free = replace(self.evaluator, limits=(), _cache=self.evaluator._cache)
             self.runner.replace(free)
-            start = time.monotonic()
+            begun = time.monotonic()
             tier = CSIM if self.evaluator.images else ESTIMATE
-            (_, base), *_ = self.runner.results([Call("outcome", (point, tier), heavy=True)])
-            self._slowest = time.monotonic() - start
+            # The two libraries that it needs are compiled side by side.
+            calls = [Call("outcome", (point, tier), heavy=True), Call("warm", (point, tier), heavy=True)]
+            base = dict(self.runner.results(calls))[0]
+            if base.reason == SIMULATION_FAILS:  # what fails here fails everywhere
+                raise SimulationError(
+                    base.detail, "mend that first, or search with --tier estimate and without --image"
+                )
+            self._slowest = time.monotonic() - begun
             self._study.set_user_attr("base", json.dumps(base.as_dict()))
         self.evaluator = self.evaluator.scaled_by(base)
         self.runner.replace(self.evaluator)
@@ -203,6 +211,9 @@ class Search:
         if self.space.size <= self.plan.trials:
             for point in self.space.points():
                 self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
+        if self._deadline is not None:
+            now = time.monotonic()
+            self._explore_until = now + EXPLORING * (self._deadline - now)
         stale = 0
         for trials in self._batches():
             before = self.state.feasible
@@ -211,7 +222,7 @@ class Search:
             if stale >= STALE_BATCHES:
                 self.state.stopped = "nothing new"
                 return
-        self.state.stopped = self.state.stopped or ("budget" if self._late(EXPLORING) else "trials")
+        self.state.stopped = self.state.stopped or ("budget" if self._explored() else "trials")
 
     def _batches(self) -> Iterator[list[Any]]:
         """Trials to evaluate: those that an earlier run left open, then new ones."""
@@ -226,7 +237,7 @@ class Search:
             dimension.name: self._optuna.distributions.CategoricalDistribution(dimension.values)
             for dimension in self.space.dimensions
         }
-        while not self._late(EXPLORING):
+        while not self._explored():
             every = self._study.get_trials(deepcopy=False)
             waiting = sum(trial.state == states.WAITING for trial in every)
             if not waiting and (self.state.feasible >= self.plan.trials or len(self.state.outcomes) >= self.space.size):
@@ -263,9 +274,11 @@ class Search:
         self._study._storage.set_trial_user_attr(trial_id, "outcome", outcome.as_dict())
 
     def _refuse_objectives(self, outcome: Outcome) -> None:
+        base = self.state.base
+        why = base.detail if self.evaluator.images and base is not None and base.detail else "there is no picture"
         missing = [name for name in self.plan.objectives if outcome.value(OBJECTIVES[name]) is None]
         raise ConfigError(
-            f"the objective {', '.join(missing)} is not known without pictures", "give --image FILE_OR_FOLDER"
+            f"the objective {', '.join(missing)} is not known: {why}", "name pictures and a board that fits"
         )
 
     def _show(self, what: str) -> None:
@@ -301,10 +314,12 @@ class Search:
         self._slowest = max(self._slowest, time.monotonic() - start)
         return len(some)
 
-    def _late(self, share: float = 1.0, spare: float = 0.0) -> bool:
-        if self._deadline is None or self.plan.seconds is None:
-            return False
-        return time.monotonic() + spare > self._deadline - (1 - share) * self.plan.seconds
+    def _explored(self) -> bool:
+        late = self._explore_until is not None and time.monotonic() > self._explore_until
+        return late and self.state.feasible >= LEAST
+
+    def _late(self, spare: float = 0.0) -> bool:
+        return self._deadline is not None and time.monotonic() + spare > self._deadline
 
 
 def _star(space: Space, centre: Point) -> list[Point]:

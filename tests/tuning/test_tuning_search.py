@@ -86,6 +86,15 @@ def test_a_search_that_is_over_evaluates_nothing_again(tmp_path: Path) -> None:
     assert keys(again.front) == keys(done.front)
 
 
+def test_a_budget_that_is_over_at_once_still_gives_a_front(tmp_path: Path) -> None:
+    evaluator = small_evaluator()
+    plan = Plan(OBJECTIVES, trials=1000, seconds=1e-3, tier=ESTIMATE, confirm=8)
+    small = Space(SPACE.dimensions[:3])
+    state = run_search(evaluator, small, plan, LocalRunner(evaluator), tmp_path / "search.journal")
+    assert state.front
+    assert all(outcome.tier in (ESTIMATE, "rules") for outcome in state.outcomes.values())
+
+
 def test_another_space_is_another_search_in_the_same_storage(tmp_path: Path) -> None:
     search(tmp_path)
     other = search(tmp_path, space=Space((Dimension("tokens_parallel", (1, 2)),)))
@@ -110,7 +119,7 @@ def test_points_that_break_rules_are_rejected_before_an_estimate() -> None:
     assert not outcome.figures
 
 
-def test_a_point_too_large_for_the_board_says_of_what(tmp_path: Path) -> None:
+def test_a_point_too_large_for_the_board_says_of_what() -> None:
     space = Space(
         (Dimension("tokens_parallel", (16,)), Dimension("out_parallel", (64,)), Dimension("in_parallel", (32,)))
     )
@@ -129,6 +138,6 @@ def test_a_storage_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None
 
 def test_errors_as_objective_need_pictures(tmp_path: Path) -> None:
     evaluator = small_evaluator()
-    with pytest.raises(ConfigError, match="the objective error is not known without pictures"):
+    with pytest.raises(ConfigError, match="the objective error is not known: there is no picture"):
         plan = Plan(("error",), trials=1, tier=ESTIMATE, confirm=0)
         run_search(evaluator, SPACE, plan, LocalRunner(evaluator), tmp_path / "search.journal")

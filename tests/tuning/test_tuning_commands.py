@@ -1,0 +1,186 @@
+"""`tune`, `sweep`, `compare` and `evaluate` as commands: tables, JSON, files, exit codes and sentences."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgemoe_gen.cli import main
+from edgemoe_gen.config import read_config
+from tests.factory import write_checkpoint, write_spec
+
+Run = Callable[..., tuple[int, str, str]]
+# One design for all simulations of these tests, so that it compiles once.
+SHAPE = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_ports": 1, "weight_fifo_beats": 256}
+FIXED = [part for name, value in SHAPE.items() for part in ("--knob", f"{name}={value}")]
+SPACE = ["--knob", "tokens_parallel=1,2,3", "--knob", "out_parallel=8,12", "--knob", "in_parallel=8"]
+
+
+@dataclass(frozen=True)
+class Files:
+    """A small project with two pictures, both with ground truth."""
+
+    network: list[str]
+    images: Path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
+    folder = tmp_path_factory.mktemp("tuning")
+    checkpoint, spec = write_checkpoint(folder / "checkpoint.pth.tar"), write_spec(folder / "spec.toml")
+    images = folder / "images"
+    images.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        Image.fromarray(rng.integers(0, 256, (32, 64, 3), dtype=np.uint8)).save(images / f"scene_{i}.png")
+        labels = rng.integers(0, 5, (32, 64), dtype=np.uint8)
+        np.savez(images / f"scene_{i}.npz", labels=labels, depth=rng.random((32, 64)).astype(np.float32))
+    before = os.environ.get("EDGEMOE_CACHE")
+    os.environ["EDGEMOE_CACHE"] = str(folder / "engines")
+    yield Files([str(checkpoint), "--spec", str(spec)], images)
+    if before is None:
+        del os.environ["EDGEMOE_CACHE"]
+    else:
+        os.environ["EDGEMOE_CACHE"] = before
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], files: Files) -> Run:
+    """Runs a command on the project in an empty folder; returns exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(command: str, *arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        network = ["--checkpoint", *files.network] if command == "compare" else files.network
+        code = main([command, *network, *arguments])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_sweep_writes_every_point_of_the_grid_in_order(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("sweep", *SPACE, "--output", "grid.csv")
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "grid.csv").read_text())))
+    grid = [(row["tokens_parallel"], row["out_parallel"]) for row in rows]
+    assert grid == [(t, o) for t in "123" for o in ("8", "12")]
+    assert [row["feasible"] for row in rows] == ["1", "0"] * 3
+    assert {row["reason"] for row in rows if row["feasible"] == "0"} == {"breaks a rule of out_parallel"}
+    latencies = [float(row["latency_ms"]) for row in rows if row["feasible"] == "1"]
+    assert latencies == sorted(latencies, reverse=True), "more tokens at once are faster"
+    assert "3 of 6 points rejected (50 %)" in out
+
+
+def test_sweep_s_limits_reject_and_its_json_says_why(run: Run) -> None:
+    code, out, _ = run("sweep", *SPACE, "--limit", "dsp=200", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["points"] == 6
+    assert document["limits"] == [{"name": "dsp", "bound": 200.0, "allowed": 200.0}]
+    for outcome in document["outcomes"]:
+        if outcome["reason"] == "limit dsp=200":
+            assert outcome["figures"]["dsp"]["value"] > 200
+            assert "latency_ms" not in outcome["figures"], "it was rejected before any estimate"
+    assert any(outcome["reason"] == "limit dsp=200" for outcome in document["outcomes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("sweep", "--knob", "speed=1,2"), "there is no knob 'speed'"),
+        (("sweep", "--knob", "tokens_parallel="), "has no value to try"),
+        (("sweep", *SPACE, "--limit", "dsp=lots"), "the limit 'dsp=lots' is not a positive number"),
+        (("sweep", *SPACE, "--tier", "gold"), "there is no tier 'gold'"),
+        (("sweep", *SPACE, "--output", "grid.txt"), "a .csv or .json file is written"),
+        (("tune", "--budget", "soon"), "the budget 'soon' is not a time"),
+        (("tune", "--objective", "beauty"), "there is no objective 'beauty'"),
+        (("tune", "--trials", "0"), "--trials is 0"),
+        (("compare", "default", "nothing"), "'nothing' names no design"),
+        (("compare", "default", "tokens_parallel=2,speed=1", "--tier", "estimate"), "there is no knob 'speed'"),
+        (("evaluate", "--dataset", "nowhere"), "there is no picture at nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(run: Run, arguments: tuple[str, ...], sentence: str) -> None:
+    code, out, err = run(*arguments)
+    assert code == 2
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert sentence in errors[0]
+    assert "Traceback" not in out + err
+
+
+def test_compare_shows_knobs_that_differ_layers_and_resources(run: Run) -> None:
+    sides = ("tokens_parallel=1,out_parallel=8,in_parallel=8", "tokens_parallel=2,out_parallel=8,in_parallel=8")
+    code, out, _ = run("compare", *sides, "--tier", "estimate", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert {"name": "tokens_parallel", "a": 1, "b": 2} in found["knobs"]
+    assert all(row["a"] != row["b"] for row in found["knobs"])
+    unit = next(row for row in found["parts"] if row["part"] == "compute unit")
+    assert unit["b"]["dsp"] == 2 * unit["a"]["dsp"]
+    assert found["layers"]["tier"] == "estimate"
+    figures = {row["name"]: row for row in found["figures"]}
+    assert figures["latency_ms"]["b"] < figures["latency_ms"]["a"]
+    code, out, _ = run("compare", *sides, "--tier", "estimate")
+    assert code == 0
+    for title in ("Knobs that differ", "Cycles of one frame", "Resources by part", "Figures"):
+        assert title in out
+
+
+@pytest.mark.slow
+def test_tune_confirms_its_front_writes_json_and_applies_a_point(run: Run, files: Files, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    pytest.importorskip("torch")
+    space = [*FIXED[:-2], "--knob", "weight_fifo_beats=256,512", "--knob", "weight_bits=8,16"]
+    others = ["activation_bits=18", "residual_tail_bits=3", "port_bits=128", "exp_segments=128", "gelu_segments=64"]
+    others += ["reciprocal_segments=256", "rsqrt_segments=128"]
+    fixed = [part for knob in others for part in ("--knob", knob)]
+    images = ["--image", str(files.images)]
+    code, out, err = run("tune", *space, *fixed, *images, "--trials", "8", "--confirm", "2", "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert json.loads((tmp_path / "tune" / "tune.json").read_text()) == document
+    assert document["tried"] == document["feasible"] == 4
+    confirmed = [o for o in document["outcomes"] if o["tier"] == "C simulation"]
+    assert len(confirmed) == 2
+    for outcome in confirmed:
+        assert outcome["figures"]["error"]["tier"] == "C simulation"
+        assert outcome["figures"]["latency_ms"]["tier"] == "timed simulation"
+        assert 0 < outcome["figures"]["error"]["value"] < 1
+    assert set(document["importance"]["error"]) == set(document["space"])
+    # The same command goes on, where there is nothing left to try; and writes a point.
+    code, out, _ = run("tune", *space, *fixed, *images, "--trials", "8", "--confirm", "2", "--apply", "1")
+    assert code == 0
+    assert "resumed: 4 points" in out
+    config = read_config(tmp_path / "edgemoe.toml")
+    assert config.knobs.items() >= document["front"][0]["point"].items()
+    code, _, err = run("tune", *space, *fixed, *images, "--trials", "8", "--confirm", "2", "--apply", "99")
+    assert code == 2
+    assert "the front has no point 99" in err
+
+
+@pytest.mark.slow
+def test_evaluate_is_the_accuracy_that_a_build_reports(run: Run, files: Files, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    dataset = ["--dataset", str(files.images), "--calibrate", str(files.images)]
+    code, out, err = run("evaluate", *FIXED, *dataset, "--json")
+    assert code == 0, err
+    found = {row["task"]: row for row in json.loads(out)["tasks"]}
+    code, _, err = run("build", *FIXED, "--image", str(files.images), "--until", "csim", "--output", "build")
+    assert code == 0, err
+    quality = json.loads((tmp_path / "build" / "csim" / "comparison.json").read_text())["quality"]
+    for row in quality:
+        mine = found[row["task"]]
+        assert mine["float_value"] == pytest.approx(row["float_value"], rel=1e-6)
+        assert mine["engine_value"] == pytest.approx(row["engine_value"], rel=1e-6)
+        assert mine["pictures"] == row["pictures"] == 2
