@@ -1,4 +1,5 @@
-// Records of processes that run through the whole program, such as fetching: one for each operation that runs meanwhile.
+// Records of processes that run through the whole program, such as fetching: one for each operation that runs
+// meanwhile.
 //
 // Such a process notes when it waited. A pipeline's waits for input and for output may overlap in time by a few cycles,
 // as older iterations go on; what does not fit its operation goes to the next one, so that sums stay exact.
