@@ -12,7 +12,7 @@ from typing import Any
 
 from edgemoe_gen.design import Design, make_design
 from edgemoe_gen.design.defaults import default_knobs
-from edgemoe_gen.program.builder import Schedule
+from edgemoe_gen.program.schedule import Schedule
 from engine_parts.cases import Case
 from engine_parts.runs import ESTIMATE, TIMED, Outcome, time_case
 

@@ -14,8 +14,8 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.estimate.resources import estimate_resources
 from edgemoe_gen.pipeline.simulate import needed_bytes
-from edgemoe_gen.program.builder import Schedule
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.program.schedule import Schedule
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER as TIMED
 from edgemoe_gen.timing.result import TimedResult

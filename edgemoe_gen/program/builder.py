@@ -7,27 +7,18 @@ programs that prove each kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import BIAS_BITS, MIN_ROWS, TERM_BITS
-from edgemoe_gen.errors import CapacityError, ProgramError
+from edgemoe_gen.design.design import MIN_ROWS, TERM_BITS
+from edgemoe_gen.errors import CapacityError
 from edgemoe_gen.numerics import tables
-from edgemoe_gen.numerics.fixed import (
-    FINEST_OUTPUT,
-    OUTPUT_SHIFT_BITS,
-    Floats,
-    Format,
-    Integers,
-    finer_outputs,
-    fraction_for,
-    quantise,
-)
+from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for
 from edgemoe_gen.numerics.lower import Linear
+from edgemoe_gen.program.contents import Contents
 from edgemoe_gen.program.descriptor import (
     GATHERING_PATH,
     PATHS,
@@ -38,23 +29,8 @@ from edgemoe_gen.program.descriptor import (
     operand_number,
     path_number,
 )
-from edgemoe_gen.program.pack import Bytes, linear_beats, pack_linear, pack_shifts, pack_words, shift_beats
 from edgemoe_gen.program.places import Gathering, Place, Region, path_from, path_to
-
-_NOTHING: Bytes = np.zeros((0, 0, 0), np.uint8)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What a program lets overlap. All of it, but to measure what each is worth.
-
-    Attributes:
-        operands_ahead: the first tile of operands comes during the operation before.
-        gather_beside: an expert's tokens are gathered beside the second layer of the expert before.
-    """
-
-    operands_ahead: bool = True
-    gather_beside: bool = True
+from edgemoe_gen.program.schedule import Schedule
 
 
 class Builder:
@@ -70,37 +46,17 @@ class Builder:
     def __init__(self, design: Design, schedule: Schedule | None = None, packing: bool = True) -> None:
         self.design = design
         self.schedule = schedule or Schedule()
-        self.packing = packing
         self.operations: list[Operation] = []
         self.layer = ""  # what the operations that are added now belong to
         self.layers: list[str] = []
         self.regions: list[Region] = []
         self.image_beats = 0
         self.result_beats = 0
-        self._weights: list[Bytes] = []
-        self._weight_beats = 0
-        self._packed: dict[object, tuple[int, int]] = {}
-        self._constants: list[Bytes] = []
-        self._kept_constants: dict[object, int] = {}
+        self.contents = Contents(design, packing)
         self._ring_word = 0  # where the next product's operands begin in the unit's ring
         self._ring_tile = 0
 
-    # What the program consists of
-
-    def weights(self) -> Bytes:
-        """[ports, beats, bytes of a beat]."""
-        if not self.packing:
-            shape = self.design.knobs.weight_ports, self._weight_beats, self.design.beat_bytes
-            return np.broadcast_to(np.uint8(0), shape)
-        empty = np.zeros((self.design.knobs.weight_ports, 0, self.design.beat_bytes), np.uint8)
-        return np.concatenate([empty, *self._weights], axis=1)
-
-    def constants(self) -> Bytes:
-        """[beats, bytes of a beat]."""
-        if not self.packing:
-            beats = sum(part.shape[0] for part in self._constants)
-            return np.broadcast_to(np.uint8(0), (beats, self.design.beat_bytes))
-        return np.concatenate([np.zeros((0, self.design.beat_bytes), np.uint8), *self._constants])
+    # Where things lie
 
     def blocks(self, tokens: int) -> int:
         """Blocks that so many rows fill."""
@@ -128,11 +84,7 @@ class Builder:
         """
         bits = self.design.knobs.activation_bits + self.design.knobs.residual_tail_bits
         form = Format(bits, fraction_for(float(np.abs(values).max(initial=0.0)), bits))
-        first = self._kept_constants.get(key) if key is not None else None
-        if first is None:
-            first = sum(beats.shape[0] for beats in self._constants)
-            self._constants.append(self._words(values, form))
-            self._kept_constants[key] = first
+        first = self.contents.keep_constant(values, form, key)
         self._load(destination, values.shape[0], first, form, bit("CONSTANT") | bit("WIDE"))
 
     def load_image(self, tokens: int, destination: Place, form: Format, wide: bool = False) -> int:
@@ -206,11 +158,7 @@ class Builder:
             key: names these shifts, so that a later frame uses the same ones.
         """
         n = source.columns
-        first, beats = self._keep(
-            key,
-            lambda: pack_shifts(self.design, np.zeros(n, np.int64) if shifts is None else shifts),
-            shift_beats(self.design, n),
-        )
+        first, beats = self.contents.keep_shifts(np.zeros(n, np.int64) if shifts is None else shifts, key)
         scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
         shift = 23 + n.bit_length() - 1
         self._add(
@@ -277,7 +225,9 @@ class Builder:
             term = min(fraction, out + guard)
             finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
         narrow = design.has_narrow_weights and weight_form.bits <= design.expert_weight_bits
-        first, beats, bias_shift = self._pack(linear, weight_form, fraction, fraction - term, narrow, key)
+        first, beats, bias_shift = self.contents.keep_linear(
+            linear, weight_form, fraction, fraction - term, narrow, key
+        )
         self._add(
             Operation(
                 kind=number("PRODUCT"),
@@ -404,62 +354,6 @@ class Builder:
         return region
 
     # Inside
-
-    def _pack(
-        self, linear: Linear, form: Format, fraction: int, term_shift: int, narrow: bool, key: object
-    ) -> tuple[int, int, int]:
-        """Packs weights, each output as fine as its own largest weight allows; first beat, beats, shift of biases."""
-        outputs = linear.weight.shape[0]
-        expected = linear_beats(self.design, outputs, linear.weight.shape[1], narrow)
-        if not self.packing:
-            return (*self._keep(key, lambda: _NOTHING, expected), 0)
-        values = np.zeros(outputs) if linear.bias is None else linear.bias
-        bias_form = Format(BIAS_BITS - OUTPUT_SHIFT_BITS, 0)
-        bias_fraction = min(fraction, fraction_for(float(np.abs(values).max(initial=0.0)), bias_form.bits))
-        bias = quantise(values, Format(bias_form.bits, bias_fraction))
-        bias_shift = fraction - bias_fraction
-        finer = finer_outputs(linear.weight, form, FINEST_OUTPUT)
-        # A finer output also shifts its bias further up, and its sum further down: both have to stay in their widths.
-        room = self.design.accumulator_bits - 2
-        magnitudes = np.ceil(np.log2(np.maximum(np.abs(bias), 1)) + 1).astype(np.int64)
-        finer = np.clip(np.minimum(finer, room - np.maximum(magnitudes + bias_shift, term_shift)), 0, None)
-        weight = quantise(linear.weight * 2.0 ** finer[:, None], form)
-        self._prove_no_overflow(weight, bias << (bias_shift + finer))
-        biases = (bias << OUTPUT_SHIFT_BITS) | finer
-        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, biases, narrow), expected)
-        return first, beats, bias_shift
-
-    def _words(self, values: Floats, form: Format) -> Bytes:
-        """A constant matrix [tokens, columns] in 32-bit words; [beats, bytes of a beat]."""
-        if self.packing:
-            return pack_words(self.design, quantise(values, form), 32)
-        k = self.design.knobs
-        beats = values.shape[0] * self.design.words(values.shape[1]) * k.in_parallel * 32 // k.port_bits
-        return np.broadcast_to(np.uint8(0), (beats, self.design.beat_bytes))
-
-    def _keep(self, key: object, pack: Callable[[], Bytes], beats: int) -> tuple[int, int]:
-        """First beat and beats of packed weights, which are packed only once for a key; it makes `beats` of them."""
-        if key is not None and key in self._packed:
-            return self._packed[key]
-        place = self._weight_beats, beats
-        if self.packing:
-            packed = pack()
-            assert packed.shape[1] == beats, "the formula of packed beats and the packer must agree"
-            self._weights.append(packed)
-        self._weight_beats += beats
-        if key is not None:
-            self._packed[key] = place
-        return place
-
-    def _prove_no_overflow(self, weight: Integers, bias: Integers) -> None:
-        """The largest sum that any input can give must fit the accumulator, bias included."""
-        largest = (np.abs(weight).sum(axis=1) << (self.design.knobs.activation_bits - 1)) + np.abs(bias)
-        limit = 1 << (self.design.accumulator_bits - 1)
-        if largest.max(initial=0) >= limit:
-            raise ProgramError(
-                f"a layer's sums reach {int(largest.max())}, beyond the accumulator's {limit}",
-                "pin fewer fractional bits for its weights, or raise max_hidden, which widens the accumulator",
-            )
 
     def _check_limit(self, what: str, value: int, knob: str, limit: int) -> None:
         if value > limit:

@@ -18,10 +18,11 @@ from edgemoe_gen.model import Model, ModelSpec, allowed_experts
 from edgemoe_gen.numerics.fixed import Format, quantise
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
-from edgemoe_gen.program.builder import Builder, Schedule
+from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.program.pack import Bytes, pack_words
 from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region
+from edgemoe_gen.program.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def compile_network(
         design,
         tuple(builder.operations),
         tuple(builder.layers),
-        builder.weights(),
-        builder.constants(),
+        builder.contents.weights(),
+        builder.contents.constants(),
         tuple(frames),
         formats["image"],
         builder.image_beats,

@@ -175,8 +175,8 @@ class Bench:
         b = self.builder
         image = np.concatenate([np.zeros((0, self.design.beat_bytes), np.uint8), *self._image])
         program = Program(
-            self.design, tuple(b.operations), tuple(b.layers), b.weights(), b.constants(), (), self.form(0),
-            b.image_beats, b.result_beats,
+            self.design, tuple(b.operations), tuple(b.layers), b.contents.weights(), b.contents.constants(), (),
+            self.form(0), b.image_beats, b.result_beats,
         )  # fmt: skip
         self._run = self.engine.run_program(program, image)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.program.builder import Schedule
+from edgemoe_gen.program.schedule import Schedule
 from tests.sim.engines import SMALL, small_design
 
 pytest.importorskip("torch")
