@@ -21,7 +21,15 @@ from engine_parts.cases import Case, little, small, tiny, tiny_square
 from engine_parts.growth import time_experts, time_switch
 from engine_parts.peers import PEERS
 from engine_parts.runs import Frame, time_frame
-from engine_parts.tables import Table, ablation_table, experts_table, frames_table, peers_table, switch_table
+from engine_parts.tables import (
+    Table,
+    ablation_table,
+    experts_table,
+    frames_table,
+    peers_table,
+    switch_table,
+    write_markdown,
+)
 
 from edgemoe_gen.errors import EdgeMoEError
 
@@ -52,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--jobs", type=int, default=2, help="runs side by side (default: 2)")
     made.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON; - prints them only")
-    made.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    made.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the tables as Markdown, between marks if it has them"
+    )
     return made
 
 
@@ -72,7 +82,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if options.json:
             options.json.write_text(text, encoding="utf-8")
     if options.markdown:
-        options.markdown.write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
+        write_markdown(options.markdown, tables)
 
 
 def measure(options: argparse.Namespace) -> tuple[list[Table], dict[str, Any]]:

@@ -1,8 +1,8 @@
 """edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `build`, `import_results`,
-`run`, `csim`, `simulate`, `selftest`, `bench`, `doctor` (and `boards`, as `edgemoe_gen.api.boards`). They are imported
-when first used, PyTorch when first needed.
+`run`, `csim`, `simulate`, `tune`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`, `doctor` (and `boards`, as
+`edgemoe_gen.api.boards`). They are imported when first used, PyTorch when first needed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from edgemoe_gen.api import (
         bench,
         build,
+        compare,
         csim,
         doctor,
+        evaluate,
         generate,
         import_results,
         init,
@@ -25,14 +27,18 @@ if TYPE_CHECKING:
         run,
         selftest,
         simulate,
+        sweep,
+        tune,
     )
 
 __all__ = [
     "__version__",
     "bench",
     "build",
+    "compare",
     "csim",
     "doctor",
+    "evaluate",
     "generate",
     "import_results",
     "init",
@@ -41,6 +47,8 @@ __all__ = [
     "run",
     "selftest",
     "simulate",
+    "sweep",
+    "tune",
 ]
 
 

@@ -38,6 +38,13 @@ inline T read_at(const T *array, int address) {
   note_read(array[0], address);
   return array[address];
 }
+// The same where a newer value may be at hand: what is read counts only where it is needed.
+template <typename T>
+inline T read_needed(const T *array, int address, bool needed) {
+#pragma HLS INLINE
+  if (needed) note_read(array[0], address);
+  return array[address];
+}
 template <typename T>
 inline void write_at(T *array, int address, const T &value) {
 #pragma HLS INLINE

@@ -3,6 +3,7 @@
 
 #include "fifo.h"
 #include "functions.h"
+#include "memory.h"
 #include "operation.h"
 #include "queue.h"
 #include "types.h"
@@ -87,13 +88,13 @@ choose_words:
     const bool valid = group_token + slot < op.tokens;
     int address = 0;
     if (valid) address = place.block * op.source_stride + op.source_word + word;
-    const word_t values = logits[address][place.lane];
+    const word_t values = read_lane(logits, address, place.lane);
     search_t search = {};
 #pragma HLS ARRAY_PARTITION variable = search.expert complete
 #pragma HLS ARRAY_PARTITION variable = search.logit complete
-    if (round > 0 || word > 0) search = searches[slot];
+    if (round > 0 || word > 0) search = read_at(searches, slot);
     exp_sum_t sum = 0;
-    if (round > 1 || (round == 1 && word > 0)) sum = sums[slot];
+    if (round > 1 || (round == 1 && word > 0)) sum = read_at(sums, slot);
     if (word == 0) search.best.logit = ABSENT;
 
     candidate_t candidates[IN_PARALLEL];
@@ -136,8 +137,8 @@ choose_words:
         search.logit[k] = static_cast<act_t>(search.best.logit);
       }
     }
-    searches[slot] = search;
-    sums[slot] = sum;
+    write_at(searches, slot, search);
+    write_at(sums, slot, sum);
 
     if (last_word && last_round && valid) {
       choice_t choice;
@@ -237,12 +238,18 @@ constexpr int COUNTER_DISTANCE = RECENT_COUNTERS + 1;
 inline sint<ROUTE_BITS> count_up(sint<EXPERT_BITS> expert, sint<ROUTE_BITS> counters[MAX_EXPERTS],
                                  counter_t recent[RECENT_COUNTERS]) {
 #pragma HLS INLINE
-  sint<ROUTE_BITS> value = counters[expert];
+  sint<ROUTE_BITS> newer = 0;
+  bool is_recent = false;
 find_recent:
   for (int r = RECENT_COUNTERS - 1; r >= 0; --r) {
 #pragma HLS UNROLL
-    if (recent[r].expert == expert) value = recent[r].value;
+    if (recent[r].expert == expert) {
+      newer = recent[r].value;
+      is_recent = true;
+    }
   }
+  const sint<ROUTE_BITS> kept = read_needed(counters, expert, !is_recent);
+  const sint<ROUTE_BITS> value = is_recent ? newer : kept;
 shift_recent:
   for (int r = RECENT_COUNTERS - 1; r > 0; --r) {
 #pragma HLS UNROLL
@@ -250,7 +257,7 @@ shift_recent:
   }
   recent[0].expert = expert;
   recent[0].value = value + 1;
-  counters[expert] = recent[0].value;
+  write_at(counters, expert, recent[0].value);
   return value;
 }
 inline void forget_recent(counter_t recent[RECENT_COUNTERS]) {
@@ -278,7 +285,7 @@ clear_counts:
   for (int expert = 0; expert < op.expert_end; ++expert) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_EXPERTS
-    count[expert] = 0;
+    write_at(count, expert, sint<ROUTE_BITS>(0));
   }
   forget_recent(recent);
 count_routes:
@@ -288,7 +295,7 @@ count_routes:
 // A counter's newer values are in `recent`: 1 and 2 iterations old.
 #pragma HLS DEPENDENCE variable = count inter RAW distance = COUNTER_DISTANCE true
     const route_t route = routes.read();
-    queue.by_token[i] = route;
+    write_at(queue.by_token, i, route);
     count_up(route.expert, count, recent);
   }
   sint<ROUTE_BITS> first = 0;
@@ -296,10 +303,10 @@ place_queues:
   for (int expert = 0; expert < op.expert_end; ++expert) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_EXPERTS
-    const sint<ROUTE_BITS> entries_of_expert = count[expert];
-    queue.first[expert] = first;
-    queue.count[expert] = entries_of_expert;
-    next[expert] = first;
+    const sint<ROUTE_BITS> entries_of_expert = read_at(count, expert);
+    write_at(queue.first, expert, first);
+    write_at(queue.count, expert, entries_of_expert);
+    write_at(next, expert, first);
     first += entries_of_expert;
   }
   forget_recent(recent);
@@ -308,10 +315,10 @@ sort_routes:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_ROUTES
 #pragma HLS DEPENDENCE variable = next inter RAW distance = COUNTER_DISTANCE true
-    const route_t route = queue.by_token[i];
+    const route_t route = read_at(queue.by_token, i);
     const sint<ROUTE_BITS> entry = count_up(route.expert, next, recent);
-    queue.by_expert[entry] = route;
-    queue.places[entry] = route.place;
+    write_at(queue.by_expert, entry, route);
+    write_at(queue.places, entry, route.place);
   }
 }
 
@@ -323,10 +330,10 @@ inline void route_tokens(const operation_t op, const memory_row_t logits[HIDDEN_
   fifo<exp_sum_t> totals("totals");
   fifo<route_t> routes("routes");
 // A group's choices come in a burst. A token's total comes with the last of its powers, which wait for it.
-#pragma HLS STREAM variable = choices depth = CHOOSE_TOKENS
-#pragma HLS STREAM variable = powers depth = 2 * MAX_TOP_K
-#pragma HLS STREAM variable = totals depth = 4
-#pragma HLS STREAM variable = routes depth = 4
+#pragma HLS STREAM variable = choices depth = CHOICES_DEPTH
+#pragma HLS STREAM variable = powers depth = POWERS_DEPTH
+#pragma HLS STREAM variable = totals depth = TOTALS_DEPTH
+#pragma HLS STREAM variable = routes depth = ROUTES_DEPTH
 
   choose_experts(op, logits, choices);
   weigh_choices(op, choices, powers, totals);
@@ -343,14 +350,15 @@ route_beats:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_ROUTES
+    const route_t route = read_at(queue.by_token, i);
     beat_t beat;
   clear_words:
     for (int w = 0; w < BEAT_BITS / 32; ++w) {
 #pragma HLS UNROLL
       set_beat_word(beat, w, 0);
     }
-    set_beat_word(beat, 0, static_cast<int>(queue.by_token[i].expert));
-    set_beat_word(beat, 1, static_cast<int>(queue.by_token[i].score));
+    set_beat_word(beat, 0, static_cast<int>(route.expert));
+    set_beat_word(beat, 1, static_cast<int>(route.score));
     output.write(beat);
   }
 }

@@ -31,7 +31,8 @@ Float32 = NDArray[np.float32]
 SHARED = Path(__file__).parents[2] / ".." / "shared"
 RANDOM = "random weights, balanced routers"
 
-# The paper's small model: 512 x 512 pixels, top-4 of 16 experts of a quarter of the dense size.
+# The paper's small model: 512 x 512 pixels, top-4 of 16 experts of a quarter of the dense size. One of its tasks, which
+# is what a frame runs.
 SMALL = ModelSpec(
     image=ImageSpec(512, 512),
     patch=16,
@@ -39,7 +40,7 @@ SMALL = ModelSpec(
     heads=12,
     blocks=tuple(BlockSpec(i, 16 * (i % 2), 384 if i % 2 else 1536) for i in range(12)),
     router=RouterSpec("multi", top_k=4),
-    tasks=(TaskSpec("semseg"), TaskSpec("depth")),
+    tasks=(TaskSpec("semseg"),),
     tokens=1025,
     class_token=True,
 )

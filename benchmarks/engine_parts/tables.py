@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 
 from setting import NOTHING, show
 
@@ -13,6 +16,7 @@ from engine_parts.peers import PEERS
 from engine_parts.runs import ESTIMATE, TIMED, Frame, ResourceUse
 
 SHOWN = ("DSP", "BRAM36", "URAM")
+BEGIN, END = "<!-- engine.py writes from here -->", "<!-- to here -->"
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,20 @@ class Table:
 
     def markdown(self) -> str:
         """The same in Markdown."""
-        lines = [f"### {self.title}", "", _row(self.heads), _row(["---"] * len(self.heads)), *map(_row, self.rows)]
+        lines = [f"#### {self.title}", "", _row(self.heads), _row(["---"] * len(self.heads)), *map(_row, self.rows)]
         if self.notes:
             lines += ["", *(f"{note}  " for note in self.notes[:-1]), self.notes[-1]]
         return "\n".join(lines) + "\n"
+
+
+def write_markdown(path: Path, tables: Sequence[Table]) -> None:
+    """Writes tables to a file: between the two marks where it has them, else as all of it."""
+    text = f"As of {date.today().isoformat()}.\n\n" + "\n".join(table.markdown() for table in tables)
+    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    part = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    if part.search(old):
+        text = part.sub(lambda _: f"{BEGIN}\n{text}{END}", old)
+    path.write_text(text, encoding="utf-8")
 
 
 def _row(cells: Sequence[str]) -> str:

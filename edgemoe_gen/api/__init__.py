@@ -12,19 +12,24 @@ from edgemoe_gen.api.building import build, import_results, plan
 from edgemoe_gen.api.prepare import GenerateResult, InitResult, boards, generate, init, inspect, lint
 from edgemoe_gen.api.simulation import CsimResult, csim, run
 from edgemoe_gen.api.timing import SimulateResult, simulate
+from edgemoe_gen.api.tuning import SweepResult, TuneResult, compare, evaluate, sweep, tune
 from edgemoe_gen.config import CALIBRATION_IMAGES
 from edgemoe_gen.diagnosis import Check, Diagnosis, doctor
 from edgemoe_gen.inspection import Inspection
 from edgemoe_gen.linting import LintResult
 from edgemoe_gen.pipeline import BuildResult, ImportResult, PlannedStage, StageResult
 from edgemoe_gen.running import RunResult
+from edgemoe_gen.tuning.compare import Comparison
+from edgemoe_gen.tuning.dataset import DatasetResult
 
 __all__ = [
     "CALIBRATION_IMAGES",
     "BenchResult",
     "BuildResult",
     "Check",
+    "Comparison",
     "CsimResult",
+    "DatasetResult",
     "Diagnosis",
     "GenerateResult",
     "ImportResult",
@@ -36,12 +41,16 @@ __all__ = [
     "SelftestResult",
     "SimulateResult",
     "StageResult",
+    "SweepResult",
     "TaskCheck",
+    "TuneResult",
     "bench",
     "boards",
     "build",
+    "compare",
     "csim",
     "doctor",
+    "evaluate",
     "generate",
     "import_results",
     "init",
@@ -51,4 +60,6 @@ __all__ = [
     "run",
     "selftest",
     "simulate",
+    "sweep",
+    "tune",
 ]

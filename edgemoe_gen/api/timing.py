@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.codegen.context import stream_depths
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError
@@ -179,17 +178,8 @@ def _sized(
     if words.source is None:
         notes.append("there is no edgemoe.toml, so the depths are only shown: write one with edgemoe-gen init")
     else:
-        _keep_depths(words.source, found, program.design, notes)
+        sizing.write_depths(words.source, found.depths)
     return found
-
-
-def _keep_depths(path: Path, found: sizing.Sizing, design: Design, notes: list[str]) -> None:
-    """Writes the depths that a project may say; those of other FIFOs stand in the headers."""
-    own = stream_depths(design)
-    sizing.write_depths(path, {name: depth for name, depth in found.depths.items() if name in own})
-    others = [name for name in found.depths if name not in own]
-    if others:
-        notes.append(f"depths of {', '.join(others)} stand in the kernels: shown, not written")
 
 
 def _write(run: TimedRun, labels: Sequence[str], trace: PathText | None, html: PathText | None) -> tuple[Path, ...]:

@@ -69,8 +69,8 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
 
     Without the vendor's tools the build ends before hls. OUTPUT/logs holds what they said, OUTPUT/vendor their
     projects.
-    Exit codes: 1 an error bound, a deadlock, a lint rule, co-simulation or the clock is missed; 2 something that you can mend;
-    3 a vendor's tool failed.
+    Exit codes: 1 an error bound, a lint rule, co-simulation or the clock is missed, or the engine deadlocks; 2
+    something that you can mend; 3 a vendor's tool failed.
 
     \b
     Examples:

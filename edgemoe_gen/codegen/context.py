@@ -36,16 +36,19 @@ MEMORY_MEANINGS = {
 ORDER_DEPTH = 16
 LEAST_FIFO, MOST_FIFO = 2, 1 << 16
 INPUT_DEPTH = 64
+ENGINE_FIFOS = ("weight_orders", "input_orders", "orders", "output_orders", "input", "output")
+ROUTER_FIFOS = ("choices", "powers", "totals", "routes")
 
 
 def context(design: Design) -> dict[str, Any]:
     """All names that templates use."""
     ports = list(range(design.knobs.weight_ports))
-    depths = port_depths(design)
-    axi = [_axi_port("program", "program", "read", depths["program"])]
-    axi += [_axi_port(f"weights_{port}", f"weights_{port}", "read", depths["weights"]) for port in ports]
-    axi += [_axi_port(name, "input", "read", depths[name]) for name in ("constants", "image")]
-    axi += [_axi_port("result", "result", "write", depths["result"])]
+    beats = port_depths(design)
+    axi = [_axi_port("program", "program", "read", beats["program"])]
+    axi += [_axi_port(f"weights_{port}", f"weights_{port}", "read", beats["weights"]) for port in ports]
+    axi += [_axi_port(name, "input", "read", beats[name]) for name in ("constants", "image")]
+    axi += [_axi_port("result", "result", "write", beats["result"])]
+    depths = stream_depths(design)
     return {
         "version": __version__,
         "board": design.board,
@@ -65,14 +68,12 @@ def context(design: Design) -> dict[str, Any]:
         "paths": [_path(design, source, destination) for source, destination in descriptor.PATHS],
         "memories": _memories(design),
         "ring_storage": design.storage.primitive.get("operands", "bram"),
-        "stream_depths": stream_depths(design),
+        "fifo_depths": depths,
+        "inner_fifos": [name for name in depths if name not in (*ENGINE_FIFOS, *ROUTER_FIFOS)],
         "ports": ports,
         "axi_ports": axi,
         "control_ports": [port["name"] for port in axi] + ["status", "progress"],
-        "order_depth": ORDER_DEPTH,
-        "operations_ahead": OPERATIONS_AHEAD,
         "order_storage": design.storage.primitive["orders"],
-        "input_depth": INPUT_DEPTH,
         "operation_words": descriptor.OPERATION_WORDS,
         "beat_bits": design.knobs.port_bits,
         "weight_header_bytes": 4 * descriptor.WEIGHT_HEADER_WORDS,
@@ -90,7 +91,9 @@ def source_sizes(design: Design) -> dict[str, int]:
 
 
 def stream_depths(design: Design) -> dict[str, int]:
-    """Depth of every FIFO inside an operation, in elements: the design's own, or what the project says instead.
+    """Depth of every FIFO but those of weights, in elements: the design's own, or what the project says instead.
+
+    The weights' depth is the knob `weight_fifo_beats`.
 
     Raises:
         KnobError: the project names a FIFO that does not exist, or a depth that no FIFO can have.
@@ -108,9 +111,16 @@ def _own_depths(design: Design) -> dict[str, int]:
     """Depths by the design's sizes.
 
     `measured` must hold a token until its sums are complete, with slack for the pipeline behind them; `scales` and
-    `destinations` are asked for a whole pass of the compute unit after they are sent.
+    `destinations` are asked for a whole pass of the compute unit after they are sent. In the router a group's choices
+    come in a burst, and a token's total comes with the last of its powers, which wait for it.
     """
     return {
+        "weight_orders": ORDER_DEPTH,
+        "input_orders": ORDER_DEPTH,
+        "orders": OPERATIONS_AHEAD,
+        "output_orders": ORDER_DEPTH,
+        "input": INPUT_DEPTH,
+        "output": INPUT_DEPTH,
         "destinations": 64,
         "scales": 64,
         "operands": 16,
@@ -126,6 +136,10 @@ def _own_depths(design: Design) -> dict[str, int]:
         "measured": 2 * design.max_in_words,
         "token_moments": 4,
         "copies": 16,
+        "choices": design.choose_tokens,
+        "powers": 2 * design.knobs.max_top_k,
+        "totals": 4,
+        "routes": 4,
     }
 
 
@@ -145,6 +159,7 @@ def _knobs(design: Design) -> list[dict[str, Any]]:
 
 def _groups(design: Design) -> list[dict[str, Any]]:
     k = design.knobs
+    depths = stream_depths(design)
     wide_per_beat = k.port_bits // 32
     narrow_per_beat = k.port_bits // 16
     chunk = math.gcd(design.part_values, k.out_parallel)
@@ -218,6 +233,10 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                     "addresses of a split memory that lie in UltraRAM; 0: none is split",
                 ),
             ],
+        ),
+        (
+            "FIFOs between the processes of the router, in elements",
+            [(f"{name.upper()}_DEPTH", depths[name], "") for name in ROUTER_FIFOS],
         ),
         (
             "DDR",

@@ -23,7 +23,7 @@ from edgemoe_gen.resources import resource_folder
 TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
 BIAS_BITS = 32
 MEAN_FRACTION = 8
-MIN_ROWS = 32  # a softmax row's running sum comes back after this many cycles at the earliest
+MIN_ROWS = 32  # rows of scores that an operation has at least, so that no row's maximum is read before it is written
 CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read, mask, compare with the best, write
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.estimate.engine import engine_of
-from edgemoe_gen.estimate.operations import ROUTE, Operations, Step, shapes_of, uses_queue
+from edgemoe_gen.estimate.operations import ROUTE, Key, Operations, Shape, Step, keys_of
 from edgemoe_gen.estimate.stream import run
 from edgemoe_gen.estimate.tabled import engine_timing
 from edgemoe_gen.program.compile import Program
@@ -63,35 +63,42 @@ def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing |
         SimulationError: no timing table has the board's device or the clock.
     """
     engine = engine_of(program.design, engine_timing(program.design) if timing is None else timing)
-    steps = _steps(program.operations, rows, Operations(engine))
+    steps = _steps(program.operations, rows, Operations(engine, mean=rows is None))
     begin, durations = run(engine, steps)
     by_kind: dict[str, float] = {}
     for step, count in Counter(steps).items():  # equal operations share a step
         by_kind[step.name] = by_kind.get(step.name, 0.0) + count * step.cycles
     rounded = {name: round(cycles) for name, cycles in by_kind.items()}
     compute = sum(rounded.values())
-    total = max(round(begin + sum(durations)), compute)
+    started = round(begin)
+    waits = max(0, round(sum(durations) - sum(by_kind.values())))
     weights = round(sum(step.beats for step in steps) / engine.rate)
-    waits = total - compute - round(begin)
-    return CycleEstimate({**rounded, WAITS: waits, PROGRAM: round(begin)}, compute, weights, total)
+    by_kind_and_waits = {**rounded, WAITS: waits, PROGRAM: started}
+    return CycleEstimate(by_kind_and_waits, compute, weights, compute + waits + started)
 
 
 def _steps(operations: Sequence[Operation], rows: Rows | None, times: Operations) -> list[Step]:
     """The step of every operation: equal ones, before equal ones, share one."""
     routings = iter(_even_queues(operations) if rows is None else rows)
     queue: Sequence[float] = ()
-    shapes = shapes_of(operations)
+    keys = keys_of(operations)
+    known: dict[tuple[Key, Key | None], Step] = {}
     steps = []
-    for i, (shape, following) in enumerate(zip(shapes, [*shapes[1:], None], strict=True)):
-        op = operations[i]
-        if uses_queue(shape):
-            own = queue[op.expert] if op.expert >= 0 else 0
-            gathered = queue[op.gather_expert] if op.gather_expert >= 0 else 0
-            steps.append(times.step(shape, following, own, gathered))
-            continue
-        if shape[0] == ROUTE:
-            queue = next(routings)
-        steps.append(times.step(shape, following))
+    for i, pair in enumerate(zip(keys, [*keys[1:], None], strict=True)):
+        step = known.get(pair)
+        if step is None:
+            shape = Shape(*pair[0])
+            following = None if pair[1] is None else Shape(*pair[1])
+            if shape.uses_queue:
+                op = operations[i]
+                own = queue[op.expert] if op.expert >= 0 else 0
+                step = times.step(shape, following, own, queue[op.gather_expert] if op.gather_expert >= 0 else 0)
+            elif shape.kind == ROUTE:
+                queue = next(routings)
+                step = times.step(shape, following)
+            else:
+                step = known[pair] = times.step(shape, following)
+        steps.append(step)
     return steps
 
 

@@ -36,13 +36,11 @@ class Depths:
     store_scores: int
     output_beats: int
     measure_words: int
-    receive_shifts: int
     apply_words: int
     gather_steps: int
     choose_words: int
     weigh_routes: int
     score_routes: int
-    clear_counts: int
     count_routes: int
     place_queues: int
     sort_routes: int
@@ -68,6 +66,7 @@ class Engine:
         narrow, wide: beats of a word of 16-bit and of 32-bit values.
         latency: cycles from a request to its first beat.
         rate: beats that memory brings to each weight port in a cycle.
+        stagger: cycles from the end of the first port's weights to that of the last one's, if memory limits them.
         load_rate: the same for a port that has memory for itself; `port_rate` if memory is never the limit.
         ports: of weights.
         fifo_beats: beats of weights that wait on the chip behind each port.
@@ -100,6 +99,7 @@ class Engine:
     operation_beats: int
     latency: int
     rate: float
+    stagger: float
     load_rate: float
     port_rate: float
     ports: int
@@ -122,6 +122,8 @@ def engine_of(design: Design, timing: Timing) -> Engine:
     window = timing.axi_outstanding * timing.axi_burst
     # So many beats are on their way at most, and each takes the latency and a cycle to be taken out.
     most = min(1.0, window / (timing.axi_latency + 2))
+    stagger = (k.weight_ports - 1) * timing.axi_burst * beat_time
+    rate = min(most, 1 / (beat_time * k.weight_ports))
     return Engine(
         depth=Depths(**{name: loops[name].depth for name in Depths.__annotations__}),
         start=ORDER_READ + constants["process_start"],
@@ -144,7 +146,8 @@ def engine_of(design: Design, timing: Timing) -> Engine:
         wide=32 * k.in_parallel // k.port_bits,
         operation_beats=OPERATION_WORDS * 32 // k.port_bits,
         latency=timing.axi_latency,
-        rate=min(most, 1 / (beat_time * k.weight_ports)),
+        rate=rate,
+        stagger=stagger if rate < most else 0.0,
         load_rate=min(most, 1 / beat_time),
         port_rate=most,
         ports=k.weight_ports,

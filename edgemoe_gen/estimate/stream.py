@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from math import inf
 
 from edgemoe_gen.estimate.engine import Engine
-from edgemoe_gen.estimate.operations import Need, Step
+from edgemoe_gen.estimate.operations import Step
+from edgemoe_gen.estimate.unit import Need
 
 
 class Stream:
@@ -31,7 +32,7 @@ class Stream:
         self.starts: list[float] = []  # of operations of the program so far
         self.next = 0  # fetch that is not over
         self.before = 0  # beats of all fetches that are over
-        self.fetch = self._start_of(0, begin) if beats else begin
+        self.fetch = self._known(0) if beats else begin
         self._times = [0.0]
         self._taken = [0.0]
         self._at = 0
@@ -75,9 +76,10 @@ class Stream:
         time, fetch, place, before = begin, self.fetch, self.next, self.before
         open_beats = self._taken[-1] + e.fifo_beats
         slower = 0.0
-        while place < len(self.beats) and open_beats > before and load > 0:
+        # Also what the FIFO has no room for comes as far as the port's window; but no further fetch begins.
+        while place < len(self.beats) and open_beats >= before:
             beats = self.beats[place]
-            wanted = float(min(beats, open_beats - before))
+            wanted = float(min(beats, open_beats + e.window - before))
             wanted -= min(max(time - fetch - e.latency, 0.0) * e.rate, wanted)  # what has come before
             begun = max(fetch, time)
             alone = begun - time + (e.latency if begun == fetch else 0) + wanted / e.rate
@@ -101,43 +103,48 @@ class Stream:
 
     def _advance(self, fetch: int, until: float = inf) -> None:
         """Follows fetches up to one, or to a cycle, as far as the room that they find is known."""
-        e = self.e
+        e, taken, times = self.e, self._taken, self._times
+        at = self._at
         while self.next < fetch:
             beats = self.beats[self.next]
             over = self.before + beats
-            freed = over - e.fifo_beats
-            if freed > self._taken[-1]:
-                return
             end = self.fetch + e.latency + beats / e.rate
+            freed = over - e.fifo_beats
+            waited = e.stagger == 0
             if freed > 0:
-                end = max(end, self._when(freed))
+                if freed > taken[-1]:
+                    break
+                while taken[at] < freed:
+                    at += 1
+                share = (taken[at] - freed) / (taken[at] - taken[at - 1])
+                room = times[at] - share * (times[at] - times[at - 1])
+                if room > end:
+                    end, waited = room, True
             if end > until:
-                return
+                break
             self.before = over
             self.next += 1
             if self.next < len(self.beats):
-                self.fetch = self._start_of(self.next, end + e.fetch_gap)
+                idle = e.fetch_gap if waited else self._idle() - e.latency
+                self.fetch = max(end + idle, self._known(self.next))
+        self._at = at
 
-    def _start_of(self, fetch: int, earliest: float) -> float:
-        """A fetch begins when its operation is known: so many operations ahead of the one that runs."""
+    def _idle(self) -> float:
+        """Cycles between two fetches in which a busy memory does nothing for weights.
+
+        Its ports end one after another, a burst apart, and begin so again. Meanwhile it serves the program's port.
+        """
+        e, at = self.e, self.next + self.e.orders
+        read = self.known[at] - self.known[at - 1] if at < len(self.known) else 0
+        return max(e.fetch_gap + e.latency - e.stagger, read * e.operation_beats * e.beat_time)
+
+    def _known(self, fetch: int) -> float:
+        """When the operation of a fetch is known: as soon as it is read, and so many operations ahead."""
         number = self.known[fetch]
-        read = self.begin + number * self.e.operation_beats
         place = number - self.e.ahead
         if 0 <= place < len(self.starts):
-            read = max(read, self.starts[place])
-        return max(earliest, read)
-
-    def _when(self, beats: float) -> float:
-        """When so many beats had been taken; asked for in rising order."""
-        taken, times = self._taken, self._times
-        at = self._at
-        while taken[at] < beats:
-            at += 1
-        self._at = at
-        if at == 0:
-            return times[0]
-        share = (beats - taken[at - 1]) / (taken[at] - taken[at - 1])
-        return times[at - 1] + share * (times[at] - times[at - 1])
+            return self.starts[place]
+        return self.begin + number * self.e.operation_beats
 
 
 class Loads:

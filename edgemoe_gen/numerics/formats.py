@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.model import Model, Reference
+from edgemoe_gen.model import Model, Reference, ReferenceResult
 from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Format, dequantise, finer_outputs, fraction_for, quantise
 from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork, equalise, lower
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
@@ -102,8 +102,16 @@ def observe_ranges(
     images: Iterable[NDArray[np.float32]],
     tasks: Iterable[str],
     progress: Callable[[], None] | None = None,
+    keep: Callable[[int, str, ReferenceResult], None] | None = None,
 ) -> Observations:
-    """Runs every image [3, H, W] and task through the float reference; `progress` is called after each run."""
+    """Runs every image [3, H, W] and task through the float reference.
+
+    Args:
+        model: the network.
+        images, tasks: each image runs for each task.
+        progress: called after each run.
+        keep: takes number of the image, task and result of each run, without the decoder's.
+    """
     reference = Reference(model)
     seen: Observations = {}
 
@@ -112,10 +120,12 @@ def observe_ranges(
             seen.setdefault(key, Observation()).add(part)
 
     tasks = tuple(tasks)
-    for image in images:
+    for number, image in enumerate(images):
         seen.setdefault("image", Observation()).add(image)
         for task in tasks:
-            reference.run(image, task, observe=observe, with_output=False)
+            result = reference.run(image, task, observe=observe, with_output=False)
+            if keep is not None:
+                keep(number, task, result)
             if progress is not None:
                 progress()
     return seen

@@ -1,7 +1,7 @@
 """The stage `simulate`: a frame of every task through the kernels with clocks in them.
 
-Out: `timing.json`, which holds what `timing.facts.timing_facts` says, for the report. A deadlock, or a schedule that asks
-a memory for more than it has, ends the build: the hardware would do neither.
+Out: `timing.json`, which holds what `timing.facts.timing_facts` says, for the report. A deadlock, or a schedule that
+asks a memory for more than it has, ends the build: what follows would be of no use.
 """
 
 from __future__ import annotations

@@ -38,8 +38,10 @@ from edgemoe_gen.program.descriptor import (
     operand_number,
     path_number,
 )
-from edgemoe_gen.program.pack import Bytes, pack_linear, pack_shifts, pack_words
+from edgemoe_gen.program.pack import Bytes, linear_beats, pack_linear, pack_shifts, pack_words, shift_beats
 from edgemoe_gen.program.places import Gathering, Place, Region, path_from, path_to
+
+_NOTHING: Bytes = np.zeros((0, 0, 0), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,19 @@ class Schedule:
 
 
 class Builder:
-    """Collects operations, weights and constants of one program."""
+    """Collects operations, weights and constants of one program.
 
-    def __init__(self, design: Design, schedule: Schedule | None = None) -> None:
+    Args:
+        design: the accelerator.
+        schedule: what may overlap.
+        packing: False counts the beats of weights and constants but packs none; shifts of operations are then those of
+            no weights at all. All sizes and addresses are the same.
+    """
+
+    def __init__(self, design: Design, schedule: Schedule | None = None, packing: bool = True) -> None:
         self.design = design
         self.schedule = schedule or Schedule()
+        self.packing = packing
         self.operations: list[Operation] = []
         self.layer = ""  # what the operations that are added now belong to
         self.layers: list[str] = []
@@ -79,11 +89,17 @@ class Builder:
 
     def weights(self) -> Bytes:
         """[ports, beats, bytes of a beat]."""
+        if not self.packing:
+            shape = self.design.knobs.weight_ports, self._weight_beats, self.design.beat_bytes
+            return np.broadcast_to(np.uint8(0), shape)
         empty = np.zeros((self.design.knobs.weight_ports, 0, self.design.beat_bytes), np.uint8)
         return np.concatenate([empty, *self._weights], axis=1)
 
     def constants(self) -> Bytes:
         """[beats, bytes of a beat]."""
+        if not self.packing:
+            beats = sum(part.shape[0] for part in self._constants)
+            return np.broadcast_to(np.uint8(0), (beats, self.design.beat_bytes))
         return np.concatenate([np.zeros((0, self.design.beat_bytes), np.uint8), *self._constants])
 
     def blocks(self, tokens: int) -> int:
@@ -115,7 +131,7 @@ class Builder:
         first = self._kept_constants.get(key) if key is not None else None
         if first is None:
             first = sum(beats.shape[0] for beats in self._constants)
-            self._constants.append(pack_words(self.design, quantise(values, form), 32))
+            self._constants.append(self._words(values, form))
             self._kept_constants[key] = first
         self._load(destination, values.shape[0], first, form, bit("CONSTANT") | bit("WIDE"))
 
@@ -191,7 +207,9 @@ class Builder:
         """
         n = source.columns
         first, beats = self._keep(
-            key, lambda: pack_shifts(self.design, np.zeros(n, np.int64) if shifts is None else shifts)
+            key,
+            lambda: pack_shifts(self.design, np.zeros(n, np.int64) if shifts is None else shifts),
+            shift_beats(self.design, n),
         )
         scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
         shift = 23 + n.bit_length() - 1
@@ -287,7 +305,7 @@ class Builder:
         )
 
     def scores(self, query: Place, key: Place, destination: Place, tokens: int, keys: int) -> None:
-        """Attention scores of `tokens` rows against `keys` keys, and the maximum and sum of every row."""
+        """Attention scores of `tokens` rows against `keys` keys, and the maximum of every row."""
         fraction = query.form.fraction + key.form.fraction
         term = min(fraction, destination.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 1)
         self._add(
@@ -392,6 +410,9 @@ class Builder:
     ) -> tuple[int, int, int]:
         """Packs weights, each output as fine as its own largest weight allows; first beat, beats, shift of biases."""
         outputs = linear.weight.shape[0]
+        expected = linear_beats(self.design, outputs, linear.weight.shape[1], narrow)
+        if not self.packing:
+            return (*self._keep(key, lambda: _NOTHING, expected), 0)
         values = np.zeros(outputs) if linear.bias is None else linear.bias
         bias_form = Format(BIAS_BITS - OUTPUT_SHIFT_BITS, 0)
         bias_fraction = min(fraction, fraction_for(float(np.abs(values).max(initial=0.0)), bias_form.bits))
@@ -405,17 +426,27 @@ class Builder:
         weight = quantise(linear.weight * 2.0 ** finer[:, None], form)
         self._prove_no_overflow(weight, bias << (bias_shift + finer))
         biases = (bias << OUTPUT_SHIFT_BITS) | finer
-        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, biases, narrow))
+        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, biases, narrow), expected)
         return first, beats, bias_shift
 
-    def _keep(self, key: object, pack: Callable[[], Bytes]) -> tuple[int, int]:
-        """First beat and beats of packed weights, which are packed only once for a key."""
+    def _words(self, values: Floats, form: Format) -> Bytes:
+        """A constant matrix [tokens, columns] in 32-bit words; [beats, bytes of a beat]."""
+        if self.packing:
+            return pack_words(self.design, quantise(values, form), 32)
+        k = self.design.knobs
+        beats = values.shape[0] * self.design.words(values.shape[1]) * k.in_parallel * 32 // k.port_bits
+        return np.broadcast_to(np.uint8(0), (beats, self.design.beat_bytes))
+
+    def _keep(self, key: object, pack: Callable[[], Bytes], beats: int) -> tuple[int, int]:
+        """First beat and beats of packed weights, which are packed only once for a key; it makes `beats` of them."""
         if key is not None and key in self._packed:
             return self._packed[key]
-        packed = pack()
-        place = self._weight_beats, packed.shape[1]
-        self._weights.append(packed)
-        self._weight_beats += packed.shape[1]
+        place = self._weight_beats, beats
+        if self.packing:
+            packed = pack()
+            assert packed.shape[1] == beats, "the formula of packed beats and the packer must agree"
+            self._weights.append(packed)
+        self._weight_beats += beats
         if key is not None:
             self._packed[key] = place
         return place

@@ -79,6 +79,7 @@ def compile_network(
     taps: bool = False,
     depth: int | None = None,
     schedule: Schedule | None = None,
+    packing: bool = True,
 ) -> Program:
     """A program that runs one frame after another, each for its task.
 
@@ -91,13 +92,14 @@ def compile_network(
         taps: also store every block's output and routes.
         depth: run only so many blocks.
         schedule: what may overlap; everything by default.
+        packing: False leaves weights and constants out, see `Builder`; `outline_network` needs no weights at all.
 
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
     check_capacity(design, model.spec)
     _check_widths(design, formats)
-    builder = Builder(design, schedule)
+    builder = Builder(design, schedule, packing)
     frames = [_Frame(builder, model, network, formats, task, taps, depth).build() for task in tasks]
     return Program(
         design,

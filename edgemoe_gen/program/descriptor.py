@@ -95,7 +95,7 @@ class Operation:
     flags: int = _half("modifiers")
     operand: int = _half("second operand of a product")
     tokens: int = _half("rows; of a queue, whatever it holds")
-    blocks: int = _half("blocks of rows, padded to the shortest that the softmax pipeline allows")
+    blocks: int = _half("blocks of rows; of scores, padded to the fewest that the running maximum allows")
     in_words: int = _half("words of the inner dimension")
     out_tiles: int = _half("output tiles")
     source_block: int = _half("first block of the source")

@@ -1,6 +1,6 @@
 """Program and weight files: little-endian, checksummed, each with the identity of the design that it was made for.
 
-`program.bin`   header of 24 32-bit words, then 24 words an operation (`descriptor.field_places`).
+`program.bin`   header of 32 32-bit words, then 32 words an operation (`descriptor.field_places`).
 `weights.bin`   header of 16 32-bit words, then the region of every weight port, then the constants.
 
 Words of the program's header: 0 magic, 1 version, 2-3 design identity, 4 operations, 5 frames, 8 CRC-32 of the

@@ -36,6 +36,18 @@ def pack_fields(values: Integers, bits: int, beat_bytes: int) -> Bytes:
     return np.packbits(np.pad(flat, padding), axis=-1, bitorder="little")
 
 
+def linear_beats(design: Design, outputs: int, inputs: int, narrow: bool) -> int:
+    """Beats at every port that `pack_linear` makes of a product's weights."""
+    steps = design.weight_steps(design.words(inputs), narrow) + design.bias_steps
+    return design.out_tiles(outputs) * steps * design.knobs.fill_beats
+
+
+def shift_beats(design: Design, features: int) -> int:
+    """Beats at every port that `pack_shifts` makes of a norm's shifts."""
+    rows = ceil_div(design.words(features), design.shift_words)
+    return rows * design.shift_steps * design.knobs.fill_beats
+
+
 def pack_linear(design: Design, weight: Integers, bias: Integers | None, narrow: bool = False) -> Bytes:
     """Weights of one product in the order of use.
 

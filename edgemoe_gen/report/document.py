@@ -106,7 +106,7 @@ def make_document(
 
 
 def timing_of(results: Path) -> dict[str, Any] | None:
-    """What the timed simulation left in the build's folder (`timing.facts`); None where it could not time the device."""
+    """What the timed simulation left in the build's folder (`timing.facts`); None where there is no table."""
     facts: dict[str, Any] = _read(results / TIMING)
     return None if "not_timed" in facts else facts
 

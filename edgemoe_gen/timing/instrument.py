@@ -15,7 +15,8 @@ from edgemoe_gen.errors import SimulationError
 # Files that hold no kernels: the runtime's own counterparts.
 RUNTIME_FILES = ("src/fifo.h", "src/port.h", "src/memory.h")
 MEMORY_FUNCTIONS = (
-    "read_word", "write_word", "read_lane", "write_lane", "read_at", "write_at", "read_needed", "note_read", "note_write",
+    "read_word", "write_word", "read_lane", "write_lane", "read_at", "write_at", "read_needed", "note_read",
+    "note_write",
 )  # fmt: skip
 
 _PRAGMA = re.compile(r"^[ \t]*#pragma HLS (\w+)((?:[^\n\\]|\\\n|\\)*)", re.MULTILINE)

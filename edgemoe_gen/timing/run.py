@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes
@@ -28,10 +29,29 @@ def run_timed(program: Program, image: Bytes, timing: Timing, *, record: bool) -
         record: keep a record for every operation and process, not only totals.
     """
     words = np.ascontiguousarray(program_words(program), "<u4").view(np.uint8)
-    run = _engine(program.design).run_timed(
+    engine = _engine(program.design)
+    check_arrays(timing, engine.found.memories)
+    run = engine.run_timed(
         words, list(program.weights), program.constants, image, program.result_beats, _told(timing, record)
     )
     return run.totals
+
+
+def check_arrays(timing: Timing, known: Collection[str]) -> None:
+    """Holds the arrays of a table's recurrences against those whose accesses the kernels tell.
+
+    Raises:
+        SimulationError: an array is not among them: a recurrence that nobody measures would always hold.
+    """
+    for loop in timing.loops.values():
+        for recurrence in loop.recurrences:
+            for array in recurrence.arrays:
+                if array not in known:
+                    raise SimulationError(
+                        f"the timing table names the array '{array}' in loop '{loop.label}' ({recurrence.name}), but "
+                        "the kernels tell of no access to it",
+                        f"name it as the kernel does; those that it tells: {', '.join(sorted(known))}",
+                    )
 
 
 @lru_cache(maxsize=2)

@@ -59,9 +59,11 @@ def _process_slices(process: Process, track: int, labels: Sequence[str], clock_m
 def _slice(
     name: str, category: str, group: int, track: int, start: int, end: int, clock_mhz: float, arguments: dict[str, int]
 ) -> dict[str, Any]:
+    # Whole nanoseconds, and one left between neighbours: Perfetto cuts the rest off, and drops a slice that overlaps.
+    first, last = (round(1e3 * cycle / clock_mhz) for cycle in (start, end))
     return {
-        "name": name, "cat": category, "ph": "X", "pid": group, "tid": track, "ts": round(start / clock_mhz, 6),
-        "dur": round((end - start) / clock_mhz, 6), "args": arguments,
+        "name": name, "cat": category, "ph": "X", "pid": group, "tid": track, "ts": first / 1e3,
+        "dur": max(last - first - 1, 0) / 1e3, "args": arguments,
     }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ class accesses_t : public process_t {
             new memory_rule_t(run->table.memory(loop == nullptr ? "" : loop->label, memory_name)));
         found = known_rules_.back().get();
         found->array = memory_name;
+        run->totals.memories.push_back({loop == nullptr ? "" : loop->label, memory_name});
       }
       rule_loop_ = loop;
       rule_memory_ = memory_name;

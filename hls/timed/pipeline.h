@@ -31,6 +31,7 @@ class pipeline_t : public accesses_t {
     stalls_.clear();
     new_actions_ = new_accesses_ = 0;
     waits = waits_t();
+    spans.clear();
     regions.clear();
   }
 
@@ -162,7 +163,7 @@ class pipeline_t : public accesses_t {
       return;
     }
     if (available > now) {
-      waited_in(from, available - now);
+      waited_in(from, available - now, available);
       now = available;
     }
     consume(from, now++);
@@ -177,7 +178,7 @@ class pipeline_t : public accesses_t {
     while (!known(action)) wait_for_room(action);
     const cycle_t cycle = room(action);
     if (cycle > now) {
-      waited_out(action, cycle - now);
+      waited_out(action, cycle - now, cycle);
       now = cycle;
     }
     publish(action, now++, 0);
@@ -213,7 +214,7 @@ class pipeline_t : public accesses_t {
     const cycle_t cycle = previous_ + shift_;
     if (previous_ > due) {
       frame.loop->wait_in += previous_ - due;
-      waited_in(limit_, previous_ - due);
+      waited_in(limit_, previous_ - due, cycle);
     }
     for (const input_t &from : inputs_) consume(from, cycle);
     inputs_.clear();
@@ -286,7 +287,7 @@ class pipeline_t : public accesses_t {
       write_shift_ += cycle - due;
       stalls_.push({pending.local, cycle - due});
       frames_.back().loop->wait_out += cycle - due;
-      waited_out(*late, cycle - due);
+      waited_out(*late, cycle - due, cycle);
     }
     for (std::uint64_t i = 0; i < pending.actions; ++i) publish(actions_[i], cycle, pending.owner);
     actions_.drop(pending.actions);
@@ -319,22 +320,23 @@ class pipeline_t : public accesses_t {
     }
   }
 
-  void waited_in(const input_t &from, cycle_t cycles) {
+  // Waits that end in cycle `end`.
+  void waited_in(const input_t &from, cycle_t cycles, cycle_t end) {
     if (from.port != nullptr) {
-      waits.ddr += cycles;
+      note_wait(&waits_t::ddr, cycles, end);
       from.port->waited += cycles;
     } else if (from.channel != nullptr) {
-      waits.starved += cycles;
+      note_wait(&waits_t::starved, cycles, end);
       if (from.channel->totals != nullptr) from.channel->totals->starved += cycles;
     }
   }
 
-  void waited_out(const action_t &at, cycle_t cycles) {
+  void waited_out(const action_t &at, cycle_t cycles, cycle_t end) {
     if (at.port != nullptr) {
-      waits.ddr += cycles;
+      note_wait(&waits_t::ddr, cycles, end);
       at.port->waited += cycles;
     } else {
-      waits.blocked += cycles;
+      note_wait(&waits_t::blocked, cycles, end);
       if (at.channel->totals != nullptr) at.channel->totals->blocked += cycles;
     }
   }

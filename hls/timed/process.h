@@ -57,7 +57,9 @@ class process_t {
   cycle_t start = 0;
   cycle_t now = 0;
   int operation = -1;
+  bool outermost = false;  // one of those that run through the whole program: `spans` says when it waited
   waits_t waits;
+  std::vector<span_t> spans;
   wait_t wait = wait_t::NONE;
   const channel_t *wait_channel = nullptr;
   std::vector<region_t> regions;
@@ -71,6 +73,16 @@ class process_t {
     fiber.suspend();
     wait = wait_t::NONE;
     if (run->cancelling) throw cancelled_t();
+  }
+
+  void note_wait(cycle_t waits_t::*kind, cycle_t cycles, cycle_t end) {
+    waits.*kind += cycles;
+    if (!outermost) return;
+    if (!spans.empty() && spans.back().kind == kind && spans.back().end == end - cycles) {
+      spans.back().end = end;
+    } else {
+      spans.push_back({end - cycles, end, kind});
+    }
   }
 
   const char *region() const { return regions.empty() ? "" : regions.back().name; }

@@ -36,6 +36,9 @@ class report_t {
       out_ << "{\"label\":" << quoted(l.label) << ",\"iterations\":" << l.iterations << ",\"ii\":" << l.rule.ii
            << ",\"depth\":" << l.rule.depth << ",\"wait_in\":" << l.wait_in << ",\"wait_out\":" << l.wait_out << "}";
     });
+    list("memories", totals_.memories, [this](const touched_t &t) {
+      out_ << "{\"loop\":" << quoted(t.loop) << ",\"memory\":" << quoted(t.memory) << "}";
+    });
     list("violations", totals_.violations, [this](const violation_t &v) {
       out_ << "{\"kind\":" << quoted(v.kind) << ",\"loop\":" << quoted(v.loop) << ",\"memory\":" << quoted(v.memory)
            << ",\"cycle\":" << v.cycle << ",\"operation\":" << v.operation << ",\"count\":" << v.count

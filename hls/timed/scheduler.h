@@ -3,6 +3,7 @@
 
 #include "deadlock.h"
 #include "pipeline.h"
+#include "slices.h"
 
 #include <cstdint>
 #include <cstring>
@@ -47,6 +48,9 @@ class scheduler_t {
     }
     active() = outer;
     run.totals.cycles = root->now;
+    for (process_totals_t &process : run.totals.processes) {
+      if (process.outermost) split_by_operation(process, run.totals.operations);
+    }
     if (!failure_.empty()) throw std::runtime_error(failure_);
   }
 
@@ -121,6 +125,7 @@ class scheduler_t {
     process.alive = true;
     process.start = process.now = now;
     process.operation = parent == nullptr ? -1 : parent->operation;
+    process.outermost = run.record && parent != nullptr && parent->parent == nullptr;
     process.body = body;
     process.fiber.prepare(&scheduler_t::enter, &process);
     process.ready = true;
@@ -149,7 +154,12 @@ class scheduler_t {
     totals.span += process.now - process.start;
     if (process.now > totals.last_end) totals.last_end = process.now;
     totals.waits.add(process.waits);
-    if (run.record) totals.records.push_back({process.operation, process.start, process.now, process.waits});
+    if (process.outermost) {
+      totals.outermost = true;
+      totals.spans.swap(process.spans);
+    } else if (run.record) {
+      totals.records.push_back({process.operation, process.start, process.now, process.waits});
+    }
     if (&process == operation_owner_) run.totals.operations.back().end = process.now;
     free_.push_back(&process);
     if (process.parent == nullptr) return;

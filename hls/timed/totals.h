@@ -25,6 +25,13 @@ struct waits_t {
   }
 };
 
+// A wait of a process that runs through the whole program.
+struct span_t {
+  cycle_t start;
+  cycle_t end;
+  cycle_t waits_t::*kind;
+};
+
 struct record_t {
   int operation;
   cycle_t start;
@@ -40,6 +47,14 @@ struct process_totals_t {
   cycle_t last_end = 0;
   waits_t waits;
   std::vector<record_t> records;
+  bool outermost = false;  // it ran through the whole program; records follow from `spans`
+  std::vector<span_t> spans;
+};
+
+// An array that a loop has touched.
+struct touched_t {
+  std::string loop;
+  std::string memory;
 };
 
 struct fifo_totals_t {
@@ -91,6 +106,7 @@ struct totals_t {
   std::deque<loop_t> loops;
   std::vector<operation_record_t> operations;
   std::vector<violation_t> violations;
+  std::vector<touched_t> memories;
   cycle_t cycles = 0;
   bool deadlock = false;
   bool deadlock_closed = false;  // the links form a cycle; otherwise the last one waits for a process that is over

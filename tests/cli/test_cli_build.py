@@ -55,7 +55,8 @@ def test_weights_on_disk_belong_to_the_program_and_design(built: Path) -> None:
 def test_report_says_what_matters_with_its_tier(built: Path) -> None:
     report = json.loads((built / "report.json").read_text())
     assert re.fullmatch(
-        r"fits ZCU104 \(estimate\): [\d,]+ of 1,728 DSP · [\d.]+ ms a frame \(timed simulation\) · MSE \S+ of the final tokens · \d+ of 264 top-2 sets equal",
+        r"fits ZCU104 \(estimate\): [\d,]+ of 1,728 DSP · [\d.]+ ms a frame \(timed simulation\) · "
+        r"MSE \S+ of the final tokens · \d+ of 264 top-2 sets equal",
         report["headline"],
     )
     for name in ("errors", "traffic"):

@@ -161,7 +161,7 @@ def test_trace_has_a_track_a_process_with_layers_as_slices() -> None:
     slices = [e for e in events if e["ph"] == "X"]
     assert len(slices) == 3 + 1 + 1 + 3 + 3
     scores = next(e for e in slices if e["pid"] == 1 and e["name"] == LABELS[1])
-    # 120 cycles at 250 MHz are 0.48 µs.
-    assert (scores["ts"], scores["dur"], scores["args"]["cycles"]) == (0.48, 0.4, 100)
+    # 120 cycles at 250 MHz are 0.48 µs; a nanosecond is left between neighbours.
+    assert (scores["ts"], scores["dur"], scores["args"]["cycles"]) == (0.48, 0.399, 100)
     multiply = [e for e in slices if e["pid"] == 2 and e["args"]["busy"] == 30]
     assert [e["name"] for e in multiply] == [LABELS[1]] and multiply[0]["cat"] == "starved"

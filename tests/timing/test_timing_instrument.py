@@ -10,8 +10,7 @@ from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.errors import SimulationError
-from edgemoe_gen.timing import instrument
-from edgemoe_gen.timing.instrument import RUNTIME_FILES
+from edgemoe_gen.timing.instrument import RUNTIME_FILES, instrument
 
 LOOP = """
 void walk(fifo<int> &out) {

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KEYWORDS = {"if", "for", "while", "switch", "return", "sizeof", "static_assert", "catch"}
-SIMULATED = ("EDGEMOE_PLAIN_INTEGERS", "EDGEMOE_TIMED")  # macros of the C++ simulations
 CONTROL_BYTES = 0x10  # s_axilite: control, GIER, IP_IER and IP_ISR come first
 WORD = 4
 
@@ -133,7 +132,7 @@ def _gather(path: Path, include: list[Path], texts: dict[Path, str]) -> None:
     if path in texts:
         return
     texts[path] = ""
-    text = _synthesized(path.read_text(encoding="utf-8"))
+    text = _synthesized(path.read_text(encoding="utf-8"), path)
     for number, line in enumerate(text.splitlines(), 1):
         match = re.match(r'#include "([^"]+)"', line)
         if match is None:
@@ -147,42 +146,41 @@ def _gather(path: Path, include: list[Path], texts: dict[Path, str]) -> None:
     texts[path] = text
 
 
-def _synthesized(text: str) -> str:
-    """Without comments and without what is only for the C++ simulations; pragmas on one line each.
+def _synthesized(text: str, path: Path) -> str:
+    """Without comments and without what is only for simulation; continued lines joined. Lines keep their numbers.
 
-    A line that goes leaves an empty one, so that lines keep their numbers.
+    None of the sources' own macros is defined in synthesis, so only whether a name is defined may be asked.
     """
-    text = re.sub(r"\\\n", " ", text)
     text = re.sub(r"//[^\n]*", "", text)
+    text = re.sub(r"(?:[^\n]*\\\n)+[^\n]*", lambda m: m[0].replace("\\\n", " ") + "\n" * m[0].count("\n"), text)
     kept: list[str] = []
-    stack: list[
-        tuple[bool, bool] | None
-    ] = []  # whether a branch is kept, and whether one was; None: not ours to decide
-    for line in text.splitlines():
-        word = line.strip()
-        if word.startswith("#if"):
-            holds = _holds(word)
-            stack.append(None if holds is None else (holds, holds))
-        elif word.startswith("#elif") and stack and stack[-1] is not None:
-            holds = not stack[-1][1] and _holds(word) is not False
-            stack[-1] = (holds, holds or stack[-1][1])
-        elif word.startswith("#else") and stack and stack[-1] is not None:
-            stack[-1] = (not stack[-1][1], True)
-        elif word.startswith("#endif") and stack:
+    stack: list[list[bool]] = []  # of each open condition: whether this branch is taken, whether any was
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        directive = words[0] if words and words[0].startswith("#") else ""
+        taken = all(state[0] for state in stack)
+        if directive in ("#if", "#ifdef", "#ifndef"):
+            holds = _holds(words, path, number)
+            stack.append([holds, holds])
+        elif directive == "#elif":
+            holds = not stack[-1][1] and _holds(words, path, number)
+            stack[-1] = [holds, stack[-1][1] or holds]
+        elif directive == "#else":
+            stack[-1] = [not stack[-1][1], True]
+        elif directive == "#endif":
             stack.pop()
-        elif not word.startswith(("#elif", "#else")) and all(branch is None or branch[0] for branch in stack):
+        elif taken:
             kept.append(line)
             continue
         kept.append("")
     return "\n".join(kept)
 
 
-def _holds(condition: str) -> bool | None:
-    """Whether a condition on a simulation's macro holds in synthesis, which defines none; None of another condition."""
-    match = re.fullmatch(r"#if(n?)def\s+(\w+)|#(?:el)?if\s+(!?)\s*defined\s*\(?\s*(\w+)\s*\)?", condition)
-    if match is None or (match[2] or match[4]) not in SIMULATED:
-        return None
-    return bool(match[1] or match[3])
+def _holds(words: list[str], path: Path, number: int) -> bool:
+    match = re.fullmatch(r"#if(n?)def EDGEMOE_\w+|#(?:el)?if (!?)defined\(EDGEMOE_\w+\)", " ".join(words))
+    if match is None:
+        raise SourceError(f"[HLS 207-1186] a condition that can't be told: {' '.join(words)} ({path}:{number}:1)")
+    return bool(match[1] or match[2])
 
 
 def _functions(text: str) -> dict[str, Function]:

@@ -1,0 +1,70 @@
+"""`edgemoe-gen evaluate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgemoe_gen import api
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import (
+    PATH,
+    HelpfulCommand,
+    checkpoint_argument,
+    config_option,
+    design_options,
+    json_option,
+    knob_values,
+    network_options,
+    spec_options,
+)
+from edgemoe_gen.cli.tuning_view import workers_options
+from edgemoe_gen.report.numbers import percent
+
+
+@click.command("evaluate", short_help="Accuracy over a folder: float against accelerator.", cls=HelpfulCommand)
+@checkpoint_argument()
+@click.option("--dataset", type=PATH, required=True, help="Folder of pictures with ground truth NAME.npz.")
+@network_options
+@config_option
+@design_options
+@click.option("--labels", type=PATH, help="Folder of ground truth [default: beside the pictures].")
+@click.option(
+    "--calibrate", multiple=True, type=PATH,
+    help="Picture or folder that binary points are chosen from [default: the project's, or the first 8]; repeatable.",
+)  # fmt: skip
+@click.option("--task", multiple=True, help="Task; repeatable [default: all].")
+@click.option("--limit", type=int, metavar="N", help="Take the first N pictures.")
+@workers_options
+@json_option
+def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Run a whole folder through float and through the accelerator in C simulation: mIoU and depth error of both.
+
+    Ground truth of NAME.png is NAME.npz with `labels` [H, W] (class numbers) and `depth` [H, W], or an array named
+    after a task.
+
+    \b
+    Examples:
+      edgemoe-gen evaluate checkpoint.pth.tar --spec spec.toml --dataset validation/ --jobs 2
+      edgemoe-gen evaluate --dataset validation/ --knob weight_bits=8
+    """
+    options = spec_options(given)
+    with output.progress() as progress:
+        result = api.evaluate(
+            given.pop("checkpoint"), options=options, knobs=knob_values(knobs), progress=progress, **given
+        )
+    for text in result.notes:
+        output.note(text)
+    if as_json:
+        output.as_json(result.as_dict())
+        return
+    rows = [
+        (row.task, row.metric, f"{row.float_value:.4f}", f"{row.engine_value:.4f}", percent(row.loss, 2),
+         percent(row.relative_rms, 2), "–" if row.sets_equal is None else percent(row.sets_equal), row.pictures)
+        for row in result.tasks
+    ]  # fmt: skip
+    columns = ["task", "metric", ">float", ">accelerator", ">loss", ">relative RMS", ">equal sets", ">pictures"]
+    output.table(f"Accuracy over {result.pictures} pictures (C simulation)", columns, rows)
+    for row in result.tasks:
+        output.line(f"{row.task}: {row.metric} {row.engine_value:.4f} (C simulation), {row.float_value:.4f} (float)")

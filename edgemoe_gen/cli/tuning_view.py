@@ -1,0 +1,153 @@
+"""What the commands of tuning share: options, the table of a front, and a search as it runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.options import PATH
+from edgemoe_gen.errors import KnobError
+from edgemoe_gen.report.numbers import bytes_, error, percent
+from edgemoe_gen.tuning.space import parse_dimension
+from edgemoe_gen.tuning.trial import Figure, Outcome, Value
+
+F = TypeVar("F", bound=Callable[..., Any])
+SHOWN_LIVE = 8
+LINE_SECONDS = 10.0  # between lines where there is no terminal
+_MARKS = {"estimate": "", "timed simulation": " t", "C simulation": " c"}
+LEGEND = "no mark: estimate, t: timed simulation, c: C simulation"
+
+
+def workers_options(function: F) -> F:
+    """--jobs and --scheduler."""
+    function = click.option(
+        "--scheduler", metavar="tcp://HOST:PORT",
+        help="Run on the workers of this Dask scheduler; each needs edgemoe-gen and a C++ compiler.",
+    )(function)  # fmt: skip
+    return click.option("--jobs", type=int, default=1, show_default=True, help="Worker processes on this machine.")(
+        function
+    )
+
+
+def picture_options(function: F) -> F:
+    """--image, --calibrate and --task."""
+    function = click.option("--task", multiple=True, help="Task; repeatable, the first is timed [default: all].")(
+        function
+    )
+    function = click.option(
+        "--calibrate", multiple=True, type=PATH,
+        help="Picture or folder that errors are taken on, instead of those of --image; repeatable.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--image", multiple=True, type=PATH,
+        help="Picture or folder that binary points are chosen from and errors taken on; repeatable.",
+    )(function)  # fmt: skip
+
+
+def choices(texts: Sequence[str]) -> dict[str, tuple[Value, ...]]:
+    """Values by knob from `name=a,b` texts.
+
+    Raises:
+        KnobError: a text is not of this form, or a knob is given twice.
+    """
+    found: dict[str, tuple[Value, ...]] = {}
+    for text in texts:
+        dimension = parse_dimension(text)
+        if dimension.name in found:
+            raise KnobError(f"the knob '{dimension.name}' is given twice", "give all its values at once")
+        found[dimension.name] = dimension.values
+    return found
+
+
+def outcome_cells(outcome: Outcome) -> list[str]:
+    """Latency, error, resources and traffic of an outcome, marked with their tiers."""
+
+    def cell(name: str, write: Callable[[float], str]) -> str:
+        figure: Figure | None = outcome.figures.get(name)
+        if figure is None:
+            return "–"
+        marked = name not in ("dsp", "bram36", "uram", "lut")
+        return write(figure.value) + (_MARKS.get(figure.tier, "") if marked else "")
+
+    def whole(value: float) -> str:
+        return f"{value:,.0f}"
+
+    return [
+        cell("latency_ms", lambda v: f"{v:.3f}"), cell("error", error), cell("dsp", whole), cell("bram36", whole),
+        cell("uram", whole), cell("lut", whole), cell("ddr_bytes", bytes_), cell("energy_mj", lambda v: f"{v:.2f}"),
+    ]  # fmt: skip
+
+
+CELLS = [">ms", ">error (MSE)", ">DSP", ">BRAM36", ">URAM", ">LUT", ">DDR a frame", ">mJ"]
+
+
+def differences(outcome: Outcome, default: Outcome | None) -> str:
+    """Choices of a point that are not those of the default design."""
+    base: Mapping[str, Value] = default.knobs if default is not None else {}
+    return ", ".join(f"{name}={value:g}" for name, value in outcome.point.values if base.get(name) != value) or "none"
+
+
+def front_rows(front: Sequence[Outcome], default: Outcome | None) -> list[list[str]]:
+    """A row a point, the default design first."""
+    rows = [] if default is None else [["default", *outcome_cells(default), ""]]
+    return rows + [[str(i), *outcome_cells(o), differences(o, default)] for i, o in enumerate(front, start=1)]
+
+
+def summary(state: Any) -> str:
+    """One line on a search: what was tried and what is best."""
+    front = state.front
+    counts = f"{len(state.outcomes):,} points, {state.feasible:,} feasible, front {len(front)}"
+    if not front:
+        return counts
+    latency = min((o.value("latency_ms") or 0.0 for o in front), default=0.0)
+    return f"{counts}, fastest {latency:.3f} ms"
+
+
+@contextmanager
+def watching(quiet: bool = False) -> Iterator[Callable[[Any, str, int, int], None]]:
+    """A search on stderr: the best of the front on a terminal, a line now and then elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        said, last = "", -LINE_SECONDS
+
+        def say(state: Any, what: str, done: int, total: int) -> None:
+            nonlocal said, last
+            now = time.monotonic()
+            if not quiet and (what != said or now - last >= LINE_SECONDS):
+                said, last = what, now
+                click.echo(f"{what}: {done} of {total} · {summary(state)}", err=True)
+
+        yield say
+        return
+    with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+
+        def show(state: Any, what: str, done: int, total: int) -> None:
+            made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+            for column in ("", *CELLS, "unlike the default design"):
+                made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
+            for row in front_rows(state.front[:SHOWN_LIVE], state.base):
+                made.add_row(*row)
+            head = Text(f"{what}: {done} of {total} · {summary(state)} · Ctrl-C keeps what is found")
+            live.update(Group(head, made))
+
+        yield show
+
+
+def rejected_lines(rejected: Mapping[str, int], tried: int) -> None:
+    """Counts of infeasible points by reason."""
+    if not rejected:
+        return
+    total = sum(rejected.values())
+    output.line(f"{total:,} of {tried:,} points rejected ({percent(total / tried, 0)}):")
+    for reason, count in rejected.items():
+        output.line(f"  {count:>5,}  {reason}")

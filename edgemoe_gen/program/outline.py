@@ -1,0 +1,67 @@
+"""A program without its weights: the operations of a network in milliseconds, for estimates of many designs.
+
+In: a design and a spec. Out: a `Program` whose operations have the order, sizes and addresses of the real one, made by
+the same compiler; its weights and constants are zeros that take no memory, its binary points are all 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.model import Model, ModelSpec
+from edgemoe_gen.numerics.fixed import Format
+from edgemoe_gen.numerics.formats import Formats, TensorFormat
+from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
+from edgemoe_gen.program.compile import Program, compile_network
+
+NARROW = 8  # bits of a format that any design holds
+
+
+class _AnyFormat(dict[str, TensorFormat]):
+    """A format for whatever name is asked for."""
+
+    def __missing__(self, name: str) -> TensorFormat:
+        return TensorFormat(name, "activation", Format(NARROW, 0), 0.0, 0.0)
+
+
+def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str]) -> Program:
+    """The operations of a network on a design, one frame a task.
+
+    Raises:
+        CapacityError: the network exceeds what the design holds; names sizes and knobs.
+    """
+    model, network = _empty(spec)
+    return compile_network(design, model, network, Formats(_AnyFormat()), tasks, packing=False)
+
+
+@lru_cache(maxsize=4)
+def _empty(spec: ModelSpec) -> tuple[Model, LoweredNetwork]:
+    """A model without tensors, and its folded network of zeros."""
+    dim = spec.dim
+    square = _linear(dim, dim)
+    shifts = np.zeros(dim, np.int64)
+    blocks = tuple(
+        LoweredBlock(
+            block.index, square, square, square, square,
+            ((_linear(block.hidden, dim), _linear(dim, block.hidden)),) * max(block.experts, 1),
+            (_linear(block.experts, dim),) * len(spec.tasks) if block.experts else (), shifts, shifts,
+        )
+        for block in spec.blocks
+    )  # fmt: skip
+    patch = Linear(_zeros(dim, spec.patch_inputs), None)
+    network = LoweredNetwork(spec, patch, _zeros(spec.tokens, dim), blocks)
+    return Model(spec, {}, {}, {}, Path("outline"), ()), network
+
+
+def _linear(outputs: int, inputs: int) -> Linear:
+    return Linear(_zeros(outputs, inputs), _zeros(outputs))
+
+
+def _zeros(*shape: int) -> NDArray[np.float64]:
+    return np.broadcast_to(np.float64(0), shape)

@@ -1,0 +1,117 @@
+"""A search's or a sweep's result as JSON, see docs/tuning.md: what the page and plots are made of."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgemoe_gen.tuning.evaluate import Evaluator
+from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES
+from edgemoe_gen.tuning.search import Plan, State
+from edgemoe_gen.tuning.space import FIFO, FRAMES, Space
+from edgemoe_gen.tuning.trial import TIERS, Outcome, Point
+
+VERSION = 1
+
+
+def tune_document(evaluator: Evaluator, space: Space, plan: Plan, state: State, config: Path | None) -> dict[str, Any]:
+    """All of a search.
+
+    Args:
+        evaluator: what evaluated the points.
+        space, plan: what was searched, and how.
+        state: what was found.
+        config: the project's file, for the commands that build a point.
+    """
+    front = [
+        {"number": number, **outcome.as_dict(), "command": build_command(evaluator, outcome.point, config)}
+        for number, outcome in enumerate(state.front, start=1)
+    ]
+    return {
+        **_setting(evaluator, space),
+        "objectives": list(plan.objectives),
+        "plan": asdict(plan),
+        "stopped": state.stopped,
+        "resumed": state.resumed,
+        "tried": len(state.outcomes),
+        "feasible": state.feasible,
+        "rejected": state.rejected,
+        "default": None if state.base is None else state.base.as_dict(),
+        "front": front,
+        "importance": importance(list(state.outcomes.values()), space, plan.objectives),
+        "outcomes": [outcome.as_dict() for outcome in state.outcomes.values()],
+    }
+
+
+def sweep_document(evaluator: Evaluator, space: Space, tier: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """All of a sweep."""
+    feasible = sum(outcome.feasible for outcome in outcomes)
+    return {
+        **_setting(evaluator, space),
+        "tier": tier,
+        "points": space.size,
+        "feasible": feasible,
+        "outcomes": [outcome.as_dict() for outcome in outcomes],
+    }
+
+
+def _setting(evaluator: Evaluator, space: Space) -> dict[str, Any]:
+    board, spec = evaluator.board, evaluator.model.spec
+    there = {name: getattr(board, name) for name in ("dsp", "bram36", "uram", "lut", "ff")}
+    return {
+        "version": VERSION,
+        "checkpoint": str(evaluator.model.source),
+        "network": {"tokens": spec.tokens, "dim": spec.dim, "depth": spec.depth, "image": asdict(spec.image)},
+        "board": {"name": board.name, "title": board.title, **there},
+        "tasks": list(evaluator.tasks),
+        "pictures": len(evaluator.images),
+        "tiers": list(TIERS),
+        "figures": {name: asdict(kind) for name, kind in FIGURES.items()},
+        "space": space.as_dict(),
+        "chosen": dict(evaluator.chosen),
+        "limits": [
+            {"name": limit.name, "bound": limit.bound, "allowed": limit.allowed(board)} for limit in evaluator.limits
+        ],
+    }
+
+
+def build_command(evaluator: Evaluator, point: Point, config: Path | None) -> str:
+    """The command that builds a point."""
+    words = ["edgemoe-gen", "build"]
+    words += [str(evaluator.model.source)] if config is None else ["--config", str(config)]
+    words += ["--board", evaluator.board.name]
+    chosen = {} if config is not None else dict(evaluator.chosen)
+    for name, value in {**chosen, **point.as_dict()}.items():
+        if name != FRAMES and not name.startswith(FIFO):
+            words += ["--knob", f"{name}={value}"]
+    return shlex.join(words)
+
+
+def importance(
+    outcomes: Sequence[Outcome], space: Space, objectives: Sequence[str]
+) -> Mapping[str, Mapping[str, float]]:
+    """How much of each objective's variance over feasible points each knob explains on its own (main effects, 0 to 1).
+
+    The logarithm of the objective is taken, as its figures span decades.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for objective in objectives:
+        figure = OBJECTIVES[objective]
+        rows = [(o.point.as_dict(), o.value(figure)) for o in outcomes if o.feasible]
+        kept = [(values, float(np.log(max(value, 1e-30)))) for values, value in rows if value is not None]
+        numbers = np.array([value for _, value in kept])
+        total = float(np.var(numbers)) if len(kept) else 0.0
+        shares = {}
+        for dimension in space.dimensions:
+            groups: dict[float, list[float]] = {}
+            for values, value in kept:
+                groups.setdefault(values[dimension.name], []).append(value)
+            between = sum(len(g) * (float(np.mean(g)) - float(numbers.mean())) ** 2 for g in groups.values())
+            shares[dimension.name] = between / len(kept) / total if total > 0 else 0.0
+        found[objective] = shares
+    return found

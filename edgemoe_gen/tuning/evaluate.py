@@ -1,0 +1,337 @@
+"""What a point is worth: it climbs from rules over the estimate and the timed simulation to C simulation.
+
+An `Evaluator` holds all that this needs, the float reference's results included, so that it can be sent to a worker
+once. Of the same point and tier it always says the same. Vendor synthesis is no tier: it takes hours, and `edgemoe-gen
+build` runs it on the points that are worth it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.boards import Board
+from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.design.defaults import default_knobs
+from edgemoe_gen.design.knobs import knob_fields
+from edgemoe_gen.errors import CapacityError, ConfigError, EdgeMoEError, KnobError, ProgramError, SimulationError
+from edgemoe_gen.estimate import Resources, estimate_cycles, estimate_resources
+from edgemoe_gen.model import Model, ReferenceResult, macs
+from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
+from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.program.descriptor import OPERATION_WORDS
+from edgemoe_gen.program.outline import outline_network
+from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.sim.engine import Engine, run_frames
+from edgemoe_gen.timing.run import time_program
+from edgemoe_gen.timing.table import load_timing
+from edgemoe_gen.tuning.energy import energy_mj
+from edgemoe_gen.tuning.limits import Limit, first_broken
+from edgemoe_gen.tuning.noise import rounding_power, table_power
+from edgemoe_gen.tuning.space import FIFO, FRAMES
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value
+
+Float32 = NDArray[np.float32]
+BRAM36_KIB, URAM_KIB = 36 / 8, 288 / 8
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The float reference on one picture and task: final tokens [tokens, dim], and each token's experts, sorted."""
+
+    image: int
+    task: str
+    tokens: Float32
+    experts: NDArray[np.int64] | None
+
+
+@dataclass(eq=False)
+class Evaluator:
+    """Evaluates points.
+
+    Attributes:
+        model: the network.
+        board: the board.
+        chosen: knobs that the project fixes; a point's own win.
+        fifo_depths, pinned: of the project.
+        tasks: whose errors are taken; the first one is timed.
+        images: network inputs [3, height, width].
+        seen: what the float reference's tensors hold on them.
+        truths: its results on them.
+        limits: beyond which a point is infeasible.
+        error_scale: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
+        cycle_scale: cycles of the timed simulation for each estimated one.
+    """
+
+    model: Model
+    board: Board
+    chosen: Mapping[str, Value]
+    fifo_depths: Mapping[str, int]
+    pinned: Mapping[str, int]
+    tasks: tuple[str, ...]
+    images: tuple[Float32, ...]
+    seen: Observations
+    truths: tuple[Truth, ...]
+    limits: tuple[Limit, ...] = ()
+    error_scale: float | None = None
+    cycle_scale: float = 1.0
+    _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A worker makes again what is only kept."""
+        return {**self.__dict__, "_cache": {}}
+
+    # Designs
+
+    def knobs(self, point: Point) -> Knobs:
+        """All knobs of a point: what it does not choose follows from network and board, as in a build.
+
+        Raises:
+            KnobError: a value is out of its range.
+        """
+        turned = {**self.chosen, **{name: value for name, value in point.values if _is_knob(name)}}
+        return default_knobs(self.model.spec, self.board, turned).turned(turned)
+
+    def design(self, point: Point) -> Design:
+        """The design of a point.
+
+        Raises:
+            KnobError: knobs break a rule.
+        """
+        depths = {name.removeprefix(FIFO): int(value) for name, value in point.values if name.startswith(FIFO)}
+        return make_design(self.knobs(point), self.board, {**self.fifo_depths, **depths})
+
+    def default_point(self, names: Sequence[str]) -> Point:
+        """What a build would take, as a point of these dimensions; FIFOs as they are, one frame a run."""
+        knobs = self.knobs(Point(()))
+        values: dict[str, Value] = {}
+        for name in names:
+            if _is_knob(name):
+                values[name] = getattr(knobs, name)
+            elif name == FRAMES:
+                values[name] = 1
+        return Point.of(values)
+
+    # Tiers
+
+    def outcome(self, point: Point, tier: str, known: Outcome | None = None) -> Outcome:
+        """What is known of a point when it has climbed to a tier, or to where it turned out infeasible.
+
+        Args:
+            point: choices.
+            tier: where to.
+            known: outcome of a lower tier, to go on from.
+        """
+        start = time.perf_counter()
+        found = known or Outcome(point, RULES)
+        try:
+            design = self.design(point)
+            found = replace(found, knobs={knob.name: getattr(design.knobs, knob.name) for knob in knob_fields()})
+            for step in TIERS:
+                new = step != found.tier or known is None
+                if not new or TIERS.index(step) < TIERS.index(found.tier):
+                    continue
+                if TIERS.index(step) > TIERS.index(tier):
+                    break
+                figures = self._figures(step, design, point)
+                found = replace(found, tier=step, figures={**found.figures, **figures})
+                reason, sentence = first_broken(self.limits, found.figures, self.board)
+                if reason:
+                    found = replace(found, feasible=False, reason=reason, detail=sentence)
+                    break
+        except _InfeasibleError as error:
+            found = replace(found, feasible=False, reason=error.reason, detail=error.message)
+        except (KnobError, CapacityError, ProgramError, SimulationError) as error:
+            found = replace(found, feasible=False, reason=_reason(error), detail=error.message)
+        return replace(found, seconds=found.seconds + time.perf_counter() - start)
+
+    def _figures(self, tier: str, design: Design, point: Point) -> dict[str, Figure]:
+        steps = {RULES: self._rules, ESTIMATE: self._estimate, TIMED: self._timed, CSIM: self._simulated}
+        return steps[tier](design, int(point.as_dict().get(FRAMES, 1)))
+
+    def _rules(self, design: Design, _: int) -> dict[str, Figure]:
+        resources = estimate_resources(design)
+        over = [(name, used, there) for name, used, there in resources.against(self.board) if used > there]
+        if over:
+            needs = ", ".join(f"{used:,} of {there:,} {name}" for name, used, there in over)
+            raise _InfeasibleError(
+                f"more {over[0][0]} than the board has", f"the {self.board.title} is too small: {needs}"
+            )
+        return resource_figures(resources)
+
+    def _estimate(self, design: Design, frames: int) -> dict[str, Figure]:
+        program = outline_network(design, self.model.spec, self.tasks[:1] * frames)
+        cycles = estimate_cycles(program).total
+        found = self._times(design, cycles * self.cycle_scale, moved_bytes(program), frames, ESTIMATE)
+        if self.error_scale is not None:
+            found["error"] = Figure(self.error_scale * self.noise(design.knobs), ESTIMATE)
+        return found
+
+    def _timed(self, design: Design, frames: int) -> dict[str, Figure]:
+        self._need_images(TIMED)
+        program = self.program(design, self.tasks[:1] * frames)
+        buffer = pack_image(program, self.model.spec, [self.images[i % len(self.images)] for i in range(frames)])
+        timing = load_timing(design, render_sources(design))
+        result = time_program(program, buffer, timing, record=False)
+        if not result.passed:
+            sentence = result.deadlock.sentence() if result.deadlock is not None else result.violations[0]
+            raise _InfeasibleError("the timed simulation finds a fault", sentence)
+        return self._times(design, result.cycles, result.ddr_bytes, frames, TIMED)
+
+    def _simulated(self, design: Design, _: int) -> dict[str, Figure]:
+        self._need_images(CSIM)
+        engine = Engine.compile(design)
+        program = self.program(design, self.tasks, taps=True)
+        results = [run_frames(engine, program, self.model.spec, [image] * len(self.tasks))[0] for image in self.images]
+        squares = power = 0.0
+        equal = sets = 0
+        for truth in self.truths:
+            frame = results[truth.image][self.tasks.index(truth.task)]
+            squares += float(np.mean(np.square(frame.tokens - truth.tokens)))
+            power += float(np.mean(np.square(truth.tokens, dtype=np.float64)))
+            if truth.experts is not None and frame.experts is not None:
+                same = (np.sort(frame.experts, axis=-1) == truth.experts).all(axis=-1)
+                equal, sets = equal + int(same.sum()), sets + same.size
+        figures = {"error": squares / len(self.truths), "relative_rms": math.sqrt(squares / max(power, 1e-300))}
+        if sets:
+            figures["sets_equal"] = equal / sets
+        return {name: Figure(value, CSIM) for name, value in figures.items()}
+
+    # What tiers share
+
+    def _times(self, design: Design, cycles: float, moved: float, frames: int, tier: str) -> dict[str, Figure]:
+        milliseconds = cycles / (design.knobs.clock_mhz * 1e3)
+        frame_bytes = moved / frames
+        values = {
+            "latency_ms": milliseconds,
+            "throughput_fps": 1e3 * frames / milliseconds,
+            "ddr_bytes": frame_bytes,
+            "energy_mj": energy_mj(design, sum(macs(self.model.spec).values()), frame_bytes),
+        }
+        return {name: Figure(value, tier) for name, value in values.items()}
+
+    def _need_images(self, tier: str) -> None:
+        if not self.images:
+            raise ConfigError(f"the tier '{tier}' runs pictures, but none is named", "give --image FILE_OR_FOLDER")
+
+    @property
+    def network(self) -> LoweredNetwork:
+        """The folded network, outliers evened out."""
+        if "network" not in self._cache:
+            self._cache["network"] = prepare(self.model, self.seen)
+        network: LoweredNetwork = self._cache["network"]
+        return network
+
+    def formats(self, knobs: Knobs) -> Formats:
+        """Binary points for a design's widths, chosen once for each."""
+        widths = (knobs.activation_bits, knobs.weight_bits)
+        if widths not in self._cache:
+            self._cache[widths] = choose_formats(self.network, self.seen, *widths, self.pinned)
+        formats: Formats = self._cache[widths]
+        return formats
+
+    def program(self, design: Design, tasks: Sequence[str], taps: bool = False) -> Program:
+        """The program with its weights, one frame a task."""
+        return compile_network(design, self.model, self.network, self.formats(design.knobs), tasks, taps=taps)
+
+    def noise(self, knobs: Knobs) -> float:
+        """Power of a design's noise, see `noise`."""
+        key = ("noise", knobs.activation_bits, knobs.weight_bits, knobs.residual_tail_bits)
+        if key not in self._cache:
+            self._cache[key] = rounding_power(self.formats(knobs), knobs)
+        return float(self._cache[key]) + table_power(knobs)
+
+    def scaled_by(self, outcome: Outcome) -> Evaluator:
+        """The same, estimating errors and cycles in proportion to those of an outcome that has been simulated."""
+        if outcome.tier != CSIM or not outcome.feasible:
+            return self
+        design = self.design(outcome.point)
+        frames = int(outcome.point.as_dict().get(FRAMES, 1))
+        estimate = replace(self, cycle_scale=1.0)._estimate(design, frames)["latency_ms"].value
+        return replace(
+            self,
+            error_scale=outcome.figures["error"].value / self.noise(design.knobs),
+            cycle_scale=outcome.figures["latency_ms"].value / estimate,
+            _cache=self._cache,
+        )
+
+
+class _InfeasibleError(EdgeMoEError):
+    """Why a point is infeasible, in a few words and in a sentence."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+def _is_knob(name: str) -> bool:
+    return name != FRAMES and not name.startswith(FIFO)
+
+
+def _reason(error: EdgeMoEError) -> str:
+    """A few words that many points share: the knob that breaks a rule, or the kind of error."""
+    if isinstance(error, (KnobError, CapacityError)):
+        text = f"{error.message} {error.hint}"
+        places = {knob.name: text.find(knob.name) for knob in knob_fields() if knob.name in text}
+        if places:
+            return f"breaks a rule of {min(places, key=lambda name: (places[name], -len(name)))}"
+    return {ProgramError: "its program breaks a rule", SimulationError: "simulation fails"}.get(
+        type(error), "breaks a rule"
+    )
+
+
+def resource_figures(resources: Resources) -> dict[str, Figure]:
+    """Resources of a design as figures."""
+    names = ("dsp", "bram36", "uram", "lut", "ff")
+    values = {name: float(getattr(resources, name)) for name in names}
+    values["memory_kib"] = resources.bram36 * BRAM36_KIB + resources.uram * URAM_KIB
+    return {name: Figure(value, ESTIMATE) for name, value in values.items()}
+
+
+def moved_bytes(program: Program) -> int:
+    """Bytes through all ports in one run: weights, pictures, constants, results, and the program itself."""
+    beats = sum(op.transfer_beats for op in program.operations)
+    words = (1 + len(program.operations)) * OPERATION_WORDS * 4
+    return program.weight_bytes_per_run + beats * program.design.beat_bytes + words
+
+
+def make_evaluator(
+    model: Model,
+    images: Sequence[Float32],
+    tasks: Sequence[str],
+    board: Board,
+    chosen: Mapping[str, Value] | None = None,
+    limits: Sequence[Limit] = (),
+    fifo_depths: Mapping[str, int] | None = None,
+    pinned: Mapping[str, int] | None = None,
+    progress: Progress = no_progress,
+) -> Evaluator:
+    """Runs the float reference on all pictures and tasks, once for the whole search; see `Evaluator`.
+
+    Without pictures, points climb to the estimate at most, and errors are not known.
+    """
+    done = 0
+    truths: list[Truth] = []
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress("running the float reference", done, len(images) * len(tasks))
+
+    def keep(image: int, task: str, result: ReferenceResult) -> None:
+        experts = None if result.routes is None else np.sort(result.routes.experts, axis=-1)
+        truths.append(Truth(image, task, result.tokens, experts))
+
+    seen = observe_ranges(model, images, tasks, step, keep) if images else {}
+    return Evaluator(
+        model, board, dict(chosen or {}), dict(fifo_depths or {}), dict(pinned or {}), tuple(tasks), tuple(images),
+        seen, tuple(truths), tuple(limits),
+    )  # fmt: skip

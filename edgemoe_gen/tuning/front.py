@@ -1,0 +1,101 @@
+"""The Pareto front: outcomes that no other one beats in every objective; and a point as a project's file.
+
+In: outcomes. Out: the front, ordered by its first objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edgemoe_gen.errors import KnobError
+from edgemoe_gen.tuning.trial import Outcome
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure: its title with unit, and which way is better."""
+
+    title: str
+    higher_is_better: bool = False
+
+
+# Every figure of an outcome, by name.
+FIGURES: Mapping[str, FigureKind] = {
+    "latency_ms": FigureKind("latency, ms"),
+    "throughput_fps": FigureKind("frames a second", True),
+    "error": FigureKind("error, MSE"),
+    "relative_rms": FigureKind("error, relative RMS"),
+    "sets_equal": FigureKind("equal sets of experts", True),
+    "dsp": FigureKind("DSP"),
+    "bram36": FigureKind("BRAM36"),
+    "uram": FigureKind("URAM"),
+    "memory_kib": FigureKind("on-chip memory, KiB"),
+    "lut": FigureKind("LUT"),
+    "ff": FigureKind("FF"),
+    "ddr_bytes": FigureKind("DDR bytes a frame"),
+    "energy_mj": FigureKind("energy, mJ"),
+}
+# What may be an objective, and the figure behind each.
+OBJECTIVES: Mapping[str, str] = {
+    "latency": "latency_ms",
+    "throughput": "throughput_fps",
+    "energy": "energy_mj",
+    "error": "error",
+    "dsp": "dsp",
+    "memory": "memory_kib",
+    "ddr_bytes": "ddr_bytes",
+    "lut": "lut",
+}
+FRONT = ("latency", "error", "dsp", "memory", "ddr_bytes")
+
+
+def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
+    """The objectives, each once.
+
+    Raises:
+        KnobError: one is unknown, or there is none.
+    """
+    for name in names:
+        if name not in OBJECTIVES:
+            raise KnobError(f"there is no objective '{name}'", f"known objectives: {', '.join(OBJECTIVES)}")
+    if not names:
+        raise KnobError("the front has no objective", f"name some of {', '.join(OBJECTIVES)}")
+    return tuple(dict.fromkeys(names))
+
+
+def costs(outcome: Outcome, objectives: Sequence[str]) -> tuple[float, ...] | None:
+    """The objectives as numbers of which less is better; None where one is not known."""
+    found = []
+    for name in objectives:
+        figure = OBJECTIVES[name]
+        value = outcome.value(figure)
+        if value is None:
+            return None
+        found.append(-value if FIGURES[figure].higher_is_better else value)
+    return tuple(found)
+
+
+def front_of(outcomes: Iterable[Outcome], objectives: Sequence[str]) -> tuple[Outcome, ...]:
+    """Feasible outcomes that none beats, by the first objective, then by the others; of equals the first by point."""
+    rated = [
+        (cost, outcome.point.key, outcome)
+        for outcome in outcomes
+        if outcome.feasible and (cost := costs(outcome, objectives)) is not None
+    ]
+    rated.sort(key=lambda entry: entry[:2])
+    front: list[tuple[tuple[float, ...], Outcome]] = []
+    for cost, _, outcome in rated:
+        # Whoever beats or equals it comes before it in this order, and whoever is beaten there is beaten on the front.
+        if not any(all(a <= b for a, b in zip(other, cost, strict=True)) for other, _ in front):
+            front.append((cost, outcome))
+    return tuple(outcome for _, outcome in front)
+
+
+def reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """How many infeasible outcomes there are of each reason, most first."""
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        if not outcome.feasible:
+            counts[outcome.reason] = counts.get(outcome.reason, 0) + 1
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -1,0 +1,76 @@
+"""Limits of a search: a bound on a figure, beyond which a point is infeasible.
+
+`dsp=0.8` is a share of the board's, `dsp=900` a count; others have units: latency_ms, error, ddr_bytes, energy_mj.
+`throughput_fps` and `sets_equal` are bounded from below, all others from above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgemoe_gen.boards import Board
+from edgemoe_gen.errors import KnobError
+from edgemoe_gen.tuning.front import FIGURES
+from edgemoe_gen.tuning.trial import Figure
+
+RESOURCES = ("dsp", "bram36", "uram", "lut", "ff")
+_ALIASES = {"latency": "latency_ms", "throughput": "throughput_fps", "energy": "energy_mj", "bram": "bram36"}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound on a figure; of a resource a share of the board's (up to 1), or a count (above 1)."""
+
+    name: str
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.bound:g}"
+
+    def allowed(self, board: Board) -> float:
+        """The bound in the figure's unit."""
+        if self.name in RESOURCES and self.bound <= 1:
+            return self.bound * float(getattr(board, self.name))
+        return self.bound
+
+    def broken(self, figures: Mapping[str, Figure], board: Board) -> str:
+        """A sentence if the figure is known and beyond the bound, else ""."""
+        figure = figures.get(self.name)
+        if figure is None:
+            return ""
+        allowed = self.allowed(board)
+        least = FIGURES[self.name].higher_is_better
+        if figure.value >= allowed if least else figure.value <= allowed:
+            return ""
+        return f"{self.name} is {figure.value:g} ({figure.tier}), the limit {allowed:g}"
+
+
+def parse_limit(text: str) -> Limit:
+    """`dsp=0.8` as given on the command line.
+
+    Raises:
+        KnobError: the text is not of this form, there is no such figure, or the bound is not positive.
+    """
+    name, equals, bound = (part.strip() for part in text.partition("="))
+    name = _ALIASES.get(name, name)
+    if not equals:
+        raise KnobError(f"'{text}' is not of the form figure=bound", "for example --limit dsp=0.8")
+    if name not in FIGURES:
+        raise KnobError(f"there is no figure '{name}' to limit", f"known figures: {', '.join(FIGURES)}")
+    try:
+        value = float(bound)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise KnobError(f"the limit '{text}' is not a positive number", f"for example --limit {name}=0.8")
+    return Limit(name, value)
+
+
+def first_broken(limits: Sequence[Limit], figures: Mapping[str, Figure], board: Board) -> tuple[str, str]:
+    """Reason and sentence of the first limit that is broken; ("", "") where all hold."""
+    for limit in limits:
+        sentence = limit.broken(figures, board)
+        if sentence:
+            return f"limit {limit}", sentence
+    return "", ""

@@ -1,0 +1,202 @@
+"""Runs a search's work: in this process, or on Dask workers, which get what they work on once.
+
+In: a subject, and calls of its methods. Out: results as they come. On Dask a call whose worker is lost runs again
+elsewhere; new workers that join get the subject too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edgemoe_gen.errors import ConfigError
+
+LOST_WORKERS = 10  # that one call may have lost before it is given up
+CONNECT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method of the subject and its arguments; `heavy`: it mostly waits for other programs, as compilers are."""
+
+    method: str
+    arguments: tuple[Any, ...]
+    heavy: bool = False
+
+
+class Runner(Protocol):
+    """Where calls run."""
+
+    @property
+    def width(self) -> int:
+        """Calls that run at once."""
+
+    def results(self, calls: Sequence[Call]) -> Iterator[tuple[int, Any]]:
+        """Number of the call and its result, in the order in which they end."""
+
+    def replace(self, subject: Any) -> None:
+        """Calls that follow are of this subject."""
+
+
+class LocalRunner:
+    """In this process: light calls one by one, heavy ones in as many threads as there are processors."""
+
+    def __init__(self, subject: Any, threads: int | None = None) -> None:
+        self.subject = subject
+        self.width = threads or os.cpu_count() or 1
+
+    def replace(self, subject: Any) -> None:
+        """Calls that follow are of this subject."""
+        self.subject = subject
+
+    def results(self, calls: Sequence[Call]) -> Iterator[tuple[int, Any]]:
+        """Number of the call and its result, in the order in which they end."""
+        if len(calls) < 2 or self.width < 2 or not all(call.heavy for call in calls):
+            for number, call in enumerate(calls):
+                yield number, self._run(call)
+            return
+        pool = ThreadPoolExecutor(self.width)
+        try:
+            futures = {pool.submit(self._run, call): number for number, call in enumerate(calls)}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, call: Call) -> Any:
+        return getattr(self.subject, call.method)(*call.arguments)
+
+
+_HELD: dict[str, Any] = {}  # subjects of this worker, by name
+_names = itertools.count()
+
+
+def _run_held(name: str, method: str, arguments: tuple[Any, ...]) -> Any:
+    return getattr(_HELD[name], method)(*arguments)
+
+
+class DaskRunner:
+    """On the workers of a Dask scheduler."""
+
+    def __init__(self, client: Any, subject: Any, workers: int) -> None:
+        self.client = client
+        self.width = max(workers, 1)
+        self._name = ""
+        self.replace(subject)
+
+    def replace(self, subject: Any) -> None:
+        """Sends a subject to all workers, also to those that come later."""
+        self._forget()
+        self._name = f"edgemoe-{os.getpid()}-{next(_names)}"
+        self.client.register_plugin(_plugin(self._name, subject), name=self._name)
+
+    def _forget(self) -> None:
+        if self._name:
+            self.client.unregister_worker_plugin(self._name)
+
+    def results(self, calls: Sequence[Call]) -> Iterator[tuple[int, Any]]:
+        """Number of the call and its result, in the order in which they end."""
+        distributed = _import("distributed")
+        killed = distributed.scheduler.KilledWorker
+        lost = [0] * len(calls)
+        futures = {self._submit(call): number for number, call in enumerate(calls)}
+        waiting = distributed.as_completed(list(futures))
+        try:
+            for future in waiting:
+                number = futures.pop(future)
+                error = future.exception() if future.status == "error" else None
+                if isinstance(error, killed) or future.status in ("lost", "cancelled"):
+                    lost[number] += 1
+                    if lost[number] > LOST_WORKERS:
+                        raise ConfigError(
+                            f"{lost[number]} workers were lost over one trial", "give workers more memory"
+                        )
+                    again = self._submit(calls[number])
+                    futures[again] = number
+                    waiting.add(again)
+                    continue
+                yield number, future.result()
+        finally:
+            self.client.cancel(list(futures), force=True)
+
+    def _submit(self, call: Call) -> Any:
+        return self.client.submit(_run_held, self._name, call.method, call.arguments, pure=False)
+
+
+def _plugin(name: str, subject: Any) -> Any:
+    base: Any = _import("distributed").WorkerPlugin
+
+    class Holder(base):  # type: ignore[misc]
+        """Puts the subject where `_run_held` finds it."""
+
+        def setup(self, worker: Any) -> None:  # noqa: ARG002
+            from edgemoe_gen.tuning import runner
+
+            runner._HELD[name] = subject
+
+        def teardown(self, worker: Any) -> None:  # noqa: ARG002
+            from edgemoe_gen.tuning import runner
+
+            runner._HELD.pop(name, None)
+
+    return Holder()
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(
+            "workers need Dask, which is not installed", 'install it: pip install "edgemoe-gen[cluster]"'
+        ) from error
+
+
+@contextmanager
+def open_runner(subject: Any, jobs: int = 1, scheduler: str | None = None) -> Iterator[Runner]:
+    """A runner for a subject.
+
+    Args:
+        subject: whose methods are called.
+        jobs: local worker processes; 1: this process.
+        scheduler: address of a Dask scheduler, whose workers have this package too; `jobs` is then theirs.
+
+    Raises:
+        ConfigError: Dask is not installed, or no scheduler answers.
+    """
+    if scheduler is None and jobs <= 1:
+        yield LocalRunner(subject)
+        return
+    distributed, dask = _import("distributed"), _import("dask")
+    with dask.config.set({"distributed.logging.distributed": "error", "distributed.scheduler.allowed-failures": 3}):
+        if scheduler is not None:
+            try:
+                client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
+            except (OSError, ValueError, TimeoutError) as error:
+                raise ConfigError(
+                    f"no Dask scheduler answers at {scheduler}", "start one: dask scheduler; and workers: dask worker"
+                ) from error
+            workers = sum(client.nthreads().values())
+            with client:
+                yield from _with_dask(client, subject, workers)
+            return
+        with (
+            distributed.LocalCluster(
+                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield from _with_dask(client, subject, jobs)
+
+
+def _with_dask(client: Any, subject: Any, workers: int) -> Iterator[Runner]:
+    runner = DaskRunner(client, subject, workers)
+    try:
+        yield runner
+    finally:
+        runner._forget()

@@ -1,0 +1,363 @@
+"""The search: Optuna proposes points, rules and estimates sort them, and those on the front climb the tiers.
+
+Points are asked for and told in batches of a fixed size, each batch sampled from a seed of its own, so that the search
+is the same whatever the number of workers, and the same when it was stopped and resumed. Whatever is found is in the
+storage at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgemoe_gen.errors import ConfigError, KnobError
+from edgemoe_gen.tuning.evaluate import Evaluator
+from edgemoe_gen.tuning.front import OBJECTIVES, costs, front_of, reasons
+from edgemoe_gen.tuning.runner import Call, Runner
+from edgemoe_gen.tuning.space import Space
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, Point, reached
+
+BATCH = 8  # points that are asked for before the first is told
+POPULATION = 24  # of NSGA-II
+EXPLORING = 0.5  # share of a budget of time that goes to estimates
+STALE_BATCHES = 25  # batches without a new feasible point after which the search is over
+CLIMBED = "climbed:"
+STUDY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to search.
+
+    Attributes:
+        objectives: of the front; the first one orders it.
+        trials: different feasible points to estimate.
+        seconds: of wall time, or None; half of it at most goes to estimates.
+        tier: where the front's points climb to.
+        confirm: how many of them climb at most.
+        seed: of the sampler.
+    """
+
+    objectives: tuple[str, ...]
+    trials: int = 128
+    seconds: float | None = None
+    tier: str = CSIM
+    confirm: int = 8
+    seed: int = 0
+
+
+@dataclass
+class State:
+    """What a search has found so far.
+
+    Attributes:
+        outcomes: the best that is known of each point, by its key, in the order of finding.
+        resumed: how many of them an earlier run had found.
+        base: the outcome of what a build would take.
+    """
+
+    objectives: tuple[str, ...]
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    resumed: int = 0
+    base: Outcome | None = None
+    stopped: str = ""
+
+    @property
+    def feasible(self) -> int:
+        """Feasible points."""
+        return sum(outcome.feasible for outcome in self.outcomes.values())
+
+    @property
+    def front(self) -> tuple[Outcome, ...]:
+        """The front by what is known now."""
+        return front_of(self.outcomes.values(), self.objectives)
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Infeasible points by reason."""
+        return reasons(self.outcomes.values())
+
+
+Watch = Callable[[State, str, int, int], None]
+
+
+def no_watch(state: State, what: str, done: int, total: int) -> None:
+    """Watches a search and shows nothing."""
+
+
+class Search:
+    """One search on one storage."""
+
+    def __init__(
+        self, evaluator: Evaluator, space: Space, plan: Plan, runner: Runner, storage: Path | str, watch: Watch
+    ) -> None:
+        self.evaluator = evaluator
+        self.space = space
+        self.plan = plan
+        self.runner = runner
+        self.watch = watch
+        self.state = State(plan.objectives)
+        self._optuna = _import_optuna()
+        self._study = self._open(storage)
+        self._deadline = None if plan.seconds is None else time.monotonic() + plan.seconds
+        self._slowest = 0.0
+
+    def run(self) -> State:
+        """Searches until trials, time or points run out, or the user interrupts; what was found stays."""
+        try:
+            self._restore()
+            self._base()
+            self._explore()
+            self._climb()
+        except KeyboardInterrupt:
+            self.state.stopped = "interrupted"
+        if not self.state.feasible and self.state.stopped != "interrupted":
+            counts = ", ".join(f"{reason} ({count})" for reason, count in list(self.state.rejected.items())[:4])
+            raise KnobError(
+                f"no point of the space is feasible: {len(self.state.outcomes)} tried, {counts}",
+                "widen the space with --knob, or loosen --limit",
+            )
+        return self.state
+
+    # The study
+
+    def _open(self, storage: Path | str) -> Any:
+        storages = self._optuna.storages
+        try:
+            if isinstance(storage, Path):
+                storage.parent.mkdir(parents=True, exist_ok=True)
+                backend = storages.journal.JournalFileBackend(str(storage))
+                opened = storages.JournalStorage(backend)
+            else:
+                opened = storages.RDBStorage(storage)
+            return self._optuna.create_study(
+                study_name=self._name(), storage=opened, load_if_exists=True,
+                directions=["minimize"] * len(self.plan.objectives),
+            )  # fmt: skip
+        except (OSError, ValueError, KeyError, ImportError, self._optuna.exceptions.OptunaError) as error:
+            raise ConfigError(
+                f"{storage} cannot be opened as the storage of a search: {error}", "choose another --storage"
+            ) from error
+
+    def _name(self) -> str:
+        """Searches of other networks, spaces, limits or seeds are other studies of the same storage."""
+        e = self.evaluator
+        words = (
+            STUDY_VERSION, e.model.spec.without_names(), e.board, sorted(e.chosen.items()), e.limits, e.tasks,
+            sorted(e.pinned.items()), sorted(e.fifo_depths.items()), self.space, self.plan.objectives, self.plan.seed,
+            hashlib.sha256(b"".join(image.tobytes() for image in e.images)).hexdigest(),
+            hashlib.sha256(b"".join(truth.tokens.tobytes() for truth in e.truths)).hexdigest(),
+        )  # fmt: skip
+        return "tune-" + hashlib.sha256(repr(words).encode()).hexdigest()[:16]
+
+    def _restore(self) -> None:
+        """Takes in what an earlier run has found; trials that it left open are tried now."""
+        for trial in self._study.trials:
+            if "outcome" in trial.user_attrs:
+                self._note(Outcome.from_dict(trial.user_attrs["outcome"]))
+        for name, data in self._study.user_attrs.items():
+            if name.startswith(CLIMBED):
+                self._note(Outcome.from_dict(json.loads(data)))
+        self.state.resumed = len(self.state.outcomes)
+
+    def _note(self, outcome: Outcome) -> None:
+        known = self.state.outcomes.get(outcome.point.key)
+        if known is None or reached(outcome.tier, known.tier):
+            self.state.outcomes[outcome.point.key] = outcome
+
+    # Exploring
+
+    def _base(self) -> None:
+        """The design of a build first: it is what others are measured by, and its error scales those of estimates."""
+        names = [dimension.name for dimension in self.space.dimensions]
+        default = self.evaluator.default_point(names)
+        point = self.space.point(default.as_dict()) if self.space.holds(default.as_dict()) else default
+        kept = self._study.user_attrs.get("base")
+        if kept is not None:
+            base = Outcome.from_dict(json.loads(kept))
+        else:
+            self.watch(self.state, "measuring the default design", 0, 1)
+            # Limits do not bind what others are compared with.
+            free = replace(self.evaluator, limits=(), _cache=self.evaluator._cache)
+            self.runner.replace(free)
+            start = time.monotonic()
+            tier = CSIM if self.evaluator.images else ESTIMATE
+            (_, base), *_ = self.runner.results([Call("outcome", (point, tier), heavy=True)])
+            self._slowest = time.monotonic() - start
+            self._study.set_user_attr("base", json.dumps(base.as_dict()))
+        self.evaluator = self.evaluator.scaled_by(base)
+        self.runner.replace(self.evaluator)
+        self.state.base = base
+        if self.space.holds(default.as_dict()):
+            for start in _star(self.space, point)[: 1 + self.plan.trials // 2]:
+                self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
+
+    def _explore(self) -> None:
+        if self.space.size <= self.plan.trials:
+            for point in self.space.points():
+                self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
+        stale = 0
+        for trials in self._batches():
+            before = self.state.feasible
+            self._estimate(trials)
+            stale = 0 if self.state.feasible > before else stale + 1
+            if stale >= STALE_BATCHES:
+                self.state.stopped = "nothing new"
+                return
+        self.state.stopped = self.state.stopped or ("budget" if self._late(EXPLORING) else "trials")
+
+    def _batches(self) -> Iterator[list[Any]]:
+        """Trials to evaluate: those that an earlier run left open, then new ones."""
+        states = self._optuna.trial.TrialState
+        names = {dimension.name for dimension in self.space.dimensions}
+        left = [trial for trial in self._study.trials if trial.state == states.RUNNING]
+        for trial in left:
+            if set(trial.params) != names:
+                self._study.tell(trial.number, state=states.FAIL)
+        yield [trial for trial in left if set(trial.params) == names]
+        distributions = {
+            dimension.name: self._optuna.distributions.CategoricalDistribution(dimension.values)
+            for dimension in self.space.dimensions
+        }
+        while not self._late(EXPLORING):
+            every = self._study.get_trials(deepcopy=False)
+            waiting = sum(trial.state == states.WAITING for trial in every)
+            if not waiting and (self.state.feasible >= self.plan.trials or len(self.state.outcomes) >= self.space.size):
+                return
+            seed = int(np.random.SeedSequence([self.plan.seed, len(every) - waiting]).generate_state(1)[0])
+            self._study.sampler = self._optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
+            yield [self._study.ask(distributions) for _ in range(min(waiting, BATCH) or BATCH)]
+
+    def _estimate(self, trials: Sequence[Any]) -> None:
+        """Evaluates trials in any order, and tells them in theirs."""
+        points = [self.space.point(trial.params) for trial in trials]
+        fresh = list({point.key: point for point in points if point.key not in self.state.outcomes}.values())
+        for _, outcome in self.runner.results([Call("outcome", (point, ESTIMATE)) for point in fresh]):
+            self._note(outcome)
+            for trial, point in zip(trials, points, strict=True):
+                if point.key == outcome.point.key:
+                    self._keep(trial.number, outcome)
+                    break
+            self._show("estimating")
+        states = self._optuna.trial.TrialState
+        for trial, point in zip(trials, points, strict=True):
+            outcome = self.state.outcomes[point.key]
+            values = costs(outcome, self.plan.objectives) if outcome.feasible else None
+            if values is None:
+                if outcome.feasible:
+                    self._refuse_objectives(outcome)
+                self._study.tell(trial.number, state=states.FAIL)
+            else:
+                self._study.tell(trial.number, values)
+
+    def _keep(self, number: int, outcome: Outcome) -> None:
+        """Writes an outcome beside its trial, before the batch is over."""
+        trial_id = next(t._trial_id for t in reversed(self._study.get_trials(deepcopy=False)) if t.number == number)
+        self._study._storage.set_trial_user_attr(trial_id, "outcome", outcome.as_dict())
+
+    def _refuse_objectives(self, outcome: Outcome) -> None:
+        missing = [name for name in self.plan.objectives if outcome.value(OBJECTIVES[name]) is None]
+        raise ConfigError(
+            f"the objective {', '.join(missing)} is not known without pictures", "give --image FILE_OR_FOLDER"
+        )
+
+    def _show(self, what: str) -> None:
+        self.watch(self.state, what, min(self.state.feasible, self.plan.trials), self.plan.trials)
+
+    # Climbing
+
+    def _climb(self) -> None:
+        """The front's points climb, and who falls off it makes place for others, until all of it is confirmed."""
+        done = sum(outcome.tier == self.plan.tier for outcome in self.state.outcomes.values())
+        while done < self.plan.confirm and not self._late():
+            candidates = _spread(
+                [o for o in self.state.front if not reached(o.tier, self.plan.tier)], self.plan.objectives
+            )[: min(BATCH, self.plan.confirm - done)]
+            if not candidates:
+                return
+            width = self.runner.width
+            for first in range(0, len(candidates), width):
+                if self._late(spare=self._slowest):
+                    self.state.stopped = "budget"
+                    return
+                done += self._confirm(candidates[first : first + width], done)
+
+    def _confirm(self, some: Sequence[Outcome], done: int) -> int:
+        start = time.monotonic()
+        self.watch(self.state, "confirming the front", done, self.plan.confirm)
+        calls = [Call("outcome", (outcome.point, self.plan.tier, outcome), heavy=True) for outcome in some]
+        for count, (_, outcome) in enumerate(self.runner.results(calls), start=1):
+            self._note(outcome)
+            name = CLIMBED + hashlib.sha256(outcome.point.key.encode()).hexdigest()[:16]
+            self._study.set_user_attr(name, json.dumps(outcome.as_dict()))
+            self.watch(self.state, "confirming the front", done + count, self.plan.confirm)
+        self._slowest = max(self._slowest, time.monotonic() - start)
+        return len(some)
+
+    def _late(self, share: float = 1.0, spare: float = 0.0) -> bool:
+        if self._deadline is None or self.plan.seconds is None:
+            return False
+        return time.monotonic() + spare > self._deadline - (1 - share) * self.plan.seconds
+
+
+def _star(space: Space, centre: Point) -> list[Point]:
+    """A point, and all that differ from it in one dimension: what the sampler breeds from."""
+    found = [centre]
+    for dimension in space.dimensions:
+        values = centre.as_dict()
+        found += [
+            space.point({**values, dimension.name: value})
+            for value in dimension.values
+            if value != values[dimension.name]
+        ]
+    return found
+
+
+def _spread(front: Sequence[Outcome], objectives: Sequence[str]) -> list[Outcome]:
+    """The best of each objective first, then the others in the order of the front."""
+    rated = [(cost, outcome) for outcome in front if (cost := costs(outcome, objectives)) is not None]
+    best = [min(rated, key=lambda entry: entry[0][i])[1] for i in range(len(objectives)) if rated]
+    return list({outcome.point.key: outcome for outcome in (*best, *front)}.values())
+
+
+def run_search(
+    evaluator: Evaluator,
+    space: Space,
+    plan: Plan,
+    runner: Runner,
+    storage: Path | str,
+    watch: Watch = no_watch,
+) -> State:
+    """Searches a space; see `Plan`.
+
+    Args:
+        evaluator: of the points.
+        space: dimensions.
+        plan: objectives, trials, time, seed.
+        runner: where trials run; its subject is replaced.
+        storage: file of Optuna's journal, or the URL of a database; a search that is in it already is resumed.
+        watch: called with the state, what is being done, how much is done and is to do.
+
+    Raises:
+        ConfigError: Optuna is not installed, or the storage cannot be opened.
+        KnobError: no point is feasible.
+    """
+    return Search(evaluator, space, plan, runner, storage, watch).run()
+
+
+def _import_optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigError(
+            "the search needs Optuna, which is not installed", 'install it: pip install "edgemoe-gen[tune]"'
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna

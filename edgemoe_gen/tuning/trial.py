@@ -1,0 +1,106 @@
+"""What a search tries and finds: points, and outcomes whose every figure says of which tier it is. JSON in and out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Value = int | float
+
+RULES, ESTIMATE, TIMED, CSIM = "rules", "estimate", "timed simulation", "C simulation"
+TIERS = (RULES, ESTIMATE, TIMED, CSIM)  # in the order in which a point climbs
+
+
+@dataclass(frozen=True)
+class Point:
+    """One choice of every dimension of a space, by name, in the space's order."""
+
+    values: tuple[tuple[str, Value], ...]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Value]) -> Point:
+        """A point from values by name."""
+        return cls(tuple(values.items()))
+
+    def as_dict(self) -> dict[str, Value]:
+        """Values by name."""
+        return dict(self.values)
+
+    @property
+    def key(self) -> str:
+        """A text that only equal points share, whatever the order of their names."""
+        return json.dumps(dict(sorted(self.values)), separators=(",", ":"))
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value:g}" for name, value in self.values)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number and the tier that it is of."""
+
+    value: float
+    tier: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of a point.
+
+    Attributes:
+        point: the choices.
+        tier: highest tier that it has reached.
+        feasible: whether it keeps all rules and limits.
+        reason: if not, why, in a few words that many points share; `detail` is the sentence.
+        figures: by name, see `front.OBJECTIVES`.
+        knobs: all knobs of its design; {} where no design came about.
+        seconds: wall time of all tiers.
+    """
+
+    point: Point
+    tier: str
+    feasible: bool = True
+    reason: str = ""
+    detail: str = ""
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    knobs: Mapping[str, Value] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def value(self, name: str) -> float | None:
+        """A figure's value, None where it is not known."""
+        figure = self.figures.get(name)
+        return None if figure is None else figure.value
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "point": self.point.as_dict(),
+            "tier": self.tier,
+            "feasible": self.feasible,
+            "reason": self.reason,
+            "detail": self.detail,
+            "figures": {name: {"value": f.value, "tier": f.tier} for name, f in self.figures.items()},
+            "knobs": dict(self.knobs),
+            "seconds": round(self.seconds, 3),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Outcome:
+        """From the JSON that `as_dict` gives."""
+        return cls(
+            Point.of(data["point"]),
+            data["tier"],
+            data["feasible"],
+            data["reason"],
+            data["detail"],
+            {name: Figure(f["value"], f["tier"]) for name, f in data["figures"].items()},
+            dict(data["knobs"]),
+            data["seconds"],
+        )
+
+
+def reached(tier: str, wanted: str) -> bool:
+    """Whether a tier is `wanted` or above."""
+    return TIERS.index(tier) >= TIERS.index(wanted)
