@@ -32,7 +32,7 @@ dispatch_rows:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    const route_t route = read_at(queue, row < op.tokens ? op.queue_first + row : 0);
+    const route_t route = read_at(queue, row < op.tokens ? static_cast<int>(op.queue_first + row) : 0);
     row_scale_t scale;
     scale.mantissa = route.score;
     scale.exponent = 0;
