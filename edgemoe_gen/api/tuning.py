@@ -29,7 +29,7 @@ from edgemoe_gen.tuning.front import FRONT, check_objectives
 from edgemoe_gen.tuning.limits import Limit, parse_limit
 from edgemoe_gen.tuning.runner import open_runner
 from edgemoe_gen.tuning.search import Plan, State, Watch, no_watch, run_search
-from edgemoe_gen.tuning.space import Dimension, Space, default_space
+from edgemoe_gen.tuning.space import Dimension, Space, default_space, is_knob
 from edgemoe_gen.tuning.sweep import run_sweep, to_csv
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, TIERS, Outcome, Value, reached
 
@@ -342,6 +342,8 @@ def _open(
     model = _model(words, notes)
     tasks = open_tasks(words, model.spec)
     chosen = {name: value for name, value in words.knobs.items() if name not in {d.name for d in given}}
+    # A knob with one value is fixed, so the default design has it too.
+    chosen |= {d.name: d.values[0] for d in given if len(d.values) == 1 and is_knob(d.name)}
     images = _images(words, model, notes) if pictures else []
     evaluator = make_evaluator(
         model, images, tasks, open_board(words), chosen, limits, words.fifo_depths, words.pinned, progress

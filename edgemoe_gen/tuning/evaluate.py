@@ -37,7 +37,7 @@ from edgemoe_gen.timing.table import load_timing
 from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.limits import Limit, first_broken
 from edgemoe_gen.tuning.noise import rounding_power, table_power
-from edgemoe_gen.tuning.space import FIFO, FRAMES
+from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value
 
 Float32 = NDArray[np.float32]
@@ -99,7 +99,7 @@ class Evaluator:
         Raises:
             KnobError: a value is out of its range.
         """
-        turned = {**self.chosen, **{name: value for name, value in point.values if _is_knob(name)}}
+        turned = {**self.chosen, **{name: value for name, value in point.values if is_knob(name)}}
         return default_knobs(self.model.spec, self.board, turned).turned(turned)
 
     def design(self, point: Point) -> Design:
@@ -116,7 +116,7 @@ class Evaluator:
         knobs = self.knobs(Point(()))
         values: dict[str, Value] = {}
         for name in names:
-            if _is_knob(name):
+            if is_knob(name):
                 values[name] = getattr(knobs, name)
             elif name == FRAMES:
                 values[name] = 1
@@ -278,10 +278,6 @@ class _InfeasibleError(EdgeMoEError):
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
-
-
-def _is_knob(name: str) -> bool:
-    return name != FRAMES and not name.startswith(FIFO)
 
 
 def _reason(error: EdgeMoEError) -> str:

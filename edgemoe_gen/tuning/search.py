@@ -22,7 +22,7 @@ from edgemoe_gen.tuning.evaluate import SIMULATION_FAILS, Evaluator
 from edgemoe_gen.tuning.front import OBJECTIVES, costs, front_of, reasons
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, Point, reached
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, Point, Value, reached
 
 BATCH = 8  # points that are asked for before the first is told
 POPULATION = 24  # of NSGA-II
@@ -203,9 +203,8 @@ class Search:
         self.evaluator = self.evaluator.scaled_by(base)
         self.runner.replace(self.evaluator)
         self.state.base = base
-        if self.space.holds(default.as_dict()):
-            for start in _star(self.space, point)[: 1 + self.plan.trials // 2]:
-                self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
+        for start in _star(self.space, _nearest(self.space, default))[: 1 + self.plan.trials // 2]:
+            self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
 
     def _explore(self) -> None:
         if self.space.size <= self.plan.trials:
@@ -242,9 +241,20 @@ class Search:
             waiting = sum(trial.state == states.WAITING for trial in every)
             if not waiting and (self.state.feasible >= self.plan.trials or len(self.state.outcomes) >= self.space.size):
                 return
-            seed = int(np.random.SeedSequence([self.plan.seed, len(every) - waiting]).generate_state(1)[0])
+            if not waiting and len(every) // BATCH % 2:
+                waiting = self._enqueue_neighbours()
+            seed = int(np.random.SeedSequence([self.plan.seed, len(every)]).generate_state(1)[0])
             self._study.sampler = self._optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
             yield [self._study.ask(distributions) for _ in range(min(waiting, BATCH) or BATCH)]
+
+    def _enqueue_neighbours(self) -> int:
+        """Every other batch is one step beside the best points: the sampler alone is slow at the last few percent."""
+        best = _spread(self.state.front, self.plan.objectives)
+        near = {point.key: point for outcome in best for point in _neighbours(self.space, outcome.point)}
+        fresh = [point for key, point in near.items() if key not in self.state.outcomes][:BATCH]
+        for point in fresh:
+            self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
+        return len(fresh)
 
     def _estimate(self, trials: Sequence[Any]) -> None:
         """Evaluates trials in any order, and tells them in theirs."""
@@ -322,6 +332,16 @@ class Search:
         return self._deadline is not None and time.monotonic() + spare > self._deadline
 
 
+def _nearest(space: Space, point: Point) -> Point:
+    """The point of a space whose values are the nearest to those of another; of what that does not say, the least."""
+    values = point.as_dict()
+    found: dict[str, Value] = {}
+    for dimension in space.dimensions:
+        own = values.get(dimension.name, 0)
+        _, found[dimension.name] = min((abs(value - own), value) for value in dimension.values)
+    return space.point(found)
+
+
 def _star(space: Space, centre: Point) -> list[Point]:
     """A point, and all that differ from it in one dimension: what the sampler breeds from."""
     found = [centre]
@@ -333,6 +353,16 @@ def _star(space: Space, centre: Point) -> list[Point]:
             if value != values[dimension.name]
         ]
     return found
+
+
+def _neighbours(space: Space, point: Point) -> Iterator[Point]:
+    """Points of a space whose values differ from a point's by one step in one dimension."""
+    values = point.as_dict()
+    for dimension in space.dimensions:
+        place = dimension.values.index(values[dimension.name])
+        for beside in (place - 1, place + 1):
+            if 0 <= beside < len(dimension.values):
+                yield space.point({**values, dimension.name: dimension.values[beside]})
 
 
 def _spread(front: Sequence[Outcome], objectives: Sequence[str]) -> list[Outcome]:

@@ -91,6 +91,11 @@ class Space:
         return {dimension.name: list(dimension.values) for dimension in self.dimensions}
 
 
+def is_knob(name: str) -> bool:
+    """Whether a dimension is a knob, not frames or a FIFO's depth."""
+    return name != FRAMES and not name.startswith(FIFO)
+
+
 def _check(name: str, value: Value) -> None:
     most = MOST_FRAMES if name == FRAMES else MOST_DEPTH if name.startswith(FIFO) else None
     if most is None:
