@@ -174,9 +174,7 @@ def ablation_table(ablations: Sequence[Ablation]) -> Table:
                 tiers.add(row.tier)
         rows.append((off, *cells, ", ".join(sorted(tiers)) or NOTHING))
     if "queues" in texts:
-        notes.append(
-            "Every token through every expert: top-k is the number of experts, so the search of the top-k is longer too."
-        )
+        notes.append("Every token through every expert: top-k is the number of experts, so its search is longer too.")
     if "reordering" in texts:
         notes.append(
             "Tokens in order: DDR's time for these weights alone, from a formula; the frame would take longer."
