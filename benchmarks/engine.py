@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from engine_parts.ablation import ablate
+from engine_parts.ablation import TECHNIQUES, ablate
 from engine_parts.cases import Case, little, small, tiny, tiny_square
 from engine_parts.growth import time_experts, time_switch
 from engine_parts.peers import PEERS
@@ -54,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     made.add_argument("--only", choices=CASES, action="append", help="this network only; repeatable")
     made.add_argument("--part", choices=PARTS, action="append", help="this part only; repeatable")
+    known = [technique.key for technique in TECHNIQUES]
+    made.add_argument("--technique", choices=known, action="append", help="switch off this one only; repeatable")
     made.add_argument("--small", action="store_true", help="two blocks on a small unit in place of all: a trial")
     made.add_argument(
         "--full", action="store_true", help="all blocks in the ablation of M3ViT-small, not the first two"
@@ -117,9 +119,10 @@ def measure(options: argparse.Namespace) -> tuple[list[Table], dict[str, Any]]:
             facts["experts"] = [asdict(row) for row in experts]
         if "ablation" in parts:
             ablations = []
+            techniques = [row for row in TECHNIQUES if row.key in (options.technique or [row.key])]
             for case in cases:
                 clock.say(f"ablation: {case.title}")
-                ablations.append(ablate(case, parallel))
+                ablations.append(ablate(case, parallel, techniques))
             tables.append(ablation_table(ablations))
             facts["ablation"] = [asdict(ablation) for ablation in ablations]
     clock.say("done")

@@ -52,6 +52,7 @@ class Frame:
         macs: multiply-accumulates of the network.
         unit: tokens x outputs x inputs in parallel.
         widths: bits of activations and weights.
+        tail_bits: finer bits that tokens keep between layers.
         clock_mhz: clock.
         cycles, milliseconds: of the run.
         bound_milliseconds: max(MACs / MACs a cycle, weight bytes / bandwidth).
@@ -71,6 +72,7 @@ class Frame:
     macs: int
     unit: tuple[int, int, int]
     widths: tuple[int, int]
+    tail_bits: int
     clock_mhz: float
     cycles: int
     milliseconds: float
@@ -226,6 +228,7 @@ def describe_frame(case: Case, task: str, run: TimedRun, needed: float) -> Frame
         macs=run.roofline.macs,
         unit=(k.tokens_parallel, k.out_parallel, k.in_parallel),
         widths=(k.activation_bits, k.weight_bits),
+        tail_bits=k.residual_tail_bits,
         clock_mhz=k.clock_mhz,
         cycles=run.result.cycles,
         milliseconds=milliseconds,

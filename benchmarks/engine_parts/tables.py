@@ -78,7 +78,10 @@ def frames_table(frames: Sequence[Frame], board: str, ddr: str) -> Table:
         "Bound: max(MACs / MACs a cycle, weight bytes / bandwidth). Needed bytes: weights + image + result.",
     ]
     for frame in frames:
-        notes.append(f"{frame.title}: {frame.weights}{_routes(frame)}; on-chip memory {frame.memory_mib:.2f} MiB.")
+        notes.append(
+            f"{frame.title}: {frame.weights}{_routes(frame)}; on-chip memory {frame.memory_mib:.2f} MiB; tokens keep "
+            f"{frame.tail_bits} finer bits between layers."
+        )
     return Table("One frame on the default design", heads, tuple(rows), tuple(notes))
 
 
@@ -89,7 +92,7 @@ def _used(use: ResourceUse) -> str:
 def _targets(frame: Frame) -> str:
     texts = []
     for target in frame.targets:
-        sign = "holds" if target.holds else f"MISSED: {target.found:.3g}"
+        sign = "holds" if target.holds else f"MISSED: {target.found:.4g}"
         limit = "15% free" if target.what.startswith("share") else f"<= {target.at_most:g} {target.what}"
         texts.append(f"{limit}: {sign}")
     return "; ".join(texts) or NOTHING
@@ -170,10 +173,12 @@ def ablation_table(ablations: Sequence[Ablation]) -> Table:
                 cells += [f"{row.milliseconds:.3f}", f"{row.change:+.1%}"]
                 tiers.add(row.tier)
         rows.append((off, *cells, ", ".join(sorted(tiers)) or NOTHING))
-    notes.append(
-        "Every token through every expert: top-k is the number of experts, which also makes the search of the top-k "
-        "longer. Tokens in order: DDR's time for these weights alone, from a formula; the frame would take longer."
-    )
+    if "queues" in texts:
+        notes.append("Every token through every expert: top-k is the number of experts, so its search is longer too.")
+    if "reordering" in texts:
+        notes.append(
+            "Tokens in order: DDR's time for these weights alone, from a formula; the frame would take longer."
+        )
     return Table("Ablation: one technique off at a time", (*heads, "tier"), tuple(rows), tuple(notes))
 
 
