@@ -26,8 +26,9 @@ from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, Point, Value, reac
 
 BATCH = 8  # points that are asked for before the first is told
 POPULATION = 24  # of NSGA-II
-EXPLORING = 0.5  # share of the time that is left after the default design which goes to estimates
+EXPLORING = 0.35  # share of the time that is left after the default design which goes to estimates
 LEAST = 32  # feasible points that are estimated even where time is over
+PROMISED = ("latency", "throughput", "error")  # in which an improvement must not be worse than the default design
 STALE_BATCHES = 25  # batches without a new feasible point after which the search is over
 CLIMBED = "climbed:"
 STUDY_VERSION = 1
@@ -40,7 +41,7 @@ class Plan:
     Attributes:
         objectives: of the front; the first one orders it.
         trials: different feasible points to estimate.
-        seconds: of wall time, or None; half of it at most goes to estimates, but for the first `LEAST` points.
+        seconds: of wall time, or None; a third of it goes to estimates, but for the first `LEAST` points.
         tier: where the front's points climb to.
         confirm: how many of them climb at most.
         seed: of the sampler.
@@ -300,9 +301,7 @@ class Search:
         """The front's points climb, and who falls off it makes place for others, until all of it is confirmed."""
         done = sum(outcome.tier == self.plan.tier for outcome in self.state.outcomes.values())
         while done < self.plan.confirm and not self._late():
-            candidates = _spread(
-                [o for o in self.state.front if not reached(o.tier, self.plan.tier)], self.plan.objectives
-            )[: min(BATCH, self.plan.confirm - done)]
+            candidates = self._candidates()[: min(BATCH, self.plan.confirm - done)]
             if not candidates:
                 return
             width = self.runner.width
@@ -311,6 +310,17 @@ class Search:
                     self.state.stopped = "budget"
                     return
                 done += self._confirm(candidates[first : first + width], done)
+
+    def _candidates(self) -> list[Outcome]:
+        """Points of the front that have still to climb, first one that improves on the default design (`PROMISED`)."""
+        left = [o for o in self.state.front if not reached(o.tier, self.plan.tier)]
+        names = [name for name in self.plan.objectives if name in PROMISED]
+        base = None if self.state.base is None else costs(self.state.base, names)
+        better: list[Outcome] = []
+        if base is not None:
+            better = [o for o in left if all(a <= b for a, b in zip(costs(o, names) or (), base, strict=True))]
+        first = {o.point.key: o for o in (*better[:1], *_spread(left, self.plan.objectives))}
+        return list(first.values())
 
     def _confirm(self, some: Sequence[Outcome], done: int) -> int:
         start = time.monotonic()
