@@ -62,6 +62,13 @@ class late_memory {
   std::deque<write_t> late_;
   T seen_[N] = {};
 };
+
+template <typename T, int N>
+T read_at(late_memory<T, N> &memory, int index) { return memory[index]; }
+template <typename T, int N>
+T read_needed(late_memory<T, N> &memory, int index, bool) { return memory[index]; }
+template <typename T, int N>
+void write_at(late_memory<T, N> &memory, int index, const T &value) { memory[index] = value; }
 }  // namespace edgemoe
 
 namespace edgemoe {"""
