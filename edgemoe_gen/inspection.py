@@ -6,10 +6,13 @@ for by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.config import Config
+from edgemoe_gen.design import Knobs
 from edgemoe_gen.errors import SpecError
 from edgemoe_gen.model import (
     Checkpoint,
@@ -21,10 +24,41 @@ from edgemoe_gen.model import (
     load_model,
     option_name,
 )
-from edgemoe_gen.report.document import layer_facts, network_facts
+from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth
+from edgemoe_gen.project import (
+    Progress,
+    no_progress,
+    open_calibration,
+    open_model,
+    open_numerics,
+    open_pictures,
+    open_tasks,
+)
+from edgemoe_gen.report.document import ESTIMATE, layer_facts, network_facts
 
 # Facts that hang on what only the user can say.
 _HANGS_ON = {"heads": ("heads",), "image": ("image_height", "image_width"), "top_k": ("top_k",), "tasks": ("tasks",)}
+
+
+@dataclass(frozen=True)
+class BitsWorth:
+    """Which weights' bits to spend first. Tier: estimate, the float reference with one group of weights rounded.
+
+    Attributes:
+        task: whose frames count.
+        pictures: how many.
+        rows: the most squared error removed by a bit of storage first.
+    """
+
+    task: str
+    pictures: int
+    rows: tuple[Attribution, ...]
+    tier: str = ESTIMATE
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        rows = [{**asdict(row), "worth": row.worth} for row in self.rows]
+        return {"tier": self.tier, "task": self.task, "pictures": self.pictures, "rows": rows}
 
 
 @dataclass(frozen=True)
@@ -39,6 +73,7 @@ class Inspection:
         missing: keys that neither the checkpoint nor the user tells.
         contradictions: what is said against what the tensors show, the first of them.
         notes: what was ignored or filled in.
+        worth: which weights' bits to spend first, if that was asked for.
     """
 
     path: Path
@@ -48,6 +83,7 @@ class Inspection:
     missing: tuple[str, ...]
     contradictions: tuple[SpecError, ...]
     notes: tuple[str, ...]
+    worth: BitsWorth | None = None
 
     @property
     def complete(self) -> bool:
@@ -63,7 +99,30 @@ class Inspection:
             "contradictions": [{"message": e.message, "hint": e.hint} for e in self.contradictions],
             "network": self.network,
             "layers": self.layers,
+            **({} if self.worth is None else {"worth": self.worth.as_dict()}),
         }
+
+
+def bits_worth(config: Config, widths: Sequence[int], progress: Progress = no_progress) -> BitsWorth:
+    """Rounds every group of weights alone to every width, from the project's `weight_bits`; of the first task.
+
+    Experts' weights start from `weight_bits` too, whatever width the project gives them.
+
+    Raises:
+        ImageError: no picture is named, or one is unreadable or does not fit.
+        ConfigError: a width is absurd.
+    """
+    model = open_model(config)
+    task = open_tasks(config, model.spec)[0]
+    images = open_calibration(config, model.spec, () if config.calibrate else open_pictures(config, model.spec))
+    names = ("activation_bits", "weight_bits")
+    knobs = Knobs().turned({name: config.knobs[name] for name in names if name in config.knobs})
+    numerics = open_numerics(config, model, knobs, images, (task,), progress)
+    rows = attribute_error(
+        model, numerics.network, numerics.formats, images, task, tuple(dict.fromkeys(widths)),
+        lambda _, done, total: progress("rounding weights, a group at a time", done, total),
+    )  # fmt: skip
+    return BitsWorth(task, len(images), by_worth(rows))
 
 
 def inspect(path: Path, options: SpecOptions) -> Inspection:

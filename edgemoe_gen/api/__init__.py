@@ -15,7 +15,7 @@ from edgemoe_gen.api.timing import SimulateResult, simulate
 from edgemoe_gen.api.tuning import SweepResult, TuneResult, compare, evaluate, sweep, tune
 from edgemoe_gen.config import CALIBRATION_IMAGES
 from edgemoe_gen.diagnosis import Check, Diagnosis, doctor
-from edgemoe_gen.inspection import Inspection
+from edgemoe_gen.inspection import BitsWorth, Inspection
 from edgemoe_gen.linting import LintResult
 from edgemoe_gen.pipeline import BuildResult, ImportResult, PlannedStage, StageResult
 from edgemoe_gen.running import RunResult
@@ -25,6 +25,7 @@ from edgemoe_gen.tuning.dataset import DatasetResult
 __all__ = [
     "CALIBRATION_IMAGES",
     "BenchResult",
+    "BitsWorth",
     "BuildResult",
     "Check",
     "Comparison",

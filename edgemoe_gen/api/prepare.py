@@ -13,14 +13,23 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.estimate import Resources, check_fits, estimate_resources
 from edgemoe_gen.files import check_writable, write_whole
-from edgemoe_gen.inspection import Inspection
+from edgemoe_gen.inspection import Inspection, bits_worth
 from edgemoe_gen.inspection import inspect as inspect_checkpoint
 from edgemoe_gen.linting import LintResult
 from edgemoe_gen.linting.run import lint_folder, lint_project
 from edgemoe_gen.model import ModelSpec, SpecOptions
 from edgemoe_gen.pictures import check_labels, find_pictures, open_picture
 from edgemoe_gen.pipeline.generate import generate_sources
-from edgemoe_gen.project import checkpoint_of, network_options, open_design, open_model, open_tasks, with_spec
+from edgemoe_gen.project import (
+    Progress,
+    checkpoint_of,
+    network_options,
+    no_progress,
+    open_design,
+    open_model,
+    open_tasks,
+    with_spec,
+)
 
 
 @dataclass(frozen=True)
@@ -104,11 +113,34 @@ def inspect(
     spec: PathText | None = None,
     options: SpecOptions | None = None,
     config: PathText | None = None,
+    narrow: Sequence[int] = (),
+    image: Paths = (),
+    calibrate: Paths = (),
+    task: Sequence[str] = (),
+    progress: Progress = no_progress,
 ) -> Inspection:
-    """The architecture found in a checkpoint; see `Inspection`."""
-    project = opened(said(checkpoint, options), spec, config)
+    """The architecture found in a checkpoint; see `Inspection`.
+
+    Args:
+        checkpoint: file or folder of shards.
+        spec: spec file, .toml of ours or .yml of the authors'.
+        options: what neither checkpoint nor spec file tells.
+        config: the project's file.
+        narrow: widths of weights, less than the project's `weight_bits`; says which weights' bits to spend first, if
+            the network is complete.
+        image: pictures that `narrow` runs.
+        calibrate: pictures that it runs instead.
+        task: its task, the first one.
+        progress: called with text, steps done and all.
+    """
+    project = opened(said(checkpoint, options, None, None, image, calibrate, task=task), spec, config)
     found = inspect_checkpoint(checkpoint_of(project.config), network_options(project.config))
-    return replace(found, notes=(*found.notes, *project.notes))
+    notes = [*found.notes, *project.notes]
+    if narrow and found.complete:
+        found = replace(found, worth=bits_worth(project.config, narrow, progress))
+    elif narrow:
+        notes.append("what bits are worth is not measured: the network is not complete")
+    return replace(found, notes=tuple(notes))
 
 
 def generate(

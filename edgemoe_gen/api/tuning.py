@@ -149,7 +149,8 @@ def tune(
     setting = _open(checkpoint, spec, options, config, board, knobs, image, calibrate, task, limits, progress)
     evaluator = setting.evaluator
     defaults = evaluator.knobs(evaluator.default_point(()))
-    space = default_space(defaults, evaluator.board, evaluator.chosen, setting.given)
+    has_experts = any(block.experts for block in setting.model.spec.blocks)
+    space = default_space(defaults, evaluator.board, evaluator.chosen, setting.given, has_experts)
     left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
     most = trials or (DEFAULT_TRIALS if budget is None else MANY_TRIALS)
     plan = Plan(objectives, most, left, wanted, 0 if wanted == ESTIMATE else confirm, seed)

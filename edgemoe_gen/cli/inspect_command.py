@@ -9,6 +9,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.options import (
+    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
@@ -17,7 +18,8 @@ from edgemoe_gen.cli.options import (
     spec_options,
 )
 from edgemoe_gen.model import option_name
-from edgemoe_gen.report.numbers import millions
+from edgemoe_gen.report.numbers import error as short
+from edgemoe_gen.report.numbers import millions, percent
 
 CONTRADICTED = 2
 
@@ -26,6 +28,14 @@ CONTRADICTED = 2
 @checkpoint_argument()
 @network_options
 @config_option
+@click.option(
+    "--narrow", type=int, multiple=True, metavar="BITS",
+    help="Round the weights of each kind and block alone to so many bits, and show which bits to spend first; "
+    "repeatable. Runs the float reference on the pictures.",
+)  # fmt: skip
+@click.option("--image", multiple=True, type=PATH, help="Picture or folder that --narrow runs; repeatable.")
+@click.option("--calibrate", multiple=True, type=PATH, help="Picture or folder that it runs instead; repeatable.")
+@click.option("--task", multiple=True, help="Task of --narrow [default: the first].")
 @json_option
 @click.pass_context
 def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
@@ -35,11 +45,13 @@ def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
     tensors is named with both values (exit code 2). Nothing of the file is executed.
 
     \b
-    Example:
+    Examples:
       edgemoe-gen inspect checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2
+      edgemoe-gen inspect checkpoint.pth.tar --spec spec.toml --narrow 8 --image images/
     """
     options = spec_options(given)
-    found = api.inspect(given.pop("checkpoint"), options=options, **given)
+    with output.progress() as progress:
+        found = api.inspect(given.pop("checkpoint"), options=options, progress=progress, **given)
     if as_json:
         output.as_json(found.as_dict())
     else:
@@ -64,11 +76,34 @@ def _show(found: api.Inspection) -> None:
     ]
     total = ("total", millions(found.layers["macs"]), millions(found.layers["weights"]))
     output.table("One frame, by kind of layer", ["layer", ">MACs", ">weights"], rows, total)
+    if found.worth is not None:
+        _show_worth(found.worth)
     if found.missing:
         asked = [(key, option_name(key)) for key in found.missing]
         output.table("Missing: not in the checkpoint", ["what", "say it with"], asked)
     for text in found.notes:
         output.note(text)
+
+
+def _show_worth(worth: api.BitsWorth) -> None:
+    rows = [
+        (
+            row.group,
+            f"{row.full_bits} → {row.bits}",
+            millions(row.weights),
+            percent(row.error, 3),
+            percent(row.free_error, 3),
+            f"{row.sets_equal} of {row.sets}" if row.sets else "–",
+            short(row.worth),
+        )
+        for row in worth.rows
+    ]
+    many = f"{worth.pictures} picture{'s' * (worth.pictures > 1)}"
+    output.table(
+        f"Which weights' bits to spend first: {worth.task}, {many} ({worth.tier})",
+        ["weights", ">bits", ">how many", ">RMS error", ">experts chosen freely", ">equal sets", ">worth of a bit"],
+        rows,
+    )
 
 
 def _headline(found: api.Inspection) -> str:

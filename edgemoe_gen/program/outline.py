@@ -20,14 +20,20 @@ from edgemoe_gen.numerics.formats import Formats, TensorFormat
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
 from edgemoe_gen.program.compile import Program, compile_network
 
-NARROW = 8  # bits of a format that any design holds
-
 
 class _AnyFormat(dict[str, TensorFormat]):
-    """A format for whatever name is asked for."""
+    """A format for whatever name is asked for, as wide as `choose_formats` makes it: narrow weights are fewer beats."""
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design = design
 
     def __missing__(self, name: str) -> TensorFormat:
-        return TensorFormat(name, "activation", Format(NARROW, 0), 0.0, 0.0)
+        k = self.design.knobs
+        if name != "patch" and not name.endswith(".weight"):
+            return TensorFormat(name, "activation", Format(k.activation_bits, 0), 0.0, 0.0)
+        bits = self.design.expert_weight_bits if ".experts." in name else k.weight_bits
+        return TensorFormat(name, "weight", Format(bits, 0), 0.0, 0.0)
 
 
 def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str]) -> Program:
@@ -37,7 +43,7 @@ def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str]) -> Pr
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
     model, network = _empty(spec)
-    return compile_network(design, model, network, Formats(_AnyFormat()), tasks, packing=False)
+    return compile_network(design, model, network, Formats(_AnyFormat(design)), tasks, packing=False)
 
 
 @lru_cache(maxsize=4)

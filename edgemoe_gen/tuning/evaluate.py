@@ -240,9 +240,11 @@ class Evaluator:
 
     def formats(self, knobs: Knobs) -> Formats:
         """Binary points for a design's widths, chosen once for each."""
-        widths = (knobs.activation_bits, knobs.weight_bits)
+        widths = _widths(knobs)
         if widths not in self._cache:
-            self._cache[widths] = choose_formats(self.network, self.seen, *widths, self.pinned)
+            self._cache[widths] = choose_formats(
+                self.network, self.seen, knobs.activation_bits, knobs.weight_bits, self.pinned, knobs.expert_weight_bits
+            )
         formats: Formats = self._cache[widths]
         return formats
 
@@ -252,7 +254,7 @@ class Evaluator:
 
     def noise(self, knobs: Knobs) -> float:
         """Power of a design's noise, see `noise`."""
-        key = ("noise", knobs.activation_bits, knobs.weight_bits, knobs.residual_tail_bits)
+        key = ("noise", *_widths(knobs), knobs.residual_tail_bits)
         if key not in self._cache:
             self._cache[key] = rounding_power(self.formats(knobs), knobs)
         return float(self._cache[key]) + table_power(knobs)
@@ -278,6 +280,11 @@ class _InfeasibleError(EdgeMoEError):
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+def _widths(knobs: Knobs) -> tuple[int, int, int]:
+    """Widths that formats hang on: of activations, weights and experts' weights."""
+    return knobs.activation_bits, knobs.weight_bits, knobs.expert_weight_bits or knobs.weight_bits
 
 
 def _reason(error: EdgeMoEError) -> str:

@@ -1,9 +1,9 @@
 """The error of a design's arithmetic in closed form: how it changes with widths and tables. Tier: estimate.
 
 Every rounded tensor adds noise of its own: the mean square of its rounding error relative to its values, as the table
-of formats has it. Every table of chords adds the square of its largest relative error. Their sum is the power of a
-design's noise; one C simulation says which error such a power makes, and other designs follow in proportion. It ranks;
-C simulation measures.
+of formats has it, experts' weights at their own width. Every table of chords adds the square of its largest relative
+error. Their sum is the power of a design's noise; one C simulation says which error such a power makes, and other
+designs follow in proportion. It ranks; C simulation measures.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ _DEFAULT: Mapping[str, tuple[Value, ...]] = {
     "out_parallel": (8, 16, 24, 32, 48),
     "in_parallel": (8, 16, 24, 32),
     "weight_bits": (8, 10, 12, 14, 16),
+    "expert_weight_bits": (0, 8),
     "activation_bits": (12, 14, 16, 18),
     "residual_tail_bits": (0, 3, 6),
     "exp_segments": (32, 64, 128, 256),
@@ -125,7 +126,13 @@ def parse_dimension(text: str) -> Dimension:
         raise KnobError(f"'{text}' holds a value that is not a number", "separate numbers by commas") from None
 
 
-def default_space(defaults: Knobs, board: Board, chosen: Mapping[str, Value], given: Sequence[Dimension] = ()) -> Space:
+def default_space(
+    defaults: Knobs,
+    board: Board,
+    chosen: Mapping[str, Value],
+    given: Sequence[Dimension] = (),
+    has_experts: bool = True,
+) -> Space:
     """The space of a search: what is given, and what else suits the board.
 
     Args:
@@ -133,14 +140,28 @@ def default_space(defaults: Knobs, board: Board, chosen: Mapping[str, Value], gi
         board: bounds ports.
         chosen: knobs that the project fixes; they are no dimensions unless they are given as such.
         given: dimensions of the user, which replace those of the same name.
+        has_experts: whether the network has any; without, the width of their weights is no dimension.
     """
     named = {dimension.name for dimension in given}
     known = {knob.name for knob in knob_fields()}
     found = list(given)
+    widest = _widest_weights(defaults, chosen, given)
+    # Two narrow weights take the place of one: where no point's weights are wide enough for that, no width is narrow.
+    bounds = {"weight_ports": board.ports, "port_bits": board.port_bits, "expert_weight_bits": widest // 2}
     for name, values in _DEFAULT.items():
         if name in named or name in chosen or name not in known:
             continue
-        most = {"weight_ports": board.ports, "port_bits": board.port_bits}.get(name, math.inf)
+        if name == "expert_weight_bits" and not has_experts:
+            continue
+        most = bounds.get(name, math.inf)
         usable = tuple(value for value in values if value <= most)
         found.append(Dimension(name, (*usable, getattr(defaults, name))))
     return Space(tuple(found))
+
+
+def _widest_weights(defaults: Knobs, chosen: Mapping[str, Value], given: Sequence[Dimension]) -> int:
+    name = "weight_bits"
+    tried = next((dimension.values for dimension in given if dimension.name == name), None)
+    if tried is None:
+        tried = (chosen[name],) if name in chosen else (*_DEFAULT[name], defaults.weight_bits)
+    return int(max(tried))

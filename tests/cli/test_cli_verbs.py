@@ -54,6 +54,39 @@ def test_inspect_shows_architecture_macs_and_weights(run: Run, project: Project)
     assert found["layers"]["macs"] == sum(value or 0 for value in macs.values())
 
 
+def test_inspect_says_which_weights_bits_to_spend_first(run: Run, project: Project, here: Path) -> None:
+    arguments = ["inspect", *project.network, "--image", project.images / "scene_0.png", "--task", "depth"]
+    outcome = run(*arguments, "--narrow", 6, "--json")
+    assert outcome.code == 0, outcome.err
+    worth = json.loads(outcome.out)["worth"]
+    assert (worth["tier"], worth["task"], worth["pictures"]) == ("estimate", "depth", 1)
+    rows = worth["rows"]
+    assert {row["group"] for row in rows} >= {"patch", "blocks.0.fc1", "blocks.1.router", "blocks.3.experts.fc2"}
+    assert [row["worth"] for row in rows] == sorted((row["worth"] for row in rows), reverse=True)
+    for row in rows:
+        assert (row["bits"], row["full_bits"]) == (6, 16)
+        assert row["worth"] == pytest.approx(row["error"] ** 2 / (10 * row["weights"]))
+    shown = run(*arguments, "--narrow", 6)
+    assert "Which weights' bits to spend first: depth, 1 picture (estimate)" in shown.out
+    assert shown.out.index(rows[0]["group"]) < shown.out.index(f"{rows[-1]['group']} ")
+    # The project's width is where it starts from, for experts too.
+    (here / "edgemoe.toml").write_text("[knobs]\nweight_bits = 12\nexpert_weight_bits = 6\n")
+    rows = json.loads(run(*arguments, "--narrow", 6, "--json").out)["worth"]["rows"]
+    assert {row["full_bits"] for row in rows} == {12}
+
+
+def test_inspect_names_what_the_worth_of_bits_needs(run: Run, project: Project) -> None:
+    assert "worth" not in json.loads(run("inspect", *project.network, "--json").out)
+    pictures = ["--image", project.images / "scene_0.png"]
+    outcome = run("inspect", *project.network, "--narrow", 8)
+    assert outcome.code != 0 and "no picture is named" in outcome.err
+    outcome = run("inspect", *project.network, *pictures, "--narrow", 17)
+    assert outcome.code == 2 and "a width of 17 bits is asked for patch" in outcome.err
+    outcome = run("inspect", project.checkpoint, *pictures, "--narrow", 8)
+    assert outcome.code == 0 and "--heads" in outcome.out
+    assert "what bits are worth is not measured" in outcome.err
+
+
 @pytest.fixture
 def named(project: Project, here: Path) -> list[str]:
     """Arguments of the network with a spec that names the classes of semseg."""

@@ -15,4 +15,5 @@ def formats_and_network(design: Design, model: Model, image: NDArray[np.float32]
     """Calibrated on one picture."""
     seen = observe_ranges(model, [image], model.spec.task_names)
     network = prepare(model, seen)
-    return network, choose_formats(network, seen, design.knobs.activation_bits, design.knobs.weight_bits)
+    k = design.knobs
+    return network, choose_formats(network, seen, k.activation_bits, k.weight_bits, None, k.expert_weight_bits)

@@ -24,6 +24,9 @@ DESIGNS = (
     {"out_parallel": 32, "in_parallel": 8, "fill_beats": 1},
     {"weight_bits": 12, "weight_ports": 3, "port_bits": 64, "in_parallel": 8, "out_parallel": 24, "cache_lanes": 2},
     {"weight_bits": 8, "weight_ports": 1, "max_hidden": 64, "max_cache": 64},
+    {"expert_weight_bits": 8},
+    {"expert_weight_bits": 5, "weight_ports": 3, "fill_beats": 1},
+    {"weight_bits": 8, "expert_weight_bits": 8},
 )
 
 

@@ -63,6 +63,17 @@ def test_default_space_holds_the_default_design_and_keeps_what_the_project_fixes
     assert max(values["weight_ports"]) <= BOARD.ports
 
 
+def test_experts_weights_are_a_dimension_where_there_are_experts_and_room_for_two_in_one() -> None:
+    def values(weight_bits: int | None = None, has_experts: bool = True) -> list[int | float] | None:
+        given = () if weight_bits is None else (Dimension("weight_bits", (8, weight_bits)),)
+        return default_space(Knobs(), BOARD, {}, given, has_experts).as_dict().get("expert_weight_bits")
+
+    assert values() == values(16) == [0, 8]
+    assert values(14) == [0]
+    assert values(has_experts=False) is None
+    assert default_space(Knobs(), BOARD, {"weight_bits": 12}).as_dict()["expert_weight_bits"] == [0]
+
+
 def test_limits_of_resources_are_shares_up_to_one_and_counts_above() -> None:
     assert parse_limit("dsp=0.5").allowed(BOARD) == BOARD.dsp / 2
     assert parse_limit("dsp=900").allowed(BOARD) == 900
