@@ -172,7 +172,8 @@ def test_clicks_and_keys_choose_points(tmp_path: Path) -> None:
             assert await page.value("document.activeElement.closest('#parallel') !== null")
 
             middle = """(() => {
-                const svg = document.querySelector("#parallel svg"), line = svg.querySelector("[data-point='4']").points;
+                const svg = document.querySelector("#parallel svg");
+                const line = svg.querySelector("[data-point='4']").points;
                 const [a, b] = [1, 2].map(k => line[k].matrixTransform(svg.getScreenCTM()));
                 return [(a.x + b.x) / 2, (a.y + b.y) / 2];
             })()"""
