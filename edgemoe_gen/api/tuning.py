@@ -27,6 +27,7 @@ from edgemoe_gen.tuning.document import sweep_document, tune_document
 from edgemoe_gen.tuning.evaluate import Evaluator, make_evaluator
 from edgemoe_gen.tuning.front import FRONT, check_objectives
 from edgemoe_gen.tuning.limits import Limit, parse_limit
+from edgemoe_gen.tuning.page import tune_page
 from edgemoe_gen.tuning.runner import open_runner
 from edgemoe_gen.tuning.search import Plan, State, Watch, no_watch, run_search
 from edgemoe_gen.tuning.space import Dimension, Space, default_space, is_knob
@@ -37,7 +38,7 @@ Choices = Mapping[str, Value | Sequence[Value]]
 TIER_NAMES = {"estimate": ESTIMATE, "timed": TIERS[2], "csim": CSIM}
 DEFAULT_BUDGET = "2m"
 DEFAULT_TRIALS, MANY_TRIALS = 128, 1_000_000
-STORAGE, DOCUMENT = "search.journal", "tune.json"
+STORAGE, DOCUMENT, PAGE = "search.journal", "tune.json", "tune.html"
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -159,9 +160,9 @@ def tune(
     with open_runner(evaluator, jobs, scheduler) as runner:
         state = run_search(evaluator, space, plan, runner, kept, watch)
     document = tune_document(evaluator, space, plan, state, setting.config.source)
-    path = folder / DOCUMENT
-    write_whole(path, lambda stream: stream.write((json.dumps(document, indent=1) + "\n").encode()))
-    written = [path]
+    written = [folder / DOCUMENT, folder / PAGE]
+    for path, text in zip(written, (json.dumps(document, indent=1) + "\n", tune_page(document)), strict=True):
+        write_whole(path, lambda stream, text=text: stream.write(text.encode()))  # type: ignore[misc]
     if apply is not None:
         written.append(_apply(apply, state.front, setting, config))
     return TuneResult(state.front, state.base, state, document, tuple(written), tuple(setting.notes))

@@ -150,6 +150,7 @@ def test_tune_confirms_its_front_writes_json_and_applies_a_point(run: Run, files
     assert code == 0, err
     document = json.loads(out)
     assert json.loads((tmp_path / "tune" / "tune.json").read_text()) == document
+    assert document["front"][0]["command"].split()[-1] in (tmp_path / "tune" / "tune.html").read_text()
     assert document["tried"] == document["feasible"] == 4
     confirmed = [o for o in document["outcomes"] if o["tier"] == "C simulation"]
     assert len(confirmed) == 1

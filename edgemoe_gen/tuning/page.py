@@ -1,0 +1,152 @@
+"""`tune.html`: a search's JSON as one page that explores it, self-contained.
+
+In: the document of `tuning.document.tune_document`. Out: HTML. Points that broke a rule or a limit are counts in it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from edgemoe_gen.report.page import page_environment
+from edgemoe_gen.tuning.document import importance
+from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
+from edgemoe_gen.tuning.space import FIFO, FRAMES, Dimension, Space
+from edgemoe_gen.tuning.trial import Outcome
+
+TEMPLATE = "tune.html.j2"
+# What would end a script element or begin another one, and line ends that JavaScript knows but JSON does not.
+_UNSAFE = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
+
+
+def tune_page(document: Mapping[str, Any]) -> str:
+    """The page of a search."""
+    view = _view(document)
+    board = document["board"]
+    image = document["network"]["image"]
+    facts = [
+        f"{document['checkpoint']}",
+        f"{', '.join(document['tasks'])} at {image['height']} × {image['width']}",
+        str(board["title"]),
+        f"ended by: {document['stopped']}",
+    ]
+    facts += [f"limit {limit['name']} {limit['bound']:g}" for limit in document["limits"]]
+    return (
+        page_environment()
+        .get_template(TEMPLATE)
+        .render(
+            facts=facts,
+            tried=document["tried"],
+            feasible=document["feasible"],
+            front=len(document["front"]),
+            simulated=sum(entry["tier"] not in document["tiers"][:2] for entry in document["front"]),
+            objectives=[FIGURES[OBJECTIVES[name]].title for name in document["objectives"]],
+            rejected=document["rejected"],
+            given=document.get("importance") is not None,
+            data=safe_json(view),
+            scale_gradient="",
+            difference_gradient="",
+        )
+    )
+
+
+def safe_json(value: Any) -> Markup:
+    """JSON that may stand inside a script element; numbers that JSON does not know become null."""
+    return Markup(json.dumps(_finite(value), allow_nan=False, separators=(",", ":")).translate(_UNSAFE))
+
+
+def _view(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the script draws: axes, feasible points with their commands, importance."""
+    points = _points(document)
+    known = {name for point in points for name in point["figures"]}
+    behind = [OBJECTIVES[name] for name in document["objectives"]]
+    axes = dict.fromkeys([*behind, *(OBJECTIVES[name] for name in FRONT)])
+    shares = document.get("importance")
+    if shares is None:
+        space = Space(tuple(Dimension(name, tuple(values)) for name, values in document["space"].items()))
+        found = [Outcome.from_dict(entry) for entry in document["outcomes"]]
+        shares = importance(found, space, document["objectives"])
+    common = _common([point["knobs"] for point in points])
+    for point in points:
+        point["knobs"] = {name: value for name, value in point["knobs"].items() if name not in common}
+    return {
+        "figures": {name: kind for name, kind in document["figures"].items() if name in known},
+        "axes": [name for name in axes if name in known],
+        "space": document["space"],
+        "simulated": list(document["tiers"][2:]),
+        "points": points,
+        "common": common,
+        "importance": [
+            {
+                "title": document["figures"][OBJECTIVES[name]]["title"],
+                "shares": values,
+                "chance": _chance(points, OBJECTIVES[name]),
+            }
+            for name, values in shares.items()
+        ],
+    }
+
+
+def _points(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Feasible points: the front in its order, then the others as they were found."""
+    base = document["default"]
+    default = None if base is None else base["point"]
+    on_front = [entry["point"] for entry in document["front"]]
+    others = [entry for entry in document["outcomes"] if entry["feasible"] and entry["point"] not in on_front]
+    pattern = document["front"][0]["command"] if document["front"] else None
+    return [
+        {
+            "number": entry.get("number"),
+            "default": entry["point"] == default,
+            "tier": entry["tier"],
+            "point": entry["point"],
+            "figures": entry["figures"],
+            "knobs": entry["knobs"],
+            "command": entry.get("command") or command_like(pattern, entry["point"]),
+            "more": [name for name in entry["point"] if name == FRAMES or name.startswith(FIFO)],
+        }
+        for entry in [*document["front"], *others]
+    ]
+
+
+def command_like(pattern: str | None, point: Mapping[str, float]) -> str | None:
+    """The command that builds a point, from the command of another point of the same search."""
+    if pattern is None:
+        return None
+    words = shlex.split(pattern)
+    for place, word in enumerate(words):
+        name = word.partition("=")[0]
+        if place and words[place - 1] == "--knob" and name in point:
+            words[place] = f"{name}={point[name]}"
+    return shlex.join(words)
+
+
+def _chance(points: Sequence[Mapping[str, Any]], figure: str) -> dict[str, float]:
+    """By knob, the share of variance that values drawn by lot would explain: (values - 1) / (points - 1)."""
+    rows = [point["point"] for point in points if figure in point["figures"]]
+    names = rows[0] if rows else {}
+    return {name: (len({row[name] for row in rows}) - 1) / max(len(rows) - 1, 1) for name in names}
+
+
+def _common(knobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all have, with the same value."""
+    if not knobs:
+        return {}
+    return {
+        name: value
+        for name, value in knobs[0].items()
+        if all(name in other and other[name] == value for other in knobs)
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
