@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -21,7 +20,6 @@ from tests.estimate.timed_cases import compiled_case, deviation, knobs
 pytest.importorskip("torch")
 
 WITHIN = 0.05  # of the timed simulation's cycles: what the estimate promises
-MOST_MILLISECONDS = 5.0  # that an estimate takes
 STARVED, FULL = {"weights": 32}, {"weights": 0}  # places behind each port; 0 is no limit
 
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -72,17 +70,6 @@ def test_estimate_is_near_the_timed_simulation_for_any_design(turned: dict[str, 
     run = compiled_case(turned=knobs(**turned), **sizes)
     assert abs(deviation(run, {})) <= WITHIN
     assert abs(deviation(run, {"ddr_gb_per_s": 4.0})) <= WITHIN
-
-
-def test_an_estimate_takes_milliseconds() -> None:
-    # 210 operations, more than half of what M3ViT-tiny has. The fastest of several: other work must not count.
-    program = compiled_case(frames=3).program
-    taken = []
-    for _ in range(60):
-        begin = time.thread_time()
-        estimate_cycles(program)
-        taken.append(time.thread_time() - begin)
-    assert min(taken) * 1e3 <= MOST_MILLISECONDS
 
 
 @pytest.mark.parametrize("turned", [{}, {"in_parallel": 32, "out_parallel": 64}, {"max_dim": 384, "clock_mhz": 150.0}])
