@@ -28,6 +28,11 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             partial.unlink(missing_ok=True)
 
 
+def write_text_whole(path: Path, text: str) -> None:
+    """The same for a text, as UTF-8."""
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
 def check_writable(path: Path) -> None:
     """Refuses a file that could not be written, before any work is done for it.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgemoe_gen.api.common import Paths, PathText
 from edgemoe_gen.errors import ConfigError, OverlayError
-from edgemoe_gen.files import check_writable, write_whole
+from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.overlay import session
 from edgemoe_gen.overlay.bench import Latency, Plan, Spread, SwitchCost, Throughput, measure
 from edgemoe_gen.overlay.bench_page import render_page
@@ -232,7 +232,7 @@ def bench(
     )
     if output is not None:
         text = _page(result)
-        write_whole(Path(output), lambda stream: stream.write(text.encode()))
+        write_text_whole(Path(output), text)
     return result
 
 

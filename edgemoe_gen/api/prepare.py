@@ -12,7 +12,7 @@ from edgemoe_gen.config import FILE_NAME, config_to_toml
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.estimate import Resources, check_fits, estimate_resources
-from edgemoe_gen.files import check_writable, write_whole
+from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.inspection import Inspection, bits_worth
 from edgemoe_gen.inspection import inspect as inspect_checkpoint
 from edgemoe_gen.linting import LintResult
@@ -103,7 +103,7 @@ def init(
         words = replace(words, output=target.parent / "build")
     suits = f"this network on the {design.board.title.removeprefix('AMD ')}"
     text = config_to_toml(words, target.parent, model.spec, design.knobs, suits)
-    write_whole(target, lambda stream: stream.write(text.encode()))
+    write_text_whole(target, text)
     return InitResult(target, model.spec, design, estimate_resources(design), model.notes)
 
 

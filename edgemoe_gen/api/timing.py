@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.files import check_writable, write_whole
+from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures import find_pictures, open_picture
@@ -190,9 +189,5 @@ def _write(run: TimedRun, labels: Sequence[str], trace: PathText | None, html: P
     if html is not None:
         texts[Path(html)] = simulation_page(timing_facts(run))
     for path, text in texts.items():
-        write_whole(path, partial(_put, text.encode()))
+        write_text_whole(path, text)
     return tuple(texts)
-
-
-def _put(data: bytes, stream: IO[bytes]) -> None:
-    stream.write(data)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
 from edgemoe_gen.config import CALIBRATION_IMAGES, FILE_NAME, Config
 from edgemoe_gen.errors import ConfigError, KnobError
-from edgemoe_gen.files import check_writable, write_whole
+from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.pictures import find_pictures, open_picture
 from edgemoe_gen.project import TYPICAL, Progress, no_progress, open_board, open_model, open_tasks
@@ -162,7 +162,7 @@ def tune(
     document = tune_document(evaluator, space, plan, state, setting.config.source)
     written = [folder / DOCUMENT, folder / PAGE]
     for path, text in zip(written, (json.dumps(document, indent=1) + "\n", tune_page(document)), strict=True):
-        write_whole(path, lambda stream, text=text: stream.write(text.encode()))  # type: ignore[misc]
+        write_text_whole(path, text)
     if apply is not None:
         written.append(_apply(apply, state.front, setting, config))
     return TuneResult(state.front, state.base, state, document, tuple(written), tuple(setting.notes))
@@ -220,7 +220,7 @@ def sweep(
         setting.notes.append(f"interrupted: {len(outcomes):,} of {space.size:,} points were evaluated")
     if path is not None:
         text = to_csv(outcomes) if path.suffix.lower() == ".csv" else json.dumps(document, indent=1) + "\n"
-        write_whole(path, lambda stream: stream.write(text.encode()))
+        write_text_whole(path, text)
     return SweepResult(outcomes, space, document, () if path is None else (path,), tuple(setting.notes))
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgemoe_gen.files import write_whole
+from edgemoe_gen.files import write_text_whole
 
 FILE = "clocks.json"
 
@@ -35,4 +35,4 @@ def read_missed(folder: Path, inputs: str) -> dict[float, MissedClock]:
 def write_missed(folder: Path, inputs: str, missed: dict[float, MissedClock]) -> None:
     """Remembers them."""
     text = json.dumps({"inputs": inputs, "missed": [asdict(row) for row in missed.values()]}, indent=2)
-    write_whole(folder / FILE, lambda stream: stream.write(text.encode()))
+    write_text_whole(folder / FILE, text)

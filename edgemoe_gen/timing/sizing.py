@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.errors import ConfigError, SimulationError
+from edgemoe_gen.files import write_text_whole
 from edgemoe_gen.timing.result import Fifo, TimedResult
 
 LEAST_DEPTH = 2  # of hls::stream where nothing is said (UG1399)
@@ -180,9 +181,4 @@ def write_depths(path: Path, depths: Mapping[str, int]) -> None:
         following = _NEXT.search(text, header.end())
         rest = text[following.start() :] if following else ""
         text = text[: header.start()] + body + ("\n" + rest if rest else "")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", "check its permissions") from error
+    write_text_whole(path, text)

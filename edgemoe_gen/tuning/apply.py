@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgemoe_gen.config import Config, config_to_toml, toml_value
 from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.files import write_whole
+from edgemoe_gen.files import write_text_whole
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.tuning.space import FIFO, FRAMES
 from edgemoe_gen.tuning.trial import Point, Value
@@ -41,7 +41,7 @@ def apply_point(point: Point, path: Path, config: Config, spec: ModelSpec) -> No
     text = with_values(text, "knobs", knobs)
     if depths:
         text = with_values(text, "fifo_depths", depths)
-    write_whole(path, lambda stream: stream.write(text.encode()))
+    write_text_whole(path, text)
 
 
 def with_values(text: str, table: str, values: Mapping[str, Value]) -> str:
