@@ -157,7 +157,7 @@ def tune(
     plan = Plan(objectives, most, left, wanted, 0 if wanted == ESTIMATE else confirm, seed)
     folder.mkdir(parents=True, exist_ok=True)
     kept: Path | str = storage or folder / STORAGE
-    with open_runner(evaluator, jobs, scheduler) as runner:
+    with open_runner(evaluator, jobs, scheduler, progress) as runner:
         state = run_search(evaluator, space, plan, runner, kept, watch)
     document = tune_document(evaluator, space, plan, state, setting.config.source)
     written = [folder / DOCUMENT, folder / PAGE]
@@ -213,7 +213,7 @@ def sweep(
         checkpoint, spec, options, config, board, knobs, image, calibrate, task, limits, progress, pictures=needed
     )
     space = Space(setting.given)
-    with open_runner(setting.evaluator, jobs, scheduler) as runner:
+    with open_runner(setting.evaluator, jobs, scheduler, progress) as runner:
         outcomes = run_sweep(space, wanted, runner, lambda done, total: progress("sweeping", done, total))
     document = sweep_document(setting.evaluator, space, wanted, outcomes)
     if len(outcomes) < space.size:
@@ -256,7 +256,7 @@ def compare(
         checkpoint, spec, options, config, board, None, image, calibrate, task, (), progress,
         pictures=reached(wanted, TIERS[2]),
     )  # fmt: skip
-    with open_runner(setting.evaluator, jobs, scheduler) as runner:
+    with open_runner(setting.evaluator, jobs, scheduler, progress) as runner:
         made = compare_designs(setting.evaluator, sides, wanted, runner, progress)
     return replace(made, notes=tuple(setting.notes))
 

@@ -230,7 +230,7 @@ def evaluate_dataset(
     Engine.compile(design)
     subject = PictureRunner(model, design, numerics.network, numerics.formats, tasks, labels)
     results: dict[int, Mapping[str, TaskSums]] = {}
-    with open_runner(subject, jobs, scheduler) as runner:
+    with open_runner(subject, jobs, scheduler, progress) as runner:
         for number, sums in runner.results([Call("picture", (path,)) for path in found]):
             results[number] = sums
             progress("evaluating pictures", len(results), len(found))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.project import Progress, no_progress
 
 LOST_WORKERS = 10  # that one call may have lost before it is given up
 CONNECT_SECONDS = 20
@@ -84,11 +85,16 @@ def _run_held(name: str, method: str, arguments: tuple[Any, ...]) -> Any:
 class DaskRunner:
     """On the workers of a Dask scheduler."""
 
-    def __init__(self, client: Any, subject: Any, workers: int) -> None:
+    def __init__(self, client: Any, subject: Any) -> None:
         self.client = client
-        self.width = max(workers, 1)
         self._name = ""
         self.replace(subject)
+
+    @property
+    def width(self) -> int:
+        """Threads of all workers that are there now."""
+        threads: int = sum(self.client.nthreads().values())
+        return max(threads, 1)
 
     def replace(self, subject: Any) -> None:
         """Sends a subject to all workers, also to those that come later."""
@@ -158,13 +164,17 @@ def _import(name: str) -> Any:
 
 
 @contextmanager
-def open_runner(subject: Any, jobs: int = 1, scheduler: str | None = None) -> Iterator[Runner]:
+def open_runner(
+    subject: Any, jobs: int = 1, scheduler: str | None = None, progress: Progress = no_progress
+) -> Iterator[Runner]:
     """A runner for a subject.
 
     Args:
         subject: whose methods are called.
         jobs: local worker processes; 1: this process.
-        scheduler: address of a Dask scheduler, whose workers have this package too; `jobs` is then theirs.
+        scheduler: address of a Dask scheduler, whose workers have this package too; `jobs` does not count then. Where
+            it has none yet, as while a farm's queue is long, the first is waited for.
+        progress: told of that wait.
 
     Raises:
         ConfigError: Dask is not installed, or no scheduler answers.
@@ -181,21 +191,23 @@ def open_runner(subject: Any, jobs: int = 1, scheduler: str | None = None) -> It
                 raise ConfigError(
                     f"no Dask scheduler answers at {scheduler}", "start one: dask scheduler; and workers: dask worker"
                 ) from error
-            workers = sum(client.nthreads().values())
             with client:
-                yield from _with_dask(client, subject, workers)
+                if not client.nthreads():
+                    progress(f"waiting for the first worker of {scheduler}", 0, 1)
+                    client.wait_for_workers(1)
+                yield from _with_dask(client, subject)
             return
         with (
             distributed.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
-            yield from _with_dask(client, subject, jobs)
+            yield from _with_dask(client, subject)
 
 
-def _with_dask(client: Any, subject: Any, workers: int) -> Iterator[Runner]:
-    runner = DaskRunner(client, subject, workers)
+def _with_dask(client: Any, subject: Any) -> Iterator[Runner]:
+    runner = DaskRunner(client, subject)
     try:
         yield runner
     finally:

@@ -60,6 +60,26 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
+def test_a_scheduler_without_workers_is_waited_for_and_later_ones_count(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    said: list[str] = []
+    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster:
+
+        def a_queue_moves(what: str, *_: int) -> None:
+            said.append(what)
+            cluster.scale(1)
+
+        address = cluster.scheduler_address
+        with open_runner(Squares(tmp_path), scheduler=address, progress=a_queue_moves) as runner:
+            assert said == [f"waiting for the first worker of {address}"]
+            assert runner.width == 1
+            cluster.scale(2)
+            cluster.wait_for_workers(2)
+            assert runner.width == 2
+            assert dict(runner.results([Call("square", (n,)) for n in range(4)])) == {n: n * n for n in range(4)}
+
+
+@pytest.mark.slow
 def test_workers_take_the_subject_once_and_hand_errors_back(workers: Runner, tmp_path: Path) -> None:
     workers.replace(Squares(tmp_path))
     assert dict(workers.results([Call("square", (n,)) for n in range(20)])) == {n: n * n for n in range(20)}
