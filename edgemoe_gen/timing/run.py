@@ -14,8 +14,8 @@ from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes
-from edgemoe_gen.timing import library
 from edgemoe_gen.timing.explain import fallback_labels
+from edgemoe_gen.timing.library import TimedEngine
 from edgemoe_gen.timing.result import TimedResult, parse_result
 from edgemoe_gen.timing.table import Timing
 
@@ -34,7 +34,7 @@ def run_timed(program: Program, image: Bytes, timing: Timing, *, record: bool) -
     check_arrays(timing, engine.found.memories)
     with_own_depths = timing.with_depths({**program.design.fifo_depths, **timing.depths})
     run = engine.run_timed(
-        words, list(program.weights), program.constants, image, program.result_beats, _told(with_own_depths, record)
+        words, list(program.weights), program.constants, image, program.result_beats, with_own_depths, record
     )
     return run.totals
 
@@ -57,35 +57,15 @@ def check_arrays(timing: Timing, known: Collection[str]) -> None:
 
 
 @lru_cache(maxsize=2)
-def _engine(design: Design) -> library.TimedEngine:
+def _engine(design: Design) -> TimedEngine:
     """Sizing runs one engine many times."""
-    return library.TimedEngine.compile(design)
+    return TimedEngine.compile(design)
 
 
 def without_depths(design: Design) -> Design:
     """The design whose library is compiled: a run is told the project's depths of FIFOs, so that other ones compile
     nothing."""
     return replace(design, fifo_depths={})
-
-
-def _told(timing: Timing, record: bool) -> library.Timing:
-    """The table's figures in the library's terms."""
-    return library.Timing(
-        loops={loop.label: library.LoopTiming(loop.ii, loop.depth, loop.states) for loop in timing.loops.values()},
-        ddr_bytes=timing.ddr_bytes,
-        axi_latency=timing.axi_latency,
-        axi_outstanding=timing.axi_outstanding,
-        axi_burst=timing.axi_burst,
-        depths=timing.depths,
-        memories=[
-            library.MemoryTiming(loop.label, array, recurrence.cycles)
-            for loop in timing.loops.values()
-            for recurrence in loop.recurrences
-            for array in recurrence.arrays
-        ],
-        constants=timing.constants,
-        record=record,
-    )
 
 
 def time_program(
