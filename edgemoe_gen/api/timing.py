@@ -36,7 +36,7 @@ from edgemoe_gen.report.simulation import simulation_page
 from edgemoe_gen.timing import sizing
 from edgemoe_gen.timing.facts import TimedRun, full_facts, timing_facts
 from edgemoe_gen.timing.result import TimedResult
-from edgemoe_gen.timing.run import program_labels, time_program
+from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import Timing, load_timing
 from edgemoe_gen.timing.trace import trace_document
 from edgemoe_gen.timing.vendor import with_csynth
@@ -127,7 +127,7 @@ def simulate(
     run = replace(run, differences=differences)
     if size_fifos:
         run = replace(run, sizing=_sized(program, model, images, timing, words, notes, progress))
-    written = _write(run, program_labels(program), trace, html)
+    written = _write(run, program.layers, trace, html)
     return SimulateResult(design, run, written, tuple(notes))
 
 

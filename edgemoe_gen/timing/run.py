@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,6 @@ from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes
-from edgemoe_gen.timing.explain import fallback_labels
 from edgemoe_gen.timing.library import TimedEngine
 from edgemoe_gen.timing.result import TimedResult, parse_result
 from edgemoe_gen.timing.table import Timing
@@ -68,15 +67,6 @@ def without_depths(design: Design) -> Design:
     return replace(design, fifo_depths={})
 
 
-def time_program(
-    program: Program, image: Bytes, timing: Timing, labels: Sequence[str] = (), *, record: bool = True
-) -> TimedResult:
+def time_program(program: Program, image: Bytes, timing: Timing, *, record: bool = True) -> TimedResult:
     """One timed run of a program, operations named; see `run_timed`."""
-    names = labels or program_labels(program)
-    return parse_result(run_timed(program, image, timing, record=record), names)
-
-
-def program_labels(program: Program) -> tuple[str, ...]:
-    """Name of the layer of each operation: the program's own, or by the operations' fields."""
-    named: Sequence[str] = getattr(program, "layers", ())
-    return tuple(named) or fallback_labels(program.operations)
+    return parse_result(run_timed(program, image, timing, record=record), program.layers)

@@ -18,7 +18,7 @@ from edgemoe_gen.sim.compiler import Build, compile_library
 from edgemoe_gen.timing.instrument import instrument
 from edgemoe_gen.timing.library import DEADLOCK, TimedEngine, TimedRun, timed_sources
 from edgemoe_gen.timing.result import TimedResult, parse_result
-from edgemoe_gen.timing.run import check_arrays, program_labels
+from edgemoe_gen.timing.run import check_arrays
 from edgemoe_gen.timing.sizing import KNOBS
 from edgemoe_gen.timing.table import LoopTiming, Timing, load_timing
 from tests.sim.engines import small_design
@@ -38,7 +38,7 @@ def short_run(engine: TimedEngine, timing: Timing) -> tuple[TimedResult, TimedRu
     words = np.ascontiguousarray(program_words(program), "<u4").view(np.uint8)
     buffers = (words, list(program.weights), program.constants, pack_image(program, spec, [image]))
     run = engine.run_timed(*buffers, program.result_beats, timing)
-    return parse_result(run.totals, program_labels(program)), run
+    return parse_result(run.totals, program.layers), run
 
 
 @pytest.fixture(scope="module")
