@@ -134,7 +134,7 @@ def simulate(
 def _model(words: Config, notes: list[str]) -> Model:
     if words.checkpoint is not None:
         return open_model(words)
-    from edgemoe_gen.timing.networks import random_model
+    from edgemoe_gen.model.random import random_model
 
     notes.append("no checkpoint is named: this is M3ViT tiny at 128 x 256 with random weights")
     return random_model(TYPICAL)
@@ -149,7 +149,7 @@ def _compiled(
         found = find_pictures(words.images)[: len(tasks)]
         pictures = [open_picture(path, model.spec.image).values for path in found]
     else:
-        from edgemoe_gen.timing.networks import random_picture
+        from edgemoe_gen.model.random import random_picture
 
         pictures = [random_picture(model.spec)]
         notes.append("no picture is named, so noise is routed: give --image for the routes of a real one")

@@ -6,8 +6,8 @@ import pytest
 
 import edgemoe_gen.tuning.evaluate as evaluating
 from edgemoe_gen.boards import load_board
+from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.project import no_progress
-from edgemoe_gen.timing.networks import random_model, random_picture
 from edgemoe_gen.tuning import make_evaluator
 from edgemoe_gen.tuning.compare import compare_designs, read_side
 from edgemoe_gen.tuning.runner import LocalRunner
