@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from edgemoe_gen.design.knobs import Knobs, knob_fields, meaning
 from edgemoe_gen.errors import ConfigError, KnobError
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions
 from edgemoe_gen.model.specfile import read_spec_toml, spec_to_toml
+from edgemoe_gen.tomltext import toml_value
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -318,23 +319,3 @@ def _knob_lines(knobs: Knobs, chosen: Mapping[str, int | float], suits: str) -> 
 
 def _comment(text: str) -> list[str]:
     return textwrap.wrap(text, 110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
-
-
-def toml_value(value: object) -> str:
-    """A TOML literal of a string, number, truth value or sequence of these."""
-    writers: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
-        (bool, lambda v: str(v).lower()),
-        (str, _quoted),
-        ((int, float), repr),
-        ((list, tuple), lambda v: "[" + ", ".join(toml_value(item) for item in v) + "]"),
-        (dict, lambda v: "{" + ", ".join(f"{toml_value(k)} = {toml_value(i)}" for k, i in v.items()) + "}"),
-    )
-    for kinds, write in writers:
-        if isinstance(value, kinds):
-            return write(value)
-    return str(value)  # dates, which TOML writes as Python does
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04X}" for c in escaped) + '"'

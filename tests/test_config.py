@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.config import Config, config_to_toml, read_config, toml_value
+from edgemoe_gen.config import Config, config_to_toml, read_config
 from edgemoe_gen.design import Knobs, knob_fields
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, KnobError, SpecError
 from edgemoe_gen.model import SpecOptions, infer_spec, load_checkpoint
+from edgemoe_gen.tomltext import toml_value
 from tests.factory import options, write_checkpoint
 
 FULL = Config(

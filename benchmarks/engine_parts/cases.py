@@ -22,10 +22,11 @@ from edgemoe_gen.boards import Board, load_board
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.model import BlockSpec, ImageSpec, Model, ModelSpec, RouterSpec, SpecOptions, TaskSpec, load_model
+from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.project import TYPICAL
-from edgemoe_gen.timing.networks import balanced_model, random_picture, route_counts
+from edgemoe_gen.timing.networks import balanced_model, route_counts
 
 Float32 = NDArray[np.float32]
 SHARED = Path(__file__).parents[2] / ".." / "shared"

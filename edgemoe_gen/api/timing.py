@@ -36,7 +36,7 @@ from edgemoe_gen.report.simulation import simulation_page
 from edgemoe_gen.timing import sizing
 from edgemoe_gen.timing.facts import TimedRun, full_facts, timing_facts
 from edgemoe_gen.timing.result import TimedResult
-from edgemoe_gen.timing.run import program_labels, time_program
+from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import Timing, load_timing
 from edgemoe_gen.timing.trace import trace_document
 from edgemoe_gen.timing.vendor import with_csynth
@@ -127,14 +127,14 @@ def simulate(
     run = replace(run, differences=differences)
     if size_fifos:
         run = replace(run, sizing=_sized(program, model, images, timing, words, notes, progress))
-    written = _write(run, program_labels(program), trace, html)
+    written = _write(run, program.layers, trace, html)
     return SimulateResult(design, run, written, tuple(notes))
 
 
 def _model(words: Config, notes: list[str]) -> Model:
     if words.checkpoint is not None:
         return open_model(words)
-    from edgemoe_gen.timing.networks import random_model
+    from edgemoe_gen.model.random import random_model
 
     notes.append("no checkpoint is named: this is M3ViT tiny at 128 x 256 with random weights")
     return random_model(TYPICAL)
@@ -149,7 +149,7 @@ def _compiled(
         found = find_pictures(words.images)[: len(tasks)]
         pictures = [open_picture(path, model.spec.image).values for path in found]
     else:
-        from edgemoe_gen.timing.networks import random_picture
+        from edgemoe_gen.model.random import random_picture
 
         pictures = [random_picture(model.spec)]
         notes.append("no picture is named, so noise is routed: give --image for the routes of a real one")

@@ -356,7 +356,7 @@ def _open(
 def _model(words: Config, notes: list[str]) -> Model:
     if words.checkpoint is not None:
         return open_model(words)
-    from edgemoe_gen.timing.networks import random_model
+    from edgemoe_gen.model.random import random_model
 
     notes.append("no checkpoint is named: this is M3ViT tiny at 128 x 256 with random weights, so errors mean little")
     return random_model(TYPICAL)
@@ -367,7 +367,7 @@ def _images(words: Config, model: Model, notes: list[str]) -> list[NDArray[np.fl
     if paths:
         most = words.calibration_images or CALIBRATION_IMAGES
         return [open_picture(path, model.spec.image).values for path in find_pictures(paths)[:most]]
-    from edgemoe_gen.timing.networks import random_picture
+    from edgemoe_gen.model.random import random_picture
 
     notes.append("no picture is named, so errors are taken on noise: give --image")
     return [random_picture(model.spec)]

@@ -6,8 +6,6 @@ every kind of operation and ends within the hour, whatever the design. It depend
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +13,7 @@ from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import CapacityError
 from edgemoe_gen.model import Model, ModelSpec
-from edgemoe_gen.model.layout import backbone_shapes
+from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.model.spec import BlockSpec, ImageSpec, RouterSpec, TaskSpec
 from edgemoe_gen.numerics.formats import choose_formats, observe_ranges, prepare
 from edgemoe_gen.program.compile import Program, compile_network
@@ -23,7 +21,7 @@ from edgemoe_gen.program.descriptor import OPERATION_WORDS
 
 TASK = "cosim"
 PATCH = 2
-SEED = 1
+WEIGHTS_SEED, PICTURE_SEED = 1, 2
 # Bounds of the short program: what co-simulation copies through each port. A test holds them over many designs.
 MOST_OPERATIONS = 64
 MOST_TILES = 96
@@ -43,17 +41,9 @@ def port_depths(design: Design) -> dict[str, int]:
 
 
 def short_network(design: Design) -> tuple[Model, NDArray[np.float32]]:
-    """Network and picture [3, height, width]."""
+    """Network and picture [3, height, width], both random."""
     spec = _spec(design)
-    random = np.random.default_rng(SEED)
-    backbone = {}
-    for name, shape in backbone_shapes(spec).items():
-        spread = 1 / np.sqrt(max(shape[-1], 1))
-        values = random.standard_normal(shape) * spread
-        is_gain = name.endswith(("norm1.weight", "norm2.weight"))
-        backbone[name] = (1 + 0.1 * values if is_gain else values).astype(np.float32)
-    image = random.random((3, spec.image.height, spec.image.width)).astype(np.float32)
-    return Model(spec, backbone, {}, {}, Path("short"), ()), image
+    return random_model(spec, WEIGHTS_SEED), random_picture(spec, PICTURE_SEED)
 
 
 def compile_short(design: Design) -> tuple[Program, ModelSpec, NDArray[np.float32]]:

@@ -1,15 +1,13 @@
 """Names of layers for operations, and groups of them: what a table of cycles is read by.
 
-A compiled program may name the layer of each operation, such as "blocks.3.experts.7.fc1". Where it does not, an
-operation's own fields tell its group, and its name says its number.
+A compiled program names the layer of each operation, such as "blocks.3.experts.7.fc1"; the words of the name tell its
+group.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-
-from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, bit, number, operand_number, path_number
 
 # Groups in the order of the data path, and the words of a layer's name that belong to them.
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -29,47 +27,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 GROUP_ORDER = tuple(title for title, _ in GROUPS)
 OTHER = "other"
 _BY_WORD = {word: title for title, words in GROUPS for word in words}
-_FALLBACK = re.compile(r"operation \d+ \((?P<group>.+)\)")
 _BLOCK = re.compile(r"(?:^|\.)blocks\.(\d+)\b")
-
-
-def fallback_labels(operations: Sequence[Operation]) -> tuple[str, ...]:
-    """Names of operations by their fields alone: "operation 12 (attention scores)"."""
-    embedding = True  # until the first norm, products make the embedding
-    labels = []
-    for index, op in enumerate(operations):
-        if op.kind == number("NORMALISE"):
-            embedding = False
-        elif op.kind == number("LOAD"):
-            embedding = True
-        labels.append(f"operation {index} ({_group_by_fields(op, embedding)})")
-    return tuple(labels)
-
-
-def _group_by_fields(op: Operation, embedding: bool) -> str:
-    simple = {
-        number("LOAD"): "load",
-        number("STORE"): "store",
-        number("STORE_ROUTES"): "store",
-        number("NORMALISE"): "layer norms",
-        number("GATHER"): "gather",
-        number("ROUTE"): "routers",
-    }
-    if op.kind in simple:
-        return simple[op.kind]
-    if op.kind != number("PRODUCT"):
-        return list(KINDS)[op.kind].lower() if op.kind < len(KINDS) else OTHER
-    if op.operand != operand_number("WEIGHTS"):
-        return "attention scores" if list(OPERANDS)[op.operand] == "KEYS" else "attention × values"
-    if op.expert >= 0:
-        return "experts"
-    if op.path in (path_number("normed", "query"), path_number("normed", "cache")):
-        return "query, key, value"
-    if op.path == path_number("query", "residual"):
-        return "projection"
-    if op.path == path_number("hidden", "residual"):
-        return "patch embedding" if embedding else "dense MLP"
-    return "dense MLP" if op.flags & bit("GELU") else "routers"
 
 
 def group_of(label: str) -> str:
@@ -77,9 +35,6 @@ def group_of(label: str) -> str:
 
     The first word that belongs to a group decides, so that an expert's fc1 is the expert's.
     """
-    fallback = _FALLBACK.fullmatch(label)
-    if fallback:
-        return fallback["group"]
     words = [part for part in re.split(r"[.\s/:]+", label.lower()) if part]
     if "attention" in words and words[-1] != "attention":
         words.remove("attention")  # a part of it says more

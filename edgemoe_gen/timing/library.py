@@ -9,9 +9,9 @@ from __future__ import annotations
 import ctypes
 import json
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,47 +24,12 @@ from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.resources import resource_folder
 from edgemoe_gen.sim.compiler import Build, compile_library
 from edgemoe_gen.templating import templates_of
-from edgemoe_gen.timing.instrument import Instrumented, LoopSite, instrument
+from edgemoe_gen.timing.instrument import Instrumented, instrument
+from edgemoe_gen.timing.table import Timing
 
 DEADLOCK = -2
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
 _locks: dict[Path, threading.Lock] = {}  # of each library: a process loads it once
-
-
-@dataclass(frozen=True)
-class LoopTiming:
-    """A loop's initiation interval (0: a sequence of states), depth of its pipeline, and states; in cycles."""
-
-    interval: int
-    depth: int = 2
-    states: int = 1
-
-
-@dataclass(frozen=True)
-class MemoryTiming:
-    """Rules of an array in a loop; "*" stands for all. Latency: cycles from the issue of the iteration that writes to
-    the first issue that may read it, 0 where nothing limits it."""
-
-    loop: str
-    array: str
-    latency: int = 0
-    read_ports: int = 1
-    write_ports: int = 1
-
-
-@dataclass(frozen=True)
-class Timing:
-    """All that a timed run is told. Depths: FIFO (or whole array of FIFOs) to places, 0 unbounded."""
-
-    loops: Mapping[str, LoopTiming]
-    ddr_bytes: Fraction  # a cycle, of all ports together
-    axi_latency: int
-    axi_outstanding: int = 16
-    axi_burst: int = 16
-    depths: Mapping[str, int] = field(default_factory=dict)
-    memories: Sequence[MemoryTiming] = ()
-    constants: Mapping[str, int] = field(default_factory=dict)  # process_start, region_end, loop_skip
-    record: bool = True  # of every operation and process
 
 
 @dataclass(frozen=True)
@@ -99,23 +64,14 @@ class TimedEngine:
         self._library.edgemoe_timing_result.restype = ctypes.c_char_p
 
     @classmethod
-    def compile(cls, design: Design, found: Instrumented | None = None) -> TimedEngine:
+    def compile(cls, design: Design) -> TimedEngine:
         """Renders, instruments and compiles a design, or takes it from the cache.
-
-        Args:
-            design: what is timed.
-            found: its timed sources, where they are there already.
 
         Raises:
             SimulationError: the sources can't be instrumented or compiled.
         """
-        found = found or timed_sources(design)
+        found = timed_sources(design)
         return cls(design, compile_library(found.sources, Build(timed=True)), found)
-
-    @property
-    def loops(self) -> tuple[LoopSite, ...]:
-        """The loops that a table has to know."""
-        return self.found.loops
 
     def run_timed(
         self,
@@ -125,6 +81,7 @@ class TimedEngine:
         image: Bytes,
         result_beats: int,
         timing: Timing,
+        record: bool = True,
         progress: ctypes.c_int32 | None = None,
     ) -> TimedRun:
         """Runs a program on buffers as they lie in DDR, of any shape.
@@ -134,6 +91,7 @@ class TimedEngine:
             weights: of each port; all ports have as many beats as the shortest.
             result_beats: size of the result buffer.
             timing: what the loops, FIFOs, memories and the DDR take.
+            record: keep a record for every operation and process, not only totals.
             progress: receives the number of the operation that runs.
 
         Returns:
@@ -148,7 +106,7 @@ class TimedEngine:
         pointers = (_BYTES * len(ports))(*(_pointer(port) for port in ports))
         cycles = ctypes.c_uint64()
         count = ctypes.c_int32() if progress is None else progress
-        said = _c_timing(timing)
+        said = _c_timing(timing, record)
         with self._busy:
             status = self._library.edgemoe_time(
                 *self._buffer(buffers[0]), pointers, self._beats(min(ports, key=lambda port: port.nbytes)),
@@ -167,9 +125,10 @@ class TimedEngine:
         return _pointer(buffer), self._beats(buffer)
 
 
+@lru_cache(maxsize=2)
 def timed_sources(design: Design) -> Instrumented:
     """Sources of the timed build: the kernels instrumented, the runtime's headers, and the C entry instead of C
-    simulation's."""
+    simulation's. Kept, since a build hashes them before it compiles them."""
     sources = render_sources(design)
     del sources["sim/simulate.cpp"]
     environment = templates_of(resource_folder("templates"), html=False)
@@ -180,15 +139,12 @@ def timed_sources(design: Design) -> Instrumented:
     return instrument(sources)
 
 
-def _c_timing(timing: Timing) -> _CTiming:
-    loops = "".join(f"{name} {t.interval} {t.depth} {t.states}\n" for name, t in timing.loops.items())
-    depths = "".join(f"{name} {depth}\n" for name, depth in timing.depths.items())
-    memories = "".join(f"{m.loop} {m.array} {m.latency} {m.read_ports} {m.write_ports}\n" for m in timing.memories)
-    constants = "".join(f"{name} {value}\n" for name, value in timing.constants.items())
+def _c_timing(timing: Timing, record: bool) -> _CTiming:
+    lines = (timing.loop_lines(), timing.depth_lines(), timing.memory_lines(), timing.constant_lines())
     return _CTiming(
-        *(text.encode() for text in (loops, depths, memories, constants)),
+        *(text.encode() for text in lines),
         timing.ddr_bytes.numerator, timing.ddr_bytes.denominator,
-        timing.axi_latency, timing.axi_outstanding, timing.axi_burst, int(timing.record),
+        timing.axi_latency, timing.axi_outstanding, timing.axi_burst, int(record),
     )  # fmt: skip
 
 

@@ -1,38 +1,18 @@
-"""Networks of random weights, for timing where there is no checkpoint: cycles depend on shapes, and on routes a little.
+"""Networks of random weights whose routes are balanced, for timing: cycles depend on shapes, and on routes a little.
 
-In: a spec. Out: a model with weights of the usual spread, its routes balanced if that is asked for, and a picture.
+In: a spec and a picture. Out: a model whose experts share the tokens, and how many each of them gets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.model import Model, ModelSpec, Reference
-from edgemoe_gen.model.layout import backbone_shapes, gate_name
-
-
-def random_model(spec: ModelSpec, seed: int = 0) -> Model:
-    """A model of this spec whose weights are random; the spread keeps activations at their size."""
-    random = np.random.default_rng(seed)
-    backbone = {}
-    for name, shape in backbone_shapes(spec).items():
-        values = random.standard_normal(shape) / np.sqrt(max(shape[-1], 1))
-        if name.endswith(("norm1.weight", "norm2.weight")):
-            values = 1 + 0.1 * random.standard_normal(shape)
-        backbone[name] = values.astype(np.float32)
-    return Model(spec, backbone, {}, {}, Path("random weights"), ())
-
-
-def random_picture(spec: ModelSpec, seed: int = 0) -> NDArray[np.float32]:
-    """A picture [3, height, width] of noise, as the network takes it."""
-    noise: NDArray[np.float32] = (
-        np.random.default_rng(seed).standard_normal((3, spec.image.height, spec.image.width)).astype(np.float32)
-    )
-    return noise
+from edgemoe_gen.model.layout import gate_name
+from edgemoe_gen.model.random import random_model, random_picture
 
 
 def balanced_model(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -14,8 +14,7 @@ from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes
-from edgemoe_gen.timing import library
-from edgemoe_gen.timing.explain import fallback_labels
+from edgemoe_gen.timing.library import TimedEngine
 from edgemoe_gen.timing.result import TimedResult, parse_result
 from edgemoe_gen.timing.table import Timing
 
@@ -34,7 +33,7 @@ def run_timed(program: Program, image: Bytes, timing: Timing, *, record: bool) -
     check_arrays(timing, engine.found.memories)
     with_own_depths = timing.with_depths({**program.design.fifo_depths, **timing.depths})
     run = engine.run_timed(
-        words, list(program.weights), program.constants, image, program.result_beats, _told(with_own_depths, record)
+        words, list(program.weights), program.constants, image, program.result_beats, with_own_depths, record
     )
     return run.totals
 
@@ -57,9 +56,9 @@ def check_arrays(timing: Timing, known: Collection[str]) -> None:
 
 
 @lru_cache(maxsize=2)
-def _engine(design: Design) -> library.TimedEngine:
+def _engine(design: Design) -> TimedEngine:
     """Sizing runs one engine many times."""
-    return library.TimedEngine.compile(design)
+    return TimedEngine.compile(design)
 
 
 def without_depths(design: Design) -> Design:
@@ -68,35 +67,6 @@ def without_depths(design: Design) -> Design:
     return replace(design, fifo_depths={})
 
 
-def _told(timing: Timing, record: bool) -> library.Timing:
-    """The table's figures in the library's terms."""
-    return library.Timing(
-        loops={loop.label: library.LoopTiming(loop.ii, loop.depth, loop.states) for loop in timing.loops.values()},
-        ddr_bytes=timing.ddr_bytes,
-        axi_latency=timing.axi_latency,
-        axi_outstanding=timing.axi_outstanding,
-        axi_burst=timing.axi_burst,
-        depths=timing.depths,
-        memories=[
-            library.MemoryTiming(loop.label, array, recurrence.cycles)
-            for loop in timing.loops.values()
-            for recurrence in loop.recurrences
-            for array in recurrence.arrays
-        ],
-        constants=timing.constants,
-        record=record,
-    )
-
-
-def time_program(
-    program: Program, image: Bytes, timing: Timing, labels: Sequence[str] = (), *, record: bool = True
-) -> TimedResult:
+def time_program(program: Program, image: Bytes, timing: Timing, *, record: bool = True) -> TimedResult:
     """One timed run of a program, operations named; see `run_timed`."""
-    names = labels or program_labels(program)
-    return parse_result(run_timed(program, image, timing, record=record), names)
-
-
-def program_labels(program: Program) -> tuple[str, ...]:
-    """Name of the layer of each operation: the program's own, or by the operations' fields."""
-    named: Sequence[str] = getattr(program, "layers", ())
-    return tuple(named) or fallback_labels(program.operations)
+    return parse_result(run_timed(program, image, timing, record=record), program.layers)

@@ -7,7 +7,6 @@ FIFOs whose depth is a knob of its own (`weights`, in UltraRAM) stay as they are
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,12 @@ from pathlib import Path
 from edgemoe_gen.errors import ConfigError, SimulationError
 from edgemoe_gen.files import write_text_whole
 from edgemoe_gen.timing.result import Fifo, TimedResult
+from edgemoe_gen.tomltext import read_text, with_values
 
 LEAST_DEPTH = 2  # of hls::stream where nothing is said (UG1399)
 KNOBS = ("weights",)  # FIFOs whose depth a knob says
 TABLE = "fifo_depths"
+COMMENT = "Depths of FIFOs, in elements: the smallest that cost no cycle, by `edgemoe-gen simulate --size-fifos`."
 Run = Callable[[Mapping[str, int]], TimedResult]
 
 
@@ -151,34 +152,18 @@ def _is_free(result: TimedResult, cycles: int) -> bool:
     return result.passed and result.cycles <= cycles
 
 
-_HEADER = re.compile(rf"^\[{TABLE}\][ \t]*(?:#.*)?$", re.MULTILINE)
-_NEXT = re.compile(r"^\[", re.MULTILINE)
-
-
 def write_depths(path: Path, depths: Mapping[str, int]) -> None:
-    """Writes depths into the table [fifo_depths] of a project's file; all else in the file stays as it is.
+    """Writes depths into the table [fifo_depths] of a project's file, and no others in it; all else in the file stays.
 
     Args:
         path: `edgemoe.toml`.
         depths: by FIFO variable.
 
     Raises:
-        ConfigError: there is no such file, or it cannot be written.
+        ConfigError: there is no such file, it cannot be written, or has the table in another form.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path} to write the depths to", "write one: edgemoe-gen init") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as text: {error}") from error
-    lines = ["# Depths of FIFOs, in elements: the smallest that cost no cycle, by `edgemoe-gen simulate --size-fifos`."]
-    lines += [f"{name} = {depth}" for name, depth in depths.items()]
-    body = f"[{TABLE}]\n" + "\n".join(lines) + "\n"
-    header = _HEADER.search(text)
-    if header is None:
-        text = text.rstrip("\n") + "\n\n" + body
-    else:
-        following = _NEXT.search(text, header.end())
-        rest = text[following.start() :] if following else ""
-        text = text[: header.start()] + body + ("\n" + rest if rest else "")
-    write_text_whole(path, text)
+    write_text_whole(path, with_values(text, TABLE, depths, only=True, comment=COMMENT))

@@ -12,16 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.boards import Board, load_board
-from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config, read_config
 from edgemoe_gen.design.knobs import knob_fields, parse_knob
 from edgemoe_gen.errors import CapacityError, ConfigError, KnobError
-from edgemoe_gen.estimate import estimate_cycles, estimate_resources
-from edgemoe_gen.program.compile import pack_image
-from edgemoe_gen.program.outline import outline_network
+from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.project import Progress
-from edgemoe_gen.timing.run import time_program
-from edgemoe_gen.timing.table import load_timing
 from edgemoe_gen.tuning.evaluate import Evaluator
 from edgemoe_gen.tuning.front import FIGURES
 from edgemoe_gen.tuning.runner import Call, Runner
@@ -174,27 +169,19 @@ def compare_designs(
     for side, mine in zip(sides, made, strict=True):
         progress("comparing", len(results), len(sides))
         runner.replace(mine)
-        calls = [Call("outcome", (Point(()), tier), heavy=True)]
-        (_, outcome), *_ = runner.results(calls)
+        calls = [Call("outcome_by_layer", (Point(()), tier), heavy=True)]
+        (_, (outcome, layers)), *_ = runner.results(calls)
         if not outcome.feasible:
             kind = KnobError if outcome.reason.startswith("breaks a rule") else CapacityError
             raise kind(f"{side.name}: {outcome.detail}", "change its knobs")
-        results.append(_result(side.name, mine, outcome, tier))
+        results.append(_result(side.name, mine, outcome, layers))
     return Comparison((results[0], results[1]), TIMED if reached(tier, TIMED) else ESTIMATE)
 
 
-def _result(name: str, evaluator: Evaluator, outcome: Outcome, tier: str) -> SideResult:
+def _result(name: str, evaluator: Evaluator, outcome: Outcome, layers: Mapping[str, int]) -> SideResult:
     design = evaluator.design(Point(()))
     parts = {
         part.name: {"dsp": part.dsp, "bram36": part.bram36, "uram": part.uram, "lut": part.lut}
         for part in estimate_resources(design).rows()
     }
-    tasks = evaluator.tasks[:1]
-    if reached(tier, TIMED):
-        program = evaluator.program(design, tasks)
-        image = pack_image(program, evaluator.model.spec, evaluator.images[:1])
-        result = time_program(program, image, load_timing(design, render_sources(design)))
-        layers = {row.group: row.cycles for row in result.by_group()}
-    else:
-        layers = dict(estimate_cycles(outline_network(design, evaluator.model.spec, tasks)).by_kind)
     return SideResult(name, evaluator.board.name, outcome, layers, parts)

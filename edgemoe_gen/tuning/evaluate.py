@@ -38,7 +38,7 @@ from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.limits import Limit, first_broken
 from edgemoe_gen.tuning.noise import rounding_power, table_power
 from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value, reached
 
 Float32 = NDArray[np.float32]
 SIMULATION_FAILS = "simulation fails"
@@ -155,6 +155,18 @@ class Evaluator:
             found = replace(found, feasible=False, reason=_reason(error), detail=error.message)
         return replace(found, seconds=found.seconds + time.perf_counter() - start)
 
+    def outcome_by_layer(self, point: Point, tier: str) -> tuple[Outcome, dict[str, int]]:
+        """The outcome of a point, and cycles of its run by layer: in the estimate by kind of operation, none of an
+        infeasible point."""
+        found = self.outcome(point, tier)
+        if not found.feasible:
+            return found, {}
+        design, frames = self.design(point), _frames(point)
+        if reached(tier, TIMED):
+            return found, dict(self._cache[_layers_of(design, frames)])
+        outline = outline_network(design, self.model.spec, self.tasks[:1] * frames)
+        return found, dict(estimate_cycles(outline).by_kind)
+
     def warm(self, point: Point, tier: str) -> None:
         """Compiles what C simulation of a point will need, while its timed simulation is compiled elsewhere."""
         if tier == CSIM:
@@ -163,7 +175,7 @@ class Evaluator:
 
     def _figures(self, tier: str, design: Design, point: Point) -> dict[str, Figure]:
         steps = {RULES: self._rules, ESTIMATE: self._estimate, TIMED: self._timed, CSIM: self._simulated}
-        return steps[tier](design, int(point.as_dict().get(FRAMES, 1)))
+        return steps[tier](design, _frames(point))
 
     def _rules(self, design: Design, _: int) -> dict[str, Figure]:
         resources = estimate_resources(design)
@@ -192,6 +204,7 @@ class Evaluator:
         if not result.passed:
             sentence = result.deadlock.sentence() if result.deadlock is not None else result.violations[0]
             raise _InfeasibleError("the timed simulation finds a fault", sentence)
+        self._cache[_layers_of(design, frames)] = {row.group: row.cycles for row in result.by_group()}
         return self._times(design, result.cycles, result.ddr_bytes, frames, TIMED)
 
     def _simulated(self, design: Design, _: int) -> dict[str, Figure]:
@@ -264,8 +277,7 @@ class Evaluator:
         if outcome.tier != CSIM or not outcome.feasible:
             return self
         design = self.design(outcome.point)
-        frames = int(outcome.point.as_dict().get(FRAMES, 1))
-        estimate = replace(self, cycle_scale=1.0)._estimate(design, frames)["latency_ms"].value
+        estimate = replace(self, cycle_scale=1.0)._estimate(design, _frames(outcome.point))["latency_ms"].value
         return replace(
             self,
             error_scale=outcome.figures["error"].value / self.noise(design.knobs),
@@ -280,6 +292,16 @@ class _InfeasibleError(EdgeMoEError):
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+def _frames(point: Point) -> int:
+    """Frames of a point's run."""
+    return int(point.as_dict().get(FRAMES, 1))
+
+
+def _layers_of(design: Design, frames: int) -> tuple[str, Design, int]:
+    """By which the cycles of a timed run by layer are kept."""
+    return "layers", design, frames
 
 
 def _widths(knobs: Knobs) -> tuple[int, int, int]:

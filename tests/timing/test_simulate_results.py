@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from edgemoe_gen.errors import SimulationError
-from edgemoe_gen.program.descriptor import Operation, number, operand_number, path_number
-from edgemoe_gen.timing.explain import block_of, fallback_labels, group_of
+from edgemoe_gen.timing.explain import block_of, group_of
 from edgemoe_gen.timing.facts import timeline
 from edgemoe_gen.timing.result import parse_result
 from edgemoe_gen.timing.roofline import Roofline
@@ -68,28 +67,11 @@ def test_processes_of_one_name_are_numbered() -> None:
         ("blocks.3.experts.7.fc1.0", "experts"), ("blocks.0.fc2.128", "dense MLP"), ("patch.0", "patch embedding"),
         ("blocks.2.attention.values.1", "attention × values"), ("blocks.2.key.0", "query, key, value"),
         ("blocks.11.router.semseg", "routers"), ("position", "load"), ("blocks.1.attention", "attention × values"),
-        ("operation 41 (gather)", "gather"), ("something new", "other"),
+        ("something new", "other"),
     ],
 )  # fmt: skip
 def test_a_layer_belongs_to_a_group(label: str, group: str) -> None:
     assert group_of(label) == group
-
-
-def test_operations_without_names_are_told_by_their_fields() -> None:
-    product = {"kind": number("PRODUCT"), "path": path_number("hidden", "residual")}
-    operations = [
-        Operation(kind=number("LOAD")),
-        Operation(**product),
-        Operation(kind=number("NORMALISE")),
-        Operation(kind=number("PRODUCT"), operand=operand_number("KEYS")),
-        Operation(**product),
-        Operation(**product, expert=3),
-    ]
-    labels = fallback_labels(operations)
-    assert labels[3] == "operation 3 (attention scores)"
-    assert [group_of(label) for label in labels] == [
-        "load", "patch embedding", "layer norms", "attention scores", "dense MLP", "experts",
-    ]  # fmt: skip
 
 
 def test_block_is_read_from_the_layer() -> None:

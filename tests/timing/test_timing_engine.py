@@ -15,7 +15,8 @@ from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.program.short import compile_short
-from edgemoe_gen.timing.library import DEADLOCK, LoopTiming, TimedEngine, TimedRun, Timing
+from edgemoe_gen.timing.library import DEADLOCK, TimedEngine, TimedRun
+from edgemoe_gen.timing.table import LoopTiming, Timing
 from tests.sim.engines import compiled, small_design
 
 pytest.importorskip("torch")
@@ -38,9 +39,9 @@ class Short:
     @property
     def timing(self) -> Timing:
         """Every loop of one depth, DDR of 32 bytes a cycle."""
-        loops = {site.label: LoopTiming(site.interval, DEPTH, STATES) for site in self.engine.loops}
+        loops = {site.label: LoopTiming(site.label, site.interval, DEPTH, STATES) for site in self.engine.found.loops}
         constants = {"process_start": 1, "region_end": 1, "loop_skip": 1}
-        return Timing(loops, Fraction(32), LATENCY, constants=constants)
+        return Timing("made up", "any", 300.0, loops, constants, {}, Fraction(32), LATENCY, 16, 16)
 
 
 @pytest.fixture(scope="module")

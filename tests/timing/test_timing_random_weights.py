@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgemoe_gen.model import BlockSpec, ImageSpec, ModelSpec, Reference, RouterSpec, TaskSpec
-from edgemoe_gen.timing.networks import balanced_model, random_model, random_picture, route_counts
+from edgemoe_gen.model.random import random_model, random_picture
+from edgemoe_gen.timing.networks import balanced_model, route_counts
 
 pytest.importorskip("torch")
 

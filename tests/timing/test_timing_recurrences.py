@@ -15,13 +15,12 @@ from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.sim.compiler import Build, compile_library
-from edgemoe_gen.timing import library
 from edgemoe_gen.timing.instrument import instrument
-from edgemoe_gen.timing.library import TimedEngine, timed_sources
+from edgemoe_gen.timing.library import DEADLOCK, TimedEngine, TimedRun, timed_sources
 from edgemoe_gen.timing.result import TimedResult, parse_result
-from edgemoe_gen.timing.run import _told, check_arrays, program_labels
+from edgemoe_gen.timing.run import check_arrays
 from edgemoe_gen.timing.sizing import KNOBS
-from edgemoe_gen.timing.table import Timing, load_timing
+from edgemoe_gen.timing.table import LoopTiming, Timing, load_timing
 from tests.sim.engines import small_design
 
 pytest.importorskip("torch")
@@ -33,22 +32,22 @@ def table() -> Timing:
     return load_timing(DESIGN, render_sources(DESIGN))
 
 
-def short_run(engine: TimedEngine, timing: library.Timing) -> tuple[TimedResult, library.TimedRun]:
+def short_run(engine: TimedEngine, timing: Timing) -> tuple[TimedResult, TimedRun]:
     """The short program, which has an operation of every kind."""
     program, spec, image = compile_short(DESIGN)
     words = np.ascontiguousarray(program_words(program), "<u4").view(np.uint8)
     buffers = (words, list(program.weights), program.constants, pack_image(program, spec, [image]))
     run = engine.run_timed(*buffers, program.result_beats, timing)
-    return parse_result(run.totals, program_labels(program)), run
+    return parse_result(run.totals, program.layers), run
 
 
 @pytest.fixture(scope="module")
-def run(table: Timing) -> tuple[TimedResult, library.TimedRun]:
-    return short_run(TimedEngine.compile(DESIGN), _told(table, record=True))
+def run(table: Timing) -> tuple[TimedResult, TimedRun]:
+    return short_run(TimedEngine.compile(DESIGN), table)
 
 
 def test_the_kernels_touch_every_array_of_the_table_in_its_loop(
-    table: Timing, run: tuple[TimedResult, library.TimedRun]
+    table: Timing, run: tuple[TimedResult, TimedRun]
 ) -> None:
     touched = {(entry["loop"], entry["memory"]) for entry in run[1].totals["memories"]}
     named = {(loop.label, array) for loop in table.loops.values() for r in loop.recurrences for array in r.arrays}
@@ -63,7 +62,7 @@ def test_an_array_that_the_kernels_do_not_name_is_an_error(table: Timing) -> Non
         check_arrays(table, [name for name in known if name != "searches"])
 
 
-def test_the_shipped_kernels_keep_all_rules(run: tuple[TimedResult, library.TimedRun]) -> None:
+def test_the_shipped_kernels_keep_all_rules(run: tuple[TimedResult, TimedRun]) -> None:
     assert run[0].violations == () and run[0].passed
 
 
@@ -73,7 +72,7 @@ def test_every_fifo_but_those_of_knobs_has_a_depth_that_a_project_may_say() -> N
 
 
 def test_processes_of_the_whole_run_have_a_record_for_each_operation(
-    run: tuple[TimedResult, library.TimedRun],
+    run: tuple[TimedResult, TimedRun],
 ) -> None:
     result = run[0]
     outer = [process for process in result.processes if process.region == "edgemoe_engine"]
@@ -91,11 +90,16 @@ def test_processes_of_the_whole_run_have_a_record_for_each_operation(
     assert len({round(record.busy / max(record.cycles, 1), 2) for record in fetching.records}) > 3
 
 
+def slowed(loop: LoopTiming, array: str, cycles: int) -> LoopTiming:
+    """A loop whose recurrences over an array take so many cycles."""
+    recurrences = (replace(one, cycles=cycles) if array in one.arrays else one for one in loop.recurrences)
+    return replace(loop, recurrences=tuple(recurrences))
+
+
 def test_a_read_too_soon_after_its_write_gives_the_recurrences_message(table: Timing) -> None:
-    told = _told(table, record=True)
-    slow = [replace(rule, latency=99) if rule.array == "searches" else rule for rule in told.memories]
-    assert slow != told.memories
-    result, _ = short_run(TimedEngine.compile(DESIGN), replace(told, memories=slow))
+    slow = replace(table, loops={label: slowed(loop, "searches", 99) for label, loop in table.loops.items()})
+    assert slow.memory_lines() != table.memory_lines()
+    result, _ = short_run(TimedEngine.compile(DESIGN), slow)
     (said,) = result.violations
     # A token's next word comes when the others of its group have had theirs.
     assert said.startswith(
@@ -113,14 +117,13 @@ def test_two_reads_of_one_bank_in_a_cycle_are_named_with_loop_memory_and_layer(t
     assert sources["src/normalise.h"].count(once) == 1
     sources["src/normalise.h"] = sources["src/normalise.h"].replace(once, twice)
     engine = TimedEngine(DESIGN, compile_library(sources, Build(timed=True)), found)
-    (said,) = short_run(engine, _told(table, record=True))[0].violations
+    (said,) = short_run(engine, table)[0].violations
     assert "a bank of shifts serves 1 read a cycle, but apply_words makes it 2 (layer blocks." in said
 
 
 def test_a_fifo_that_is_too_shallow_is_named_with_its_circle_of_waits_and_layer(table: Timing) -> None:
-    told = replace(_told(table, record=True), depths={"measured": 1})
-    result, run = short_run(TimedEngine.compile(DESIGN), told)
-    assert run.status == library.DEADLOCK and result.deadlock is not None and result.deadlock.closed
+    result, run = short_run(TimedEngine.compile(DESIGN), table.with_depths({"measured": 1}))
+    assert run.status == DEADLOCK and result.deadlock is not None and result.deadlock.closed
     sentence = result.deadlock.sentence()
     assert sentence.startswith("deadlock in layer blocks.0.norm1: ")
     assert "measure_tokens waits for apply_moments (FIFO measured is full)" in sentence

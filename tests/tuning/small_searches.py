@@ -6,7 +6,7 @@ from functools import cache
 
 from edgemoe_gen.boards import load_board
 from edgemoe_gen.model import BlockSpec, ImageSpec, ModelSpec, RouterSpec, TaskSpec
-from edgemoe_gen.timing.networks import random_model
+from edgemoe_gen.model.random import random_model
 from edgemoe_gen.tuning import Dimension, Evaluator, Limit, Space, make_evaluator
 
 SPEC = ModelSpec(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgemoe_gen.config import Config, read_config
+from edgemoe_gen.tomltext import with_values
 from edgemoe_gen.tuning import Point
-from edgemoe_gen.tuning.apply import apply_point, with_values
+from edgemoe_gen.tuning.apply import apply_point
 from tests.tuning.small_searches import SPEC
 
 TEXT = """board = "zcu104"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edgemoe_gen.boards import load_board
-from edgemoe_gen.timing.networks import random_model, random_picture
+from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.tuning import Dimension, Evaluator, Outcome, Space, make_evaluator
 from edgemoe_gen.tuning.evaluate import moved_bytes
 from edgemoe_gen.tuning.trial import ESTIMATE, Point

@@ -1,0 +1,35 @@
+"""A network of random weights and a picture of noise, where there is no checkpoint or no picture.
+
+In: a spec. Out: a model with weights of the usual spread, which flow through every layer at their size; a picture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.model.layout import backbone_shapes
+from edgemoe_gen.model.model import Model
+from edgemoe_gen.model.spec import ModelSpec
+
+
+def random_model(spec: ModelSpec, seed: int = 0) -> Model:
+    """A model of this spec whose weights are random; the spread keeps activations at their size."""
+    random = np.random.default_rng(seed)
+    backbone = {}
+    for name, shape in backbone_shapes(spec).items():
+        values = random.standard_normal(shape) / np.sqrt(max(shape[-1], 1))
+        if name.endswith(("norm1.weight", "norm2.weight")):
+            values = 1 + 0.1 * random.standard_normal(shape)
+        backbone[name] = values.astype(np.float32)
+    return Model(spec, backbone, {}, {}, Path("random weights"), ())
+
+
+def random_picture(spec: ModelSpec, seed: int = 0) -> NDArray[np.float32]:
+    """A picture [3, height, width] of noise, as the network takes it."""
+    noise: NDArray[np.float32] = (
+        np.random.default_rng(seed).standard_normal((3, spec.image.height, spec.image.width)).astype(np.float32)
+    )
+    return noise

@@ -1,0 +1,37 @@
+"""Two designs side by side in the timed simulation: cycles by layer are those of the run that gave the figures."""
+
+from __future__ import annotations
+
+import pytest
+
+import edgemoe_gen.tuning.evaluate as evaluating
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.model.random import random_model, random_picture
+from edgemoe_gen.project import no_progress
+from edgemoe_gen.tuning import make_evaluator
+from edgemoe_gen.tuning.compare import compare_designs, read_side
+from edgemoe_gen.tuning.runner import LocalRunner
+from edgemoe_gen.tuning.trial import TIMED
+from tests.tuning.small_searches import SPEC
+
+SHAPE = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_fifo_beats": 256, "weight_ports": 1}
+
+
+@pytest.mark.slow
+def test_each_design_is_timed_once_and_its_layers_take_all_of_its_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    timed = []
+    real = evaluating.time_program
+    monkeypatch.setattr(evaluating, "time_program", lambda *a, **more: timed.append(real(*a, **more)) or timed[-1])
+    evaluator = make_evaluator(
+        random_model(SPEC), [random_picture(SPEC)], SPEC.task_names, load_board("zcu104"), chosen=SHAPE
+    )
+    sides = (read_side("clock_mhz=300"), read_side("clock_mhz=200"))
+    made = compare_designs(evaluator, sides, TIMED, LocalRunner(evaluator), no_progress)
+    assert made.layer_tier == TIMED
+    assert len(timed) == 2
+    for side, run in zip(made.sides, timed, strict=True):
+        assert sum(side.layers.values()) == run.cycles
+        milliseconds = run.cycles / (side.outcome.knobs["clock_mhz"] * 1e3)
+        assert side.outcome.figures["latency_ms"].value == pytest.approx(milliseconds)
+        assert {"experts", "routers", "patch embedding"} <= set(side.layers)
