@@ -87,9 +87,13 @@ class Resources:
             ("FF", self.ff, board.ff),
         )
 
+    def over(self, board: Board, room: float = 1.0) -> tuple[tuple[str, int, int], ...]:
+        """Those that exceed the share `room` of what the board has: resource, used, available."""
+        return tuple(row for row in self.against(board) if row[1] > room * row[2])
+
     def fits(self, board: Board, room: float = 1.0) -> bool:
         """Whether no resource exceeds the share `room` of what the board has."""
-        return all(used <= room * available for _, used, available in self.against(board))
+        return not self.over(board, room)
 
 
 def estimate_resources(design: Design) -> Resources:
@@ -104,10 +108,11 @@ def check_fits(design: Design) -> Resources:
         CapacityError: names every resource that is exceeded, with both counts.
     """
     resources = estimate_resources(design)
-    over = [f"{used:,} of {there:,} {name}" for name, used, there in resources.against(design.board) if used > there]
+    over = resources.over(design.board)
     if over:
+        needs = ", ".join(f"{used:,} of {there:,} {name}" for name, used, there in over)
         raise CapacityError(
-            f"the design does not fit the {design.board.title} by the estimate: it needs {', '.join(over)}",
+            f"the design does not fit the {design.board.title} by the estimate: it needs {needs}",
             "lower tokens_parallel, out_parallel or in_parallel for DSP and LUT; max_tokens, max_hidden, max_cache, "
             "residual_tail_bits or weight_fifo_beats for memory",
         )

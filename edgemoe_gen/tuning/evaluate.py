@@ -179,7 +179,7 @@ class Evaluator:
 
     def _rules(self, design: Design, _: int) -> dict[str, Figure]:
         resources = estimate_resources(design)
-        over = [(name, used, there) for name, used, there in resources.against(self.board) if used > there]
+        over = resources.over(self.board)
         if over:
             needs = ", ".join(f"{used:,} of {there:,} {name}" for name, used, there in over)
             raise _InfeasibleError(
