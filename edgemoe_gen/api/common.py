@@ -8,8 +8,9 @@ from pathlib import Path
 
 from edgemoe_gen.config import Config
 from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.model import SpecOptions
-from edgemoe_gen.project import Project, open_project
+from edgemoe_gen.model import Model, SpecOptions
+from edgemoe_gen.model.random import random_model
+from edgemoe_gen.project import TYPICAL, Project, open_model, open_project
 
 PathText = str | PathLike[str]
 Paths = Sequence[PathText]
@@ -19,6 +20,23 @@ Values = Mapping[str, int | float]
 def opened(words: Config, spec: PathText | None, config: PathText | None) -> Project:
     """The project: what the caller says, over a spec file, over `edgemoe.toml`."""
     return open_project(words, None if spec is None else Path(spec), None if config is None else Path(config))
+
+
+def open_network(words: Config, notes: list[str], warning: str = "") -> Model:
+    """The project's network; without a checkpoint the typical one with random weights, which a note then says.
+
+    Args:
+        words: the project.
+        notes: gets the note.
+        warning: what random weights mean for the caller's result; it ends the note.
+
+    Raises:
+        CheckpointError, SpecError: see `load_model`.
+    """
+    if words.checkpoint is not None:
+        return open_model(words)
+    notes.append(f"no checkpoint is named: this is M3ViT tiny at 128 x 256 with random weights{warning}")
+    return random_model(TYPICAL)
 
 
 def said(

@@ -11,24 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
+from edgemoe_gen.api.common import Paths, PathText, Values, open_network, opened, said
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
+from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures import find_pictures, open_picture
 from edgemoe_gen.pipeline.timed import time_network
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.project import (
-    TYPICAL,
     Progress,
     no_progress,
     open_calibration,
     open_design,
-    open_model,
     open_numerics,
     open_tasks,
 )
@@ -117,7 +116,7 @@ def simulate(
             check_writable(Path(path))
     project = opened(said(checkpoint, options, board, knobs, image, calibrate, task=task), spec, config)
     words, notes = project.config, list(project.notes)
-    model = _model(words, notes)
+    model = open_network(words, notes)
     design = open_design(words, model.spec)
     timing = load_timing(design, render_sources(design), ddr_gb_per_s=ddr, ddr_efficiency=efficiency)
     timing, differences = (timing, ()) if csynth is None else with_csynth(timing, Path(csynth))
@@ -131,15 +130,6 @@ def simulate(
     return SimulateResult(design, run, written, tuple(notes))
 
 
-def _model(words: Config, notes: list[str]) -> Model:
-    if words.checkpoint is not None:
-        return open_model(words)
-    from edgemoe_gen.model.random import random_model
-
-    notes.append("no checkpoint is named: this is M3ViT tiny at 128 x 256 with random weights")
-    return random_model(TYPICAL)
-
-
 def _compiled(
     words: Config, model: Model, design: Design, tasks: Sequence[str], notes: list[str], progress: Progress
 ) -> tuple[Program, list[Float32], LoweredNetwork]:
@@ -149,8 +139,6 @@ def _compiled(
         found = find_pictures(words.images)[: len(tasks)]
         pictures = [open_picture(path, model.spec.image).values for path in found]
     else:
-        from edgemoe_gen.model.random import random_picture
-
         pictures = [random_picture(model.spec)]
         notes.append("no picture is named, so noise is routed: give --image for the routes of a real one")
     calibration = open_calibration(words, model.spec, ()) if words.calibrate else pictures

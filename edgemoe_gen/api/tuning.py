@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
-from edgemoe_gen.config import CALIBRATION_IMAGES, FILE_NAME, Config
+from edgemoe_gen.api.common import Paths, PathText, Values, open_network, opened, said
+from edgemoe_gen.config import FILE_NAME, Config
 from edgemoe_gen.errors import ConfigError, KnobError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
-from edgemoe_gen.pictures import find_pictures, open_picture
-from edgemoe_gen.project import TYPICAL, Progress, no_progress, open_board, open_model, open_tasks
+from edgemoe_gen.model.random import random_picture
+from edgemoe_gen.project import Progress, no_progress, open_board, open_calibration, open_tasks
 from edgemoe_gen.tuning.apply import apply_point
 from edgemoe_gen.tuning.compare import Comparison, compare_designs, read_side
 from edgemoe_gen.tuning.dataset import DatasetResult, evaluate_dataset
@@ -341,7 +341,7 @@ def _open(
     given = _dimensions(knobs)
     project = opened(said(checkpoint, options, board, None, image, calibrate, task=task), spec, config)
     words, notes = project.config, list(project.notes)
-    model = _model(words, notes)
+    model = open_network(words, notes, ", so errors mean little")
     tasks = open_tasks(words, model.spec)
     chosen = {name: value for name, value in words.knobs.items() if name not in {d.name for d in given}}
     # A knob with one value is fixed, so the default design has it too.
@@ -353,21 +353,9 @@ def _open(
     return _Setting(words, model, evaluator, given, notes)
 
 
-def _model(words: Config, notes: list[str]) -> Model:
-    if words.checkpoint is not None:
-        return open_model(words)
-    from edgemoe_gen.model.random import random_model
-
-    notes.append("no checkpoint is named: this is M3ViT tiny at 128 x 256 with random weights, so errors mean little")
-    return random_model(TYPICAL)
-
-
 def _images(words: Config, model: Model, notes: list[str]) -> list[NDArray[np.float32]]:
     paths = words.calibrate or words.images
     if paths:
-        most = words.calibration_images or CALIBRATION_IMAGES
-        return [open_picture(path, model.spec.image).values for path in find_pictures(paths)[:most]]
-    from edgemoe_gen.model.random import random_picture
-
+        return open_calibration(replace(words, calibrate=paths), model.spec, ())
     notes.append("no picture is named, so errors are taken on noise: give --image")
     return [random_picture(model.spec)]
