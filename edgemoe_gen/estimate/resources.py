@@ -133,9 +133,9 @@ def _shifter(bits: int) -> int:
     return bits * ceil_div(math.ceil(math.log2(bits)), 2)
 
 
-def _rounding(bits: int, ways: int = 2) -> int:
-    """A shift down, or either way; the half that is added before it, and the clipping behind it."""
-    return ways * _shifter(bits) + 2 * bits
+def _rounding(bits: int) -> int:
+    """A shift either way; the half that is added before it, and the clipping behind it."""
+    return 2 * _shifter(bits) + 2 * bits
 
 
 def _rom(entries: int, bits: int) -> int:

@@ -86,13 +86,13 @@ def explain(stage: str, command: Command, code: int, log: Path, folder: Path, st
     return ToolError(f"{happened} (log: {log})", hint, log, evidence.lines[:SHOWN_LINES])
 
 
-def missing_result(stage: str, what: str, log: Path, folder: Path, start: int = 0) -> ToolError:
+def missing_result(stage: str, what: str, log: Path, folder: Path) -> ToolError:
     """The error for a tool that ended with code 0 but has not left its result.
 
     Args:
         what: the file or report that is not there, as a user would call it.
     """
-    evidence = _evidence(stage, "the tool", 0, log, folder, start)
+    evidence = _evidence(stage, "the tool", 0, log, folder, 0)
     cause = _cause(evidence)
     happened = f'stage "{stage}" ended without {what}'
     if cause:
@@ -127,9 +127,9 @@ def unwritable_log(stage: str, log: Path, error: OSError) -> ToolError:
     )
 
 
-def error_lines(log: Path, start: int = 0) -> tuple[str, ...]:
+def error_lines(log: Path) -> tuple[str, ...]:
     """The tool's own error lines, each once, those that only repeat an earlier failure last."""
-    return _errors(_both_ends(log, start))
+    return _errors(_both_ends(log))
 
 
 def _evidence(stage: str, title: str, code: int, log: Path, folder: Path, start: int) -> _Evidence:

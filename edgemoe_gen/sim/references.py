@@ -25,11 +25,6 @@ def clip(values: Values, form: Format) -> Values:
     return np.clip(values, -math.ldexp(1.0, form.bits - 1) * form.step, form.largest)
 
 
-def round_half_up(values: Values) -> Values:
-    """Whole numbers, ties towards +infinity."""
-    return np.floor(values + 0.5)
-
-
 def gelu(x: Values) -> Values:
     """x * Phi(x) (Hendrycks and Gimpel, arXiv 1606.08415, section 2), limited to the argument that the engine takes.
 

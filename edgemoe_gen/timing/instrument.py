@@ -131,10 +131,6 @@ def _masked(text: str) -> str:
     return re.sub(pattern, blank, text, flags=re.DOTALL)
 
 
-def _pragmas(file: _File, start: int = 0, end: int | None = None) -> Iterator[re.Match[str]]:
-    yield from _PRAGMA.finditer(file.masked, start, len(file.masked) if end is None else end)
-
-
 def _leading_pragmas(file: _File, opening: int) -> dict[str, tuple[int, str]]:
     """Pragmas between a body's opening brace and its first statement: kind to place and the rest of the line."""
     found: dict[str, tuple[int, str]] = {}
@@ -242,7 +238,7 @@ def _enclosing(file: _File, position: int) -> int:
 
 def _regions(file: _File) -> dict[str, tuple[str, ...]]:
     regions = {}
-    for pragma in _pragmas(file):
+    for pragma in _PRAGMA.finditer(file.masked):
         if pragma.group(1).upper() != "DATAFLOW":
             continue
         opening = _enclosing(file, pragma.start())
@@ -299,7 +295,7 @@ def _initialises(statement: str) -> bool:
 
 def _depths(file: _File) -> list[str]:
     names = []
-    for pragma in _pragmas(file):
+    for pragma in _PRAGMA.finditer(file.masked):
         if pragma.group(1).upper() != "STREAM":
             continue
         said = re.fullmatch(r"variable\s*=\s*(\w+)\s+depth\s*=\s*([\w *+]+)", " ".join(pragma.group(2).split()))
@@ -354,7 +350,7 @@ def _memories(file: _File) -> list[str]:
 
 def _check_complete(file: _File) -> None:
     for kind in ("PIPELINE", "DATAFLOW", "STREAM"):
-        places = [pragma.start() for pragma in _pragmas(file) if pragma.group(1).upper() == kind]
+        places = [pragma.start() for pragma in _PRAGMA.finditer(file.masked) if pragma.group(1).upper() == kind]
         if len(places) != file.rewritten.get(kind, 0):
             raise file.fault(
                 places[0] if len(places) == 1 else 0,

@@ -82,7 +82,6 @@ class TimedEngine:
         result_beats: int,
         timing: Timing,
         record: bool = True,
-        progress: ctypes.c_int32 | None = None,
     ) -> TimedRun:
         """Runs a program on buffers as they lie in DDR, of any shape.
 
@@ -92,7 +91,6 @@ class TimedEngine:
             result_beats: size of the result buffer.
             timing: what the loops, FIFOs, memories and the DDR take.
             record: keep a record for every operation and process, not only totals.
-            progress: receives the number of the operation that runs.
 
         Returns:
             Result, status and cycles; a deadlock is told in `totals["deadlock"]`.
@@ -105,13 +103,13 @@ class TimedEngine:
         result = np.zeros((result_beats, self.design.beat_bytes), np.uint8)
         pointers = (_BYTES * len(ports))(*(_pointer(port) for port in ports))
         cycles = ctypes.c_uint64()
-        count = ctypes.c_int32() if progress is None else progress
+        operation = ctypes.c_int32()  # that runs; nobody watches
         said = _c_timing(timing, record)
         with self._busy:
             status = self._library.edgemoe_time(
                 *self._buffer(buffers[0]), pointers, self._beats(min(ports, key=lambda port: port.nbytes)),
                 *self._buffer(buffers[1]), *self._buffer(buffers[2]), *self._buffer(result),
-                ctypes.byref(said), ctypes.byref(count), ctypes.byref(cycles),
+                ctypes.byref(said), ctypes.byref(operation), ctypes.byref(cycles),
             )  # fmt: skip
             if status < 0 and status != DEADLOCK:
                 raise SimulationError(f"timed simulation failed: {self._library.edgemoe_message().decode()}")

@@ -5,8 +5,6 @@ In: a spec and a picture. Out: a model whose experts share the tokens, and how m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +13,7 @@ from edgemoe_gen.model.layout import gate_name
 from edgemoe_gen.model.random import random_model, random_picture
 
 
-def balanced_model(
-    spec: ModelSpec, picture: NDArray[np.float32] | None = None, tasks: Sequence[str] = (), seed: int = 0
-) -> Model:
+def balanced_model(spec: ModelSpec, picture: NDArray[np.float32] | None = None) -> Model:
     """A random model whose experts share the tokens, as training with a load-balancing loss leaves them.
 
     A random router prefers some experts on all tokens alike, since tokens have a mean. So every router gives up what it
@@ -25,13 +21,11 @@ def balanced_model(
 
     Args:
         spec: the network.
-        picture: [3, height, width], on which it is balanced; `random_picture(spec, seed)` by default.
-        tasks: whose routers are balanced; all by default.
-        seed: of the weights.
+        picture: [3, height, width], on which it is balanced; `random_picture(spec)` by default.
     """
-    model = random_model(spec, seed)
-    picture = random_picture(spec, seed) if picture is None else picture
-    for task in tasks or spec.task_names:
+    model = random_model(spec)
+    picture = random_picture(spec) if picture is None else picture
+    for task in spec.task_names:
         _balance(model, picture, task)
     return model
 

@@ -7,7 +7,7 @@ FIFOs whose depth is a knob of its own (`weights`, in UltraRAM) stay as they are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,19 +55,11 @@ class Sizing:
         return {size.name: size.smallest for size in self.sizes}
 
 
-def size_fifos(
-    run: Run,
-    *,
-    fixed: Collection[str] = KNOBS,
-    least: int = LEAST_DEPTH,
-    progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
-) -> Sizing:
-    """Sizes every FIFO but the fixed ones.
+def size_fifos(run: Run, *, progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None) -> Sizing:
+    """Sizes every FIFO but those of knobs.
 
     Args:
         run: one timed run with the given depths by FIFO (0: unbounded) in place of the sources'.
-        fixed: variables that keep their depth.
-        least: smallest depth that is tried.
         progress: called with text, FIFOs done, FIFOs in all.
 
     Raises:
@@ -81,17 +73,17 @@ def size_fifos(
         return run(depths)
 
     before = timed({})
-    variables = _variables(before.fifos, fixed)
+    variables = _variables(before.fifos)
     free = timed({fifo.name: 0 for members in variables.values() for fifo in members})
     if not free.passed:
         why = free.deadlock.sentence() if free.deadlock else free.violations[0]
         raise SimulationError(f"FIFOs cannot be sized: {why}, even where none is ever full")
     fills = {fifo.name: fifo.highest for fifo in free.fifos}
     highest = {name: max(fills.get(f.name, 0) for f in members) for name, members in variables.items()}
-    depths = _enough(timed, variables, highest, least, free.cycles)
+    depths = _enough(timed, variables, highest, free.cycles)
     for done, name in enumerate(sorted(variables, key=lambda name: -depths[name])):
         progress("sizing FIFOs", done, len(variables))
-        depths[name] = _smallest(timed, variables, depths, name, least, free.cycles)
+        depths[name] = _smallest(timed, variables, depths, name, free.cycles)
     progress("sizing FIFOs", len(variables), len(variables))
     sizes = tuple(
         FifoSize(name, max(f.depth for f in members), highest[name], depths[name])
@@ -101,11 +93,11 @@ def size_fifos(
     return Sizing(sizes, after.cycles, before.cycles if before.passed else None, runs)
 
 
-def _variables(fifos: Sequence[Fifo], fixed: Collection[str]) -> dict[str, list[Fifo]]:
+def _variables(fifos: Sequence[Fifo]) -> dict[str, list[Fifo]]:
     """FIFOs by their variable: those of an array have one depth."""
     found: dict[str, list[Fifo]] = {}
     for fifo in fifos:
-        if fifo.variable not in fixed:
+        if fifo.variable not in KNOBS:
             found.setdefault(fifo.variable, []).append(fifo)
     return found
 
@@ -115,11 +107,11 @@ def _spread(variables: Mapping[str, Sequence[Fifo]], depths: Mapping[str, int]) 
 
 
 def _enough(
-    run: Run, variables: Mapping[str, Sequence[Fifo]], highest: Mapping[str, int], least: int, cycles: int
+    run: Run, variables: Mapping[str, Sequence[Fifo]], highest: Mapping[str, int], cycles: int
 ) -> dict[str, int]:
     """Depths that cost nothing together: the fills, or a place more, since a place is free only after its read."""
     for spare in (0, 1, 2):
-        depths = {name: max(least, fill + spare) for name, fill in highest.items()}
+        depths = {name: max(LEAST_DEPTH, fill + spare) for name, fill in highest.items()}
         if _is_free(run(_spread(variables, depths)), cycles):
             return depths
     raise SimulationError(
@@ -129,14 +121,14 @@ def _enough(
 
 
 def _smallest(
-    run: Run, variables: Mapping[str, Sequence[Fifo]], depths: Mapping[str, int], name: str, least: int, cycles: int
+    run: Run, variables: Mapping[str, Sequence[Fifo]], depths: Mapping[str, int], name: str, cycles: int
 ) -> int:
     """Bisects one FIFO; `depths` is known to cost nothing. The least is tried first, because most can have it."""
 
     def costs_nothing(depth: int) -> bool:
         return _is_free(run(_spread(variables, {**depths, name: depth})), cycles)
 
-    low, high = least, depths[name]
+    low, high = LEAST_DEPTH, depths[name]
     if low >= high or costs_nothing(low):
         return min(low, high)
     while high - low > 1:
