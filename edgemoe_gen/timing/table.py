@@ -124,14 +124,6 @@ class Timing:
         return "".join(f"{name} {cycles}\n" for name, cycles in self.constants.items())
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a figure comes from, for `docs` and tests."""
-
-    name: str
-    text: str
-
-
 def load_timing(
     design: Design,
     sources: Mapping[str, str],
@@ -225,21 +217,6 @@ def bytes_a_cycle(
 def family_names() -> list[str]:
     """Names of the families that there are tables of."""
     return sorted(path.stem for path in FAMILIES.glob("*.toml"))
-
-
-def table_sources(family: str) -> list[Source]:
-    """Where each figure of a family's table comes from."""
-    table = _read(FAMILIES / f"{family}.toml")
-    entries = [(f"operators.{name}", entry) for name, entry in table["operators"].items()]
-    entries += [(f"constants.{name}", entry) for name, entry in table["constants"].items()]
-    entries += [("bands", table["bands_source"]), ("axi", table["axi"])]
-    entries += [("axi.latency_ns", {"source": table["axi"].get("latency_source", "")})]
-    return [Source(name, str(entry.get("source", ""))) for name, entry in entries]
-
-
-def known_loops(family: str) -> tuple[str, ...]:
-    """Labels of all loops that a family's table has."""
-    return tuple(_read(FAMILIES / f"{family}.toml")["loops"])
 
 
 def _read(path: Path) -> Mapping[str, Any]:

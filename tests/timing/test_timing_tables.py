@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -14,14 +17,22 @@ from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.project import open_design
 from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
 from edgemoe_gen.timing.table import (
+    FAMILIES,
     Recurrence,
     check_recurrence,
     family_names,
-    known_loops,
     load_timing,
     speed_grade,
-    table_sources,
 )
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def table_of(family: str) -> dict[str, Any]:
+    return tomllib.loads((FAMILIES / f"{family}.toml").read_text(encoding="utf-8"))
 
 
 def design_for(board: str = "zcu104") -> Design:
@@ -40,14 +51,34 @@ def sources(design: Design) -> dict[str, str]:
 
 @pytest.mark.parametrize("family", family_names())
 def test_table_and_sources_have_the_same_loops(family: str, sources: dict[str, str]) -> None:
-    assert sorted(known_loops(family)) == sorted(loop.label for loop in source_loops(sources))
+    assert sorted(table_of(family)["loops"]) == sorted(loop.label for loop in source_loops(sources))
 
 
 @pytest.mark.parametrize("family", family_names())
 def test_every_figure_names_its_source(family: str) -> None:
-    entries = table_sources(family)
-    assert len(entries) > 20
-    assert [entry.name for entry in entries if len(entry.text) < 10] == []
+    table = table_of(family)
+    entries = {f"{part}.{name}": entry for part in ("operators", "constants") for name, entry in table[part].items()}
+    entries |= {"bands": table["bands_source"], "axi": table["axi"]}
+    sources = {name: str(entry.get("source", "")) for name, entry in entries.items()}
+    sources["axi.latency_ns"] = table["axi"].get("latency_source", "")
+    assert len(sources) > 20
+    assert [name for name, text in sources.items() if len(text) < 10] == []
+
+
+@pytest.mark.parametrize("family", family_names())
+def test_every_operator_and_function_is_on_a_chain(family: str) -> None:
+    table = table_of(family)
+    used = {entry.partition(" ")[0] for part in ("loops", "functions") for entry in texts(table[part])}
+    assert {*table["operators"], *table["functions"]} <= used
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All texts within a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from texts(part)
 
 
 @pytest.mark.parametrize("board", board_names())
