@@ -57,6 +57,10 @@ class ConfigError(EdgeMoEError):
     """`edgemoe.toml` is malformed, or a command lacks what it needs: a folder's sources, a package."""
 
 
+class BusyError(ConfigError):
+    """Another build is at work in the folder."""
+
+
 class ProgramError(EdgeMoEError):
     """A program or weight file is damaged or was made for another design."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.api.common import Paths, PathText, Values, open_network, opened, said
 from edgemoe_gen.config import FILE_NAME, Config
-from edgemoe_gen.errors import ConfigError, KnobError
+from edgemoe_gen.errors import ConfigError, EdgeMoEError, KnobError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_picture
@@ -29,13 +29,16 @@ from edgemoe_gen.tuning.front import FRONT, check_objectives
 from edgemoe_gen.tuning.limits import Limit, parse_limit
 from edgemoe_gen.tuning.page import tune_page
 from edgemoe_gen.tuning.runner import open_runner
-from edgemoe_gen.tuning.search import Plan, State, Watch, no_watch, run_search
+from edgemoe_gen.tuning.search import run_search
 from edgemoe_gen.tuning.space import Dimension, Space, default_space, is_knob
+from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
 from edgemoe_gen.tuning.sweep import run_sweep, to_csv
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, TIERS, Outcome, Value, reached
+from edgemoe_gen.tuning.synthesis import FOLDER, refuse_without_tools, tools_missing
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIERS, Outcome, Value, reached
 
 Choices = Mapping[str, Value | Sequence[Value]]
 TIER_NAMES = {"estimate": ESTIMATE, "timed": TIERS[2], "csim": CSIM}
+SYNTHESIS_NAMES = ("synthesis", "vendor", "hls", SYNTHESIS)  # what a user may call the tier that --tier does not name
 DEFAULT_BUDGET = "2m"
 DEFAULT_TRIALS, MANY_TRIALS = 128, 1_000_000
 STORAGE, DOCUMENT, PAGE = "search.journal", "tune.json", "tune.html"
@@ -53,6 +56,7 @@ class TuneResult:
         document: the same as JSON, see docs/tuning.md.
         written: files that were written.
         notes: what the user should know.
+        failed: why points were not synthesised that should have been: a licence, a full disk; one for each.
     """
 
     front: tuple[Outcome, ...]
@@ -61,6 +65,7 @@ class TuneResult:
     document: Mapping[str, Any]
     written: tuple[Path, ...]
     notes: tuple[str, ...]
+    failed: tuple[EdgeMoEError, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +108,7 @@ def tune(
     trials: int | None = None,
     confirm: int = 8,
     tier: str = "csim",
+    synthesise: int = 0,
     seed: int = 0,
     jobs: int = 1,
     scheduler: str | None = None,
@@ -124,6 +130,8 @@ def tune(
         trials: different feasible points to estimate.
         confirm: points of the front that climb to `tier` at most.
         tier: "estimate", "timed" or "csim".
+        synthesise: so many of the confirmed points, from the front's first on, are synthesised by the vendor's tools
+            when the search is over, and `budget` with it; each takes hours. As many are confirmed at least.
         seed: of the sampler; the same search and seed find the same, unless time ends it.
         jobs: local worker processes.
         scheduler: address of a Dask scheduler instead.
@@ -134,14 +142,22 @@ def tune(
 
     Raises:
         KnobError: a knob, limit or objective is unknown or out of range, the space is empty, or nothing is feasible.
-        ConfigError: Optuna or Dask is missing, a file cannot be written, or the front has no point `apply`.
+        ConfigError: Optuna or Dask is missing, a file cannot be written, the front has no point `apply`, or the tools
+            that `synthesise` needs are not here or not on every worker.
     """
     start = time.monotonic()
     seconds = parse_budget(DEFAULT_BUDGET if budget is None and trials is None else budget)
-    for name, number, least in (("--trials", trials, 1), ("--confirm", confirm, 0), ("--jobs", jobs, 1)):
+    counts = (("--trials", trials, 1), ("--confirm", confirm, 0), ("--synthesise", synthesise, 0), ("--jobs", jobs, 1))
+    for name, number, least in counts:
         if number is not None and number < least:
             raise KnobError(f"{name} is {number}", f"give {least} or more")
     wanted = _tier(tier)
+    if synthesise and wanted != CSIM:
+        raise KnobError(
+            f"--synthesise takes points that C simulation has confirmed, but --tier is '{tier}'", "leave --tier out"
+        )
+    if synthesise and scheduler is None:
+        refuse_without_tools({"": tools_missing()})
     objectives = check_objectives((objective, *(name for name in front if name != objective)))
     limits = tuple(parse_limit(text) for text in limit)
     folder = Path(output)
@@ -154,18 +170,25 @@ def tune(
     space = default_space(defaults, evaluator.board, evaluator.chosen, setting.given, has_experts)
     left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
     most = trials or (DEFAULT_TRIALS if budget is None else MANY_TRIALS)
-    plan = Plan(objectives, most, left, wanted, 0 if wanted == ESTIMATE else confirm, seed)
+    plan = Plan(objectives, most, left, wanted, 0 if wanted == ESTIMATE else max(confirm, synthesise), seed, synthesise)
+    synthesis = folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     kept: Path | str = storage or folder / STORAGE
     with open_runner(evaluator, jobs, scheduler, progress) as runner:
-        state = run_search(evaluator, space, plan, runner, kept, watch)
-    document = tune_document(evaluator, space, plan, state, setting.config.source)
+        if synthesise and scheduler is not None:
+            refuse_without_tools(runner.each(tools_missing))
+        state = run_search(evaluator, space, plan, runner, kept, watch, synthesis if synthesise else None)
+    document = tune_document(evaluator, space, plan, state, setting.config.source, synthesis)
     written = [folder / DOCUMENT, folder / PAGE]
     for path, text in zip(written, (json.dumps(document, indent=1) + "\n", tune_page(document)), strict=True):
         write_text_whole(path, text)
     if apply is not None:
         written.append(_apply(apply, state.front, setting, config))
-    return TuneResult(state.front, state.base, state, document, tuple(written), tuple(setting.notes))
+    tried = state.failed or any(o.tier == SYNTHESIS for o in state.outcomes.values())
+    if synthesise and not tried and state.stopped != "interrupted":
+        setting.notes.append("no point of the front was confirmed, so none was synthesised: give --budget more time")
+    failed = tuple(error for _, error in state.failed)
+    return TuneResult(state.front, state.base, state, document, tuple(written), tuple(setting.notes), failed)
 
 
 def _apply(number: int, front: Sequence[Outcome], setting: _Setting, config: PathText | None) -> Path:
@@ -311,6 +334,11 @@ def parse_budget(text: str | None) -> float | None:
 
 
 def _tier(name: str) -> str:
+    if name in SYNTHESIS_NAMES:
+        raise KnobError(
+            f"--tier does not go up to '{name}': vendor synthesis takes hours a point",
+            "synthesise the first points of a search's front: edgemoe-gen tune --synthesise N",
+        )
     if name not in TIER_NAMES:
         raise KnobError(f"there is no tier '{name}'", f"known tiers: {', '.join(TIER_NAMES)}")
     return TIER_NAMES[name]

@@ -63,6 +63,11 @@ from edgemoe_gen.tuning.front import FRONT
     "--tier", default="csim", show_default=True,
     help="How far they climb: estimate, timed (timed simulation), csim (C simulation too).",
 )  # fmt: skip
+@click.option(
+    "--synthesise", type=int, default=0, metavar="N",
+    help="Then synthesise the first N confirmed points with the vendor's tools (Vitis), hours each, beyond the budget "
+    "[default: 0].",
+)  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sampler.")
 @workers_options
 @click.option(
@@ -76,8 +81,10 @@ def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_js
     """Search knobs for a checkpoint and board: a Pareto front over latency, error, DSP, memory and DDR traffic.
 
     Points that break a rule or a limit are rejected before anything is evaluated. The others get an estimate; those on
-    the front climb on to the timed simulation, and to C simulation for the error on your pictures. Ctrl-C keeps what
-    was found; the same command goes on where it stopped. Without CHECKPOINT it takes M3ViT tiny with random weights.
+    the front climb on to the timed simulation, and to C simulation for the error on your pictures; with --synthesise
+    the first of them to C synthesis by the vendor's tools, for resources and the clock. Ctrl-C keeps what was found;
+    the same command goes on where it stopped. Without CHECKPOINT it takes M3ViT tiny with random weights.
+    Exit codes: 2 something that you can mend; 3 a vendor's tool failed, all else was found and is kept.
 
     \b
     Examples:
@@ -85,6 +92,7 @@ def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_js
       edgemoe-gen tune --knob tokens_parallel=2,4,6,8 --knob weight_bits=8,12,16 --objective energy
       edgemoe-gen tune --apply 3                     (write point 3 of the front into edgemoe.toml)
       edgemoe-gen tune --jobs 8 --trials 2000
+      edgemoe-gen tune --synthesise 3                (with Vitis on PATH; --scheduler for many at once)
     """
     options = spec_options(given)
     names = tuple(name.strip() for name in front.split(",") if name.strip())
@@ -102,6 +110,10 @@ def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_js
     if result.state.stopped == "interrupted":
         output.note("interrupted: what was found is kept, the same command goes on")
         context.exit(INTERRUPTED)
+    if result.failed:
+        many = f"{len(result.failed)} point{'s' if len(result.failed) > 1 else ''} of the front"
+        output.note(f"{many} could not be synthesised; what was found is kept, the same command tries again")
+        raise result.failed[0]
 
 
 def _show(result: api.TuneResult) -> None:
@@ -111,6 +123,9 @@ def _show(result: api.TuneResult) -> None:
     rejected_lines(state.rejected, len(state.outcomes))
     if state.resumed:
         output.line(f"resumed: {state.resumed:,} points were known from an earlier run")
+    for entry in result.document["front"]:
+        if "synthesis" in entry:
+            output.line(f"synthesis of point {entry['number']}: {entry['synthesis']}")
     for path in result.written:
         output.line(f"written: {path}")
     output.line(_headline(result))

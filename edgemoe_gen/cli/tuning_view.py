@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
@@ -20,15 +21,15 @@ from edgemoe_gen.cli.options import PATH
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.project import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
-from edgemoe_gen.tuning.search import State, Watch
 from edgemoe_gen.tuning.space import parse_dimension
+from edgemoe_gen.tuning.state import State, Watch
 from edgemoe_gen.tuning.trial import Figure, Outcome, Value
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN_LIVE = 8
 LINE_SECONDS = 10.0  # between lines where there is no terminal
-_MARKS = {"estimate": "", "timed simulation": " t", "C simulation": " c"}
-LEGEND = "no mark: estimate, t: timed simulation, c: C simulation"
+_MARKS = {"estimate": "", "timed simulation": " t", "C simulation": " c", "vendor synthesis": " s"}
+LEGEND = "no mark: estimate, t: timed simulation, c: C simulation, s: vendor synthesis"
 
 
 def workers_options(function: F) -> F:
@@ -79,11 +80,10 @@ def outcome_cells(outcome: Outcome) -> list[str]:
         figure: Figure | None = outcome.figures.get(name)
         if figure is None:
             return "–"
-        marked = name not in ("dsp", "bram36", "uram", "lut")
-        return write(figure.value) + (_MARKS.get(figure.tier, "") if marked else "")
+        return write(figure.value) + _MARKS.get(figure.tier, "")
 
     def whole(value: float) -> str:
-        return f"{value:,.0f}"
+        return f"{value:,.1f}".removesuffix(".0")  # C synthesis counts halves of a BRAM36
 
     return [
         cell("latency_ms", lambda v: f"{v:.3f}"), cell("error", error), cell("dsp", whole), cell("bram36", whole),
@@ -116,18 +116,41 @@ def summary(state: State) -> str:
     return f"{counts}, fastest {latency:.3f} ms"
 
 
+def at_work(state: State) -> list[str]:
+    """A line for each point whose synthesis runs: which, what the tool does, and for how long it is at it."""
+    keys = [outcome.point.key for outcome in state.front]
+    lines = []
+    for key, work in list(state.at_work.items()):
+        name = f"point {keys.index(key) + 1}" if key in keys else "a point"
+        elapsed = timedelta(seconds=round(time.monotonic() - work.began))
+        lines.append(f"{name} ({differences(work.outcome, state.base)}): {work.step}, {elapsed}")
+    return lines
+
+
+class _Head:
+    """The head of a search on a terminal: written anew whenever the screen is, so that its times go on."""
+
+    def __init__(self, text: str, state: State) -> None:
+        self._text, self._state = text, state
+
+    def __rich__(self) -> Text:
+        return Text("\n".join([self._text, *at_work(self._state)]))
+
+
 @contextmanager
 def watching() -> Iterator[tuple[Watch, Progress]]:
     """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and what comes before."""
     if not sys.stderr.isatty():
-        said, last = "", -LINE_SECONDS
+        said: tuple[str, ...] = ()
+        last = -LINE_SECONDS
 
         def say(state: State, what: str, done: int, total: int) -> None:
             nonlocal said, last
-            now = time.monotonic()
-            if what != said or now - last >= LINE_SECONDS:
-                said, last = what, now
-                click.echo(f"{what}: {done} of {total} · {summary(state)}", err=True)
+            now, new = time.monotonic(), (what, *state.at_work)
+            if new != said or now - last >= LINE_SECONDS:
+                said, last = new, now
+                words = [f"{what}: {done} of {total}", *at_work(state), summary(state)]
+                click.echo(" · ".join(words), err=True)
 
         with output.progress() as progress:
             yield say, progress
@@ -140,7 +163,7 @@ def watching() -> Iterator[tuple[Watch, Progress]]:
                 made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
             for row in front_rows(state.front[:SHOWN_LIVE], state.base):
                 made.add_row(*row)
-            head = Text(f"{what}: {done} of {total} · {summary(state)} · Ctrl-C keeps what is found")
+            head = _Head(f"{what}: {done} of {total} · {summary(state)} · Ctrl-C keeps what is found", state)
             live.update(Group(head, made))
 
         yield show, lambda what, done, total: live.update(Text(f"{what}: {done} of {total}"))

@@ -32,6 +32,7 @@ _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 12
 _PROC = Path("/proc")
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
+_runs: dict[int, str] = {}  # marks of the tools that run now, by the thread that waits for each
 
 
 class Ended(SystemExit):
@@ -72,10 +73,12 @@ def run_command(
         out.write(f"$ {command.line()}\n".encode())
         start = out.size()
         process: subprocess.Popen[bytes] | None = None
+        _runs[threading.get_ident()] = mark
         try:
             process = _start(stage, command, folder, log, made, keep)
             _watch(process, out.write, on_step)
         finally:
+            _runs.pop(threading.get_ident(), None)
             end_processes(mark)
             if process:
                 with contextlib.suppress(subprocess.TimeoutExpired):  # one that waits for a dead disk cannot be ended
@@ -195,6 +198,13 @@ def _signals() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, before[number])
+
+
+def end_run(thread: int) -> None:
+    """Ends the tool that another thread of this process waits for, if it does; a signal reaches the main one only."""
+    mark = _runs.get(thread)
+    if mark is not None:
+        end_processes(mark)
 
 
 def end_processes(mark: str, grace: float | None = None) -> None:

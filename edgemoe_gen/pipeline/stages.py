@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.errors import BusyError, ConfigError, EdgeMoEError
 
 STATE = ".edgemoe"
 
@@ -140,7 +140,8 @@ def open_stages(folder: Path, report: Callable[[StageResult], None]) -> Iterator
     """Stages of an output folder, which is made where it is missing.
 
     Raises:
-        ConfigError: the folder can't be written to, or another build is at work in it.
+        ConfigError: the folder can't be written to.
+        BusyError: another build is at work in it.
     """
     try:
         (folder / STATE).mkdir(parents=True, exist_ok=True)
@@ -159,7 +160,7 @@ def _lock(descriptor: int, folder: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise ConfigError(
+        raise BusyError(
             f"another build is at work in {folder}", "wait for it, or choose another folder with --output"
         ) from error
 

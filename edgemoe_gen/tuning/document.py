@@ -10,16 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from edgemoe_gen.errors import EdgeMoEError, ToolError
+from edgemoe_gen.pipeline.synthesise import synthesis_folder
 from edgemoe_gen.tuning.evaluate import Evaluator
 from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES
-from edgemoe_gen.tuning.search import Plan, State
 from edgemoe_gen.tuning.space import FIFO, FRAMES, Space
-from edgemoe_gen.tuning.trial import TIERS, Outcome, Point
+from edgemoe_gen.tuning.state import Plan, State
+from edgemoe_gen.tuning.trial import SYNTHESIS, TIERS, Outcome, Point
 
 VERSION = 1
 
 
-def tune_document(evaluator: Evaluator, space: Space, plan: Plan, state: State, config: Path | None) -> dict[str, Any]:
+def tune_document(
+    evaluator: Evaluator, space: Space, plan: Plan, state: State, config: Path | None, synthesis: Path | None = None
+) -> dict[str, Any]:
     """All of a search.
 
     Args:
@@ -27,9 +31,15 @@ def tune_document(evaluator: Evaluator, space: Space, plan: Plan, state: State, 
         space, plan: what was searched, and how.
         state: what was found.
         config: the project's file, for the commands that build a point.
+        synthesis: folder with one folder for each synthesised design, if there is one.
     """
     front = [
-        {"number": number, **outcome.as_dict(), "command": build_command(evaluator, outcome.point, config)}
+        {
+            "number": number,
+            **outcome.as_dict(),
+            "command": build_command(evaluator, outcome.point, config),
+            **_synthesised_in(evaluator, outcome, synthesis),
+        }
         for number, outcome in enumerate(state.front, start=1)
     ]
     return {
@@ -41,11 +51,25 @@ def tune_document(evaluator: Evaluator, space: Space, plan: Plan, state: State, 
         "tried": len(state.outcomes),
         "feasible": state.feasible,
         "rejected": state.rejected,
+        "failed": [{"point": outcome.point.as_dict(), **_failure(error)} for outcome, error in state.failed],
         "default": None if state.base is None else state.base.as_dict(),
         "front": front,
         "importance": importance(list(state.outcomes.values()), space, plan.objectives),
         "outcomes": [outcome.as_dict() for outcome in state.outcomes.values()],
     }
+
+
+def _synthesised_in(evaluator: Evaluator, outcome: Outcome, parent: Path | None) -> dict[str, str]:
+    """The folder of a point's synthesis, unless it lies on a worker."""
+    if parent is None or outcome.tier != SYNTHESIS:
+        return {}
+    folder = synthesis_folder(evaluator.design(outcome.point), parent)
+    return {"synthesis": str(folder)} if folder.is_dir() else {}
+
+
+def _failure(error: EdgeMoEError) -> dict[str, Any]:
+    log = error.log if isinstance(error, ToolError) else None
+    return {"message": error.message, "hint": error.hint, "log": None if log is None else str(log)}
 
 
 def sweep_document(evaluator: Evaluator, space: Space, tier: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:

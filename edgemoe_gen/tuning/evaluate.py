@@ -1,8 +1,8 @@
 """What a point is worth: it climbs from rules over the estimate and the timed simulation to C simulation.
 
 An `Evaluator` holds all that this needs, the float reference's results included, so that it can be sent to a worker
-once. Of the same point and tier it always says the same. Vendor synthesis is no tier: it takes hours, and `edgemoe-gen
-build` runs it on the points that are worth it.
+once. Of the same point and tier it always says the same. The last tier, vendor synthesis, takes
+hours and is not here but in `tuning.synthesis`.
 """
 
 from __future__ import annotations

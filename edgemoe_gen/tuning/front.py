@@ -35,6 +35,7 @@ FIGURES: Mapping[str, FigureKind] = {
     "ff": FigureKind("FF"),
     "ddr_bytes": FigureKind("DDR bytes a frame"),
     "energy_mj": FigureKind("energy, mJ"),
+    "fmax_mhz": FigureKind("clock that the longest path allows, MHz", True),
 }
 # What may be an objective, and the figure behind each.
 OBJECTIVES: Mapping[str, str] = {
@@ -90,6 +91,13 @@ def front_of(outcomes: Iterable[Outcome], objectives: Sequence[str]) -> tuple[Ou
         if not any(all(a <= b for a, b in zip(other, cost, strict=True)) for other, _ in front):
             front.append((cost, outcome))
     return tuple(outcome for _, outcome in front)
+
+
+def spread(front: Sequence[Outcome], objectives: Sequence[str]) -> list[Outcome]:
+    """The best of each objective first, then the others in the order of the front."""
+    rated = [(cost, outcome) for outcome in front if (cost := costs(outcome, objectives)) is not None]
+    best = [min(rated, key=lambda entry: entry[0][i])[1] for i in range(len(objectives)) if rated]
+    return list({outcome.point.key: outcome for outcome in (*best, *front)}.values())
 
 
 def reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.tuning.document import importance
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
 from edgemoe_gen.tuning.space import FIFO, FRAMES, Dimension, Space
-from edgemoe_gen.tuning.trial import Outcome
+from edgemoe_gen.tuning.trial import SYNTHESIS, Outcome
 
 TEMPLATE = "tune.html.j2"
 # What would end a script element or begin another one, and line ends that JavaScript knows but JSON does not.
@@ -45,6 +45,7 @@ def tune_page(document: Mapping[str, Any]) -> str:
             feasible=document["feasible"],
             front=len(document["front"]),
             simulated=sum(entry["tier"] not in document["tiers"][:2] for entry in document["front"]),
+            synthesised=sum(entry["tier"] == SYNTHESIS for entry in document["front"]),
             objectives=[FIGURES[OBJECTIVES[name]].title for name in document["objectives"]],
             rejected=document["rejected"],
             given=document.get("importance") is not None,
@@ -79,6 +80,7 @@ def _view(document: Mapping[str, Any]) -> dict[str, Any]:
         "axes": [name for name in axes if name in known],
         "space": document["space"],
         "simulated": list(document["tiers"][2:]),
+        "synthesised": SYNTHESIS,
         "points": points,
         "common": common,
         "importance": [

@@ -1,7 +1,8 @@
 """Runs a search's work: in this process, or on Dask workers, which get what they work on once.
 
-In: a subject, and calls of its methods. Out: results as they come. On Dask a call whose worker is lost runs again
-elsewhere; new workers that join get the subject too.
+In: a subject, and calls of its methods. Out: results as they come, and what long calls tell on their way. On Dask a
+call whose worker is lost runs again elsewhere; new workers that join get the subject too. A worker
+closes a subject that is replaced or no longer needed, if it has a method `close`, even where a call is still running.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from edgemoe_gen.errors import ConfigError
@@ -31,6 +33,10 @@ class Call:
     heavy: bool = False
 
 
+# Takes the number of a call and a text that it tells.
+Hear = Callable[[int, str], None]
+
+
 class Runner(Protocol):
     """Where calls run."""
 
@@ -38,8 +44,16 @@ class Runner(Protocol):
     def width(self) -> int:
         """Calls that run at once."""
 
-    def results(self, calls: Sequence[Call]) -> Iterator[tuple[int, Any]]:
-        """Number of the call and its result, in the order in which they end."""
+    def results(self, calls: Sequence[Call], hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
+        """Number of the call and its result, in the order in which they end.
+
+        Args:
+            calls: what to run.
+            hear: called with what calls tell on their way; their methods then get a function `tell(text)` too.
+        """
+
+    def each(self, function: Callable[[], Any]) -> dict[str, Any]:
+        """What a function of a module says where calls run: by the worker's address, "" for this process."""
 
     def replace(self, subject: Any) -> None:
         """Calls that follow are of this subject."""
@@ -56,30 +70,39 @@ class LocalRunner:
         """Calls that follow are of this subject."""
         self.subject = subject
 
-    def results(self, calls: Sequence[Call]) -> Iterator[tuple[int, Any]]:
-        """Number of the call and its result, in the order in which they end."""
+    def results(self, calls: Sequence[Call], hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
+        """See `Runner`."""
         if len(calls) < 2 or self.width < 2 or not all(call.heavy for call in calls):
             for number, call in enumerate(calls):
-                yield number, self._run(call)
+                yield number, self._run(call, number, hear)
             return
         pool = ThreadPoolExecutor(self.width)
         try:
-            futures = {pool.submit(self._run, call): number for number, call in enumerate(calls)}
+            futures = {pool.submit(self._run, call, number, hear): number for number, call in enumerate(calls)}
             for future in as_completed(futures):
                 yield futures[future], future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, call: Call) -> Any:
-        return getattr(self.subject, call.method)(*call.arguments)
+    def each(self, function: Callable[[], Any]) -> dict[str, Any]:
+        """See `Runner`."""
+        return {"": function()}
+
+    def _run(self, call: Call, number: int, hear: Hear | None) -> Any:
+        method = getattr(self.subject, call.method)
+        return method(*call.arguments) if hear is None else method(*call.arguments, tell=partial(hear, number))
 
 
 _HELD: dict[str, Any] = {}  # subjects of this worker, by name
 _names = itertools.count()
 
 
-def _run_held(name: str, method: str, arguments: tuple[Any, ...]) -> Any:
-    return getattr(_HELD[name], method)(*arguments)
+def _run_held(name: str, method: str, arguments: tuple[Any, ...], number: int, topic: str) -> Any:
+    held = getattr(_HELD[name], method)
+    if not topic:
+        return held(*arguments)
+    worker = _import("distributed").get_worker()
+    return held(*arguments, tell=lambda text: worker.log_event(topic, [number, text]))
 
 
 class DaskRunner:
@@ -106,12 +129,19 @@ class DaskRunner:
         if self._name:
             self.client.unregister_worker_plugin(self._name)
 
-    def results(self, calls: Sequence[Call]) -> Iterator[tuple[int, Any]]:
-        """Number of the call and its result, in the order in which they end."""
+    def each(self, function: Callable[[], Any]) -> dict[str, Any]:
+        """See `Runner`."""
+        return dict(self.client.run(function))
+
+    def results(self, calls: Sequence[Call], hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
+        """See `Runner`."""
         distributed = _import("distributed")
         killed = distributed.scheduler.KilledWorker
         lost = [0] * len(calls)
-        futures = {self._submit(call): number for number, call in enumerate(calls)}
+        topic = f"{self._name}-{next(_names)}" if hear is not None else ""
+        if hear is not None:
+            self.client.subscribe_topic(topic, lambda event: hear(*event[1]))
+        futures = {self._submit(call, number, topic): number for number, call in enumerate(calls)}
         waiting = distributed.as_completed(list(futures))
         try:
             for future in waiting:
@@ -123,16 +153,20 @@ class DaskRunner:
                         raise ConfigError(
                             f"{lost[number]} workers were lost over one trial", "give workers more memory"
                         )
-                    again = self._submit(calls[number])
+                    again = self._submit(calls[number], number, topic)
                     futures[again] = number
                     waiting.add(again)
                     continue
                 yield number, future.result()
         finally:
             self.client.cancel(list(futures), force=True)
+            if topic:
+                self.client.unsubscribe_topic(topic)
 
-    def _submit(self, call: Call) -> Any:
-        return self.client.submit(_run_held, self._name, call.method, call.arguments, pure=False)
+    def _submit(self, call: Call, number: int, topic: str) -> Any:
+        return self.client.submit(
+            _run_held, self._name, call.method, call.arguments, number, topic, pure=False
+        )  # fmt: skip
 
 
 def _plugin(name: str, subject: Any) -> Any:
@@ -149,7 +183,9 @@ def _plugin(name: str, subject: Any) -> Any:
         def teardown(self, worker: Any) -> None:  # noqa: ARG002
             from edgemoe_gen.tuning import runner
 
-            runner._HELD.pop(name, None)
+            held = runner._HELD.pop(name, None)
+            if hasattr(held, "close"):
+                held.close()
 
     return Holder()
 

@@ -10,101 +10,51 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgemoe_gen.errors import ConfigError, KnobError, SimulationError
+from edgemoe_gen.tuning.climb import Climb
 from edgemoe_gen.tuning.evaluate import SIMULATION_FAILS, Evaluator
-from edgemoe_gen.tuning.front import OBJECTIVES, costs, front_of, reasons
+from edgemoe_gen.tuning.front import OBJECTIVES, costs, spread
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
+from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
+from edgemoe_gen.tuning.synthesis import synthesise_front
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, Point, Value, reached
 
 BATCH = 8  # points that are asked for before the first is told
 POPULATION = 24  # of NSGA-II
 EXPLORING = 0.35  # share of the time that is left after the default design which goes to estimates
 LEAST = 32  # feasible points that are estimated even where time is over
-PROMISED = ("latency", "throughput", "error")  # in which an improvement must not be worse than the default design
 STALE_BATCHES = 25  # batches without a new feasible point after which the search is over
 CLIMBED = "climbed:"
 STUDY_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to search.
-
-    Attributes:
-        objectives: of the front; the first one orders it.
-        trials: different feasible points to estimate.
-        seconds: of wall time, or None; a third of it goes to estimates, but for the first `LEAST` points.
-        tier: where the front's points climb to.
-        confirm: how many of them climb at most.
-        seed: of the sampler.
-    """
-
-    objectives: tuple[str, ...]
-    trials: int = 128
-    seconds: float | None = None
-    tier: str = CSIM
-    confirm: int = 8
-    seed: int = 0
-
-
-@dataclass
-class State:
-    """What a search has found so far.
-
-    Attributes:
-        outcomes: the best that is known of each point, by its key, in the order of finding.
-        resumed: how many of them an earlier run had found.
-        base: the outcome of what a build would take.
-    """
-
-    objectives: tuple[str, ...]
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    resumed: int = 0
-    base: Outcome | None = None
-    stopped: str = ""
-
-    @property
-    def feasible(self) -> int:
-        """Feasible points."""
-        return sum(outcome.feasible for outcome in self.outcomes.values())
-
-    @property
-    def front(self) -> tuple[Outcome, ...]:
-        """The front by what is known now."""
-        return front_of(self.outcomes.values(), self.objectives)
-
-    @property
-    def rejected(self) -> dict[str, int]:
-        """Infeasible points by reason."""
-        return reasons(self.outcomes.values())
-
-
-Watch = Callable[[State, str, int, int], None]
-
-
-def no_watch(state: State, what: str, done: int, total: int) -> None:
-    """Watches a search and shows nothing."""
 
 
 class Search:
     """One search on one storage."""
 
     def __init__(
-        self, evaluator: Evaluator, space: Space, plan: Plan, runner: Runner, storage: Path | str, watch: Watch
+        self,
+        evaluator: Evaluator,
+        space: Space,
+        plan: Plan,
+        runner: Runner,
+        storage: Path | str,
+        watch: Watch,
+        synthesis: Path | None = None,
     ) -> None:
         self.evaluator = evaluator
         self.space = space
         self.plan = plan
         self.runner = runner
         self.watch = watch
+        self.synthesis = synthesis
         self.state = State(plan.objectives)
         self._optuna = _import_optuna()
         self._study = self._open(storage)
@@ -118,7 +68,11 @@ class Search:
             self._restore()
             self._base()
             self._explore()
-            self._climb()
+            Climb(self.state, self.plan, self.runner, self._climbed, self.watch, self._deadline, self._slowest).run()
+            if self.synthesis is not None:
+                synthesise_front(
+                    self.evaluator, self.state, self.plan, self.runner, self.synthesis, self._climbed, self.watch
+                )
         except KeyboardInterrupt:
             self.state.stopped = "interrupted"
         if not self.state.feasible and self.state.stopped != "interrupted":
@@ -174,6 +128,12 @@ class Search:
         known = self.state.outcomes.get(outcome.point.key)
         if known is None or reached(outcome.tier, known.tier):
             self.state.outcomes[outcome.point.key] = outcome
+
+    def _climbed(self, outcome: Outcome) -> None:
+        """Takes in a point of the front that has climbed, and writes it beside the trials."""
+        self._note(outcome)
+        name = CLIMBED + hashlib.sha256(outcome.point.key.encode()).hexdigest()[:16]
+        self._study.set_user_attr(name, json.dumps(outcome.as_dict()))
 
     # Exploring
 
@@ -250,7 +210,7 @@ class Search:
 
     def _enqueue_neighbours(self) -> int:
         """Every other batch is one step beside the best points: the sampler alone is slow at the last few percent."""
-        best = _spread(self.state.front, self.plan.objectives)
+        best = spread(self.state.front, self.plan.objectives)
         near = {point.key: point for outcome in best for point in _neighbours(self.space, outcome.point)}
         fresh = [point for key, point in near.items() if key not in self.state.outcomes][:BATCH]
         for point in fresh:
@@ -295,51 +255,9 @@ class Search:
     def _show(self, what: str) -> None:
         self.watch(self.state, what, min(self.state.feasible, self.plan.trials), self.plan.trials)
 
-    # Climbing
-
-    def _climb(self) -> None:
-        """The front's points climb, and who falls off it makes place for others, until all of it is confirmed."""
-        done = sum(outcome.tier == self.plan.tier for outcome in self.state.outcomes.values())
-        while done < self.plan.confirm and not self._late():
-            candidates = self._candidates()[: min(BATCH, self.plan.confirm - done)]
-            if not candidates:
-                return
-            width = self.runner.width
-            for first in range(0, len(candidates), width):
-                if self._late(spare=self._slowest):
-                    self.state.stopped = "budget"
-                    return
-                done += self._confirm(candidates[first : first + width], done)
-
-    def _candidates(self) -> list[Outcome]:
-        """Points of the front that have still to climb, first one that improves on the default design (`PROMISED`)."""
-        left = [o for o in self.state.front if not reached(o.tier, self.plan.tier)]
-        names = [name for name in self.plan.objectives if name in PROMISED]
-        base = None if self.state.base is None else costs(self.state.base, names)
-        better: list[Outcome] = []
-        if base is not None:
-            better = [o for o in left if all(a <= b for a, b in zip(costs(o, names) or (), base, strict=True))]
-        first = {o.point.key: o for o in (*better[:1], *_spread(left, self.plan.objectives))}
-        return list(first.values())
-
-    def _confirm(self, some: Sequence[Outcome], done: int) -> int:
-        start = time.monotonic()
-        self.watch(self.state, "confirming the front", done, self.plan.confirm)
-        calls = [Call("outcome", (outcome.point, self.plan.tier, outcome), heavy=True) for outcome in some]
-        for count, (_, outcome) in enumerate(self.runner.results(calls), start=1):
-            self._note(outcome)
-            name = CLIMBED + hashlib.sha256(outcome.point.key.encode()).hexdigest()[:16]
-            self._study.set_user_attr(name, json.dumps(outcome.as_dict()))
-            self.watch(self.state, "confirming the front", done + count, self.plan.confirm)
-        self._slowest = max(self._slowest, time.monotonic() - start)
-        return len(some)
-
     def _explored(self) -> bool:
         late = self._explore_until is not None and time.monotonic() > self._explore_until
         return late and self.state.feasible >= LEAST
-
-    def _late(self, spare: float = 0.0) -> bool:
-        return self._deadline is not None and time.monotonic() + spare > self._deadline
 
 
 def _nearest(space: Space, point: Point) -> Point:
@@ -375,13 +293,6 @@ def _neighbours(space: Space, point: Point) -> Iterator[Point]:
                 yield space.point({**values, dimension.name: dimension.values[beside]})
 
 
-def _spread(front: Sequence[Outcome], objectives: Sequence[str]) -> list[Outcome]:
-    """The best of each objective first, then the others in the order of the front."""
-    rated = [(cost, outcome) for outcome in front if (cost := costs(outcome, objectives)) is not None]
-    best = [min(rated, key=lambda entry: entry[0][i])[1] for i in range(len(objectives)) if rated]
-    return list({outcome.point.key: outcome for outcome in (*best, *front)}.values())
-
-
 def run_search(
     evaluator: Evaluator,
     space: Space,
@@ -389,6 +300,7 @@ def run_search(
     runner: Runner,
     storage: Path | str,
     watch: Watch = no_watch,
+    synthesis: Path | None = None,
 ) -> State:
     """Searches a space; see `Plan`.
 
@@ -399,12 +311,13 @@ def run_search(
         runner: where trials run; its subject is replaced.
         storage: file of Optuna's journal, or the URL of a database; a search that is in it already is resumed.
         watch: called with the state, what is being done, how much is done and is to do.
+        synthesis: folder for the designs that are synthesised; None: none is.
 
     Raises:
         ConfigError: Optuna is not installed, or the storage cannot be opened.
         KnobError: no point is feasible.
     """
-    return Search(evaluator, space, plan, runner, storage, watch).run()
+    return Search(evaluator, space, plan, runner, storage, watch, synthesis).run()
 
 
 def _import_optuna() -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 Value = int | float
 
 RULES, ESTIMATE, TIMED, CSIM = "rules", "estimate", "timed simulation", "C simulation"
-TIERS = (RULES, ESTIMATE, TIMED, CSIM)  # in the order in which a point climbs
+SYNTHESIS = "vendor synthesis"
+TIERS = (RULES, ESTIMATE, TIMED, CSIM, SYNTHESIS)  # in the order in which a point climbs
 
 
 @dataclass(frozen=True)

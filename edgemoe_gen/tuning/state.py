@@ -1,0 +1,86 @@
+"""What a search is to do and has found so far: its plan, its state, and who watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.tuning.front import front_of, reasons
+from edgemoe_gen.tuning.trial import CSIM, Outcome
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to search.
+
+    Attributes:
+        objectives: of the front; the first one orders it.
+        trials: different feasible points to estimate.
+        seconds: of wall time, or None; a third of it goes to estimates, but for the first `LEAST` points.
+        tier: where the front's points climb to.
+        confirm: how many of them climb at most.
+        seed: of the sampler.
+        synthesise: how many of the confirmed points the vendor's tools synthesise at most, after the search.
+    """
+
+    objectives: tuple[str, ...]
+    trials: int = 128
+    seconds: float | None = None
+    tier: str = CSIM
+    confirm: int = 8
+    seed: int = 0
+    synthesise: int = 0
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A point that is at work for long: what it is at now, and since when by `time.monotonic`."""
+
+    outcome: Outcome
+    step: str
+    began: float
+
+
+@dataclass
+class State:
+    """What a search has found so far.
+
+    Attributes:
+        outcomes: the best that is known of each point, by its key, in the order of finding.
+        resumed: how many of them an earlier run had found.
+        base: the outcome of what a build would take.
+        stopped: why it ended.
+        at_work: points whose synthesis runs now, by their keys.
+        failed: points whose synthesis failed for a reason outside of them; they stay what they were.
+    """
+
+    objectives: tuple[str, ...]
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    resumed: int = 0
+    base: Outcome | None = None
+    stopped: str = ""
+    at_work: dict[str, AtWork] = field(default_factory=dict)
+    failed: list[tuple[Outcome, EdgeMoEError]] = field(default_factory=list)
+
+    @property
+    def feasible(self) -> int:
+        """Feasible points."""
+        return sum(outcome.feasible for outcome in self.outcomes.values())
+
+    @property
+    def front(self) -> tuple[Outcome, ...]:
+        """The front by what is known now."""
+        return front_of(self.outcomes.values(), self.objectives)
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Infeasible points by reason."""
+        return reasons(self.outcomes.values())
+
+
+Watch = Callable[[State, str, int, int], None]
+
+
+def no_watch(state: State, what: str, done: int, total: int) -> None:
+    """Watches a search and shows nothing."""

@@ -1,0 +1,233 @@
+"""Vendor synthesis as the last tier: the first confirmed points of a front, each in a folder of its own.
+
+In: a search's front. Out: the same points with the figures that C synthesis counts in place of the estimated ones, held
+against board, limits and clock once more. A synthesis that fails says nothing of its point, which stays what it was.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edgemoe_gen.boards import Board
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import BusyError, ConfigError, EdgeMoEError
+from edgemoe_gen.flow.process import end_run
+from edgemoe_gen.flow.reports import SynthesisFacts
+from edgemoe_gen.flow.tools import DEFAULT_ROOTS, ROOTS_VARIABLE, find_tools, parallel_jobs, why_missing
+from edgemoe_gen.pipeline.synthesise import synthesis_folder, synthesise
+from edgemoe_gen.sim.compiler import cache_folder
+from edgemoe_gen.tuning.evaluate import BRAM36_KIB, URAM_KIB, Evaluator
+from edgemoe_gen.tuning.limits import RESOURCES, Limit, first_broken
+from edgemoe_gen.tuning.runner import Call, Runner
+from edgemoe_gen.tuning.state import AtWork, Plan, State, Watch
+from edgemoe_gen.tuning.trial import SYNTHESIS, Figure, Outcome, reached
+
+FOLDER = "synthesis"
+MISSES = "misses its clock"
+_BUSY_SECONDS = 1.0  # between looks whether another run has left the folder
+_TITLES = {"dsp": "DSP", "bram36": "BRAM36", "uram": "URAM", "lut": "LUT", "ff": "FF"}
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """What came of one synthesis.
+
+    Attributes:
+        figures: by name; {} where it failed.
+        error: why it failed.
+        seconds: wall time.
+    """
+
+    figures: Mapping[str, Figure]
+    error: EdgeMoEError | None
+    seconds: float
+
+
+@dataclass
+class Synthesiser:
+    """Runs syntheses where the tools are: in this process, or on workers.
+
+    Attributes:
+        folder: of the search, for one folder a design; a worker that does not see it takes one in its own cache.
+    """
+
+    folder: Path
+    _threads: set[int] = field(default_factory=set)
+    _closed: bool = False
+
+    def synthesise(self, design: Design, tell: Callable[[str], None]) -> Synthesis:
+        """Figures of a design; at once where it has been synthesised in its folder before.
+
+        Args:
+            design: what to synthesise.
+            tell: called with a few words whenever another step begins.
+        """
+        start = time.monotonic()
+        thread = threading.get_ident()
+        self._threads.add(thread)
+        try:
+            figures = figures_of(self._facts(design, tell), design.board)
+        except EdgeMoEError as error:
+            return Synthesis({}, error, time.monotonic() - start)
+        finally:
+            self._threads.discard(thread)
+        return Synthesis(figures, None, time.monotonic() - start)
+
+    def close(self) -> None:
+        """Ends the tools that run for it, and lets no other start."""
+        self._closed = True
+        for thread in tuple(self._threads):
+            end_run(thread)
+
+    def _facts(self, design: Design, tell: Callable[[str], None]) -> SynthesisFacts:
+        place = synthesis_folder(design, self.folder if self.folder.is_dir() else cache_folder() / FOLDER)
+        while not self._closed:
+            try:
+                return synthesise(design, place, tell)
+            except BusyError:
+                # A design that differs in nothing that is synthesised, or what a lost worker has left running.
+                tell(f"waiting: another run is at work in {place}")
+                time.sleep(_BUSY_SECONDS)
+        raise ConfigError("the search has ended before this synthesis began", "run it again")
+
+
+def figures_of(facts: SynthesisFacts, board: Board) -> dict[str, Figure]:
+    """Figures of a report of C synthesis; what it does not tell is not in them."""
+    assert facts.top is not None
+    top = facts.top
+    counts = {name: getattr(top.resources, name) for name in RESOURCES}
+    if counts["uram"] is None and not board.uram:
+        counts["uram"] = 0  # reports of parts without UltraRAM need not have the row
+    values = {name: float(count) for name, count in counts.items() if count is not None}
+    if "bram36" in values and "uram" in values:
+        values["memory_kib"] = values["bram36"] * BRAM36_KIB + values["uram"] * URAM_KIB
+    if top.estimated_ns:
+        values["fmax_mhz"] = 1e3 / top.estimated_ns
+    return {name: Figure(value, SYNTHESIS) for name, value in values.items()}
+
+
+def climbed(outcome: Outcome, result: Synthesis, clock_mhz: float, board: Board, limits: Sequence[Limit]) -> Outcome:
+    """A point with what synthesis says of it: infeasible where that exceeds the board or a limit, or misses the clock.
+
+    A clock is missed where the longest path alone takes more than the period that the design asks for: routing can only
+    add to it, so the latency of the point is one that it won't have. A path that merely takes more than the share which
+    HLS leaves to logic may still be met.
+    """
+    figures = {**outcome.figures, **result.figures}
+    found = replace(outcome, tier=SYNTHESIS, figures=figures, seconds=outcome.seconds + result.seconds)
+    reason, sentence = _over(result.figures, board)
+    if not reason:
+        reason, sentence = first_broken(limits, figures, board)
+    fmax = result.figures.get("fmax_mhz")
+    if not reason and fmax is not None and fmax.value < clock_mhz:
+        reason = MISSES
+        sentence = (
+            f"the longest path allows {fmax.value:.0f} MHz before routing ({SYNTHESIS}), but the design asks for "
+            f"{clock_mhz:g} MHz"
+        )
+    return replace(found, feasible=False, reason=reason, detail=sentence) if reason else found
+
+
+def _over(figures: Mapping[str, Figure], board: Board) -> tuple[str, str]:
+    counts = [(title, figures[name].value, getattr(board, name)) for name, title in _TITLES.items() if name in figures]
+    over = [(title, used, there) for title, used, there in counts if used > there]
+    if not over:
+        return "", ""
+    needs = ", ".join(f"{used:,g} of {there:,} {title}" for title, used, there in over)
+    return f"more {over[0][0]} than the board has", f"the {board.title} is too small: {needs} ({SYNTHESIS})"
+
+
+def synthesise_front(
+    evaluator: Evaluator,
+    state: State,
+    plan: Plan,
+    runner: Runner,
+    folder: Path,
+    keep: Callable[[Outcome], None],
+    watch: Watch,
+) -> None:
+    """Synthesises the first points of the front that are confirmed; those of earlier runs count.
+
+    Args:
+        evaluator: of the points.
+        state: of the search; `at_work` and `failed` are written.
+        plan: how many.
+        runner: where the tools run; its subject is replaced.
+        folder: for one folder a design.
+        keep: takes every outcome in.
+        watch: of the search.
+    """
+    title = "synthesising the front"
+    done = sum(outcome.tier == SYNTHESIS for outcome in state.outcomes.values())
+    wanted = [o for o in state.front if reached(o.tier, plan.tier) and o.tier != SYNTHESIS][: plan.synthesise - done]
+    if done >= plan.synthesise or not wanted:
+        return
+    folder = folder.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be made: {error.strerror}", "choose another --output") from error
+    total = done + len(wanted)
+    designs = [evaluator.design(outcome.point) for outcome in wanted]
+    runner.replace(Synthesiser(folder))
+
+    def hear(number: int, step: str) -> None:
+        outcome = wanted[number]
+        before = state.at_work.get(outcome.point.key)
+        began = time.monotonic() if before is None else before.began
+        state.at_work[outcome.point.key] = AtWork(outcome, step, began)
+        watch(state, title, done, total)
+
+    watch(state, title, done, total)
+    try:
+        # Light calls: on one machine one after another, since each tool takes a licence and gigabytes of memory.
+        for number, result in runner.results([Call("synthesise", (design,)) for design in designs], hear):
+            outcome, design = wanted[number], designs[number]
+            state.at_work.pop(outcome.point.key, None)
+            if result.error is None:
+                keep(climbed(outcome, result, design.knobs.clock_mhz, evaluator.board, evaluator.limits))
+            else:
+                state.failed.append((outcome, result.error))
+            done += 1
+            watch(state, title, done, total)
+    finally:
+        state.at_work.clear()
+
+
+def tools_missing() -> str:
+    """Why C synthesis can't run on this machine, and where its tools were looked for; "" if it can."""
+    why = why_missing("hls", find_tools())
+    if not why:
+        parallel_jobs(os.environ)
+        return ""
+    roots = os.environ.get(ROOTS_VARIABLE)
+    below = os.pathsep.join(str(root) for root in DEFAULT_ROOTS) if roots is None else roots
+    place = f"and below {below}" if below else f"but below no folder, as {ROOTS_VARIABLE} is empty"
+    return f"{why}; looked on PATH, by XILINX_HLS and XILINX_VITIS, {place}"
+
+
+def refuse_without_tools(missing: Mapping[str, str]) -> None:
+    """Refuses to begin a search whose syntheses could not run.
+
+    Args:
+        missing: what `tools_missing` says, by the worker's address; "" for this machine.
+
+    Raises:
+        ConfigError: names the tools, where they were looked for, and what to set.
+    """
+    without = {worker: why for worker, why in missing.items() if why}
+    if not without:
+        return
+    worker, why = next(iter(without.items()))
+    where = f" on {len(without)} of {len(missing)} workers ({worker})" if worker else " here"
+    raise ConfigError(
+        f"--synthesise can't run{where}: {why}",
+        f"source the settings64.sh of Vitis first, or set {ROOTS_VARIABLE} to the folder that it is installed in"
+        + ("; on workers before they start" if worker else "")
+        + "; to synthesise on another machine, leave --synthesise out and export: edgemoe-gen build --export FOLDER",
+    )
