@@ -1,7 +1,7 @@
 """Limits of a search: a bound on a figure, beyond which a point is infeasible.
 
 `dsp=0.8` is a share of the board's, `dsp=900` a count; others have units: latency_ms, error, ddr_bytes, energy_mj.
-`throughput_fps` and `sets_equal` are bounded from below, all others from above.
+`throughput_fps`, `sets_equal` and `fmax_mhz` are bounded from below, all others from above.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pytest
 
 from edgemoe_gen.tuning.front import FIGURES, front_of
 from edgemoe_gen.tuning.page import command_like, safe_json, tune_page
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, Figure, Outcome, Point
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, SYNTHESIS, TIERS, Figure, Outcome, Point
 
 OBJECTIVES = ("latency", "error", "dsp", "memory", "ddr_bytes")
 EVIL = "</script><script>alert(1)</script><!--.pth"
@@ -29,14 +29,19 @@ def outcome(tokens: int, bits: int, tier: str = ESTIMATE) -> Outcome:
         "memory_kib": 50.0 * bits + tokens,
         "ddr_bytes": 1e6 * bits + 1000 * tokens,
     }
-    figures = {name: Figure(value, tier if name == "error" else ESTIMATE) for name, value in values.items()}
+    figures = {name: Figure(value, ESTIMATE) for name, value in values.items()}
+    if tier in (CSIM, SYNTHESIS):
+        figures["error"] = Figure(values["error"], CSIM)
+    if tier == SYNTHESIS:
+        figures["dsp"] = Figure(values["dsp"], SYNTHESIS)
     point = Point.of({"tokens_parallel": tokens, "weight_bits": bits})
     return Outcome(point, tier, figures=figures, knobs={**point.as_dict(), "clock_mhz": 300.0})
 
 
 def document(checkpoint: str = "tiny.pth") -> dict[str, Any]:
-    """A small search: six points on the front, two beaten, one refused."""
-    found = [outcome(t, b, CSIM if (t, b) == (2, 8) else ESTIMATE) for t in (1, 2, 3, 4) for b in (8, 16)]
+    """A small search: six points on the front, of which one is simulated and one synthesised, two beaten, one refused."""
+    tiers = {(2, 8): CSIM, (4, 8): SYNTHESIS}
+    found = [outcome(t, b, tiers.get((t, b), ESTIMATE)) for t in (1, 2, 3, 4) for b in (8, 16)]
     refused = Outcome(Point.of({"tokens_parallel": 8, "weight_bits": 8}), RULES, False, "more DSP than <there is>")
     front = []
     for number, entry in enumerate(front_of(found, OBJECTIVES), start=1):
@@ -85,6 +90,7 @@ def test_page_has_feasible_points_front_first_and_counts_the_others() -> None:
     assert data["axes"] == ["latency_ms", "error", "dsp", "memory_kib", "ddr_bytes"]
     assert data["common"] == {"clock_mhz": 300.0}
     assert "more DSP than &lt;there is&gt; (1)" in page
+    assert "2 of the front simulated, 1 of them synthesised, the others are estimates" in page
     assert data["points"][0]["command"] == made["front"][0]["command"]
 
 
@@ -148,6 +154,10 @@ def test_clicks_and_keys_choose_points(tmp_path: Path) -> None:
             assert await page.value("document.querySelectorAll('#scatter [data-point]').length") == 8
             assert await page.value("document.querySelectorAll('#scatter .front').length") == 6
             assert await page.value("document.querySelectorAll('#parallel .way').length") == 8
+            # A mark for each kind of tier: synthesised, simulated, estimated.
+            marks = {"path": 1, "circle": 1, "rect": 6}
+            for mark, many in marks.items():
+                assert await page.value(f"document.querySelectorAll('#scatter {mark}[data-point]').length") == many
 
             await page.click("#scatter [data-point='3']")
             await page.until("document.getElementById('detail').dataset.point === '3'")
