@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -233,13 +235,25 @@ def open_runner(
                     client.wait_for_workers(1)
                 yield from _with_dask(client, subject)
             return
-        with (
-            distributed.LocalCluster(
+        with _deaf_to_interrupts():
+            cluster = distributed.LocalCluster(
                 n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
-            ) as cluster,
-            distributed.Client(cluster) as client,
-        ):
+            )
+        with cluster, distributed.Client(cluster) as client:
             yield from _with_dask(client, subject)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that start in here do not hear Ctrl-C, which a terminal sends to all: this one ends them in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _with_dask(client: Any, subject: Any) -> Iterator[Runner]:

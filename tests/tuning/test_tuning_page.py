@@ -39,7 +39,7 @@ def outcome(tokens: int, bits: int, tier: str = ESTIMATE) -> Outcome:
 
 
 def document(checkpoint: str = "tiny.pth") -> dict[str, Any]:
-    """A small search: six points on the front, of which one is simulated and one synthesised, two beaten, one refused."""
+    """A small search: six points on the front, one of them simulated, one synthesised; two beaten, one refused."""
     tiers = {(2, 8): CSIM, (4, 8): SYNTHESIS}
     found = [outcome(t, b, tiers.get((t, b), ESTIMATE)) for t in (1, 2, 3, 4) for b in (8, 16)]
     refused = Outcome(Point.of({"tokens_parallel": 8, "weight_bits": 8}), RULES, False, "more DSP than <there is>")

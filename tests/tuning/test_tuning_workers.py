@@ -88,6 +88,17 @@ def test_workers_take_the_subject_once_and_hand_errors_back(workers: Runner, tmp
         list(workers.results([Call("refuse", (3,))]))
 
 
+def hears_interrupts() -> bool:
+    """Whether this process would be ended by a Ctrl-C."""
+    return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+@pytest.mark.slow
+def test_a_ctrl_c_reaches_this_process_and_no_worker_of_its_own(workers: Runner) -> None:
+    assert list(workers.each(hears_interrupts).values()) == [False, False]
+    assert LocalRunner(None).each(hears_interrupts) == {"": True}
+
+
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_loses_nothing(workers: Runner, tmp_path: Path) -> None:
     workers.replace(Squares(tmp_path, pause=0.2))
