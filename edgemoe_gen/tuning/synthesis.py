@@ -7,6 +7,7 @@ against board, limits and clock once more. A synthesis that fails says nothing o
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +74,8 @@ class Synthesiser:
         try:
             figures = figures_of(self._facts(design, tell), design.board)
         except EdgeMoEError as error:
+            if not self.folder.is_dir():  # then the log is not where the search is
+                error.hint = f"on the worker {socket.gethostname()}: {error.hint}"
             return Synthesis({}, error, time.monotonic() - start)
         finally:
             self._threads.discard(thread)

@@ -238,10 +238,16 @@ def test_a_folder_that_another_run_is_at_work_in_is_waited_for(tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("tools")
-def test_a_worker_that_does_not_see_the_search_s_folder_takes_its_own(tmp_path: Path, engines: Path) -> None:
+def test_a_worker_that_does_not_see_the_search_s_folder_takes_its_own(
+    tmp_path: Path, tools: Tools, engines: Path
+) -> None:
     design = small_evaluator().design(next(SPACE.points()))
-    result = Synthesiser(tmp_path / "of another machine").synthesise(design, lambda _: None)
+    worker = Synthesiser(tmp_path / "of another machine")
+    tools("hls:disk")
+    failed = worker.synthesise(design, lambda _: None).error
+    assert failed is not None and "the disk is full" in failed.message and failed.hint.startswith("on the worker ")
+    tools("")
+    result = worker.synthesise(design, lambda _: None)
     assert result.figures["dsp"].value == 64
     assert synthesis_folder(design, engines / "synthesis").is_dir() and not list(tmp_path.iterdir())
 
