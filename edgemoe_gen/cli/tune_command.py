@@ -22,6 +22,7 @@ from edgemoe_gen.cli.tuning_view import (
     CELLS,
     LEGEND,
     choices,
+    differences,
     front_rows,
     picture_options,
     rejected_lines,
@@ -29,6 +30,7 @@ from edgemoe_gen.cli.tuning_view import (
     workers_options,
 )
 from edgemoe_gen.tuning.front import FRONT
+from edgemoe_gen.tuning.trial import SYNTHESIS
 
 
 @click.command("tune", short_help="Search designs: a front of latency, error, resources.", cls=HelpfulCommand)
@@ -121,6 +123,9 @@ def _show(result: api.TuneResult) -> None:
     columns = ["", *CELLS, "unlike the default design"]
     output.table(f"Front of {len(result.front)} ({LEGEND})", columns, front_rows(result.front, result.default))
     rejected_lines(state.rejected, len(state.outcomes))
+    for outcome in state.outcomes.values():
+        if outcome.tier == SYNTHESIS and not outcome.feasible:
+            output.line(f"synthesised, but infeasible ({differences(outcome, result.default)}): {outcome.detail}")
     if state.resumed:
         output.line(f"resumed: {state.resumed:,} points were known from an earlier run")
     for entry in result.document["front"]:

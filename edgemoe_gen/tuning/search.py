@@ -25,7 +25,7 @@ from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
 from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
 from edgemoe_gen.tuning.synthesis import synthesise_front
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome, Point, Value, reached
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, Outcome, Point, Value, reached
 
 BATCH = 8  # points that are asked for before the first is told
 POPULATION = 24  # of NSGA-II
@@ -75,7 +75,8 @@ class Search:
                 )
         except KeyboardInterrupt:
             self.state.stopped = "interrupted"
-        if not self.state.feasible and self.state.stopped != "interrupted":
+        synthesised = any(outcome.tier == SYNTHESIS for outcome in self.state.outcomes.values())  # hours to be shown
+        if not self.state.feasible and not synthesised and self.state.stopped != "interrupted":
             counts = ", ".join(f"{reason} ({count})" for reason, count in list(self.state.rejected.items())[:4])
             raise KnobError(
                 f"no point of the space is feasible: {len(self.state.outcomes)} tried, {counts}",
@@ -315,7 +316,7 @@ def run_search(
 
     Raises:
         ConfigError: Optuna is not installed, or the storage cannot be opened.
-        KnobError: no point is feasible.
+        KnobError: no point is feasible, and none was synthesised either.
     """
     return Search(evaluator, space, plan, runner, storage, watch, synthesis).run()
 

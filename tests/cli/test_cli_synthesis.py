@@ -71,6 +71,13 @@ def test_a_point_is_synthesised_and_a_build_in_its_folder_goes_on_from_there(
     assert again.code == 0, again.err
     assert f"synthesis of point 1: {point['synthesis']}" in again.out
 
+    # What synthesis takes off the front is said, here the only point; it is not synthesised again for that.
+    limited = run(*tune(project, "--synthesise", 1, "--limit", "fmax_mhz=450"))
+    assert limited.code == 0, limited.err
+    assert "synthesised, but infeasible (none): fmax_mhz is 411.015 (vendor synthesis), the limit 450" in limited.out
+    assert "none is feasible" in limited.out
+    assert json.loads((here / "tune/tune.json").read_text())["front"] == []
+
 
 def test_without_tools_it_ends_before_it_searches(run: Run, project: Project, here: Path) -> None:
     outcome = run(*tune(project, "--synthesise", 2))
