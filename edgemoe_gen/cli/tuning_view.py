@@ -36,7 +36,7 @@ def workers_options(function: F) -> F:
     """--jobs and --scheduler."""
     function = click.option(
         "--scheduler", metavar="tcp://HOST:PORT",
-        help="Run on the workers of this Dask scheduler; each needs edgemoe-gen and a C++ compiler.",
+        help="Run on the workers of this Dask scheduler; each needs edgemoe-gen, PyTorch and g++.",
     )(function)  # fmt: skip
     return click.option("--jobs", type=int, default=1, show_default=True, help="Worker processes on this machine.")(
         function
