@@ -1,8 +1,8 @@
 """edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `build`, `import_results`,
-`run`, `csim`, `simulate`, `tune`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`, `doctor` (and `boards`, as
-`edgemoe_gen.api.boards`). They are imported when first used, PyTorch when first needed.
+`run`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`, `doctor` (and
+`boards`, as `edgemoe_gen.api.boards`). They are imported when first used, PyTorch when first needed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from edgemoe_gen.api import (
+        apply_tuned,
         bench,
         build,
         compare,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "apply_tuned",
     "bench",
     "build",
     "compare",

@@ -146,6 +146,16 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"there is no file {path}", "write one: edgemoe-gen init CHECKPOINT") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as text: {error}") from error
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """What a file's text says, as `read_config`.
+
+    Args:
+        text: TOML.
+        path: of the file, which paths are relative to; it need not be there.
+    """
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -9,21 +9,24 @@ the command line takes it; pass `config` for another.
 
 from edgemoe_gen.api.board import BenchResult, SelftestResult, TaskCheck, bench, selftest
 from edgemoe_gen.api.building import build, import_results, plan
+from edgemoe_gen.api.designs import SweepResult, compare, evaluate, sweep
 from edgemoe_gen.api.prepare import GenerateResult, InitResult, boards, generate, init, inspect, lint
 from edgemoe_gen.api.simulation import CsimResult, csim, run
 from edgemoe_gen.api.timing import SimulateResult, simulate
-from edgemoe_gen.api.tuning import SweepResult, TuneResult, compare, evaluate, sweep, tune
+from edgemoe_gen.api.tuning import TuneResult, apply_tuned, tune
 from edgemoe_gen.config import CALIBRATION_IMAGES
 from edgemoe_gen.diagnosis import Check, Diagnosis, doctor
 from edgemoe_gen.inspection import BitsWorth, Inspection
 from edgemoe_gen.linting import LintResult
 from edgemoe_gen.pipeline import BuildResult, ImportResult, PlannedStage, StageResult
 from edgemoe_gen.running import RunResult
+from edgemoe_gen.tuning.apply import Applied
 from edgemoe_gen.tuning.compare import Comparison
 from edgemoe_gen.tuning.dataset import DatasetResult
 
 __all__ = [
     "CALIBRATION_IMAGES",
+    "Applied",
     "BenchResult",
     "BitsWorth",
     "BuildResult",
@@ -45,6 +48,7 @@ __all__ = [
     "SweepResult",
     "TaskCheck",
     "TuneResult",
+    "apply_tuned",
     "bench",
     "boards",
     "build",

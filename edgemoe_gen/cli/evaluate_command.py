@@ -35,7 +35,7 @@ from edgemoe_gen.report.numbers import percent
     help="Picture or folder that binary points are chosen from [default: the project's, or the first 8]; repeatable.",
 )  # fmt: skip
 @click.option("--task", multiple=True, help="Task; repeatable [default: all].")
-@click.option("--limit", type=int, metavar="N", help="Take the first N pictures.")
+@click.option("--first", type=int, metavar="N", help="Take the first N pictures.")
 @workers_options
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:

@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Literal
 
 import click
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -24,24 +27,87 @@ class ReaderLeftError(Exception):
     """Whoever read our output has gone, as `head` does. No stage of a build takes it for a fault of its own."""
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], total: Sequence[object] = ()) -> None:
-    """Prints a table.
+@dataclass(frozen=True)
+class Fit:
+    """How a table becomes narrower, so that every cell that it shows is whole.
+
+    Attributes:
+        leave_out: headers of columns that go, in this order, until the others fit.
+        wraps: header of the column that is broken at spaces, if there is one.
+        least: columns of text that it takes at least.
+    """
+
+    leave_out: Sequence[str] = ()
+    wraps: str = ""
+    least: int = 30
+
+
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    total: Sequence[object] = (),
+    fit: Fit | None = None,
+) -> tuple[str, ...]:
+    """Prints a table; returns headers of columns that were left out.
 
     Args:
         title: above it.
         columns: headers; one that begins with ">" is right-aligned.
         rows: cells.
         total: a last row, set apart.
+        fit: which columns a terminal that is too narrow may miss; a file or pipe gets them all.
     """
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(str(cell) for cell in row))
+    console, cells = _console(), [[str(cell) for cell in row] for row in rows]
+    left_out: tuple[str, ...] = ()
+    fit = fit if sys.stdout.isatty() else None
+    if fit is not None:
+        columns, cells, left_out = fitted(columns, cells, fit, console)
+    made = table_of(columns, cells, fit, title=title, title_justify="left", title_style="bold")
     if total:
         made.add_section()
         made.add_row(*(str(cell) for cell in total))
-    _console().print(made)
+    console.print(made)
+    return left_out
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]], fit: Fit | None = None, **options: Any) -> Table:
+    """A table as `table` prints it; with `fit` no cell is broken but those of the column that wraps."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, **options)
+    for column in columns:
+        name = column.lstrip(">")
+        whole = fit is not None and name != fit.wraps
+        justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=whole)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def fitted(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], fit: Fit, console: Console
+) -> tuple[list[str], list[list[str]], tuple[str, ...]]:
+    """Columns and rows that fit a console, and headers of those that do not.
+
+    Args:
+        columns, rows: of the whole table, as `table` takes them.
+        fit: which may go.
+        console: as wide as it is.
+    """
+    heads = [column.lstrip(">") for column in columns]
+    widths = [max(map(cell_len, (head, *cells))) for head, *cells in zip(heads, *rows, strict=True)]
+    if fit.wraps in heads:
+        place = heads.index(fit.wraps)
+        widths[place] = min(widths[place], fit.least)
+    gone: list[str] = []
+    for name in (None, *fit.leave_out):
+        if name in heads:
+            gone.append(str(name))
+        kept = [i for i, head in enumerate(heads) if head not in gone]
+        # The edge and what stands between two columns are as wide as `Table` makes them: 2, and 3 between.
+        if sum(widths[i] for i in kept) + 3 * (len(kept) - 1) + 2 <= console.width:
+            break
+    return [columns[i] for i in kept], [[row[i] for i in kept] for row in rows], tuple(gone)
 
 
 def line(text: str) -> None:

@@ -20,13 +20,14 @@ from edgemoe_gen.cli.options import (
 from edgemoe_gen.cli.tuning_view import (
     CELLS,
     LEGEND,
+    NARROWER,
     choices,
     outcome_cells,
     picture_options,
     rejected_lines,
     workers_options,
 )
-from edgemoe_gen.tuning.front import reasons
+from edgemoe_gen.tuning.sweep import followed
 
 MOST_ROWS = 200  # on the screen; a file has all
 
@@ -52,6 +53,8 @@ MOST_ROWS = 200  # on the screen; a file has all
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Evaluate every combination of some knobs' values; all other knobs follow from network and board.
 
+    Without CHECKPOINT it takes M3ViT tiny with random weights: cycles and resources are the same, errors mean little.
+
     \b
     Examples:
       edgemoe-gen sweep --knob tokens_parallel=1,2,3,4,5,6 --knob weight_bits=8,16 --output grid.csv
@@ -66,11 +69,20 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
         output.as_json(result.document)
         return
     feasible = [outcome for outcome in result.outcomes if outcome.feasible]
-    rows = [[*(f"{value:g}" for _, value in o.point.values), *outcome_cells(o)] for o in feasible[:MOST_ROWS]]
+    others = followed(feasible)
+    rows = [
+        [*(f"{value:g}" for _, value in o.point.values), *outcome_cells(o), *(f"{o.knobs[name]:g}" for name in others)]
+        for o in feasible[:MOST_ROWS]
+    ]
     names = [f">{dimension.name}" for dimension in result.space.dimensions]
-    output.table(f"{len(feasible):,} feasible points of {len(result.outcomes):,} ({LEGEND})", [*names, *CELLS], rows)
+    output.table(
+        f"{len(feasible):,} feasible points of {len(result.outcomes):,} ({LEGEND})",
+        [*names, *CELLS, *(f">{name}" for name in others)], rows, fit=output.Fit((*NARROWER, *others)),
+    )  # fmt: skip
+    if others:
+        output.line(f"not in the grid, but not the same in all rows, as they follow from it: {', '.join(others)}")
     if len(feasible) > MOST_ROWS:
         output.line(f"{len(feasible) - MOST_ROWS:,} more: write them with --output grid.csv")
-    rejected_lines(reasons(result.outcomes), len(result.outcomes))
+    rejected_lines(result.outcomes)
     for path in result.written:
         output.line(f"written: {path}")

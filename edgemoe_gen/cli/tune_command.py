@@ -19,18 +19,22 @@ from edgemoe_gen.cli.options import (
     spec_options,
 )
 from edgemoe_gen.cli.tuning_view import (
-    CELLS,
-    LEGEND,
     choices,
     differences,
-    front_rows,
+    front_table,
+    headline,
     picture_options,
     rejected_lines,
     watching,
     workers_options,
 )
-from edgemoe_gen.tuning.front import FRONT
+from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.report.numbers import plain
+from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
+from edgemoe_gen.tuning.space import TURNED
 from edgemoe_gen.tuning.trial import SYNTHESIS
+
+WITH_APPLY = ("apply", "output", "config", "as_json")
 
 
 @click.command("tune", short_help="Search designs: a front of latency, error, resources.", cls=HelpfulCommand)
@@ -40,13 +44,13 @@ from edgemoe_gen.tuning.trial import SYNTHESIS
 @click.option("--board", help="Board: a name of `edgemoe-gen boards`, or a board file [default: zcu104].")
 @click.option(
     "--knob", "knobs", multiple=True, metavar="NAME=A[,B...]",
-    help="Values to try of a knob, such as tokens_parallel=2,4,6; one value fixes it; repeatable. Knobs that are not "
-    "named take the values of the default space, or follow from network and board.",
+    help="Values to try of a knob, such as tokens_parallel=2,4,6; one value fixes it; repeatable. Not named, these are "
+    f"turned: {', '.join(TURNED)}; all others follow from network and board.",
 )  # fmt: skip
 @picture_options
 @click.option(
     "--objective", default=FRONT[0], show_default=True,
-    help="What the front is ordered by: latency, throughput, energy, error, dsp, memory, ddr_bytes, lut.",
+    help=f"What the front is ordered by: {', '.join(OBJECTIVES)}.",
 )  # fmt: skip
 @click.option(
     "--front", default=",".join(FRONT), show_default=True, metavar="A,B,...", help="All objectives of the front."
@@ -54,9 +58,13 @@ from edgemoe_gen.tuning.trial import SYNTHESIS
 @click.option(
     "--limit", multiple=True, metavar="FIGURE=BOUND",
     help="Refuse points beyond: dsp=0.8 (a share of the board), uram=80 (a count), latency_ms=3, error=1e-5; "
-    "repeatable.",
+    f"repeatable. Figures: {', '.join(FIGURES)}.",
 )  # fmt: skip
-@click.option("--budget", metavar="TIME", help="Wall time: 90s, 10m, 1h [default: 2m, without --trials].")
+@click.option(
+    "--budget", metavar="TIME",
+    help="Wall time to aim at: 90s, 10m, 1h [default: 2m, without --trials]. The default design, 32 estimates and what "
+    "is under way are always finished.",
+)  # fmt: skip
 @click.option("--trials", type=int, help="Feasible points to estimate [default: 128, or as many as the budget allows].")
 @click.option(
     "--confirm", type=int, default=8, show_default=True, help="Points of the front to simulate at most, best first."
@@ -76,7 +84,10 @@ from edgemoe_gen.tuning.trial import SYNTHESIS
     "--output", type=PATH, default="tune", show_default=True, help="Folder of results; a search in it goes on."
 )
 @click.option("--storage", metavar="URL", help="Database instead of the folder's journal, such as sqlite:///search.db.")
-@click.option("--apply", type=int, metavar="N", help="Write point N of the front into edgemoe.toml.")
+@click.option(
+    "--apply", type=int, metavar="N",
+    help="Search nothing: write point N of the last search in --output into edgemoe.toml (or --config).",
+)  # fmt: skip
 @json_option
 @click.pass_context
 def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_json: bool, **given: Any) -> None:
@@ -96,6 +107,10 @@ def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_js
       edgemoe-gen tune --jobs 8 --trials 2000
       edgemoe-gen tune --synthesise 3                (with Vitis on PATH; --scheduler for many at once)
     """
+    number = given.pop("apply")
+    if number is not None:
+        _apply(context, number, given, as_json)
+        return
     options = spec_options(given)
     names = tuple(name.strip() for name in front.split(",") if name.strip())
     with watching() as (watch, progress):
@@ -118,11 +133,37 @@ def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_js
         raise result.failed[0]
 
 
+def _apply(context: click.Context, number: int, given: dict[str, Any], as_json: bool) -> None:
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name not in WITH_APPLY and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            word = parameter.opts[0] if isinstance(parameter, click.Option) else "CHECKPOINT"
+            raise ConfigError(
+                f"--apply writes a point of the last search and searches nothing, so it takes no {word}",
+                "it takes --output, --config and --json; search first, without --apply",
+            )
+    result = api.apply_tuned(number, output=given["output"], config=given["config"])
+    if as_json:
+        output.as_json(result.as_dict())
+        return
+    for text in result.notes:
+        output.note(text)
+    rows = [
+        (FIGURES[name].title, plain(f.value), f.tier) for name, f in result.outcome.figures.items() if name in FIGURES
+    ]
+    output.table(f"Point {number}", ["figure", ">value", "tier"], rows)
+    for name, before, now in result.changes:
+        output.line(f"{name}: {'as the design needs' if before is None else format(before, 'g')} -> {now:g}")
+    if not result.changes:
+        output.line("no knob changes its value")
+    output.line(f"{'written' if result.new else 'changed'}: {result.path}, point {number} of {given['output']}")
+
+
 def _show(result: api.TuneResult) -> None:
     state = result.state
-    columns = ["", *CELLS, "unlike the default design"]
-    output.table(f"Front of {len(result.front)} ({LEGEND})", columns, front_rows(result.front, result.default))
-    rejected_lines(state.rejected, len(state.outcomes))
+    if result.front:
+        front_table(result.front, result.default)
+    rejected_lines(list(state.outcomes.values()))
     for outcome in state.outcomes.values():
         if outcome.tier == SYNTHESIS and not outcome.feasible:
             output.line(f"synthesised, but infeasible ({differences(outcome, result.default)}): {outcome.detail}")
@@ -133,17 +174,8 @@ def _show(result: api.TuneResult) -> None:
             output.line(f"synthesis of point {entry['number']}: {entry['synthesis']}")
     for path in result.written:
         output.line(f"written: {path}")
-    output.line(_headline(result))
-
-
-def _headline(result: api.TuneResult) -> str:
-    tried = f"{len(result.state.outcomes):,} points tried"
-    if not result.front:
-        return f"{tried}, none is feasible"
-    best = result.front[0]
-    latency = best.figures["latency_ms"]
-    text = f"point 1: {latency.value:.3f} ms a frame ({latency.tier})"
-    own = None if result.default is None else result.default.figures.get("latency_ms")
-    if own is not None:
-        text += f", the default design {own.value:.3f} ms ({own.tier})"
-    return f"{text} · {tried} · ended by: {result.state.stopped}"
+    if not state.outcomes:
+        output.line("no point was tried")
+        return
+    best = headline(result.front, result.default, result.document["objectives"], result.document["plan"]["tier"])
+    output.line(f"{best} · {len(state.outcomes):,} points tried · ended by: {state.stopped}")

@@ -10,10 +10,8 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
-from rich import box
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from edgemoe_gen.cli import output
@@ -21,6 +19,7 @@ from edgemoe_gen.cli.options import PATH
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.project import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
+from edgemoe_gen.tuning.front import OBJECTIVES, best_confirmed, reasons
 from edgemoe_gen.tuning.space import parse_dimension
 from edgemoe_gen.tuning.state import State, Watch
 from edgemoe_gen.tuning.trial import Figure, Outcome, Value
@@ -91,6 +90,9 @@ def outcome_cells(outcome: Outcome) -> list[str]:
     ]  # fmt: skip
 
 
+DIFFERENCES = "unlike the default design"
+NARROWER = ("LUT", "BRAM36", "mJ", DIFFERENCES, "DDR a frame", "URAM")  # what a narrow terminal misses, first to last
+_LIVE = output.Fit(NARROWER, DIFFERENCES, least=60)  # a row should not take many lines
 CELLS = [">ms", ">error (MSE)", ">DSP", ">BRAM36", ">URAM", ">LUT", ">DDR a frame", ">mJ"]
 
 
@@ -114,6 +116,14 @@ def summary(state: State) -> str:
         return counts
     latency = min((o.value("latency_ms") or 0.0 for o in front), default=0.0)
     return f"{counts}, fastest {latency:.3f} ms"
+
+
+def _progress(state: State, what: str, done: int, total: int) -> str:
+    """What is being done, how much of it is, and how much time it has."""
+    text = f"{what}: {done:,} of {total:,}" if total else f"{what}: {done:,} points"
+    if state.until is None:
+        return text
+    return f"{text}, {timedelta(seconds=max(0, round(state.until - time.monotonic())))} left"
 
 
 def at_work(state: State) -> list[str]:
@@ -149,7 +159,7 @@ def watching() -> Iterator[tuple[Watch, Progress]]:
             now, new = time.monotonic(), (what, *state.at_work)
             if new != said or now - last >= LINE_SECONDS:
                 said, last = new, now
-                words = [f"{what}: {done} of {total}", *at_work(state), summary(state)]
+                words = [_progress(state, what, done, total), *at_work(state), summary(state)]
                 click.echo(" · ".join(words), err=True)
 
         with output.progress() as progress:
@@ -158,22 +168,70 @@ def watching() -> Iterator[tuple[Watch, Progress]]:
     with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
 
         def show(state: State, what: str, done: int, total: int) -> None:
-            made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-            for column in ("", *CELLS, "unlike the default design"):
-                made.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
-            for row in front_rows(state.front[:SHOWN_LIVE], state.base):
-                made.add_row(*row)
-            head = _Head(f"{what}: {done} of {total} · {summary(state)} · Ctrl-C keeps what is found", state)
-            live.update(Group(head, made))
+            rows = front_rows(state.front[:SHOWN_LIVE], state.base)
+            columns, rows, _ = output.fitted(["", *CELLS, DIFFERENCES], rows, _LIVE, live.console)
+            head = _Head(
+                f"{_progress(state, what, done, total)} · {summary(state)} · Ctrl-C keeps what is found", state
+            )
+            live.update(Group(head, output.table_of(columns, rows, _LIVE)) if rows else Group(head))
 
         yield show, lambda what, done, total: live.update(Text(f"{what}: {done} of {total}"))
 
 
-def rejected_lines(rejected: Mapping[str, int], tried: int) -> None:
-    """Counts of infeasible points by reason."""
+def rejected_lines(outcomes: Sequence[Outcome]) -> None:
+    """Counts of infeasible points by reason, with what one of each is refused for."""
+    rejected = reasons(outcomes)
     if not rejected:
         return
-    total = sum(rejected.values())
+    total, tried = sum(rejected.values()), len(outcomes)
     output.line(f"{total:,} of {tried:,} points rejected ({percent(total / tried, 0)}):")
     for reason, count in rejected.items():
-        output.line(f"  {count:>5,}  {reason}")
+        detail = next((o.detail for o in outcomes if o.reason == reason and not o.feasible), "")
+        output.line(f"  {count:>5,}  {reason}" + (f", one of them: {detail}" if detail else ""))
+
+
+def front_table(front: Sequence[Outcome], default: Outcome | None) -> None:
+    """The front, the default design first; knobs that a narrow terminal has no room for stand below."""
+    columns = ["", *CELLS, DIFFERENCES]
+    title = f"Front of {len(front)} ({LEGEND})"
+    gone = output.table(title, columns, front_rows(front, default), fit=output.Fit(NARROWER, DIFFERENCES))
+    if DIFFERENCES in gone:
+        for number, outcome in enumerate(front, start=1):
+            output.line(f"point {number}, {DIFFERENCES}: {differences(outcome, default)}")
+
+
+def headline(front: Sequence[Outcome], default: Outcome | None, objectives: Sequence[str], tier: str) -> str:
+    """The best confirmed point by the first objective with its error, beside the default design's; or that there is
+    none."""
+    if not front:
+        return "no point is feasible"
+    best, exact = best_confirmed(front, default, objectives, tier)
+    names = list(dict.fromkeys((OBJECTIVES[objectives[0]], "error")))
+    own = "" if default is None else _figures(default, names)
+    beside = f"; the default design: {own}" if own else ""
+    if best is None:
+        return f"nothing was confirmed: the front is of estimates{beside}"
+    place = list(front).index(best) + 1
+    text = f"point {place}: {_figures(best, names)}"
+    if default is not None and best.point == default.point:
+        return f"no confirmed point beats the default design, which is {text}"
+    if not exact:
+        return f"no confirmed point is as exact as the default design; the best by {objectives[0]} is {text}{beside}"
+    return f"best confirmed by {objectives[0]}: {text}{beside}"
+
+
+_WRITTEN: Mapping[str, Callable[[float], str]] = {
+    "latency_ms": lambda v: f"{v:.3f} ms",
+    "throughput_fps": lambda v: f"{v:.1f} frames a second",
+    "energy_mj": lambda v: f"{v:.3f} mJ a frame",
+    "error": lambda v: f"MSE {error(v)}",
+    "dsp": lambda v: f"{v:,g} DSP",
+    "memory_kib": lambda v: f"{v:,g} KiB on chip",
+    "ddr_bytes": lambda v: f"{bytes_(v)} of DDR a frame",
+    "lut": lambda v: f"{v:,g} LUT",
+}
+
+
+def _figures(outcome: Outcome, names: Sequence[str]) -> str:
+    there = ((name, outcome.figures[name]) for name in names if name in outcome.figures)
+    return ", ".join(f"{_WRITTEN[name](figure.value)} ({figure.tier})" for name, figure in there)

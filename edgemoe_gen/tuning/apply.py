@@ -1,34 +1,177 @@
-"""Writes a point into a project's file: the knobs that it chose, and FIFO depths; all else in the file stays."""
+"""Writes a point of a search's front into the project's file: knobs and FIFO depths change, all else in it stays.
+
+In: `tune.json` of a search. Out: the file, and what changed in it. Nothing is searched, and no checkpoint is opened.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from edgemoe_gen.config import Config, config_to_toml
-from edgemoe_gen.files import write_text_whole
-from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.boards import load_board
+from edgemoe_gen.config import DEFAULT_BOARD, FILE_NAME, Config, parse_config, read_config
+from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.tomltext import read_text, with_values
+from edgemoe_gen.tuning.document import VERSION
 from edgemoe_gen.tuning.space import FIFO, FRAMES
-from edgemoe_gen.tuning.trial import Point
+from edgemoe_gen.tuning.trial import Outcome, Value
+
+AGAIN = "run edgemoe-gen tune again: what it found before is not lost"
 
 
-def apply_point(point: Point, path: Path, config: Config, spec: ModelSpec) -> None:
-    """Writes a point's choices into `edgemoe.toml`; a file that is not there is written whole.
+@dataclass(frozen=True)
+class Applied:
+    """A point that was written into a project's file.
+
+    Attributes:
+        number: of the point on the front.
+        outcome: what is known of it.
+        path: the file.
+        new: whether there was none before.
+        changes: of each value that is another one now: name, value before (None: a build's own), value now.
+        notes: what the user should know.
+    """
+
+    number: int
+    outcome: Outcome
+    path: Path
+    new: bool
+    changes: tuple[tuple[str, Value | None, Value], ...]
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "number": self.number,
+            **self.outcome.as_dict(),
+            "file": str(self.path),
+            "new": self.new,
+            "changes": [{"name": name, "before": before, "now": now} for name, before, now in self.changes],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What a search's document says, as far as a point of its front needs it."""
+
+    path: Path
+    front: tuple[Outcome, ...]
+    defaults: Mapping[str, Value]
+    chosen: Mapping[str, Value]
+    board: str
+    file: Path
+    whole: str
+    project: Config
+
+
+def apply_point(number: int, document: Path, config: Path | None = None) -> Applied:
+    """Writes a point of a front into the project's file; where there is none, all of it is written.
 
     Args:
-        point: the choices.
-        path: of the file.
-        config: the project, for a new file.
-        spec: the network, likewise.
+        number: of the point, from 1 on.
+        document: `tune.json` of the search.
+        config: the file; None: that of the search, or `edgemoe.toml` in this folder.
 
     Raises:
-        ConfigError: the file cannot be read or written.
+        ConfigError: there is no search, no such point, or the file is about another network or board.
     """
-    text = read_text(path) if path.exists() else config_to_toml(config, path.parent, spec)
-    values = point.as_dict()
+    search = _read(document)
+    if not 1 <= number <= len(search.front):
+        there = f"it has {len(search.front)}, from 1 on" if search.front else "it is empty: run edgemoe-gen tune"
+        raise ConfigError(f"the front of {document} has no point {number}", there)
+    outcome = search.front[number - 1]
+    path = config or search.file
+    check_writable(path)
+    new = not path.exists()
+    if new and path.parent.resolve() != search.file.parent.resolve():
+        raise ConfigError(
+            f"there is no {path}, and a new file belongs to where the search ran: {search.file.parent.resolve()}",
+            "leave --config out, or write the file first: edgemoe-gen init CHECKPOINT",
+        )
+    checkpoint = search.project.checkpoint
+    if new and checkpoint is not None and not checkpoint.exists():
+        raise ConfigError(
+            f"there is no {path} to write into, and a new one would name {checkpoint}, which is not there",
+            "run this in the folder of the search",
+        )
+    before = search.project if new else read_config(path)
+    if not new:
+        _refuse_other(before, path, search)
+    values = {**search.chosen, **outcome.point.as_dict()}
     knobs = {name: value for name, value in values.items() if not name.startswith(FIFO) and name != FRAMES}
-    depths = {name.removeprefix(FIFO): value for name, value in values.items() if name.startswith(FIFO)}
-    text = with_values(text, "knobs", knobs)
+    depths = {name.removeprefix(FIFO): int(value) for name, value in values.items() if name.startswith(FIFO)}
+    text = with_values(search.whole if new else read_text(path), "knobs", knobs)
     if depths:
         text = with_values(text, "fifo_depths", depths)
+    changes = [(name, before.knobs.get(name, search.defaults.get(name)), value) for name, value in knobs.items()]
+    rows = [*changes, *((f"{FIFO}{name}", before.fifo_depths.get(name), value) for name, value in depths.items())]
+    notes = _notes(before, path, knobs, outcome)
     write_text_whole(path, text)
+    return Applied(number, outcome, path, new, tuple(row for row in rows if row[1] != row[2]), notes)
+
+
+def _read(path: Path) -> _Search:
+    if not path.is_file():
+        raise ConfigError(f"no search in {path.parent}/ yet", "run edgemoe-gen tune first, or name its --output")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read as the result of a search: {error}", AGAIN) from error
+    if not isinstance(data, dict) or data.get("version") != VERSION or "project" not in data:
+        raise ConfigError(f"{path} is not the result of a search, or of one by another version", AGAIN)
+    try:
+        project, base = data["project"], data["default"]
+        file = Path(FILE_NAME if project["file"] is None else project["file"])
+        return _Search(
+            path,
+            tuple(Outcome.from_dict(entry) for entry in data["front"]),
+            {} if base is None else dict(base["knobs"]),
+            dict(data["chosen"]), str(data["board"]["name"]), file, str(project["toml"]),
+            parse_config(project["toml"], file),
+        )  # fmt: skip
+    except (EdgeMoEError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is damaged: {type(error).__name__} {error}", AGAIN) from error
+
+
+def _refuse_other(config: Config, path: Path, search: _Search) -> None:
+    """A point of another board or network is none of this project."""
+    board = load_board(DEFAULT_BOARD if config.board is None else config.board).name
+    if board != search.board:
+        raise ConfigError(
+            f"{path} is about the board {board}, the search in {search.path} about {search.board}",
+            "change one to the other's board, or name another file with --config",
+        )
+    mine, theirs = config.checkpoint, search.project.checkpoint
+    if mine is not None and (theirs is None or mine.resolve() != theirs.resolve()):
+        raise ConfigError(
+            f"{path} is about {mine}, the search in {search.path} about {theirs or 'random weights'}",
+            "search again with that file, or name another one with --config",
+        )
+    for name in ("image_height", "image_width", "patch", "dim", "depth", "heads", "tokens", "top_k"):
+        own, other = getattr(config.model, name), getattr(search.project.model, name)
+        if own is not None and other is not None and own != other:
+            raise ConfigError(
+                f"{path} has {name} {own} in [model], the search in {search.path} {other}",
+                "search again with that file, or name another one with --config",
+            )
+
+
+def _notes(config: Config, path: Path, knobs: Mapping[str, Value], outcome: Outcome) -> tuple[str, ...]:
+    """What the file sets beyond the point, so that its design is not the one that was searched."""
+    others = [
+        f"{name} = {value:g} (the search: {outcome.knobs[name]:g})"
+        for name, value in config.knobs.items()
+        if name not in knobs and name in outcome.knobs and outcome.knobs[name] != value
+    ]
+    found = [f"{path} also sets {', '.join(others)}: the figures are not of that design"] if others else []
+    frames = outcome.point.as_dict().get(FRAMES, 1)
+    if frames != 1:
+        found.append(f"{FRAMES}={frames:g} is no knob of a design: it is not written")
+    if config.checkpoint is None and not path.exists():
+        found.append(f"no checkpoint was searched for: name one in {path}, [project] checkpoint")
+    return tuple(found)

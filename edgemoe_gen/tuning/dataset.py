@@ -187,7 +187,7 @@ def add_up(task: str, parts: Sequence[TaskSums]) -> TaskAccuracy:
 def evaluate_dataset(
     config: Config,
     dataset: Path,
-    limit: int | None,
+    most: int | None,
     jobs: int,
     scheduler: str | None,
     progress: Progress,
@@ -198,7 +198,7 @@ def evaluate_dataset(
     Args:
         config: the project.
         dataset: folder of pictures.
-        limit: take so many, the first ones; None: all.
+        most: take so many, from the first on; None: all.
         jobs, scheduler: see `open_runner`. Workers of other machines read the pictures from the same path.
         progress: called with text, pictures done and all.
         notes: to hand on.
@@ -212,7 +212,7 @@ def evaluate_dataset(
     for task in tasks:
         if task not in model.decoders:
             raise SpecError(f"the checkpoint has no decoder for the task {task}", "choose others with --task")
-    found = [path.resolve() for path in find_pictures([dataset])[:limit]]
+    found = [path.resolve() for path in find_pictures([dataset])[:most]]
     labels = None if config.labels is None else config.labels.resolve()
     check_labels(labels, found)
     design = open_design(config, model.spec)
@@ -225,12 +225,13 @@ def evaluate_dataset(
         first = [open_picture(path, model.spec.image) for path in paths]
         if not config.images:
             said.append(f"binary points are chosen from the dataset's first {len(paths)} pictures: give --calibrate")
-    numerics = open_numerics(config, model, design.knobs, open_calibration(config, model.spec, first), tasks, progress)
-    progress("compiling the engine", 0, 1)
-    Engine.compile(design)
-    subject = PictureRunner(model, design, numerics.network, numerics.formats, tasks, labels)
+    calibration = open_calibration(config, model.spec, first)
     results: dict[int, Mapping[str, TaskSums]] = {}
-    with open_runner(subject, jobs, scheduler, progress) as runner:
+    with open_runner(None, jobs, scheduler, progress) as runner:  # first: what is missing is said at once
+        numerics = open_numerics(config, model, design.knobs, calibration, tasks, progress)
+        progress("compiling the engine", 0, 1)
+        Engine.compile(design)
+        runner.replace(PictureRunner(model, design, numerics.network, numerics.formats, tasks, labels))
         for number, sums in runner.results([Call("picture", (path,)) for path in found]):
             results[number] = sums
             progress("evaluating pictures", len(results), len(found))

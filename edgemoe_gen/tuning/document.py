@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,19 +9,27 @@ from typing import Any
 
 import numpy as np
 
+from edgemoe_gen.config import Config
 from edgemoe_gen.errors import EdgeMoEError, ToolError
 from edgemoe_gen.pipeline.synthesise import synthesis_folder
+from edgemoe_gen.tuning.command import Asked, build_command
 from edgemoe_gen.tuning.evaluate import Evaluator
-from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES
-from edgemoe_gen.tuning.space import FIFO, FRAMES, Space
+from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES, best_confirmed
+from edgemoe_gen.tuning.space import Space
 from edgemoe_gen.tuning.state import Plan, State
-from edgemoe_gen.tuning.trial import SYNTHESIS, TIERS, Outcome, Point
+from edgemoe_gen.tuning.trial import SYNTHESIS, TIERS, Outcome
 
 VERSION = 1
 
 
 def tune_document(
-    evaluator: Evaluator, space: Space, plan: Plan, state: State, config: Path | None, synthesis: Path | None = None
+    evaluator: Evaluator,
+    space: Space,
+    plan: Plan,
+    state: State,
+    asked: Asked,
+    project: Config,
+    synthesis: Path | None = None,
 ) -> dict[str, Any]:
     """All of a search.
 
@@ -30,20 +37,22 @@ def tune_document(
         evaluator: what evaluated the points.
         space, plan: what was searched, and how.
         state: what was found.
-        config: the project's file, for the commands that build a point.
+        asked, project: how the project was named and what is said of it, for the commands that build a point.
         synthesis: folder with one folder for each synthesised design, if there is one.
     """
     front = [
         {
             "number": number,
             **outcome.as_dict(),
-            "command": build_command(evaluator, outcome.point, config),
+            "command": build_command(asked, project, evaluator.board.name, evaluator.chosen, outcome.point),
             **_synthesised_in(evaluator, outcome, synthesis),
         }
         for number, outcome in enumerate(state.front, start=1)
     ]
+    best, _ = best_confirmed(state.front, state.base, plan.objectives, plan.tier)
     return {
         **_setting(evaluator, space),
+        "project": {"file": None if asked.file is None else str(asked.file), "toml": asked.whole},
         "objectives": list(plan.objectives),
         "plan": asdict(plan),
         "stopped": state.stopped,
@@ -54,6 +63,7 @@ def tune_document(
         "failed": [{"point": outcome.point.as_dict(), **_failure(error)} for outcome, error in state.failed],
         "default": None if state.base is None else state.base.as_dict(),
         "front": front,
+        "best": None if best is None else state.front.index(best) + 1,
         "importance": importance(list(state.outcomes.values()), space, plan.objectives),
         "outcomes": [outcome.as_dict() for outcome in state.outcomes.values()],
     }
@@ -102,18 +112,6 @@ def _setting(evaluator: Evaluator, space: Space) -> dict[str, Any]:
             {"name": limit.name, "bound": limit.bound, "allowed": limit.allowed(board)} for limit in evaluator.limits
         ],
     }
-
-
-def build_command(evaluator: Evaluator, point: Point, config: Path | None) -> str:
-    """The command that builds a point."""
-    words = ["edgemoe-gen", "build"]
-    words += [str(evaluator.model.source)] if config is None else ["--config", str(config)]
-    words += ["--board", evaluator.board.name]
-    chosen = {} if config is not None else dict(evaluator.chosen)
-    for name, value in {**chosen, **point.as_dict()}.items():
-        if name != FRAMES and not name.startswith(FIFO):
-            words += ["--knob", f"{name}={value}"]
-    return shlex.join(words)
 
 
 def importance(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.errors import KnobError
-from edgemoe_gen.tuning.trial import Outcome
+from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Outcome, reached
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,30 @@ def spread(front: Sequence[Outcome], objectives: Sequence[str]) -> list[Outcome]
     rated = [(cost, outcome) for outcome in front if (cost := costs(outcome, objectives)) is not None]
     best = [min(rated, key=lambda entry: entry[0][i])[1] for i in range(len(objectives)) if rated]
     return list({outcome.point.key: outcome for outcome in (*best, *front)}.values())
+
+
+def best_confirmed(
+    front: Sequence[Outcome], default: Outcome | None, objectives: Sequence[str], tier: str
+) -> tuple[Outcome | None, bool]:
+    """The best point by the first objective that a search has confirmed, and whether it keeps the default's error.
+
+    Points whose error is not above that of the default design go first; where neither knows its error, all count.
+
+    Args:
+        front: of the search.
+        default: the design of a build.
+        objectives: of the front; the first one says which is best.
+        tier: that confirms a point; estimates never do.
+    """
+    least = TIMED if tier == ESTIMATE else tier
+    confirmed = [o for o in front if reached(o.tier, least) and costs(o, objectives[:1]) is not None]
+    confirmed.sort(key=lambda o: costs(o, objectives[:1]) or ())
+    own = None if default is None else default.value("error")
+    for outcome in confirmed:
+        error = outcome.value("error")
+        if own is None or error is None or error <= own * (1 + 1e-9):
+            return outcome, True
+    return (confirmed[0], False) if confirmed else (None, False)
 
 
 def reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:

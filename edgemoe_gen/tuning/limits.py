@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from edgemoe_gen.boards import Board
 from edgemoe_gen.errors import KnobError
-from edgemoe_gen.tuning.front import FIGURES
-from edgemoe_gen.tuning.trial import Figure
+from edgemoe_gen.tuning.front import FIGURES, reasons
+from edgemoe_gen.tuning.trial import Figure, Outcome
 
 RESOURCES = ("dsp", "bram36", "uram", "lut", "ff")
 _ALIASES = {"latency": "latency_ms", "throughput": "throughput_fps", "energy": "energy_mj", "bram": "bram36"}
@@ -43,7 +43,11 @@ class Limit:
         least = FIGURES[self.name].higher_is_better
         if figure.value >= allowed if least else figure.value <= allowed:
             return ""
-        return f"{self.name} is {figure.value:g} ({figure.tier}), the limit {allowed:g}"
+        return f"{self.name} is {figure.value:g} ({figure.tier}), the limit {allowed:g}{self.read_as()}"
+
+    def read_as(self) -> str:
+        """How a number is taken that may be meant otherwise, in brackets; else ""."""
+        return " (a count, being above 1; a share is 0 to 1)" if self.name in RESOURCES and self.bound > 1 else ""
 
 
 def parse_limit(text: str) -> Limit:
@@ -64,6 +68,13 @@ def parse_limit(text: str) -> Limit:
         value = float("nan")
     if not 0 < value < float("inf"):
         raise KnobError(f"the limit '{text}' is not a positive number", f"for example --limit {name}=0.8")
+    if (
+        name in RESOURCES and value > 1 and value % (0.5 if name == "bram36" else 1)
+    ):  # synthesis counts halves of a BRAM36
+        raise KnobError(
+            f"the limit '{text}' is read as a count (above 1), but is no whole number",
+            f"a share of the board's is 0 to 1, for example --limit {name}=0.8",
+        )
     return Limit(name, value)
 
 
@@ -74,3 +85,25 @@ def first_broken(limits: Sequence[Limit], figures: Mapping[str, Figure], board: 
         if sentence:
             return f"limit {limit}", sentence
     return "", ""
+
+
+def nothing_feasible(outcomes: Sequence[Outcome], limits: Sequence[Limit], size: int) -> tuple[str, str]:
+    """What a search says that found no feasible point: who refused how many, how near they came, what to do.
+
+    Args:
+        outcomes: all that was tried.
+        limits: of the search.
+        size: points of its space.
+    """
+    counts = list(reasons(outcomes).items())
+    text = f"no point of the space is feasible: {len(outcomes):,} of {size:,} tried, "
+    text += ", ".join(f"{reason} ({count})" for reason, count in counts[:4])
+    nearest = []
+    for limit in limits:
+        found = [o.figures[limit.name].value for o in outcomes if limit.name in o.figures]
+        if found and dict(counts).get(f"limit {limit}"):
+            best = max(found) if FIGURES[limit.name].higher_is_better else min(found)
+            nearest.append(f"the nearest to {limit}{limit.read_as()} has {best:g}")
+    example = next((o.detail for o in outcomes if not o.reason.startswith("limit ") and o.detail), "")
+    hint = [*nearest, *([f"one of them: {example}"] if example else [])]
+    return text, "; ".join([*hint, "widen the space with --knob" + (", or loosen --limit" if limits else "")])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,8 @@ from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.project import Progress, no_progress
 
 LOST_WORKERS = 10  # that one call may have lost before it is given up
-CONNECT_SECONDS = 20
+CONNECT_SECONDS = 10
+_ADDRESS = re.compile(r"(?:(?:tcp|tls|ucx|ws|wss)://)?(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}/?|inproc://.+")
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,15 @@ class DaskRunner:
     def replace(self, subject: Any) -> None:
         """Sends a subject to all workers, also to those that come later."""
         self._forget()
+        if subject is None:
+            return
         self._name = f"edgemoe-{os.getpid()}-{next(_names)}"
         self.client.register_plugin(_plugin(self._name, subject), name=self._name)
 
     def _forget(self) -> None:
         if self._name:
             self.client.unregister_worker_plugin(self._name)
+            self._name = ""
 
     def each(self, function: Callable[[], Any]) -> dict[str, Any]:
         """See `Runner`."""
@@ -208,15 +213,19 @@ def open_runner(
     """A runner for a subject.
 
     Args:
-        subject: whose methods are called.
+        subject: whose methods are called; None: `replace` gives one later.
         jobs: local worker processes; 1: this process.
         scheduler: address of a Dask scheduler, whose workers have this package too; `jobs` does not count then. Where
             it has none yet, as while a farm's queue is long, the first is waited for.
         progress: told of that wait.
 
     Raises:
-        ConfigError: Dask is not installed, or no scheduler answers.
+        ConfigError: Dask is not installed, the address is none, or no scheduler answers.
     """
+    if scheduler is not None and not _ADDRESS.fullmatch(scheduler):
+        raise ConfigError(
+            f"--scheduler is '{scheduler}', which is no address", "give tcp://HOST:PORT, for example tcp://host:8786"
+        )
     if scheduler is None and jobs <= 1:
         yield LocalRunner(subject)
         return

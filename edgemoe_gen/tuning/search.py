@@ -21,9 +21,11 @@ from edgemoe_gen.errors import ConfigError, KnobError, SimulationError
 from edgemoe_gen.tuning.climb import Climb
 from edgemoe_gen.tuning.evaluate import SIMULATION_FAILS, Evaluator
 from edgemoe_gen.tuning.front import OBJECTIVES, costs, spread
+from edgemoe_gen.tuning.limits import nothing_feasible
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
 from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
+from edgemoe_gen.tuning.storage import open_study, require_optuna
 from edgemoe_gen.tuning.synthesis import synthesise_front
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, Outcome, Point, Value, reached
 
@@ -32,6 +34,8 @@ POPULATION = 24  # of NSGA-II
 EXPLORING = 0.35  # share of the time that is left after the default design which goes to estimates
 LEAST = 32  # feasible points that are estimated even where time is over
 STALE_BATCHES = 25  # batches without a new feasible point after which the search is over
+EMPTY_BATCHES = 8  # the same where there has been none at all
+WHOLE = 128  # points of a space that is walked whole where only time bounds the search
 CLIMBED = "climbed:"
 STUDY_VERSION = 2
 
@@ -56,8 +60,8 @@ class Search:
         self.watch = watch
         self.synthesis = synthesis
         self.state = State(plan.objectives)
-        self._optuna = _import_optuna()
-        self._study = self._open(storage)
+        self._optuna = require_optuna()
+        self._study = open_study(storage, self._name(), len(plan.objectives))
         self._deadline = None if plan.seconds is None else time.monotonic() + plan.seconds
         self._explore_until = self._deadline
         self._slowest = 0.0
@@ -77,32 +81,11 @@ class Search:
             self.state.stopped = "interrupted"
         synthesised = any(outcome.tier == SYNTHESIS for outcome in self.state.outcomes.values())  # hours to be shown
         if not self.state.feasible and not synthesised and self.state.stopped != "interrupted":
-            counts = ", ".join(f"{reason} ({count})" for reason, count in list(self.state.rejected.items())[:4])
-            raise KnobError(
-                f"no point of the space is feasible: {len(self.state.outcomes)} tried, {counts}",
-                "widen the space with --knob, or loosen --limit",
-            )
+            tried = list(self.state.outcomes.values())
+            raise KnobError(*nothing_feasible(tried, self.evaluator.limits, self.space.size))
         return self.state
 
     # The study
-
-    def _open(self, storage: Path | str) -> Any:
-        storages = self._optuna.storages
-        try:
-            if isinstance(storage, Path):
-                storage.parent.mkdir(parents=True, exist_ok=True)
-                backend = storages.journal.JournalFileBackend(str(storage))
-                opened = storages.JournalStorage(backend)
-            else:
-                opened = storages.RDBStorage(storage)
-            return self._optuna.create_study(
-                study_name=self._name(), storage=opened, load_if_exists=True,
-                directions=["minimize"] * len(self.plan.objectives),
-            )  # fmt: skip
-        except (OSError, ValueError, KeyError, ImportError, self._optuna.exceptions.OptunaError) as error:
-            raise ConfigError(
-                f"{storage} cannot be opened as the storage of a search: {error}", "choose another --storage"
-            ) from error
 
     def _name(self) -> str:
         """Searches of other networks, spaces, limits or seeds are other studies of the same storage."""
@@ -165,24 +148,28 @@ class Search:
         self.evaluator = self.evaluator.scaled_by(base)
         self.runner.replace(self.evaluator)
         self.state.base = base
-        for start in _star(self.space, _nearest(self.space, default))[: 1 + self.plan.trials // 2]:
+        half = None if self.plan.trials is None else 1 + self.plan.trials // 2
+        for start in _star(self.space, _nearest(self.space, default))[:half]:
             self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
 
     def _explore(self) -> None:
-        if self.space.size <= self.plan.trials:
+        if self.space.size <= (WHOLE if self.plan.trials is None else self.plan.trials):
             for point in self.space.points():
                 self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
         if self._deadline is not None:
             now = time.monotonic()
-            self._explore_until = now + EXPLORING * (self._deadline - now)
+            self._explore_until = self.state.until = now + EXPLORING * (self._deadline - now)
         stale = 0
         for trials in self._batches():
             before = self.state.feasible
             self._estimate(trials)
-            stale = 0 if self.state.feasible > before else stale + 1
-            if stale >= STALE_BATCHES:
+            stale = 0 if self.state.feasible > before else stale + bool(trials)
+            if stale >= (STALE_BATCHES if self.state.feasible else EMPTY_BATCHES):
                 self.state.stopped = "nothing new"
-                return
+                break
+        if len(self.state.outcomes) >= self.space.size:
+            self.state.stopped = "every point tried"
+        self.state.until = self._deadline
         self.state.stopped = self.state.stopped or ("budget" if self._explored() else "trials")
 
     def _batches(self) -> Iterator[list[Any]]:
@@ -201,7 +188,8 @@ class Search:
         while not self._explored():
             every = self._study.get_trials(deepcopy=False)
             waiting = sum(trial.state == states.WAITING for trial in every)
-            if not waiting and (self.state.feasible >= self.plan.trials or len(self.state.outcomes) >= self.space.size):
+            enough = self.plan.trials is not None and self.state.feasible >= self.plan.trials
+            if not waiting and (enough or len(self.state.outcomes) >= self.space.size):
                 return
             if not waiting and len(every) // BATCH % 2:
                 waiting = self._enqueue_neighbours()
@@ -254,7 +242,8 @@ class Search:
         )
 
     def _show(self, what: str) -> None:
-        self.watch(self.state, what, min(self.state.feasible, self.plan.trials), self.plan.trials)
+        most = self.plan.trials
+        self.watch(self.state, what, self.state.feasible if most is None else min(self.state.feasible, most), most or 0)
 
     def _explored(self) -> bool:
         late = self._explore_until is not None and time.monotonic() > self._explore_until
@@ -311,7 +300,7 @@ def run_search(
         plan: objectives, trials, time, seed.
         runner: where trials run; its subject is replaced.
         storage: file of Optuna's journal, or the URL of a database; a search that is in it already is resumed.
-        watch: called with the state, what is being done, how much is done and is to do.
+        watch: called with the state, what is being done, how much is done and is to do (0: as much as time allows).
         synthesis: folder for the designs that are synthesised; None: none is.
 
     Raises:
@@ -319,14 +308,3 @@ def run_search(
         KnobError: no point is feasible, and none was synthesised either.
     """
     return Search(evaluator, space, plan, runner, storage, watch, synthesis).run()
-
-
-def _import_optuna() -> Any:
-    try:
-        import optuna
-    except ImportError as error:
-        raise ConfigError(
-            "the search needs Optuna, which is not installed", 'install it: pip install "edgemoe-gen[tune]"'
-        ) from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna

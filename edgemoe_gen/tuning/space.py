@@ -37,6 +37,7 @@ _DEFAULT: Mapping[str, tuple[Value, ...]] = {
     "weight_ports": (1, 2, 3, 4),
     "port_bits": (64, 128),
 }
+TURNED = tuple(_DEFAULT)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class Plan:
 
     Attributes:
         objectives: of the front; the first one orders it.
-        trials: different feasible points to estimate.
+        trials: different feasible points to estimate; None: as many as time allows.
         seconds: of wall time, or None; a third of it goes to estimates, but for the first `LEAST` points.
         tier: where the front's points climb to.
         confirm: how many of them climb at most.
@@ -25,7 +25,7 @@ class Plan:
     """
 
     objectives: tuple[str, ...]
-    trials: int = 128
+    trials: int | None = 128
     seconds: float | None = None
     tier: str = CSIM
     confirm: int = 8
@@ -51,6 +51,7 @@ class State:
         resumed: how many of them an earlier run had found.
         base: the outcome of what a build would take.
         stopped: why it ended.
+        until: when by `time.monotonic` what it does now is to end; None: no time is set.
         at_work: points whose synthesis runs now, by their keys.
         failed: points whose synthesis failed for a reason outside of them; they stay what they were.
     """
@@ -60,6 +61,7 @@ class State:
     resumed: int = 0
     base: Outcome | None = None
     stopped: str = ""
+    until: float | None = None
     at_work: dict[str, AtWork] = field(default_factory=dict)
     failed: list[tuple[Outcome, EdgeMoEError]] = field(default_factory=list)
 

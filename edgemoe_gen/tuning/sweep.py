@@ -47,6 +47,14 @@ def run_sweep(space: Space, tier: str, runner: Runner, watch: Callable[[int, int
     return tuple(found[number] for number in sorted(found))
 
 
+def followed(outcomes: Sequence[Outcome]) -> list[str]:
+    """Knobs that are not of the grid, but differ between its outcomes, because they follow from those that are."""
+    if not outcomes:
+        return []
+    grid, first = outcomes[0].point.as_dict(), outcomes[0].knobs
+    return [name for name in first if name not in grid and any(o.knobs[name] != first[name] for o in outcomes)]
+
+
 def to_csv(outcomes: Sequence[Outcome]) -> str:
     """One line a point: choices, whether it is feasible, why not, every figure and its tier."""
     names = list(outcomes[0].point.as_dict()) if outcomes else []

@@ -1,0 +1,129 @@
+"""What the functions of tuning share: a project opened for designs, in two steps, and names of tiers.
+
+Opening reads the network and what points may be; the second step runs the float reference, which takes long. Between
+them is the place to look for workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.api.common import Paths, PathText, open_network, opened, said
+from edgemoe_gen.boards import Board
+from edgemoe_gen.config import Config
+from edgemoe_gen.design import Knobs
+from edgemoe_gen.design.defaults import default_knobs
+from edgemoe_gen.errors import KnobError
+from edgemoe_gen.model import Model, SpecOptions
+from edgemoe_gen.model.random import random_picture
+from edgemoe_gen.project import Progress, open_board, open_calibration, open_tasks
+from edgemoe_gen.tuning.command import Asked
+from edgemoe_gen.tuning.evaluate import Evaluator, make_evaluator
+from edgemoe_gen.tuning.limits import Limit
+from edgemoe_gen.tuning.space import Dimension, is_knob
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Value
+
+Choices = Mapping[str, Value | Sequence[Value]]
+TIER_NAMES = {"estimate": ESTIMATE, "timed": TIMED, "csim": CSIM}
+SYNTHESIS_NAMES = ("synthesis", "vendor", "hls", SYNTHESIS)  # what a user may call the tier that --tier does not name
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A project opened for designs.
+
+    Attributes:
+        config: all that is said of it.
+        asked: how it was named.
+        model, board, tasks: of it.
+        chosen: knobs that it fixes.
+        given: dimensions of the caller.
+        images: network inputs that errors are taken on.
+        notes: what the user should know.
+    """
+
+    config: Config
+    asked: Asked
+    model: Model
+    board: Board
+    tasks: tuple[str, ...]
+    chosen: Mapping[str, Value]
+    given: tuple[Dimension, ...]
+    images: tuple[NDArray[np.float32], ...]
+    notes: list[str]
+
+    @property
+    def defaults(self) -> Knobs:
+        """Knobs that a build would take."""
+        chosen = dict(self.chosen)
+        return default_knobs(self.model.spec, self.board, chosen).turned(chosen)
+
+    def evaluator(self, limits: Sequence[Limit], progress: Progress) -> Evaluator:
+        """Everything that points need; runs the float reference."""
+        return make_evaluator(
+            self.model, self.images, self.tasks, self.board, self.chosen, limits, self.config.fifo_depths,
+            self.config.pinned, progress,
+        )  # fmt: skip
+
+
+def open_setting(
+    checkpoint: PathText | None,
+    spec: PathText | None,
+    options: SpecOptions | None,
+    config: PathText | None,
+    board: str | None,
+    knobs: Choices | None,
+    image: Paths,
+    calibrate: Paths,
+    task: Sequence[str],
+    pictures: bool = True,
+) -> Setting:
+    """Opens a project, and its pictures if they are to be run; see `tune` for the arguments."""
+    given = _dimensions(knobs)
+    words = said(checkpoint, options, board, None, image, calibrate, task=task)
+    project = opened(words, spec, config)
+    whole, notes = project.config, list(project.notes)
+    model = open_network(whole, notes, ", so errors mean little")
+    tasks = open_tasks(whole, model.spec)
+    chosen = {name: value for name, value in whole.knobs.items() if name not in {d.name for d in given}}
+    # A knob with one value is fixed, so the default design has it too.
+    chosen |= {d.name: d.values[0] for d in given if len(d.values) == 1 and is_knob(d.name)}
+    images = _images(whole, model, notes) if pictures else []
+    asked = Asked(words, None if spec is None else Path(spec), whole.source)
+    return Setting(whole, asked, model, open_board(whole), tasks, chosen, given, tuple(images), notes)
+
+
+def _dimensions(knobs: Choices | None) -> tuple[Dimension, ...]:
+    return tuple(
+        Dimension(name, tuple(values) if isinstance(values, Sequence) else (values,))
+        for name, values in (knobs or {}).items()
+    )
+
+
+def _images(words: Config, model: Model, notes: list[str]) -> list[NDArray[np.float32]]:
+    paths = words.calibrate or words.images
+    if paths:
+        return open_calibration(replace(words, calibrate=paths), model.spec, ())
+    notes.append("no picture is named, so errors are taken on noise: give --image")
+    return [random_picture(model.spec)]
+
+
+def tier_of(name: str) -> str:
+    """The tier that a caller's word names.
+
+    Raises:
+        KnobError: there is none.
+    """
+    if name in SYNTHESIS_NAMES:
+        raise KnobError(
+            f"--tier does not go up to '{name}': vendor synthesis takes hours a point",
+            "synthesise the first points of a search's front: edgemoe-gen tune --synthesise N",
+        )
+    if name not in TIER_NAMES:
+        raise KnobError(f"there is no tier '{name}'", f"known tiers: {', '.join(TIER_NAMES)}")
+    return TIER_NAMES[name]
