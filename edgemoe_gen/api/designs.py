@@ -18,7 +18,7 @@ from edgemoe_gen.tuning.compare import Comparison, compare_designs, read_side
 from edgemoe_gen.tuning.dataset import DatasetResult, evaluate_dataset
 from edgemoe_gen.tuning.document import sweep_document
 from edgemoe_gen.tuning.limits import parse_limit
-from edgemoe_gen.tuning.runner import open_runner
+from edgemoe_gen.tuning.runner import check_workers, open_runner
 from edgemoe_gen.tuning.space import Space
 from edgemoe_gen.tuning.sweep import run_sweep, to_csv
 from edgemoe_gen.tuning.trial import TIMED, Outcome, reached
@@ -60,6 +60,7 @@ def sweep(
         tier: "estimate", "timed" or "csim"; errors are known from "csim" on.
         output: .csv or .json file to write.
     """
+    check_workers(jobs, scheduler)
     wanted = tier_of(tier)
     path = None if output is None else Path(output)
     if path is not None:
@@ -107,6 +108,7 @@ def compare(
             "default".
         tier: "estimate", "timed" or "csim".
     """
+    check_workers(jobs, scheduler)
     wanted = tier_of(tier)
     sides = tuple(read_side(text) for text in (a, b))
     if checkpoint is None and config is None:
@@ -146,5 +148,6 @@ def evaluate(
     """
     if first is not None and first < 1:
         raise ConfigError(f"--first is {first}", "give 1 or more")
+    check_workers(jobs, scheduler)
     project = opened(said(checkpoint, options, board, knobs, (), calibrate, labels, task), spec, config)
     return evaluate_dataset(project.config, Path(dataset), first, jobs, scheduler, progress, project.notes)

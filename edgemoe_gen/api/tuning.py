@@ -24,7 +24,7 @@ from edgemoe_gen.tuning.document import tune_document
 from edgemoe_gen.tuning.front import FRONT, check_objectives
 from edgemoe_gen.tuning.limits import parse_limit
 from edgemoe_gen.tuning.page import tune_page
-from edgemoe_gen.tuning.runner import open_runner
+from edgemoe_gen.tuning.runner import check_workers, open_runner
 from edgemoe_gen.tuning.search import run_search
 from edgemoe_gen.tuning.space import Space, default_space
 from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
@@ -116,6 +116,7 @@ def tune(
     """
     start = time.monotonic()
     require_optuna()
+    check_workers(jobs, scheduler)
     seconds = parse_budget(DEFAULT_BUDGET if budget is None and trials is None else budget)
     counts = (("--trials", trials, 1), ("--confirm", confirm, 0), ("--synthesise", synthesise, 0), ("--jobs", jobs, 1))
     for name, number, least in counts:

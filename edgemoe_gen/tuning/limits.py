@@ -104,6 +104,6 @@ def nothing_feasible(outcomes: Sequence[Outcome], limits: Sequence[Limit], size:
         if found and dict(counts).get(f"limit {limit}"):
             best = max(found) if FIGURES[limit.name].higher_is_better else min(found)
             nearest.append(f"the nearest to {limit}{limit.read_as()} has {best:g}")
-    example = next((o.detail for o in outcomes if not o.reason.startswith("limit ") and o.detail), "")
-    hint = [*nearest, *([f"one of them: {example}"] if example else [])]
+    example = next((o.detail for o in outcomes if counts and o.reason == counts[0][0]), "")
+    hint = nearest or ([f"for example {example}"] if example else [])
     return text, "; ".join([*hint, "widen the space with --knob" + (", or loosen --limit" if limits else "")])

@@ -17,7 +17,7 @@ from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.tuning.document import importance
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
 from edgemoe_gen.tuning.space import FIFO, FRAMES, Dimension, Space
-from edgemoe_gen.tuning.trial import SYNTHESIS, Outcome
+from edgemoe_gen.tuning.trial import SYNTHESIS, Outcome, reached
 
 TEMPLATE = "tune.html.j2"
 # What would end a script element or begin another one, and line ends that JavaScript knows but JSON does not.
@@ -44,7 +44,7 @@ def tune_page(document: Mapping[str, Any]) -> str:
             tried=document["tried"],
             feasible=document["feasible"],
             front=len(document["front"]),
-            simulated=sum(entry["tier"] not in document["tiers"][:2] for entry in document["front"]),
+            simulated=sum(point["number"] is not None and point["tier"] in view["simulated"] for point in view["points"]),
             synthesised=sum(entry["tier"] == SYNTHESIS for entry in document["front"]),
             objectives=[FIGURES[OBJECTIVES[name]].title for name in document["objectives"]],
             rejected=document["rejected"],
@@ -95,9 +95,17 @@ def _view(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _points(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Feasible points: the front in its order, then the others as they were found."""
+    """Feasible points: the front in its order, then the others as they were found.
+
+    The default design is measured before the search; what that has found of it stands in place of its estimate.
+    """
     base = document["default"]
     default = None if base is None else base["point"]
+
+    def known(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+        measured = base is not None and entry["point"] == default and reached(base["tier"], entry["tier"])
+        return base if measured else entry
+
     on_front = [entry["point"] for entry in document["front"]]
     others = [entry for entry in document["outcomes"] if entry["feasible"] and entry["point"] not in on_front]
     pattern = document["front"][0]["command"] if document["front"] else None
@@ -105,9 +113,9 @@ def _points(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "number": entry.get("number"),
             "default": entry["point"] == default,
-            "tier": entry["tier"],
+            "tier": known(entry)["tier"],
             "point": entry["point"],
-            "figures": entry["figures"],
+            "figures": known(entry)["figures"],
             "knobs": entry["knobs"],
             "command": entry.get("command") or command_like(pattern, entry["point"]),
             "more": [name for name in entry["point"] if name == FRAMES or name.startswith(FIFO)],

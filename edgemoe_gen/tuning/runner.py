@@ -206,6 +206,20 @@ def _import(name: str) -> Any:
         ) from error
 
 
+def check_workers(jobs: int, scheduler: str | None) -> None:
+    """Refuses what no runner could be opened for, before anything is done.
+
+    Raises:
+        ConfigError: Dask is needed but not installed, or the address is none.
+    """
+    if scheduler is not None and not _ADDRESS.fullmatch(scheduler):
+        raise ConfigError(
+            f"--scheduler is '{scheduler}', which is no address", "give tcp://HOST:PORT, for example tcp://host:8786"
+        )
+    if scheduler is not None or jobs > 1:
+        _import("distributed")
+
+
 @contextmanager
 def open_runner(
     subject: Any, jobs: int = 1, scheduler: str | None = None, progress: Progress = no_progress
@@ -222,10 +236,7 @@ def open_runner(
     Raises:
         ConfigError: Dask is not installed, the address is none, or no scheduler answers.
     """
-    if scheduler is not None and not _ADDRESS.fullmatch(scheduler):
-        raise ConfigError(
-            f"--scheduler is '{scheduler}', which is no address", "give tcp://HOST:PORT, for example tcp://host:8786"
-        )
+    check_workers(jobs, scheduler)
     if scheduler is None and jobs <= 1:
         yield LocalRunner(subject)
         return
@@ -234,7 +245,7 @@ def open_runner(
         if scheduler is not None:
             try:
                 client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
-            except (OSError, ValueError, TimeoutError) as error:
+            except Exception as error:  # whatever another kind of server makes Dask stumble over
                 raise ConfigError(
                     f"no Dask scheduler answers at {scheduler}", "start one: dask scheduler; and workers: dask worker"
                 ) from error

@@ -48,6 +48,13 @@ def check_storage(storage: str | None) -> None:
         raise ConfigError(
             f"--storage is '{storage}', but Python's driver for it is not installed: {error}", EXAMPLE
         ) from error
+    try:
+        engine = sqlalchemy.create_engine(url)
+        with engine.connect() as connection:
+            sqlalchemy.inspect(connection).has_table("studies")
+        engine.dispose()
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise _refused(storage, error, EXAMPLE) from error
 
 
 def open_study(storage: Path | str, name: str, objectives: int) -> Any:
@@ -80,6 +87,10 @@ def open_study(storage: Path | str, name: str, objectives: int) -> Any:
         OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, optuna.exceptions.OptunaError,
         sqlalchemy.exc.SQLAlchemyError,
     ) as error:  # fmt: skip
-        why = str(getattr(error, "orig", None) or error).partition("\n")[0]
         hint = "choose another --output, or remove it" if isinstance(storage, Path) else EXAMPLE
-        raise ConfigError(f"{storage} cannot be opened as the storage of a search: {why}", hint) from error
+        raise _refused(storage, error, hint) from error
+
+
+def _refused(storage: Path | str, error: Exception, hint: str) -> ConfigError:
+    why = str(getattr(error, "orig", None) or error).partition("\n")[0]
+    return ConfigError(f"{storage} cannot be opened as the storage of a search: {why}", hint)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from edgemoe_gen.config import Config, read_config
+import pytest
+
+from edgemoe_gen.config import Config, config_to_toml, read_config
+from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.tomltext import with_values
-from edgemoe_gen.tuning import Point
+from edgemoe_gen.tuning import Dimension, Point, Space
 from edgemoe_gen.tuning.apply import apply_point
-from tests.tuning.small_searches import SPEC
+from edgemoe_gen.tuning.command import Asked
+from edgemoe_gen.tuning.document import tune_document
+from edgemoe_gen.tuning.state import Plan, State
+from edgemoe_gen.tuning.trial import ESTIMATE
+from tests.tuning.small_searches import OBJECTIVES, SPEC, small_evaluator
 
 TEXT = """board = "zcu104"
 
@@ -39,10 +49,107 @@ def test_a_table_that_is_not_there_is_added() -> None:
     assert with_values("a = 1\n", "fifo_depths", {"tiles": 8}) == "a = 1\n\n[fifo_depths]\ntiles = 8\n"
 
 
-def test_a_point_is_read_back_as_it_was(tmp_path: Path) -> None:
-    point = Point.of({"tokens_parallel": 3, "clock_mhz": 250.0, "fifo_depths.tiles": 8, "frames": 2})
-    for path in (tmp_path / "new.toml", tmp_path / "new.toml"):  # written whole, then changed
-        apply_point(point, path, Config(checkpoint=tmp_path / "checkpoint.pth"), SPEC)
-        config = read_config(path)
-        assert config.knobs == {"tokens_parallel": 3, "clock_mhz": 250.0}
-        assert config.fifo_depths == {"tiles": 8}
+def searched(folder: Path, **said: Any) -> Path:
+    """The document of a small search in a folder, with points of knobs and of a FIFO's depth; its path."""
+    outcomes = [
+        replace(small_evaluator().outcome(Point.of(values), ESTIMATE), point=Point.of({**values, **more}))
+        for values, more in (({"tokens_parallel": 3, "weight_bits": 8}, {}), ({"tokens_parallel": 2}, {"frames": 2}))
+    ]
+    point = Point.of({"tokens_parallel": 1, "clock_mhz": 250.0, "fifo_depths.tiles": 8})
+    outcomes.append(replace(outcomes[0], point=point))
+    state = State(OBJECTIVES, {o.point.key: o for o in outcomes}, base=small_evaluator().outcome(Point(()), ESTIMATE))
+    config = Config(checkpoint=Path("checkpoint.pth"), **said)
+    asked = Asked(config, file=said.get("source"), whole=config_to_toml(config, Path(), SPEC))
+    space = Space((Dimension("tokens_parallel", (1, 2, 3)),))
+    document = tune_document(small_evaluator(), space, Plan(OBJECTIVES), state, asked, config)
+    document["front"] = [o.as_dict() for o in outcomes]
+    folder.mkdir()
+    (folder / "tune.json").write_text(json.dumps(document))
+    return folder / "tune.json"
+
+
+@pytest.fixture
+def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("checkpoint.pth").touch()
+    return searched(Path("tune"))
+
+
+def test_a_new_file_has_the_project_and_the_point(document: Path) -> None:
+    applied = apply_point(1, document)
+    assert applied.new
+    assert applied.path == Path("edgemoe.toml")
+    config = read_config(applied.path)
+    assert config.knobs == {"tokens_parallel": 3, "weight_bits": 8}
+    assert config.checkpoint == Path("checkpoint.pth")
+    assert config.model.image_height == SPEC.image.height
+    before = small_evaluator().knobs(Point(()))
+    assert applied.changes == (("tokens_parallel", before.tokens_parallel, 3), ("weight_bits", before.weight_bits, 8))
+
+
+def test_a_file_that_is_there_keeps_its_lines_and_what_changed_is_told(document: Path) -> None:
+    Path("edgemoe.toml").write_text(TEXT)
+    applied = apply_point(1, document)
+    assert not applied.new
+    assert ("weight_bits", 16, 8) in applied.changes
+    kept = [line for line in TEXT.splitlines() if "parallel = " not in line and "weight_bits = " not in line]
+    assert [line for line in Path("edgemoe.toml").read_text().splitlines() if line in kept] == kept
+    assert apply_point(1, document).changes == ()
+    assert apply_point(3, document).changes[-1] == ("fifo_depths.tiles", None, 8)
+    config = read_config(Path("edgemoe.toml"))
+    assert config.knobs["clock_mhz"] == 250.0
+    assert config.fifo_depths == {"tiles": 8}
+
+
+def test_what_makes_the_design_another_one_is_noted(document: Path) -> None:
+    Path("edgemoe.toml").write_text("[knobs]\nweight_fifo_beats = 64\n")
+    applied = apply_point(2, document)
+    assert "edgemoe.toml also sets weight_fifo_beats = 64 (the search: " in applied.notes[0]
+    assert "frames=2 is no knob" in applied.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('board = "kv260"\n', "edgemoe.toml is about the board kv260, the search in tune/tune.json about zcu104"),
+        ('[project]\ncheckpoint = "other.pth"\n', "edgemoe.toml is about other.pth"),
+        ("[model.image]\nheight = 128\nwidth = 64\n", "edgemoe.toml has image_height 128 in .model., the search"),
+    ],
+)
+def test_a_file_about_something_else_is_refused_and_stays(document: Path, text: str, sentence: str) -> None:
+    Path("edgemoe.toml").write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        apply_point(1, document)
+    assert Path("edgemoe.toml").read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"version": 99}', '{"version": 1}', '{"version": 1, "project": 3}'])
+def test_a_document_that_is_none_is_one_sentence(document: Path, text: str) -> None:
+    document.write_text(text)
+    with pytest.raises(ConfigError, match=r"^tune/tune\.json (cannot be read|is not|is damaged)"):
+        apply_point(1, document)
+    assert not Path("edgemoe.toml").exists()
+
+
+def test_without_a_search_or_a_point_or_the_search_s_folder_a_sentence_says_so(document: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no search in none/ yet"):
+        apply_point(1, Path("none/tune.json"))
+    with pytest.raises(ConfigError, match="has no point 4"):
+        apply_point(4, document)
+    Path("elsewhere").mkdir()
+    with pytest.raises(ConfigError, match="a new file belongs to where the search ran"):
+        apply_point(1, document, Path("elsewhere/edgemoe.toml"))
+    Path("checkpoint.pth").unlink()
+    with pytest.raises(ConfigError, match="which is not there"):
+        apply_point(1, document)
+
+
+def test_the_file_of_the_search_is_taken_unless_another_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text("[knobs]\n")
+    Path("other.toml").write_text("[knobs]\n")
+    document = searched(Path("tune"), source=Path("mine.toml"))
+    assert apply_point(1, document).path == Path("mine.toml")
+    assert apply_point(1, document, Path("other.toml")).path == Path("other.toml")

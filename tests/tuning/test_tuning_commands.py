@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,14 @@ def test_sweep_s_limits_reject_and_its_json_says_why(run: Run) -> None:
         (("compare", "default", "nothing"), "'nothing' names no design"),
         (("compare", "default", "tokens_parallel=2,speed=1", "--tier", "estimate"), "there is no knob 'speed'"),
         (("evaluate", "--dataset", "nowhere"), "there is no picture at nowhere"),
+        (("evaluate", "--dataset", "nowhere", "--first", "0"), "--first is 0"),
+        (("sweep", *SPACE, "--scheduler", "foo"), "--scheduler is 'foo', which is no address"),
+        (("tune", "--scheduler", "foo"), "--scheduler is 'foo', which is no address"),
+        (("tune", "--storage", "notajournal"), "--storage is 'notajournal', which is not the URL of a database"),
+        (("tune", "--storage", "foo://bar"), "there is no database 'foo'"),
+        (("tune", "--storage", f"sqlite:///{Path(__file__).as_posix()}"), "file is not a database"),
+        (("tune", "--limit", "dsp=1.5"), "'dsp=1.5' is read as a count (above 1)"),
+        (("tune", "--apply", "1"), "--apply writes a point of the last search and searches nothing"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(run: Run, arguments: tuple[str, ...], sentence: str) -> None:
@@ -117,6 +126,8 @@ def test_what_cannot_be_done_is_one_sentence(run: Run, arguments: tuple[str, ...
     assert len(errors) == 1
     assert sentence in errors[0]
     assert "Traceback" not in out + err
+    assert "float reference" not in err, "it is noticed before anything is run"
+    assert not Path("tune").exists()
 
 
 def test_compare_shows_knobs_that_differ_layers_and_resources(run: Run) -> None:
@@ -160,15 +171,24 @@ def test_tune_confirms_its_front_writes_json_and_applies_a_point(run: Run, files
         assert outcome["figures"]["latency_ms"]["tier"] == "timed simulation"
         assert 0 < outcome["figures"]["error"]["value"] < 1
     assert set(document["importance"]["error"]) == set(document["space"])
-    # The same command goes on, where there is nothing left to try; and writes a point.
-    code, out, _ = run("tune", *space, *fixed, *images, "--trials", "8", "--confirm", "1", "--apply", "1")
+    assert document["stopped"] == "every point tried"
+    best = document["front"][document["best"] - 1]
+    assert best["tier"] == "C simulation"
+    # The same command goes on, where there is nothing left to try.
+    code, out, _ = run("tune", *space, *fixed, *images, "--trials", "8", "--confirm", "1")
     assert code == 0
     assert "resumed: 4 points" in out
+    assert f"point {document['best']}" in out.splitlines()[-1]
+    assert "C simulation" in out.splitlines()[-1]
+    # Its commands build the point in this folder, up to what is cheap; and --apply writes it.
+    for entry in document["front"][:1]:
+        assert main([*shlex.split(entry["command"])[1:], "--only", "render", "--output", "built"]) == 0
+        knobs = json.loads((tmp_path / "built" / "accelerator" / "design.json").read_text())["knobs"]
+        assert {name: row["value"] for name, row in knobs.items()}.items() >= entry["point"].items()
+    assert main(["tune", "--apply", "1"]) == 0
     config = read_config(tmp_path / "edgemoe.toml")
     assert config.knobs.items() >= document["front"][0]["point"].items()
-    code, _, err = run("tune", *space, *fixed, *images, "--trials", "8", "--confirm", "1", "--apply", "99")
-    assert code == 2
-    assert "the front has no point 99" in err
+    assert main(["tune", "--apply", "99"]) == 2
 
 
 @pytest.mark.slow

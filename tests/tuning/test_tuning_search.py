@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from edgemoe_gen.errors import ConfigError, KnobError
 from edgemoe_gen.tuning import Dimension, Limit, Outcome, Space, front_of
 from edgemoe_gen.tuning.runner import LocalRunner
-from edgemoe_gen.tuning.search import Plan, State, run_search
+from edgemoe_gen.tuning.search import BATCH, EMPTY_BATCHES, Plan, State, run_search
 from edgemoe_gen.tuning.trial import ESTIMATE
 from tests.tuning.small_searches import OBJECTIVES, SPACE, small_evaluator
 
@@ -35,6 +36,7 @@ def every() -> list[Outcome]:
 def test_a_space_no_larger_than_the_trials_is_walked_whole(tmp_path: Path, every: list[Outcome]) -> None:
     state = search(tmp_path, trials=SPACE.size)
     assert len(state.outcomes) == SPACE.size
+    assert state.stopped == "every point tried"
     assert keys(state.front) == keys(front_of(every, OBJECTIVES))
     assert sum(state.rejected.values()) == sum(not outcome.feasible for outcome in every)
 
@@ -43,6 +45,7 @@ def test_the_known_optimum_is_found_without_trying_everything(tmp_path: Path, ev
     state = search(tmp_path, trials=40)
     best = front_of(every, OBJECTIVES)[0]
     assert len(state.outcomes) < SPACE.size
+    assert state.stopped == "trials"
     assert state.front[0].figures["latency_ms"] == best.figures["latency_ms"]
 
 
@@ -106,8 +109,40 @@ def test_nothing_feasible_is_one_sentence_with_the_reasons(tmp_path: Path) -> No
     evaluator = small_evaluator(Limit("dsp", 5.0))
     plan = Plan(OBJECTIVES, trials=10, tier=ESTIMATE, confirm=0)
     space = Space((Dimension("tokens_parallel", (1, 2)),))
-    with pytest.raises(KnobError, match=r"no point of the space is feasible: 2 tried, limit dsp=5 \(2\)"):
+    with pytest.raises(KnobError, match=r"no point of the space is feasible: 2 of 2 tried, limit dsp=5 \(2\)"):
         run_search(evaluator, space, plan, LocalRunner(evaluator), tmp_path / "search.journal")
+
+
+def test_limits_that_nothing_keeps_end_the_search_soon_and_say_how_near_it_came(tmp_path: Path) -> None:
+    evaluator = small_evaluator(Limit("latency_ms", 1e-6), Limit("dsp", 1000.0))
+    dimensions = (*SPACE.dimensions, Dimension("exp_segments", (32, 64, 128, 256)))
+    plan = Plan(OBJECTIVES, trials=1000, tier=ESTIMATE, confirm=0)
+    tried: list[int] = []
+    with pytest.raises(KnobError, match=r"limit latency_ms=1e-06 \(\d+\)") as caught:
+        run_search(
+            evaluator, Space(dimensions), plan, LocalRunner(evaluator), tmp_path / "search.journal",
+            lambda state, *_: tried.append(len(state.outcomes)),
+        )  # fmt: skip
+    assert max(tried) <= EMPTY_BATCHES * BATCH
+    best = min(small_evaluator().outcome(p, ESTIMATE).value("latency_ms") or 1e9 for p in SPACE.points())
+    found = re.search(r"the nearest to latency_ms=1e-06 has ([\d.]+)", caught.value.hint)
+    assert found is not None
+    assert float(found[1]) >= best * 0.999
+    assert "dsp" not in caught.value.hint, "that limit refused nothing"
+
+
+def test_without_trials_time_alone_bounds_a_search_and_the_watcher_knows_until_when(tmp_path: Path) -> None:
+    evaluator = small_evaluator()
+    seen: list[tuple[int, int, float | None]] = []
+    plan = Plan(OBJECTIVES, trials=None, seconds=3600, tier=ESTIMATE, confirm=0)
+    state = run_search(
+        evaluator, Space(SPACE.dimensions[:3]), plan, LocalRunner(evaluator), tmp_path / "search.journal",
+        lambda state, what, done, total: seen.append((done, total, state.until)) if what == "estimating" else None,
+    )  # fmt: skip
+    assert state.stopped == "every point tried"
+    assert len(state.outcomes) == 24
+    assert {total for _, total, _ in seen} == {0}
+    assert all(until is not None for *_, until in seen)
 
 
 def test_points_that_break_rules_are_rejected_before_an_estimate() -> None:
@@ -134,6 +169,16 @@ def test_a_storage_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None
     plan = Plan(OBJECTIVES, trials=1, tier=ESTIMATE, confirm=0)
     with pytest.raises(ConfigError, match="cannot be opened as the storage of a search"):
         run_search(evaluator, SPACE, plan, LocalRunner(evaluator), tmp_path / "file" / "search.journal")
+
+
+def test_a_journal_or_a_database_of_something_else_is_one_sentence(tmp_path: Path) -> None:
+    evaluator = small_evaluator()
+    plan = Plan(OBJECTIVES, trials=1, tier=ESTIMATE, confirm=0)
+    other = tmp_path / "other"
+    other.write_text("hello\n" * 100)
+    for storage in (other, f"sqlite:///{other}"):
+        with pytest.raises(ConfigError, match="other cannot be opened as the storage of a search"):
+            run_search(evaluator, SPACE, plan, LocalRunner(evaluator), storage)
 
 
 def test_errors_as_objective_need_pictures(tmp_path: Path) -> None:

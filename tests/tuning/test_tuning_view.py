@@ -1,0 +1,150 @@
+"""What a terminal shows of a search: whole cells at any width, a closing line that praises only what is confirmed."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Sequence
+
+import pytest
+from rich.console import Console
+
+from edgemoe_gen.cli import output
+from edgemoe_gen.cli.tuning_view import (
+    _LIVE,
+    CELLS,
+    DIFFERENCES,
+    NARROWER,
+    _progress,
+    front_rows,
+    headline,
+    rejected_lines,
+)
+from edgemoe_gen.tuning import Dimension, Figure, Outcome, Point, Space
+from edgemoe_gen.tuning.state import State
+from edgemoe_gen.tuning.sweep import followed
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIMED
+from tests.tuning.small_searches import small_evaluator
+
+LATENCY = ("latency", "error")
+
+
+def outcome(number: int, latency: float, error: float, tier: str = CSIM) -> Outcome:
+    tiers = (ESTIMATE, ESTIMATE) if tier == ESTIMATE else (TIMED, CSIM)
+    values = {"latency_ms": latency, "error": error, "energy_mj": 10 / latency}
+    figures = {name: Figure(value, tiers[name == "error"]) for name, value in values.items()}
+    rest = {"dsp": 1234.0, "bram36": 123.5, "uram": 96.0, "lut": 123456.0, "ddr_bytes": 1.3e6}
+    figures |= {name: Figure(value, ESTIMATE) for name, value in rest.items()}
+    point = Point.of({"tokens_parallel": number, "reciprocal_segments": 256 * number})
+    return Outcome(point, tier, figures=figures, knobs=point.as_dict())
+
+
+DEFAULT = outcome(1, 0.331, 1e-5)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+@pytest.mark.parametrize("fit", [_LIVE, output.Fit(NARROWER, DIFFERENCES)])
+def test_every_cell_that_a_narrow_terminal_shows_is_whole(width: int, fit: output.Fit) -> None:
+    rows = front_rows([outcome(i, 0.3, 1e-5) for i in range(2, 6)], DEFAULT)
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    columns, cells, gone = output.fitted(["", *CELLS, DIFFERENCES], rows, fit, console)
+    console.print(output.table_of(columns, cells, fit))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    shown = [line for line in lines if "0.300 t" in line]
+    assert len(shown) == 4
+    narrow = [i for i, column in enumerate(columns) if column != DIFFERENCES]
+    for line, row in zip(shown, cells[1:], strict=True):
+        assert all(row[i] in line for i in narrow)
+        assert "…" not in line
+    assert [column.lstrip(">") for column in columns] == [
+        name for name in ("", *(c.lstrip(">") for c in CELLS), DIFFERENCES) if name not in gone
+    ]
+    assert tuple(gone) == NARROWER[: len(gone)]
+    assert bool(gone) == (width < 200)
+
+
+@pytest.mark.parametrize(
+    ("front", "objectives", "tier", "wanted"),
+    [
+        (
+            [outcome(2, 0.29, 9e-5, ESTIMATE), outcome(3, 0.30, 9e-6), outcome(4, 0.32, 1e-6)], LATENCY, CSIM,
+            "best confirmed by latency: point 2: 0.300 ms (timed simulation), MSE 9.0e-06 (C simulation)"
+            "; the default design: 0.331 ms (timed simulation), MSE 1.0e-05 (C simulation)",
+        ),
+        (
+            [outcome(2, 0.28, 9e-5), outcome(3, 0.30, 1e-5)], ("energy", "error"), CSIM,
+            "best confirmed by energy: point 2: 33.333 mJ a frame (timed simulation), MSE 1.0e-05 (C simulation)"
+            "; the default design: 30.211 mJ a frame (timed simulation), MSE 1.0e-05 (C simulation)",
+        ),
+        (
+            [outcome(2, 0.28, 9e-5), outcome(3, 0.29, 3e-5)], LATENCY, CSIM,
+            "no confirmed point is as exact as the default design; the best by latency is point 1: 0.280 ms "
+            "(timed simulation), MSE 9.0e-05 (C simulation); the default design: 0.331 ms (timed simulation), "
+            "MSE 1.0e-05 (C simulation)",
+        ),
+        (
+            [outcome(2, 0.28, 9e-6, ESTIMATE), DEFAULT], LATENCY, CSIM,
+            "no confirmed point beats the default design, which is point 2: 0.331 ms (timed simulation), "
+            "MSE 1.0e-05 (C simulation)",
+        ),
+        (
+            [outcome(2, 0.28, 9e-6, ESTIMATE)], LATENCY, ESTIMATE,
+            "nothing was confirmed: the front is of estimates; the default design: 0.331 ms (timed simulation), "
+            "MSE 1.0e-05 (C simulation)",
+        ),
+        ([outcome(2, 0.28, 9e-6)], ("error",), CSIM,
+         "best confirmed by error: point 1: MSE 9.0e-06 (C simulation); the default design: MSE 1.0e-05 "
+         "(C simulation)"),
+    ],
+)  # fmt: skip
+def test_the_closing_line_names_the_best_that_is_confirmed_and_no_less_exact(
+    front: Sequence[Outcome], objectives: Sequence[str], tier: str, wanted: str
+) -> None:
+    assert headline(front, DEFAULT, objectives, tier) == wanted
+
+
+def test_rejections_come_with_the_sentence_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = "out_parallel is 24 and in_parallel 16, but one must be a multiple of the other"
+    refused = [Outcome(Point.of({"a": i}), RULES, False, "breaks a rule of out_parallel", sentence) for i in range(2)]
+    rejected_lines([DEFAULT, *refused])
+    shown = capsys.readouterr().out
+    assert "2 of 3 points rejected" in shown
+    assert f"2  breaks a rule of out_parallel, one of them: {sentence}" in shown
+
+
+def test_progress_without_a_total_counts_points_and_says_what_time_is_left() -> None:
+    state = State(LATENCY)
+    assert _progress(state, "estimating", 40, 128) == "estimating: 40 of 128"
+    state.until = time.monotonic() + 3600
+    assert _progress(state, "estimating", 40, 0) in (
+        "estimating: 40 points, 1:00:00 left",
+        "estimating: 40 points, 0:59:59 left",
+    )
+
+
+def test_knobs_that_follow_from_a_grid_are_named() -> None:
+    space = Space((Dimension("out_parallel", (8, 16)),))
+    outcomes = [small_evaluator().outcome(point, ESTIMATE) for point in space.points()]
+    names = followed(outcomes)
+    assert names
+    assert "out_parallel" not in names
+    assert all(len({o.knobs[name] for o in outcomes}) == 2 for name in names)
+    assert followed(outcomes[:1]) == followed([]) == []
+
+
+def test_a_missing_package_is_said_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgemoe_gen import api
+    from edgemoe_gen.errors import ConfigError
+
+    for name in ("optuna", "distributed"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match="the search needs Optuna"):
+        api.tune("nothing.pth")
+    for call in (lambda: api.sweep("nothing.pth", knobs={"tokens_parallel": [1, 2]}, jobs=2),
+                 lambda: api.compare("default", "default", checkpoint="nothing.pth", jobs=2),
+                 lambda: api.evaluate("nothing.pth", dataset="nowhere", scheduler="tcp://host:8786")):  # fmt: skip
+        with pytest.raises(ConfigError, match="workers need Dask"):
+            call()
