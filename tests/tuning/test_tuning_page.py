@@ -94,6 +94,17 @@ def test_page_has_feasible_points_front_first_and_counts_the_others() -> None:
     assert data["points"][0]["command"] == made["front"][0]["command"]
 
 
+def test_the_default_design_is_shown_as_it_was_measured() -> None:
+    made = document()
+    made["default"] = outcome(2, 16, CSIM).as_dict()
+    assert outcome(2, 16).as_dict() in made["outcomes"], "the search has an estimate of it"
+    page = tune_page(made)
+    shown = next(point for point in data_of(page)["points"] if point["default"])
+    assert shown["tier"] == CSIM
+    assert shown["figures"]["error"]["tier"] == CSIM
+    assert "3 of the front simulated" in page
+
+
 def test_importance_is_computed_where_a_document_has_none_and_chance_stands_beside_it() -> None:
     made = document()
     page = tune_page(made)
@@ -158,6 +169,23 @@ def test_clicks_and_keys_choose_points(tmp_path: Path) -> None:
             marks = {"path": 1, "circle": 1, "rect": 6}
             for mark, many in marks.items():
                 assert await page.value(f"document.querySelectorAll('#scatter {mark}[data-point]').length") == many
+
+            # The default design is found: ring and name are drawn last.
+            ends = "[...document.querySelector('#scatter svg').children].slice(-2).map(e => e.getAttribute('class'))"
+            found = await page.value(ends)
+            assert found[0] == "ring"
+            assert "beside" in found[1]
+            # All axes are in sight, however narrow the page is; each design has one line in each row.
+            await page.value("void (document.querySelector('main').style.width = '250px')")
+            await page.value("drawParallel()")
+            wide = "document.querySelector('#parallel').parentElement.scrollWidth"
+            assert await page.value(wide) == await page.value(wide.replace("scroll", "client"))
+            rows = await page.value("document.querySelectorAll('#parallel .way').length") / 8
+            assert rows > 1
+            assert rows == int(rows)
+            assert await page.value("document.querySelectorAll('#parallel .axis').length") == 7
+            await page.value("void (document.querySelector('main').style.width = '')")
+            await page.value("drawParallel()")
 
             await page.click("#scatter [data-point='3']")
             await page.until("document.getElementById('detail').dataset.point === '3'")
