@@ -149,7 +149,7 @@ def tune(
         kept: Path | str = storage or folder / STORAGE
         state = run_search(evaluator, space, plan, runner, kept, watch, synthesis if synthesise else None)
     document = tune_document(evaluator, space, plan, state, _asked(setting), setting.config, synthesis)
-    written = (folder / DOCUMENT, folder / PAGE)
+    written = (folder / DOCUMENT, folder / PAGE) if state.outcomes else ()  # else those of an earlier search stay
     for path, text in zip(written, (json.dumps(document, indent=1) + "\n", tune_page(document)), strict=True):
         write_text_whole(path, text)
     tried = state.failed or any(o.tier == SYNTHESIS for o in state.outcomes.values())

@@ -44,7 +44,9 @@ def tune_page(document: Mapping[str, Any]) -> str:
             tried=document["tried"],
             feasible=document["feasible"],
             front=len(document["front"]),
-            simulated=sum(point["number"] is not None and point["tier"] in view["simulated"] for point in view["points"]),
+            simulated=sum(
+                point["number"] is not None and point["tier"] in view["simulated"] for point in view["points"]
+            ),
             synthesised=sum(entry["tier"] == SYNTHESIS for entry in document["front"]),
             objectives=[FIGURES[OBJECTIVES[name]].title for name in document["objectives"]],
             rejected=document["rejected"],

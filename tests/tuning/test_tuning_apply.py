@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgemoe_gen.cli import main
 from edgemoe_gen.config import Config, config_to_toml, read_config
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.tomltext import with_values
@@ -99,6 +101,23 @@ def test_a_file_that_is_there_keeps_its_lines_and_what_changed_is_told(document:
     config = read_config(Path("edgemoe.toml"))
     assert config.knobs["clock_mhz"] == 250.0
     assert config.fifo_depths == {"tiles": 8}
+
+
+@pytest.mark.usefixtures("document")
+def test_the_command_applies_and_shows_what_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", "--apply", "1"]) == 0
+    shown = capsys.readouterr().out
+    figure = small_evaluator().outcome(Point.of({"tokens_parallel": 3, "weight_bits": 8}), ESTIMATE).figures["dsp"]
+    assert re.search(rf"DSP +{figure.value:g} +estimate", shown)
+    assert "weight_bits: 16 -> 8" in shown
+    assert "written: edgemoe.toml, point 1 of tune" in shown
+    assert main(["tune", "--apply", "2", "--json", "--output", "tune"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["number"], found["file"], found["new"]) == (2, "edgemoe.toml", False)
+    assert {"name": "tokens_parallel", "before": 3, "now": 2} in found["changes"]
+    for option in (["--trials", "3"], ["--knob", "tokens_parallel=2"], ["--budget", "2m"], ["--heads", "3"]):
+        assert main(["tune", "--apply", "1", *option]) == 2
+        assert f"takes no {option[0]}" in capsys.readouterr().err
 
 
 def test_what_makes_the_design_another_one_is_noted(document: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgemoe_gen import api
 from edgemoe_gen.cli import main
+from edgemoe_gen.cli.tune_command import _show
 from edgemoe_gen.config import read_config
+from edgemoe_gen.design import Knobs
+from edgemoe_gen.tuning.front import FIGURES
+from edgemoe_gen.tuning.space import TURNED
 from tests.factory import write_checkpoint, write_spec
 
 Run = Callable[..., tuple[int, str, str]]
@@ -128,6 +134,49 @@ def test_what_cannot_be_done_is_one_sentence(run: Run, arguments: tuple[str, ...
     assert "Traceback" not in out + err
     assert "float reference" not in err, "it is noticed before anything is run"
     assert not Path("tune").exists()
+
+
+def test_a_file_that_sets_every_knob_of_the_space_is_named_with_what_to_do(run: Run, files: Files) -> None:
+    pytest.importorskip("optuna")
+    values = "\n".join(f"{name} = {getattr(Knobs(), name)}" for name in TURNED)
+    Path("edgemoe.toml").write_text(f"[knobs]\n{values}\n")
+    code, _, err = run("tune", "--image", str(files.images))
+    assert code == 2
+    assert "the space is empty: edgemoe.toml sets every knob that a search turns" in err
+    assert "--knob tokens_parallel=2,4,6, or take knobs out of its [knobs]" in err
+    assert not Path("tune").exists()
+
+
+def test_an_interruption_before_any_point_shows_no_table_and_leaves_an_earlier_search_s_files(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("optuna")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tune").mkdir()
+    (tmp_path / "tune" / "tune.json").write_text("of an earlier search")
+    checkpoint, _, spec = files.network
+    result = api.tune(checkpoint, spec=spec, image=[files.images], knobs={"tokens_parallel": [1, 2]}, watch=interrupt)
+    assert result.state.stopped == "interrupted"
+    assert (tmp_path / "tune" / "tune.json").read_text() == "of an earlier search"
+    capfd.readouterr()
+    _show(result)
+    assert capfd.readouterr().out == "no point was tried\n"
+
+
+def test_a_grid_s_table_has_the_knobs_that_follow_and_compare_s_help_says_what_no_checkpoint_means(run: Run) -> None:
+    code, out, _ = run("sweep", *SPACE)
+    assert code == 0
+    named = re.search(r"not in the grid, but not the same in all rows, as they follow from it: (.*)", out)
+    assert named is not None
+    assert all(name in out.splitlines()[2] + out.splitlines()[1] for name in named[1].split(", "))
+    for command in ("sweep", "compare"):
+        assert "random weights" in " ".join(run(command, "--help")[1].split())
+    text = " ".join(run("tune", "--help")[1].split())
+    assert all(name in text for name in (*TURNED, *FIGURES))
 
 
 def test_compare_shows_knobs_that_differ_layers_and_resources(run: Run) -> None:
