@@ -149,9 +149,11 @@ def tune(
         kept: Path | str = storage or folder / STORAGE
         state = run_search(evaluator, space, plan, runner, kept, watch, synthesis if synthesise else None)
     document = tune_document(evaluator, space, plan, state, _asked(setting), setting.config, synthesis)
-    written = (folder / DOCUMENT, folder / PAGE) if state.outcomes else ()  # else those of an earlier search stay
-    for path, text in zip(written, (json.dumps(document, indent=1) + "\n", tune_page(document)), strict=True):
-        write_text_whole(path, text)
+    written: tuple[Path, ...] = ()
+    if state.outcomes:  # else the files of an earlier search stay
+        written = (folder / DOCUMENT, folder / PAGE)
+        write_text_whole(written[0], json.dumps(document, indent=1) + "\n")
+        write_text_whole(written[1], tune_page(document))
     tried = state.failed or any(o.tier == SYNTHESIS for o in state.outcomes.values())
     if synthesise and not tried and state.stopped != "interrupted":
         setting.notes.append("no point of the front was confirmed, so none was synthesised: give --budget more time")

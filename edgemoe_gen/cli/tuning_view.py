@@ -210,7 +210,7 @@ def headline(front: Sequence[Outcome], default: Outcome | None, objectives: Sequ
     own = "" if default is None else _figures(default, names)
     beside = f"; the default design: {own}" if own else ""
     if best is None:
-        return f"nothing was confirmed: the front is of estimates{beside}"
+        return f"no point of the front is confirmed, all are estimates{beside}"
     place = list(front).index(best) + 1
     text = f"point {place}: {_figures(best, names)}"
     if default is not None and best.point == default.point:

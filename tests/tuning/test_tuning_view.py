@@ -92,7 +92,7 @@ def test_every_cell_that_a_narrow_terminal_shows_is_whole(width: int, fit: outpu
         ),
         (
             [outcome(2, 0.28, 9e-6, ESTIMATE)], LATENCY, ESTIMATE,
-            "nothing was confirmed: the front is of estimates; the default design: 0.331 ms (timed simulation), "
+            "no point of the front is confirmed, all are estimates; the default design: 0.331 ms (timed simulation), "
             "MSE 1.0e-05 (C simulation)",
         ),
         ([outcome(2, 0.28, 9e-6)], ("error",), CSIM,
