@@ -72,6 +72,24 @@ inline sint<VALUE_BITS> interpolate(const T (&table)[ENTRIES], sint<32> position
   return static_cast<sint<VALUE_BITS>>(here + round_shift<STEP_BITS>(step, REST_BITS));
 }
 
+// The largest of N values, the first among equals, by a tournament of LEVELS levels of pairs; values are overwritten.
+template <int LEVELS, typename T, int N>
+inline T largest_of(T (&values)[N]) {
+#pragma HLS INLINE
+  static_assert((1 << LEVELS) >= N, "a tournament must take in every value");
+largest_levels:
+  for (int level = 0; level < LEVELS; ++level) {
+#pragma HLS UNROLL
+  largest_pairs:
+    for (int i = 0; i < N; ++i) {
+#pragma HLS UNROLL
+      const int other = i + (1 << level);
+      if (i % (2 << level) == 0 && other < N && values[other] > values[i]) values[i] = values[other];
+    }
+  }
+  return values[0];
+}
+
 // Number of bits up to the highest set one: floor(log2(value)) for value >= 1.
 template <int BITS>
 inline int highest_bit(sint<BITS> value) {

@@ -214,7 +214,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                     ceil_div(MIN_ROWS, k.tokens_parallel) * design.out_words * design.score_groups,
                     "cycles after which a row of scores comes back, at the least",
                 ),
-                ("SEARCH_LEVELS", design.search_levels, "of the tournament for the largest logit of a word"),
+                ("SEARCH_LEVELS", design.search_levels, "of the tournament for the largest of a word"),
                 ("CHOOSE_TOKENS", design.choose_tokens, "tokens that take turns in the router"),
             ],
         ),
