@@ -17,7 +17,7 @@ from edgemoe_gen.design.design import (
     TERM_BITS,
     Design,
 )
-from edgemoe_gen.design.knobs import knob_fields, meaning
+from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
@@ -153,7 +153,7 @@ def _knobs(design: Design) -> list[dict[str, Any]]:
             "meaning": meaning(knob),
         }
         for knob in knob_fields()
-        if knob.type == "int"
+        if knob.type == "int" and knob.name not in NARROW_KNOBS
     ]
 
 
@@ -196,7 +196,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             [
                 ("OUT_WORDS", design.out_words, "memory words that a row of an output tile fills"),
                 ("WEIGHTS_PER_BEAT", design.weights_per_beat, ""),
-                ("NARROW_BITS", design.expert_weight_bits, "of a weight of which two lie in the place of one, if less"),
+                ("NARROW_BITS", design.narrow_weight_bits, "of a weight of which two lie in the place of one, if less"),
                 ("PART_VALUES", design.part_values, "weights that all ports bring in a cycle"),
                 ("OPERAND_PARTS", design.operand_parts, "parts of an operand tile"),
                 ("SHIFTS_PER_BEAT", design.beat_bytes, "LayerNorm's shifts of features"),

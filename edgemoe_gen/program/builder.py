@@ -224,7 +224,7 @@ class Builder:
             guard = TERM_BITS - design.knobs.activation_bits - (4 if scatter else 1)
             term = min(fraction, out + guard)
             finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
-        narrow = design.has_narrow_weights and weight_form.bits <= design.expert_weight_bits
+        narrow = design.has_narrow_weights and weight_form.bits <= design.narrow_weight_bits
         first, beats, bias_shift = self.contents.keep_linear(
             linear, weight_form, fraction, fraction - term, narrow, key
         )

@@ -235,7 +235,7 @@ class Evaluator:
             "latency_ms": milliseconds,
             "throughput_fps": 1e3 * frames / milliseconds,
             "ddr_bytes": frame_bytes,
-            "energy_mj": energy_mj(design, sum(macs(self.model.spec).values()), frame_bytes),
+            "energy_mj": energy_mj(design, macs(self.model.spec), frame_bytes),
         }
         return {name: Figure(value, tier) for name, value in values.items()}
 
@@ -253,12 +253,9 @@ class Evaluator:
 
     def formats(self, knobs: Knobs) -> Formats:
         """Binary points for a design's widths, chosen once for each."""
-        widths = _widths(knobs)
-        if widths not in self._cache:
-            self._cache[widths] = choose_formats(
-                self.network, self.seen, knobs.activation_bits, knobs.weight_bits, self.pinned, knobs.expert_weight_bits
-            )
-        formats: Formats = self._cache[widths]
+        if knobs.widths not in self._cache:
+            self._cache[knobs.widths] = choose_formats(self.network, self.seen, knobs.widths, self.pinned)
+        formats: Formats = self._cache[knobs.widths]
         return formats
 
     def program(self, design: Design, tasks: Sequence[str], taps: bool = False) -> Program:
@@ -267,7 +264,7 @@ class Evaluator:
 
     def noise(self, knobs: Knobs) -> float:
         """Power of a design's noise, see `noise`."""
-        key = ("noise", *_widths(knobs), knobs.residual_tail_bits)
+        key = ("noise", knobs.widths, knobs.residual_tail_bits)
         if key not in self._cache:
             self._cache[key] = rounding_power(self.formats(knobs), knobs)
         return float(self._cache[key]) + table_power(knobs)
@@ -302,11 +299,6 @@ def _frames(point: Point) -> int:
 def _layers_of(design: Design, frames: int) -> tuple[str, Design, int]:
     """By which the cycles of a timed run by layer are kept."""
     return "layers", design, frames
-
-
-def _widths(knobs: Knobs) -> tuple[int, int, int]:
-    """Widths that formats hang on: of activations, weights and experts' weights."""
-    return knobs.activation_bits, knobs.weight_bits, knobs.expert_weight_bits or knobs.weight_bits
 
 
 def _reason(error: EdgeMoEError) -> str:

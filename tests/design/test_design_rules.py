@@ -14,7 +14,7 @@ import pytest
 from edgemoe_gen.boards import Board, load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
-from edgemoe_gen.design.knobs import parse_knob
+from edgemoe_gen.design.knobs import NARROW_KNOBS, parse_knob
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.sim.compiler import find_compiler
 
@@ -30,6 +30,14 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     ),
     "wider experts": (
         {"weight_bits": 7, "expert_weight_bits": 8}, ("expert_weight_bits is 8", "weight_bits 7"), "or equal to it",
+    ),
+    "narrow attention": (
+        {"attention_weight_bits": 12}, ("attention_weight_bits is 12", "weight_bits 16"), "at most half of weight_bits",
+    ),
+    "narrow MLPs": ({"mlp_weight_bits": 17}, ("mlp_weight_bits is 17", "weight_bits 16"), "or equal to it"),
+    "two narrow widths": (
+        {"attention_weight_bits": 8, "expert_weight_bits": 6},
+        ("attention_weight_bits is 8", "expert_weight_bits is 6"), "one width of narrow weights",
     ),
     "narrowest weights": ({"expert_weight_bits": 3}, ("expert_weight_bits is 3",), "4 bits or more"),
     "accumulator": ({"max_hidden": 4112}, ("4112 products", "49 bits"), "accumulates 48"),
@@ -97,7 +105,8 @@ def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
         {"max_hidden": 4096}, {"max_tokens": 2048}, {"max_experts": 4}, {"max_query": 192},
         {"weight_fifo_beats": 1026}, {"weight_fifo_beats": 40960, "fill_beats": 4}, {"score_rows": 4},
         {"cache_lanes": 16}, {"cache_lanes": 8, "in_parallel": 8},
-        {"expert_weight_bits": 8}, {"expert_weight_bits": 16},
+        {"expert_weight_bits": 8}, {"expert_weight_bits": 16}, {"mlp_weight_bits": 6, "attention_weight_bits": 6},
+        {"mlp_weight_bits": 16, "attention_weight_bits": 8, "expert_weight_bits": 8},
         {"cache_lanes": 1, "in_parallel": 24, "out_parallel": 24}, {"max_hidden": 128, "max_experts": 128},
     ]  # fmt: skip
     for knobs in fine:
@@ -148,8 +157,11 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
             other = next(neighbours(knob.name, board))
             assert getattr(other.knobs, knob.name) != getattr(basis.knobs, knob.name)
             assert other.identity != basis.identity, knob.name
-    # Experts' weights that are said to be as wide as all others are those of a design that says nothing of them.
+    # Weights that are said to be as wide as all others are those of a design that says nothing of them; and which kinds
+    # are narrow is for the program to say.
     assert make_design(Knobs(expert_weight_bits=16), board).identity == basis.identity
+    narrow = [make_design(Knobs(**{name: 8}), board).identity for name in NARROW_KNOBS]
+    assert len(set(narrow)) == 1
 
 
 def neighbours(name: str, board: Board) -> Iterator[Design]:

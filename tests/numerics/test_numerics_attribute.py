@@ -11,6 +11,7 @@ from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.model import Reference
 from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth
 from edgemoe_gen.numerics.formats import choose_formats
+from edgemoe_gen.numerics.widths import Widths
 from tests.sim.engines import Case, check_against_float, compiled, random_case, run_case, small_design
 
 pytest.importorskip("torch")
@@ -28,7 +29,7 @@ def rows(case: Case) -> tuple[Attribution, ...]:
 
 
 def attribute(case: Case, widths: tuple[int, ...]) -> tuple[Attribution, ...]:
-    formats = choose_formats(case.network, case.seen, 18, 16)
+    formats = choose_formats(case.network, case.seen, Widths(18, 16))
     return attribute_error(case.model, case.network, formats, case.images, case.model.spec.task_names[0], widths)
 
 
@@ -78,6 +79,6 @@ def test_absurd_widths_and_no_images_are_refused(case: Case) -> None:
     for bits in (1, 17):
         with pytest.raises(ConfigError, match=f"a width of {bits} bits is asked for patch"):
             attribute(case, (bits,))
-    formats = choose_formats(case.network, case.seen, 18, 16)
+    formats = choose_formats(case.network, case.seen, Widths(18, 16))
     with pytest.raises(ConfigError, match="no image"):
         attribute_error(case.model, case.network, formats, (), case.model.spec.task_names[0])
