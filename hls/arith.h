@@ -5,8 +5,8 @@
 
 namespace edgemoe {
 
-// Product of an activation and an operand, exact.
-inline product_t multiply_exact(act_t a, operand_t b) {
+// Product of both operands of the compute unit, exact.
+inline product_t multiply_exact(factor_t a, operand_t b) {
 #pragma HLS INLINE
 #ifdef EDGEMOE_PLAIN_INTEGERS
   return static_cast<product_t>(a) * b;

@@ -89,8 +89,9 @@ struct vec {
 };
 
 using act_t = sint<ACT_BITS>;  // activations, scores, logits
-using operand_t = sint<OPERAND_BITS>;  // second operand of the compute unit: weights, keys, values
-using product_t = sint<ACT_BITS + OPERAND_BITS>;
+using factor_t = sint<FACTOR_BITS>;  // first operand of the compute unit: activations, probabilities
+using operand_t = sint<OPERAND_BITS>;  // second one: weights, keys, values
+using product_t = sint<FACTOR_BITS + OPERAND_BITS>;
 using acc_t = sint<ACC_BITS>;  // sums of products
 using term_t = sint<TERM_BITS>;  // a sum after its first rounding
 // A bias, and in its lowest OUTPUT_SHIFT_BITS how many more fractional bits its output's weights have than the layer's
@@ -114,7 +115,7 @@ using tail_t = sint<TAIL_BITS + 1>;
 using word_t = vec<act_t, IN_PARALLEL>;  // neighbouring features of one token
 using fine_word_t = vec<fine_t, IN_PARALLEL>;
 using tail_word_t = vec<tail_t, IN_PARALLEL>;
-using tile_t = vec<word_t, TOKENS_PARALLEL>;  // the same features of neighbouring tokens
+using tile_t = vec<vec<factor_t, IN_PARALLEL>, TOKENS_PARALLEL>;  // the same features of neighbouring tokens
 using sums_t = vec<vec<acc_t, OUT_PARALLEL>, TOKENS_PARALLEL>;
 using part_t = vec<operand_t, PART_VALUES>;  // what one cycle brings of an operand tile
 using fill_t = vec<beat_t, FILL_BEATS>;  // what one cycle takes from the FIFO behind a weight port

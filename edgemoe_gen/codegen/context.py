@@ -169,6 +169,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             "Widths",
             [
                 ("FINE_BITS", k.activation_bits + k.residual_tail_bits, "tokens between layers"),
+                ("FACTOR_BITS", design.factor_bits, "activations, or probabilities"),
                 ("OPERAND_BITS", design.operand_bits, "weights, or keys and values"),
                 ("ACC_BITS", design.accumulator_bits, "no sum of products can overflow"),
                 ("TERM_BITS", TERM_BITS, "the wide operand of a DSP48E2"),

@@ -50,6 +50,11 @@ class Design:
         return k.tokens_parallel * k.out_parallel * k.in_parallel
 
     @property
+    def factor_bits(self) -> int:
+        """Width of the first operand: activations, or probabilities, of which the largest is 2^PROBABILITY_FRACTION."""
+        return max(self.knobs.activation_bits, tables.PROBABILITY_FRACTION + 2)
+
+    @property
     def operand_bits(self) -> int:
         """Width of the second operand: weights, or keys and values, which are activations."""
         return max(self.knobs.activation_bits, self.knobs.weight_bits)
@@ -113,10 +118,11 @@ class Design:
     def accumulator_bits(self) -> int:
         """Width in which no sum can overflow.
 
-        A product of extremes is 2^(a-1) * 2^(b-1); max_inputs of them need log2(max_inputs) bits more. One bit is the
-        sign, one leaves as much room again for the bias, which the program checks to need no more.
+        A product of extremes is 2^(a-1) * 2^(b-1), or of the largest probability 2^PROBABILITY_FRACTION * 2^(b-1);
+        max_inputs of them need log2(max_inputs) bits more. One bit is the sign, one leaves as much room again for the
+        bias, which the program checks to need no more.
         """
-        product = (self.knobs.activation_bits - 1) + (self.operand_bits - 1)
+        product = max(self.knobs.activation_bits - 1, tables.PROBABILITY_FRACTION) + (self.operand_bits - 1)
         return product + math.ceil(math.log2(self.max_inputs)) + 2
 
     # Memories

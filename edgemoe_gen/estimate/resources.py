@@ -191,8 +191,8 @@ def _compute_unit(design: Design) -> Part:
     additions = k.tokens_parallel * k.out_parallel * k.in_parallel // 2
     return Part(
         "compute unit", "tokens x out x in products and their sums",
-        dsp=design.macs_per_cycle * dsp_count(k.activation_bits, design.operand_bits),
-        lut=additions * (k.activation_bits + design.operand_bits + 4),
+        dsp=design.macs_per_cycle * dsp_count(design.factor_bits, design.operand_bits),
+        lut=additions * (design.factor_bits + design.operand_bits + 4),
     )  # fmt: skip
 
 
@@ -284,7 +284,7 @@ def _channels(design: Design) -> Part:
     tile = k.tokens_parallel * k.in_parallel * k.activation_bits
     bits = (
         design.part_values * design.operand_bits
-        + tile
+        + k.tokens_parallel * k.in_parallel * design.factor_bits
         + k.tokens_parallel * k.out_parallel * design.accumulator_bits
         + k.out_parallel * (fine + 32)
         + k.score_rows * k.in_parallel * k.activation_bits

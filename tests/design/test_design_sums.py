@@ -49,8 +49,11 @@ def designs(draw: st.DrawFn) -> Design:
 @settings(max_examples=200, deadline=None)
 @given(designs())
 def test_the_accumulator_holds_the_largest_sum_twice_and_is_no_wider_than_that(design: Design) -> None:
-    # Both operands at their most negative give the largest product; a bias may need as much again.
-    product = 2 ** (design.knobs.activation_bits - 1) * 2 ** (design.operand_bits - 1)
+    # Both operands at their most negative give the largest product, or a probability of 1 does; a bias may need as much
+    # again.
+    factor = max(2 ** (design.knobs.activation_bits - 1), 2**tables.PROBABILITY_FRACTION)
+    assert factor < 2 ** (design.factor_bits - 1) or factor == 2 ** (design.knobs.activation_bits - 1)
+    product = factor * 2 ** (design.operand_bits - 1)
     worst = design.max_inputs * product
     limit = 2 ** (design.accumulator_bits - 1)
     assert 2 * worst <= limit
