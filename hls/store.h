@@ -69,6 +69,7 @@ store_words:
       if (accumulate && tailed) old_tail = read_lane(memory_tail, address, place.lane);
       word_t rounded;
       tail_word_t tail;
+      cache_word_t kept;
     add_lanes:
       for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
@@ -79,9 +80,10 @@ store_words:
         }
         rounded[l] = to_act(value);
         tail[l] = static_cast<tail_t>(value - to_fine(rounded[l]));
+        kept[l] = saturate<CACHE_BITS>(rounded[l]);
       }
       if (cached) {
-        write_lane(cache, address, place.lane, rounded);
+        write_lane(cache, address, place.lane, kept);
       } else {
         write_word(memory, memory_rest, address, place.lane, rounded);
       }

@@ -129,8 +129,10 @@ using score_words_t = vec<word_t, SCORE_ROWS>;  // the same scores of neighbouri
 using memory_row_t = word_t[TOKENS_PARALLEL];
 using tail_row_t = tail_word_t[TOKENS_PARALLEL];
 // Keys and values are read a tile of the unit at a time, whose side is no multiple of every TOKENS_PARALLEL: their
-// memory has lanes of its own.
-using cache_row_t = word_t[CACHE_LANES];
+// memory has lanes of its own, and a width.
+using cache_t = sint<CACHE_BITS>;
+using cache_word_t = vec<cache_t, IN_PARALLEL>;
+using cache_row_t = cache_word_t[CACHE_LANES];
 // The largest score so far of the rows of one block.
 using maxima_row_t = act_t[TOKENS_PARALLEL];
 // Operands of the unit: one word of inputs by an output tile, [in][out] cut into the parts that a cycle brings.

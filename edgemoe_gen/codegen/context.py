@@ -26,6 +26,7 @@ from edgemoe_gen.program import descriptor
 from edgemoe_gen.program.short import port_depths
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
+RESOLVED_KNOBS = (*NARROW_KNOBS, "cache_bits")  # hardware follows from what they come to: NARROW_BITS, CACHE_BITS
 MEMORY_MEANINGS = {
     "residual": "the tokens x between layers",
     "normed": "LayerNorm of x",
@@ -153,7 +154,7 @@ def _knobs(design: Design) -> list[dict[str, Any]]:
             "meaning": meaning(knob),
         }
         for knob in knob_fields()
-        if knob.type == "int" and knob.name not in NARROW_KNOBS
+        if knob.type == "int" and knob.name not in RESOLVED_KNOBS
     ]
 
 
@@ -169,6 +170,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             "Widths",
             [
                 ("FINE_BITS", k.activation_bits + k.residual_tail_bits, "tokens between layers"),
+                ("CACHE_BITS", design.cache_bits, "keys and values"),
                 ("FACTOR_BITS", design.factor_bits, "activations, or probabilities"),
                 ("OPERAND_BITS", design.operand_bits, "weights, or keys and values"),
                 ("ACC_BITS", design.accumulator_bits, "no sum of products can overflow"),

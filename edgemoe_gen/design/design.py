@@ -28,6 +28,7 @@ CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read,
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
 LEAST_WEIGHT_BITS = 4
+LEAST_CACHE_BITS = 8
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,13 @@ class Design:
 
     @property
     def operand_bits(self) -> int:
-        """Width of the second operand: weights, or keys and values, which are activations."""
-        return max(self.knobs.activation_bits, self.knobs.weight_bits)
+        """Width of the second operand: weights, or keys and values."""
+        return max(self.cache_bits, self.knobs.weight_bits)
+
+    @property
+    def cache_bits(self) -> int:
+        """Width of keys and values."""
+        return self.knobs.widths.cache
 
     @property
     def weights_per_beat(self) -> int:
@@ -335,7 +341,7 @@ class Design:
         """
         # Which kinds of weights are narrow is the program's affair.
         shape = {name: value for name, value in asdict(self.knobs).items() if name not in ("clock_mhz", *NARROW_KNOBS)}
-        shape["narrow_weight_bits"] = self.narrow_weight_bits
+        shape |= {"narrow_weight_bits": self.narrow_weight_bits, "cache_bits": self.cache_bits}
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
         for folder in ("hls", "templates"):
             # What lies in folders below, the scripts of the vendor flow, shapes no program.
@@ -412,18 +418,30 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"for example cache_lanes={_largest_divisor(k.in_parallel, k.cache_lanes)}",
     )
     yield (
+        k.cache_bits > k.activation_bits,
+        f"cache_bits is {k.cache_bits} and activation_bits {k.activation_bits}, but keys and values are results that "
+        "are no wider than activations",
+        f"set cache_bits to {k.activation_bits} or less, or 0 for as wide as activations",
+    )
+    yield (
+        design.cache_bits < LEAST_CACHE_BITS,
+        f"cache_bits is {k.cache_bits}, but keys and values have {LEAST_CACHE_BITS} bits or more",
+        f"for example cache_bits={LEAST_CACHE_BITS}, or 0 for as wide as activations",
+    )
+    yield (
         design.operand_bits > DSP_OPERAND_BITS,
-        f"activation_bits is {k.activation_bits} and weight_bits {k.weight_bits}, but a DSP48E2 multiplies "
-        f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
-        f"neither may exceed {DSP_OPERAND_BITS}",
-        f"set both to {DSP_OPERAND_BITS} or less",
+        f"activation_bits is {k.activation_bits} and cache_bits {k.cache_bits}, so keys and values have "
+        f"{design.cache_bits} bits, but a DSP48E2 multiplies 27 x {DSP_OPERAND_BITS} bits, and they are its second "
+        f"operand: they may not exceed {DSP_OPERAND_BITS}",
+        f"set cache_bits to {DSP_OPERAND_BITS} or less",
     )
     yield from _narrow_rules(k)
     yield (
         design.accumulator_bits > ACCUMULATOR_LIMIT,
-        f"sums over {design.max_inputs} products of {k.activation_bits} x {design.operand_bits} bits need "
+        f"sums over {design.max_inputs} products of {design.factor_bits} x {design.operand_bits} bits need "
         f"{design.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
-        "lower activation_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, max_tokens)",
+        "lower activation_bits, cache_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, "
+        "max_tokens)",
     )
     yield (
         design.variance_bits > 64,

@@ -42,6 +42,9 @@ class Knobs:
     attention_weight_bits: int = _narrow_knob("weights of query, key, value and projection")
     mlp_weight_bits: int = _narrow_knob("weights of dense MLPs")
     expert_weight_bits: int = _narrow_knob("experts' weights")
+    cache_bits: int = _knob(
+        0, "width of keys and values: 8 to 18, at most that of activations; 0: as wide as activations", 0, 18
+    )
     residual_tail_bits: int = _knob(6, "bits that tokens between layers keep below an activation's last", 0, 8)
     exp_segments: int = _knob(128, "segments of the exponential's table over one octave", 8, 1024, True)
     gelu_segments: int = _knob(64, "segments of GELU's table a unit up to 2, half as many beyond", 4, 256, True)
@@ -86,7 +89,7 @@ class Knobs:
         """Bits of every kind of tensor."""
         return Widths(
             self.activation_bits, self.weight_bits,
-            self.attention_weight_bits, self.mlp_weight_bits, self.expert_weight_bits,
+            self.attention_weight_bits, self.mlp_weight_bits, self.expert_weight_bits, self.cache_bits,
         )  # fmt: skip
 
     def turned(self, values: dict[str, Any]) -> Knobs:

@@ -269,11 +269,12 @@ def _router(design: Design) -> Part:
 def _cache_reader(design: Design) -> Part:
     k = design.knobs
     # Each value of a tile comes from its place as a key or as a value, and leaves as one of several parts of two tiles.
-    tile = k.out_parallel * k.in_parallel * k.activation_bits
-    part = design.part_values * k.activation_bits
+    tile = k.out_parallel * k.in_parallel * design.cache_bits
+    part = design.part_values * design.cache_bits
+    clipping = k.in_parallel * k.activation_bits if design.cache_bits < k.activation_bits else 0
     return Part(
         "transposer", "keys and values to tiles of operands",
-        lut=tile + part * ceil_div(2 * design.operand_parts - 1, MUX_INPUTS - 1),
+        lut=tile + part * ceil_div(2 * design.operand_parts - 1, MUX_INPUTS - 1) + clipping,
     )  # fmt: skip
 
 

@@ -281,8 +281,8 @@ class Builder:
     def values(self, scores: Place, value: Place, destination: Place, tokens: int, keys: int) -> None:
         """Softmax of scores times values; the destination takes `value.columns` columns."""
         # A result is a mean of values; before the division by the row's sum, whose exponent is shifted out first, it is
-        # at most twice as large.
-        term = value.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 2
+        # at most twice as large. No sum is finer than its products.
+        term = value.form.fraction + min(TERM_BITS - value.form.bits - 2, tables.PROBABILITY_FRACTION)
         self._add(
             Operation(
                 kind=number("PRODUCT"),

@@ -24,7 +24,15 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "image beat": ({"in_parallel": 4}, ("in_parallel is 4",), "multiple of 8"),
     "port width": ({"port_bits": 256}, ("port_bits is 256",), "128 bits wide"),
     "ports": ({"weight_ports": 7}, ("weight_ports is 7",), "has 6 ports"),
-    "activations": ({"activation_bits": 19}, ("activation_bits is 19",), "neither may exceed 18"),
+    "keys and values": ({"activation_bits": 19}, ("activation_bits is 19", "cache_bits 0", "19 bits"), "not exceed 18"),
+    "wider keys": (
+        {"activation_bits": 12, "cache_bits": 13}, ("cache_bits is 13", "activation_bits 12"), "no wider than",
+    ),
+    "narrowest keys": ({"cache_bits": 7}, ("cache_bits is 7",), "8 bits or more"),
+    "LayerNorm": (
+        {"activation_bits": 20, "cache_bits": 16, "max_dim": 4096, "max_query": 4096},
+        ("max_dim is 4096", "20 bits", "66 bits"), "LayerNorm has 64",
+    ),
     "narrow weights": (
         {"expert_weight_bits": 9}, ("expert_weight_bits is 9", "weight_bits 16"), "at most half of weight_bits",
     ),
@@ -64,6 +72,7 @@ UNSOUND: dict[str, tuple[dict[str, int], str]] = {
     "port width": ({"BEAT_BITS": 256}, "are narrower"),
     "ports": ({"WEIGHT_PORTS": 7}, "fewer ports"),
     "operands": ({"OPERAND_BITS": 19}, "narrow operand"),
+    "keys and values": ({"CACHE_BITS": 19}, "no wider than activations"),
     "accumulator": ({"ACC_BITS": 49}, "the accumulator"),
     "variance": ({"VARIANCE_BITS": 65}, "variance needs more bits"),
     "softmax sum": ({"EXP_SUM_BITS": 39}, "softmax sum needs more bits"),
@@ -105,6 +114,8 @@ def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
         {"max_hidden": 4096}, {"max_tokens": 2048}, {"max_experts": 4}, {"max_query": 192},
         {"weight_fifo_beats": 1026}, {"weight_fifo_beats": 40960, "fill_beats": 4}, {"score_rows": 4},
         {"cache_lanes": 16}, {"cache_lanes": 8, "in_parallel": 8},
+        {"cache_bits": 8}, {"cache_bits": 18}, {"activation_bits": 20, "cache_bits": 18},
+        {"activation_bits": 20, "cache_bits": 16, "max_dim": 2048, "max_query": 2048, "max_hidden": 2048},
         {"expert_weight_bits": 8}, {"expert_weight_bits": 16}, {"mlp_weight_bits": 6, "attention_weight_bits": 6},
         {"mlp_weight_bits": 16, "attention_weight_bits": 8, "expert_weight_bits": 8},
         {"cache_lanes": 1, "in_parallel": 24, "out_parallel": 24}, {"max_hidden": 128, "max_experts": 128},
@@ -113,8 +124,8 @@ def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
         make_design(Knobs(**knobs), board)
 
 
-def test_no_knobs_in_range_exceed_the_arithmetic_of_layernorm() -> None:
-    # The widest sums of features: the most of them, padded by the tile that fits worst, at the widest operands.
+def test_no_dimension_in_range_exceeds_the_arithmetic_of_layernorm_at_the_default_width() -> None:
+    # The widest sums of features: the most of them, padded by the tile that fits worst.
     knobs = Knobs(activation_bits=18, max_dim=4096, max_query=4096, max_hidden=4096, out_parallel=120, in_parallel=8)
     assert Design(knobs, load_board("zcu104")).variance_bits <= 64
 
@@ -160,6 +171,7 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
     # Weights that are said to be as wide as all others are those of a design that says nothing of them; and which kinds
     # are narrow is for the program to say.
     assert make_design(Knobs(expert_weight_bits=16), board).identity == basis.identity
+    assert make_design(Knobs(cache_bits=18), board).identity == basis.identity
     narrow = [make_design(Knobs(**{name: 8}), board).identity for name in NARROW_KNOBS]
     assert len(set(narrow)) == 1
 
