@@ -33,7 +33,7 @@ EXPLORING = 0.35  # share of the time that is left after the default design whic
 LEAST = 32  # feasible points that are estimated even where time is over
 STALE_BATCHES = 25  # batches without a new feasible point after which the search is over
 CLIMBED = "climbed:"
-STUDY_VERSION = 1
+STUDY_VERSION = 2
 
 
 class Search:

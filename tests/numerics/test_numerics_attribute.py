@@ -9,7 +9,7 @@ import pytest
 
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.model import Reference
-from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth
+from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth, squared_errors
 from edgemoe_gen.numerics.formats import choose_formats
 from edgemoe_gen.numerics.widths import Widths
 from tests.sim.engines import Case, check_against_float, compiled, random_case, run_case, small_design
@@ -82,3 +82,14 @@ def test_absurd_widths_and_no_images_are_refused(case: Case) -> None:
     formats = choose_formats(case.network, case.seen, Widths(18, 16))
     with pytest.raises(ConfigError, match="no image"):
         attribute_error(case.model, case.network, formats, (), case.model.spec.task_names[0])
+
+
+def test_a_kind_that_is_one_group_errs_as_the_group_does(case: Case) -> None:
+    formats = choose_formats(case.network, case.seen, Widths(18, 16))
+    task = case.model.spec.task_names[0]
+    exact = Reference(case.model).run(case.images[0], task, with_output=False).tokens
+    rows = attribute_error(case.model, case.network, formats, case.images[:1], task, (6,))
+    found = squared_errors(case.model, case.network, formats, [(case.images[0], exact)], task, 6)
+    patch = next(row for row in rows if row.kind == "patch")
+    assert found["patch"] == pytest.approx(patch.free_error**2 * float(np.mean(np.square(exact))), rel=1e-4)
+    assert set(found) == {"patch", "attention", "mlp", "router", "experts"}

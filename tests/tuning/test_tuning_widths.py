@@ -12,6 +12,7 @@ from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, kind_of
 from edgemoe_gen.tuning import Evaluator, make_evaluator
 from edgemoe_gen.tuning.evaluate import moved_bytes
+from edgemoe_gen.tuning.noise import Gains
 from edgemoe_gen.tuning.trial import ESTIMATE, Figure, Point
 from tests.tuning.small_searches import SPEC
 
@@ -31,7 +32,7 @@ def evaluator() -> Evaluator:
     made = make_evaluator(
         random_model(SPEC), [random_picture(SPEC)], SPEC.task_names, load_board("zcu104"), chosen=FIXED
     )
-    return replace(made, error_scale=1.0)
+    return replace(made, gains=Gains({}, 1.0))
 
 
 def figures(evaluator: Evaluator, **knobs: int) -> dict[str, Figure]:
