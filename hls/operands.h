@@ -109,7 +109,7 @@ cache_steps:
     receive_tokens:
       for (int lane = 0; lane < CACHE_LANES; ++lane) {
 #pragma HLS UNROLL
-        const word_t row = read_lane(cache, address, lane);
+        const cache_word_t row = read_lane(cache, address, lane);
       receive_lanes:
         for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL

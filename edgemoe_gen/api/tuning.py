@@ -19,6 +19,7 @@ from edgemoe_gen.errors import ConfigError, EdgeMoEError, KnobError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_picture
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.project import Progress, no_progress, open_board, open_calibration, open_tasks
 from edgemoe_gen.tuning.apply import apply_point
 from edgemoe_gen.tuning.compare import Comparison, compare_designs, read_side
@@ -166,8 +167,8 @@ def tune(
     setting = _open(checkpoint, spec, options, config, board, knobs, image, calibrate, task, limits, progress)
     evaluator = setting.evaluator
     defaults = evaluator.knobs(evaluator.default_point(()))
-    has_experts = any(block.experts for block in setting.model.spec.blocks)
-    space = default_space(defaults, evaluator.board, evaluator.chosen, setting.given, has_experts)
+    kinds = {ATTENTION, *(EXPERTS if block.experts else MLP for block in setting.model.spec.blocks)}
+    space = default_space(defaults, evaluator.board, evaluator.chosen, setting.given, kinds)
     left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
     most = trials or (DEFAULT_TRIALS if budget is None else MANY_TRIALS)
     plan = Plan(objectives, most, left, wanted, 0 if wanted == ESTIMATE else max(confirm, synthesise), seed, synthesise)

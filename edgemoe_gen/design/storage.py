@@ -133,9 +133,10 @@ def memories(design: Design) -> tuple[Memory, ...]:
     depths = design.memory_depths
     large = ("bram", "uram")
     activations = tuple(
-        Memory(name, what, word, depths[name], k.cache_lanes if name == "cache" else k.tokens_parallel, large)
+        Memory(name, what, k.in_parallel * design.cache_bits, depths[name], k.cache_lanes, large)
+        if name == "cache" else Memory(name, what, word, depths[name], k.tokens_parallel, large)
         for name, what in meanings.items()
-    )
+    )  # fmt: skip
     tail = Memory(
         "residual_tail", "what tokens between layers keep beyond activations",
         k.in_parallel * (k.residual_tail_bits + 1), depths["residual"] if k.residual_tail_bits else 0,

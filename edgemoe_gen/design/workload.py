@@ -14,6 +14,7 @@ from edgemoe_gen.boards import Board
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.model import BlockSpec, ModelSpec
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 
 START = 40  # assumed: cycles until an operation's pipelines are full
 
@@ -111,7 +112,7 @@ class _Network:
             rows = ceil_div(spec.tokens * spec.router.top_k, block.experts)
         for _ in range(max(block.experts, 1)):
             for piece in pieces(block.hidden, self.hidden, self.design.knobs.out_parallel):
-                narrow = bool(block.experts) and self.design.has_narrow_weights
+                narrow = self.design.is_narrow(EXPERTS if block.experts else MLP)
                 after.append(self.linear(rows, spec.dim, piece, narrow))
                 after.append(self.linear(rows, piece, spec.dim, narrow))
         return [norm, *self.attention(), *after]
@@ -122,16 +123,17 @@ class _Network:
         room = design.memory_depths["cache"] // ceil_div(spec.tokens, design.knobs.cache_lanes)
         heads = max(1, min(spec.heads, room // (2 * design.words(head))))
         rows = design.memory_depths["hidden"] // design.padded_words(spec.tokens) * self.parallel
-        every = [self.linear(spec.tokens, spec.dim, spec.heads * head)]
+        narrow = design.is_narrow(ATTENTION)
+        every = [self.linear(spec.tokens, spec.dim, spec.heads * head, narrow)]
         one_head = [
             step for piece in pieces(spec.tokens, rows, self.parallel)
             for step in (self.scores(piece, head), self.values(piece, head))
         ]  # fmt: skip
         for first in range(0, spec.heads, heads):
             count = min(heads, spec.heads - first)
-            every += [self.linear(spec.tokens, spec.dim, count * head)] * 2
+            every += [self.linear(spec.tokens, spec.dim, count * head, narrow)] * 2
             every += one_head * count
-        return [*every, self.linear(spec.tokens, spec.heads * head, spec.dim)]
+        return [*every, self.linear(spec.tokens, spec.heads * head, spec.dim, narrow)]
 
     def linear(self, rows: int, inputs: int, outputs: int, narrow: bool = False) -> Step:
         design = self.design

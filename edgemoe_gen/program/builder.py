@@ -224,7 +224,7 @@ class Builder:
             guard = TERM_BITS - design.knobs.activation_bits - (4 if scatter else 1)
             term = min(fraction, out + guard)
             finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
-        narrow = design.has_narrow_weights and weight_form.bits <= design.expert_weight_bits
+        narrow = design.has_narrow_weights and weight_form.bits <= design.narrow_weight_bits
         first, beats, bias_shift = self.contents.keep_linear(
             linear, weight_form, fraction, fraction - term, narrow, key
         )
@@ -281,8 +281,8 @@ class Builder:
     def values(self, scores: Place, value: Place, destination: Place, tokens: int, keys: int) -> None:
         """Softmax of scores times values; the destination takes `value.columns` columns."""
         # A result is a mean of values; before the division by the row's sum, whose exponent is shifted out first, it is
-        # at most twice as large.
-        term = value.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 2
+        # at most twice as large. No sum is finer than its products.
+        term = value.form.fraction + min(TERM_BITS - value.form.bits - 2, tables.PROBABILITY_FRACTION)
         self._add(
             Operation(
                 kind=number("PRODUCT"),

@@ -116,12 +116,13 @@ def compile_network(
 
 
 def _check_widths(design: Design, formats: Formats) -> None:
-    widths = {"activation": design.knobs.activation_bits, "weight": design.knobs.weight_bits}
+    widths = design.knobs.widths
     for row in formats.rows():
-        if row.form.bits > widths[row.kind]:
+        # Any weights may be as wide as the widest: it is the program that says which are narrow.
+        bits = widths.weight if row.kind == "weight" else widths.of(row.name)
+        if row.form.bits > bits:
             raise ProgramError(
-                f"the format of {row.name} has {row.form.bits} bits, "
-                f"but the design's {row.kind}s have {widths[row.kind]}",
+                f"the format of {row.name} has {row.form.bits} bits, but the design's has {bits}",
                 "choose formats for this design's widths",
             )
 
@@ -336,7 +337,12 @@ class _Frame:
                     Place("cache", padded, p.form, stride, p.word + i * words) for p in (places["key"], places["value"])
                 )
                 self._head(name, head, head * words, queries.stride, key, value)
-        return Place("query", spec.heads * padded, self.formats[f"{name}.value"], queries.stride)
+        return Place("query", spec.heads * padded, self._attended(places["value"].form), queries.stride)
+
+    def _attended(self, value: Format) -> Format:
+        """Format of means of values: of the same range, as fine as activations are."""
+        bits = self.design.knobs.activation_bits
+        return Format(bits, value.fraction + bits - value.bits)
 
     def _head(self, name: str, head: int, word: int, stride: int, key: Place, value: Place) -> None:
         """Attention of one head, as many rows at a time as their scores fit the hidden memory."""
@@ -347,7 +353,7 @@ class _Frame:
         for first, stop in slices(self.tokens, min(rows, self.design.max_rows), parallel):
             block = first // parallel
             query = Place("query", key.columns, self.formats[f"{name}.query"], stride, word, block)
-            result = Place("query", key.columns, value.form, stride, word, block)
+            result = Place("query", key.columns, self._attended(value.form), stride, word, block)
             self.b.layer = f"{name}.scores.{head}"
             self.b.scores(query, key, scores, stop - first, self.tokens)
             self.b.layer = f"{name}.values.{head}"

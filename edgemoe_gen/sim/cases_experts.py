@@ -291,7 +291,7 @@ def expert_cases(design: Design) -> Iterator[Case]:
                 rows = np.arange(tokens)
                 logits[rows, np.resize(turns, tokens)] = 20 << wide
             gain = 8.0 if extreme else 1.0
-            bits = design.expert_weight_bits
+            bits = design.knobs.widths.experts
             layers = [
                 tuple(
                     random_linear(rng, design, *shape, gain=gain, bits=bits) for shape in ((dim, hidden), (hidden, dim))

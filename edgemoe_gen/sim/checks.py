@@ -137,6 +137,11 @@ class Bench:
         """Format of an activation with so many fractional bits."""
         return Format(self.design.knobs.activation_bits, fraction)
 
+    def cache_form(self, fraction: int) -> Format:
+        """Format of keys or values with the range of an activation that has so many fractional bits."""
+        bits = self.design.cache_bits
+        return Format(bits, fraction - (self.design.knobs.activation_bits - bits))
+
     def place(self, memory: str, columns: int, fraction: int) -> Place:
         """A matrix that fills its memory from the start."""
         return self.builder.place(memory, columns, self.form(fraction))

@@ -21,12 +21,14 @@ from edgemoe_gen.boards import Board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.defaults import default_knobs
-from edgemoe_gen.design.knobs import knob_fields
+from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields
 from edgemoe_gen.errors import CapacityError, ConfigError, EdgeMoEError, KnobError, ProgramError, SimulationError
 from edgemoe_gen.estimate import Resources, estimate_cycles, estimate_resources
 from edgemoe_gen.model import Model, Reference, ReferenceResult, macs
+from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.widths import Widths
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.program.descriptor import OPERATION_WORDS
 from edgemoe_gen.program.outline import outline_network
@@ -36,12 +38,14 @@ from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import load_timing
 from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.limits import Limit, first_broken
-from edgemoe_gen.tuning.noise import rounding_power, table_power
+from edgemoe_gen.tuning.noise import Gains, Powers, error_of, measure_gains, noise_powers, tensor_powers
 from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value, reached
 
 Float32 = NDArray[np.float32]
 SIMULATION_FAILS = "simulation fails"
+# Widths from and to which a kind of weights is narrowed to see what its noise does, and on how many pictures.
+ATTRIBUTED_FROM, ATTRIBUTED_AT, ATTRIBUTED_PICTURES = 16, 8, 2
 BRAM36_KIB, URAM_KIB = 36 / 8, 288 / 8
 
 
@@ -69,7 +73,7 @@ class Evaluator:
         seen: what the float reference's tensors hold on them.
         truths: its results on them.
         limits: beyond which a point is infeasible.
-        error_scale: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
+        gains: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
         cycle_scale: cycles of the timed simulation for each estimated one.
     """
 
@@ -83,7 +87,7 @@ class Evaluator:
     seen: Observations
     truths: tuple[Truth, ...]
     limits: tuple[Limit, ...] = ()
-    error_scale: float | None = None
+    gains: Gains | None = None
     cycle_scale: float = 1.0
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -191,8 +195,8 @@ class Evaluator:
         program = outline_network(design, self.model.spec, self.tasks[:1] * frames)
         cycles = estimate_cycles(program).total
         found = self._times(design, cycles * self.cycle_scale, moved_bytes(program), frames, ESTIMATE)
-        if self.error_scale is not None:
-            found["error"] = Figure(self.error_scale * self.noise(design.knobs), ESTIMATE)
+        if self.gains is not None:
+            found["error"] = Figure(error_of(self.noise(design.knobs), self.gains), ESTIMATE)
         return found
 
     def _timed(self, design: Design, frames: int) -> dict[str, Figure]:
@@ -247,7 +251,7 @@ class Evaluator:
             "latency_ms": milliseconds,
             "throughput_fps": 1e3 * frames / milliseconds,
             "ddr_bytes": frame_bytes,
-            "energy_mj": energy_mj(design, sum(macs(self.model.spec).values()), frame_bytes),
+            "energy_mj": energy_mj(design, macs(self.model.spec), frame_bytes),
         }
         return {name: Figure(value, tier) for name, value in values.items()}
 
@@ -265,24 +269,35 @@ class Evaluator:
 
     def formats(self, knobs: Knobs) -> Formats:
         """Binary points for a design's widths, chosen once for each."""
-        widths = _widths(knobs)
-        if widths not in self._cache:
-            self._cache[widths] = choose_formats(
-                self.network, self.seen, knobs.activation_bits, knobs.weight_bits, self.pinned, knobs.expert_weight_bits
-            )
-        formats: Formats = self._cache[widths]
+        if knobs.widths not in self._cache:
+            self._cache[knobs.widths] = choose_formats(self.network, self.seen, knobs.widths, self.pinned)
+        formats: Formats = self._cache[knobs.widths]
         return formats
 
     def program(self, design: Design, tasks: Sequence[str], taps: bool = False) -> Program:
         """The program with its weights, one frame a task."""
         return compile_network(design, self.model, self.network, self.formats(design.knobs), tasks, taps=taps)
 
-    def noise(self, knobs: Knobs) -> float:
-        """Power of a design's noise, see `noise`."""
-        key = ("noise", *_widths(knobs), knobs.residual_tail_bits)
-        if key not in self._cache:
-            self._cache[key] = rounding_power(self.formats(knobs), knobs)
-        return float(self._cache[key]) + table_power(knobs)
+    def noise(self, knobs: Knobs) -> dict[str, float]:
+        """Power of a design's noise by kind of tensor, see `noise`."""
+        return noise_powers(self._powers, knobs)
+
+    def _powers(self, bits: int) -> Powers:
+        if ("powers", bits) not in self._cache:
+            formats = choose_formats(self.network, self.seen, Widths(bits, bits), self.pinned)
+            self._cache["powers", bits] = tensor_powers(formats)
+        powers: Powers = self._cache["powers", bits]
+        return powers
+
+    def _gains(self, knobs: Knobs, error: float) -> Gains:
+        """How much noise of each kind matters: some runs of the float reference, a few seconds at most."""
+        formats = self.formats(replace(knobs, **_all_as_wide(ATTRIBUTED_FROM)))
+        task = self.tasks[0]
+        truths = [truth for truth in self.truths if truth.task == task][:ATTRIBUTED_PICTURES]
+        frames = [(self.images[truth.image], truth.tokens, truth.experts) for truth in truths]
+        squares = squared_errors(self.model, self.network, formats, frames, task, ATTRIBUTED_AT)
+        narrow = noise_powers(self._powers, replace(knobs, **_all_as_wide(ATTRIBUTED_AT)))
+        return measure_gains(squares, narrow, self.noise(knobs), error)
 
     def scaled_by(self, outcome: Outcome) -> Evaluator:
         """The same, estimating errors and cycles in proportion to those of an outcome that has been simulated."""
@@ -292,7 +307,7 @@ class Evaluator:
         estimate = replace(self, cycle_scale=1.0)._estimate(design, _frames(outcome.point))["latency_ms"].value
         return replace(
             self,
-            error_scale=outcome.figures["error"].value / self.noise(design.knobs),
+            gains=self._gains(design.knobs, outcome.figures["error"].value),
             cycle_scale=outcome.figures["latency_ms"].value / estimate,
             _cache=self._cache,
         )
@@ -316,9 +331,9 @@ def _layers_of(design: Design, frames: int) -> tuple[str, Design, int]:
     return "layers", design, frames
 
 
-def _widths(knobs: Knobs) -> tuple[int, int, int]:
-    """Widths that formats hang on: of activations, weights and experts' weights."""
-    return knobs.activation_bits, knobs.weight_bits, knobs.expert_weight_bits or knobs.weight_bits
+def _all_as_wide(bits: int) -> dict[str, int]:
+    """Knobs that make all weights so wide."""
+    return {"weight_bits": bits, **dict.fromkeys(NARROW_KNOBS, 0)}
 
 
 def _reason(error: EdgeMoEError) -> str:

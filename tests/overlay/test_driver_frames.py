@@ -146,7 +146,7 @@ def _formats(build: SmallBuild) -> Any:
 
     images = (network_input(build.frame, build.spec),)
     seen = observe_ranges(build.model, images, build.spec.task_names)
-    return choose_formats(_lowered(build), seen, build.design.knobs.activation_bits, build.design.knobs.weight_bits)
+    return choose_formats(_lowered(build), seen, build.design.knobs.widths)
 
 
 def test_layout_of_images_says_whether_frames_are_resized() -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from edgemoe_gen.cli import main
 from edgemoe_gen.config import read_config
+from edgemoe_gen.design.knobs import NARROW_KNOBS
 from tests.factory import write_checkpoint, write_spec
 
 Run = Callable[..., tuple[int, str, str]]
@@ -143,7 +144,8 @@ def test_tune_confirms_its_front_writes_json_and_applies_a_point(run: Run, files
     pytest.importorskip("torch")
     space = [*FIXED[:-2], "--knob", "weight_fifo_beats=256,512", "--knob", "weight_bits=8,16"]
     others = ["activation_bits=18", "residual_tail_bits=3", "port_bits=128", "exp_segments=128", "gelu_segments=64"]
-    others += ["reciprocal_segments=256", "rsqrt_segments=128", "expert_weight_bits=0"]
+    others += ["reciprocal_segments=256", "rsqrt_segments=128", "cache_bits=0"]
+    others += [f"{name}=0" for name in NARROW_KNOBS]
     fixed = [part for knob in others for part in ("--knob", knob)]
     images = ["--image", str(files.images)]
     code, out, err = run("tune", *space, *fixed, *images, "--trials", "8", "--confirm", "1", "--json")
