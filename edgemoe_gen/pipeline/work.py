@@ -21,7 +21,7 @@ from edgemoe_gen.estimate import check_fits, estimate_cycles
 from edgemoe_gen.linting import lint, refuse_findings
 from edgemoe_gen.overlay.package import OverlayFacts, check_name, default_name, write_overlay
 from edgemoe_gen.overlay.preview import write_preview
-from edgemoe_gen.overlay.programs import split_tasks
+from edgemoe_gen.overlay.programs import pass_groups, split_tasks
 from edgemoe_gen.pictures import pixels
 from edgemoe_gen.pipeline.artefacts import (
     ESTIMATE,
@@ -35,7 +35,7 @@ from edgemoe_gen.pipeline.kernels import check_kernels
 from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
 from edgemoe_gen.pipeline.stages import digest_of, digest_text
 from edgemoe_gen.pipeline.timed import FILE, not_timed, refuse_failed, time_network, timed_words
-from edgemoe_gen.program.compile import Program, check_capacity, compile_network
+from edgemoe_gen.program.compile import Program, check_capacity, compile_groups, compile_network
 from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.project import (
     Numerics,
@@ -161,6 +161,15 @@ class Work:
         return compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
 
     @cached_property
+    def passes(self) -> Program | None:
+        """The same network for full passes of the weights; None where a pass is one frame's."""
+        full = self.design.knobs.frames_per_pass
+        if full == 1:
+            return None
+        n = self.numerics
+        return compile_groups(self.design, self.model, n.network, n.formats, pass_groups(self.tasks, full))
+
+    @cached_property
     def short(self) -> ShortProgram:
         return compile_short(self.design)
 
@@ -254,7 +263,7 @@ class Work:
         return OverlayFacts(
             self.design, self.model.spec, self.program, self.clock_mhz, picture,
             decoders=self.model.decoders, head=self.model.head,
-            estimate={"milliseconds_per_frame": times, "tier": ESTIMATE},
+            estimate={"milliseconds_per_frame": times, "tier": ESTIMATE}, passes=self.passes,
         )  # fmt: skip
 
     def report(self, folder: Path) -> str:
