@@ -28,6 +28,12 @@ def steps(spec: ModelSpec, design: Design) -> list[Step]:
     return _Network(spec, design).frames()
 
 
+def expert_beats(spec: ModelSpec, design: Design) -> int:
+    """Beats of the weights of the largest expert at every port; 0 without experts."""
+    network = _Network(spec, design)
+    return max((weight_beats(network.mlp(block, 1)) for block in spec.blocks if block.experts), default=0)
+
+
 def compute_cycles(operations: Iterable[Step]) -> int:
     """Cycles of operations whose weights never let them wait."""
     return sum(cycles for cycles, _ in operations)
@@ -116,12 +122,16 @@ class _Network:
             searches = (spec.router.top_k + 1) * self.design.words(block.experts)
             after.append((tokens * searches + START, 0))
             rows = ceil_div(tokens * spec.router.top_k, block.experts)
-        for _ in range(max(block.experts, 1)):
-            for piece in pieces(block.hidden, self.hidden, self.design.knobs.out_parallel):
-                narrow = bool(block.experts) and self.design.has_narrow_weights
-                after.append(self.linear(rows, spec.dim, piece, narrow))
-                after.append(self.linear(rows, piece, spec.dim, narrow))
-        return [norm, *self.attention(), *after]
+        return [norm, *self.attention(), *after, *self.mlp(block, rows) * max(block.experts, 1)]
+
+    def mlp(self, block: BlockSpec, rows: int) -> list[Step]:
+        narrow = bool(block.experts) and self.design.has_narrow_weights
+        return [
+            step for piece in pieces(block.hidden, self.hidden, self.design.knobs.out_parallel)
+            for step in (
+                self.linear(rows, self.spec.dim, piece, narrow), self.linear(rows, piece, self.spec.dim, narrow)
+            )
+        ]  # fmt: skip
 
     def attention(self) -> list[Step]:
         spec, design = self.spec, self.design

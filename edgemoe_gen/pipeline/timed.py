@@ -79,6 +79,19 @@ def not_timed(why: str) -> dict[str, Any]:
     return {"tier": TIER, "not_timed": why}
 
 
-def timed_words(run: TimedRun) -> str:
-    """The outcome in a few words."""
-    return f"{run.milliseconds_per_frame:.3f} ms a frame, {run.roofline.ratio:.2f} × the bound"
+def pass_facts(run: TimedRun) -> dict[str, Any]:
+    """A run of one full pass of the weights as JSON; all of its frames have their results at its end."""
+    return {
+        "tier": TIER,
+        "frames": len(run.tasks),
+        "task": run.tasks[0],
+        "milliseconds": run.milliseconds,
+        "milliseconds_per_frame": run.milliseconds_per_frame,
+        "ddr_bytes_per_frame": run.result.ddr_bytes / len(run.tasks),
+    }
+
+
+def timed_words(run: TimedRun, whole: TimedRun | None = None) -> str:
+    """The outcome in a few words; `whole` is the run of a full pass, where it is of several frames."""
+    words = f"{run.milliseconds_per_frame:.3f} ms a frame, {run.roofline.ratio:.2f} × the bound"
+    return words if whole is None else f"{words}; {len(whole.tasks)} frames of a pass in {whole.milliseconds:.3f} ms"

@@ -27,7 +27,8 @@ from edgemoe_gen.program.descriptor import (
     operand_number,
     path_number,
 )
-from edgemoe_gen.program.places import Gathering, Place, Region, Rows, path_from, path_to
+from edgemoe_gen.program.moves import load_operation, normalise_operation, store_operation
+from edgemoe_gen.program.places import Gathering, Place, Region, Rows
 from edgemoe_gen.program.ring import Ring
 from edgemoe_gen.program.schedule import Schedule
 
@@ -73,11 +74,6 @@ class Builder:
         """A matrix that fills its memory from the start, rows padded to whole output tiles or to `words`."""
         return Place(memory, columns, form, self.design.padded_words(columns) if words is None else words)
 
-    def transfer_beats(self, tokens: int, columns: int, bits: int) -> int:
-        """Beats of a matrix [tokens, columns] in DDR, of values that take 16 or 32 bits."""
-        k = self.design.knobs
-        return tokens * self.design.words(columns) * k.in_parallel * bits // k.port_bits
-
     # Operations
 
     def load_constant(self, values: Floats, destination: Place, key: object = None) -> None:
@@ -104,46 +100,19 @@ class Builder:
         return first
 
     def _load(self, destination: Place, tokens: int, first: int, form: Format, flags: int) -> int:
-        words = self.design.words(destination.columns)
-        wide = bool(flags & bit("WIDE"))
-        # 16-bit values are activations; 32-bit ones have the residual's finer binary point.
-        finer = self.design.knobs.residual_tail_bits if wide else 0
-        beats = self.transfer_beats(tokens, destination.columns, 32 if wide else 16)
-        self._add(
-            Operation(
-                kind=number("LOAD"),
-                path=path_to(destination.memory),
-                flags=flags,
-                tokens=tokens,
-                in_words=words,
-                out_shift=form.fraction - destination.form.fraction - finer,
-                transfer_first=first,
-                transfer_beats=beats,
-            ),
-            destination=destination,
-        )
-        return beats
+        operation = load_operation(self.design, destination, tokens, first, form, flags)
+        self._add(operation, destination=destination)
+        return operation.transfer_beats
 
     def store(self, name: str, source: Place, tokens: int) -> Region:
         """Stores a matrix to the result buffer, as 32-bit values."""
-        words = self.design.words(source.columns)
-        beats = self.transfer_beats(tokens, source.columns, 32)
+        operation = store_operation(self.design, source, tokens, self.result_beats)
         tail = self.design.knobs.residual_tail_bits
         # What is stored is as fine as the finest memory; the values of others end in zeros.
         form = Format(source.form.bits + tail, source.form.fraction + tail)
-        region = Region(name, self.result_beats, beats, tokens, source.columns, form)
-        self._add(
-            Operation(
-                kind=number("STORE"),
-                path=path_from(source.memory),
-                tokens=tokens,
-                in_words=words,
-                transfer_first=self.result_beats,
-                transfer_beats=beats,
-            ),
-            source=source,
-        )
-        self.result_beats += beats
+        region = Region(name, self.result_beats, operation.transfer_beats, tokens, source.columns, form)
+        self._add(operation, source=source)
+        self.result_beats += operation.transfer_beats
         self.regions.append(region)
         return region
 
@@ -165,28 +134,10 @@ class Builder:
             shifts: bits by which each feature is shifted down [columns]; none by default.
             key: names these shifts, so that a later frame uses the same ones.
         """
-        n = source.columns
-        first, beats = self.contents.keep_shifts(np.zeros(n, np.int64) if shifts is None else shifts, key)
-        scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
-        shift = 23 + n.bit_length() - 1
-        self._add(
-            Operation(
-                kind=number("NORMALISE"),
-                path=path_number(source.memory, destination.memory),
-                tokens=tokens,
-                in_words=self.design.words(n),
-                features=n,
-                inverse_features=round(2**shift / n),
-                inverse_shift=shift - 8,
-                eps_high=scaled_eps >> 31,
-                eps_low=scaled_eps & 0x7FFFFFFF,
-                normal_fraction=destination.form.fraction,
-                weight_first=first,
-                weight_beats=beats,
-            ),
-            source=source,
-            destination=destination,
-        )
+        every = np.zeros(source.columns, np.int64) if shifts is None else shifts
+        weights = self.contents.keep_shifts(every, key)
+        operation = normalise_operation(self.design, source, destination, tokens, eps, weights)
+        self._add(operation, source=source, destination=destination)
 
     def gather(self, gathering: Gathering) -> None:
         """Copies the tokens of an expert's queue side by side."""

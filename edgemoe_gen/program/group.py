@@ -19,6 +19,7 @@ from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
 from edgemoe_gen.program.attention import attend, slices, spread_inputs
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import head_columns
+from edgemoe_gen.program.moves import transfer_beats
 from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region, Rows
 
 
@@ -109,7 +110,7 @@ class Group:
         weight = self.network.patch.weight
         cuts = list(slices(weight.shape[1], self._hidden_columns(), self.design.knobs.out_parallel))
         # Slice by slice all frames come, but each picture lies in one piece.
-        sizes = [self.b.transfer_beats(self.rows.tokens, stop - start, 16) for start, stop in cuts]
+        sizes = [transfer_beats(self.design, self.rows.tokens, stop - start, 16) for start, stop in cuts]
         begin, each = self.b.image_beats, sum(sizes)
         images: list[list[ImageSlice]] = [[] for _ in range(self.rows.frames)]
         for start, stop in cuts:

@@ -43,11 +43,10 @@ class Batch:
 
 def batch_operations(task: Task, frames: int) -> Batch:
     """What is in the program of a batch: full passes of the weights, then frames of one."""
-    full, rest = (), frames
-    if task.shared is not None:
-        full = (task.shared.operations,) * (frames // task.shared.operations.frames)
-        rest = frames % task.shared.operations.frames
-    return Batch((*full, *((task.operations,) * rest)))
+    if task.shared is None:
+        return Batch((task.operations,) * frames)
+    passes, rest = divmod(frames, task.shared.operations.frames)
+    return Batch((task.shared.operations,) * passes + (task.operations,) * rest)
 
 
 def batch_program(
