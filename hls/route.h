@@ -68,6 +68,8 @@ inline void choose_experts(const operation_t op, const memory_row_t logits[HIDDE
   group_place.block = op.source_block;
   group_place.lane = 0;
   place_t place = group_place;
+  int group_frame_row = 0;
+  int frame_row = 0;  // of the frame that the token belongs to
   int group_token = 0;
   int slot = 0;
   int word = 0;
@@ -141,14 +143,24 @@ choose_words:
       choice.sum = sum;
       choices.write(choice);
     }
-    step_to_next(place);
+    // Rows between two frames are no tokens: they go to no expert.
+    if (frame_row == op.frame_tokens - 1) {
+      place.block += op.frame_gap;
+      place.lane = 0;
+      frame_row = 0;
+    } else {
+      step_to_next(place);
+      ++frame_row;
+    }
     slot = last_slot ? 0 : slot + 1;
     if (last_slot) {
       if (last_word && last_round) {
         group_place = place;
+        group_frame_row = frame_row;
         group_token += CHOOSE_TOKENS;
       } else {
         place = group_place;
+        frame_row = group_frame_row;
       }
       word = last_word ? 0 : word + 1;
       if (last_word) round = last_round ? 0 : round + 1;

@@ -168,7 +168,7 @@ def tune(
     evaluator = setting.evaluator
     defaults = evaluator.knobs(evaluator.default_point(()))
     kinds = {ATTENTION, *(EXPERTS if block.experts else MLP for block in setting.model.spec.blocks)}
-    space = default_space(defaults, evaluator.board, evaluator.chosen, setting.given, kinds)
+    space = default_space(defaults, evaluator.board, evaluator.chosen, setting.given, kinds, objective)
     left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
     most = trials or (DEFAULT_TRIALS if budget is None else MANY_TRIALS)
     plan = Plan(objectives, most, left, wanted, 0 if wanted == ESTIMATE else max(confirm, synthesise), seed, synthesise)

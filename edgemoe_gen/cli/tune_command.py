@@ -142,8 +142,9 @@ def _headline(result: api.TuneResult) -> str:
         return f"{tried}, none is feasible"
     best = result.front[0]
     latency = best.figures["latency_ms"]
-    text = f"point 1: {latency.value:.3f} ms a frame ({latency.tier})"
+    text = f"point 1: {latency.value:.3f} ms {best.latency_words} ({latency.tier})"
     own = None if result.default is None else result.default.figures.get("latency_ms")
-    if own is not None:
-        text += f", the default design {own.value:.3f} ms ({own.tier})"
+    if own is not None and result.default is not None:
+        whole = f" {result.default.latency_words}" if result.default.frames != best.frames else ""
+        text += f", the default design {own.value:.3f} ms{whole} ({own.tier})"
     return f"{text} · {tried} · ended by: {result.state.stopped}"

@@ -29,6 +29,7 @@ ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
 LEAST_WEIGHT_BITS = 4
 LEAST_CACHE_BITS = 8
+MOST_ROWS = (1 << 15) - 1  # of an operation: its number of rows is a signed field of 16 bits
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,19 @@ class Design:
 
     # Memories
 
+    def pitch(self, tokens: int) -> int:
+        """Rows from a frame of so many tokens to the next one: each begins a block in every memory, cache included."""
+        step = math.lcm(self.knobs.tokens_parallel, self.knobs.cache_lanes)
+        return ceil_div(tokens, step) * step
+
+    def pass_rows(self, tokens: int) -> int:
+        """Rows of all frames that share a pass of the weights, each of so many tokens."""
+        return (self.knobs.frames_per_pass - 1) * self.pitch(tokens) + tokens
+
     @property
     def blocks(self) -> int:
-        """Blocks of tokens_parallel tokens in a memory."""
-        return ceil_div(self.knobs.max_tokens, self.knobs.tokens_parallel)
+        """Blocks of tokens_parallel rows in a memory."""
+        return ceil_div(self.pass_rows(self.knobs.max_tokens), self.knobs.tokens_parallel)
 
     def words(self, columns: int) -> int:
         """Words that `columns` values fill."""
@@ -167,8 +177,8 @@ class Design:
 
     @property
     def cache_blocks(self) -> int:
-        """Blocks of cache_lanes tokens in the key and value memory."""
-        return ceil_div(self.knobs.max_tokens, self.knobs.cache_lanes)
+        """Blocks of cache_lanes rows in the key and value memory."""
+        return ceil_div(self.pass_rows(self.knobs.max_tokens), self.knobs.cache_lanes)
 
     @property
     def hidden_words(self) -> int:
@@ -183,7 +193,8 @@ class Design:
     @property
     def max_rows(self) -> int:
         """Rows of scores that an operation can leave for the next one."""
-        return max(self.blocks * self.knobs.tokens_parallel, MIN_ROWS + self.knobs.tokens_parallel)
+        k = self.knobs
+        return max(ceil_div(k.max_tokens, k.tokens_parallel) * k.tokens_parallel, MIN_ROWS + k.tokens_parallel)
 
     @property
     def search_levels(self) -> int:
@@ -213,7 +224,7 @@ class Design:
     @property
     def max_routes(self) -> int:
         """Entries of the token queues, all experts together."""
-        return self.knobs.max_tokens * self.knobs.max_top_k
+        return self.knobs.frames_per_pass * self.knobs.max_tokens * self.knobs.max_top_k
 
     @property
     def memory_depths(self) -> dict[str, int]:
@@ -455,6 +466,12 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: a softmax sum of so many terms needs "
         f"{sum_bits} bits with its fraction, but 63 are there",
         "lower max_tokens or max_experts",
+    )
+    yield (
+        design.pass_rows(k.max_tokens) > MOST_ROWS,
+        f"frames_per_pass is {k.frames_per_pass} and max_tokens {k.max_tokens}: so many frames have "
+        f"{design.pass_rows(k.max_tokens):,} rows, but an operation has at most {MOST_ROWS:,}",
+        "lower frames_per_pass",
     )
     yield (
         k.max_top_k > k.max_experts,

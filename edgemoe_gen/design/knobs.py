@@ -58,6 +58,9 @@ class Knobs:
     )
     score_rows: int = _knob(1, "rows of which a word of attention scores is rounded and stored in one cycle", 1, 16)
     cache_lanes: int = _knob(4, "neighbouring tokens whose keys or values one address of the cache holds", 1, 16, True)
+    frames_per_pass: int = _knob(
+        1, "frames of one task that share a pass of the weights; the memories hold all of them", 1, 16
+    )
     max_tokens: int = _knob(129, "tokens of an image, class token included", 1, 4096)
     max_dim: int = _knob(192, "features of a token", 8, 4096)
     max_query: int = _knob(192, "columns of the query memory: heads x padded head size, or dim", 8, 8192)

@@ -113,8 +113,9 @@ def check_fits(design: Design) -> Resources:
         needs = ", ".join(f"{used:,} of {there:,} {name}" for name, used, there in over)
         raise CapacityError(
             f"the design does not fit the {design.board.title} by the estimate: it needs {needs}",
-            "lower tokens_parallel, out_parallel or in_parallel for DSP and LUT; max_tokens, max_hidden, max_cache, "
-            "residual_tail_bits or weight_fifo_beats for memory",
+            "lower tokens_parallel, out_parallel or in_parallel for DSP and LUT; "
+            + ("frames_per_pass, " if design.knobs.frames_per_pass > 1 else "")
+            + "max_tokens, max_hidden, max_cache, residual_tail_bits or weight_fifo_beats for memory",
         )
     return resources
 

@@ -17,7 +17,7 @@ from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, quantise
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.pack import Bytes, pack_words
-from edgemoe_gen.program.places import Place, Region
+from edgemoe_gen.program.places import Place, Region, Rows
 from edgemoe_gen.sim.engine import Engine, Run, stored_matrix, stored_routes
 
 Values = NDArray[np.float64]
@@ -169,7 +169,7 @@ class Bench:
 
     def store_routes(self, name: str, tokens: int, top_k: int) -> None:
         """Stores the last routes under a name."""
-        self._regions[name] = self.builder.store_routes(name, tokens, top_k)
+        (self._regions[name],) = self.builder.store_routes(name, Rows(tokens), top_k)
 
     def run(self) -> None:
         """Runs the program.

@@ -106,6 +106,20 @@ class Evaluator:
         turned = {**self.chosen, **{name: value for name, value in point.values if is_knob(name)}}
         return default_knobs(self.model.spec, self.board, turned).turned(turned)
 
+    def frames(self, point: Point, knobs: Knobs) -> int:
+        """Frames of a run: as the point says, else as many as share a pass of the weights.
+
+        Raises:
+            KnobError: they are fewer than that.
+        """
+        frames = int(point.as_dict().get(FRAMES, knobs.frames_per_pass))
+        if frames < knobs.frames_per_pass:
+            raise KnobError(
+                f"frames_per_pass is {knobs.frames_per_pass}, but a run has {frames} {FRAMES}: no pass would be full",
+                f"give {FRAMES} of frames_per_pass or more, or leave them out",
+            )
+        return frames
+
     def design(self, point: Point) -> Design:
         """The design of a point.
 
@@ -116,14 +130,14 @@ class Evaluator:
         return make_design(self.knobs(point), self.board, {**self.fifo_depths, **depths})
 
     def default_point(self, names: Sequence[str]) -> Point:
-        """What a build would take, as a point of these dimensions; FIFOs as they are, one frame a run."""
+        """What a build would take, as a point of these dimensions; FIFOs as they are, one pass of the weights a run."""
         knobs = self.knobs(Point(()))
         values: dict[str, Value] = {}
         for name in names:
             if is_knob(name):
                 values[name] = getattr(knobs, name)
             elif name == FRAMES:
-                values[name] = 1
+                values[name] = knobs.frames_per_pass
         return Point.of(values)
 
     # Tiers
@@ -165,7 +179,8 @@ class Evaluator:
         found = self.outcome(point, tier)
         if not found.feasible:
             return found, {}
-        design, frames = self.design(point), _frames(point)
+        design = self.design(point)
+        frames = self.frames(point, design.knobs)
         if reached(tier, TIMED):
             return found, dict(self._cache[_layers_of(design, frames)])
         outline = outline_network(design, self.model.spec, self.tasks[:1] * frames)
@@ -179,7 +194,7 @@ class Evaluator:
 
     def _figures(self, tier: str, design: Design, point: Point) -> dict[str, Figure]:
         steps = {RULES: self._rules, ESTIMATE: self._estimate, TIMED: self._timed, CSIM: self._simulated}
-        return steps[tier](design, _frames(point))
+        return steps[tier](design, self.frames(point, design.knobs))
 
     def _rules(self, design: Design, _: int) -> dict[str, Figure]:
         resources = estimate_resources(design)
@@ -304,7 +319,8 @@ class Evaluator:
         if outcome.tier != CSIM or not outcome.feasible:
             return self
         design = self.design(outcome.point)
-        estimate = replace(self, cycle_scale=1.0)._estimate(design, _frames(outcome.point))["latency_ms"].value
+        frames = self.frames(outcome.point, design.knobs)
+        estimate = replace(self, cycle_scale=1.0)._estimate(design, frames)["latency_ms"].value
         return replace(
             self,
             gains=self._gains(design.knobs, outcome.figures["error"].value),
@@ -319,11 +335,6 @@ class _InfeasibleError(EdgeMoEError):
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
-
-
-def _frames(point: Point) -> int:
-    """Frames of a point's run."""
-    return int(point.as_dict().get(FRAMES, 1))
 
 
 def _layers_of(design: Design, frames: int) -> tuple[str, Design, int]:

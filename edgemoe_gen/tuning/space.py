@@ -41,6 +41,9 @@ _DEFAULT: Mapping[str, tuple[Value, ...]] = {
     "weight_ports": (1, 2, 3, 4),
     "port_bits": (64, 128),
 }
+# What a search for these turns too: it takes memory and latency, which all others would pay for.
+_SHARED: Mapping[str, tuple[Value, ...]] = {"frames_per_pass": (1, 2, 3, 4)}
+SHARING = ("throughput", "energy", "ddr_bytes")
 
 # The kind of weights whose width a knob is.
 _KINDS = dict(zip(NARROW_KNOBS, (ATTENTION, MLP, EXPERTS), strict=True))
@@ -139,6 +142,7 @@ def default_space(
     chosen: Mapping[str, Value],
     given: Sequence[Dimension] = (),
     kinds: Container[str] = (ATTENTION, MLP, EXPERTS),
+    objective: str = "",
 ) -> Space:
     """The space of a search: what is given, and what else suits the board.
 
@@ -148,6 +152,7 @@ def default_space(
         chosen: knobs that the project fixes; they are no dimensions unless they are given as such.
         given: dimensions of the user, which replace those of the same name.
         kinds: of weights that the network has (`numerics.widths`); widths of others are no dimensions.
+        objective: what is wanted most; frames share a pass of the weights where that is one of `SHARING`.
     """
     named = {dimension.name for dimension in given}
     known = {knob.name for knob in knob_fields()}
@@ -155,7 +160,8 @@ def default_space(
     widest = _widest_weights(defaults, chosen, given)
     # Two narrow weights take the place of one: where no point's weights are wide enough for that, no width is narrow.
     bounds = {"weight_ports": board.ports, "port_bits": board.port_bits, **dict.fromkeys(_KINDS, widest // 2)}
-    for name, values in _DEFAULT.items():
+    turned = {**_DEFAULT, **_SHARED} if objective in SHARING else _DEFAULT
+    for name, values in turned.items():
         if name in named or name in chosen or name not in known:
             continue
         if name in _KINDS and _KINDS[name] not in kinds:

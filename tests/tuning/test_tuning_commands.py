@@ -134,7 +134,7 @@ def test_compare_shows_knobs_that_differ_layers_and_resources(run: Run) -> None:
     assert figures["latency_ms"]["b"] < figures["latency_ms"]["a"]
     code, out, _ = run("compare", *sides, "--tier", "estimate")
     assert code == 0
-    for title in ("Knobs that differ", "Cycles of one frame", "Resources by part", "Figures"):
+    for title in ("Knobs that differ", "Cycles a frame", "Resources by part", "Figures"):
         assert title in out
 
 

@@ -103,3 +103,12 @@ def test_a_limit_is_broken_by_more_and_of_throughput_by_less() -> None:
 def test_a_malformed_limit_gets_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(KnobError, match=sentence):
         parse_limit(text)
+
+
+def test_frames_share_a_pass_where_that_is_what_is_wanted() -> None:
+    def values(objective: str, *given: Dimension) -> list[int | float] | None:
+        return default_space(Knobs(), BOARD, {}, given, objective=objective).as_dict().get("frames_per_pass")
+
+    assert values("latency") is values("error") is values("dsp") is None
+    assert values("throughput") == values("energy") == values("ddr_bytes") == [1, 2, 3, 4]
+    assert values("latency", Dimension("frames_per_pass", (1, 8))) == [1, 8]
