@@ -10,6 +10,7 @@ from setting import NOTHING, Setting, describe, open_setting, parser, ratio, sho
 
 from edgemoe_gen.comparison import FrameErrors, compare, mean_errors
 from edgemoe_gen.design.design import LEAST_WEIGHT_BITS
+from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.model import Reference
 from edgemoe_gen.numerics.attribute import attribute_error, by_worth
 from edgemoe_gen.program.compile import Program
@@ -67,23 +68,26 @@ def measure(setting: Setting, reference: Reference) -> tuple[list[FrameErrors], 
 
 
 def show_widths(setting: Setting, reference: Reference) -> None:
-    """Prints what narrower weights cost in error and save in traffic: of experts alone, and of all layers."""
-    bits = setting.design.knobs.weight_bits
-    widths = [(bits, bits)]
-    if bits // 2 >= LEAST_WEIGHT_BITS:
-        widths += [(bits, bits // 2)] * bool(setting.spec.moe_blocks) + [(bits // 2, bits // 2)]
+    """Prints what narrower weights cost in error and save in traffic: of each kind, of all three, of everything."""
+    bits, half = setting.design.knobs.weight_bits, setting.design.knobs.weight_bits // 2
+    wide = {**dict.fromkeys(NARROW_KNOBS, 0), "weight_bits": bits}
+    widths = {f"{bits} bits": wide}
+    if half >= LEAST_WEIGHT_BITS:
+        widths |= {f"{bits}, {half} of {name.split('_')[0]}": wide | {name: half} for name in NARROW_KNOBS}
+        widths[f"{bits}, {half} of all three"] = wide | dict.fromkeys(NARROW_KNOBS, half)
+        widths[f"{half} bits"] = wide | {"weight_bits": half}
     rows: list[tuple[object, ...]] = []
-    for all_bits, expert_bits in widths:
-        errors, program = measure(setting.turned(weight_bits=all_bits, expert_weight_bits=expert_bits), reference)
+    for name, turned in widths.items():
+        errors, program = measure(setting.turned(**turned), reference)
         frames = len(setting.spec.task_names)
         design = program.design
         step = design.knobs.weight_ports * design.beat_bytes
         experts = sum(op.weight_beats for op in program.operations if op.expert >= 0) * step
         power = sum(row.power[-1] for row in errors)
         equal, sets = sum(row.sets_equal for row in errors), sum(row.sets for row in errors)
-        relative = [(sum(getattr(row, name) for row in errors) / power) ** 0.5 for name in ("mse_forced", "mse_free")]
+        relative = [(sum(getattr(row, which) for row in errors) / power) ** 0.5 for which in ("mse_forced", "mse_free")]
         rows.append(
-            (f"{all_bits} bits, {expert_bits} of experts", f"{sum(row.mse_free for row in errors) / len(errors):.2e}",
+            (name, f"{sum(row.mse_free for row in errors) / len(errors):.2e}",
              *(f"{value:.3%}" for value in relative), f"{equal / sets:.2%}" if sets else NOTHING,
              f"{experts / frames / 1e6:.2f}", f"{program.weight_bytes_per_run / frames / 1e6:.2f}", TIER)
         )  # fmt: skip
@@ -97,7 +101,7 @@ def show_widths(setting: Setting, reference: Reference) -> None:
 def show_attribution(setting: Setting) -> None:
     """Prints which weights' bits to spend first: half the width for one kind of weight of one block at a time."""
     bits = setting.design.knobs.weight_bits // 2
-    full = setting.turned(expert_weight_bits=0)
+    full = setting.turned(**dict.fromkeys(NARROW_KNOBS, 0))
     rows = attribute_error(
         setting.model, setting.network, full.formats, setting.images, setting.spec.task_names[0], (bits,)
     )

@@ -117,7 +117,7 @@ def measure(networks: Sequence[str]) -> list[tuple[object, ...]]:
         lowered = prepare(model, seen)
         for run in (run for run in RUNS if run.network == name):
             design = make_design(default_knobs(spec, board, dict(run.knobs)), board)
-            formats = choose_formats(lowered, seen, design.knobs.activation_bits, design.knobs.weight_bits)
+            formats = choose_formats(lowered, seen, design.knobs.widths)
             tasks = [spec.task_names[i % len(spec.task_names)] for i in range(run.frames)]
             program = compile_network(design, model, lowered, formats, tasks)
             timing = load_timing(design, render_sources(design), **run.said)

@@ -18,6 +18,7 @@ from edgemoe_gen.errors import EdgeMoEError, ImageError
 from edgemoe_gen.model import Model, ModelSpec, SpecOptions, load_model, read_spec_file
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.pictures import find_pictures, open_picture
 from edgemoe_gen.program.compile import Program, compile_network
 
@@ -107,8 +108,7 @@ def _open(arguments: argparse.Namespace) -> Setting:
 
 
 def _formats(network: LoweredNetwork, seen: Observations, design: Design) -> Formats:
-    k = design.knobs
-    return choose_formats(network, seen, k.activation_bits, k.weight_bits, None, k.expert_weight_bits)
+    return choose_formats(network, seen, design.knobs.widths)
 
 
 def _open_images(
@@ -131,8 +131,9 @@ def describe(setting: Setting) -> str:
     """The network and design in one line."""
     spec, k = setting.spec, setting.design.knobs
     weights = f"{k.weight_bits} bits"
-    if setting.design.has_narrow_weights:
-        weights += f" ({setting.design.expert_weight_bits} of experts' weights)"
+    narrow = [kind for kind in (ATTENTION, MLP, EXPERTS) if setting.design.is_narrow(kind)]
+    if narrow:
+        weights += f" ({setting.design.narrow_weight_bits} of {', '.join(narrow)})"
     blocks = f"{spec.depth} blocks" + (f", {len(spec.moe_blocks)} with experts" if spec.moe_blocks else "")
     return (
         f"{spec.tokens} tokens of {spec.dim}, {blocks}, {len(setting.images)} pictures; {setting.design.board.title}, "

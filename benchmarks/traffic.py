@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from setting import NOTHING, describe, open_setting, parser, ratio, show
 
-from edgemoe_gen.model.macs import total, weights
+from edgemoe_gen.model.macs import weights
 from edgemoe_gen.sim.engine import Engine, run_frames
 
 EDGE_MOE_BYTES = 155e6
@@ -19,10 +19,9 @@ def main() -> None:
     spec = setting.spec
     program = setting.compile(spec.task_names[:1], taps=False)
     _, moved = run_frames(Engine.compile(setting.design), program, spec, setting.images[:1])
-    k, experts_bits = setting.design.knobs, setting.design.expert_weight_bits
-    counts = weights(spec)
+    widths = setting.design.knobs.widths
     needed = {
-        "weights": (total(counts) * k.weight_bits - counts["experts"] * (k.weight_bits - experts_bits)) // 8,
+        "weights": sum(count * widths.of_layer(layer) for layer, count in weights(spec).items()) // 8,
         "image": 2 * 3 * spec.image.height * spec.image.width,
         "result": 4 * spec.tokens * spec.dim,
     }

@@ -245,8 +245,6 @@ def open_numerics(
             raise ConfigError(f"numerics.pinned: '{name}' is {bits} fractional bits", "give -32 to 48")
     seen = observe_ranges(model, images, tasks, step)
     network = prepare(model, seen)
-    formats = choose_formats(
-        network, seen, knobs.activation_bits, knobs.weight_bits, config.pinned, knobs.expert_weight_bits
-    )
+    formats = choose_formats(network, seen, knobs.widths, config.pinned)
     norms = {name: part.columns for name, part in seen.items() if name.endswith((".norm1", ".norm2"))}
     return Numerics(network, formats, norms)

@@ -5,8 +5,8 @@
 
 namespace edgemoe {
 
-// Product of an activation and an operand, exact.
-inline product_t multiply_exact(act_t a, operand_t b) {
+// Product of both operands of the compute unit, exact.
+inline product_t multiply_exact(factor_t a, operand_t b) {
 #pragma HLS INLINE
 #ifdef EDGEMOE_PLAIN_INTEGERS
   return static_cast<product_t>(a) * b;
@@ -70,6 +70,24 @@ inline sint<VALUE_BITS> interpolate(const T (&table)[ENTRIES], sint<32> position
 // Ten by ten bits or so: built from look-up tables, so that the DSPs are left to the compute unit.
 #pragma HLS BIND_OP variable = step op = mul impl = fabric
   return static_cast<sint<VALUE_BITS>>(here + round_shift<STEP_BITS>(step, REST_BITS));
+}
+
+// The largest of N values, the first among equals, by a tournament of LEVELS levels of pairs; values are overwritten.
+template <int LEVELS, typename T, int N>
+inline T largest_of(T (&values)[N]) {
+#pragma HLS INLINE
+  static_assert((1 << LEVELS) >= N, "a tournament must take in every value");
+largest_levels:
+  for (int level = 0; level < LEVELS; ++level) {
+#pragma HLS UNROLL
+  largest_pairs:
+    for (int i = 0; i < N; ++i) {
+#pragma HLS UNROLL
+      const int other = i + (1 << level);
+      if (i % (2 << level) == 0 && other < N && values[other] > values[i]) values[i] = values[other];
+    }
+  }
+  return values[0];
 }
 
 // Number of bits up to the highest set one: floor(log2(value)) for value >= 1.

@@ -105,11 +105,11 @@ cache_steps:
       const int block = keys ? out_tile * CACHE_READS + step : in_word * (IN_PARALLEL / CACHE_LANES) + step / OUT_WORDS;
       const int column = keys ? in_word : out_tile * OUT_WORDS + step % OUT_WORDS;
       const bool valid = block < op.operand_blocks;
-      const int address = valid ? block * op.operand_stride + op.operand_word + column : 0;
+      const int address = valid ? (op.operand_block + block) * op.operand_stride + op.operand_word + column : 0;
     receive_tokens:
       for (int lane = 0; lane < CACHE_LANES; ++lane) {
 #pragma HLS UNROLL
-        const word_t row = read_lane(cache, address, lane);
+        const cache_word_t row = read_lane(cache, address, lane);
       receive_lanes:
         for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL

@@ -1,6 +1,7 @@
 // What follows a product: bias, rounding, GELU, row scales, the running maximum of rows of scores.
 #pragma once
 
+#include "arith.h"
 #include "fifo.h"
 #include "functions.h"
 #include "memory.h"
@@ -81,10 +82,7 @@ inline void round_scores(const operation_t op, fifo<sums_t> &sums, maxima_row_t 
   act_t largest[TOKENS_PARALLEL] = {};
 #pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
 #pragma HLS ARRAY_PARTITION variable = largest complete
-  int tile = 0;
-  int block = 0;
-  int word = 0;
-  int group = 0;
+  score_place_t at = {};
 
 score_steps:
   for (int i = 0; i < iterations; ++i) {
@@ -92,12 +90,12 @@ score_steps:
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
 // A block comes back after all others of the operation, which the program pads to MIN_ROWS rows.
 #pragma HLS DEPENDENCE variable = maxima inter RAW distance = SCORE_DISTANCE true
-    if (word == 0 && group == 0) block_sums = sums.read();
+    if (at.word == 0 && at.group == 0) block_sums = sums.read();
     score_words_t score;
   score_rows:
     for (int r = 0; r < SCORE_ROWS; ++r) {
 #pragma HLS UNROLL
-      const int lane = group * SCORE_ROWS + r;
+      const int lane = at.group * SCORE_ROWS + r;
       const bool in_block = lane < TOKENS_PARALLEL;
       const int token = in_block ? lane : 0;
       act_t maxima_of_lanes[IN_PARALLEL];
@@ -105,40 +103,22 @@ score_steps:
     score_lanes:
       for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
-        const acc_t sum = block_sums[token][word * IN_PARALLEL + l];
+        const acc_t sum = block_sums[token][at.word * IN_PARALLEL + l];
         score[r][l] = saturate<ACT_BITS>(round_shift<ACC_BITS>(sum, op.term_shift + op.out_shift));
-        const bool exists = tile * OUT_PARALLEL + word * IN_PARALLEL + l < op.keys;
+        const bool exists = at.tile * OUT_PARALLEL + at.word * IN_PARALLEL + l < op.keys;
         maxima_of_lanes[l] = exists ? score[r][l] : act_t(ACT_MINIMUM);
       }
-    maximum_levels:
-      for (int level = 0; level < SEARCH_LEVELS; ++level) {
-#pragma HLS UNROLL
-      maximum_pairs:
-        for (int l = 0; l < IN_PARALLEL; ++l) {
-#pragma HLS UNROLL
-          const int other = l + (1 << level);
-          if (l % (2 << level) == 0 && other < IN_PARALLEL && maxima_of_lanes[other] > maxima_of_lanes[l]) {
-            maxima_of_lanes[l] = maxima_of_lanes[other];
-          }
-        }
-      }
-      const act_t maximum = maxima_of_lanes[0];
+      const act_t maximum = largest_of<SEARCH_LEVELS>(maxima_of_lanes);
       if (in_block) {
-        const act_t before = word > 0    ? largest[token]
-                             : tile == 0 ? act_t(ACT_MINIMUM)
-                                         : read_lane(maxima, block, token);
+        const act_t before = at.word > 0    ? largest[token]
+                             : at.tile == 0 ? act_t(ACT_MINIMUM)
+                                            : read_lane(maxima, at.block, token);
         largest[token] = maximum > before ? maximum : before;
-        if (word == OUT_WORDS - 1) write_lane(maxima, block, token, largest[token]);
+        if (at.word == OUT_WORDS - 1) write_lane(maxima, at.block, token, largest[token]);
       }
     }
     scores.write(score);
-    const bool last_group = group == SCORE_GROUPS - 1;
-    const bool last_word = last_group && word == OUT_WORDS - 1;
-    const bool last_block = last_word && block == op.blocks - 1;
-    group = last_group ? 0 : group + 1;
-    word = last_word ? 0 : last_group ? word + 1 : word;
-    block = last_block ? 0 : last_word ? block + 1 : block;
-    tile = last_block ? tile + 1 : tile;
+    step_to_next(at, op.blocks);
   }
 }
 

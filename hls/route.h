@@ -1,6 +1,7 @@
 // The router of a mixture-of-experts layer: logits to token queues.
 #pragma once
 
+#include "arith.h"
 #include "fifo.h"
 #include "functions.h"
 #include "memory.h"
@@ -16,7 +17,6 @@ struct candidate_t {
   sint<EXPERT_BITS> expert;
 };
 constexpr int ABSENT = -(1 << ACT_BITS);  // logit of an expert that can't be chosen
-static_assert((1 << SEARCH_LEVELS) >= IN_PARALLEL, "the tournament must take in every lane of a word");
 
 // What a token's search keeps from one of its words to the next.
 struct search_t {
@@ -40,10 +40,10 @@ struct power_t {
   exp_t value;
 };
 
-// Equal logits: the earlier one stays, which has the lower expert number.
-inline candidate_t larger_logit(candidate_t earlier, candidate_t later) {
+// Of equal logits the earlier one stays, which has the lower expert number.
+inline bool operator>(const candidate_t &later, const candidate_t &earlier) {
 #pragma HLS INLINE
-  return later.logit > earlier.logit ? later : earlier;
+  return later.logit > earlier.logit;
 }
 
 // Rate: one word of logits an iteration, II = 1; (tokens, padded to whole groups of CHOOSE_TOKENS) x rounds x in_words
@@ -68,6 +68,8 @@ inline void choose_experts(const operation_t op, const memory_row_t logits[HIDDE
   group_place.block = op.source_block;
   group_place.lane = 0;
   place_t place = group_place;
+  int group_frame_row = 0;
+  int frame_row = 0;  // of the frame that the token belongs to
   int group_token = 0;
   int slot = 0;
   int word = 0;
@@ -116,19 +118,8 @@ choose_words:
         sum += exp2_negative(sint<ACT_BITS + 1>(search.logit[0]) - values[lane], op.score_shift);
       }
     }
-  search_levels:
-    for (int level = 0; level < SEARCH_LEVELS; ++level) {
-#pragma HLS UNROLL
-    search_pairs:
-      for (int lane = 0; lane < IN_PARALLEL; ++lane) {
-#pragma HLS UNROLL
-        const int other = lane + (1 << level);
-        if (lane % (2 << level) == 0 && other < IN_PARALLEL) {
-          candidates[lane] = larger_logit(candidates[lane], candidates[other]);
-        }
-      }
-    }
-    search.best = larger_logit(search.best, candidates[0]);
+    const candidate_t found = largest_of<SEARCH_LEVELS>(candidates);
+    if (found > search.best) search.best = found;
   keep_choice:
     for (int k = 0; k < MAX_TOP_K; ++k) {
 #pragma HLS UNROLL
@@ -152,14 +143,24 @@ choose_words:
       choice.sum = sum;
       choices.write(choice);
     }
-    step_to_next(place);
+    // Rows between two frames are no tokens: they go to no expert.
+    if (frame_row == op.frame_tokens - 1) {
+      place.block += op.frame_gap;
+      place.lane = 0;
+      frame_row = 0;
+    } else {
+      step_to_next(place);
+      ++frame_row;
+    }
     slot = last_slot ? 0 : slot + 1;
     if (last_slot) {
       if (last_word && last_round) {
         group_place = place;
+        group_frame_row = frame_row;
         group_token += CHOOSE_TOKENS;
       } else {
         place = group_place;
+        frame_row = group_frame_row;
       }
       word = last_word ? 0 : word + 1;
       if (last_word) round = last_round ? 0 : round + 1;

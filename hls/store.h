@@ -69,6 +69,7 @@ store_words:
       if (accumulate && tailed) old_tail = read_lane(memory_tail, address, place.lane);
       word_t rounded;
       tail_word_t tail;
+      cache_word_t kept;
     add_lanes:
       for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
@@ -79,9 +80,10 @@ store_words:
         }
         rounded[l] = to_act(value);
         tail[l] = static_cast<tail_t>(value - to_fine(rounded[l]));
+        kept[l] = saturate<CACHE_BITS>(rounded[l]);
       }
       if (cached) {
-        write_lane(cache, address, place.lane, rounded);
+        write_lane(cache, address, place.lane, kept);
       } else {
         write_word(memory, memory_rest, address, place.lane, rounded);
       }
@@ -106,10 +108,7 @@ inline void scores_to_memory(const operation_t op, fifo<score_words_t> &scores, 
                              memory_row_t memory_rest[REST_DEPTH]) {
   const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
-  int tile = 0;
-  int block = 0;
-  int word = 0;
-  int group = 0;
+  score_place_t at = {};
 
 store_scores:
   for (int i = 0; i < iterations; ++i) {
@@ -117,22 +116,16 @@ store_scores:
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     const score_words_t score = scores.read();
     const int address =
-        (op.destination_block + block) * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
+        (op.destination_block + at.block) * op.destination_stride + op.destination_word + at.tile * OUT_WORDS + at.word;
   store_rows:
     for (int r = 0; r < SCORE_ROWS; ++r) {
 #pragma HLS UNROLL
-      const int lane = group * SCORE_ROWS + r;
-      if (lane < TOKENS_PARALLEL && block * TOKENS_PARALLEL + lane < op.tokens) {
+      const int lane = at.group * SCORE_ROWS + r;
+      if (lane < TOKENS_PARALLEL && at.block * TOKENS_PARALLEL + lane < op.tokens) {
         write_word(memory, memory_rest, address, lane, score[r]);
       }
     }
-    const bool last_group = group == SCORE_GROUPS - 1;
-    const bool last_word = last_group && word == OUT_WORDS - 1;
-    const bool last_block = last_word && block == op.blocks - 1;
-    group = last_group ? 0 : group + 1;
-    word = last_word ? 0 : last_group ? word + 1 : word;
-    block = last_block ? 0 : last_word ? block + 1 : block;
-    tile = last_block ? tile + 1 : tile;
+    step_to_next(at, op.blocks);
   }
 }
 

@@ -33,11 +33,17 @@ product_tiles:
     // Blocks that only pad the operation to its shortest length read nothing that could lie beyond the memory.
     const bool valid = block * TOKENS_PARALLEL < op.tokens;
     const int address = valid ? (op.source_block + block) * op.source_stride + op.source_word + word : 0;
+    vec<word_t, TOKENS_PARALLEL> words;
     tile_t tile;
   tile_tokens:
     for (int token = 0; token < TOKENS_PARALLEL; ++token) {
 #pragma HLS UNROLL
-      tile[token] = read_word(source, source_rest, address, token);
+      words[token] = read_word(source, source_rest, address, token);
+    tile_lanes:
+      for (int lane = 0; lane < IN_PARALLEL; ++lane) {
+#pragma HLS UNROLL
+        tile[token][lane] = words[token][lane];
+      }
     }
     if (softmax) {
     softmax_tokens:
@@ -54,12 +60,12 @@ product_tiles:
         for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
           const bool exists = row_exists && word * IN_PARALLEL + lane < op.keys;
-          const sint<ACT_BITS + 1> below = row_maxima[token] - tile[token][lane];
+          const sint<ACT_BITS + 1> below = row_maxima[token] - words[token][lane];
           const exp_t value = exp2_negative(exists ? below : sint<ACT_BITS + 1>(0), op.score_shift);
           word_sum += exists ? value : exp_t(0);
           tile[token][lane] =
-              exists ? static_cast<act_t>(round_shift<EXP_FRACTION + 2>(value, EXP_FRACTION - PROBABILITY_FRACTION))
-                     : act_t(0);
+              exists ? static_cast<factor_t>(round_shift<EXP_FRACTION + 2>(value, EXP_FRACTION - PROBABILITY_FRACTION))
+                     : factor_t(0);
         }
         row_sum[token] += word_sum;
       }

@@ -89,8 +89,9 @@ struct vec {
 };
 
 using act_t = sint<ACT_BITS>;  // activations, scores, logits
-using operand_t = sint<OPERAND_BITS>;  // second operand of the compute unit: weights, keys, values
-using product_t = sint<ACT_BITS + OPERAND_BITS>;
+using factor_t = sint<FACTOR_BITS>;  // first operand of the compute unit: activations, probabilities
+using operand_t = sint<OPERAND_BITS>;  // second one: weights, keys, values
+using product_t = sint<FACTOR_BITS + OPERAND_BITS>;
 using acc_t = sint<ACC_BITS>;  // sums of products
 using term_t = sint<TERM_BITS>;  // a sum after its first rounding
 // A bias, and in its lowest OUTPUT_SHIFT_BITS how many more fractional bits its output's weights have than the layer's
@@ -114,7 +115,7 @@ using tail_t = sint<TAIL_BITS + 1>;
 using word_t = vec<act_t, IN_PARALLEL>;  // neighbouring features of one token
 using fine_word_t = vec<fine_t, IN_PARALLEL>;
 using tail_word_t = vec<tail_t, IN_PARALLEL>;
-using tile_t = vec<word_t, TOKENS_PARALLEL>;  // the same features of neighbouring tokens
+using tile_t = vec<vec<factor_t, IN_PARALLEL>, TOKENS_PARALLEL>;  // the same features of neighbouring tokens
 using sums_t = vec<vec<acc_t, OUT_PARALLEL>, TOKENS_PARALLEL>;
 using part_t = vec<operand_t, PART_VALUES>;  // what one cycle brings of an operand tile
 using fill_t = vec<beat_t, FILL_BEATS>;  // what one cycle takes from the FIFO behind a weight port
@@ -128,8 +129,10 @@ using score_words_t = vec<word_t, SCORE_ROWS>;  // the same scores of neighbouri
 using memory_row_t = word_t[TOKENS_PARALLEL];
 using tail_row_t = tail_word_t[TOKENS_PARALLEL];
 // Keys and values are read a tile of the unit at a time, whose side is no multiple of every TOKENS_PARALLEL: their
-// memory has lanes of its own.
-using cache_row_t = word_t[CACHE_LANES];
+// memory has lanes of its own, and a width.
+using cache_t = sint<CACHE_BITS>;
+using cache_word_t = vec<cache_t, IN_PARALLEL>;
+using cache_row_t = cache_word_t[CACHE_LANES];
 // The largest score so far of the rows of one block.
 using maxima_row_t = act_t[TOKENS_PARALLEL];
 // Operands of the unit: one word of inputs by an output tile, [in][out] cut into the parts that a cycle brings.
@@ -169,6 +172,26 @@ inline void step_to_next(place_t &place) {
     place.lane += 1;
   }
 }
+
+// Where scores of SCORE_ROWS neighbouring rows belong: a tile of keys, a block of rows, a word of the tile, a group of
+// the block's rows. The last of these steps first.
+struct score_place_t {
+  int tile;
+  int block;
+  int word;
+  int group;
+};
+inline void step_to_next(score_place_t &at, int blocks) {
+#pragma HLS INLINE
+  const bool last_group = at.group == SCORE_GROUPS - 1;
+  const bool last_word = last_group && at.word == OUT_WORDS - 1;
+  const bool last_block = last_word && at.block == blocks - 1;
+  at.group = last_group ? 0 : at.group + 1;
+  at.word = last_word ? 0 : last_group ? at.word + 1 : at.word;
+  at.block = last_block ? 0 : last_word ? at.block + 1 : at.block;
+  at.tile = last_block ? at.tile + 1 : at.tile;
+}
+
 struct route_t {
   place_t place;
   sint<EXPERT_BITS> expert;

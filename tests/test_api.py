@@ -14,8 +14,8 @@ from edgemoe_gen import api
 from edgemoe_gen.cli.main import _COMMANDS, group
 
 # Ways of saying it that only one side has: --spec's keys are one argument of the API, progress a table of the terminal,
-# --dry-run a function of its own, --rules a constant; `watch` is what shows a search as it runs.
-ONLY_CLI = {"as_json", "dry_run", "rules"}
+# --dry-run and --apply functions of their own, --rules a constant; `watch` is what shows a search as it runs.
+ONLY_CLI = {"apply", "as_json", "dry_run", "rules"}
 ONLY_API = {"options", "progress", "on_stage", "watch"}
 # What these do in Python: `SimulatedBoard` in a `with` statement, and `edgemoe_gen.serving.serve`.
 ELSEWHERE = {"sim-board", "serve"}

@@ -120,7 +120,7 @@ class Case:
 
     def formats(self, design: Design) -> Formats:
         """Binary points for a design's widths."""
-        return choose_formats(self.network, self.seen, design.knobs.activation_bits, design.knobs.weight_bits)
+        return choose_formats(self.network, self.seen, design.knobs.widths)
 
     def routes(self, task: str) -> list[NDArray[np.int64]]:
         """Tokens of each expert, by block with experts."""

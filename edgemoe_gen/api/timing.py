@@ -98,7 +98,8 @@ def simulate(
     Args:
         checkpoint: the network; without one, the typical one with random weights.
         image: pictures, one a frame in turn; without one, noise.
-        task: one frame each, in this order, repeats included; default: one frame of the first.
+        task: one frame each, in this order, repeats included; default: a pass of the weights for the first, which is
+            one frame unless the design's `frames_per_pass` is more.
         trace: JSON file to write that Perfetto opens.
         html: page to write with timeline and roofline.
         size_fifos: find the smallest depth of each FIFO that costs nothing, and write them to the project's file.
@@ -120,7 +121,7 @@ def simulate(
     design = open_design(words, model.spec)
     timing = load_timing(design, render_sources(design), ddr_gb_per_s=ddr, ddr_efficiency=efficiency)
     timing, differences = (timing, ()) if csynth is None else with_csynth(timing, Path(csynth))
-    tasks = tuple(task) or open_tasks(words, model.spec)[:1]
+    tasks = tuple(task) or open_tasks(words, model.spec)[:1] * design.knobs.frames_per_pass
     program, images, network = _compiled(words, model, design, tasks, notes, progress)
     run = time_network(program, model, network, images, timing, progress)
     run = replace(run, differences=differences)

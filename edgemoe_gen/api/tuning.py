@@ -17,6 +17,7 @@ from edgemoe_gen.config import FILE_NAME, config_to_toml
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, KnobError
 from edgemoe_gen.files import write_text_whole
 from edgemoe_gen.model import SpecOptions
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.project import Progress, no_progress
 from edgemoe_gen.tuning.apply import Applied, apply_point
 from edgemoe_gen.tuning.command import Asked
@@ -135,7 +136,7 @@ def tune(
     _check_folder(folder)
     check_storage(storage)
     setting = open_setting(checkpoint, spec, options, config, board, knobs, image, calibrate, task)
-    space = _space(setting)
+    space = _space(setting, objective)
     most = DEFAULT_TRIALS if trials is None and budget is None else trials
     confirmed = 0 if wanted == ESTIMATE else max(confirm, synthesise)
     with open_runner(None, jobs, scheduler, progress) as runner:
@@ -176,10 +177,10 @@ def apply_tuned(number: int, *, output: PathText = "tune", config: PathText | No
     return apply_point(number, Path(output) / DOCUMENT, None if config is None else Path(config))
 
 
-def _space(setting: Setting) -> Space:
-    has_experts = any(block.experts for block in setting.model.spec.blocks)
+def _space(setting: Setting, objective: str) -> Space:
+    kinds = {ATTENTION, *(EXPERTS if block.experts else MLP for block in setting.model.spec.blocks)}
     try:
-        return default_space(setting.defaults, setting.board, setting.chosen, setting.given, has_experts)
+        return default_space(setting.defaults, setting.board, setting.chosen, setting.given, kinds, objective)
     except KnobError as error:
         if setting.given or not setting.chosen:
             raise

@@ -67,7 +67,7 @@ def _show(result: api.Comparison) -> None:
     output.table("Knobs that differ", ["knob", a, b], rows)
     change = ">B less A"
     output.table(
-        f"Cycles of one frame ({result.layer_tier})", ["layer", a, b, change],
+        f"Cycles a frame ({result.layer_tier})", ["layer", a, b, change],
         [(name, count(x), count(y), f"{y - x:+,}") for name, x, y in result.layers()],
     )  # fmt: skip
     parts = [
@@ -86,7 +86,9 @@ def _show(result: api.Comparison) -> None:
 def _headline(result: api.Comparison) -> str:
     found = {name: (x, y, tier) for name, x, y, tier in result.figures()}
     x, y, tier = found["latency_ms"]
-    text = f"{result.sides[0].name}: {x:.3f} ms, {result.sides[1].name}: {y:.3f} ms a frame ({tier})"
+    a, b = result.sides
+    own = f" {a.outcome.latency_words}" if a.outcome.frames != b.outcome.frames else ""
+    text = f"{a.name}: {x:.3f} ms{own}, {b.name}: {y:.3f} ms {b.outcome.latency_words} ({tier})"
     if "error" in found:
         x, y, tier = found["error"]
         text += f" · MSE {x:.2e} and {y:.2e} ({tier})"

@@ -43,7 +43,11 @@ FAILED = 1
     type=PATH,
     help="Picture or folder that binary points are chosen from [default: those of --image]; repeatable.",
 )
-@click.option("--task", multiple=True, help="Task of each frame; repeatable, also the same one [default: the first].")
+@click.option(
+    "--task",
+    multiple=True,
+    help="Task of each frame; repeatable, also the same one [default: the first, for a full pass of the weights].",
+)
 @click.option("--trace", type=PATH, metavar="FILE.json", help="Write a trace for ui.perfetto.dev.")
 @click.option("--html", type=PATH, metavar="FILE.html", help="Write a page: timeline, roofline, tables.")
 @click.option(

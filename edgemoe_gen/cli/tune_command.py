@@ -31,7 +31,7 @@ from edgemoe_gen.cli.tuning_view import (
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.report.numbers import plain
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
-from edgemoe_gen.tuning.space import TURNED
+from edgemoe_gen.tuning.space import SHARING, TURNED
 from edgemoe_gen.tuning.trial import SYNTHESIS
 
 WITH_APPLY = ("apply", "output", "config", "as_json")
@@ -45,7 +45,8 @@ WITH_APPLY = ("apply", "output", "config", "as_json")
 @click.option(
     "--knob", "knobs", multiple=True, metavar="NAME=A[,B...]",
     help="Values to try of a knob, such as tokens_parallel=2,4,6; one value fixes it; repeatable. Not named, these are "
-    f"turned: {', '.join(TURNED)}; all others follow from network and board.",
+    f"turned: {', '.join(TURNED)}; and frames_per_pass for the objectives {', '.join(SHARING)}; "
+    "all others follow from network and board.",
 )  # fmt: skip
 @picture_options
 @click.option(
@@ -62,8 +63,8 @@ WITH_APPLY = ("apply", "output", "config", "as_json")
 )  # fmt: skip
 @click.option(
     "--budget", metavar="TIME",
-    help="Wall time to aim at: 90s, 10m, 1h [default: 2m, without --trials]. The default design, 32 estimates and what "
-    "is under way are always finished.",
+    help="Wall time to aim at: 90s, 10m, 1h [default: 2m, without --trials]. The default design, 32 estimates, the "
+    "front's first points and what is under way are always finished.",
 )  # fmt: skip
 @click.option("--trials", type=int, help="Feasible points to estimate [default: 128, or as many as the budget allows].")
 @click.option(

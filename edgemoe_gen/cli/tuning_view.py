@@ -233,5 +233,6 @@ _WRITTEN: Mapping[str, Callable[[float], str]] = {
 
 
 def _figures(outcome: Outcome, names: Sequence[str]) -> str:
-    there = ((name, outcome.figures[name]) for name in names if name in outcome.figures)
-    return ", ".join(f"{_WRITTEN[name](figure.value)} ({figure.tier})" for name, figure in there)
+    there = [(name, outcome.figures[name]) for name in names if name in outcome.figures]
+    more = {"latency_ms": f" {outcome.latency_words}"}
+    return ", ".join(f"{_WRITTEN[name](figure.value)}{more.get(name, '')} ({figure.tier})" for name, figure in there)

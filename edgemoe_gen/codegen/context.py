@@ -17,7 +17,7 @@ from edgemoe_gen.design.design import (
     TERM_BITS,
     Design,
 )
-from edgemoe_gen.design.knobs import knob_fields, meaning
+from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
@@ -26,6 +26,7 @@ from edgemoe_gen.program import descriptor
 from edgemoe_gen.program.short import port_depths
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
+RESOLVED_KNOBS = (*NARROW_KNOBS, "cache_bits")  # hardware follows from what they come to: NARROW_BITS, CACHE_BITS
 MEMORY_MEANINGS = {
     "residual": "the tokens x between layers",
     "normed": "LayerNorm of x",
@@ -153,7 +154,7 @@ def _knobs(design: Design) -> list[dict[str, Any]]:
             "meaning": meaning(knob),
         }
         for knob in knob_fields()
-        if knob.type == "int"
+        if knob.type == "int" and knob.name not in RESOLVED_KNOBS
     ]
 
 
@@ -169,6 +170,8 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             "Widths",
             [
                 ("FINE_BITS", k.activation_bits + k.residual_tail_bits, "tokens between layers"),
+                ("CACHE_BITS", design.cache_bits, "keys and values"),
+                ("FACTOR_BITS", design.factor_bits, "activations, or probabilities"),
                 ("OPERAND_BITS", design.operand_bits, "weights, or keys and values"),
                 ("ACC_BITS", design.accumulator_bits, "no sum of products can overflow"),
                 ("TERM_BITS", TERM_BITS, "the wide operand of a DSP48E2"),
@@ -196,7 +199,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             [
                 ("OUT_WORDS", design.out_words, "memory words that a row of an output tile fills"),
                 ("WEIGHTS_PER_BEAT", design.weights_per_beat, ""),
-                ("NARROW_BITS", design.expert_weight_bits, "of a weight of which two lie in the place of one, if less"),
+                ("NARROW_BITS", design.narrow_weight_bits, "of a weight of which two lie in the place of one, if less"),
                 ("PART_VALUES", design.part_values, "weights that all ports bring in a cycle"),
                 ("OPERAND_PARTS", design.operand_parts, "parts of an operand tile"),
                 ("SHIFTS_PER_BEAT", design.beat_bytes, "LayerNorm's shifts of features"),
@@ -214,7 +217,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                     ceil_div(MIN_ROWS, k.tokens_parallel) * design.out_words * design.score_groups,
                     "cycles after which a row of scores comes back, at the least",
                 ),
-                ("SEARCH_LEVELS", design.search_levels, "of the tournament for the largest logit of a word"),
+                ("SEARCH_LEVELS", design.search_levels, "of the tournament for the largest of a word"),
                 ("CHOOSE_TOKENS", design.choose_tokens, "tokens that take turns in the router"),
             ],
         ),

@@ -17,7 +17,15 @@ from edgemoe_gen.boards import Board
 from edgemoe_gen.design.design import Design, make_design
 from edgemoe_gen.design.knobs import Knobs, knob_fields
 from edgemoe_gen.design.storage import ROOM, URAM_DEPTH, storage_fits
-from edgemoe_gen.design.workload import Step, beats_per_cycle, compute_cycles, frame_cycles, steps, weight_beats
+from edgemoe_gen.design.workload import (
+    Step,
+    beats_per_cycle,
+    compute_cycles,
+    expert_beats,
+    frame_cycles,
+    steps,
+    weight_beats,
+)
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.estimate.resources import arithmetic_parts
 from edgemoe_gen.model import ModelSpec
@@ -180,7 +188,7 @@ def _fastest(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any],
             continue
         cycles = frame_cycles(operations, rate, deepest.weight_fifo_beats)
         if best is None or GAIN * cycles < best.cycles:
-            best = _Choice(_enough_fifo(deepest, chosen, operations, rate), cycles)
+            best = _Choice(_enough_fifo(spec, board, deepest, chosen, operations, rate), cycles)
     return best
 
 
@@ -203,15 +211,24 @@ def _deepest_fifo(
     return replace(knobs, weight_fifo_beats=depths[low])
 
 
-def _enough_fifo(knobs: Knobs, chosen: dict[str, Any], operations: list[Step], rate: float) -> Knobs:
-    """The shallowest weight FIFO that is hardly slower than the one that fits."""
+def _enough_fifo(
+    spec: ModelSpec, board: Board, knobs: Knobs, chosen: dict[str, Any], operations: list[Step], rate: float
+) -> Knobs:
+    """The shallowest weight FIFO that is hardly slower than the one that fits.
+
+    Where frames share a pass, the unit is the limit and weights hardly matter, as long as all experts are as long. They
+    are not: those with few tokens follow others too fast for memory, so an expert's weights must be there ahead.
+    """
     if "weight_fifo_beats" in chosen:
         return knobs
+    least = LEAST_FIFO * knobs.fill_beats
+    if knobs.frames_per_pass > 1:
+        least = max(least, expert_beats(spec, Design(knobs, board)))
     limit = GAIN * frame_cycles(operations, rate, knobs.weight_fifo_beats)
     for depth in _fifo_depths(knobs, knobs.weight_fifo_beats):
         if depth >= knobs.weight_fifo_beats:
             break
-        if depth >= LEAST_FIFO * knobs.fill_beats and frame_cycles(operations, rate, depth) <= limit:
+        if depth >= least and frame_cycles(operations, rate, depth) <= limit:
             return replace(knobs, weight_fifo_beats=depth)
     return knobs
 

@@ -9,12 +9,12 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
-from edgemoe_gen.design.knobs import Knobs
+from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
 from edgemoe_gen.design.storage import StoragePlan, plan_storage
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
@@ -28,6 +28,8 @@ CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read,
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
 LEAST_WEIGHT_BITS = 4
+LEAST_CACHE_BITS = 8
+MOST_ROWS = (1 << 15) - 1  # of an operation: its number of rows is a signed field of 16 bits
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,19 @@ class Design:
         return k.tokens_parallel * k.out_parallel * k.in_parallel
 
     @property
+    def factor_bits(self) -> int:
+        """Width of the first operand: activations, or probabilities, of which the largest is 2^PROBABILITY_FRACTION."""
+        return max(self.knobs.activation_bits, tables.PROBABILITY_FRACTION + 2)
+
+    @property
     def operand_bits(self) -> int:
-        """Width of the second operand: weights, or keys and values, which are activations."""
-        return max(self.knobs.activation_bits, self.knobs.weight_bits)
+        """Width of the second operand: weights, or keys and values."""
+        return max(self.cache_bits, self.knobs.weight_bits)
+
+    @property
+    def cache_bits(self) -> int:
+        """Width of keys and values."""
+        return self.knobs.widths.cache
 
     @property
     def weights_per_beat(self) -> int:
@@ -60,14 +72,19 @@ class Design:
         return self.knobs.port_bits // self.knobs.weight_bits
 
     @property
-    def expert_weight_bits(self) -> int:
-        """Width of experts' weights."""
-        return self.knobs.expert_weight_bits or self.knobs.weight_bits
+    def narrow_weight_bits(self) -> int:
+        """Width of narrow weights, two of which lie in the place of one; `weight_bits` if no kind of weights is."""
+        widths = self.knobs.widths
+        return min(widths.attention, widths.mlp, widths.experts)
 
     @property
     def has_narrow_weights(self) -> bool:
-        """Whether experts' weights are narrow: two of them in the place of one other weight."""
-        return self.expert_weight_bits < self.knobs.weight_bits
+        """Whether some kind of weights is narrow."""
+        return self.narrow_weight_bits < self.knobs.weight_bits
+
+    def is_narrow(self, kind: str) -> bool:
+        """Whether weights of this kind (`numerics.widths`) are narrow."""
+        return self.knobs.widths.of_kind(kind) < self.knobs.weight_bits
 
     @property
     def part_values(self) -> int:
@@ -108,18 +125,28 @@ class Design:
     def accumulator_bits(self) -> int:
         """Width in which no sum can overflow.
 
-        A product of extremes is 2^(a-1) * 2^(b-1); max_inputs of them need log2(max_inputs) bits more. One bit is the
-        sign, one leaves as much room again for the bias, which the program checks to need no more.
+        A product of extremes is 2^(a-1) * 2^(b-1), or of the largest probability 2^PROBABILITY_FRACTION * 2^(b-1);
+        max_inputs of them need log2(max_inputs) bits more. One bit is the sign, one leaves as much room again for the
+        bias, which the program checks to need no more.
         """
-        product = (self.knobs.activation_bits - 1) + (self.operand_bits - 1)
+        product = max(self.knobs.activation_bits - 1, tables.PROBABILITY_FRACTION) + (self.operand_bits - 1)
         return product + math.ceil(math.log2(self.max_inputs)) + 2
 
     # Memories
 
+    def pitch(self, tokens: int) -> int:
+        """Rows from a frame of so many tokens to the next one: each begins a block in every memory, cache included."""
+        step = math.lcm(self.knobs.tokens_parallel, self.knobs.cache_lanes)
+        return ceil_div(tokens, step) * step
+
+    def pass_rows(self, tokens: int) -> int:
+        """Rows of all frames that share a pass of the weights, each of so many tokens."""
+        return (self.knobs.frames_per_pass - 1) * self.pitch(tokens) + tokens
+
     @property
     def blocks(self) -> int:
-        """Blocks of tokens_parallel tokens in a memory."""
-        return ceil_div(self.knobs.max_tokens, self.knobs.tokens_parallel)
+        """Blocks of tokens_parallel rows in a memory."""
+        return ceil_div(self.pass_rows(self.knobs.max_tokens), self.knobs.tokens_parallel)
 
     def words(self, columns: int) -> int:
         """Words that `columns` values fill."""
@@ -150,8 +177,8 @@ class Design:
 
     @property
     def cache_blocks(self) -> int:
-        """Blocks of cache_lanes tokens in the key and value memory."""
-        return ceil_div(self.knobs.max_tokens, self.knobs.cache_lanes)
+        """Blocks of cache_lanes rows in the key and value memory."""
+        return ceil_div(self.pass_rows(self.knobs.max_tokens), self.knobs.cache_lanes)
 
     @property
     def hidden_words(self) -> int:
@@ -166,7 +193,8 @@ class Design:
     @property
     def max_rows(self) -> int:
         """Rows of scores that an operation can leave for the next one."""
-        return max(self.blocks * self.knobs.tokens_parallel, MIN_ROWS + self.knobs.tokens_parallel)
+        k = self.knobs
+        return max(ceil_div(k.max_tokens, k.tokens_parallel) * k.tokens_parallel, MIN_ROWS + k.tokens_parallel)
 
     @property
     def search_levels(self) -> int:
@@ -196,7 +224,7 @@ class Design:
     @property
     def max_routes(self) -> int:
         """Entries of the token queues, all experts together."""
-        return self.knobs.max_tokens * self.knobs.max_top_k
+        return self.knobs.frames_per_pass * self.knobs.max_tokens * self.knobs.max_top_k
 
     @property
     def memory_depths(self) -> dict[str, int]:
@@ -322,8 +350,9 @@ class Design:
 
         A program carries it, and the engine refuses one that carries another.
         """
-        knobs = replace(self.knobs, expert_weight_bits=self.expert_weight_bits)
-        shape = {name: value for name, value in asdict(knobs).items() if name != "clock_mhz"}
+        # Which kinds of weights are narrow is the program's affair.
+        shape = {name: value for name, value in asdict(self.knobs).items() if name not in ("clock_mhz", *NARROW_KNOBS)}
+        shape |= {"narrow_weight_bits": self.narrow_weight_bits, "cache_bits": self.cache_bits}
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
         for folder in ("hls", "templates"):
             # What lies in folders below, the scripts of the vendor flow, shapes no program.
@@ -400,28 +429,30 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"for example cache_lanes={_largest_divisor(k.in_parallel, k.cache_lanes)}",
     )
     yield (
+        k.cache_bits > k.activation_bits,
+        f"cache_bits is {k.cache_bits} and activation_bits {k.activation_bits}, but keys and values are results that "
+        "are no wider than activations",
+        f"set cache_bits to {k.activation_bits} or less, or 0 for as wide as activations",
+    )
+    yield (
+        design.cache_bits < LEAST_CACHE_BITS,
+        f"cache_bits is {k.cache_bits}, but keys and values have {LEAST_CACHE_BITS} bits or more",
+        f"for example cache_bits={LEAST_CACHE_BITS}, or 0 for as wide as activations",
+    )
+    yield (
         design.operand_bits > DSP_OPERAND_BITS,
-        f"activation_bits is {k.activation_bits} and weight_bits {k.weight_bits}, but a DSP48E2 multiplies "
-        f"27 x {DSP_OPERAND_BITS} bits, and keys and values are as wide as activations: "
-        f"neither may exceed {DSP_OPERAND_BITS}",
-        f"set both to {DSP_OPERAND_BITS} or less",
+        f"activation_bits is {k.activation_bits} and cache_bits {k.cache_bits}, so keys and values have "
+        f"{design.cache_bits} bits, but a DSP48E2 multiplies 27 x {DSP_OPERAND_BITS} bits, and they are its second "
+        f"operand: they may not exceed {DSP_OPERAND_BITS}",
+        f"set cache_bits to {DSP_OPERAND_BITS} or less",
     )
-    yield (
-        design.has_narrow_weights and design.expert_weight_bits < LEAST_WEIGHT_BITS,
-        f"expert_weight_bits is {k.expert_weight_bits}, but a weight has {LEAST_WEIGHT_BITS} bits or more",
-        f"for example expert_weight_bits={k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0}",
-    )
-    yield (
-        design.expert_weight_bits != k.weight_bits and 2 * design.expert_weight_bits > k.weight_bits,
-        f"expert_weight_bits is {k.expert_weight_bits} and weight_bits {k.weight_bits}, but two narrow weights take "
-        "the place of one: expert_weight_bits must be at most half of weight_bits, or equal to it",
-        f"for example expert_weight_bits={k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0}",
-    )
+    yield from _narrow_rules(k)
     yield (
         design.accumulator_bits > ACCUMULATOR_LIMIT,
-        f"sums over {design.max_inputs} products of {k.activation_bits} x {design.operand_bits} bits need "
+        f"sums over {design.max_inputs} products of {design.factor_bits} x {design.operand_bits} bits need "
         f"{design.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
-        "lower activation_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, max_tokens)",
+        "lower activation_bits, cache_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, "
+        "max_tokens)",
     )
     yield (
         design.variance_bits > 64,
@@ -435,6 +466,12 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: a softmax sum of so many terms needs "
         f"{sum_bits} bits with its fraction, but 63 are there",
         "lower max_tokens or max_experts",
+    )
+    yield (
+        design.pass_rows(k.max_tokens) > MOST_ROWS,
+        f"frames_per_pass is {k.frames_per_pass} and max_tokens {k.max_tokens}: so many frames have "
+        f"{design.pass_rows(k.max_tokens):,} rows, but an operation has at most {MOST_ROWS:,}",
+        "lower frames_per_pass",
     )
     yield (
         k.max_top_k > k.max_experts,
@@ -452,6 +489,30 @@ def _rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
         "holds the router's logits",
         f"raise max_hidden to {k.max_experts} or lower max_experts",
+    )
+
+
+def _narrow_rules(k: Knobs) -> Iterator[tuple[bool, str, str]]:
+    """Rules of the kinds of weights that have a width of their own."""
+    narrow = {name: int(getattr(k, name)) for name in NARROW_KNOBS if getattr(k, name) not in (0, k.weight_bits)}
+    half = k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0
+    for name, bits in narrow.items():
+        yield (
+            bits < LEAST_WEIGHT_BITS,
+            f"{name} is {bits}, but a weight has {LEAST_WEIGHT_BITS} bits or more",
+            f"for example {name}={half}",
+        )
+        yield (
+            2 * bits > k.weight_bits,
+            f"{name} is {bits} and weight_bits {k.weight_bits}, but two narrow weights take "
+            f"the place of one: {name} must be at most half of weight_bits, or equal to it",
+            f"for example {name}={half}",
+        )
+    said = " and ".join(f"{name} is {bits}" for name, bits in narrow.items())
+    yield (
+        len(set(narrow.values())) > 1,
+        f"{said}, but an engine has one width of narrow weights: all kinds that are narrow must have the same",
+        f"give each {min(narrow.values(), default=0)}, or 0 for weight_bits",
     )
 
 

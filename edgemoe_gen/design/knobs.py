@@ -9,10 +9,21 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from edgemoe_gen.errors import KnobError
+from edgemoe_gen.numerics.widths import Widths
 
 
 def _knob(default: float, meaning: str, low: float, high: float, power_of_two: bool = False) -> Any:
     return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "power_of_two": power_of_two})
+
+
+def _narrow_knob(what: str) -> Any:
+    return _knob(
+        0, f"width of {what}: at most half of weight_bits, the same for all that are narrow; 0: weight_bits", 0, 18
+    )
+
+
+# Widths of single kinds of weights. Of the hardware they shape only whether and how narrow there are narrow ones.
+NARROW_KNOBS = ("attention_weight_bits", "mlp_weight_bits", "expert_weight_bits")
 
 
 @dataclass(frozen=True)
@@ -28,8 +39,11 @@ class Knobs:
     in_parallel: int = _knob(16, "inputs that are multiplied and summed in one cycle", 4, 64)
     activation_bits: int = _knob(18, "width of activations, scores and logits", 8, 20)
     weight_bits: int = _knob(16, "width of weights", 4, 18)
-    expert_weight_bits: int = _knob(
-        0, "width of experts' weights, at most half of weight_bits; 0 for weight_bits", 0, 18
+    attention_weight_bits: int = _narrow_knob("weights of query, key, value and projection")
+    mlp_weight_bits: int = _narrow_knob("weights of dense MLPs")
+    expert_weight_bits: int = _narrow_knob("experts' weights")
+    cache_bits: int = _knob(
+        0, "width of keys and values: 8 to 18, at most that of activations; 0: as wide as activations", 0, 18
     )
     residual_tail_bits: int = _knob(6, "bits that tokens between layers keep below an activation's last", 0, 8)
     exp_segments: int = _knob(128, "segments of the exponential's table over one octave", 8, 1024, True)
@@ -44,6 +58,9 @@ class Knobs:
     )
     score_rows: int = _knob(1, "rows of which a word of attention scores is rounded and stored in one cycle", 1, 16)
     cache_lanes: int = _knob(4, "neighbouring tokens whose keys or values one address of the cache holds", 1, 16, True)
+    frames_per_pass: int = _knob(
+        1, "frames of one task that share a pass of the weights; the memories hold all of them", 1, 16
+    )
     max_tokens: int = _knob(129, "tokens of an image, class token included", 1, 4096)
     max_dim: int = _knob(192, "features of a token", 8, 4096)
     max_query: int = _knob(192, "columns of the query memory: heads x padded head size, or dim", 8, 8192)
@@ -69,6 +86,14 @@ class Knobs:
                 )
             if knob.metadata["power_of_two"] and int(value) & (int(value) - 1):
                 raise KnobError(f"knob '{knob.name}' is {value}, which is not a power of two")
+
+    @property
+    def widths(self) -> Widths:
+        """Bits of every kind of tensor."""
+        return Widths(
+            self.activation_bits, self.weight_bits,
+            self.attention_weight_bits, self.mlp_weight_bits, self.expert_weight_bits, self.cache_bits,
+        )  # fmt: skip
 
     def turned(self, values: dict[str, Any]) -> Knobs:
         """These knobs with some of them changed.

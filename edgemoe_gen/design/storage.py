@@ -33,7 +33,7 @@ LUTRAM_SHARE = 0.1
 # Memories with a second array for addresses beyond the first: the four that every operation can read or write.
 SPLITTABLE = ("residual", "normed", "query", "hidden")
 OPERATIONS_AHEAD = 128  # that fetching weights knows of before they run
-ORDER_BITS = 8 * 32 + 35 * 16 + 3 * 24  # of an operation as its processes pass it on (operation.h)
+ORDER_BITS = 8 * 32 + 38 * 16 + 3 * 24  # of an operation as its processes pass it on (operation.h)
 OPEN_TILES = 16  # output tiles whose biases wait in the compute unit
 # An AXI adapter buffers all bursts that may be outstanding: 16 bursts of 16 beats (UG1399, m_axi interfaces).
 ADAPTER_BEATS = 16 * 16
@@ -120,7 +120,7 @@ def memories(design: Design) -> tuple[Memory, ...]:
     k = design.knobs
     word = k.in_parallel * k.activation_bits
     row_blocks = ceil_div(design.max_rows, k.tokens_parallel)
-    place = (row_blocks.bit_length() + 1) + 8
+    place = (max(row_blocks, design.blocks).bit_length() + 1) + 8
     route = place + tables.MANTISSA_BITS + k.max_experts.bit_length() + 1
     offset = design.max_routes.bit_length() + 1
     meanings = {
@@ -133,9 +133,10 @@ def memories(design: Design) -> tuple[Memory, ...]:
     depths = design.memory_depths
     large = ("bram", "uram")
     activations = tuple(
-        Memory(name, what, word, depths[name], k.cache_lanes if name == "cache" else k.tokens_parallel, large)
+        Memory(name, what, k.in_parallel * design.cache_bits, depths[name], k.cache_lanes, large)
+        if name == "cache" else Memory(name, what, word, depths[name], k.tokens_parallel, large)
         for name, what in meanings.items()
-    )
+    )  # fmt: skip
     tail = Memory(
         "residual_tail", "what tokens between layers keep beyond activations",
         k.in_parallel * (k.residual_tail_bits + 1), depths["residual"] if k.residual_tail_bits else 0,

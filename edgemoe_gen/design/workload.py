@@ -14,6 +14,7 @@ from edgemoe_gen.boards import Board
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.model import BlockSpec, ModelSpec
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 
 START = 40  # assumed: cycles until an operation's pipelines are full
 
@@ -21,8 +22,17 @@ Step = tuple[int, int]  # an operation: compute cycles, weight beats at every po
 
 
 def steps(spec: ModelSpec, design: Design) -> list[Step]:
-    """Operations of one frame, tokens spread evenly over experts; memories bound how much is done at once."""
-    return _Network(spec, design).frame()
+    """Operations of the frames that share a pass of the weights, one by default.
+
+    Tokens are spread evenly over experts; memories bound how much is done at once.
+    """
+    return _Network(spec, design).frames()
+
+
+def expert_beats(spec: ModelSpec, design: Design) -> int:
+    """Beats of the weights of the largest expert at every port; 0 without experts."""
+    network = _Network(spec, design)
+    return max((weight_beats(network.mlp(block, 1)) for block in spec.blocks if block.experts), default=0)
 
 
 def compute_cycles(operations: Iterable[Step]) -> int:
@@ -79,18 +89,21 @@ class _Network:
         self.spec = spec
         self.design = design
         self.parallel = design.knobs.tokens_parallel
-        self.blocks = ceil_div(spec.tokens, self.parallel)
+        self.count = design.knobs.frames_per_pass
+        self.rows = design.pass_rows(spec.tokens)
+        self.blocks = ceil_div(self.rows, self.parallel)
         words = min(design.memory_depths["hidden"] // self.blocks, design.max_in_words)
         self.hidden = max(words * design.knobs.in_parallel, design.knobs.out_parallel)
         # A tile of keys or values comes cache_lanes rows a cycle, a tile of weights one part a cycle.
         self.cache_steps = max(design.operand_parts, design.knobs.out_parallel // design.knobs.cache_lanes)
 
-    def frame(self) -> list[Step]:
+    def frames(self) -> list[Step]:
         spec, k = self.spec, self.design.knobs
-        every = [(spec.tokens * spec.dim * 32 // k.port_bits, 0)]
+        tokens = self.count * spec.tokens
+        every = [(tokens * spec.dim * 32 // k.port_bits, 0)]
         for piece in pieces(spec.patch_inputs, self.hidden, k.out_parallel):
-            every.append((spec.tokens * piece * 16 // k.port_bits, 0))
-            every.append(self.linear(spec.tokens, piece, spec.dim))
+            every.append((tokens * piece * 16 // k.port_bits, 0))
+            every.append(self.linear(self.rows, piece, spec.dim))
         kinds: dict[tuple[int, int], list[Step]] = {}
         for block in spec.blocks:
             kind = (block.experts, block.hidden)
@@ -101,37 +114,43 @@ class _Network:
 
     def block(self, block: BlockSpec) -> list[Step]:
         spec = self.spec
-        norm = (spec.tokens * self.design.words(spec.dim) + START, 0)
+        norm = (self.rows * self.design.words(spec.dim) + START, 0)
         after = [norm]
-        rows = spec.tokens
+        rows = self.rows
         if block.experts:
-            after.append(self.linear(spec.tokens, spec.dim, block.experts))
+            tokens = self.count * spec.tokens
+            after.append(self.linear(rows, spec.dim, block.experts))
             searches = (spec.router.top_k + 1) * self.design.words(block.experts)
-            after.append((spec.tokens * searches + START, 0))
-            rows = ceil_div(spec.tokens * spec.router.top_k, block.experts)
-        for _ in range(max(block.experts, 1)):
-            for piece in pieces(block.hidden, self.hidden, self.design.knobs.out_parallel):
-                narrow = bool(block.experts) and self.design.has_narrow_weights
-                after.append(self.linear(rows, spec.dim, piece, narrow))
-                after.append(self.linear(rows, piece, spec.dim, narrow))
-        return [norm, *self.attention(), *after]
+            after.append((tokens * searches + START, 0))
+            rows = ceil_div(tokens * spec.router.top_k, block.experts)
+        return [norm, *self.attention(), *after, *self.mlp(block, rows) * max(block.experts, 1)]
+
+    def mlp(self, block: BlockSpec, rows: int) -> list[Step]:
+        narrow = self.design.is_narrow(EXPERTS if block.experts else MLP)
+        return [
+            step for piece in pieces(block.hidden, self.hidden, self.design.knobs.out_parallel)
+            for step in (
+                self.linear(rows, self.spec.dim, piece, narrow), self.linear(rows, piece, self.spec.dim, narrow)
+            )
+        ]  # fmt: skip
 
     def attention(self) -> list[Step]:
         spec, design = self.spec, self.design
         head = design.out_tiles(spec.head_dim) * design.knobs.out_parallel
-        room = design.memory_depths["cache"] // ceil_div(spec.tokens, design.knobs.cache_lanes)
+        room = design.memory_depths["cache"] // ceil_div(self.rows, design.knobs.cache_lanes)
         heads = max(1, min(spec.heads, room // (2 * design.words(head))))
         rows = design.memory_depths["hidden"] // design.padded_words(spec.tokens) * self.parallel
-        every = [self.linear(spec.tokens, spec.dim, spec.heads * head)]
+        narrow = design.is_narrow(ATTENTION)
+        every = [self.linear(self.rows, spec.dim, spec.heads * head, narrow)]
         one_head = [
             step for piece in pieces(spec.tokens, rows, self.parallel)
             for step in (self.scores(piece, head), self.values(piece, head))
         ]  # fmt: skip
         for first in range(0, spec.heads, heads):
             count = min(heads, spec.heads - first)
-            every += [self.linear(spec.tokens, spec.dim, count * head)] * 2
-            every += one_head * count
-        return [*every, self.linear(spec.tokens, spec.heads * head, spec.dim)]
+            every += [self.linear(self.rows, spec.dim, count * head, narrow)] * 2
+            every += one_head * (count * self.count)
+        return [*every, self.linear(self.rows, spec.heads * head, spec.dim, narrow)]
 
     def linear(self, rows: int, inputs: int, outputs: int, narrow: bool = False) -> Step:
         design = self.design

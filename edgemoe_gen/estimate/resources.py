@@ -113,8 +113,9 @@ def check_fits(design: Design) -> Resources:
         needs = ", ".join(f"{used:,} of {there:,} {name}" for name, used, there in over)
         raise CapacityError(
             f"the design does not fit the {design.board.title} by the estimate: it needs {needs}",
-            "lower tokens_parallel, out_parallel or in_parallel for DSP and LUT; max_tokens, max_hidden, max_cache, "
-            "residual_tail_bits or weight_fifo_beats for memory",
+            "lower tokens_parallel, out_parallel or in_parallel for DSP and LUT; "
+            + ("frames_per_pass, " if design.knobs.frames_per_pass > 1 else "")
+            + "max_tokens, max_hidden, max_cache, residual_tail_bits or weight_fifo_beats for memory",
         )
     return resources
 
@@ -191,8 +192,8 @@ def _compute_unit(design: Design) -> Part:
     additions = k.tokens_parallel * k.out_parallel * k.in_parallel // 2
     return Part(
         "compute unit", "tokens x out x in products and their sums",
-        dsp=design.macs_per_cycle * dsp_count(k.activation_bits, design.operand_bits),
-        lut=additions * (k.activation_bits + design.operand_bits + 4),
+        dsp=design.macs_per_cycle * dsp_count(design.factor_bits, design.operand_bits),
+        lut=additions * (design.factor_bits + design.operand_bits + 4),
     )  # fmt: skip
 
 
@@ -269,11 +270,12 @@ def _router(design: Design) -> Part:
 def _cache_reader(design: Design) -> Part:
     k = design.knobs
     # Each value of a tile comes from its place as a key or as a value, and leaves as one of several parts of two tiles.
-    tile = k.out_parallel * k.in_parallel * k.activation_bits
-    part = design.part_values * k.activation_bits
+    tile = k.out_parallel * k.in_parallel * design.cache_bits
+    part = design.part_values * design.cache_bits
+    clipping = k.in_parallel * k.activation_bits if design.cache_bits < k.activation_bits else 0
     return Part(
         "transposer", "keys and values to tiles of operands",
-        lut=tile + part * ceil_div(2 * design.operand_parts - 1, MUX_INPUTS - 1),
+        lut=tile + part * ceil_div(2 * design.operand_parts - 1, MUX_INPUTS - 1) + clipping,
     )  # fmt: skip
 
 
@@ -284,7 +286,7 @@ def _channels(design: Design) -> Part:
     tile = k.tokens_parallel * k.in_parallel * k.activation_bits
     bits = (
         design.part_values * design.operand_bits
-        + tile
+        + k.tokens_parallel * k.in_parallel * design.factor_bits
         + k.tokens_parallel * k.out_parallel * design.accumulator_bits
         + k.out_parallel * (fine + 32)
         + k.score_rows * k.in_parallel * k.activation_bits

@@ -19,6 +19,8 @@ from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import ImageSpec
 
 _EIGHT_BIT = ("1", "L", "P", "RGB", "YCbCr", "CMYK", "HSV", "LAB")
+# A ready input may be so many times as large as what pixels give: noise is larger, but not as pixels are.
+FAR_BEYOND = 8.0
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 
 
@@ -35,7 +37,7 @@ def load_image(path: Path, spec: ImageSpec) -> Array:
         float32 [3, height, width].
 
     Raises:
-        ImageError: unreadable, of another size or kind, or holding NaN.
+        ImageError: unreadable, of another size or kind, holding NaN, or a ready input far beyond what pixels give.
     """
     path = Path(path)
     if path.is_dir() or not path.exists():
@@ -59,7 +61,19 @@ def load_image(path: Path, spec: ImageSpec) -> Array:
         result = np.ascontiguousarray(values, np.float32)
     if not np.isfinite(result).all():
         raise ImageError(f"{path} holds values out of the range of float32.", "Check where it comes from.")
+    _refuse_pixels(path, result, spec)
     return result
+
+
+def _refuse_pixels(path: Path, values: Array, spec: ImageSpec) -> None:
+    """Refuses floats far beyond what any pixel gives, which are most often pixels that nobody has normalised."""
+    ends = np.concatenate([_normalised(np.full((1, 1, 3), level, np.uint8), spec).reshape(-1) for level in (0, 255)])
+    if values.size and np.abs(values).max() > FAR_BEYOND * np.abs(ends).max():
+        raise ImageError(
+            f"{path} holds values from {values.min():.4g} to {values.max():.4g}, but pixels of this network, "
+            f"normalised, lie in {ends.min():.4g} to {ends.max():.4g}.",
+            "If these are pixels, save them as uint8; then they are normalised.",
+        )
 
 
 def _read_picture(path: Path) -> npt.NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from edgemoe_gen.model.layout import gate_name
 from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Floats, Format, dequantise, finer_outputs, quantise
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredBlock, LoweredNetwork
+from edgemoe_gen.numerics.widths import kind_of
 
 Change = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 LEAST_BITS = 2
@@ -97,6 +98,35 @@ def attribute_error(
             measured = _measured(narrow, images, task, exact)
             rows.append(Attribution(group.name, group.kind, group.weights, bits, full, *measured))
     return tuple(rows)
+
+
+def squared_errors(
+    model: Model,
+    network: LoweredNetwork,
+    formats: Formats,
+    frames: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64] | None]],
+    task: str,
+    bits: int,
+) -> dict[str, float]:
+    """Mean squared error of the final tokens by kind of weights (`numerics.widths`), which is narrow in all blocks.
+
+    Experts are chosen as in float. One run of the float reference for each kind and frame.
+
+    Args:
+        model, network, formats, task, bits: as `attribute_error` takes them.
+        frames: network input [3, height, width], and of the float reference final tokens [tokens, dim] and experts
+            [moe_blocks, tokens, top_k] (None: there are none).
+    """
+    tensors: dict[str, list[_Tensor]] = {}
+    for group in _groups(model, network, task):
+        for tensor in group.tensors:
+            tensors.setdefault(kind_of(tensor.name), []).append(tensor)
+    found = {}
+    for kind, every in tensors.items():
+        narrow = Reference(_narrowed(model, _Group(kind, kind, tuple(every)), formats, bits))
+        errors = [narrow.run(image, task, routes, with_output=False).tokens - exact for image, exact, routes in frames]
+        found[kind] = float(np.mean([np.mean(np.square(error, dtype=np.float64)) for error in errors]))
+    return found
 
 
 def by_worth(rows: Sequence[Attribution]) -> tuple[Attribution, ...]:

@@ -17,6 +17,7 @@ from edgemoe_gen.model import Model, Reference, ReferenceResult
 from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Format, dequantise, finer_outputs, fraction_for, quantise
 from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork, equalise, lower
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
+from edgemoe_gen.numerics.widths import Widths
 
 IMAGE_BITS = 16  # of an input value in DDR
 # Headroom over what calibration saw: other images may reach further, and a saturated value costs more than a lost bit.
@@ -156,25 +157,21 @@ def _named(name: str, values: NDArray[np.float32]) -> Iterable[tuple[str, NDArra
 def choose_formats(
     network: LoweredNetwork,
     seen: Observations,
-    activation_bits: int,
-    weight_bits: int,
+    widths: Widths,
     pinned: Mapping[str, int] | None = None,
-    expert_weight_bits: int = 0,
 ) -> Formats:
     """A format for every activation and weight of a network.
 
     Args:
         network: folded network.
         seen: observations of this very model.
-        activation_bits, weight_bits: widths.
+        widths: bits of every kind of tensor.
         pinned: fractional bits by tensor name, as far as the user fixes them.
-        expert_weight_bits: width of experts' weights; 0 for `weight_bits`.
 
     Raises:
         ConfigError: a pinned name is not a tensor of this network, or pinned finer than its reader can take.
     """
     pins = dict(pinned or {})
-    expert_bits = expert_weight_bits or weight_bits
     rows: dict[str, TensorFormat] = {}
 
     def add(
@@ -198,20 +195,20 @@ def choose_formats(
 
     def activation(name: str, most: int | None = None, shifts: NDArray[np.int64] | None = None) -> None:
         observation = seen[name] if shifts is None else seen[name].scaled(np.exp2(-shifts.astype(np.float64)))
-        add(name, "activation", activation_bits, observation.largest, lambda _: observation.samples, HEADROOM, most)
+        add(name, "activation", widths.of(name), observation.largest, lambda _: observation.samples, HEADROOM, most)
 
-    def weight(name: str, linear: Linear, bits: int = weight_bits) -> None:
+    def weight(name: str, linear: Linear) -> None:
         def samples(form: Format) -> NDArray[np.floating]:
             # Each output is as fine as its own largest weight allows, so the error is that of the weights scaled so.
             scales = np.exp2(finer_outputs(linear.weight, form, FINEST_OUTPUT).astype(np.float64))
             flat = (linear.weight * scales[:, None]).reshape(-1)
             return flat[:: max(1, flat.size // SAMPLES)]
 
-        add(name, "weight", bits, float(np.abs(linear.weight).max(initial=0.0)), samples)
+        add(name, "weight", widths.of(name), float(np.abs(linear.weight).max(initial=0.0)), samples)
 
     # An input is known to lie within what the picture's normalisation allows, so it gets no headroom.
     image = seen["image"]
-    add("image", "activation", min(IMAGE_BITS, activation_bits), image.largest, lambda _: image.samples)
+    add("image", "activation", min(IMAGE_BITS, widths.activation), image.largest, lambda _: image.samples)
     weight("patch", network.patch)
     activation("embed")
     for block in network.blocks:
@@ -231,9 +228,9 @@ def choose_formats(
             activation(f"{name}.logits", most=EXP_POSITION_BITS)
         activation(f"{name}.hidden")
         for expert, (up, down) in enumerate(block.mlp):
-            which, bits = (f"experts.{expert}.", expert_bits) if block.routers else ("", weight_bits)
-            weight(f"{name}.{which}fc1.weight", up, bits)
-            weight(f"{name}.{which}fc2.weight", down, bits)
+            which = f"experts.{expert}." if block.routers else ""
+            weight(f"{name}.{which}fc1.weight", up)
+            weight(f"{name}.{which}fc2.weight", down)
     if pins:
         raise ConfigError(
             f"formats: '{next(iter(pins))}' is not a tensor of this network",

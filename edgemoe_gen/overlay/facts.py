@@ -39,6 +39,7 @@ class OverlayFacts:
         head: a plain ViT's tensors, {} of any other network.
         estimate: what a frame should take: "milliseconds_per_frame" (a number, or one a task) and "tier".
         has_bitstream: False of a preview, which only the simulated board runs.
+        passes: the same network for full passes of the weights, see `pass_groups`; None where a pass is one frame's.
     """
 
     design: Design
@@ -51,3 +52,4 @@ class OverlayFacts:
     head: Tensors = field(default_factory=dict)
     estimate: Mapping[str, Any] | None = None
     has_bitstream: bool = True
+    passes: Program | None = None

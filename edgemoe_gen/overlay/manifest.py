@@ -31,6 +31,7 @@ def make_manifest(
     facts: OverlayFacts,
     handoff: Handoff,
     tasks: Sequence[TaskProgram],
+    passes: Sequence[TaskProgram],
     files: Mapping[str, bytes],
     names: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -40,11 +41,14 @@ def make_manifest(
         name, version: of the package.
         facts: design, network and what else the build knows.
         handoff: of its bitstream.
-        tasks: a program a task.
-        files: contents by name; those of the tasks are `programs/<task>.bin` and `selftest/<task>.bin`.
+        tasks: a program a task, of one frame.
+        passes: likewise, of the frames that share a pass of the weights; empty where that is one.
+        files: contents by name; those of the tasks are `programs/<task>.bin`, `passes/<task>.bin` and
+            `selftest/<task>.bin`.
         names: what a task is called in file names.
     """
     program, design, spec = tasks[0].program, facts.design, facts.spec
+    shared = {part.task: part for part in passes}
     return {
         "schema": SCHEMA,
         "name": name,
@@ -95,7 +99,7 @@ def make_manifest(
             "align_corners": spec.align_corners,
         },
         "selftest_image": "selftest/image.bin",
-        "tasks": [_task(part, facts, names[part.task]) for part in tasks],
+        "tasks": [_task(part, shared.get(part.task), facts, names[part.task]) for part in tasks],
         **({} if facts.estimate is None else {"estimate": dict(facts.estimate)}),
         "buffers": buffer_sizes(tasks),
         "files": {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)},
@@ -142,7 +146,7 @@ def buffer_sizes(tasks: Sequence[TaskProgram]) -> dict[str, int]:
     return sizes
 
 
-def _task(part: TaskProgram, facts: OverlayFacts, file: str) -> dict[str, Any]:
+def _task(part: TaskProgram, shared: TaskProgram | None, facts: OverlayFacts, file: str) -> dict[str, Any]:
     tokens, beat_bytes = part.tokens, part.program.design.beat_bytes
     row_bytes, rest = divmod(tokens.beats * beat_bytes, tokens.tokens)
     if rest or row_bytes < tokens.columns * RESULT_VALUE_BYTES:
@@ -156,6 +160,9 @@ def _task(part: TaskProgram, facts: OverlayFacts, file: str) -> dict[str, Any]:
         "class_names": list(task.class_names),
         "program": f"programs/{file}.bin",
         "operations": operation_table(part.program, spec),
+        "pass": None
+        if shared is None
+        else {"program": f"passes/{file}.bin", "operations": operation_table(shared.program, spec)},
         "decoder": decoder or None,
         "decoder_tensors": prefix,
         "expected": f"selftest/{file}.bin",

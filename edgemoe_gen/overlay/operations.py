@@ -1,6 +1,7 @@
 """What the driver must know of a program's operations: which ones a batch moves, and what part of the network each is.
 
-In: the program of one frame. Out: plain numbers and words for the manifest.
+In: the program of one frame, or of those that share a pass of the weights. Out: plain numbers and words for the
+manifest.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def program_layout(beat_bytes: int) -> dict[str, int]:
 
 
 def operation_table(program: Program, spec: ModelSpec) -> dict[str, Any]:
-    """The operations of a program of one frame without taps: total, those that a batch moves, parts by first one."""
+    """The operations of a program of one pass without taps: total, those that a batch moves, parts by first one."""
     operations = program.operations
     parts: dict[str, str] = {}
     last = ""
@@ -42,6 +43,7 @@ def operation_table(program: Program, spec: ModelSpec) -> dict[str, Any]:
         "image": [i for i, op in enumerate(operations) if op.kind == number("LOAD") and not op.flags & bit("CONSTANT")],
         "result": [i for i, op in enumerate(operations) if op.kind in (number("STORE"), number("STORE_ROUTES"))],
         "parts": parts,
+        "frames": len(program.frames),
     }
 
 

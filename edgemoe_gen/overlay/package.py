@@ -27,7 +27,7 @@ from edgemoe_gen.overlay.driver.manifest import MANIFEST
 from edgemoe_gen.overlay.facts import OverlayFacts
 from edgemoe_gen.overlay.handoff import read_handoff
 from edgemoe_gen.overlay.manifest import make_manifest
-from edgemoe_gen.overlay.programs import TaskProgram, split_tasks
+from edgemoe_gen.overlay.programs import TaskProgram, split_passes, split_tasks
 from edgemoe_gen.overlay.texts import Texts
 from edgemoe_gen.overlay.wheel import write_wheel
 from edgemoe_gen.program.compile import Program
@@ -91,11 +91,13 @@ def write_overlay(name: str, accelerator: Path, bitstream: Path, folder: Path, f
     check_bitstream(bitstream / BITSTREAM, facts.design.board.part)
     handoff = read_handoff(bitstream / HANDOFF, facts.design, facts.clock_mhz)
     tasks = split_tasks(facts.program)
+    passes = () if facts.passes is None else split_passes(facts.passes, tasks)
     names = _file_names([part.task for part in tasks])
     data = {
         f"{name}.bit": (bitstream / BITSTREAM).read_bytes(),
         f"{name}.hwh": (bitstream / HANDOFF).read_bytes(),
         **_network_files(accelerator / "data", facts.program, tasks, names),
+        **{f"passes/{names[part.task]}.bin": program_bytes(part.program) for part in passes},
         **_driver_files(),
         "notebooks/picture.npy": _picture(facts),
     }
@@ -107,7 +109,7 @@ def write_overlay(name: str, accelerator: Path, bitstream: Path, folder: Path, f
     texts = Texts(name, version, handoff, facts.design, facts.spec, tasks, facts.figures, outputs)
     data |= {path: text.encode() for path, text in texts.files().items()}
     data["README.md"] = texts.readme({path: _sha256(data[path]) for path in sorted(data)}).encode()
-    manifest = make_manifest(name, version, facts, handoff, tasks, data, names)
+    manifest = make_manifest(name, version, facts, handoff, tasks, passes, data, names)
     data[MANIFEST] = (json.dumps(manifest, indent=2) + "\n").encode()
     for path, content in data.items():
         target = folder / name / path

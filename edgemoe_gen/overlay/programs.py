@@ -1,12 +1,16 @@
 """Cuts a program of several frames into one program a task, which all read the same weights.
 
-In: a compiled program of one frame a task. Out: programs of one frame, each with its image and result at the start of
-their buffers. The weights stay one file: operations say where in it they begin.
+In: a compiled program of one frame a task; or of such frames and a full pass of each. Out: programs of one task, each
+with its images and results at the start of their buffers. The weights stay one file: operations say where in it they
+begin.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from edgemoe_gen.errors import OverlayError
 from edgemoe_gen.program.compile import Frame, Program
@@ -19,8 +23,8 @@ class TaskProgram:
     """The program of one task.
 
     Attributes:
-        program: of one frame.
-        first_image, first_result: where the frame's image and result began in the buffers of all frames, in beats.
+        program: of one frame, or of those that share a pass of the weights.
+        first_image, first_result: where its first image and result began in the buffers of all frames, in beats.
     """
 
     program: Program
@@ -47,18 +51,56 @@ def split_tasks(program: Program) -> tuple[TaskProgram, ...]:
     tasks = [frame.task for frame in program.frames]
     if not tasks or len(set(tasks)) < len(tasks):
         raise OverlayError(f"the program has frames for {tasks}", "compile it with one frame a task")
+    parts = _split(program, [1] * len(tasks))
+    if len({part.program.frames[0].slices for part in parts}) > 1:
+        raise OverlayError("the tasks' pictures differ in their layout", "compile all tasks for one network")
+    return parts
+
+
+def pass_groups(tasks: Sequence[str], frames_per_pass: int) -> list[tuple[str, int]]:
+    """What `split_passes` takes apart: a frame of every task, then a full pass of the weights of every task."""
+    return [(task, count) for count in (1, frames_per_pass) for task in tasks]
+
+
+def split_passes(program: Program, tasks: Sequence[TaskProgram]) -> tuple[TaskProgram, ...]:
+    """One program a task, of the frames that share a pass of the weights.
+
+    Args:
+        program: of `pass_groups`.
+        tasks: the programs of one frame, as of `split_tasks`.
+
+    Raises:
+        OverlayError: its frames of one are not those programs, or it has other weights.
+    """
+    full = program.design.knobs.frames_per_pass
+    names = [part.task for part in tasks]
+    parts = _split(program, [count for _, count in pass_groups(names, full)])
+    same = len(parts) == 2 * len(tasks) and all(
+        a.program.operations == b.program.operations for a, b in zip(parts, tasks, strict=False)
+    )
+    weights = tasks[0].program
+    if not same or any(
+        not np.array_equal(a, b)
+        for a, b in ((program.weights, weights.weights), (program.constants, weights.constants))
+    ):
+        raise OverlayError("the programs of one frame and of a pass are not of one network", "compile both again")
+    return parts[len(tasks) :]
+
+
+def _split(program: Program, counts: Sequence[int]) -> tuple[TaskProgram, ...]:
+    """Programs of so many frames each, in order."""
     parts: list[TaskProgram] = []
     rest = list(program.operations)
-    for place, frame in enumerate(program.frames):
-        own = _take(rest, frame)
-        later = program.frames[place + 1 :]
+    place = 0
+    for count in counts:
+        frames, later = program.frames[place : place + count], program.frames[place + count :]
+        own = _take(rest, frames[-1])
         image_end = later[0].slices[0].first if later else program.image_beats
         result_end = min(r.first for r in later[0].regions.values()) if later else program.result_beats
         done = sum(len(part.program.operations) for part in parts)
         layers = program.layers[done : done + len(own)]
-        parts.append(_part(program, frame, own, layers, image_end, result_end))
-    if len({part.program.frames[0].slices for part in parts}) > 1:
-        raise OverlayError("the tasks' pictures differ in their layout", "compile all tasks for one network")
+        parts.append(_part(program, frames, own, layers, image_end, result_end))
+        place += count
     return tuple(parts)
 
 
@@ -74,10 +116,15 @@ def _take(operations: list[Operation], frame: Frame) -> list[Operation]:
 
 
 def _part(
-    program: Program, frame: Frame, own: list[Operation], layers: tuple[str, ...], image_end: int, result_end: int
+    program: Program,
+    frames: Sequence[Frame],
+    own: list[Operation],
+    layers: tuple[str, ...],
+    image_end: int,
+    result_end: int,
 ) -> TaskProgram:
-    first_image = frame.slices[0].first
-    first_result = min(region.first for region in frame.regions.values())
+    first_image = frames[0].slices[0].first
+    first_result = min(region.first for region in frames[0].regions.values())
     moved = []
     for operation in own:
         if operation.kind == number("LOAD") and not operation.flags & bit("CONSTANT"):
@@ -89,12 +136,13 @@ def _part(
         program,
         operations=tuple(moved),
         layers=layers,
-        frames=(
+        frames=tuple(
             Frame(
                 frame.task,
                 tuple(replace(part, first=part.first - first_image) for part in frame.slices),
                 {name: replace(r, first=r.first - first_result) for name, r in frame.regions.items()},
-            ),
+            )
+            for frame in frames
         ),
         image_beats=image_end - first_image,
         result_beats=result_end - first_result,

@@ -18,7 +18,8 @@ import numpy as np
 from edgemoe_gen.comparison import compare
 from edgemoe_gen.design.design import BIAS_BITS
 from edgemoe_gen.model import Model, Reference
-from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.lower import Linear, LoweredNetwork
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, PATCH, ROUTER
 from edgemoe_gen.pictures import Picture, pixels
 from edgemoe_gen.pipeline.artefacts import ShortProgram
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
@@ -112,15 +113,14 @@ def needed_bytes(program: Program, network: LoweredNetwork) -> dict[str, float]:
     design = program.design
     fine_bits = design.knobs.activation_bits + design.knobs.residual_tail_bits
     weight_bits = biases = 0
+    layers: list[tuple[str, Linear]] = [(PATCH, network.patch)]
     for block in network.blocks:
-        mlp_bits = design.expert_weight_bits if block.routers else design.knobs.weight_bits
-        dense = [block.query, block.key, block.value, block.projection, *block.routers[:1]]
-        layers = [(layer, design.knobs.weight_bits) for layer in dense]
-        layers += [(layer, mlp_bits) for pair in block.mlp for layer in pair]
-        for layer, bits in layers:
-            weight_bits += layer.weight.size * bits
-            biases += layer.bias.size if layer.bias is not None else 0
-    weight_bits += network.patch.weight.size * design.knobs.weight_bits
+        layers += [(ATTENTION, layer) for layer in (block.query, block.key, block.value, block.projection)]
+        layers += [(ROUTER, layer) for layer in block.routers[:1]]
+        layers += [(EXPERTS if block.routers else MLP, layer) for pair in block.mlp for layer in pair]
+    for kind, layer in layers:
+        weight_bits += layer.weight.size * design.knobs.widths.of_kind(kind)
+        biases += layer.bias.size if layer.bias is not None else 0
     return {
         "weights": weight_bits / 8 + biases * BIAS_BITS / 8 + network.position.size * fine_bits / 8,
         "image": 3 * spec.image.height * spec.image.width * IMAGE_BYTES,

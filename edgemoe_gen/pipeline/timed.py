@@ -16,7 +16,7 @@ from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.model import Model, macs
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pipeline.simulate import needed_bytes
-from edgemoe_gen.program.compile import Program, pack_image
+from edgemoe_gen.program.compile import Program, group_frames, pack_image
 from edgemoe_gen.project import Progress, no_progress
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER
@@ -38,7 +38,7 @@ def time_network(
     """One timed run of a compiled program, explained.
 
     Args:
-        program: of one frame a task.
+        program: of frames in the groups that `compile_network` makes.
         model, network: what it was compiled from, for the roofline.
         images: one picture [3, height, width] a frame.
         timing: of the program's design.
@@ -47,17 +47,19 @@ def time_network(
     progress("timing the engine", 0, 1)
     result = time_program(program, pack_image(program, model.spec, images), timing)
     progress("timing the engine", 1, 1)
-    frames = len(program.frames)
+    tasks = tuple(frame.task for frame in program.frames)
+    frames, most = len(tasks), program.design.knobs.frames_per_pass
+    passes = len(group_frames(tasks, most))
     roofline = Roofline(
         peak_macs=program.design.macs_per_cycle,
         ddr_bytes=float(timing.ddr_bytes),
         macs=frames * sum(macs(model.spec).values()),
-        weight_bytes=frames * needed_bytes(program, network)["weights"],
+        weight_bytes=passes * needed_bytes(program, network)["weights"],
         moved_bytes=sum(port.bytes for port in result.ports) or result.ddr_bytes,
         cycles=result.cycles,
     )
     title = program.design.board.title.removeprefix("AMD ")
-    return TimedRun(title, tuple(frame.task for frame in program.frames), timing, result, roofline)
+    return TimedRun(title, tasks, timing, result, roofline, frames_per_pass=most)
 
 
 def refuse_failed(run: TimedRun) -> None:
@@ -77,6 +79,19 @@ def not_timed(why: str) -> dict[str, Any]:
     return {"tier": TIER, "not_timed": why}
 
 
-def timed_words(run: TimedRun) -> str:
-    """The outcome in a few words."""
-    return f"{run.milliseconds_per_frame:.3f} ms a frame, {run.roofline.ratio:.2f} × the bound"
+def pass_facts(run: TimedRun) -> dict[str, Any]:
+    """A run of one full pass of the weights as JSON; all of its frames have their results at its end."""
+    return {
+        "tier": TIER,
+        "frames": len(run.tasks),
+        "task": run.tasks[0],
+        "milliseconds": run.milliseconds,
+        "milliseconds_per_frame": run.milliseconds_per_frame,
+        "ddr_bytes_per_frame": run.result.ddr_bytes / len(run.tasks),
+    }
+
+
+def timed_words(run: TimedRun, whole: TimedRun | None = None) -> str:
+    """The outcome in a few words; `whole` is the run of a full pass, where it is of several frames."""
+    words = f"{run.milliseconds_per_frame:.3f} ms a frame, {run.roofline.ratio:.2f} × the bound"
+    return words if whole is None else f"{words}; {len(whole.tasks)} frames of a pass in {whole.milliseconds:.3f} ms"

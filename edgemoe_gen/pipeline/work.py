@@ -21,7 +21,7 @@ from edgemoe_gen.estimate import check_fits, estimate_cycles
 from edgemoe_gen.linting import lint, refuse_findings
 from edgemoe_gen.overlay.package import OverlayFacts, check_name, default_name, write_overlay
 from edgemoe_gen.overlay.preview import write_preview
-from edgemoe_gen.overlay.programs import split_tasks
+from edgemoe_gen.overlay.programs import pass_groups, split_tasks
 from edgemoe_gen.pictures import pixels
 from edgemoe_gen.pipeline.artefacts import (
     ESTIMATE,
@@ -34,8 +34,8 @@ from edgemoe_gen.pipeline.artefacts import (
 from edgemoe_gen.pipeline.kernels import check_kernels
 from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
 from edgemoe_gen.pipeline.stages import digest_of, digest_text
-from edgemoe_gen.pipeline.timed import FILE, not_timed, refuse_failed, time_network, timed_words
-from edgemoe_gen.program.compile import Program, check_capacity, compile_network
+from edgemoe_gen.pipeline.timed import FILE, not_timed, pass_facts, refuse_failed, time_network, timed_words
+from edgemoe_gen.program.compile import Program, check_capacity, compile_groups, compile_network
 from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.project import (
     Numerics,
@@ -52,11 +52,11 @@ from edgemoe_gen.report.html import write_report
 from edgemoe_gen.resources import PACKAGE, resource_folder
 from edgemoe_gen.sim.compiler import Build, compile_library
 from edgemoe_gen.sim.engine import Engine
-from edgemoe_gen.timing.facts import timing_facts
+from edgemoe_gen.timing.facts import TimedRun, timing_facts
 from edgemoe_gen.timing.instrument import Instrumented
 from edgemoe_gen.timing.library import timed_sources
 from edgemoe_gen.timing.run import without_depths
-from edgemoe_gen.timing.table import NoTableError, load_timing
+from edgemoe_gen.timing.table import NoTableError, Timing, load_timing
 
 SIMULATED = ("csim", f"accelerator/data/{EXPECTED}", f"accelerator/data/{COSIM}/{EXPECTED}")
 
@@ -161,6 +161,15 @@ class Work:
         return compile_network(self.design, self.model, self.numerics.network, self.numerics.formats, self.tasks)
 
     @cached_property
+    def passes(self) -> Program | None:
+        """The same network for full passes of the weights; None where a pass is one frame's."""
+        full = self.design.knobs.frames_per_pass
+        if full == 1:
+            return None
+        n = self.numerics
+        return compile_groups(self.design, self.model, n.network, n.formats, pass_groups(self.tasks, full))
+
+    @cached_property
     def short(self) -> ShortProgram:
         return compile_short(self.design)
 
@@ -226,8 +235,22 @@ class Work:
         facts = timing_facts(run)
         self.timing = None if run.result.passed else facts
         refuse_failed(run)
+        whole = self._timed_pass(timing)
+        if whole is not None:
+            refuse_failed(whole)
+            facts["pass"] = pass_facts(whole)
         _write_json(folder / FILE, facts)
-        return timed_words(run)
+        return timed_words(run, whole)
+
+    def _timed_pass(self, timing: Timing) -> TimedRun | None:
+        """A full pass of the first task; None where that is one frame."""
+        frames = self.design.knobs.frames_per_pass
+        if frames == 1:
+            return None
+        n = self.numerics
+        program = compile_network(self.design, self.model, n.network, n.formats, self.tasks[:1] * frames)
+        images = [self.pictures[i % len(self.pictures)].values for i in range(frames)]
+        return time_network(program, self.model, n.network, images, timing, self.progress)
 
     def lint(self, folder: Path) -> str:
         result = lint(self.sources)
@@ -254,7 +277,7 @@ class Work:
         return OverlayFacts(
             self.design, self.model.spec, self.program, self.clock_mhz, picture,
             decoders=self.model.decoders, head=self.model.head,
-            estimate={"milliseconds_per_frame": times, "tier": ESTIMATE},
+            estimate={"milliseconds_per_frame": times, "tier": ESTIMATE}, passes=self.passes,
         )  # fmt: skip
 
     def report(self, folder: Path) -> str:

@@ -21,15 +21,15 @@ from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.program.contents import Contents
 from edgemoe_gen.program.descriptor import (
     GATHERING_PATH,
-    PATHS,
-    RING_TILES,
     Operation,
     bit,
     number,
     operand_number,
     path_number,
 )
-from edgemoe_gen.program.places import Gathering, Place, Region, path_from, path_to
+from edgemoe_gen.program.moves import load_operation, normalise_operation, store_operation
+from edgemoe_gen.program.places import Gathering, Place, Region, Rows
+from edgemoe_gen.program.ring import Ring
 from edgemoe_gen.program.schedule import Schedule
 
 
@@ -53,8 +53,7 @@ class Builder:
         self.image_beats = 0
         self.result_beats = 0
         self.contents = Contents(design, packing)
-        self._ring_word = 0  # where the next product's operands begin in the unit's ring
-        self._ring_tile = 0
+        self._ring = Ring(design, self.schedule.operands_ahead)
 
     # Where things lie
 
@@ -87,55 +86,33 @@ class Builder:
         first = self.contents.keep_constant(values, form, key)
         self._load(destination, values.shape[0], first, form, bit("CONSTANT") | bit("WIDE"))
 
-    def load_image(self, tokens: int, destination: Place, form: Format, wide: bool = False) -> int:
-        """Loads the next [tokens, columns] values of the image buffer; returns the first beat that they come from."""
-        first = self.image_beats
+    def load_image(
+        self, tokens: int, destination: Place, form: Format, wide: bool = False, first: int | None = None
+    ) -> int:
+        """Loads [tokens, columns] values of the image buffer: those at beat `first`, or the next ones.
+
+        Returns:
+            The first beat that they come from.
+        """
+        first = self.image_beats if first is None else first
         beats = self._load(destination, tokens, first, form, bit("WIDE") if wide else 0)
-        self.image_beats += beats
+        self.image_beats = max(self.image_beats, first + beats)
         return first
 
     def _load(self, destination: Place, tokens: int, first: int, form: Format, flags: int) -> int:
-        words = self.design.words(destination.columns)
-        wide = bool(flags & bit("WIDE"))
-        bits = 32 if wide else 16
-        # 16-bit values are activations; 32-bit ones have the residual's finer binary point.
-        finer = self.design.knobs.residual_tail_bits if wide else 0
-        beats = tokens * words * self.design.knobs.in_parallel * bits // self.design.knobs.port_bits
-        self._add(
-            Operation(
-                kind=number("LOAD"),
-                path=path_to(destination.memory),
-                flags=flags,
-                tokens=tokens,
-                in_words=words,
-                out_shift=form.fraction - destination.form.fraction - finer,
-                transfer_first=first,
-                transfer_beats=beats,
-            ),
-            destination=destination,
-        )
-        return beats
+        operation = load_operation(self.design, destination, tokens, first, form, flags)
+        self._add(operation, destination=destination)
+        return operation.transfer_beats
 
     def store(self, name: str, source: Place, tokens: int) -> Region:
         """Stores a matrix to the result buffer, as 32-bit values."""
-        words = self.design.words(source.columns)
-        beats = tokens * words * self.design.knobs.in_parallel * 32 // self.design.knobs.port_bits
+        operation = store_operation(self.design, source, tokens, self.result_beats)
         tail = self.design.knobs.residual_tail_bits
         # What is stored is as fine as the finest memory; the values of others end in zeros.
         form = Format(source.form.bits + tail, source.form.fraction + tail)
-        region = Region(name, self.result_beats, beats, tokens, source.columns, form)
-        self._add(
-            Operation(
-                kind=number("STORE"),
-                path=path_from(source.memory),
-                tokens=tokens,
-                in_words=words,
-                transfer_first=self.result_beats,
-                transfer_beats=beats,
-            ),
-            source=source,
-        )
-        self.result_beats += beats
+        region = Region(name, self.result_beats, operation.transfer_beats, tokens, source.columns, form)
+        self._add(operation, source=source)
+        self.result_beats += operation.transfer_beats
         self.regions.append(region)
         return region
 
@@ -157,28 +134,10 @@ class Builder:
             shifts: bits by which each feature is shifted down [columns]; none by default.
             key: names these shifts, so that a later frame uses the same ones.
         """
-        n = source.columns
-        first, beats = self.contents.keep_shifts(np.zeros(n, np.int64) if shifts is None else shifts, key)
-        scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
-        shift = 23 + n.bit_length() - 1
-        self._add(
-            Operation(
-                kind=number("NORMALISE"),
-                path=path_number(source.memory, destination.memory),
-                tokens=tokens,
-                in_words=self.design.words(n),
-                features=n,
-                inverse_features=round(2**shift / n),
-                inverse_shift=shift - 8,
-                eps_high=scaled_eps >> 31,
-                eps_low=scaled_eps & 0x7FFFFFFF,
-                normal_fraction=destination.form.fraction,
-                weight_first=first,
-                weight_beats=beats,
-            ),
-            source=source,
-            destination=destination,
-        )
+        every = np.zeros(source.columns, np.int64) if shifts is None else shifts
+        weights = self.contents.keep_shifts(every, key)
+        operation = normalise_operation(self.design, source, destination, tokens, eps, weights)
+        self._add(operation, source=source, destination=destination)
 
     def gather(self, gathering: Gathering) -> None:
         """Copies the tokens of an expert's queue side by side."""
@@ -224,7 +183,7 @@ class Builder:
             guard = TERM_BITS - design.knobs.activation_bits - (4 if scatter else 1)
             term = min(fraction, out + guard)
             finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
-        narrow = design.has_narrow_weights and weight_form.bits <= design.expert_weight_bits
+        narrow = design.has_narrow_weights and weight_form.bits <= design.narrow_weight_bits
         first, beats, bias_shift = self.contents.keep_linear(
             linear, weight_form, fraction, fraction - term, narrow, key
         )
@@ -281,8 +240,8 @@ class Builder:
     def values(self, scores: Place, value: Place, destination: Place, tokens: int, keys: int) -> None:
         """Softmax of scores times values; the destination takes `value.columns` columns."""
         # A result is a mean of values; before the division by the row's sum, whose exponent is shifted out first, it is
-        # at most twice as large.
-        term = value.form.fraction + TERM_BITS - self.design.knobs.activation_bits - 2
+        # at most twice as large. No sum is finer than its products.
+        term = value.form.fraction + min(TERM_BITS - value.form.bits - 2, tables.PROBABILITY_FRACTION)
         self._add(
             Operation(
                 kind=number("PRODUCT"),
@@ -305,53 +264,59 @@ class Builder:
         )
 
     def route(
-        self, logits: Place, tokens: int, experts: range, top_k: int, after_top_k: bool, score_threshold: float
+        self, logits: Place, rows: Rows, experts: range, top_k: int, after_top_k: bool, score_threshold: float
     ) -> None:
         """Fills the token queues from logits in the hidden memory.
 
         Args:
             logits: place of the logits.
-            tokens: rows.
+            rows: which of them are tokens; they alone go to experts.
             experts: those that the task may choose.
             top_k: experts a token.
             after_top_k: scores are a softmax over the chosen experts only.
             score_threshold: scores that are not larger become 0.
         """
+        several, parallel = rows.frames > 1, self.design.knobs.tokens_parallel
         self._check_limit("top-k", top_k, "max_top_k", self.design.knobs.max_top_k)
         self._check_limit("experts", experts.stop, "max_experts", self.design.knobs.max_experts)
         self._add(
             Operation(
                 kind=number("ROUTE"),
                 flags=bit("SOFTMAX_AFTER_TOP_K") if after_top_k else 0,
-                tokens=tokens,
+                tokens=rows.routed,
                 in_words=self.design.words(experts.stop),
                 score_shift=_score_shift(logits.form),
                 expert_first=experts.start,
                 expert_end=experts.stop,
                 score_threshold=math.floor(score_threshold * 2.0**tables.MANTISSA_FRACTION),
                 top_k=top_k,
+                frame_tokens=rows.tokens if several else 0,
+                frame_gap=self.blocks(rows.pitch) - (rows.tokens - 1) // parallel if several else 0,
             ),
             source=logits,
+            source_rows=rows.total,
         )
 
-    def store_routes(self, name: str, tokens: int, top_k: int) -> Region:
-        """Stores the last routes: expert and score of each token, one beat each."""
-        beats = tokens * top_k
-        region = Region(
-            name, self.result_beats, beats, tokens, top_k, Format(tables.MANTISSA_BITS, tables.MANTISSA_FRACTION)
-        )
+    def store_routes(self, name: str, rows: Rows, top_k: int) -> list[Region]:
+        """Stores the last routes, a region a frame: expert and score of each token, one beat each."""
+        form = Format(tables.MANTISSA_BITS, tables.MANTISSA_FRACTION)
+        beats = rows.tokens * top_k
+        regions = [
+            Region(name, self.result_beats + frame * beats, beats, rows.tokens, top_k, form)
+            for frame in range(rows.frames)
+        ]
         self._add(
             Operation(
                 kind=number("STORE_ROUTES"),
-                tokens=tokens,
+                tokens=rows.routed,
                 top_k=top_k,
                 transfer_first=self.result_beats,
-                transfer_beats=beats,
+                transfer_beats=rows.frames * beats,
             )
         )
-        self.result_beats += beats
-        self.regions.append(region)
-        return region
+        self.result_beats += rows.frames * beats
+        self.regions += regions
+        return regions
 
     # Inside
 
@@ -368,16 +333,19 @@ class Builder:
         destination: Place | None = None,
         operand: Place | None = None,
         operand_rows: int = 0,
+        source_rows: int | None = None,
         gathering: Gathering | None = None,
     ) -> None:
         fields: dict[str, int] = {}
         for name, place in (("source", source), ("destination", destination)):
             if place is not None:
-                self._check_fits(place, operation.tokens if operation.expert < 0 else 0)
+                rows = operation.tokens if operation.expert < 0 else 0
+                self._check_fits(place, source_rows if name == "source" and source_rows is not None else rows)
                 fields |= {f"{name}_block": place.block, f"{name}_stride": place.stride, f"{name}_word": place.word}
         if operand is not None:
             self._check_fits(operand, operand_rows)
             fields |= {
+                "operand_block": operand.block,
                 "operand_stride": operand.stride,
                 "operand_word": operand.word,
                 "operand_blocks": self.memory_blocks(operand.memory, operand_rows),
@@ -389,33 +357,9 @@ class Builder:
                 "gather_stride": gathering.source.stride,
             }
         if operation.kind == number("PRODUCT"):
-            fields |= self._operands(operation)
+            fields |= self._ring.take(operation, self.operations[-1] if self.operations else None)
         self.operations.append(replace(operation, **fields))
         self.layers.append(self.layer)
-
-    def _operands(self, operation: Operation) -> dict[str, int]:
-        """Where a product's operands lie in the ring, and whether its first tile comes during the operation before.
-
-        That is always so but where the operation before has no compute unit or fills the cache that they come from.
-        """
-        if operation.in_words > self.design.max_in_words:
-            raise CapacityError(
-                f"a product has {operation.in_words} words of inputs, but the operand ring takes "
-                f"{self.design.max_in_words} at a time",
-                "raise max_hidden or max_dim",
-            )
-        ahead = False
-        if self.operations and self.schedule.operands_ahead:
-            before = self.operations[-1]
-            fills_cache = PATHS[before.path][1] == "cache" and before.kind in (number("PRODUCT"), number("LOAD"))
-            ahead = before.kind not in (number("ROUTE"), number("STORE_ROUTES")) and (
-                operation.operand == operand_number("WEIGHTS") or not fills_cache
-            )
-        fields = {"ring_word": self._ring_word, "ring_tile": self._ring_tile}
-        words = operation.out_tiles * operation.in_words
-        self._ring_word = (self._ring_word + words) % self.design.ring_words
-        self._ring_tile = (self._ring_tile + operation.out_tiles) % RING_TILES
-        return fields | {"flags": operation.flags | (bit("AHEAD") if ahead else 0)}
 
     def _check_fits(self, place: Place, rows: int) -> None:
         depth = self.design.memory_depths[place.memory]

@@ -1,43 +1,31 @@
 """Compiles a network to a program: the frames and tasks of one run, layer after layer.
 
-What does not fit on the chip at once is cut here: heads by the key and value memory, rows of scores and hidden features
-by the hidden memory, patches by the same. Nothing of that is known to the hardware.
+Neighbouring frames of one task go in groups that share a pass of the weights. What does not fit on the chip at once is
+cut (`group.py`, `attention.py`): heads by the key and value memory, rows of scores and hidden features by the hidden
+memory, patches by the same. Nothing of that is known to the hardware.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import CapacityError, ProgramError
-from edgemoe_gen.model import Model, ModelSpec, allowed_experts
+from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.numerics.fixed import Format, quantise
 from edgemoe_gen.numerics.formats import Formats
-from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
+from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.program.builder import Builder
+from edgemoe_gen.program.capacity import check_capacity, check_widths
 from edgemoe_gen.program.descriptor import Operation
+from edgemoe_gen.program.group import Frame, Group
 from edgemoe_gen.program.pack import Bytes, pack_words
-from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region
 from edgemoe_gen.program.schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One frame of a program: its task, where its picture goes and where its results are.
-
-    Attributes:
-        task: name.
-        slices: the picture's patches in the image buffer.
-        regions: results in the result buffer by name: `tokens`; and with taps `blocks.i` and `routes.i`.
-    """
-
-    task: str
-    slices: tuple[ImageSlice, ...]
-    regions: dict[str, Region]
 
 
 @dataclass(frozen=True)
@@ -84,6 +72,9 @@ def compile_network(
 ) -> Program:
     """A program that runs one frame after another, each for its task.
 
+    Neighbours of one task share a pass of the weights, up to the design's `frames_per_pass` of them; results are the
+    same bits as if they did not.
+
     Args:
         design: the accelerator.
         model: the network's spec and routers.
@@ -98,10 +89,51 @@ def compile_network(
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
+    groups = group_frames(tasks, design.knobs.frames_per_pass)
+    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing)
+
+
+def group_frames(tasks: Sequence[str], most: int) -> list[tuple[str, int]]:
+    """Frames in groups of one task each: task and number of frames, as few groups as there can be of up to `most`."""
+    groups: list[tuple[str, int]] = []
+    for task, same in groupby(tasks):
+        count = sum(1 for _ in same)
+        groups += [(task, min(most, count - done)) for done in range(0, count, most)]
+    return groups
+
+
+def compile_groups(
+    design: Design,
+    model: Model,
+    network: LoweredNetwork,
+    formats: Formats,
+    groups: Sequence[tuple[str, int]],
+    taps: bool = False,
+    depth: int | None = None,
+    schedule: Schedule | None = None,
+    packing: bool = True,
+) -> Program:
+    """`compile_network` of stated groups: a task, and how many frames of it share a pass of the weights.
+
+    Raises:
+        CapacityError: likewise; or a group has more frames than the design's `frames_per_pass`.
+    """
+    most = design.knobs.frames_per_pass
+    for task, count in groups:
+        if not 1 <= count <= most:
+            raise CapacityError(
+                f"{count} frames of task '{task}' are to share a pass of the weights, but the design's memories hold "
+                f"{most}",
+                f"raise the knob frames_per_pass to {count}, or group fewer",
+            )
     check_capacity(design, model.spec)
-    _check_widths(design, formats)
+    check_widths(design, formats)
     builder = Builder(design, schedule, packing)
-    frames = [_Frame(builder, model, network, formats, task, taps, depth).build() for task in tasks]
+    frames = [
+        frame
+        for task, count in groups
+        for frame in Group(builder, model, network, formats, task, count, taps, depth).build()
+    ]
     return Program(
         design,
         tuple(builder.operations),
@@ -113,50 +145,6 @@ def compile_network(
         builder.image_beats,
         builder.result_beats,
     )
-
-
-def _check_widths(design: Design, formats: Formats) -> None:
-    widths = {"activation": design.knobs.activation_bits, "weight": design.knobs.weight_bits}
-    for row in formats.rows():
-        if row.form.bits > widths[row.kind]:
-            raise ProgramError(
-                f"the format of {row.name} has {row.form.bits} bits, "
-                f"but the design's {row.kind}s have {widths[row.kind]}",
-                "choose formats for this design's widths",
-            )
-
-
-def check_capacity(design: Design, spec: ModelSpec) -> None:
-    """Refuses a network that exceeds the largest one that a design holds.
-
-    Raises:
-        CapacityError: names what exceeds which knob.
-    """
-    k = design.knobs
-    limits = [
-        ("tokens", spec.tokens, "max_tokens", k.max_tokens),
-        ("features a token", spec.dim, "max_dim", k.max_dim),
-        ("columns of queries", query_columns(design, spec), "max_query", k.max_query),
-        ("columns of one head's keys and values", 2 * head_columns(design, spec), "max_cache", k.max_cache),
-        ("experts", max((b.experts for b in spec.blocks), default=0), "max_experts", k.max_experts),
-        ("experts a token", spec.router.top_k, "max_top_k", k.max_top_k),
-    ]
-    for what, value, knob, limit in limits:
-        if value > limit:
-            raise CapacityError(
-                f"the network has {value} {what}, but the design's largest network has {limit}",
-                f"raise the knob {knob} to {value} or more",
-            )
-
-
-def head_columns(design: Design, spec: ModelSpec) -> int:
-    """Columns that one head's queries take: its width, padded to whole output tiles."""
-    return design.out_tiles(spec.head_dim) * design.knobs.out_parallel
-
-
-def query_columns(design: Design, spec: ModelSpec) -> int:
-    """Columns of the query memory that a network needs."""
-    return max(spec.heads * head_columns(design, spec), spec.dim)
 
 
 def pack_image(program: Program, spec: ModelSpec, images: Sequence[NDArray[np.float32]]) -> Bytes:
@@ -179,256 +167,7 @@ def to_patches(image: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.float6
     return patches
 
 
-def slices(columns: int, most: int, multiple: int) -> Iterator[tuple[int, int]]:
-    """Cuts columns into even pieces of at most `most`, each but the last a multiple of `multiple`: start and stop."""
-    usable = most // multiple * multiple
-    pieces = -(-columns // usable)
-    size = -(-columns // (pieces * multiple)) * multiple
-    for start in range(0, columns, size):
-        yield start, min(start + size, columns)
-
-
-class _Frame:
-    """One frame on its way to a program."""
-
-    def __init__(
-        self,
-        builder: Builder,
-        model: Model,
-        network: LoweredNetwork,
-        formats: Formats,
-        task: str,
-        taps: bool,
-        depth: int | None,
-    ) -> None:
-        self.b = builder
-        self.design = builder.design
-        self.model = model
-        self.spec = model.spec
-        self.network = network
-        self.formats = formats
-        self.task = task
-        self.taps = taps
-        self.depth = self.spec.depth if depth is None else depth
-        self.tokens = self.spec.tokens
-        self.residual = builder.place("residual", self.spec.dim, formats["embed"])
-        self.regions: dict[str, Region] = {}
-
-    def build(self) -> Frame:
-        image = self._embed()
-        for block in self.network.blocks[: self.depth]:
-            self._block(block)
-        self.b.layer = "result"
-        self.regions["tokens"] = self.b.store("tokens", self.residual, self.tokens)
-        return Frame(self.task, image, self.regions)
-
-    def _hidden_columns(self) -> int:
-        """Columns that the hidden memory holds of this network's tokens, as far as the weight buffer can use them."""
-        words = min(self.b.capacity_words("hidden", self.tokens), self.design.max_in_words)
-        columns = words * self.design.knobs.in_parallel
-        if columns < self.design.knobs.out_parallel:
-            raise CapacityError(
-                f"the hidden memory holds {columns} columns of {self.tokens} tokens, less than one output tile",
-                "raise the knob max_hidden",
-            )
-        return columns
-
-    def _embed(self) -> tuple[ImageSlice, ...]:
-        self.b.layer = "position"
-        self.b.load_constant(self.network.position, self.residual, "position")
-        image = []
-        weight = self.network.patch.weight
-        for start, stop in slices(weight.shape[1], self._hidden_columns(), self.design.knobs.out_parallel):
-            patches = self.b.place("hidden", stop - start, self.formats["image"])
-            self.b.layer = "image"
-            first = self.b.load_image(self.tokens, patches, self.formats["image"])
-            image.append(ImageSlice(first, start, stop))
-            self._linear(
-                f"patch.{start}", "patch", Linear(weight[:, start:stop], None), patches, self.residual, accumulate=True
-            )
-        return tuple(image)
-
-    def _linear(
-        self,
-        key: str,
-        name: str,
-        linear: Linear,
-        source: Place,
-        destination: Place,
-        *,
-        gelu: bool = False,
-        accumulate: bool = False,
-        old_form: Format | None = None,
-        expert: int = -1,
-        scatter: bool = False,
-        gathering: Gathering | None = None,
-    ) -> None:
-        if accumulate and old_form is None:
-            old_form = destination.form
-        self.b.layer = key
-        self.b.linear(
-            linear,
-            self.formats[name],
-            source,
-            destination,
-            self.tokens,
-            gelu=gelu,
-            accumulate=accumulate,
-            old_form=old_form,
-            expert=expert,
-            scatter=scatter,
-            gathering=gathering,
-            key=key,
-        )
-
-    def _block(self, block: LoweredBlock) -> None:
-        name = f"blocks.{block.index}"
-        spec = self.spec
-        if block.routers and spec.router.input_ahead:
-            self._route(block, self.residual)
-        self.b.layer = f"{name}.norm1"
-        normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm1"])
-        self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps, block.shifts1, f"{name}.norm1")
-        attended = self._attention(block, normed)
-        old_form = self.residual.form
-        self.residual = self.b.place("residual", spec.dim, self.formats[f"{name}.residual"])
-        projection = _spread_inputs(block.projection, spec.heads, spec.head_dim, head_columns(self.design, spec))
-        self._linear(
-            f"{name}.projection", f"{name}.projection.weight", projection, attended, self.residual,
-            accumulate=True, old_form=old_form,
-        )  # fmt: skip
-        self.b.layer = f"{name}.norm2"
-        normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm2"])
-        self.b.normalise(self.residual, normed, self.tokens, spec.norm_eps, block.shifts2, f"{name}.norm2")
-        if block.routers:
-            if not spec.router.input_ahead:
-                self._route(block, normed)
-            self._experts(block, normed)
-        else:
-            self._mlp(f"{name}.", f"{name}.hidden", block.mlp[0], normed, expert=-1)
-        if self.taps:
-            self.b.layer = "result"
-            self.regions[name] = self.b.store(name, self.residual, self.tokens)
-
-    def _attention(self, block: LoweredBlock, normed: Place) -> Place:
-        """Head after head; the result replaces the head's queries. Returns the place of all results."""
-        name = f"blocks.{block.index}"
-        spec, design = self.spec, self.design
-        width, padded = spec.head_dim, head_columns(design, spec)
-        words = design.words(padded)
-        queries = self.b.place("query", spec.heads * padded, self.formats[f"{name}.query"])
-        query = _spread_outputs(block.query, spec.heads, width, padded)
-        self._linear(f"{name}.query", f"{name}.query.weight", query, normed, queries)
-        per_pass = self.b.capacity_words("cache", self.tokens) // (2 * words)
-        for first in range(0, spec.heads, per_pass):
-            heads = range(first, min(first + per_pass, spec.heads))
-            stride = 2 * len(heads) * words
-            places = {}
-            for part, word in (("key", 0), ("value", len(heads) * words)):
-                form = self.formats[f"{name}.{part}"]
-                places[part] = Place("cache", len(heads) * padded, form, stride, word)
-                every = getattr(block, part)
-                rows = slice(heads.start * width, heads.stop * width)
-                linear = _spread_outputs(Linear(every.weight[rows], every.bias[rows]), len(heads), width, padded)
-                self._linear(f"{name}.{part}.{first}", f"{name}.{part}.weight", linear, normed, places[part])
-            for i, head in enumerate(heads):
-                key, value = (
-                    Place("cache", padded, p.form, stride, p.word + i * words) for p in (places["key"], places["value"])
-                )
-                self._head(name, head, head * words, queries.stride, key, value)
-        return Place("query", spec.heads * padded, self.formats[f"{name}.value"], queries.stride)
-
-    def _head(self, name: str, head: int, word: int, stride: int, key: Place, value: Place) -> None:
-        """Attention of one head, as many rows at a time as their scores fit the hidden memory."""
-        parallel = self.design.knobs.tokens_parallel
-        score_words = self.design.padded_words(self.tokens)
-        rows = self.design.memory_depths["hidden"] // score_words * parallel
-        scores = Place("hidden", self.tokens, self.formats[f"{name}.scores.{head}"], score_words)
-        for first, stop in slices(self.tokens, min(rows, self.design.max_rows), parallel):
-            block = first // parallel
-            query = Place("query", key.columns, self.formats[f"{name}.query"], stride, word, block)
-            result = Place("query", key.columns, value.form, stride, word, block)
-            self.b.layer = f"{name}.scores.{head}"
-            self.b.scores(query, key, scores, stop - first, self.tokens)
-            self.b.layer = f"{name}.values.{head}"
-            self.b.values(scores, value, result, stop - first, self.tokens)
-
-    def _route(self, block: LoweredBlock, source: Place) -> None:
-        name = f"blocks.{block.index}"
-        router = self.spec.router
-        task = self.spec.task_index(self.task)
-        linear = block.routers[task]
-        logits = self.b.place("hidden", linear.weight.shape[0], self.formats[f"{name}.logits"])
-        key = f"{name}.router.{self.task}"
-        self._linear(key, f"{key}.weight", linear, source, logits)
-        self.b.layer = key
-        allowed = np.flatnonzero(allowed_experts(self.model, block.index, self.task))
-        experts = range(int(allowed[0]), int(allowed[-1]) + 1)
-        self.b.route(logits, self.tokens, experts, router.top_k, router.gate_type == "noisy", router.score_threshold)
-        if self.taps:
-            region = self.b.store_routes(f"routes.{block.index}", self.tokens, router.top_k)
-            self.regions[region.name] = region
-
-    def _experts(self, block: LoweredBlock, normed: Place) -> None:
-        name = f"blocks.{block.index}"
-        allowed = allowed_experts(self.model, block.index, self.task)
-        gathered = self.b.place("query", self.spec.dim, normed.form)
-        gatherings = [Gathering(int(expert), normed, gathered) for expert in np.flatnonzero(allowed)]
-        beside = self.b.schedule.gather_beside
-        # While an expert's second layer runs, the tokens of the next one are gathered beside it.
-        for place, now in enumerate(gatherings):
-            if place == 0 or not beside:
-                self.b.layer = f"{name}.gather"
-                self.b.gather(now)
-            following = gatherings[place + 1] if beside and place + 1 < len(gatherings) else None
-            prefix = f"{name}.experts.{now.expert}."
-            self._mlp(prefix, f"{name}.hidden", block.mlp[now.expert], gathered, now.expert, following)
-
-    def _mlp(
-        self,
-        name: str,
-        hidden_name: str,
-        mlp: tuple[Linear, Linear],
-        source: Place,
-        expert: int,
-        gathering: Gathering | None = None,
-    ) -> None:
-        """Dense MLP or one expert, in slices of hidden features where not all fit at once.
-
-        `gathering` goes beside the last slice's second layer, when `source` has been read for the last time.
-        """
-        up, down = mlp
-        assert up.bias is not None
-        hidden_features = up.weight.shape[0]
-        for start, stop in slices(hidden_features, self._hidden_columns(), self.design.knobs.out_parallel):
-            hidden = self.b.place("hidden", stop - start, self.formats[hidden_name])
-            part = Linear(up.weight[start:stop], up.bias[start:stop])
-            self._linear(f"{name}fc1.{start}", f"{name}fc1.weight", part, source, hidden, gelu=True, expert=expert)
-            part = Linear(down.weight[:, start:stop], down.bias if start == 0 else None)
-            self._linear(
-                f"{name}fc2.{start}", f"{name}fc2.weight", part, hidden, self.residual,
-                accumulate=True, expert=expert, scatter=expert >= 0,
-                gathering=gathering if stop == hidden_features else None,
-            )  # fmt: skip
-
-
-def _spread_outputs(linear: Linear, heads: int, width: int, padded: int) -> Linear:
-    """Pads each head's outputs from `width` to `padded` rows of zeros."""
-    assert linear.bias is not None
-    inputs = linear.weight.shape[1]
-    weight = np.zeros((heads, padded, inputs))
-    weight[:, :width] = linear.weight.reshape(heads, width, inputs)
-    bias = np.zeros((heads, padded))
-    bias[:, :width] = linear.bias.reshape(heads, width)
-    return Linear(weight.reshape(-1, inputs), bias.reshape(-1))
-
-
-def _spread_inputs(linear: Linear, heads: int, width: int, padded: int) -> Linear:
-    """Pads each head's inputs from `width` to `padded` columns of zeros."""
-    outputs = linear.weight.shape[0]
-    weight = np.zeros((outputs, heads, padded))
-    weight[:, :, :width] = linear.weight.reshape(outputs, heads, width)
-    return Linear(weight.reshape(outputs, -1), linear.bias)
-
-
-__all__ = ["Frame", "Program", "check_capacity", "compile_network", "pack_image", "to_patches"]
+__all__ = [
+    "Frame", "Program", "check_capacity", "compile_groups", "compile_network", "group_frames", "pack_image",
+    "to_patches",
+]  # fmt: skip

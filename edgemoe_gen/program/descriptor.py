@@ -125,6 +125,9 @@ class Operation:
     gather_expert: int = _half("expert whose tokens are gathered meanwhile, or -1", -1)
     gather_words: int = _half("words of a gathered token")
     gather_stride: int = _half("words a row where they come from and where they go")
+    operand_block: int = _half("first block of the keys or values")
+    frame_tokens: int = _half("rows of each frame that is routed; 0: all are of one frame")
+    frame_gap: int = _half("blocks from that of a frame's last row to the first one of the next frame")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats, TensorFormat
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
+from edgemoe_gen.numerics.widths import ACTIVATION, CACHE, kind_of
 from edgemoe_gen.program.compile import Program, compile_network
 
 
@@ -26,14 +27,11 @@ class _AnyFormat(dict[str, TensorFormat]):
 
     def __init__(self, design: Design) -> None:
         super().__init__()
-        self.design = design
+        self.widths = design.knobs.widths
 
     def __missing__(self, name: str) -> TensorFormat:
-        k = self.design.knobs
-        if name != "patch" and not name.endswith(".weight"):
-            return TensorFormat(name, "activation", Format(k.activation_bits, 0), 0.0, 0.0)
-        bits = self.design.expert_weight_bits if ".experts." in name else k.weight_bits
-        return TensorFormat(name, "weight", Format(bits, 0), 0.0, 0.0)
+        kind = "activation" if kind_of(name) in (ACTIVATION, CACHE) else "weight"
+        return TensorFormat(name, kind, Format(self.widths.of(name), 0), 0.0, 0.0)
 
 
 def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str]) -> Program:

@@ -73,7 +73,7 @@ def pack_linear(design: Design, weight: Integers, bias: Integers | None, narrow:
     ports, fill = k.weight_ports, k.fill_beats
     parts = lanes.reshape(tiles, words * design.operand_parts, design.part_values)
     if narrow:
-        parts = _paired(parts, design.expert_weight_bits)
+        parts = _paired(parts, design.narrow_weight_bits)
     fields = parts.reshape(tiles, -1, ports, fill, design.weights_per_beat)
     steps = pack_fields(fields, k.weight_bits, design.beat_bytes)
     if bias is not None:

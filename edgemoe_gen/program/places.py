@@ -21,6 +21,25 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Rows of the frames that share a pass of the weights: `tokens` of each, one frame `pitch` rows behind another."""
+
+    tokens: int
+    frames: int = 1
+    pitch: int = 0
+
+    @property
+    def total(self) -> int:
+        """Rows from the first frame's first token to the last one's last."""
+        return (self.frames - 1) * self.pitch + self.tokens
+
+    @property
+    def routed(self) -> int:
+        """Rows that are tokens."""
+        return self.frames * self.tokens
+
+
+@dataclass(frozen=True)
 class Gathering:
     """The tokens of an expert's queue, copied side by side from the normed to the query memory."""
 

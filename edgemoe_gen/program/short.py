@@ -55,8 +55,7 @@ def compile_short(design: Design) -> tuple[Program, ModelSpec, NDArray[np.float3
     model, image = short_network(design)
     seen = observe_ranges(model, [image], [TASK], lambda: None)
     network = prepare(model, seen)
-    k = design.knobs
-    formats = choose_formats(network, seen, k.activation_bits, k.weight_bits, {}, k.expert_weight_bits)
+    formats = choose_formats(network, seen, design.knobs.widths)
     program = compile_network(design, model, network, formats, [TASK])
     depths = port_depths(design)
     used = {

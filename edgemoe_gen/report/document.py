@@ -122,6 +122,9 @@ def headline(document: Mapping[str, Any]) -> str:
     timing = document.get("timing")
     if timing is not None and timing["passed"] and timing["clock_mhz"] == document["cycles"]["clock_mhz"]:
         parts.append(f"{timing['milliseconds_per_frame']:.3f} ms a frame ({timing['tier']})")
+        if "pass" in timing:
+            whole = timing["pass"]
+            parts.append(f"{whole['frames']} frames of a pass in {whole['milliseconds']:.3f} ms ({whole['tier']})")
     parts.append(f"MSE {numbers.error(errors['mse_forced'])} of the final tokens")
     if errors["sets"]:
         parts.append(f"{errors['sets_equal']:,} of {errors['sets']:,} top-{document['network']['top_k']} sets equal")

@@ -9,8 +9,8 @@ import numpy as np
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import TERM_BITS
-from edgemoe_gen.numerics.fixed import Integers
-from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
+from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, quantise
+from edgemoe_gen.numerics.tables import EXP_POSITION_BITS, PROBABILITY_FRACTION
 from edgemoe_gen.program.places import Place
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, compare
@@ -23,33 +23,36 @@ NO_HEAD = "the key and value memory (max_cache) does not hold keys and values of
 def run_softmax(bench: Bench, rows: Integers, fraction: int, names: list[str] | None = None) -> list[Deviation]:
     """Softmax of given scores [rows, keys] of `fraction` fractional bits.
 
-    Queries are unit vectors and keys the columns of the scores, so that the engine's scores are the given ones; values
-    are unit vectors, as many keys at a time as fit, so that its results are the probabilities. Bound: `softmax_bound`.
+    Queries are unit vectors and keys the columns of the scores, so that the engine's scores are the given ones, rounded
+    to the format of keys; values are unit vectors, as many keys at a time as fit, so that its results are the
+    probabilities. Bound: `softmax_bound`.
     """
     design, k = bench.design, bench.design.knobs
+    form = bench.cache_form(fraction)
+    rows = quantise(dequantise(rows, bench.form(fraction)), form)
     count, keys = rows.shape
     width = design.out_tiles(count) * k.out_parallel
     cache_words = bench.builder.capacity_words("cache", keys)
     key_words = design.words(width)
     window = min((cache_words - key_words) // design.out_words * k.out_parallel, design.query_words * k.in_parallel)
     window = min(window, design.out_tiles(keys) * k.out_parallel)
-    unit = k.activation_bits - 2
+    unit, value_unit = k.activation_bits - 2, design.cache_bits - 2
     query = bench.place("query", width, unit)
-    key = Place("cache", width, bench.form(fraction), cache_words)
+    key = Place("cache", width, form, cache_words)
     scores = bench.builder.place("hidden", keys, bench.form(fraction))
     bench.load(query, np.eye(count, width, dtype=np.int64) << unit)
     exact = bench.load(key, np.pad(rows.T, ((0, 0), (0, width - count)))).T[:count]
     bench.builder.scores(query, key, scores, count, keys)
     bench.store("scores", scores, count)
-    value = Place("cache", window, bench.form(unit), cache_words, key_words)
+    value = Place("cache", window, bench.cache_form(unit), cache_words, key_words)
     result = bench.place("query", window, unit)
     for start in range(0, keys, window):
-        bench.load(value, np.eye(keys, window, -start, dtype=np.int64) << unit)
+        bench.load(value, np.eye(keys, window, -start, dtype=np.int64) << value_unit)
         bench.builder.values(scores, value, result, count, keys)
         bench.store(f"p{start}", result, count)
     bench.run()
     got = np.concatenate([bench.values(f"p{start}") for start in range(0, keys, window)], axis=1)[:, :keys]
-    term = unit + TERM_BITS - k.activation_bits - 2
+    term = value_unit + min(TERM_BITS - design.cache_bits - 2, PROBABILITY_FRACTION)
     bound = ref.softmax_bound(design, keys, term, result.form)
     found = [compare("scores", bench.values("scores"), exact, ref.product_bound(design, scores.form))]
     wanted = ref.softmax(exact)
@@ -108,7 +111,8 @@ def run_attention(
 ) -> list[Deviation]:
     """Attention of heads [heads, tokens, width], all in the memories at once, each in so many passes of rows.
 
-    `fractions`: of queries, keys, values (and results), scores. The scores are compared with the products
+    `fractions`: of queries, keys, values, scores; results have the values' range. What keys and values have beyond the
+    range of theirs must saturate. The scores are compared with the products
     (`product_bound`), the results with softmax(the engine's own scores) @ values (`attention_bound`), so that each
     stage answers for its own error only.
     """
@@ -120,22 +124,23 @@ def run_attention(
     stride = 2 * heads * words
     places = {
         "query": Place("query", heads * padded, bench.form(fractions[0]), heads * words),
-        "key": Place("cache", heads * padded, bench.form(fractions[1]), stride),
-        "value": Place("cache", heads * padded, bench.form(fractions[2]), stride, heads * words),
+        "key": Place("cache", heads * padded, Format(design.cache_bits, fractions[1]), stride),
+        "value": Place("cache", heads * padded, Format(design.cache_bits, fractions[2]), stride, heads * words),
     }
     exact = {}
     for name, integers in (("query", query), ("key", key), ("value", value)):
         rows = np.pad(integers, ((0, 0), (0, 0), (0, padded - width)))
         flat = rows.transpose(1, 0, 2).reshape(rows.shape[1], heads * padded)
-        exact[name] = bench.load(places[name], flat).reshape(-1, heads, padded)[:, :, :width].transpose(1, 0, 2)
+        loaded = ref.clip(bench.load(places[name], flat), places[name].form)
+        exact[name] = loaded.reshape(-1, heads, padded)[:, :, :width].transpose(1, 0, 2)
     scores = bench.builder.place("hidden", keys, bench.form(fractions[3]))
     rows_a_pass = bench.builder.blocks(ceil_div(tokens, passes)) * k.tokens_parallel
     room = design.memory_depths["hidden"] // scores.stride * k.tokens_parallel
     rows_a_pass = min(rows_a_pass, room)
-    result_form = bench.form(fractions[2])
+    result_form = bench.form(fractions[2] + k.activation_bits - design.cache_bits)
     for head in range(heads):
         k_place = Place("cache", padded, places["key"].form, stride, head * words)
-        v_place = Place("cache", padded, result_form, stride, (heads + head) * words)
+        v_place = Place("cache", padded, places["value"].form, stride, (heads + head) * words)
         for start in range(0, tokens, rows_a_pass):
             block, count = start // k.tokens_parallel, min(rows_a_pass, tokens - start)
             q_place = Place("query", padded, places["query"].form, heads * words, head * words, block)
@@ -172,14 +177,19 @@ def attention_cases(design: Design) -> Iterator[Case]:
 
         def check(engine: Engine, rng: np.random.Generator) -> list[Deviation]:
             bench = Bench(engine)
-            fractions = (near, near, near, wide)
+            forms = bench.form(near), bench.cache_form(near), bench.cache_form(near)
+            fractions = (near, forms[1].fraction, forms[2].fraction, wide)
             shapes = ((heads, tokens, width), (heads, keys, width), (heads, keys, width))
             if fill == "random":
                 # Scores get a spread of about 4, as base-2 logarithms.
                 spread = 2.0 / width**0.25
-                parts = [random_values(rng, h * t, w, bench.form(near), spread).reshape(h, t, w) for h, t, w in shapes]
+                parts = [
+                    random_values(rng, h * t, w, form, spread).reshape(h, t, w)
+                    for form, (h, t, w) in zip(forms, shapes, strict=True)
+                ]
             else:
-                parts = [_tiled(extreme_rows(w, k.activation_bits), h, t, i) for i, (h, t, w) in enumerate(shapes)]
+                widths = [k.activation_bits if fill == "beyond" else form.bits for form in forms]
+                parts = [_tiled(extreme_rows(w, widths[i]), h, t, i) for i, (h, t, w) in enumerate(shapes)]
             return run_attention(bench, parts[0], parts[1], parts[2], fractions, passes)
 
         return check
@@ -195,6 +205,8 @@ def attention_cases(design: Design) -> Iterator[Case]:
     yield Case("one token", "random", shaped(1, 1, 1, 8))
     yield Case("fewer rows than keys", "random", shaped(1, 3, 3 * o - 1, 17))
     yield Case("extreme queries, keys and values", "extreme", shaped(1, 43, 3 * o + 3, 24, fill="extreme"))
+    if design.cache_bits < k.activation_bits:
+        yield Case("keys and values that saturate", "extreme", shaped(1, 43, 3 * o + 3, 24, fill="beyond"))
     yield Case("extreme, narrow head", "extreme", shaped(2, 11, 2 * o - 1, 2, passes=2, fill="extreme"))
 
 

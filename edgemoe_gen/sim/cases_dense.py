@@ -143,7 +143,7 @@ def linear_cases(design: Design) -> Iterator[Case]:
         yield Case(name, "extreme", _extreme_linear(design, saturating))
     yield Case("extreme sums on extreme residuals", "extreme", _extreme_accumulation(design))
     if design.has_narrow_weights:
-        bits = design.expert_weight_bits
+        bits = design.narrow_weight_bits
         yield Case("narrow weights", "random", shaped(plain, 2 * t + 1, k.max_dim, k.max_query, bits=bits))
         for words in (1, 3):  # of an odd number of parts, the last step brings but one
             yield Case(

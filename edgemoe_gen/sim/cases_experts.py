@@ -12,7 +12,7 @@ from edgemoe_gen.design.design import TERM_BITS
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
-from edgemoe_gen.program.places import Gathering
+from edgemoe_gen.program.places import Gathering, Rows
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.cases_dense import Layer, linear_reference
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, Values, compare, compare_exactly
@@ -56,7 +56,7 @@ def run_router(bench: Bench, logits: Integers, fraction: int, gate: Gate) -> lis
     """Routes of given logits [tokens, experts]."""
     place = bench.place("hidden", logits.shape[1], fraction)
     bench.load(place, logits)
-    bench.builder.route(place, logits.shape[0], gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
+    bench.builder.route(place, Rows(logits.shape[0]), gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
     bench.store_routes("routes", logits.shape[0], gate.top_k)
     bench.run()
     return check_routes(bench.design, logits, place.form, gate, *bench.routes("routes"))
@@ -75,7 +75,7 @@ def run_whole_router(
     place = bench.place("hidden", linear.weight.shape[0], out_fraction)
     values = bench.load(source, x)
     bench.builder.linear(linear, weight_form, source, place, x.shape[0])
-    bench.builder.route(place, x.shape[0], gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
+    bench.builder.route(place, Rows(x.shape[0]), gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
     bench.store("logits", place, x.shape[0])
     bench.store_routes("routes", x.shape[0], gate.top_k)
     bench.run()
@@ -204,7 +204,7 @@ def run_experts(
     middle = bench.place("hidden", hidden, experts.hidden_fraction)
     values, total = bench.load(source, x), bench.load(residual, old)
     bench.load(router, logits)
-    bench.builder.route(router, tokens, gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
+    bench.builder.route(router, Rows(tokens), gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
     bench.store_routes("routes", tokens, gate.top_k)
     # Which tokens an expert gets is known beforehand: equal logits choose equal experts.
     chosen = ref.choose(logits, gate.experts, gate.top_k)
@@ -291,7 +291,7 @@ def expert_cases(design: Design) -> Iterator[Case]:
                 rows = np.arange(tokens)
                 logits[rows, np.resize(turns, tokens)] = 20 << wide
             gain = 8.0 if extreme else 1.0
-            bits = design.expert_weight_bits
+            bits = design.knobs.widths.experts
             layers = [
                 tuple(
                     random_linear(rng, design, *shape, gain=gain, bits=bits) for shape in ((dim, hidden), (hidden, dim))

@@ -17,7 +17,7 @@ from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, quantise
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.pack import Bytes, pack_words
-from edgemoe_gen.program.places import Place, Region
+from edgemoe_gen.program.places import Place, Region, Rows
 from edgemoe_gen.sim.engine import Engine, Run, stored_matrix, stored_routes
 
 Values = NDArray[np.float64]
@@ -137,6 +137,11 @@ class Bench:
         """Format of an activation with so many fractional bits."""
         return Format(self.design.knobs.activation_bits, fraction)
 
+    def cache_form(self, fraction: int) -> Format:
+        """Format of keys or values with the range of an activation that has so many fractional bits."""
+        bits = self.design.cache_bits
+        return Format(bits, fraction - (self.design.knobs.activation_bits - bits))
+
     def place(self, memory: str, columns: int, fraction: int) -> Place:
         """A matrix that fills its memory from the start."""
         return self.builder.place(memory, columns, self.form(fraction))
@@ -164,7 +169,7 @@ class Bench:
 
     def store_routes(self, name: str, tokens: int, top_k: int) -> None:
         """Stores the last routes under a name."""
-        self._regions[name] = self.builder.store_routes(name, tokens, top_k)
+        (self._regions[name],) = self.builder.store_routes(name, Rows(tokens), top_k)
 
     def run(self) -> None:
         """Runs the program.

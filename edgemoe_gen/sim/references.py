@@ -140,7 +140,8 @@ def attention_bound(design: Design, scores: Values, values: Values, out: Format)
     - numerator: r of every e_j, and its roundings to EXP_FRACTION bits (two) and PROBABILITY_FRACTION bits: a;
     - sum: r of every term and two roundings to EXP_FRACTION bits, but of the largest, which is exactly 1;
     - reciprocal: table, interpolation and argument, relative to at least 1/2;
-    - the term keeps TERM_BITS - activation_bits - 2 bits below the step of the values; the result is rounded once more.
+    - the term keeps TERM_BITS - cache_bits - 2 bits below the step of the values, or all that their products have; the
+      result, which is finer than the values by what activations are wider, is rounded once more.
     """
     r = 2 * design.exp2_table.error
     powers = np.exp2(scores - scores.max(axis=1, keepdims=True))
@@ -151,7 +152,8 @@ def attention_bound(design: Design, scores: Values, values: Values, out: Format)
     result = np.abs(powers @ values) / total
     first_order = sum_error(design, powers) + reciprocal_error(design)
     divisor = first_order / (1.0 - first_order)
-    term = out.step / 2 * 2.0 ** -(TERM_BITS - design.knobs.activation_bits - 2)
+    values_step = out.step * 2.0 ** (out.bits - design.cache_bits)
+    term = values_step / 2 * 2.0 ** -min(TERM_BITS - design.cache_bits - 2, tables.PROBABILITY_FRACTION)
     return np.asarray(numerator + (result + numerator) * divisor + term + out.step / 2)
 
 

@@ -29,6 +29,7 @@ class TimedRun:
         roofline: what could be.
         differences: to C synthesis, where its report was given.
         sizing: of FIFOs, where that was asked for.
+        frames_per_pass: of one task that share a pass of the weights, at most.
     """
 
     board: str
@@ -38,6 +39,7 @@ class TimedRun:
     roofline: Roofline
     differences: tuple[Difference, ...] = ()
     sizing: Sizing | None = None
+    frames_per_pass: int = 1
 
     @property
     def milliseconds(self) -> float:
@@ -56,9 +58,12 @@ class TimedRun:
             return self.result.deadlock.sentence()
         if self.result.violations:
             return f"the schedule asks for more than the hardware has: {self.result.violations[0]}"
+        whole = ""
+        if self.frames_per_pass > 1:
+            whole = f", {len(self.tasks)} in {self.milliseconds:.3f} ms"
         at = f"on the {self.board} at {self.timing.clock_mhz:g} MHz ({TIER})"
         return (
-            f"{self.milliseconds_per_frame:.3f} ms a frame {at}"
+            f"{self.milliseconds_per_frame:.3f} ms a frame{whole} {at}"
             f" · {self.roofline.ratio:.2f} × the bound, which is {self.roofline.limit}"
         )
 
@@ -74,6 +79,7 @@ def timing_facts(run: TimedRun) -> dict[str, Any]:
         "band": run.timing.band,
         "clock_mhz": run.timing.clock_mhz,
         "tasks": list(run.tasks),
+        "frames_per_pass": run.frames_per_pass,
         "cycles": result.cycles,
         "cycles_per_frame": result.cycles / max(len(run.tasks), 1),
         "milliseconds_per_frame": run.milliseconds_per_frame,

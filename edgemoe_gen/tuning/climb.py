@@ -48,15 +48,15 @@ class Climb:
         self._slowest = slowest
 
     def run(self) -> None:
-        """Until all of the front is confirmed, as many as wanted are, or time is over."""
+        """Until all of the front is confirmed, as many as wanted are, or time is over; the first go in any case."""
         done = sum(reached(outcome.tier, self.plan.tier) for outcome in self.state.outcomes.values())
-        while done < self.plan.confirm and not self._late():
+        while done < self.plan.confirm and not (done and self._late()):
             candidates = self._candidates()[: min(MOST_AT_ONCE, self.plan.confirm - done)]
             if not candidates:
                 return
             width = self.runner.width
             for first in range(0, len(candidates), width):
-                if self._late(spare=self._slowest):
+                if done and self._late(spare=self._slowest):
                     self.state.stopped = "budget"
                     return
                 done += self._confirm(candidates[first : first + width], done)

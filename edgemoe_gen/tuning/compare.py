@@ -43,7 +43,7 @@ class SideResult:
         name: as the user named it.
         board: name of its board.
         outcome: its figures.
-        layers: cycles of one frame by layer; of the estimate by kind of operation.
+        layers: cycles a frame by layer; of the estimate by kind of operation.
         parts: resources by part: dsp, bram36, uram, lut.
     """
 
@@ -184,4 +184,5 @@ def _result(name: str, evaluator: Evaluator, outcome: Outcome, layers: Mapping[s
         part.name: {"dsp": part.dsp, "bram36": part.bram36, "uram": part.uram, "lut": part.lut}
         for part in estimate_resources(design).rows()
     }
-    return SideResult(name, evaluator.board.name, outcome, layers, parts)
+    each = {layer: round(cycles / outcome.frames) for layer, cycles in layers.items()}
+    return SideResult(name, evaluator.board.name, outcome, each, parts)

@@ -7,6 +7,8 @@ Nothing static, no clock tree, no routing of an FPGA: it ranks designs, it does 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edgemoe_gen.design import Design
 
 PRODUCT_PJ = 3.1 / (32 * 32)  # a pair of bits; 8 x 8 bits by this rule are 0.19 pJ
@@ -14,14 +16,16 @@ SUM_PJ = 0.1 / 32  # a bit
 DDR_PJ = 1300.0 / 64  # a bit: the lower end
 
 
-def energy_mj(design: Design, macs: float, ddr_bytes: float) -> float:
+def energy_mj(design: Design, macs: Mapping[str, int], ddr_bytes: float) -> float:
     """Millijoules of so many products and bytes.
 
     Args:
         design: gives the widths.
-        macs: multiply-accumulates of the network, without padding.
+        macs: multiply-accumulates of the network by kind of layer (`model.macs`), without padding; each counts with
+            the width of its own weights, or of keys and values.
         ddr_bytes: through all ports.
     """
-    k = design.knobs
-    mac = PRODUCT_PJ * k.activation_bits * k.weight_bits + SUM_PJ * design.accumulator_bits
-    return (macs * mac + 8 * ddr_bytes * DDR_PJ) * 1e-9
+    widths = design.knobs.widths
+    products = sum(count * widths.activation * widths.of_layer(layer) for layer, count in macs.items()) * PRODUCT_PJ
+    sums = sum(macs.values()) * SUM_PJ * design.accumulator_bits
+    return (products + sums + 8 * ddr_bytes * DDR_PJ) * 1e-9

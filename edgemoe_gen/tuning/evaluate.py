@@ -21,12 +21,14 @@ from edgemoe_gen.boards import Board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.defaults import default_knobs
-from edgemoe_gen.design.knobs import knob_fields
+from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields
 from edgemoe_gen.errors import CapacityError, ConfigError, EdgeMoEError, KnobError, ProgramError, SimulationError
 from edgemoe_gen.estimate import Resources, estimate_cycles, estimate_resources
 from edgemoe_gen.model import Model, Reference, ReferenceResult, macs
+from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.widths import Widths
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.program.descriptor import OPERATION_WORDS
 from edgemoe_gen.program.outline import outline_network
@@ -36,12 +38,14 @@ from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import load_timing
 from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.limits import Limit, first_broken
-from edgemoe_gen.tuning.noise import rounding_power, table_power
+from edgemoe_gen.tuning.noise import Gains, Powers, error_of, measure_gains, noise_powers, tensor_powers
 from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value, reached
 
 Float32 = NDArray[np.float32]
 SIMULATION_FAILS = "simulation fails"
+# Widths from and to which a kind of weights is narrowed to see what its noise does, and on how many pictures.
+ATTRIBUTED_FROM, ATTRIBUTED_AT, ATTRIBUTED_PICTURES = 16, 8, 2
 BRAM36_KIB, URAM_KIB = 36 / 8, 288 / 8
 
 
@@ -69,7 +73,7 @@ class Evaluator:
         seen: what the float reference's tensors hold on them.
         truths: its results on them.
         limits: beyond which a point is infeasible.
-        error_scale: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
+        gains: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
         cycle_scale: cycles of the timed simulation for each estimated one.
     """
 
@@ -83,7 +87,7 @@ class Evaluator:
     seen: Observations
     truths: tuple[Truth, ...]
     limits: tuple[Limit, ...] = ()
-    error_scale: float | None = None
+    gains: Gains | None = None
     cycle_scale: float = 1.0
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -102,6 +106,20 @@ class Evaluator:
         turned = {**self.chosen, **{name: value for name, value in point.values if is_knob(name)}}
         return default_knobs(self.model.spec, self.board, turned).turned(turned)
 
+    def frames(self, point: Point, knobs: Knobs) -> int:
+        """Frames of a run: as the point says, else as many as share a pass of the weights.
+
+        Raises:
+            KnobError: they are fewer than that.
+        """
+        frames = int(point.as_dict().get(FRAMES, knobs.frames_per_pass))
+        if frames < knobs.frames_per_pass:
+            raise KnobError(
+                f"frames_per_pass is {knobs.frames_per_pass}, but a run has {frames} {FRAMES}: no pass would be full",
+                f"give {FRAMES} of frames_per_pass or more, or leave them out",
+            )
+        return frames
+
     def design(self, point: Point) -> Design:
         """The design of a point.
 
@@ -112,14 +130,14 @@ class Evaluator:
         return make_design(self.knobs(point), self.board, {**self.fifo_depths, **depths})
 
     def default_point(self, names: Sequence[str]) -> Point:
-        """What a build would take, as a point of these dimensions; FIFOs as they are, one frame a run."""
+        """What a build would take, as a point of these dimensions; FIFOs as they are, one pass of the weights a run."""
         knobs = self.knobs(Point(()))
         values: dict[str, Value] = {}
         for name in names:
             if is_knob(name):
                 values[name] = getattr(knobs, name)
             elif name == FRAMES:
-                values[name] = 1
+                values[name] = knobs.frames_per_pass
         return Point.of(values)
 
     # Tiers
@@ -161,7 +179,8 @@ class Evaluator:
         found = self.outcome(point, tier)
         if not found.feasible:
             return found, {}
-        design, frames = self.design(point), _frames(point)
+        design = self.design(point)
+        frames = self.frames(point, design.knobs)
         if reached(tier, TIMED):
             return found, dict(self._cache[_layers_of(design, frames)])
         outline = outline_network(design, self.model.spec, self.tasks[:1] * frames)
@@ -175,7 +194,7 @@ class Evaluator:
 
     def _figures(self, tier: str, design: Design, point: Point) -> dict[str, Figure]:
         steps = {RULES: self._rules, ESTIMATE: self._estimate, TIMED: self._timed, CSIM: self._simulated}
-        return steps[tier](design, _frames(point))
+        return steps[tier](design, self.frames(point, design.knobs))
 
     def _rules(self, design: Design, _: int) -> dict[str, Figure]:
         resources = estimate_resources(design)
@@ -191,8 +210,8 @@ class Evaluator:
         program = outline_network(design, self.model.spec, self.tasks[:1] * frames)
         cycles = estimate_cycles(program).total
         found = self._times(design, cycles * self.cycle_scale, moved_bytes(program), frames, ESTIMATE)
-        if self.error_scale is not None:
-            found["error"] = Figure(self.error_scale * self.noise(design.knobs), ESTIMATE)
+        if self.gains is not None:
+            found["error"] = Figure(error_of(self.noise(design.knobs), self.gains), ESTIMATE)
         return found
 
     def _timed(self, design: Design, frames: int) -> dict[str, Figure]:
@@ -247,7 +266,7 @@ class Evaluator:
             "latency_ms": milliseconds,
             "throughput_fps": 1e3 * frames / milliseconds,
             "ddr_bytes": frame_bytes,
-            "energy_mj": energy_mj(design, sum(macs(self.model.spec).values()), frame_bytes),
+            "energy_mj": energy_mj(design, macs(self.model.spec), frame_bytes),
         }
         return {name: Figure(value, tier) for name, value in values.items()}
 
@@ -265,34 +284,46 @@ class Evaluator:
 
     def formats(self, knobs: Knobs) -> Formats:
         """Binary points for a design's widths, chosen once for each."""
-        widths = _widths(knobs)
-        if widths not in self._cache:
-            self._cache[widths] = choose_formats(
-                self.network, self.seen, knobs.activation_bits, knobs.weight_bits, self.pinned, knobs.expert_weight_bits
-            )
-        formats: Formats = self._cache[widths]
+        if knobs.widths not in self._cache:
+            self._cache[knobs.widths] = choose_formats(self.network, self.seen, knobs.widths, self.pinned)
+        formats: Formats = self._cache[knobs.widths]
         return formats
 
     def program(self, design: Design, tasks: Sequence[str], taps: bool = False) -> Program:
         """The program with its weights, one frame a task."""
         return compile_network(design, self.model, self.network, self.formats(design.knobs), tasks, taps=taps)
 
-    def noise(self, knobs: Knobs) -> float:
-        """Power of a design's noise, see `noise`."""
-        key = ("noise", *_widths(knobs), knobs.residual_tail_bits)
-        if key not in self._cache:
-            self._cache[key] = rounding_power(self.formats(knobs), knobs)
-        return float(self._cache[key]) + table_power(knobs)
+    def noise(self, knobs: Knobs) -> dict[str, float]:
+        """Power of a design's noise by kind of tensor, see `noise`."""
+        return noise_powers(self._powers, knobs)
+
+    def _powers(self, bits: int) -> Powers:
+        if ("powers", bits) not in self._cache:
+            formats = choose_formats(self.network, self.seen, Widths(bits, bits), self.pinned)
+            self._cache["powers", bits] = tensor_powers(formats)
+        powers: Powers = self._cache["powers", bits]
+        return powers
+
+    def _gains(self, knobs: Knobs, error: float) -> Gains:
+        """How much noise of each kind matters: some runs of the float reference, a few seconds at most."""
+        formats = self.formats(replace(knobs, **_all_as_wide(ATTRIBUTED_FROM)))
+        task = self.tasks[0]
+        truths = [truth for truth in self.truths if truth.task == task][:ATTRIBUTED_PICTURES]
+        frames = [(self.images[truth.image], truth.tokens, truth.experts) for truth in truths]
+        squares = squared_errors(self.model, self.network, formats, frames, task, ATTRIBUTED_AT)
+        narrow = noise_powers(self._powers, replace(knobs, **_all_as_wide(ATTRIBUTED_AT)))
+        return measure_gains(squares, narrow, self.noise(knobs), error)
 
     def scaled_by(self, outcome: Outcome) -> Evaluator:
         """The same, estimating errors and cycles in proportion to those of an outcome that has been simulated."""
         if outcome.tier != CSIM or not outcome.feasible:
             return self
         design = self.design(outcome.point)
-        estimate = replace(self, cycle_scale=1.0)._estimate(design, _frames(outcome.point))["latency_ms"].value
+        frames = self.frames(outcome.point, design.knobs)
+        estimate = replace(self, cycle_scale=1.0)._estimate(design, frames)["latency_ms"].value
         return replace(
             self,
-            error_scale=outcome.figures["error"].value / self.noise(design.knobs),
+            gains=self._gains(design.knobs, outcome.figures["error"].value),
             cycle_scale=outcome.figures["latency_ms"].value / estimate,
             _cache=self._cache,
         )
@@ -306,19 +337,14 @@ class _InfeasibleError(EdgeMoEError):
         self.reason = reason
 
 
-def _frames(point: Point) -> int:
-    """Frames of a point's run."""
-    return int(point.as_dict().get(FRAMES, 1))
-
-
 def _layers_of(design: Design, frames: int) -> tuple[str, Design, int]:
     """By which the cycles of a timed run by layer are kept."""
     return "layers", design, frames
 
 
-def _widths(knobs: Knobs) -> tuple[int, int, int]:
-    """Widths that formats hang on: of activations, weights and experts' weights."""
-    return knobs.activation_bits, knobs.weight_bits, knobs.expert_weight_bits or knobs.weight_bits
+def _all_as_wide(bits: int) -> dict[str, int]:
+    """Knobs that make all weights so wide."""
+    return {"weight_bits": bits, **dict.fromkeys(NARROW_KNOBS, 0)}
 
 
 def _reason(error: EdgeMoEError) -> str:

@@ -1,34 +1,90 @@
 """The error of a design's arithmetic in closed form: how it changes with widths and tables. Tier: estimate.
 
-Every rounded tensor adds noise of its own: the mean square of its rounding error relative to its values, as the table
-of formats has it, experts' weights at their own width. Every table of chords adds the square of its largest relative
-error. Their sum is the power of a design's noise; one C simulation says which error such a power makes, and other
-designs follow in proportion. It ranks; C simulation measures.
+Every rounded tensor adds noise of its own: the mean square of its rounding error relative to its values. Every table of
+chords adds the square of its largest relative error. How much noise of a kind of weights matters is measured once by
+the float reference, what all other noise does by one C simulation (`measure_gains`). It ranks; C simulation measures.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.numerics.formats import Formats
+from edgemoe_gen.numerics.widths import ACTIVATION, kind_of
+
+# Noise of activations and tables is taken to matter as noise of weights does, within this factor: one simulation can't
+# tell where errors of weights hide theirs.
+MOST_APART = 4.0
+Powers = Mapping[tuple[str, str], float]
 
 
-def rounding_power(formats: Formats, knobs: Knobs) -> float:
-    """Mean of the squared relative errors of a network's tensors, each kind of tensor counting alike in each block."""
-    kinds: dict[str, list[float]] = {}
+@dataclass(frozen=True)
+class Gains:
+    """Mean squared error of the final tokens that noise of power 1 makes: in each kind of weights, and in all else."""
+
+    kinds: Mapping[str, float]
+    rest: float
+
+
+def tensor_powers(formats: Formats) -> Powers:
+    """Mean squared relative error over blocks, experts, heads and tasks, by kind (`numerics.widths`) and tensor."""
+    found: dict[tuple[str, str], list[float]] = {}
     for row in formats.rows():
-        kind = _kind(row.name)
-        # Tokens between layers keep finer bits than the format of activations says.
-        finer = 4.0**-knobs.residual_tail_bits if kind in ("embed", "residual") else 1.0
-        kinds.setdefault(kind, []).append(row.error**2 * finer)
-    return sum(sum(powers) / len(powers) for powers in kinds.values())
+        found.setdefault((kind_of(row.name), _tensor(row.name)), []).append(row.error**2)
+    return {name: sum(powers) / len(powers) for name, powers in found.items()}
 
 
-def _kind(name: str) -> str:
+def _tensor(name: str) -> str:
     """`blocks.3.experts.7.fc1.weight` to `experts.fc1.weight`."""
     parts = name.split(".")
     return ".".join(part for part in (parts[2:] if parts[0] == "blocks" else parts) if not part.isdigit())
+
+
+def noise_powers(powers: Callable[[int], Powers], knobs: Knobs) -> dict[str, float]:
+    """Noise power of each kind of tensor of a design; that of activations has the tables' too.
+
+    Args:
+        powers: `tensor_powers` of a network all of whose tensors are so many bits wide.
+        knobs: widths and tables.
+    """
+    widths = knobs.widths
+    found: dict[str, float] = {}
+    for kind, tensor in powers(widths.activation):
+        # Tokens between layers keep finer bits than the format of activations says.
+        finer = 4.0**-knobs.residual_tail_bits if tensor in ("embed", "residual") else 1.0
+        found[kind] = found.get(kind, 0.0) + powers(widths.of_kind(kind))[kind, tensor] * finer
+    found[ACTIVATION] += table_power(knobs)
+    return found
+
+
+def error_of(powers: Mapping[str, float], gains: Gains) -> float:
+    """Mean squared error of the final tokens that `noise_powers` make."""
+    return sum(gains.kinds.get(kind, gains.rest) * power for kind, power in powers.items())
+
+
+def measure_gains(
+    rows: Mapping[str, float], narrow: Mapping[str, float], base: Mapping[str, float], error: float
+) -> Gains:
+    """Gains of a network.
+
+    Args:
+        rows: by kind of weights, the mean squared error of the final tokens when they alone are narrow.
+        narrow: noise powers where all are as narrow as that.
+        base: noise powers of a design that was simulated.
+        error: its error, which the estimate will meet.
+    """
+    kinds = {kind: squared / narrow[kind] for kind, squared in rows.items() if narrow.get(kind, 0.0) > 0.0}
+    total = sum(narrow[kind] for kind in kinds)
+    usual = sum(rows[kind] for kind in kinds) / total if total else 0.0
+    others = sum(power for kind, power in base.items() if kind not in kinds)
+    left = (error - sum(gain * base[kind] for kind, gain in kinds.items())) / others if others else 0.0
+    rest = min(max(left, usual / MOST_APART), usual * MOST_APART) if usual else max(left, 0.0)
+    guessed = error_of(base, Gains(kinds, rest))
+    scale = error / guessed if guessed else 1.0
+    return Gains({kind: gain * scale for kind, gain in kinds.items()}, rest * scale)
 
 
 def table_power(knobs: Knobs) -> float:

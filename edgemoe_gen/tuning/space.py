@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.boards import Board
-from edgemoe_gen.design.knobs import Knobs, knob_fields
+from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs, knob_fields
 from edgemoe_gen.errors import KnobError
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.tuning.trial import Point, Value
 
 FRAMES = "frames"
@@ -27,8 +28,11 @@ _DEFAULT: Mapping[str, tuple[Value, ...]] = {
     "out_parallel": (8, 16, 24, 32, 48),
     "in_parallel": (8, 16, 24, 32),
     "weight_bits": (8, 10, 12, 14, 16),
+    "attention_weight_bits": (0, 8),
+    "mlp_weight_bits": (0, 8),
     "expert_weight_bits": (0, 8),
-    "activation_bits": (12, 14, 16, 18),
+    "activation_bits": (12, 14, 16, 18, 20),
+    "cache_bits": (0, 12, 16),
     "residual_tail_bits": (0, 3, 6),
     "exp_segments": (32, 64, 128, 256),
     "gelu_segments": (32, 64, 128),
@@ -38,6 +42,12 @@ _DEFAULT: Mapping[str, tuple[Value, ...]] = {
     "port_bits": (64, 128),
 }
 TURNED = tuple(_DEFAULT)
+# What a search for these turns too: it takes memory and latency, which all others would pay for.
+_SHARED: Mapping[str, tuple[Value, ...]] = {"frames_per_pass": (1, 2, 3, 4)}
+SHARING = ("throughput", "energy", "ddr_bytes")
+
+# The kind of weights whose width a knob is.
+_KINDS = dict(zip(NARROW_KNOBS, (ATTENTION, MLP, EXPERTS), strict=True))
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,8 @@ def default_space(
     board: Board,
     chosen: Mapping[str, Value],
     given: Sequence[Dimension] = (),
-    has_experts: bool = True,
+    kinds: Container[str] = (ATTENTION, MLP, EXPERTS),
+    objective: str = "",
 ) -> Space:
     """The space of a search: what is given, and what else suits the board.
 
@@ -141,18 +152,20 @@ def default_space(
         board: bounds ports.
         chosen: knobs that the project fixes; they are no dimensions unless they are given as such.
         given: dimensions of the user, which replace those of the same name.
-        has_experts: whether the network has any; without, the width of their weights is no dimension.
+        kinds: of weights that the network has (`numerics.widths`); widths of others are no dimensions.
+        objective: what is wanted most; frames share a pass of the weights where that is one of `SHARING`.
     """
     named = {dimension.name for dimension in given}
     known = {knob.name for knob in knob_fields()}
     found = list(given)
     widest = _widest_weights(defaults, chosen, given)
     # Two narrow weights take the place of one: where no point's weights are wide enough for that, no width is narrow.
-    bounds = {"weight_ports": board.ports, "port_bits": board.port_bits, "expert_weight_bits": widest // 2}
-    for name, values in _DEFAULT.items():
+    bounds = {"weight_ports": board.ports, "port_bits": board.port_bits, **dict.fromkeys(_KINDS, widest // 2)}
+    turned = {**_DEFAULT, **_SHARED} if objective in SHARING else _DEFAULT
+    for name, values in turned.items():
         if name in named or name in chosen or name not in known:
             continue
-        if name == "expert_weight_bits" and not has_experts:
+        if name in _KINDS and _KINDS[name] not in kinds:
             continue
         most = bounds.get(name, math.inf)
         usable = tuple(value for value in values if value <= most)

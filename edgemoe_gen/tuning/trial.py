@@ -74,6 +74,16 @@ class Outcome:
         figure = self.figures.get(name)
         return None if figure is None else figure.value
 
+    @property
+    def frames(self) -> int:
+        """Frames of the run that its latency is of."""
+        return int(self.point.as_dict().get("frames", self.knobs.get("frames_per_pass", 1)))
+
+    @property
+    def latency_words(self) -> str:
+        """What its latency is of, in words."""
+        return "a frame" if self.frames == 1 else f"for {self.frames} frames"
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {

@@ -90,3 +90,27 @@ def test_dry_run_lists_the_stage(run: Run, project: Project, built: Path, here: 
     (here / "out" / "timing.json").unlink()
     lines = build(run, project, here / "out", "--dry-run").out.splitlines()
     assert "simulate   would run" in lines and "lint       up to date" in lines
+
+
+@pytest.mark.slow
+def test_a_design_for_passes_of_two_frames_is_timed_both_ways_and_packaged(
+    run: Run, project: Project, here: Path
+) -> None:
+    knobs = (*project.knobs, "--knob", "frames_per_pass=2")
+    outcome = run("build", *project.network, "--image", project.images, *knobs, "--output", here / "out")
+    assert outcome.code == 0, outcome.err
+    timing = json.loads((here / "out" / "timing.json").read_text())
+    alone, whole = timing["milliseconds_per_frame"], timing["pass"]
+    assert whole["frames"] == 2 and whole["milliseconds"] == 2 * whole["milliseconds_per_frame"]
+    # Two frames take more than one and less than two of them one by one.
+    assert alone < whole["milliseconds"] < 2 * alone
+    report = json.loads((here / "out" / "report.json").read_text())
+    assert f"2 frames of a pass in {whole['milliseconds']:.3f} ms (timed simulation)" in report["headline"]
+    assert "in passes of 2 frames" in (here / "out" / "report.html").read_text()
+    (manifest,) = (here / "out" / "preview").glob("*/manifest.json")
+    assert all(task["pass"]["operations"]["frames"] == 2 for task in json.loads(manifest.read_text())["tasks"])
+    shown = run("simulate", *project.network, "--image", project.images, *knobs, "--json")
+    facts = json.loads(shown.out)
+    assert facts["frames_per_pass"] == 2 and len(facts["tasks"]) == 2 and len(set(facts["tasks"])) == 1
+    assert facts["cycles"] / 300e3 == pytest.approx(whole["milliseconds"], rel=0.02)
+    assert f", 2 in {facts['cycles'] / 300e3:.3f} ms" in facts["headline"]

@@ -13,8 +13,9 @@ import pytest
 
 from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources, write_sources
+from edgemoe_gen.codegen.context import RESOLVED_KNOBS
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
-from edgemoe_gen.design.knobs import meaning
+from edgemoe_gen.design.knobs import NARROW_KNOBS, meaning
 from edgemoe_gen.resources import resource_folder
 
 DESIGNS = {
@@ -86,14 +87,21 @@ def test_every_header_and_template_ends_up_in_a_project() -> None:
 
 
 @pytest.mark.parametrize("name", DESIGNS)
-def test_every_knob_stands_in_the_sizes_with_its_value_and_meaning(name: str) -> None:
+def test_every_knob_that_shapes_hardware_stands_in_the_sizes_with_its_value_and_meaning(name: str) -> None:
     config = render_sources(make(name))["src/config.h"]
     for knob in knob_fields():
-        if knob.type == "int":
+        if knob.type == "int" and knob.name not in RESOLVED_KNOBS:
             line = f"// {knob.name}: {meaning(knob)}\n"
             assert line in config
             following = config.split(line)[1].split("\n")[0]
             assert re.fullmatch(rf"constexpr int [A-Z_]+ = {getattr(DESIGNS[name], knob.name)};", following)
+
+
+def test_one_engine_serves_whatever_kinds_of_weights_are_narrow() -> None:
+    engines = [render_sources(make_design(Knobs(**{name: 8}), load_board("zcu104"))) for name in NARROW_KNOBS]
+    assert engines[0] == engines[1] == engines[2]
+    assert "constexpr int NARROW_BITS = 8;" in engines[0]["src/config.h"]
+    assert "constexpr int NARROW_BITS = 16;" in render_sources(make("default"))["src/config.h"]
 
 
 @pytest.mark.parametrize("ports", [1, 2, 6])

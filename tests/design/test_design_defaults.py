@@ -10,7 +10,7 @@ import pytest
 from edgemoe_gen.boards import board_names, load_board
 from edgemoe_gen.design import knob_fields, make_design
 from edgemoe_gen.design.defaults import default_knobs
-from edgemoe_gen.design.workload import beats_per_cycle, frame_cycles, steps
+from edgemoe_gen.design.workload import beats_per_cycle, expert_beats, frame_cycles, steps
 from edgemoe_gen.errors import CapacityError, KnobError
 from edgemoe_gen.estimate import check_fits, estimate_resources
 from edgemoe_gen.model import ModelSpec
@@ -159,3 +159,24 @@ def test_every_default_is_a_value_that_its_knob_allows() -> None:
         knobs = default_knobs(spec, board)
         for field in knob_fields():
             assert field.metadata["low"] <= getattr(knobs, field.name) <= field.metadata["high"]
+
+
+@pytest.mark.parametrize("frames", [2, 4])
+def test_defaults_hold_the_frames_of_a_pass_and_keep_an_experts_weights_ahead(frames: int) -> None:
+    spec, board = SPECS["tiny"], load_board("zcu104")
+    design = make_design(default_knobs(spec, board, {"frames_per_pass": frames}), board)
+    check_capacity(design, spec)
+    assert check_fits(design).fits(board)
+    k = design.knobs
+    assert design.blocks * k.tokens_parallel >= frames * spec.tokens
+    assert design.memory_depths["residual"] * k.tokens_parallel >= frames * spec.tokens * design.dim_words
+    assert k.weight_fifo_beats >= expert_beats(spec, design)
+    # Two layers of 192 x 384 weights of 2 bytes over all ports, and their biases, 4 bytes each.
+    assert expert_beats(spec, design) * k.weight_ports * k.port_bits // 8 >= 2 * 192 * 384 * 2 + (192 + 384) * 4
+
+
+def test_more_frames_than_a_board_holds_are_refused_with_the_knob_to_lower() -> None:
+    spec, board = SPECS["base"], load_board("zcu104")
+    with pytest.raises(CapacityError, match="it needs") as error:
+        check_fits(make_design(default_knobs(spec, board, {"frames_per_pass": 8}), board))
+    assert "frames_per_pass" in error.value.hint

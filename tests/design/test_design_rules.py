@@ -14,7 +14,7 @@ import pytest
 from edgemoe_gen.boards import Board, load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
-from edgemoe_gen.design.knobs import parse_knob
+from edgemoe_gen.design.knobs import NARROW_KNOBS, parse_knob
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.sim.compiler import find_compiler
 
@@ -24,12 +24,28 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "image beat": ({"in_parallel": 4}, ("in_parallel is 4",), "multiple of 8"),
     "port width": ({"port_bits": 256}, ("port_bits is 256",), "128 bits wide"),
     "ports": ({"weight_ports": 7}, ("weight_ports is 7",), "has 6 ports"),
-    "activations": ({"activation_bits": 19}, ("activation_bits is 19",), "neither may exceed 18"),
+    "keys and values": ({"activation_bits": 19}, ("activation_bits is 19", "cache_bits 0", "19 bits"), "not exceed 18"),
+    "wider keys": (
+        {"activation_bits": 12, "cache_bits": 13}, ("cache_bits is 13", "activation_bits 12"), "no wider than",
+    ),
+    "narrowest keys": ({"cache_bits": 7}, ("cache_bits is 7",), "8 bits or more"),
+    "LayerNorm": (
+        {"activation_bits": 20, "cache_bits": 16, "max_dim": 4096, "max_query": 4096},
+        ("max_dim is 4096", "20 bits", "66 bits"), "LayerNorm has 64",
+    ),
     "narrow weights": (
         {"expert_weight_bits": 9}, ("expert_weight_bits is 9", "weight_bits 16"), "at most half of weight_bits",
     ),
     "wider experts": (
         {"weight_bits": 7, "expert_weight_bits": 8}, ("expert_weight_bits is 8", "weight_bits 7"), "or equal to it",
+    ),
+    "narrow attention": (
+        {"attention_weight_bits": 12}, ("attention_weight_bits is 12", "weight_bits 16"), "at most half of weight_bits",
+    ),
+    "narrow MLPs": ({"mlp_weight_bits": 17}, ("mlp_weight_bits is 17", "weight_bits 16"), "or equal to it"),
+    "two narrow widths": (
+        {"attention_weight_bits": 8, "expert_weight_bits": 6},
+        ("attention_weight_bits is 8", "expert_weight_bits is 6"), "one width of narrow weights",
     ),
     "narrowest weights": ({"expert_weight_bits": 3}, ("expert_weight_bits is 3",), "4 bits or more"),
     "accumulator": ({"max_hidden": 4112}, ("4112 products", "49 bits"), "accumulates 48"),
@@ -56,6 +72,7 @@ UNSOUND: dict[str, tuple[dict[str, int], str]] = {
     "port width": ({"BEAT_BITS": 256}, "are narrower"),
     "ports": ({"WEIGHT_PORTS": 7}, "fewer ports"),
     "operands": ({"OPERAND_BITS": 19}, "narrow operand"),
+    "keys and values": ({"CACHE_BITS": 19}, "no wider than activations"),
     "accumulator": ({"ACC_BITS": 49}, "the accumulator"),
     "variance": ({"VARIANCE_BITS": 65}, "variance needs more bits"),
     "softmax sum": ({"EXP_SUM_BITS": 39}, "softmax sum needs more bits"),
@@ -97,15 +114,18 @@ def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
         {"max_hidden": 4096}, {"max_tokens": 2048}, {"max_experts": 4}, {"max_query": 192},
         {"weight_fifo_beats": 1026}, {"weight_fifo_beats": 40960, "fill_beats": 4}, {"score_rows": 4},
         {"cache_lanes": 16}, {"cache_lanes": 8, "in_parallel": 8},
-        {"expert_weight_bits": 8}, {"expert_weight_bits": 16},
+        {"cache_bits": 8}, {"cache_bits": 18}, {"activation_bits": 20, "cache_bits": 18},
+        {"activation_bits": 20, "cache_bits": 16, "max_dim": 2048, "max_query": 2048, "max_hidden": 2048},
+        {"expert_weight_bits": 8}, {"expert_weight_bits": 16}, {"mlp_weight_bits": 6, "attention_weight_bits": 6},
+        {"mlp_weight_bits": 16, "attention_weight_bits": 8, "expert_weight_bits": 8},
         {"cache_lanes": 1, "in_parallel": 24, "out_parallel": 24}, {"max_hidden": 128, "max_experts": 128},
     ]  # fmt: skip
     for knobs in fine:
         make_design(Knobs(**knobs), board)
 
 
-def test_no_knobs_in_range_exceed_the_arithmetic_of_layernorm() -> None:
-    # The widest sums of features: the most of them, padded by the tile that fits worst, at the widest operands.
+def test_no_dimension_in_range_exceeds_the_arithmetic_of_layernorm_at_the_default_width() -> None:
+    # The widest sums of features: the most of them, padded by the tile that fits worst.
     knobs = Knobs(activation_bits=18, max_dim=4096, max_query=4096, max_hidden=4096, out_parallel=120, in_parallel=8)
     assert Design(knobs, load_board("zcu104")).variance_bits <= 64
 
@@ -148,8 +168,12 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
             other = next(neighbours(knob.name, board))
             assert getattr(other.knobs, knob.name) != getattr(basis.knobs, knob.name)
             assert other.identity != basis.identity, knob.name
-    # Experts' weights that are said to be as wide as all others are those of a design that says nothing of them.
+    # Weights that are said to be as wide as all others are those of a design that says nothing of them; and which kinds
+    # are narrow is for the program to say.
     assert make_design(Knobs(expert_weight_bits=16), board).identity == basis.identity
+    assert make_design(Knobs(cache_bits=18), board).identity == basis.identity
+    narrow = [make_design(Knobs(**{name: 8}), board).identity for name in NARROW_KNOBS]
+    assert len(set(narrow)) == 1
 
 
 def neighbours(name: str, board: Board) -> Iterator[Design]:

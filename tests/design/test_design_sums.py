@@ -28,7 +28,8 @@ def designs(draw: st.DrawFn) -> Design:
         "fill_beats": draw(st.sampled_from([1, 2, 4])),
         "in_parallel": inner,
         "out_parallel": inner * draw(st.integers(1, 4)),
-        "activation_bits": draw(st.integers(8, 18)),
+        "activation_bits": draw(st.integers(8, 20)),
+        "cache_bits": draw(st.sampled_from([0, 8, 13, 18])),
         "weight_bits": draw(st.integers(4, 18)),
         "weight_ports": draw(st.integers(1, 6)),
         "residual_tail_bits": draw(st.integers(0, 8)),
@@ -43,14 +44,17 @@ def designs(draw: st.DrawFn) -> Design:
         return make_design(Knobs(**sizes), BOARD)
     except KnobError:
         # Padding to whole tiles can carry the longest sums past what a DSP accumulates.
-        return make_design(Knobs(**(sizes | {"activation_bits": 8, "weight_bits": 8})), BOARD)
+        return make_design(Knobs(**(sizes | {"activation_bits": 8, "cache_bits": 0, "weight_bits": 8})), BOARD)
 
 
 @settings(max_examples=200, deadline=None)
 @given(designs())
 def test_the_accumulator_holds_the_largest_sum_twice_and_is_no_wider_than_that(design: Design) -> None:
-    # Both operands at their most negative give the largest product; a bias may need as much again.
-    product = 2 ** (design.knobs.activation_bits - 1) * 2 ** (design.operand_bits - 1)
+    # Both operands at their most negative give the largest product, or a probability of 1 does; a bias may need as much
+    # again.
+    factor = max(2 ** (design.knobs.activation_bits - 1), 2**tables.PROBABILITY_FRACTION)
+    assert factor < 2 ** (design.factor_bits - 1) or factor == 2 ** (design.knobs.activation_bits - 1)
+    product = factor * 2 ** (design.operand_bits - 1)
     worst = design.max_inputs * product
     limit = 2 ** (design.accumulator_bits - 1)
     assert 2 * worst <= limit

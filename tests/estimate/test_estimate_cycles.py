@@ -45,6 +45,7 @@ DESIGNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one narrow port": ({"weight_ports": 1, "port_bits": 64, "fill_beats": 1, "in_parallel": 4}, {}),
     "odd tokens, wide outputs": ({"tokens_parallel": 3, "out_parallel": 16, "cache_lanes": 8, "score_rows": 3}, {}),
     "four beats a cycle": ({"fill_beats": 4}, {"frames": 2}),
+    "three frames a pass": ({"frames_per_pass": 3}, {"frames": 3, "one_task": True, "experts": 16, "top_k": 4}),
 }
 
 
@@ -99,6 +100,20 @@ def test_a_second_frame_takes_as_long_as_the_first_one_or_less() -> None:
     one, two = estimate(1), estimate(2)
     assert two.compute == 2 * one.compute
     assert 1.9 * one.total <= two.total <= 2 * one.total
+
+
+def test_frames_of_a_pass_take_less_than_one_by_one_and_the_more_so_the_slower_memory_is() -> None:
+    program = compiled_case(3, knobs(frames_per_pass=3), one_task=True).program
+    alone = compiled_case(3, one_task=True).program
+    timing = engine_timing(program.design)
+    slower = replace(timing, ddr_bytes=Fraction(1))
+    gains = [
+        estimate_cycles(alone, timing=memory).total / estimate_cycles(program, timing=memory).total
+        for memory in (timing, slower)
+    ]
+    # Weights are all that a slow memory waits for, and they come once instead of three times.
+    assert 1 < gains[0] < gains[1] < 3
+    assert 3 * program.weight_bytes_per_run == alone.weight_bytes_per_run
 
 
 def test_a_slower_memory_costs_waits_and_no_computation() -> None:

@@ -16,7 +16,7 @@ from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.estimate import CycleEstimate, estimate_cycles
-from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.program.compile import Program, compile_network, group_frames, pack_image
 from edgemoe_gen.sim.engine import run_frames
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import Timing, load_timing
@@ -60,19 +60,22 @@ class Compiled:
         )
         frames, _ = run_frames(compiled(design), tapped, spec, self.case.images[: self.frames])
         rows = []
-        for frame in frames:
-            assert frame.experts is not None
-            for block, chosen in zip(spec.moe_blocks, frame.experts, strict=True):
-                rows.append(np.bincount(chosen.ravel(), minlength=spec.blocks[block].experts).tolist())
+        done = 0
+        for _, count in group_frames(tasks, design.knobs.frames_per_pass):
+            experts = [frame.experts for frame in frames[done : done + count]]
+            for place, block in enumerate(spec.moe_blocks):
+                chosen = np.concatenate([one[place].ravel() for one in experts if one is not None])
+                rows.append(np.bincount(chosen, minlength=spec.blocks[block].experts).tolist())
+            done += count
         return rows
 
 
 @cache
-def compiled_case(frames: int = 1, turned: Turned = (), **sizes: Any) -> Compiled:
-    """A random network for the small design with knobs turned; of another image each frame."""
+def compiled_case(frames: int = 1, turned: Turned = (), one_task: bool = False, **sizes: Any) -> Compiled:
+    """A random network for the small design with knobs turned; of another image each frame, and of tasks in turn."""
     case = random_case(frames=FRAMES, seed=60, **sizes)
     design = make_design(Knobs(**(dict(SMALL) | dict(turned))), load_board("zcu104"))
-    names = case.model.spec.task_names
+    names = case.model.spec.task_names[: 1 if one_task else None]
     tasks = [names[i % len(names)] for i in range(frames)]
     program = compile_network(design, case.model, case.network, case.formats(design), tasks)
     return Compiled(case, program, frames)

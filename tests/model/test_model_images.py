@@ -101,6 +101,7 @@ def test_another_size_is_refused_with_both_or_resized(name: str, tmp_path: Path)
         (np.full((3, 4, 6), np.nan, np.float32), "NaN"),
         (np.full((3, 4, 6), np.inf), "infinite"),
         (np.full((3, 4, 6), 1e300), "float32"),
+        (np.linspace(0, 255, 72, dtype=np.float32).reshape(3, 4, 6), "from 0 to 255, but pixels of this network"),
         (np.zeros((4, 6, 3), np.int64), "int64"),
         (np.zeros((4, 6), np.uint8), "[4, 6]"),
         (np.zeros((4, 6, 4), np.uint8), "[4, 6, 4]"),

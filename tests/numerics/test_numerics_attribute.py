@@ -9,8 +9,9 @@ import pytest
 
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.model import Reference
-from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth
+from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth, squared_errors
 from edgemoe_gen.numerics.formats import choose_formats
+from edgemoe_gen.numerics.widths import Widths
 from tests.sim.engines import Case, check_against_float, compiled, random_case, run_case, small_design
 
 pytest.importorskip("torch")
@@ -28,7 +29,7 @@ def rows(case: Case) -> tuple[Attribution, ...]:
 
 
 def attribute(case: Case, widths: tuple[int, ...]) -> tuple[Attribution, ...]:
-    formats = choose_formats(case.network, case.seen, 18, 16)
+    formats = choose_formats(case.network, case.seen, Widths(18, 16))
     return attribute_error(case.model, case.network, formats, case.images, case.model.spec.task_names[0], widths)
 
 
@@ -78,6 +79,19 @@ def test_absurd_widths_and_no_images_are_refused(case: Case) -> None:
     for bits in (1, 17):
         with pytest.raises(ConfigError, match=f"a width of {bits} bits is asked for patch"):
             attribute(case, (bits,))
-    formats = choose_formats(case.network, case.seen, 18, 16)
+    formats = choose_formats(case.network, case.seen, Widths(18, 16))
     with pytest.raises(ConfigError, match="no image"):
         attribute_error(case.model, case.network, formats, (), case.model.spec.task_names[0])
+
+
+def test_a_kind_that_is_one_group_errs_as_the_group_does(case: Case) -> None:
+    formats = choose_formats(case.network, case.seen, Widths(18, 16))
+    task = case.model.spec.task_names[0]
+    exact = Reference(case.model).run(case.images[0], task, with_output=False)
+    assert exact.routes is not None
+    frames = [(case.images[0], exact.tokens, exact.routes.experts)]
+    rows = attribute_error(case.model, case.network, formats, case.images[:1], task, (6,))
+    found = squared_errors(case.model, case.network, formats, frames, task, 6)
+    patch = next(row for row in rows if row.kind == "patch")
+    assert found["patch"] == pytest.approx(patch.error**2 * float(np.mean(np.square(exact.tokens))), rel=1e-4)
+    assert set(found) == {"patch", "attention", "mlp", "router", "experts"}

@@ -9,6 +9,7 @@ from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.numerics.fixed import Format, finer_outputs, quantise
 from edgemoe_gen.numerics.formats import HEADROOM, IMAGE_BITS, choose_formats, observe_ranges
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
+from edgemoe_gen.numerics.widths import Widths
 from tests.sim.engines import Case, random_case
 
 pytest.importorskip("torch")
@@ -22,7 +23,7 @@ def case() -> Case:
 
 @pytest.mark.parametrize(("activation_bits", "weight_bits"), WIDTHS)
 def test_nothing_that_calibration_saw_saturates(case: Case, activation_bits: int, weight_bits: int) -> None:
-    formats = choose_formats(case.network, case.seen, activation_bits, weight_bits)
+    formats = choose_formats(case.network, case.seen, Widths(activation_bits, weight_bits))
     for name, observation in case.seen.items():
         if name.endswith((".norm1", ".norm2")):
             block = case.network.blocks[int(name.split(".")[1])]
@@ -40,7 +41,7 @@ def test_nothing_that_calibration_saw_saturates(case: Case, activation_bits: int
 
 @pytest.mark.parametrize(("activation_bits", "weight_bits"), WIDTHS)
 def test_one_bit_more_below_the_point_would_saturate(case: Case, activation_bits: int, weight_bits: int) -> None:
-    formats = choose_formats(case.network, case.seen, activation_bits, weight_bits)
+    formats = choose_formats(case.network, case.seen, Widths(activation_bits, weight_bits))
     for row in formats.rows():
         room = HEADROOM if row.kind == "activation" and row.name != "image" else 1.0
         limited = (".scores." in row.name or row.name.endswith(".logits")) and row.form.fraction == EXP_POSITION_BITS
@@ -48,11 +49,11 @@ def test_one_bit_more_below_the_point_would_saturate(case: Case, activation_bits
 
 
 def test_errors_of_the_table_are_those_of_rounding(case: Case) -> None:
-    for row in choose_formats(case.network, case.seen, 16, 16).rows():
+    for row in choose_formats(case.network, case.seen, Widths(16, 16)).rows():
         # A rounding is off by at most half a step; relative to values of which the largest takes half the range.
         assert 0 <= row.error < 0.05
-    coarse = choose_formats(case.network, case.seen, 12, 8)
-    fine = choose_formats(case.network, case.seen, 18, 16)
+    coarse = choose_formats(case.network, case.seen, Widths(12, 8))
+    fine = choose_formats(case.network, case.seen, Widths(18, 16))
     for row in coarse.rows():
         # Each output's weights use their whole width, whatever the layer's format.
         lost = 2.0 ** (8 if row.kind == "weight" else fine[row.name].fraction - row.form.fraction)
@@ -69,14 +70,14 @@ def test_each_output_is_as_fine_as_its_own_largest_weight_allows() -> None:
 
 
 def test_widths_are_those_asked_for(case: Case) -> None:
-    formats = choose_formats(case.network, case.seen, 18, 12)
+    formats = choose_formats(case.network, case.seen, Widths(18, 12))
     widths = {"activation": 18, "weight": 12}
     for row in formats.rows():
         assert row.form.bits == (IMAGE_BITS if row.name == "image" else widths[row.kind])
 
 
 def test_every_tensor_of_the_engine_has_a_format(case: Case) -> None:
-    names = set(choose_formats(case.network, case.seen, 18, 16).table)
+    names = set(choose_formats(case.network, case.seen, Widths(18, 16)).table)
     assert {"image", "patch", "embed"} <= names
     for block in case.network.blocks:
         name = f"blocks.{block.index}"
@@ -90,8 +91,8 @@ def test_every_tensor_of_the_engine_has_a_format(case: Case) -> None:
 
 def test_pinned_formats_are_kept_and_marked(case: Case) -> None:
     pins = {"embed": 9, "blocks.1.query": 7, "blocks.0.fc1.weight": 11}
-    formats = choose_formats(case.network, case.seen, 18, 16, pins)
-    free = choose_formats(case.network, case.seen, 18, 16)
+    formats = choose_formats(case.network, case.seen, Widths(18, 16), pins)
+    free = choose_formats(case.network, case.seen, Widths(18, 16))
     for row in formats.rows():
         assert row.pinned == (row.name in pins)
         assert row.form.fraction == pins.get(row.name, free[row.name].fraction)
@@ -99,14 +100,14 @@ def test_pinned_formats_are_kept_and_marked(case: Case) -> None:
 
 def test_a_pin_of_no_tensor_is_refused_by_name(case: Case) -> None:
     with pytest.raises(ConfigError, match=r"'blocks\.9\.query' is not a tensor"):
-        choose_formats(case.network, case.seen, 18, 16, {"blocks.9.query": 4, "embed": 9})
+        choose_formats(case.network, case.seen, Widths(18, 16), {"blocks.9.query": 4, "embed": 9})
 
 
 @pytest.mark.parametrize("name", ["blocks.0.scores.1", "blocks.1.logits"])
 def test_scores_can_t_be_pinned_finer_than_the_exponential_s_argument(case: Case, name: str) -> None:
-    choose_formats(case.network, case.seen, 18, 16, {name: EXP_POSITION_BITS})
+    choose_formats(case.network, case.seen, Widths(18, 16), {name: EXP_POSITION_BITS})
     with pytest.raises(ConfigError, match=f"'{name}' is pinned to {EXP_POSITION_BITS + 1}"):
-        choose_formats(case.network, case.seen, 18, 16, {name: EXP_POSITION_BITS + 1})
+        choose_formats(case.network, case.seen, Widths(18, 16), {name: EXP_POSITION_BITS + 1})
 
 
 def test_calibration_reports_each_run_and_adds_up_over_images_and_tasks(case: Case) -> None:

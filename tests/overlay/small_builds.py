@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from edgemoe_gen.design import Design
 from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.overlay.package import OverlayFacts, WrittenOverlay, write_overlay
-from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.overlay.programs import pass_groups
+from edgemoe_gen.program.compile import Program, compile_groups, compile_network, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.sim.engine import Engine, stored_matrix
 from tests.overlay.handoff_files import write_bitstream
@@ -25,12 +26,13 @@ SAID = (("scale", 1 / 255), ("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.2
 
 @dataclass(frozen=True)
 class SmallBuild:
-    """A compiled network on a compiled design, and a frame."""
+    """A compiled network on a compiled design, and a frame; `passes` where frames share a pass of the weights."""
 
     engine: Engine
     model: Model
     program: Program
     frame: NDArray[np.uint8]
+    passes: Program | None = None
 
     @property
     def design(self) -> Design:
@@ -42,7 +44,8 @@ class SmallBuild:
 
     @property
     def facts(self) -> OverlayFacts:
-        return OverlayFacts(self.design, self.spec, self.program, self.design.knobs.clock_mhz, self.frame)
+        clock = self.design.knobs.clock_mhz
+        return OverlayFacts(self.design, self.spec, self.program, clock, self.frame, passes=self.passes)
 
     def tokens(self, frame: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
         """What the engine makes of a frame by task: all tasks in one program, packed by the host."""
@@ -75,7 +78,11 @@ def small_build(
     design = small_design(**dict(knobs))
     case = random_case(frames=1, said=said, **({"depth": 2} | sizes))
     program = compile_network(design, case.model, case.network, case.formats(design), case.model.spec.task_names)
-    return SmallBuild(compiled(design), case.model, program, random_frame(case.model.spec, 0))
+    passes, full = None, design.knobs.frames_per_pass
+    if full > 1:
+        groups = pass_groups(case.model.spec.task_names, full)
+        passes = compile_groups(design, case.model, case.network, case.formats(design), groups)
+    return SmallBuild(compiled(design), case.model, program, random_frame(case.model.spec, 0), passes)
 
 
 def random_frame(spec: ModelSpec, seed: int) -> NDArray[np.uint8]:

@@ -18,13 +18,13 @@ from PIL import Image
 from edgemoe_gen.errors import OverlayError
 from edgemoe_gen.overlay.driver.batch import batch_operations, batch_program
 from edgemoe_gen.overlay.driver.errors import FrameError
-from edgemoe_gen.overlay.driver.manifest import Operations, ProgramLayout, ResultLayout, Task
+from edgemoe_gen.overlay.driver.manifest import Operations, Pass, ProgramLayout, ResultLayout, Task, operations_of
 from edgemoe_gen.overlay.driver.picture import FramePacker
 from edgemoe_gen.overlay.driver.resize import Resizer
 from edgemoe_gen.overlay.manifest import image_layout
 from edgemoe_gen.overlay.operations import operation_table, program_layout
-from edgemoe_gen.overlay.programs import TaskProgram, split_tasks
-from edgemoe_gen.program.compile import compile_network, pack_image
+from edgemoe_gen.overlay.programs import TaskProgram, split_passes, split_tasks
+from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.program.file import WeightFile, program_bytes
 from tests.overlay.small_builds import SmallBuild, network_input, random_frame, small_build
 from tests.overlay.test_overlay_frames import layout_of
@@ -65,38 +65,97 @@ def part_of(build: SmallBuild, place: int) -> TaskProgram:
 
 
 def task_of(build: SmallBuild, part: TaskProgram) -> Task:
-    table: dict[str, Any] = json.loads(json.dumps(operation_table(part.program, build.spec)))
-    operations = Operations(
-        table["total"],
-        tuple(table["image"]),
-        tuple(table["result"]),
-        tuple((int(k), v) for k, v in table["parts"].items()),
-    )
+    def table(program: Program) -> Operations:
+        return operations_of(json.loads(json.dumps(operation_table(program, build.spec))))
+
     size = part.program.result_beats * build.design.beat_bytes
-    return Task(part.task, None, (), "", operations, ResultLayout(0, 0, 0, 0, 0, size), "", None, "")
+    layout = ResultLayout(0, 0, 0, 0, 0, size)
+    shared = shared_of(build, part.task)
+    return Task(
+        part.task, None, (), "", table(part.program), layout, "", None, "",
+        None if shared is None else Pass("", table(shared.program)),
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize("sizes", [{}, {"patch": 16, "image": (64, 128)}], ids=["one slice", "slices"])
-def test_batch_in_one_program_gives_what_its_frames_give_one_by_one(sizes: dict[str, Any]) -> None:
+def shared_of(build: SmallBuild, task: str) -> TaskProgram | None:
+    if build.passes is None:
+        return None
+    return next(part for part in split_passes(build.passes, split_tasks(build.program)) if part.task == task)
+
+
+BATCHES: dict[str, tuple[dict[str, Any], int]] = {
+    "one slice": ({}, 3),
+    "slices": ({"patch": 16, "image": (64, 128)}, 3),
+    "two frames a pass, one over": ({"knobs": (("frames_per_pass", 2),)}, 5),
+    "three frames a pass, slices": ({"knobs": (("frames_per_pass", 3),), "patch": 16, "image": (64, 128)}, 6),
+    "fewer frames than a pass takes": ({"knobs": (("frames_per_pass", 3),)}, 2),
+}
+
+
+@pytest.mark.parametrize(("sizes", "count"), BATCHES.values(), ids=BATCHES)
+def test_batch_in_one_program_gives_what_its_frames_give_one_by_one(sizes: dict[str, Any], count: int) -> None:
     build = small_build(**sizes)
     part = part_of(build, 1)
-    alone, task = part.program, task_of(build, part)
-    beat_bytes, count = build.design.beat_bytes, 3
+    alone, task, shared = part.program, task_of(build, part), shared_of(build, part.task)
+    beat_bytes = build.design.beat_bytes
     layout = ProgramLayout(**program_layout(beat_bytes))
     images = [
         pack_image(alone, build.spec, [network_input(random_frame(build.spec, seed), build.spec)])
         for seed in range(count)
     ]
-    program = batch_program(program_bytes(alone), task, layout, alone.image_beats * beat_bytes, count)
+    files = program_bytes(alone), None if shared is None else program_bytes(shared.program)
+    program = batch_program(*files, task, layout, alone.image_beats * beat_bytes, count)
     words = np.frombuffer(program, "<u4")
     assert words[layout.checksum_word] == zlib.crc32(program[4 * layout.header_words :])
+    assert words[layout.frames_word] == count
     weights = WeightFile(alone.weights, alone.constants)
-    batch = build.engine.run(words, weights, np.concatenate(images), count * alone.result_beats).result
-    single = [build.engine.run_program(alone, image).result for image in images]
-    assert not np.array_equal(single[0], single[1])
-    assert np.array_equal(batch, np.concatenate(single))
+    batch = build.engine.run(words, weights, np.concatenate(images), count * alone.result_beats)
+    single = [build.engine.run_program(alone, image) for image in images]
+    assert not np.array_equal(single[0].result, single[1].result)
+    assert np.array_equal(batch.result, np.concatenate([run.result for run in single]))
+    # Frames that share a pass read its weights once.
+    full = build.design.knobs.frames_per_pass
+    assert batch.traffic.weights == (count // full + count % full) * single[0].traffic.weights
     with pytest.raises(FrameError, match="too long for one program"):
-        batch_program(program_bytes(alone), task, replace(layout, most_operations=100), beat_bytes, 3)
+        few = batch_operations(task, count).total - 1
+        batch_program(*files, task, replace(layout, most_operations=few), beat_bytes, count)
+
+
+def test_the_most_frames_that_are_named_make_a_batch() -> None:
+    build = small_build(knobs=(("frames_per_pass", 3),))
+    part = part_of(build, 0)
+    task, shared = task_of(build, part), shared_of(build, part.task)
+    assert shared is not None and task.shared is not None
+    files = program_bytes(part.program), program_bytes(shared.program)
+    one, three = task.operations.total, task.shared.operations.total
+    for most in (one, three, three + one, 3 * three - 1, 2 * three + 2 * one):
+        frames = max(count for count in range(20) if batch_operations(task, count).total <= most)
+        layout = replace(ProgramLayout(**program_layout(build.design.beat_bytes)), most_operations=most)
+        with pytest.raises(FrameError) as error:
+            batch_program(*files, task, layout, 0, 1000)
+        assert error.value.hint == f"give at most {frames} frames"
+        assert len(batch_program(*files, task, layout, 0, frames)) <= 4 * (layout.header_words + 32 * most)
+
+
+def test_an_engine_that_stops_in_a_batch_is_named_by_its_frames() -> None:
+    build = small_build(knobs=(("frames_per_pass", 3),))
+    task = task_of(build, part_of(build, 0))
+    assert task.shared is not None
+    one, three = task.operations.total, task.shared.operations.total
+    batch = batch_operations(task, 7)
+    assert batch.total == 2 * three + one
+    assert batch.place(0) == ", in the patch embedding, frames 0 to 2"
+    assert batch.place(2 * three - 1) == ", in the result, frames 3 to 5"
+    assert batch.place(2 * three) == ", in the patch embedding, frame 6"
+    assert batch.place(batch.total) == batch.place(-1) == ""
+
+
+def test_passes_of_another_network_are_refused() -> None:
+    build = small_build(knobs=(("frames_per_pass", 2),))
+    other = small_build(knobs=(("frames_per_pass", 2),), seed=5)
+    assert other.passes is not None
+    with pytest.raises(OverlayError, match="not of one network"):
+        split_passes(other.passes, split_tasks(build.program))
 
 
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -122,7 +181,7 @@ def test_every_operation_is_named_after_its_part_of_the_network(sizes: dict[str,
         experts = {name for name in names if f"block {block.index}, expert" in name}
         assert len(experts) == block.experts
         assert any(f"block {block.index}, router" in name for name in names) == bool(block.experts)
-    twice = batch_operations(operations, 2)
+    twice = batch_operations(task_of(build, part), 2)
     assert twice.place(operations.total) == ", in the patch embedding, frame 1"
     assert operations.place(operations.total) == operations.place(-1) == ""
 
@@ -146,7 +205,7 @@ def _formats(build: SmallBuild) -> Any:
 
     images = (network_input(build.frame, build.spec),)
     seen = observe_ranges(build.model, images, build.spec.task_names)
-    return choose_formats(_lowered(build), seen, build.design.knobs.activation_bits, build.design.knobs.weight_bits)
+    return choose_formats(_lowered(build), seen, build.design.knobs.widths)
 
 
 def test_layout_of_images_says_whether_frames_are_resized() -> None:

@@ -134,6 +134,24 @@ def test_batch_gives_what_its_frames_give_one_by_one_in_one_start(
                 assert result.task == task and result.seconds > 0
 
 
+def test_batch_by_passes_gives_what_its_frames_give_one_by_one(tmp_path: Path) -> None:
+    from tests.overlay.simulated_board import SimulatedDevice
+
+    build = small_build(knobs=(("frames_per_pass", 2),))
+    folder = build.package(tmp_path).folder
+    frames = [random_frame(build.spec, seed) for seed in range(3)]
+    with SimulatedDevice(build.engine) as board, Accelerator(folder) as accelerator:
+        accelerator.selftest()
+        for task in accelerator.tasks:
+            shared = accelerator.manifest.tasks[task].shared
+            assert shared is not None and shared.operations.frames == 2
+            single = [accelerator.run(frame, task).tokens for frame in frames]
+            before = board.runs
+            results = accelerator.batch(frames, task)
+            assert board.runs == before + 1
+            assert np.array_equal([result.tokens for result in results], single)
+
+
 def test_batch_that_cannot_be_is_refused_and_the_next_run_works(
     decoded: DecodedBuild, overlay: Path, board: Any
 ) -> None:

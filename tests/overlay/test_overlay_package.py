@@ -310,7 +310,7 @@ def test_unknown_overlay_and_foreign_manifest_are_refused(overlay: WrittenOverla
     for broken, message in (
         ("{", "can't be read"),
         ("[]", "has the schema None"),
-        (json.dumps(content | {"schema": 1}), "has the schema 1, but this driver reads 2"),
+        (json.dumps(content | {"schema": 1}), "has the schema 1, but this driver reads 3"),
         (json.dumps({k: v for k, v in content.items() if k != "tasks"}), "is damaged: KeyError 'tasks'"),
     ):
         (tmp_path / "manifest.json").write_text(broken, encoding="utf-8")

@@ -15,5 +15,4 @@ def formats_and_network(design: Design, model: Model, image: NDArray[np.float32]
     """Calibrated on one picture."""
     seen = observe_ranges(model, [image], model.spec.task_names)
     network = prepare(model, seen)
-    k = design.knobs
-    return network, choose_formats(network, seen, k.activation_bits, k.weight_bits, None, k.expert_weight_bits)
+    return network, choose_formats(network, seen, design.knobs.widths)

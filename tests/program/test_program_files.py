@@ -150,6 +150,6 @@ def test_a_network_beyond_the_largest_is_refused_with_the_knob(design: Design, k
 
 def test_formats_wider_than_the_design_are_refused(design: Design) -> None:
     case = random_case(seed=70)
-    for narrow in ({"activation_bits": 12}, {"weight_bits": 8}):
+    for narrow in ({"activation_bits": 12}, {"weight_bits": 8}, {"cache_bits": 12}):
         with pytest.raises(ProgramError, match="bits, but the design's"):
             compile_network(small_design(**narrow), case.model, case.network, case.formats(design), ("semseg",))

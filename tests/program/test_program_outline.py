@@ -27,6 +27,9 @@ DESIGNS = (
     {"expert_weight_bits": 8},
     {"expert_weight_bits": 5, "weight_ports": 3, "fill_beats": 1},
     {"weight_bits": 8, "expert_weight_bits": 8},
+    {"attention_weight_bits": 8},
+    {"activation_bits": 20, "cache_bits": 16},
+    {"mlp_weight_bits": 5, "attention_weight_bits": 5, "weight_ports": 3, "fill_beats": 1},
 )
 
 

@@ -46,8 +46,7 @@ class Case:
 
     def formats(self, design: Design) -> Formats:
         """Binary points for a design's widths."""
-        k = design.knobs
-        return choose_formats(self.network, self.seen, k.activation_bits, k.weight_bits, None, k.expert_weight_bits)
+        return choose_formats(self.network, self.seen, design.knobs.widths)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ ODD: dict[str, Any] = {
     "tokens_parallel": 3, "out_parallel": 16, "in_parallel": 8, "weight_ports": 3, "weight_bits": 12,
     "max_query": 80, "max_cache": 160, "expert_weight_bits": 5,
 }  # fmt: skip
+LOW: dict[str, Any] = {"max_query": 80, "max_cache": 160, "activation_bits": 12, "weight_bits": 8}
+WIDE: dict[str, Any] = {
+    "tokens_parallel": 3, "max_query": 80, "max_cache": 160, "activation_bits": 20, "cache_bits": 15,
+    "attention_weight_bits": 7,
+}  # fmt: skip
 SANITIZERS = ("-std=c++14", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
@@ -41,7 +46,7 @@ def compile_case(design: Design, case: Case) -> tuple[Program, Bytes]:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("hls4ml") is None, reason="the open ap_types headers are not installed")
-@pytest.mark.parametrize("knobs", [{}, ODD], ids=["even design", "odd design"])
+@pytest.mark.parametrize("knobs", [{}, ODD, LOW, WIDE], ids=["even design", "odd design", "fewer bits", "more bits"])
 def test_exact_width_integers_give_the_same_bytes(knobs: dict[str, Any]) -> None:
     design = small_design(**knobs)
     plain, exact = compiled(design), compiled(design, Build(ap_types=True))

@@ -34,6 +34,11 @@ GEOMETRIES: dict[str, dict[str, Any]] = {
     "6-bit experts beside 16-bit weights, one part a tile": {
         "tokens_parallel": 3, "weight_ports": 4, "fill_beats": 2, "expert_weight_bits": 6,
     },
+    "8-bit attention and dense MLPs beside 16-bit experts": {
+        "tokens_parallel": 3, "weight_ports": 4, "fill_beats": 2, "attention_weight_bits": 8, "mlp_weight_bits": 8,
+    },
+    "20-bit activations, 16-bit keys and values": {"activation_bits": 20, "cache_bits": 16},
+    "11-bit keys and values": {"tokens_parallel": 3, "cache_bits": 11},
     "no tail": {"residual_tail_bits": 0},
 }  # fmt: skip
 

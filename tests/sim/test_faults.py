@@ -31,6 +31,7 @@ SIZES = {
     "max_hidden": 96,
     "max_experts": 8,
     "expert_weight_bits": 8,
+    "cache_bits": 15,
 }
 
 
@@ -46,8 +47,8 @@ class Fault:
 
 
 FAULTS = (
-    Fault("softmax", "running maximum not kept", "rounding.h", "write_lane(maxima, block, token, largest[token])",
-          "write_lane(maxima, block, token, PLANTED ? before : largest[token])"),
+    Fault("softmax", "running maximum not kept", "rounding.h", "write_lane(maxima, at.block, token, largest[token])",
+          "write_lane(maxima, at.block, token, PLANTED ? before : largest[token])"),
     Fault("softmax", "sum of the last word only", "tokens.h", "row_sum[token] += word_sum;",
           "row_sum[token] = PLANTED ? word_sum : exp_sum_t(row_sum[token] + word_sum);"),
     Fault("softmax", "keys beyond the last are summed", "tokens.h", "exists ? value : exp_t(0)",
@@ -90,6 +91,8 @@ FAULTS = (
     Fault("attention", "values of another token", "operands.h",
           ": (step / OUT_WORDS * CACHE_LANES + lane)",
           ": (step / OUT_WORDS * CACHE_LANES + (PLANTED ? CACHE_LANES - 1 - lane : lane))"),
+    Fault("attention", "too large keys and values wrap", "store.h", "saturate<CACHE_BITS>(rounded[l])",
+          "PLANTED ? lowest_field<CACHE_BITS>(rounded[l]) : saturate<CACHE_BITS>(rounded[l])"),
     Fault("attention", "exponent of the row's sum dropped", "rounding.h", "(scaled ? static_cast<int>(scale.exponent)",
           "(scaled && !PLANTED ? static_cast<int>(scale.exponent)"),
     Fault("router", "the higher number wins a tie", "route.h", "later.logit > earlier.logit",

@@ -23,6 +23,10 @@ SMALL = {"max_tokens": 17, "max_dim": 24, "max_query": 32, "max_cache": 64, "max
 DESIGNS: dict[str, dict[str, int]] = {
     "default": {},
     "8-bit experts": {"expert_weight_bits": 8, "max_tokens": 45},
+    "20-bit activations, 16-bit keys and values": SMALL
+    | {"tokens_parallel": 3, "activation_bits": 20, "cache_bits": 16, "out_parallel": 16, "in_parallel": 8,
+       "max_cache": 128, "max_top_k": 2},
+    "8-bit keys and values": SMALL | {"cache_bits": 8, "weight_bits": 8, "max_top_k": 1},
     "odd parallelism, 16 by 8 bits": SMALL
     | {"tokens_parallel": 3, "out_parallel": 8, "in_parallel": 8, "activation_bits": 16, "weight_bits": 8,
        "weight_ports": 3, "max_top_k": 2, "expert_weight_bits": 4},

@@ -32,9 +32,7 @@ def record(folder: Path, **sizes: Any) -> Recorded:
     spec = model.spec.image
     image = np.random.default_rng(1).normal(0.0, 1.0, (3, spec.height, spec.width)).astype(np.float32)
     network = lower(model)
-    formats = choose_formats(
-        network, observe_ranges(model, [image], model.spec.task_names), KNOBS.activation_bits, KNOBS.weight_bits
-    )
+    formats = choose_formats(network, observe_ranges(model, [image], model.spec.task_names), KNOBS.widths)
     return record_inputs(model, network, formats, image, model.spec.task_names[-1])
 
 

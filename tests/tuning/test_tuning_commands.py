@@ -21,6 +21,7 @@ from edgemoe_gen.cli import main
 from edgemoe_gen.cli.tune_command import _show
 from edgemoe_gen.config import read_config
 from edgemoe_gen.design import Knobs
+from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.tuning.front import FIGURES
 from edgemoe_gen.tuning.space import TURNED
 from tests.factory import write_checkpoint, write_spec
@@ -193,7 +194,7 @@ def test_compare_shows_knobs_that_differ_layers_and_resources(run: Run) -> None:
     assert figures["latency_ms"]["b"] < figures["latency_ms"]["a"]
     code, out, _ = run("compare", *sides, "--tier", "estimate")
     assert code == 0
-    for title in ("Knobs that differ", "Cycles of one frame", "Resources by part", "Figures"):
+    for title in ("Knobs that differ", "Cycles a frame", "Resources by part", "Figures"):
         assert title in out
 
 
@@ -203,7 +204,8 @@ def test_tune_confirms_its_front_writes_json_and_applies_a_point(run: Run, files
     pytest.importorskip("torch")
     space = [*FIXED[:-2], "--knob", "weight_fifo_beats=256,512", "--knob", "weight_bits=8,16"]
     others = ["activation_bits=18", "residual_tail_bits=3", "port_bits=128", "exp_segments=128", "gelu_segments=64"]
-    others += ["reciprocal_segments=256", "rsqrt_segments=128", "expert_weight_bits=0"]
+    others += ["reciprocal_segments=256", "rsqrt_segments=128", "cache_bits=0"]
+    others += [f"{name}=0" for name in NARROW_KNOBS]
     fixed = [part for knob in others for part in ("--knob", knob)]
     images = ["--image", str(files.images)]
     code, out, err = run("tune", *space, *fixed, *images, "--trials", "8", "--confirm", "1", "--json")

@@ -6,7 +6,9 @@ import pytest
 
 from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Knobs
+from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.errors import KnobError
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.tuning import Dimension, Figure, Limit, Space, default_space, parse_dimension, parse_limit
 
 BOARD = load_board("zcu104")
@@ -63,15 +65,18 @@ def test_default_space_holds_the_default_design_and_keeps_what_the_project_fixes
     assert max(values["weight_ports"]) <= BOARD.ports
 
 
-def test_experts_weights_are_a_dimension_where_there_are_experts_and_room_for_two_in_one() -> None:
-    def values(weight_bits: int | None = None, has_experts: bool = True) -> list[int | float] | None:
+@pytest.mark.parametrize("knob", NARROW_KNOBS)
+def test_widths_of_a_kind_of_weights_are_a_dimension_where_there_are_such_and_room_for_two_in_one(knob: str) -> None:
+    kind = dict(zip(NARROW_KNOBS, (ATTENTION, MLP, EXPERTS), strict=True))[knob]
+
+    def values(weight_bits: int | None = None, kinds: tuple[str, ...] = (kind,)) -> list[int | float] | None:
         given = () if weight_bits is None else (Dimension("weight_bits", (8, weight_bits)),)
-        return default_space(Knobs(), BOARD, {}, given, has_experts).as_dict().get("expert_weight_bits")
+        return default_space(Knobs(), BOARD, {}, given, kinds).as_dict().get(knob)
 
     assert values() == values(16) == [0, 8]
     assert values(14) == [0]
-    assert values(has_experts=False) is None
-    assert default_space(Knobs(), BOARD, {"weight_bits": 12}).as_dict()["expert_weight_bits"] == [0]
+    assert values(kinds=tuple({ATTENTION, MLP, EXPERTS} - {kind})) is None
+    assert default_space(Knobs(), BOARD, {"weight_bits": 12}).as_dict()[knob] == [0]
 
 
 def test_limits_of_resources_are_shares_up_to_one_and_counts_above() -> None:
@@ -98,3 +103,12 @@ def test_a_limit_is_broken_by_more_and_of_throughput_by_less() -> None:
 def test_a_malformed_limit_gets_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(KnobError, match=sentence):
         parse_limit(text)
+
+
+def test_frames_share_a_pass_where_that_is_what_is_wanted() -> None:
+    def values(objective: str, *given: Dimension) -> list[int | float] | None:
+        return default_space(Knobs(), BOARD, {}, given, objective=objective).as_dict().get("frames_per_pass")
+
+    assert values("latency") is values("error") is values("dsp") is None
+    assert values("throughput") == values("energy") == values("ddr_bytes") == [1, 2, 3, 4]
+    assert values("latency", Dimension("frames_per_pass", (1, 8))) == [1, 8]

@@ -71,8 +71,8 @@ def test_every_cell_that_a_narrow_terminal_shows_is_whole(width: int, fit: outpu
     [
         (
             [outcome(2, 0.29, 9e-5, ESTIMATE), outcome(3, 0.30, 9e-6), outcome(4, 0.32, 1e-6)], LATENCY, CSIM,
-            "best confirmed by latency: point 2: 0.300 ms (timed simulation), MSE 9.0e-06 (C simulation)"
-            "; the default design: 0.331 ms (timed simulation), MSE 1.0e-05 (C simulation)",
+            "best confirmed by latency: point 2: 0.300 ms a frame (timed simulation), MSE 9.0e-06 (C simulation)"
+            "; the default design: 0.331 ms a frame (timed simulation), MSE 1.0e-05 (C simulation)",
         ),
         (
             [outcome(2, 0.28, 9e-5), outcome(3, 0.30, 1e-5)], ("energy", "error"), CSIM,
@@ -81,19 +81,19 @@ def test_every_cell_that_a_narrow_terminal_shows_is_whole(width: int, fit: outpu
         ),
         (
             [outcome(2, 0.28, 9e-5), outcome(3, 0.29, 3e-5)], LATENCY, CSIM,
-            "no confirmed point is as exact as the default design; the best by latency is point 1: 0.280 ms "
-            "(timed simulation), MSE 9.0e-05 (C simulation); the default design: 0.331 ms (timed simulation), "
+            "no confirmed point is as exact as the default design; the best by latency is point 1: 0.280 ms a frame "
+            "(timed simulation), MSE 9.0e-05 (C simulation); the default design: 0.331 ms a frame (timed simulation), "
             "MSE 1.0e-05 (C simulation)",
         ),
         (
             [outcome(2, 0.28, 9e-6, ESTIMATE), DEFAULT], LATENCY, CSIM,
-            "no confirmed point beats the default design, which is point 2: 0.331 ms (timed simulation), "
+            "no confirmed point beats the default design, which is point 2: 0.331 ms a frame (timed simulation), "
             "MSE 1.0e-05 (C simulation)",
         ),
         (
             [outcome(2, 0.28, 9e-6, ESTIMATE)], LATENCY, ESTIMATE,
-            "no point of the front is confirmed, all are estimates; the default design: 0.331 ms (timed simulation), "
-            "MSE 1.0e-05 (C simulation)",
+            "no point of the front is confirmed, all are estimates; the default design: 0.331 ms a frame "
+            "(timed simulation), MSE 1.0e-05 (C simulation)",
         ),
         ([outcome(2, 0.28, 9e-6)], ("error",), CSIM,
          "best confirmed by error: point 1: MSE 9.0e-06 (C simulation); the default design: MSE 1.0e-05 "

@@ -19,7 +19,8 @@ class Files:
     """Everything of an overlay that goes to the board, or decodes what comes back.
 
     Attributes:
-        programs: by task.
+        programs: by task, of one frame.
+        passes: by task, of the frames that share a pass of the weights; {} where that is one.
         weights: by argument of the engine.
         decoders: by task, of those that have one.
 
@@ -31,6 +32,9 @@ class Files:
         manifest.read(manifest.bitstream)
         manifest.read(manifest.handoff)
         self.programs = {name: manifest.read(task.program) for name, task in manifest.tasks.items()}
+        self.passes = {
+            name: manifest.read(task.shared.program) for name, task in manifest.tasks.items() if task.shared is not None
+        }
         layout = manifest.weights
         data = memoryview(manifest.read(layout.file))
         self.weights: dict[str, Any] = {}

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from .batch import Batch
 from .errors import EngineError, OverlayError
 from .lock import lock_board
 from .manifest import Manifest, Operations
@@ -164,7 +165,7 @@ class Board:
         self.engine.write(f"{argument}_1", address & 0xFFFFFFFF)
         self.engine.write(f"{argument}_2", address >> 32)
 
-    def run(self, timeout: float, operations: Operations, stop: threading.Event | None = None) -> float:
+    def run(self, timeout: float, operations: Operations | Batch, stop: threading.Event | None = None) -> float:
         """Starts the engine and waits; returns the seconds that it took.
 
         Args:
@@ -215,7 +216,7 @@ class Board:
         if isinstance(self._waiter, InterruptWaiter) and self._waiter.lost:
             self._waiter = Poller()
 
-    def _whereabouts(self, operations: Operations) -> str:
+    def _whereabouts(self, operations: Operations | Batch) -> str:
         """Where the engine stands, for a message; nothing where the design has no such register."""
         if not self.engine.has(PROGRESS):
             return ""

@@ -16,7 +16,7 @@ from .decoder import DecoderFacts
 from .errors import OverlayError
 
 MANIFEST = "manifest.json"
-SCHEMA = 2
+SCHEMA = 3
 BUILD_AGAIN = "install the overlay again, or build it again"
 
 
@@ -81,7 +81,7 @@ class Operations:
         total: how many.
         image, result: those that read the image and write the result, by number: a batch moves them.
         parts: first operation of each part of the network, ascending, and what the part is.
-        frames: how many frames in a row the program runs.
+        frames: that the program computes, sharing one pass of the weights.
     """
 
     total: int
@@ -92,12 +92,18 @@ class Operations:
 
     def place(self, done: int) -> str:
         """Where the engine is after so many operations: ", in block 7, expert 3"."""
-        each = self.total // self.frames
         if not 0 <= done < self.total:
             return ""
-        names = [name for first, name in self.parts if first <= done % each]
-        frame = f", frame {done // each}" if self.frames > 1 else ""
-        return f", in {names[-1]}{frame}" if names else frame
+        names = [name for first, name in self.parts if first <= done]
+        return f", in {names[-1]}" if names else ""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A task's program for several frames that share a pass of the weights: its file and what is in it."""
+
+    program: str
+    operations: Operations
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,7 @@ class Task:
         classes, class_names: channels of its output and what they are called; None and () where nothing is known.
         program: file.
         operations: what is in it.
+        shared: the program for frames that share a pass of the weights; None where a pass is one frame's.
         result: where the tokens lie.
         expected: file with the answer of the self-test.
         decoder: "up_head", "head", or None where the network has neither.
@@ -146,6 +153,7 @@ class Task:
     expected: str
     decoder: str | None
     decoder_tensors: str
+    shared: Pass | None = None
 
 
 @dataclass(frozen=True)
@@ -291,22 +299,29 @@ def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
 
 
 def _task(content: dict[str, Any]) -> Task:
-    operations = content["operations"]
+    shared = content["pass"]
     return Task(
         name=content["name"],
         classes=content["classes"],
         class_names=tuple(content["class_names"]),
         program=content["program"],
-        operations=Operations(
-            int(operations["total"]),
-            tuple(operations["image"]),
-            tuple(operations["result"]),
-            tuple((int(first), str(name)) for first, name in operations["parts"].items()),
-        ),
+        operations=operations_of(content["operations"]),
         result=ResultLayout(**content["result"]),
         expected=content["expected"],
         decoder=content["decoder"],
         decoder_tensors=content["decoder_tensors"],
+        shared=None if shared is None else Pass(str(shared["program"]), operations_of(shared["operations"])),
+    )
+
+
+def operations_of(content: dict[str, Any]) -> Operations:
+    """A table of operations as it stands in the manifest."""
+    return Operations(
+        int(content["total"]),
+        tuple(content["image"]),
+        tuple(content["result"]),
+        tuple((int(first), str(name)) for first, name in content["parts"].items()),
+        int(content["frames"]),
     )
 
 

@@ -1,0 +1,61 @@
+"""Whether a design can hold a network at all: its sizes against the knobs, formats against widths.
+
+In: a design, a spec, formats. Out: nothing, or an error that names the knob; nothing has been compiled by then.
+"""
+
+from __future__ import annotations
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import CapacityError, ProgramError
+from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.numerics.formats import Formats
+
+
+def check_widths(design: Design, formats: Formats) -> None:
+    """Refuses formats that a design has no room for.
+
+    Raises:
+        ProgramError: names the first one.
+    """
+    widths = design.knobs.widths
+    for row in formats.rows():
+        # Any weights may be as wide as the widest: it is the program that says which are narrow.
+        bits = widths.weight if row.kind == "weight" else widths.of(row.name)
+        if row.form.bits > bits:
+            raise ProgramError(
+                f"the format of {row.name} has {row.form.bits} bits, but the design's has {bits}",
+                "choose formats for this design's widths",
+            )
+
+
+def check_capacity(design: Design, spec: ModelSpec) -> None:
+    """Refuses a network that exceeds the largest one that a design holds.
+
+    Raises:
+        CapacityError: names what exceeds which knob.
+    """
+    k = design.knobs
+    limits = [
+        ("tokens", spec.tokens, "max_tokens", k.max_tokens),
+        ("features a token", spec.dim, "max_dim", k.max_dim),
+        ("columns of queries", query_columns(design, spec), "max_query", k.max_query),
+        ("columns of one head's keys and values", 2 * head_columns(design, spec), "max_cache", k.max_cache),
+        ("experts", max((b.experts for b in spec.blocks), default=0), "max_experts", k.max_experts),
+        ("experts a token", spec.router.top_k, "max_top_k", k.max_top_k),
+    ]
+    for what, value, knob, limit in limits:
+        if value > limit:
+            raise CapacityError(
+                f"the network has {value} {what}, but the design's largest network has {limit}",
+                f"raise the knob {knob} to {value} or more",
+            )
+
+
+def head_columns(design: Design, spec: ModelSpec) -> int:
+    """Columns that one head's queries take: its width, padded to whole output tiles."""
+    return design.out_tiles(spec.head_dim) * design.knobs.out_parallel
+
+
+def query_columns(design: Design, spec: ModelSpec) -> int:
+    """Columns of the query memory that a network needs."""
+    return max(spec.heads * head_columns(design, spec), spec.dim)

@@ -1,0 +1,69 @@
+"""Operations that move words past the compute unit: loads, stores and LayerNorm, each with its shifts and sizes.
+
+In: a design, places and formats. Out: an `Operation` without addresses, which the builder adds.
+"""
+
+from __future__ import annotations
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.numerics.fixed import Format
+from edgemoe_gen.program.descriptor import Operation, bit, number, path_number
+from edgemoe_gen.program.places import Place, path_from, path_to
+
+
+def transfer_beats(design: Design, tokens: int, columns: int, bits: int) -> int:
+    """Beats of a matrix [tokens, columns] in DDR, of values that take 16 or 32 bits."""
+    k = design.knobs
+    return tokens * design.words(columns) * k.in_parallel * bits // k.port_bits
+
+
+def load_operation(design: Design, destination: Place, tokens: int, first: int, form: Format, flags: int) -> Operation:
+    """From beat `first` on, values of format `form` to a place."""
+    wide = bool(flags & bit("WIDE"))
+    # 16-bit values are activations; 32-bit ones have the residual's finer binary point.
+    finer = design.knobs.residual_tail_bits if wide else 0
+    return Operation(
+        kind=number("LOAD"),
+        path=path_to(destination.memory),
+        flags=flags,
+        tokens=tokens,
+        in_words=design.words(destination.columns),
+        out_shift=form.fraction - destination.form.fraction - finer,
+        transfer_first=first,
+        transfer_beats=transfer_beats(design, tokens, destination.columns, 32 if wide else 16),
+    )
+
+
+def store_operation(design: Design, source: Place, tokens: int, first: int) -> Operation:
+    """A place's values, 32 bits each, to beat `first` on."""
+    return Operation(
+        kind=number("STORE"),
+        path=path_from(source.memory),
+        tokens=tokens,
+        in_words=design.words(source.columns),
+        transfer_first=first,
+        transfer_beats=transfer_beats(design, tokens, source.columns, 32),
+    )
+
+
+def normalise_operation(
+    design: Design, source: Place, destination: Place, tokens: int, eps: float, weights: tuple[int, int]
+) -> Operation:
+    """LayerNorm; `weights` are first beat and beats of its features' shifts."""
+    n = source.columns
+    scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
+    shift = 23 + n.bit_length() - 1
+    return Operation(
+        kind=number("NORMALISE"),
+        path=path_number(source.memory, destination.memory),
+        tokens=tokens,
+        in_words=design.words(n),
+        features=n,
+        inverse_features=round(2**shift / n),
+        inverse_shift=shift - 8,
+        eps_high=scaled_eps >> 31,
+        eps_low=scaled_eps & 0x7FFFFFFF,
+        normal_fraction=destination.form.fraction,
+        weight_first=weights[0],
+        weight_beats=weights[1],
+    )

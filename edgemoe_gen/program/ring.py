@@ -1,0 +1,48 @@
+"""Where the operands of products lie in the compute unit's ring, and which of them come ahead."""
+
+from __future__ import annotations
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.program.descriptor import PATHS, RING_TILES, Operation, bit, number, operand_number
+
+
+class Ring:
+    """The ring of one program. Products take their places in it one behind another.
+
+    Args:
+        design: the accelerator.
+        ahead: whether first tiles may come during the operation before.
+    """
+
+    def __init__(self, design: Design, ahead: bool) -> None:
+        self.design = design
+        self.ahead = ahead
+        self._word = 0  # where the next product's operands begin
+        self._tile = 0
+
+    def take(self, operation: Operation, before: Operation | None) -> dict[str, int]:
+        """Fields of a product: where its operands lie, and whether its first tile comes during the operation before.
+
+        That is always so but where the operation before has no compute unit or fills the cache that they come from.
+
+        Raises:
+            CapacityError: the ring is too small for one of its tiles.
+        """
+        if operation.in_words > self.design.max_in_words:
+            raise CapacityError(
+                f"a product has {operation.in_words} words of inputs, but the operand ring takes "
+                f"{self.design.max_in_words} at a time",
+                "raise max_hidden or max_dim",
+            )
+        ahead = False
+        if before is not None and self.ahead:
+            fills_cache = PATHS[before.path][1] == "cache" and before.kind in (number("PRODUCT"), number("LOAD"))
+            ahead = before.kind not in (number("ROUTE"), number("STORE_ROUTES")) and (
+                operation.operand == operand_number("WEIGHTS") or not fills_cache
+            )
+        fields = {"ring_word": self._word, "ring_tile": self._tile}
+        words = operation.out_tiles * operation.in_words
+        self._word = (self._word + words) % self.design.ring_words
+        self._tile = (self._tile + operation.out_tiles) % RING_TILES
+        return fields | {"flags": operation.flags | (bit("AHEAD") if ahead else 0)}
