@@ -8,16 +8,9 @@ from typing import Any
 
 from edgemoe_gen import __version__
 from edgemoe_gen.arithmetic import bits_for, ceil_div
-from edgemoe_gen.design.design import (
-    ACCUMULATOR_LIMIT,
-    BIAS_BITS,
-    DSP_OPERAND_BITS,
-    MEAN_FRACTION,
-    MIN_ROWS,
-    TERM_BITS,
-    Design,
-)
+from edgemoe_gen.design.design import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS, Design
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
+from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
 from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
