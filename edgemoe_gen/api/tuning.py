@@ -14,7 +14,9 @@ from typing import Any
 from edgemoe_gen.api.common import Paths, PathText
 from edgemoe_gen.api.searching import Choices, Setting, open_setting, tier_of
 from edgemoe_gen.config import FILE_NAME, config_to_toml
+from edgemoe_gen.design import make_design
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, KnobError
+from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.files import write_text_whole
 from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
@@ -23,7 +25,7 @@ from edgemoe_gen.tuning.apply import Applied, apply_point
 from edgemoe_gen.tuning.command import Asked
 from edgemoe_gen.tuning.document import tune_document
 from edgemoe_gen.tuning.front import FRONT, check_objectives
-from edgemoe_gen.tuning.limits import parse_limit
+from edgemoe_gen.tuning.limits import parse_limit, with_room
 from edgemoe_gen.tuning.page import tune_page
 from edgemoe_gen.tuning.runner import check_workers, open_runner
 from edgemoe_gen.tuning.search import run_search
@@ -96,7 +98,8 @@ def tune(
         image: pictures that errors are measured on, and binary points chosen from unless `calibrate` says others.
         objective: orders the front, and is one of its objectives.
         front: its objectives.
-        limit: bounds such as "dsp=0.8".
+        limit: bounds such as "dsp=0.8". DSP, BRAM, UltraRAM and look-up tables that none names have one of 85 %, as
+            default designs keep to, or of what the default design takes.
         budget: wall time such as "10m"; default 2m unless `trials` is given.
         trials: different feasible points to estimate.
         confirm: points of the front that climb to `tier` at most.
@@ -142,7 +145,8 @@ def tune(
     with open_runner(None, jobs, scheduler, progress) as runner:
         if synthesise and scheduler is not None:
             refuse_without_tools(runner.each(tools_missing))
-        evaluator = setting.evaluator(limits, progress)
+        default = estimate_resources(make_design(setting.defaults, setting.board))
+        evaluator = setting.evaluator(with_room(limits, default, setting.board), progress)
         left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
         plan = Plan(objectives, most, left, wanted, confirmed, seed, synthesise)
         folder.mkdir(parents=True, exist_ok=True)

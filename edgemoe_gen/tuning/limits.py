@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.boards import Board
+from edgemoe_gen.design.storage import ROOM
 from edgemoe_gen.errors import KnobError
+from edgemoe_gen.estimate import Resources
 from edgemoe_gen.tuning.front import FIGURES, reasons
 from edgemoe_gen.tuning.trial import Figure, Outcome
 
 RESOURCES = ("dsp", "bram36", "uram", "lut", "ff")
+ROOMY = ("dsp", "bram36", "uram", "lut")  # of which default designs leave a share free
 _ALIASES = {"latency": "latency_ms", "throughput": "throughput_fps", "energy": "energy_mj", "bram": "bram36"}
 
 
@@ -76,6 +80,21 @@ def parse_limit(text: str) -> Limit:
             f"a share of the board's is 0 to 1, for example --limit {name}=0.8",
         )
     return Limit(name, value)
+
+
+def with_room(limits: Sequence[Limit], default: Resources, board: Board) -> tuple[Limit, ...]:
+    """These limits, and for resources that none names the share that default designs keep to (`ROOM`).
+
+    Placement and routing need the rest. Where the default design takes more already, its share is the limit.
+    """
+    named = {limit.name for limit in limits}
+    found = list(limits)
+    for name in ROOMY:
+        there = getattr(board, name)
+        if name not in named and there:
+            share = min(getattr(default, name) / there, 1.0)
+            found.append(Limit(name, max(ROOM, math.ceil(1000 * share) / 1000)))
+    return tuple(found)
 
 
 def first_broken(limits: Sequence[Limit], figures: Mapping[str, Figure], board: Board) -> tuple[str, str]:
