@@ -22,12 +22,12 @@ from edgemoe_gen.report.numbers import bytes_, error, percent
 from edgemoe_gen.tuning.front import OBJECTIVES, best_confirmed, reasons
 from edgemoe_gen.tuning.space import parse_dimension
 from edgemoe_gen.tuning.state import State, Watch
-from edgemoe_gen.tuning.trial import Figure, Outcome, Value
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Figure, Outcome, Value
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN_LIVE = 8
 LINE_SECONDS = 10.0  # between lines where there is no terminal
-_MARKS = {"estimate": "", "timed simulation": " t", "C simulation": " c", "vendor synthesis": " s"}
+_MARKS = {ESTIMATE: "", TIMED: " t", CSIM: " c", SYNTHESIS: " s"}
 LEGEND = "no mark: estimate, t: timed simulation, c: C simulation, s: vendor synthesis"
 
 
@@ -128,6 +128,8 @@ def _progress(state: State, what: str, done: int, total: int) -> str:
 
 def at_work(state: State) -> list[str]:
     """A line for each point whose synthesis runs: which, what the tool does, and for how long it is at it."""
+    if not state.at_work:  # nearly always; a screen asks for this many times a second
+        return []
     keys = [outcome.point.key for outcome in state.front]
     lines = []
     for key, work in list(state.at_work.items()):

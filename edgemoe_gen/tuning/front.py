@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Outcome, reached
 
@@ -85,12 +87,13 @@ def front_of(outcomes: Iterable[Outcome], objectives: Sequence[str]) -> tuple[Ou
         if outcome.feasible and (cost := costs(outcome, objectives)) is not None
     ]
     rated.sort(key=lambda entry: entry[:2])
-    front: list[tuple[tuple[float, ...], Outcome]] = []
-    for cost, _, outcome in rated:
+    every = np.array([cost for cost, _, _ in rated])
+    front: list[int] = []
+    for place, cost in enumerate(every):
         # Whoever beats or equals it comes before it in this order, and whoever is beaten there is beaten on the front.
-        if not any(all(a <= b for a, b in zip(other, cost, strict=True)) for other, _ in front):
-            front.append((cost, outcome))
-    return tuple(outcome for _, outcome in front)
+        if not front or not (every[front] <= cost).all(axis=1).any():
+            front.append(place)
+    return tuple(rated[place][2] for place in front)
 
 
 def spread(front: Sequence[Outcome], objectives: Sequence[str]) -> list[Outcome]:
