@@ -155,12 +155,8 @@ class Evaluator:
         try:
             design = self.design(point)
             found = replace(found, knobs={knob.name: getattr(design.knobs, knob.name) for knob in knob_fields()})
-            for step in TIERS:
-                new = step != found.tier or known is None
-                if not new or TIERS.index(step) < TIERS.index(found.tier):
-                    continue
-                if TIERS.index(step) > TIERS.index(tier):
-                    break
+            first = 0 if known is None else TIERS.index(known.tier) + 1
+            for step in TIERS[first : TIERS.index(tier) + 1]:
                 figures = self._figures(step, design, point)
                 found = replace(found, tier=step, figures={**found.figures, **figures})
                 reason, sentence = first_broken(self.limits, found.figures, self.board)
