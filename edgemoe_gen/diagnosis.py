@@ -18,7 +18,8 @@ from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.flow.tools import TOOL_STAGES, Toolset, find_tools, hls_generation, stage_commands, why_missing
 from edgemoe_gen.flow.vendor_checks import named_releases, vendor_checks
 from edgemoe_gen.linting import libclang_missing
-from edgemoe_gen.sim.compiler import ap_types_folder, cache_folder, compiler_version, find_compiler
+from edgemoe_gen.sim.cache import cache_folder
+from edgemoe_gen.sim.compiler import ap_types_folder, compiler_version, find_compiler
 
 _PACKAGES = ("click", "jinja2", "numpy", "pillow", "pyyaml", "rich")
 _TORCH = ("torch", "safetensors")

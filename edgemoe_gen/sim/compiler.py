@@ -1,4 +1,4 @@
-"""Compiles rendered sources into a shared library, once: the result is cached by content.
+"""Compiles rendered sources into a shared library, once: the result is kept by content (`sim/cache.py`).
 
 Builds of the same sources: `plain` (native integers, fast, counts DDR traffic), `ap` (the open ap_types headers, as
 Vitis would compile them) and `timed` (plain, of instrumented sources: edgemoe_gen.timing). Sanitizers come as a variant
@@ -12,18 +12,27 @@ import importlib.util
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.sim.cache import find_library, keep_library
 
 # Labels name loops in synthesis reports and pragmas are for Vitis; a C++ compiler needs neither.
 WARNINGS = ("-Wall", "-Wextra", "-Wno-unknown-pragmas", "-Wno-unused-label")
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
-KEEP = 40  # compiled libraries kept in the cache
+FAILURES = (  # what compilers say of their surroundings, rather than of the sources: text, what it means, what to do
+    ("Killed signal", "was killed, most likely since memory ran out", "close something, or add swap"),
+    (
+        "No space left on device",
+        "had no disk left",
+        "free some disk where TMPDIR (default: /tmp) and EDGEMOE_CACHE lie",
+    ),
+    ("cannot find crti.o", "has no C library to link with", "install it: apt install libc6-dev"),
+    ("cannot execute", "is not whole", "install it anew: apt install --reinstall g++"),
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Build:
     def flags(self) -> tuple[str, ...]:
         """Compiler flags of this build."""
         flags: tuple[str, ...] = ("-std=c++14", *WARNINGS)
-        flags += ("-O1", "-g") if self.sanitize else ("-O3", "-march=native")
+        flags += ("-O1", "-g") if self.sanitize else (f"-O{optimisation()}", "-march=native")
         flags += SANITIZE if self.sanitize else ()
         # GCC would share static variables of inline functions between all libraries of a process, whatever their sizes.
         flags += () if "clang" in compiler_version(find_compiler()) else ("-fno-gnu-unique",)
@@ -52,6 +61,18 @@ class Build:
         # Fibers change stacks, which a fortified longjmp takes for an attack.
         flags += ("-DEDGEMOE_TIMED", "-U_FORTIFY_SOURCE") if self.timed else ()
         return flags
+
+
+def optimisation() -> str:
+    """The compiler's level of optimisation: `EDGEMOE_OPTIMISATION`, else 3. Many short runs are faster at 1.
+
+    Raises:
+        SimulationError: it is no level.
+    """
+    level = os.environ.get("EDGEMOE_OPTIMISATION", "3")
+    if level not in ("0", "1", "2", "3"):
+        raise SimulationError(f"EDGEMOE_OPTIMISATION is {level!r}, no level of optimisation", "set it to 0, 1, 2 or 3")
+    return level
 
 
 @cache
@@ -92,18 +113,9 @@ def ap_types_folder() -> Path:
     return Path(found.submodule_search_locations[0]) / "templates" / "vivado" / "ap_types"
 
 
-def cache_folder() -> Path:
-    """Where compiled libraries are kept: `EDGEMOE_CACHE`, else below the user's cache folder."""
-    chosen = os.environ.get("EDGEMOE_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgemoe-gen"
-
-
 def compiled(sources: Mapping[str, str], build: Build) -> Path | None:
     """The cached library of these sources, or None."""
-    path = _library(sources, build)
-    return path if path.is_file() else None
+    return find_library(_name(sources, build))
 
 
 def compile_library(sources: Mapping[str, str], build: Build | None = None) -> Path:
@@ -116,49 +128,57 @@ def compile_library(sources: Mapping[str, str], build: Build | None = None) -> P
         SimulationError: no compiler, or the sources do not compile; holds the compiler's first errors.
     """
     build = build or Build()
-    library = _library(sources, build)
-    if library.is_file():
-        library.touch()
-        return library
-    library.parent.mkdir(parents=True, exist_ok=True)
-    compiler = find_compiler()
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        root = Path(folder)
-        for name, text in sources.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text, encoding="utf-8")
-        partial = root / "library.so"
-        command = [compiler, *build.flags, "-fPIC", "-Isrc"]
-        files = {"src/engine.cpp": "engine.o", build.entry: "entry.o"}
-        _run_all([[*command, "-c", file, "-o", name] for file, name in files.items()], root)
-        _run_all([[*command, "-shared", *files.values(), "-o", str(partial)]], root)
-        partial.replace(library)
-    _forget_oldest(library.parent)
-    return library
+    return keep_library(_name(sources, build), lambda folder: _compile(sources, build, folder))
+
+
+def _compile(sources: Mapping[str, str], build: Build, folder: Path) -> Path:
+    for name, text in sources.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    command = [find_compiler(), *build.flags, "-fPIC", "-Isrc"]
+    files = {"src/engine.cpp": "engine.o", build.entry: "entry.o"}
+    _run_all([[*command, "-c", file, "-o", name] for file, name in files.items()], folder)
+    _run_all([[*command, "-shared", *files.values(), "-o", "library.so"]], folder)
+    return folder / "library.so"
 
 
 def _run_all(commands: Sequence[Sequence[str]], folder: Path) -> None:
-    """Runs the compiler's commands side by side."""
+    """Runs the compiler's commands side by side.
+
+    Raises:
+        SimulationError: one fails.
+    """
     running = [
-        subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+        )
         for command in commands
     ]
     said = [process.communicate()[1] for process in running]
     for process, text in zip(running, said, strict=True):
         if process.returncode:
-            raise SimulationError(
-                f"{Path(commands[0][0]).name} does not compile the design:\n{_errors(text)}",
-                "this is a fault of edgemoe-gen unless the sources were edited: please report it with edgemoe.toml",
-            )
+            raise _failure(Path(commands[0][0]).name, text)
 
 
-def _library(sources: Mapping[str, str], build: Build) -> Path:
+def _failure(compiler: str, text: str) -> SimulationError:
+    """What a failed compiler said, as a sentence; a fault of its surroundings is none of the sources."""
+    for words, reason, advice in FAILURES:
+        if words in text:
+            return SimulationError(f"the compiler {compiler} {reason}: {_errors(text)}", advice)
+    return SimulationError(
+        f"{compiler} does not compile the design:\n{_errors(text)}",
+        "this is a fault of edgemoe-gen unless the sources were edited: please report it with edgemoe.toml",
+    )
+
+
+def _name(sources: Mapping[str, str], build: Build) -> str:
+    """Name of the library of these sources: the hash of all that its code depends on."""
     compiler = find_compiler()
     digest = hashlib.sha256(f"{compiler}\n{compiler_version(compiler)}\n{build.flags}\n{_processor()}".encode())
     for name in sorted(sources):
         if name.startswith(("src/", "sim/")):
             digest.update(f"{name}\n{sources[name]}\n".encode())
-    return cache_folder() / f"engine-{digest.hexdigest()[:32]}.so"
+    return f"engine-{digest.hexdigest()[:32]}"
 
 
 @cache
@@ -173,10 +193,4 @@ def _processor() -> str:
 
 def _errors(text: str) -> str:
     lines = [line for line in text.splitlines() if "error" in line] or text.splitlines()
-    return "\n".join(lines[:8])
-
-
-def _forget_oldest(folder: Path) -> None:
-    libraries = sorted(folder.glob("engine-*.so"), key=lambda path: path.stat().st_mtime)
-    for path in libraries[:-KEEP]:
-        path.unlink(missing_ok=True)
+    return "\n".join(line[:300] for line in lines[:8])

@@ -21,6 +21,7 @@ from edgemoe_gen.program.descriptor import STATUSES
 from edgemoe_gen.program.file import WeightFile, program_words
 from edgemoe_gen.program.pack import Bytes, unpack_words
 from edgemoe_gen.program.places import Region
+from edgemoe_gen.sim.cache import load_library
 from edgemoe_gen.sim.compiler import Build, compile_library
 
 _BYTES = ctypes.POINTER(ctypes.c_uint8)
@@ -57,7 +58,7 @@ class Engine:
     def __init__(self, design: Design, library: Path) -> None:
         self.design = design
         self._busy = _locks.setdefault(library.resolve(), threading.Lock())
-        self._library = ctypes.CDLL(str(library))
+        self._library = load_library(library)
         self._library.edgemoe_message.restype = ctypes.c_char_p
 
     @classmethod

@@ -22,6 +22,7 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.resources import resource_folder
+from edgemoe_gen.sim.cache import load_library
 from edgemoe_gen.sim.compiler import Build, compile_library
 from edgemoe_gen.templating import templates_of
 from edgemoe_gen.timing.instrument import Instrumented, instrument
@@ -59,7 +60,7 @@ class TimedEngine:
         self.design = design
         self.found = found
         self._busy = _locks.setdefault(library.resolve(), threading.Lock())
-        self._library = ctypes.CDLL(str(library))
+        self._library = load_library(library)
         self._library.edgemoe_message.restype = ctypes.c_char_p
         self._library.edgemoe_timing_result.restype = ctypes.c_char_p
 

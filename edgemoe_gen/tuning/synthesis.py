@@ -21,7 +21,7 @@ from edgemoe_gen.flow.process import end_run
 from edgemoe_gen.flow.reports import SynthesisFacts
 from edgemoe_gen.flow.tools import DEFAULT_ROOTS, ROOTS_VARIABLE, find_tools, parallel_jobs, why_missing
 from edgemoe_gen.pipeline.synthesise import synthesis_folder, synthesise
-from edgemoe_gen.sim.compiler import cache_folder
+from edgemoe_gen.sim.cache import cache_folder
 from edgemoe_gen.tuning.evaluate import BRAM36_KIB, URAM_KIB, Evaluator
 from edgemoe_gen.tuning.limits import RESOURCES, Limit, first_broken
 from edgemoe_gen.tuning.runner import Call, Runner

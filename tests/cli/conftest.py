@@ -1,4 +1,4 @@
-"""A small project for every test: checkpoint, pictures, ground truth; compiled engines are shared by the session."""
+"""A small project for every test: checkpoint, pictures, ground truth."""
 
 from __future__ import annotations
 
@@ -56,19 +56,6 @@ class Outcome:
     code: int
     out: str
     err: str
-
-
-@pytest.fixture(scope="session", autouse=True)
-def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "engines"
-    before = os.environ.get("EDGEMOE_CACHE")
-    os.environ["EDGEMOE_CACHE"] = str(folder)
-    yield
-    if before is None:
-        del os.environ["EDGEMOE_CACHE"]
-    else:
-        os.environ["EDGEMOE_CACHE"] = before
 
 
 @pytest.fixture(scope="session", autouse=True)

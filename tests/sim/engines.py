@@ -5,7 +5,6 @@ Bounds come from the formats themselves: `Case.bound` adds up the rounding noise
 
 from __future__ import annotations
 
-import fcntl
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from edgemoe_gen.model import Model, Reference, allowed_experts, load_model
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.program.compile import Program, compile_network
-from edgemoe_gen.sim.compiler import Build, cache_folder
+from edgemoe_gen.sim.compiler import Build
 from edgemoe_gen.sim.engine import Engine, FrameResult, Traffic, run_frames
 from tests.factory import TASKS, make_state, options, save_state
 
@@ -80,12 +79,8 @@ def small_design(**turned: Any) -> Design:
 
 
 def compiled(design: Design, build: Build | None = None) -> Engine:
-    """A compiled engine; of tests that run side by side, only one compiles it."""
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{design.identity:016x}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return Engine.compile(design, build)
+    """A compiled engine."""
+    return Engine.compile(design, build)
 
 
 @cache

@@ -6,7 +6,6 @@ A network is one region with processes; a process is a list of statements.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import hashlib
 import json
 import subprocess
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.resources import resource_folder
-from edgemoe_gen.sim.compiler import cache_folder, find_compiler
+from edgemoe_gen.sim.cache import keep_library, load_library
+from edgemoe_gen.sim.compiler import find_compiler
 
 BEAT_BYTES = 4
 HERE = Path(__file__).parent
@@ -156,16 +156,13 @@ def compiled(source: str) -> ctypes.CDLL:
     headers = sorted((resource_folder("hls") / "timed").glob("*.h"))
     texts = [path.read_bytes() for path in (HERE / source, *headers)]
     digest = hashlib.sha256(b"\0".join([*texts, " ".join(FLAGS).encode()])).hexdigest()[:24]
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    library = cache_folder() / f"timing-test-{digest}.so"
-    with library.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not library.is_file():
-            partial = library.with_suffix(".partial")
-            command = [find_compiler(), *FLAGS, "-shared", "-fPIC", f"-I{resource_folder('hls')}", str(HERE / source)]
-            subprocess.run([*command, "-o", str(partial)], check=True)
-            partial.replace(library)
-    return ctypes.CDLL(str(library))
+
+    def compile_in(folder: Path) -> Path:
+        command = [find_compiler(), *FLAGS, "-shared", "-fPIC", f"-I{resource_folder('hls')}", str(HERE / source)]
+        subprocess.run([*command, "-o", str(folder / "library.so")], check=True)
+        return folder / "library.so"
+
+    return load_library(keep_library(f"timing-test-{digest}", compile_in))
 
 
 def run_network(region: Region, constants: Constants | None = None) -> Outcome:

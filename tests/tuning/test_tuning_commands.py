@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +41,7 @@ class Files:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("tuning")
     checkpoint, spec = write_checkpoint(folder / "checkpoint.pth.tar"), write_spec(folder / "spec.toml")
     images = folder / "images"
@@ -52,13 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
         Image.fromarray(rng.integers(0, 256, (32, 64, 3), dtype=np.uint8)).save(images / f"scene_{i}.png")
         labels = rng.integers(0, 5, (32, 64), dtype=np.uint8)
         np.savez(images / f"scene_{i}.npz", labels=labels, depth=rng.random((32, 64)).astype(np.float32))
-    before = os.environ.get("EDGEMOE_CACHE")
-    os.environ["EDGEMOE_CACHE"] = str(folder / "engines")
-    yield Files([str(checkpoint), "--spec", str(spec)], images)
-    if before is None:
-        del os.environ["EDGEMOE_CACHE"]
-    else:
-        os.environ["EDGEMOE_CACHE"] = before
+    return Files([str(checkpoint), "--spec", str(spec)], images)
 
 
 @pytest.fixture

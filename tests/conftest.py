@@ -1,0 +1,44 @@
+"""What all tests share: compiled designs, and things that several test processes make once.
+
+Compiled libraries are kept by content in the user's cache, or in `EDGEMOE_CACHE`. They are compiled at -O1, which takes
+half as long as -O3; the frames of most tests are so small that they run no longer for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("EDGEMOE_OPTIMISATION", "1")
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes a folder of a name, once for all processes that run these tests. Tests must not change what is in it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+    def make(name: str, work: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                folder.mkdir()
+                work(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def optimised() -> Iterator[None]:
+    """Compiles as users do: for tests whose runs take longer than the compiler."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("EDGEMOE_OPTIMISATION")
+        yield
