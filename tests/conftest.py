@@ -9,12 +9,19 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("EDGEMOE_OPTIMISATION", "1")
 Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests with the marker `pynq` need PYNQ."""
+    if item.get_closest_marker("pynq") and find_spec("pynq") is None:
+        pytest.skip("PYNQ is not installed: install the extra `pynq`")
 
 
 @pytest.fixture(scope="session")

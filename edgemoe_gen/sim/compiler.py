@@ -44,9 +44,9 @@ class Build:
     timed: bool = False
 
     @property
-    def entry(self) -> str:
-        """The source beside the engine's: what Python calls."""
-        return "sim/timed.cpp" if self.timed else "sim/simulate.cpp"
+    def units(self) -> tuple[str, ...]:
+        """Sources to compile, side by side. The timed entry, which Python calls, takes in the engine."""
+        return ("sim/timed.cpp",) if self.timed else ("src/engine.cpp", "sim/simulate.cpp")
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -136,9 +136,9 @@ def _compile(sources: Mapping[str, str], build: Build, folder: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     command = [find_compiler(), *build.flags, "-fPIC", "-Isrc"]
-    files = {"src/engine.cpp": "engine.o", build.entry: "entry.o"}
-    _run_all([[*command, "-c", file, "-o", name] for file, name in files.items()], folder)
-    _run_all([[*command, "-shared", *files.values(), "-o", "library.so"]], folder)
+    objects = {unit: f"{number}.o" for number, unit in enumerate(build.units)}
+    _run_all([[*command, "-c", unit, "-o", name] for unit, name in objects.items()], folder)
+    _run_all([[*command, "-shared", *objects.values(), "-o", "library.so"]], folder)
     return folder / "library.so"
 
 

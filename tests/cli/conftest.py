@@ -14,6 +14,7 @@ from PIL import Image
 
 from edgemoe_gen.cli import main
 from tests.cli.flow_runs import GENERATIONS, in_process_of_its_own, install
+from tests.conftest import Once
 from tests.factory import write_checkpoint, write_spec
 
 KNOBS = ("tokens_parallel=2", "out_parallel=8", "in_parallel=8", "weight_ports=1", "weight_fifo_beats=256")
@@ -72,11 +73,15 @@ def no_vendor_tools() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(once: Once) -> Project:
     """Two tasks with decoders, two pictures of which the first has ground truth. Tests must not change it."""
-    folder = tmp_path_factory.mktemp("project")
-    checkpoint = write_checkpoint(folder / "checkpoint.pth.tar")
-    spec = write_spec(folder / "spec.toml")
+    folder = once("project", _write_project)
+    return Project(folder, folder / "checkpoint.pth.tar", folder / "spec.toml", folder / "images")
+
+
+def _write_project(folder: Path) -> None:
+    write_checkpoint(folder / "checkpoint.pth.tar")
+    write_spec(folder / "spec.toml")
     images = folder / "images"
     images.mkdir()
     rng = np.random.default_rng(0)
@@ -84,7 +89,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         Image.fromarray(rng.integers(0, 256, (32, 64, 3), dtype=np.uint8)).save(images / f"scene_{i}.png")
     labels = rng.integers(0, 5, (32, 64), dtype=np.uint8)
     np.savez(images / "scene_0.npz", labels=labels, depth=rng.random((32, 64)).astype(np.float16))
-    return Project(folder, checkpoint, spec, images)
 
 
 @pytest.fixture
@@ -108,18 +112,24 @@ def run(here: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]
 
 
 @pytest.fixture(scope="session")
-def built(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(project: Project, once: Once) -> Path:
     """Output of a build of the project. Tests must not change it."""
-    output = tmp_path_factory.mktemp("built") / "out"
-    arguments = ["build", *project.network, "--image", str(project.images), *project.knobs, "--output", str(output)]
-    assert main(arguments) == 0
-    return output
+
+    def build(folder: Path) -> None:
+        output = ["--output", str(folder / "out")]
+        assert main(["build", *project.network, "--image", str(project.images), *project.knobs, *output]) == 0
+
+    return once("built", build) / "out"
 
 
 @pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("vendor tools")  # a path with a space, as on many machines
-    return {generation: install(root / generation, generation) for generation in GENERATIONS}
+def tools(once: Once) -> dict[str, Path]:
+    def install_all(folder: Path) -> None:
+        for generation in GENERATIONS:
+            install(folder / generation, generation)
+
+    root = once("vendor tools", install_all)  # a path with a space, as on many machines
+    return {generation: root / generation for generation in GENERATIONS}
 
 
 @pytest.fixture
@@ -135,10 +145,12 @@ def with_tools(tools: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Calla
 
 
 @pytest.fixture(scope="session")
-def packaged(project: Project, built: Path, tools: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packaged(project: Project, built: Path, tools: dict[str, Path], once: Once) -> Path:
     """An uninterrupted build of the project, up to the overlay. Tests must not change it."""
-    output = tmp_path_factory.mktemp("packaged") / "out"
-    shutil.copytree(built, output)
-    done = in_process_of_its_own(project, output, tools["classic"])
-    assert done.wait(300) == 0, done.stderr.read() if done.stderr else ""
-    return output
+
+    def package(folder: Path) -> None:
+        shutil.copytree(built, folder / "out")
+        done = in_process_of_its_own(project, folder / "out", tools["classic"])
+        assert done.wait(300) == 0, done.stderr.read() if done.stderr else ""
+
+    return once("packaged", package) / "out"

@@ -205,9 +205,10 @@ def test_its_hardware_description_has_the_engines_registers_and_addresses() -> N
     assert engine.find("PARAMETERS/PARAMETER[@NAME='C_S_AXI_CONTROL_BASEADDR']").get("VALUE") == "0xA0000000"  # type: ignore[union-attr]
 
 
+@pytest.mark.pynq
 @pytest.mark.parametrize("release", ["2023.2", "2025.2"])
 def test_pynq_reads_its_hardware_description(release: str) -> None:
-    metadata = pytest.importorskip("pynqmetadata", reason="PYNQ's parser pynqmetadata is not installed")
+    metadata = pytest.importorskip("pynqmetadata")
     done = built("zcu104", release)
     views = pytest.importorskip("pynqmetadata.views.runtime")
     parsed = views.RuntimeMetadataParser(metadata.frontends.Metadata(input=str(done.bitstream / "edgemoe.hwh")))

@@ -27,6 +27,7 @@ if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [
+    pytest.mark.pynq,
     pytest.mark.usefixtures("board"),
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),

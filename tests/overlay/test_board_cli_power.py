@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 import types
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from edgemoe_gen.overlay.power import (
     power_sensor,
     smallest_step,
 )
-
-needs_pynq = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed: install the extra `pynq`")
 
 
 def readings(start: float, watts: dict[str, list[float]]) -> Readings:
@@ -121,7 +118,7 @@ def test_a_board_whose_sensors_fail_has_no_power_and_says_why(monkeypatch: pytes
     assert find_sensors() == ({}, "no power: PYNQ could not read the rails: RuntimeError: bus error")
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_pynq_without_libsensors_has_no_rails(monkeypatch: pytest.MonkeyPatch) -> None:
     from pynq import pmbus
 
@@ -129,7 +126,7 @@ def test_pynq_without_libsensors_has_no_rails(monkeypatch: pytest.MonkeyPatch) -
     assert find_sensors() == ({}, "no power: this board shows no power rail (Could not initialise libsensors library)")
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_rails_of_pynq_are_read_and_power_is_made_of_voltage_and_current(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

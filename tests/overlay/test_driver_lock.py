@@ -10,7 +10,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from edgemoe_gen.overlay.driver.lock import BoardLock, lock_board, lock_name
 from tests.overlay.small_builds import SmallBuild
 
 ROOT = Path(__file__).parents[2]
-needs_pynq = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed: install the extra `pynq`")
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),
@@ -146,7 +144,7 @@ def line_of(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_second_process_is_refused_by_number_and_works_once_the_first_is_killed(overlay: Path, name: str) -> None:
     first = start(overlay, name, "stream")
     try:
@@ -163,7 +161,7 @@ def test_second_process_is_refused_by_number_and_works_once_the_first_is_killed(
     assert said.split() == ["ready", "done"] and third.returncode == 0
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_child_that_outlives_a_killed_process_does_not_keep_the_board(overlay: Path, name: str) -> None:
     first = start(overlay, name, "fork")
     child = int(line_of(first).split()[1])
@@ -179,7 +177,7 @@ def test_child_that_outlives_a_killed_process_does_not_keep_the_board(overlay: P
         first.communicate()
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_failed_and_closed_accelerators_give_the_board_back(build: SmallBuild, overlay: Path, name: str) -> None:
     from tests.overlay.simulated_board import SimulatedDevice
 

@@ -21,11 +21,11 @@ from tests.overlay.small_builds import random_frame
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.pynq,
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),
 ]
-FRAMES, WARM, TRACED, PICTURES = 10_000, 500, 1_000, 7
+WARM, TRACED, PICTURES = 500, 1_000, 7
 TINY: dict[str, Any] = {"dim": 8, "image": (8, 16), "experts": 2, "heads": 1, "top_k": 1}
 # Of Python's objects while a thousand frames pass: what is at work at one moment and not at another. A leak of one
 # small object a frame is as much.
@@ -45,7 +45,10 @@ def decoded() -> DecodedBuild:
     return decoded_build(**TINY)
 
 
-def test_ten_thousand_frames_with_a_task_switch_at_every_frame(decoded: DecodedBuild, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "frames", [pytest.param(2_500, marks=pytest.mark.slow), pytest.param(10_000, marks=pytest.mark.nightly)]
+)
+def test_many_frames_with_a_task_switch_at_every_frame(decoded: DecodedBuild, tmp_path: Path, frames: int) -> None:
     from tests.overlay.simulated_board import SimulatedDevice
 
     pictures = [random_frame(decoded.build.spec, seed) for seed in range(PICTURES)]
@@ -56,7 +59,7 @@ def test_ten_thousand_frames_with_a_task_switch_at_every_frame(decoded: DecodedB
 
     def camera() -> Iterator[NDArray[np.uint8]]:
         nonlocal asked
-        for number in range(FRAMES):
+        for number in range(frames):
             asked += 1
             yield pictures[number % PICTURES].copy()
 
@@ -80,12 +83,12 @@ def test_ten_thousand_frames_with_a_task_switch_at_every_frame(decoded: DecodedB
                 gc.collect()
                 grown += tracemalloc.get_traced_memory()[0]
                 tracemalloc.stop()
-            elif count == FRAMES:
+            elif count == frames:
                 gc.collect()
                 resident = resident_bytes() - resident
                 threads = threading.active_count() - threads
-        assert board.runs == FRAMES and board.loads == 1
-    assert count == asked == FRAMES
+        assert board.runs == frames and board.loads == 1
+    assert count == asked == frames
     assert grown < MOST_GROWTH_BYTES
     assert resident < MOST_RESIDENT_GROWTH_BYTES
     assert threads <= 1  # a simulated engine may just be at work

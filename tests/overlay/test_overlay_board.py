@@ -19,6 +19,7 @@ from tests.sim.engines import small_design
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
 pytestmark = [
+    pytest.mark.pynq,
     pytest.mark.usefixtures("board"),
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),

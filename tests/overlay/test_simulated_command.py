@@ -40,7 +40,6 @@ with Accelerator(name, timeout=600) as accelerator:
 np.savez("results.npz", **results)
 print("tasks:", *accelerator.tasks)
 """
-needs_pynq = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed: install the extra `pynq`")
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),
@@ -97,12 +96,12 @@ def same_as_csim(run: Command, config: Path, picture: Path, tasks: tuple[str, ..
             assert np.ptp(wanted.output) > 0
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_results_are_those_of_c_simulation_to_the_bit(run: Command, project: Path) -> None:
     same_as_csim(run, project, project.parent / "images" / "scene.png", ("semseg", "depth"))
 
 
-@needs_pynq
+@pytest.mark.pynq
 @pytest.mark.slow
 def test_results_of_the_example_are_those_of_c_simulation_to_the_bit(
     run: Command, tmp_path_factory: pytest.TempPathFactory
@@ -115,7 +114,7 @@ def test_results_of_the_example_are_those_of_c_simulation_to_the_bit(
     same_as_csim(run, config, images[1], ("semseg", "depth"))
 
 
-@needs_pynq
+@pytest.mark.pynq
 @pytest.mark.slow
 def test_results_of_the_trained_network_are_those_of_c_simulation_to_the_bit(
     run: Command, tmp_path_factory: pytest.TempPathFactory
@@ -134,14 +133,14 @@ def test_results_of_the_trained_network_are_those_of_c_simulation_to_the_bit(
     same_as_csim(run, config, folder / "scene.png", ("semseg", "depth"))
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_text_runs_like_a_script_with_arguments_of_its_own(run: Command, project: Path) -> None:
     code = "import sys; from m3vit_zcu104 import Accelerator; a = Accelerator('m3vit_zcu104'); print(sys.argv, a.tasks)"
     ended, out, err = run("--overlay", project.parent / "build", "--config", project, "-c", code, "x", "--flag")
     assert (ended, out) == (0, "['-c', 'x', '--flag'] ('semseg', 'depth')\n"), err
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_errors_of_a_script_are_its_own(run: Command, project: Path) -> None:
     Path("script.py").write_text("import sys\n\ndef f():\n    raise ValueError('of mine')\n\nf()\n")
     code, _, err = run("--config", project, "script.py")
@@ -153,7 +152,7 @@ def test_errors_of_a_script_are_its_own(run: Command, project: Path) -> None:
         assert ("no\n" in err) == (wanted == 1)
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_a_script_leaves_pynq_and_python_as_they_were(run: Command, project: Path) -> None:
     from pynq.pl_server.device import Device
 
@@ -162,13 +161,13 @@ def test_a_script_leaves_pynq_and_python_as_they_were(run: Command, project: Pat
     assert before == (sys.path, sys.argv, Device.__dict__.get("_active_device"))
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_memory_and_latency_are_those_asked_for(run: Command, project: Path) -> None:
     text = "import pynq; b = pynq.Device.active_device; print(b.ddr.size, b.latency)"
     assert run("--config", project, "--ddr-mib", 3, "--latency-ms", 12.5, "-c", text)[1] == "3145728 0.0125\n"
 
 
-@needs_pynq
+@pytest.mark.pynq
 def test_what_is_no_overlay_is_refused(run: Command, project: Path, tmp_path: Path) -> None:
     code, _, err = run("--overlay", tmp_path, "-c", "print(1)")
     assert code == 2 and "is neither an overlay, which has a manifest.json, nor the folder of a build" in err

@@ -21,6 +21,7 @@ from tests.serving.csim_backend import write_pictures  # noqa: E402
 from tests.serving.live_client import opened, viewer  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.pynq
 
 
 def test_serve_shows_what_the_simulated_board_computes(tmp_path: Path) -> None:
