@@ -166,6 +166,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", NETWORKS.values(), ids=NETWORKS)
 def test_every_operation_is_named_after_its_part_of_the_network(sizes: dict[str, Any]) -> None:
     build = small_build(**({"depth": 4} | sizes))

@@ -43,7 +43,11 @@ GEOMETRIES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=GEOMETRIES)
+# The first of them in every run; each compiles a design of its own.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] if place else []) for place, name in enumerate(GEOMETRIES)],
+)
 def engine(request: pytest.FixtureRequest) -> Engine:
     return compiled(small_design(**GEOMETRIES[request.param]))
 
