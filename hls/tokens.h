@@ -146,6 +146,13 @@ inline void load_tokens(const operation_t op, const memory_row_t source[MEMORY_D
                         const memory_row_t source_rest[REST_DEPTH], const tail_row_t source_tail[RESIDUAL_DEPTH],
                         const maxima_row_t maxima[SCORE_BLOCKS], fifo<beat_t> &input, fifo<tile_t> &tiles,
                         fifo<row_sums_t> &row_sums, fifo<fine_word_t> &words) {
+#pragma HLS AGGREGATE variable = source
+#pragma HLS ARRAY_PARTITION variable = source complete dim = 2
+#pragma HLS AGGREGATE variable = source_rest
+#pragma HLS ARRAY_PARTITION variable = source_rest complete dim = 2
+#pragma HLS AGGREGATE variable = source_tail
+#pragma HLS ARRAY_PARTITION variable = source_tail complete dim = 2
+#pragma HLS ARRAY_PARTITION variable = maxima complete dim = 2
   if (op.kind == KIND_PRODUCT) {
     tiles_for_product(op, source, source_rest, maxima, tiles, row_sums);
   } else if (op.kind == KIND_LOAD) {

@@ -55,6 +55,7 @@ def context(design: Design) -> dict[str, Any]:
         "fields": descriptor.field_places(),
         "paths": [_path(design, source, destination) for source, destination in descriptor.PATHS],
         "memories": _memories(design),
+        "operate_memories": OPERATE_MEMORIES,
         "ring_storage": design.storage.primitive.get("operands", "bram"),
         "fifo_depths": depths,
         "inner_fifos": [fifo.name for fifo in design.fifos.values() if fifo.region == OPERATE],
@@ -253,6 +254,15 @@ def _tables(design: Design) -> list[dict[str, Any]]:
     ]
 
 
+# Parameters of `operate` that are memories: whether their elements are structures, and whether a row has lanes.
+OPERATE_MEMORIES = [
+    {"name": name, "aggregate": not name.startswith("maxima"), "lanes": name != "bias_ring"}
+    for name in (
+        "source", "source_rest", "source_tail", "destination", "destination_rest", "destination_tail", "cache_before",
+        "cache_after", "gather_source", "gather_source_rest", "gather_destination", "gather_destination_rest",
+        "maxima_before", "maxima_after", "ring", "bias_ring",
+    )
+]  # fmt: skip
 STAND_INS = {
     "no_source_rest": "memory_row_t",
     "no_source_tail": "tail_row_t",
@@ -312,7 +322,12 @@ def _memories(design: Design) -> list[dict[str, Any]]:
         {"name": name, "type": kind, "depth": "STAND_IN_DEPTH", "meaning": "never used", "storage": "lutram"}
         for name, kind in STAND_INS.items()
     ]
-    return [row | {"latency": 1 if row["type"] == "maxima_row_t" else 2} for row in rows]
+    # Rows of maxima are numbers; all others are structures, of which a word keeps every value.
+    numbers = [row["type"] == "maxima_row_t" for row in rows]
+    return [
+        row | {"latency": 1 if number else 2, "aggregate": not number}
+        for row, number in zip(rows, numbers, strict=True)
+    ]
 
 
 def _path(design: Design, source: str, destination: str) -> dict[str, Any]:

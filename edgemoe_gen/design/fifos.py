@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.design.design import Design
 
 LEAST_FIFO, MOST_FIFO = 2, 1 << 16  # elements
+MOST_ELEMENT = 4096  # bits: Vitis HLS refuses wider elements (Xilinx/Vitis-Tutorials#426)
 ORDER_DEPTH = 16
 INPUT_DEPTH = 64
 ENGINE, OPERATE, ROUTER = "edgemoe_engine", "operate", "route_tokens"  # the regions that FIFOs are in
@@ -112,6 +113,14 @@ def fifo_rules(design: Design) -> Iterator[tuple[bool, str, str]]:
                 f"set {said} to {fifo.least} or more, or leave it out",
             )
 
+        values = " and ".join(f"{knob} is {getattr(design.knobs, knob)}" for knob in fifo.knobs)
+        yield (
+            fifo.width > MOST_ELEMENT,
+            f"{values}: an element of the FIFO {fifo.name} has {fifo.width:,} bits, but Vitis HLS takes streams of "
+            f"at most {MOST_ELEMENT:,} bits",
+            f"lower {' or '.join(fifo.knobs)}",
+        )
+
 
 def _least(design: Design, fifo: Fifo) -> int:
     if fifo.lag is None:
@@ -177,7 +186,7 @@ def _operate(design: Design) -> tuple[Fifo, ...]:
             lag=Lag("tiles", "multiply_steps", ""),
         ),
         Fifo("words", OPERATE, fine, 16, inputs),
-        Fifo("sums", OPERATE, k.tokens_parallel * k.out_parallel * design.accumulator_bits, 4, outputs),
+        Fifo("sums", OPERATE, k.out_parallel * design.accumulator_bits, 4, outputs, copies=k.tokens_parallel),
         Fifo("results", OPERATE, k.out_parallel * design.fine_bits, 16, outputs),
         Fifo(
             "scores", OPERATE, k.score_rows * k.in_parallel * k.activation_bits, 16, ("score_rows", "in_parallel"),
