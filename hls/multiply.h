@@ -20,12 +20,6 @@ constexpr int RING_DISTANCE = 4;
 constexpr int CACHE_PACE = (CACHE_STEPS + OPERAND_PARTS - 1) / OPERAND_PARTS;
 constexpr int LONGEST_LOOP = 1 << 30;  // more than any loop takes: a bound that synthesis can see
 
-// Whether the first tile of an operation's operands comes during the operation before it.
-inline bool comes_ahead(const operation_t &op) {
-#pragma HLS INLINE
-  return (op.flags & FLAG_AHEAD) != 0;
-}
-
 // Rate: one tile of tokens an iteration, II = 1; about out_tiles x max(blocks x in_words, in_words x OPERAND_PARTS)
 // iterations. The operands of an output tile stay in the ring while all tokens pass over them. Meanwhile those of later
 // tiles arrive, at the end also the first tile of the operation that follows, so that it can begin at once.
@@ -33,7 +27,10 @@ inline bool comes_ahead(const operation_t &op) {
 // from another.
 inline void multiply(const operation_t op, const operation_t following, fifo<part_t> &operands,
                      fifo<biases_t> &new_biases, fifo<tile_t> &tiles, ring_row_t ring[RING_WORDS],
-                     biases_t bias_ring[OPEN_TILES], fifo<sums_t> &sums, fifo<biases_t> &biases) {
+                     biases_t bias_ring[OPEN_TILES], fifo<sums_t> (&sums)[TOKENS_PARALLEL], fifo<biases_t> &biases) {
+#pragma HLS AGGREGATE variable = ring
+#pragma HLS ARRAY_PARTITION variable = ring complete dim = 2
+#pragma HLS AGGREGATE variable = bias_ring
   const bool product = op.kind == KIND_PRODUCT;
   const bool biased = op.operand == OPERAND_WEIGHTS;
   // A queue without tokens still brings its weights; they pass unused.
@@ -42,7 +39,7 @@ inline void multiply(const operation_t op, const operation_t following, fifo<par
   const int out_tiles = product ? op.out_tiles : 0;
   const int all_tiles = comes_ahead(following) ? out_tiles + 1 : out_tiles;
   const bool first_is_here = product && comes_ahead(op);
-  sums_t sum;
+  block_sums_t sum;
 #pragma HLS ARRAY_PARTITION variable = sum.lane complete dim = 0
   int out_tile = 0;
   int block = 0;
@@ -105,12 +102,7 @@ multiply_steps:
         bias_ring[tile % OPEN_TILES] = new_biases.read();
       }
       const part_t part = operands.read();
-      note_write(ring[0][fill_part], fill_at);
-    fill_lanes:
-      for (int lane = 0; lane < PART_VALUES; ++lane) {
-#pragma HLS UNROLL
-        ring[fill_at][fill_part][lane] = part[lane];
-      }
+      write_lane(ring, fill_at, fill_part, part);
     }
     if (computes) {
       tile_t tile = {};
@@ -152,7 +144,13 @@ multiply_steps:
           }
         }
       }
-      if (word == op.in_words - 1 && !empty) sums.write(sum);
+      if (word == op.in_words - 1 && !empty) {
+      send_tokens:
+        for (int token = 0; token < TOKENS_PARALLEL; ++token) {
+#pragma HLS UNROLL
+          sums[token].write(sum[token]);
+        }
+      }
     }
     if (fills) {
       const bool last_part = fill_part == OPERAND_PARTS - 1;

@@ -175,6 +175,8 @@ shift_words:
 inline void load_operands(const operation_t op, const operation_t following, fifo<fill_t> (&weights)[WEIGHT_PORTS],
                           const cache_row_t cache[CACHE_DEPTH], fifo<part_t> &operands, fifo<biases_t> &new_biases,
                           fifo<feature_shifts_t> &feature_shifts) {
+#pragma HLS AGGREGATE variable = cache
+#pragma HLS ARRAY_PARTITION variable = cache complete dim = 2
   if (op.kind == KIND_NORMALISE) shifts_from_memory(op, weights, feature_shifts);
 
 operand_passes:

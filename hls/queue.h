@@ -46,8 +46,16 @@ dispatch_rows:
 // The patch reordering of the experts: copies the tokens of a queue side by side, while the unit still works for the
 // expert before.
 inline void gather_tokens(const operation_t op, const place_t places[MAX_ROUTES],
-                          const memory_row_t source[MEMORY_DEPTH], const memory_row_t source_rest[REST_DEPTH],
-                          memory_row_t destination[MEMORY_DEPTH], memory_row_t destination_rest[REST_DEPTH]) {
+                          const memory_row_t source[FIRST_DEPTH], const memory_row_t source_rest[REST_DEPTH],
+                          memory_row_t destination[FIRST_DEPTH], memory_row_t destination_rest[REST_DEPTH]) {
+#pragma HLS AGGREGATE variable = source
+#pragma HLS ARRAY_PARTITION variable = source complete dim = 2
+#pragma HLS AGGREGATE variable = source_rest
+#pragma HLS ARRAY_PARTITION variable = source_rest complete dim = 2
+#pragma HLS AGGREGATE variable = destination
+#pragma HLS ARRAY_PARTITION variable = destination complete dim = 2
+#pragma HLS AGGREGATE variable = destination_rest
+#pragma HLS ARRAY_PARTITION variable = destination_rest complete dim = 2
   const int iterations = op.gather_rows * op.gather_words;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   place_t from = {};

@@ -32,9 +32,19 @@ inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t s
   return to_fine(saturate<ACT_BITS>(round_shift<FINISHED_BITS>(value, op.out_shift)));
 }
 
+// The sums of neighbouring tokens come side by side: one FIFO of all would be wider than a stream may be.
+inline void read_block(fifo<sums_t> (&sums)[TOKENS_PARALLEL], block_sums_t &block) {
+#pragma HLS INLINE
+read_tokens:
+  for (int token = 0; token < TOKENS_PARALLEL; ++token) {
+#pragma HLS UNROLL
+    block[token] = sums[token].read();
+  }
+}
+
 // Rate: one row of a tile (OUT_PARALLEL values) an iteration, II = 1; out_tiles x blocks x TOKENS_PARALLEL iterations.
-inline void round_rows(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> &biases, fifo<row_scale_t> &scales,
-                       fifo<row_sums_t> &row_sums, fifo<results_t> &results) {
+inline void round_rows(const operation_t op, fifo<sums_t> (&sums)[TOKENS_PARALLEL], fifo<biases_t> &biases,
+                       fifo<row_scale_t> &scales, fifo<row_sums_t> &row_sums, fifo<results_t> &results) {
   const bool biased = op.operand == OPERAND_WEIGHTS;
   const bool softmax = op.operand == OPERAND_VALUES;
   const bool scattered = (op.flags & FLAG_SCATTER) != 0;
@@ -42,7 +52,7 @@ inline void round_rows(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> 
   const int iterations = op.out_tiles * padded;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   biases_t bias = {};
-  sums_t block_sums = {};
+  block_sums_t block_sums = {};
   row_sums_t row_sum = {};
 #pragma HLS ARRAY_PARTITION variable = bias.lane complete
 #pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
@@ -55,7 +65,7 @@ round_steps:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     if (biased && row == 0) bias = biases.read();
-    if (lane == 0) block_sums = sums.read();
+    if (lane == 0) read_block(sums, block_sums);
     if (softmax && lane == 0) row_sum = row_sums.read();
     row_scale_t scale = {};
     if (scattered) scale = scales.read();
@@ -74,11 +84,11 @@ round_steps:
 
 // Rate: one word of SCORE_ROWS rows an iteration, II = 1; out_tiles x blocks x OUT_WORDS x SCORE_GROUPS iterations.
 // Scores are rounded once, to activations; each row keeps the largest so far, in base-2 logarithms.
-inline void round_scores(const operation_t op, fifo<sums_t> &sums, maxima_row_t maxima[SCORE_BLOCKS],
+inline void round_scores(const operation_t op, fifo<sums_t> (&sums)[TOKENS_PARALLEL], maxima_row_t maxima[SCORE_BLOCKS],
                          fifo<score_words_t> &scores) {
   const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
-  sums_t block_sums = {};
+  block_sums_t block_sums = {};
   act_t largest[TOKENS_PARALLEL] = {};
 #pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
 #pragma HLS ARRAY_PARTITION variable = largest complete
@@ -90,14 +100,15 @@ score_steps:
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
 // A block comes back after all others of the operation, which the program pads to MIN_ROWS rows.
 #pragma HLS DEPENDENCE variable = maxima inter RAW distance = SCORE_DISTANCE true
-    if (at.word == 0 && at.group == 0) block_sums = sums.read();
+    if (at.word == 0 && at.group == 0) read_block(sums, block_sums);
     score_words_t score;
+    act_t maximum[SCORE_ROWS];
+#pragma HLS ARRAY_PARTITION variable = maximum complete
   score_rows:
     for (int r = 0; r < SCORE_ROWS; ++r) {
 #pragma HLS UNROLL
       const int lane = at.group * SCORE_ROWS + r;
-      const bool in_block = lane < TOKENS_PARALLEL;
-      const int token = in_block ? lane : 0;
+      const int token = lane < TOKENS_PARALLEL ? lane : 0;
       act_t maxima_of_lanes[IN_PARALLEL];
 #pragma HLS ARRAY_PARTITION variable = maxima_of_lanes complete
     score_lanes:
@@ -108,13 +119,19 @@ score_steps:
         const bool exists = at.tile * OUT_PARALLEL + at.word * IN_PARALLEL + l < op.keys;
         maxima_of_lanes[l] = exists ? score[r][l] : act_t(ACT_MINIMUM);
       }
-      const act_t maximum = largest_of<SEARCH_LEVELS>(maxima_of_lanes);
-      if (in_block) {
-        const act_t before = at.word > 0    ? largest[token]
+      maximum[r] = largest_of<SEARCH_LEVELS>(maxima_of_lanes);
+    }
+  // By lane, not by row of scores: a bank that is a constant has one access a cycle, which synthesis need not prove.
+  score_maxima:
+    for (int lane = 0; lane < TOKENS_PARALLEL; ++lane) {
+#pragma HLS UNROLL
+      if (at.group == lane / SCORE_ROWS) {
+        const act_t before = at.word > 0    ? largest[lane]
                              : at.tile == 0 ? act_t(ACT_MINIMUM)
-                                            : read_lane(maxima, at.block, token);
-        largest[token] = maximum > before ? maximum : before;
-        if (at.word == OUT_WORDS - 1) write_lane(maxima, at.block, token, largest[token]);
+                                            : read_lane(maxima, at.block, lane);
+        const act_t found = maximum[lane % SCORE_ROWS];
+        largest[lane] = found > before ? found : before;
+        if (at.word == OUT_WORDS - 1) write_lane(maxima, at.block, lane, largest[lane]);
       }
     }
     scores.write(score);
@@ -122,9 +139,10 @@ score_steps:
   }
 }
 
-inline void round_sums(const operation_t op, fifo<sums_t> &sums, fifo<biases_t> &biases, fifo<row_scale_t> &scales,
-                       fifo<row_sums_t> &row_sums, maxima_row_t maxima[SCORE_BLOCKS], fifo<results_t> &results,
-                       fifo<score_words_t> &scores) {
+inline void round_sums(const operation_t op, fifo<sums_t> (&sums)[TOKENS_PARALLEL], fifo<biases_t> &biases,
+                       fifo<row_scale_t> &scales, fifo<row_sums_t> &row_sums, maxima_row_t maxima[SCORE_BLOCKS],
+                       fifo<results_t> &results, fifo<score_words_t> &scores) {
+#pragma HLS ARRAY_PARTITION variable = maxima complete dim = 2
   if (op.kind == KIND_PRODUCT) {
     if (op.operand == OPERAND_KEYS) {
       round_scores(op, sums, maxima, scores);

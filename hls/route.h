@@ -53,6 +53,8 @@ inline bool operator>(const candidate_t &later, const candidate_t &earlier) {
 // SEARCH_LEVELS, a comparison with the best so far and a write. So CHOOSE_TOKENS tokens take turns, word after word,
 // and a token comes back when its last word is through. Choices leave in the order of tokens, in the group's last pass.
 inline void choose_experts(const operation_t op, const memory_row_t logits[HIDDEN_DEPTH], fifo<choice_t> &choices) {
+#pragma HLS AGGREGATE variable = logits
+#pragma HLS ARRAY_PARTITION variable = logits complete dim = 2
   const int rounds = op.top_k > 1 ? op.top_k : 2;
   const int groups = (op.tokens + CHOOSE_TOKENS - 1) / CHOOSE_TOKENS;
   const int iterations = groups * rounds * op.in_words * CHOOSE_TOKENS;
@@ -326,6 +328,8 @@ sort_routes:
 // All processes run at once; only the sort waits for the last choice.
 inline void route_tokens(const operation_t op, const memory_row_t logits[HIDDEN_DEPTH], queue_t &queue) {
 #pragma HLS DATAFLOW
+#pragma HLS AGGREGATE variable = logits
+#pragma HLS ARRAY_PARTITION variable = logits complete dim = 2
   fifo<choice_t> choices("choices");
   fifo<power_t> powers("powers");
   fifo<exp_sum_t> totals("totals");

@@ -13,7 +13,7 @@ namespace edgemoe {
 // Rate: one word an iteration, II = 1; products: out_tiles x padded rows x OUT_WORDS iterations, otherwise
 // tokens x in_words. Residual additions read, add and write one place of the memory, with saturation.
 inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
-                            fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
+                            fifo<place_t> &destinations, memory_row_t memory[FIRST_DEPTH],
                             memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
                             cache_row_t cache[CACHE_DEPTH]) {
   const bool product = op.kind == KIND_PRODUCT;
@@ -104,7 +104,7 @@ store_words:
 
 // Rate: one word of SCORE_ROWS rows an iteration, II = 1; out_tiles x blocks x OUT_WORDS x SCORE_GROUPS iterations.
 // Neighbouring rows lie in neighbouring lanes of one address, so they are written together.
-inline void scores_to_memory(const operation_t op, fifo<score_words_t> &scores, memory_row_t memory[MEMORY_DEPTH],
+inline void scores_to_memory(const operation_t op, fifo<score_words_t> &scores, memory_row_t memory[FIRST_DEPTH],
                              memory_row_t memory_rest[REST_DEPTH]) {
   const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
@@ -117,12 +117,12 @@ store_scores:
     const score_words_t score = scores.read();
     const int address =
         (op.destination_block + at.block) * op.destination_stride + op.destination_word + at.tile * OUT_WORDS + at.word;
-  store_rows:
-    for (int r = 0; r < SCORE_ROWS; ++r) {
+  // By lane, not by row of scores: a bank that is a constant has one write a cycle, which synthesis need not prove.
+  store_lanes:
+    for (int lane = 0; lane < TOKENS_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-      const int lane = at.group * SCORE_ROWS + r;
-      if (lane < TOKENS_PARALLEL && at.block * TOKENS_PARALLEL + lane < op.tokens) {
-        write_word(memory, memory_rest, address, lane, score[r]);
+      if (at.group == lane / SCORE_ROWS && at.block * TOKENS_PARALLEL + lane < op.tokens) {
+        write_word(memory, memory_rest, address, lane, score[lane % SCORE_ROWS]);
       }
     }
     step_to_next(at, op.blocks);
@@ -155,9 +155,17 @@ output_beats:
 }
 
 inline void store_results(const operation_t op, fifo<results_t> &results, fifo<score_words_t> &scores,
-                          fifo<fine_word_t> &words, fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
+                          fifo<fine_word_t> &words, fifo<place_t> &destinations, memory_row_t memory[FIRST_DEPTH],
                           memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
                           cache_row_t cache[CACHE_DEPTH], fifo<beat_t> &output) {
+#pragma HLS AGGREGATE variable = memory
+#pragma HLS ARRAY_PARTITION variable = memory complete dim = 2
+#pragma HLS AGGREGATE variable = memory_rest
+#pragma HLS ARRAY_PARTITION variable = memory_rest complete dim = 2
+#pragma HLS AGGREGATE variable = memory_tail
+#pragma HLS ARRAY_PARTITION variable = memory_tail complete dim = 2
+#pragma HLS AGGREGATE variable = cache
+#pragma HLS ARRAY_PARTITION variable = cache complete dim = 2
   if (op.kind == KIND_STORE) {
     words_to_output(op, words, output);
   } else if (op.kind == KIND_PRODUCT && op.operand == OPERAND_KEYS) {

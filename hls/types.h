@@ -116,7 +116,8 @@ using word_t = vec<act_t, IN_PARALLEL>;  // neighbouring features of one token
 using fine_word_t = vec<fine_t, IN_PARALLEL>;
 using tail_word_t = vec<tail_t, IN_PARALLEL>;
 using tile_t = vec<vec<factor_t, IN_PARALLEL>, TOKENS_PARALLEL>;  // the same features of neighbouring tokens
-using sums_t = vec<vec<acc_t, OUT_PARALLEL>, TOKENS_PARALLEL>;
+using sums_t = vec<acc_t, OUT_PARALLEL>;  // of one token
+using block_sums_t = vec<sums_t, TOKENS_PARALLEL>;
 using part_t = vec<operand_t, PART_VALUES>;  // what one cycle brings of an operand tile
 using fill_t = vec<beat_t, FILL_BEATS>;  // what one cycle takes from the FIFO behind a weight port
 using biases_t = vec<bias_t, OUT_PARALLEL>;
@@ -136,10 +137,11 @@ using cache_row_t = cache_word_t[CACHE_LANES];
 // The largest score so far of the rows of one block.
 using maxima_row_t = act_t[TOKENS_PARALLEL];
 // Operands of the unit: one word of inputs by an output tile, [in][out] cut into the parts that a cycle brings.
-using ring_row_t = operand_t[OPERAND_PARTS][PART_VALUES];
+using ring_row_t = part_t[OPERAND_PARTS];
 
-// One instance of an operation's hardware serves memories of several depths: its ports count to the deepest. Synthesis
-// wants the size of every array parameter (UG1399, "Arrays on the Interface").
+// One instance of an operation's hardware serves memories that are as deep as the deepest where that costs nothing, and
+// shallower elsewhere: its ports count to the deepest. Synthesis wants the size of every array parameter (UG1399,
+// "Arrays on the Interface").
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 constexpr int MEMORY_DEPTH = larger(larger(RESIDUAL_DEPTH, NORMED_DEPTH), larger(QUERY_DEPTH, HIDDEN_DEPTH));
 // Arrays that stand in where an operation has nothing to read or to write; up to four elements would become registers.

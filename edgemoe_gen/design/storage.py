@@ -156,7 +156,7 @@ def memories(design: Design) -> tuple[Memory, ...]:
         Memory("biases", "biases of the tiles in the ring", k.out_parallel * 32, OPEN_TILES, 1, ("lutram",)),
         Memory(
             "measured", "a token waiting for its mean",
-            k.in_parallel * (k.activation_bits + k.residual_tail_bits), 2 * design.max_in_words, 1, ("bram",),
+            design.fifos["measured"].width, design.fifos["measured"].depth, 1, ("bram",),
         ),
         Memory("shifts", "shifts of features (LayerNorm)", k.in_parallel * 8, design.dim_words, 1, ("lutram",)),
         Memory(
@@ -200,6 +200,29 @@ def plan_storage(design: Design) -> StoragePlan:
     split = tuple(memory.name for memory in every if _is_split(memory, split_depth))
     ordered = {memory.name: primitive[memory.name] for memory in every}
     return StoragePlan(ordered, bram36, uram, lut, split_depth, split)
+
+
+def shared_depths(design: Design) -> dict[str, tuple[bool, bool]]:
+    """Of each memory of `SPLITTABLE` whether its array, and that of its last addresses, can be as deep as the deepest.
+
+    One piece of hardware serves all four. Arrays of one depth are surely one for it, and BRAM up to 512 words, UltraRAM
+    up to 4,096 come free. Depths that would take more are left as they are.
+    """
+    plan = design.storage
+    deepest = max(design.memory_depths[name] for name in SPLITTABLE)
+    first = min(deepest, plan.split_depth or deepest)
+    found = {}
+    for memory in memories(design):
+        if memory.name in SPLITTABLE:
+            begin, rest = memory, None
+            if memory.name in plan.split:
+                begin, rest = memory.parts(plan.split_depth)
+            kind = plan.primitive[memory.name]
+            found[memory.name] = (
+                _use(replace(begin, depth=first), kind, 0) == _use(begin, kind, 0),
+                rest is not None and replace(rest, depth=deepest - first).bram36 == rest.bram36,
+            )
+    return found
 
 
 def storage_fits(design: Design, room: float, luts: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgemoe_gen.linting.access import Accesses
+from edgemoe_gen.linting.banks import check_banks
 from edgemoe_gen.linting.dataflow import check_dataflow
 from edgemoe_gen.linting.interface import check_interface
 from edgemoe_gen.linting.language import check_language, check_problems
@@ -28,6 +29,7 @@ def check(sources: Mapping[str, str], top: str) -> LintResult:
         accesses = Accesses(unit)
         findings += check_language(unit)
         findings += check_dataflow(unit, accesses)
+        findings += check_banks(unit)
         findings += check_interface(unit)
     once = dict.fromkeys(sorted(findings, key=lambda found: (found.file, found.line, found.rule, found.message)))
     functions = {key(function.node.cursor) for function in unit.functions.values()}

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from edgemoe_gen.design.fifos import MOST_ELEMENT
 from edgemoe_gen.linting.access import READ, Accesses, Place, place
 from edgemoe_gen.linting.result import Finding
 from edgemoe_gen.linting.rules import finding
-from edgemoe_gen.linting.tree import Cursor, Node, body, dimensions, is_stream, is_value, key
+from edgemoe_gen.linting.tree import Cursor, Node, bits, body, dimensions, element, is_stream, is_value, key
 from edgemoe_gen.linting.unit import Function, Unit
 
 
@@ -43,8 +44,8 @@ class Region:
 
 
 def check_dataflow(unit: Unit, accesses: Accesses) -> Iterator[Finding]:
-    """Findings of every rule about dataflow regions, and about the depth of streams."""
-    yield from _depths(unit)
+    """Findings of every rule about dataflow regions, and about the depth and width of streams."""
+    yield from _streams(unit)
     for function in unit.functions.values():
         for block in [function.body, *(inside for inside in map(body, function.nodes) if inside is not None)]:
             pragmas = unit.pragmas_in(block, "DATAFLOW")
@@ -55,12 +56,16 @@ def check_dataflow(unit: Unit, accesses: Accesses) -> Iterator[Finding]:
                 yield from _region(unit, accesses, region)
 
 
-def _depths(unit: Unit) -> Iterator[Finding]:
+def _streams(unit: Unit) -> Iterator[Finding]:
     for function, node in unit.streams:
         depths = [placed.number("depth", 0) for placed in unit.pragmas_of(node.cursor, "STREAM")]
         if not any(depth is None or depth > 0 for depth in depths):
             message = f"the stream '{node.name}' of {function.name} has no STREAM pragma with a depth"
             yield finding("stream-depth", function.file, node.line, message)
+        width = bits(element(node.cursor.type).get_template_argument_type(0))
+        if width > MOST_ELEMENT:
+            message = f"an element of the stream '{node.name}' of {function.name} has {width:,} bits"
+            yield finding("stream-width", function.file, node.line, message)
 
 
 def _statements(unit: Unit, function: Function, block: Node, processes: list[Node]) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ C++ front end, whose sources AMD publishes: github.com/Xilinx/hls-llvm-project.
 
 from __future__ import annotations
 
+from edgemoe_gen.design.fifos import MOST_ELEMENT
 from edgemoe_gen.linting.result import Finding, Rule
 
 _UNSUPPORTED = "UG1399, Unsupported C/C++ Constructs"
@@ -57,6 +58,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("pragma-conflict", "no pragma stands twice or against another", _FRONT_END),
     Rule("stream-depth", "every stream has a STREAM pragma with its depth", "UG1399, pragma HLS stream"),
+    Rule(
+        "stream-width", f"an element of a stream has at most {MOST_ELEMENT:,} bits",
+        "Xilinx/Vitis-Tutorials#426 and Xilinx/Vitis-HLS-Introductory-Examples#19: exceeding the 4096 limit",
+    ),
+    Rule(
+        "constant-bank", "inside an unrolled loop the bank of a memory access is a constant",
+        "UG1448, Mutual Exclusion, Resources, and Predicates",
+    ),
     Rule("dataflow-body", "a region has declarations and calls of void functions, and nothing else", _CANONICAL),
     Rule("dataflow-static", "no variable of a region is static", f"{_CANONICAL}; {_FRONT_END}"),
     Rule("dataflow-channel", "each channel has one producer and one consumer", f"{_LIMITS}: Single-producer-consumer"),

@@ -111,6 +111,19 @@ def element(kind: Type) -> Type:
     return kind
 
 
+def bits(kind: Type) -> int:
+    """Bits of a value as hardware packs it: every field with its own width, and nothing between them."""
+    kind = plain(kind)
+    if kind.kind.name == "CONSTANTARRAY":
+        return int(kind.element_count) * bits(kind.element_type)
+    number = re.fullmatch(r"(?:const )?ap_u?int<(\d+)>", kind.spelling)
+    if number is not None:
+        return int(number[1])
+    if kind.kind.name == "RECORD":
+        return sum(bits(member.type) for member in kind.get_fields())
+    return 1 if kind.kind.name == "BOOL" else 8 * max(0, int(kind.get_size()))
+
+
 def is_stream(kind: Type) -> bool:
     """Whether it is a stream, an array of streams, or a reference to either."""
     return re.match(r"(const )?hls::stream<", element(kind).spelling) is not None

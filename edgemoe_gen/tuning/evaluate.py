@@ -8,6 +8,7 @@ hours and is not here but in `tuning.synthesis`.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -344,10 +345,11 @@ def _all_as_wide(bits: int) -> dict[str, int]:
 
 
 def _reason(error: EdgeMoEError) -> str:
-    """A few words that many points share: the knob that breaks a rule, or the kind of error."""
+    """A few words that many points share: the knob or FIFO that breaks a rule, or the kind of error."""
     if isinstance(error, (KnobError, CapacityError)):
         text = f"{error.message} {error.hint}"
         places = {knob.name: text.find(knob.name) for knob in knob_fields() if knob.name in text}
+        places |= {found.group(): found.start() for found in re.finditer(rf"{re.escape(FIFO)}\w+", text)}
         if places:
             return f"breaks a rule of {min(places, key=lambda name: (places[name], -len(name)))}"
     return {ProgramError: "its program breaks a rule", SimulationError: SIMULATION_FAILS}.get(

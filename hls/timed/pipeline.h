@@ -4,6 +4,9 @@
 // cycle. All reads of an iteration happen when it issues, all its writes depth - 1 later. Writes wait in a queue until
 // time has come to them, so that code runs ahead of them as iterations overlap; what an iteration reads is given back
 // to the FIFO when the iteration has issued.
+//
+// So older iterations are delivered while a newer one waits, and two writes of one iteration come together. Where they
+// do not, a FIFO needs room for the cycles between them: that is a rule of the design (edgemoe_gen/design/fifos.py).
 #pragma once
 
 #include "accesses.h"

@@ -60,6 +60,10 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         {"cache_lanes": 16, "in_parallel": 8}, ("cache_lanes is 16", "in_parallel, which is 8"), "whole addresses",
     ),
     "top-k": ({"max_experts": 3}, ("max_top_k is 4", "max_experts, which is 3"), "more than"),
+    "stream": (
+        {"tokens_parallel": 16}, ("tokens_parallel is 16", "in_parallel is 16", "the FIFO tiles has 4,608 bits"),
+        "at most 4,096 bits",
+    ),
     "query": ({"max_query": 176}, ("max_query is 176", "max_dim, which is 192"), "gathered"),
     "logits": (
         {"max_hidden": 96, "max_experts": 128}, ("max_hidden is 96", "max_experts, which is 128"), "logits",
@@ -111,7 +115,7 @@ def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
     board = load_board("zcu104")
     fine: list[dict[str, Any]] = [
         {"out_parallel": 32}, {"in_parallel": 8}, {"port_bits": 64}, {"weight_ports": 6}, {"weight_bits": 18},
-        {"max_hidden": 4096}, {"max_tokens": 2048}, {"max_experts": 4}, {"max_query": 192},
+        {"max_hidden": 4096}, {"max_tokens": 2048}, {"tokens_parallel": 14}, {"max_experts": 4}, {"max_query": 192},
         {"weight_fifo_beats": 1026}, {"weight_fifo_beats": 40960, "fill_beats": 4}, {"score_rows": 4},
         {"cache_lanes": 16}, {"cache_lanes": 8, "in_parallel": 8},
         {"cache_bits": 8}, {"cache_bits": 18}, {"activation_bits": 20, "cache_bits": 18},

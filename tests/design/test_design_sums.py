@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.design.fifos import MOST_ELEMENT
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
 
@@ -20,14 +21,14 @@ def designs(draw: st.DrawFn) -> Design:
     """Any design that keeps the rules."""
     inner = draw(st.sampled_from([8, 16, 24, 32]))
     dim = draw(st.integers(8, 1536))
-    tokens = draw(st.integers(1, 16))
+    tokens = draw(st.integers(1, min(16, MOST_ELEMENT // (21 * inner))))  # a tile of tokens is one element of a stream
     sizes: dict[str, Any] = {
         "tokens_parallel": tokens,
         "score_rows": draw(st.integers(1, tokens)),
         "cache_lanes": draw(st.sampled_from([1, 2, 4, 8])),
         "fill_beats": draw(st.sampled_from([1, 2, 4])),
         "in_parallel": inner,
-        "out_parallel": inner * draw(st.integers(1, 4)),
+        "out_parallel": inner * draw(st.integers(1, 96 // inner)),  # as are a token's sums
         "activation_bits": draw(st.integers(8, 20)),
         "cache_bits": draw(st.sampled_from([0, 8, 13, 18])),
         "weight_bits": draw(st.integers(4, 18)),

@@ -17,6 +17,30 @@ WORDS = '  hls::stream<word_t> words("words");\n'
 LOOP = "  for (int i = 0; i < count; ++i) {\n"
 II = "#pragma HLS PIPELINE II = 1\n#pragma HLS LOOP_TRIPCOUNT max = DEPTH\n"
 
+# Elements of 128-bit words and an odd one; a memory of four banks, which an unrolled loop accesses.
+WIDE = "struct wide_t {{ word_t word[{}]; bool last; }};"
+BANKS = """  int banked[DEPTH][4];
+#pragma HLS ARRAY_PARTITION variable = banked complete dim = 2
+  const int group = count;
+  for (int l = 0; l < 2; ++l) {{
+#pragma HLS UNROLL
+    const int lane = group + l;
+    banked[0][{}] = lane;
+  }}
+"""
+THROUGH = """  int banked[DEPTH][4];
+#pragma HLS ARRAY_PARTITION variable = banked complete dim = 2
+  for (int l = 0; l < 2; ++l) {{
+#pragma HLS UNROLL
+    put(banked, 3, {});
+  }}
+"""
+PUT = """template <int LANES>
+inline void put(int (*bank)[LANES], int row, int lane) {
+#pragma HLS INLINE
+  bank[row][lane] = lane;
+}"""
+
 # Rule, what is changed in the small accelerator, and what is put before its processes.
 BREAKS: tuple[tuple[str, dict[str, str], str], ...] = (
     ("compiles", {BEGIN: BEGIN + "  int broken = \n"}, ""),
@@ -100,6 +124,13 @@ BREAKS: tuple[tuple[str, dict[str, str], str], ...] = (
     ("pragma-conflict", {"#pragma HLS DATAFLOW": "#pragma HLS DATAFLOW\n#pragma HLS INLINE"}, ""),
     ("stream-depth", {"#pragma HLS STREAM variable = words depth = 4\n": ""}, ""),
     ("stream-depth", {"#pragma HLS STREAM variable = words depth = 4": "#pragma HLS STREAM variable = words type = fifo"}, ""),
+    ("stream-width", {"hls::stream<word_t> &words, hls": "hls::stream<wide_t> &words, hls", WORDS: WORDS.replace("word_t", "wide_t"),
+                      "words.write(input[i]);": "words.write(wide_t());", "void fill(hls::stream<word_t>": "void fill(hls::stream<wide_t>",
+                      "table[i] = words.read();": "table[i] = words.read().word[0];"}, WIDE.format(32)),
+    ("constant-bank", {"int *status) {\n  int first": f"int *status) {{\n{BANKS.format('l + count')}  int first"}, ""),
+    ("constant-bank", {"int *status) {\n  int first": f"int *status) {{\n{BANKS.format('group * 2 + l')}  int first"}, ""),
+    ("constant-bank", {"int *status) {\n  int first": f"int *status) {{\n{BANKS.format('lane')}  int first"}, ""),
+    ("constant-bank", {"int *status) {\n  int first": f"int *status) {{\n{THROUGH.format('count')}  int first"}, PUT),
     ("dataflow-body", {CALL: "  if (count) fill(words, table);\n"}, ""),
     ("dataflow-body", {CALL: CALL + "  for (int i = 0; i < 2; ++i) twice(i);\n"}, ""),
     ("dataflow-body", {CALL: CALL + "  if (count) return;\n"}, ""),
@@ -143,6 +174,19 @@ def test_the_small_accelerator_breaks_no_rule() -> None:
     assert (result.streams, result.loops) == (2, 4)
     assert result.pragmas == (SMALL + PARTS).count("#pragma HLS")
     assert result.functions == 7
+
+
+@pytest.mark.parametrize("lane", ["l", "3 - l", "2 * l + DEPTH % 2", "half"])
+def test_banks_by_what_the_tool_can_compute_break_no_rule(lane: str) -> None:
+    text = BANKS.format(lane).replace("const int lane", "const int half = l / 2;\n    const int lane")
+    assert broken(small({"int *status) {\n  int first": f"int *status) {{\n{text}  int first"})) == set()
+    through = THROUGH.format(lane.replace("half", "l"))
+    assert broken(small({"int *status) {\n  int first": f"int *status) {{\n{through}  int first"}, PUT)) == set()
+
+
+def test_an_element_of_exactly_the_limit_breaks_no_rule() -> None:
+    changes = next(changes for rule, changes, _ in BREAKS if rule == "stream-width")
+    assert broken(small(changes, WIDE.format(31).replace("bool last", "bool last[128]"))) == set()
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,13 @@ def test_only_weights_of_the_kind_get_other_formats(evaluator: Evaluator, knob: 
     assert same is wide, "16 bits are those of all other weights"
 
 
+def test_a_fifo_below_its_least_depth_is_refused_in_a_sentence(evaluator: Evaluator) -> None:
+    outcome = evaluator.outcome(Point.of({"fifo_depths.measured": 24}), ESTIMATE)
+    assert not outcome.feasible and not outcome.figures
+    assert outcome.reason == "breaks a rule of fifo_depths.measured"
+    assert outcome.detail.startswith("the FIFO measured is 24 deep (fifo_depths.measured), but needs ")
+
+
 @pytest.mark.parametrize("knob", NARROW_KNOBS)
 @pytest.mark.parametrize(("weight_bits", "bits"), [(12, 8), (16, 9), (8, 9)])
 def test_more_than_half_of_the_other_weights_width_is_refused_by_rule(
