@@ -17,6 +17,7 @@ from edgemoe_gen.cli.options import (
     checkpoint_argument,
     config_option,
     design_options,
+    force_option,
     image_options,
     json_option,
     knob_values,
@@ -47,6 +48,7 @@ from edgemoe_gen.report.numbers import count, seconds
 )
 @click.option("--name", help="Name of the overlay [default: m3vit_BOARD].")
 @click.option("--dry-run", is_flag=True, help="Show what each stage would do and the exact commands; change nothing.")
+@force_option
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) -> None:
     """Build the accelerator: from a checkpoint to an overlay for the board.

@@ -5,6 +5,7 @@ Deterministic: the same design gives the same bytes. Nothing is written before a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgemoe_gen.codegen.context import context
@@ -46,9 +47,14 @@ def render_sources(design: Design) -> dict[str, str]:
 
 
 def write_sources(design: Design, folder: Path) -> list[Path]:
-    """Renders into `folder`, leaving files alone whose text is already right; returns all paths."""
+    """Renders into `folder`, as `write_files` does."""
+    return write_files(render_sources(design), folder)
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Writes texts by their paths below `folder`, leaving files alone whose text is already right; returns all paths."""
     paths = []
-    for name, text in render_sources(design).items():
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:

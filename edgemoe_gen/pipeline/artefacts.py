@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen import __version__
-from edgemoe_gen.codegen import write_sources
+from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
@@ -31,11 +31,15 @@ ESTIMATE = "estimate"
 ShortProgram = tuple[Program, ModelSpec, NDArray[np.float32]]  # what `compile_short` gives
 
 
+def design_files(design: Design) -> dict[str, str]:
+    """All that a design alone decides, path to text: sources, `design.json`, the resources of `estimate.json`."""
+    estimate = {"resources": resource_facts(estimate_resources(design), design)}
+    return render_sources(design) | {"design.json": _json(design_facts(design)), "estimate.json": _json(estimate)}
+
+
 def write_design(design: Design, folder: Path) -> None:
-    """Sources, `design.json` and the resources of `estimate.json`."""
-    write_sources(design, folder)
-    _write_json(folder / "design.json", design_facts(design))
-    _write_json(folder / "estimate.json", {"resources": resource_facts(estimate_resources(design), design)})
+    """Writes `design_files`."""
+    write_files(design_files(design), folder)
 
 
 def write_network(
@@ -142,5 +146,9 @@ def read_numerics(folder: Path, model: Model) -> Numerics:
     return Numerics(equalise(lower(model), columns), formats, columns)
 
 
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
 def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    path.write_text(_json(value), encoding="utf-8")

@@ -31,6 +31,7 @@ class BuildOptions:
         selection: which stages.
         retry_clock: where timing fails, implement again at the clock that would meet it.
         export: write the kit to this folder instead of running the vendor's tools.
+        force: move folders aside that hold what was changed or added by hand.
 
     Raises:
         ConfigError: an export that leaves out stages before it, or that is to retry what runs elsewhere.
@@ -39,6 +40,7 @@ class BuildOptions:
     selection: Selection = field(default_factory=Selection)
     retry_clock: bool = False
     export: Path | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.export and not self.selection.wants("lint"):
@@ -98,7 +100,7 @@ def build(
     options = options or BuildOptions()
     work = Work(config, progress)
     output = config.output or Path(DEFAULT_OUTPUT)
-    with open_stages(output, on_stage) as stages:
+    with open_stages(output, on_stage, options.force) as stages:
         return _Build(stages, work, options).run()
 
 
@@ -145,6 +147,7 @@ class _Build:
             *self.stopped,
             document,
             overlay if overlay.is_dir() and not self.stopped[0] else None,
+            tuple(self.stages.notes),
         )
 
     def _stage(self, name: str) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from edgemoe_gen.flow.kit import refuse_results
 from edgemoe_gen.pipeline.simulate import EXPECTED
-from edgemoe_gen.pipeline.stages import Stages, digest_text
+from edgemoe_gen.pipeline.stages import Stages
+from edgemoe_gen.pipeline.state import digest_text
 from edgemoe_gen.pipeline.timed import FILE
 from edgemoe_gen.pipeline.work import SIMULATED, Work
 from edgemoe_gen.sim.compiler import Build, compiled
@@ -26,7 +27,7 @@ class OwnStage:
         outputs: files and folders below the output folder.
         make: writes them into an empty folder; returns a few words.
         ignoring: name of a file that a later stage adds to the outputs.
-        before: refuses to start; called only where the stage is not up to date.
+        guard: refuses to start; called only where the stage is not up to date.
         still: False if something outside of the output folder that the stage made has gone.
     """
 
@@ -35,7 +36,7 @@ class OwnStage:
     outputs: tuple[str, ...]
     make: Callable[[Path], str]
     ignoring: str = ""
-    before: Callable[[], None] = lambda: None
+    guard: Callable[[], None] = lambda: None
     still: Callable[[], bool] = lambda: True
 
     def is_current(self, stages: Stages) -> bool:
@@ -44,7 +45,9 @@ class OwnStage:
 
     def run(self, stages: Stages, anew: bool = False) -> None:
         """Runs it, unless it is up to date and not wanted anew."""
-        stages.run(self.name, self.inputs(), self.outputs, self.make, self.still(), self.ignoring, anew, self.before)
+        stages.run(
+            self.name, self.inputs(), self.outputs, self.make, self.still(), self.ignoring, anew, guard=self.guard
+        )
 
 
 def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
@@ -56,7 +59,7 @@ def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
             ("accelerator",),
             work.render,
             ignoring=EXPECTED,
-            before=lambda: refuse_results(output / "accelerator"),
+            guard=lambda: refuse_results(output / "accelerator"),
         ),
         OwnStage(
             "compile",

@@ -33,7 +33,7 @@ from edgemoe_gen.pipeline.artefacts import (
 )
 from edgemoe_gen.pipeline.kernels import check_kernels
 from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
-from edgemoe_gen.pipeline.stages import digest_of, digest_text
+from edgemoe_gen.pipeline.state import digest_of, digest_text
 from edgemoe_gen.pipeline.timed import FILE, not_timed, pass_facts, refuse_failed, time_network, timed_words
 from edgemoe_gen.program.compile import Program, check_capacity, compile_groups, compile_network
 from edgemoe_gen.program.short import compile_short
