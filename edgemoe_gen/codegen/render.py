@@ -52,7 +52,7 @@ def write_sources(design: Design, folder: Path) -> list[Path]:
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Writes texts by their paths below `folder`, leaving files alone whose text is already right; returns all paths."""
+    """Writes texts by their paths below `folder`, where it is not right already; returns all paths."""
     paths = []
     for name, text in files.items():
         path = folder / name

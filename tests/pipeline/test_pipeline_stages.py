@@ -1,4 +1,4 @@
-"""Stages in a folder: what others have changed or added there is never lost, and what is noted of them is read again."""
+"""Stages in a folder: what others have changed or added there is never lost, and notes of earlier runs are read."""
 
 from __future__ import annotations
 
