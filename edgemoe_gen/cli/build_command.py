@@ -99,7 +99,9 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
         output.note(text)
     output.checkpoint_notes(result.report.get("network", {}).get("notes", ()))
     if as_json:
-        stages = [{"name": s.name, "seconds": s.seconds, "skipped": s.skipped} for s in result.stages]
+        stages = [
+            {"name": s.name, "seconds": s.seconds, "skipped": s.skipped, "left_out": s.left_out} for s in result.stages
+        ]
         output.as_json(
             {
                 "output": str(result.output),

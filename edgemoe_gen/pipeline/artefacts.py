@@ -59,11 +59,19 @@ def write_cosim(short: ShortProgram, folder: Path) -> None:
     _write_data(*short, folder)
 
 
+def data_files(program: Program, spec: ModelSpec, image: NDArray[np.float32]) -> dict[str, bytes]:
+    """What the engine reads, name to content: program, weights and one picture for every frame."""
+    return {
+        "program.bin": program_bytes(program),
+        "weights.bin": weight_bytes(program),
+        "image.bin": pack_image(program, spec, [image] * len(program.frames)).tobytes(),
+    }
+
+
 def _write_data(program: Program, spec: ModelSpec, image: NDArray[np.float32], folder: Path) -> None:
     folder.mkdir()
-    (folder / "program.bin").write_bytes(program_bytes(program))
-    (folder / "weights.bin").write_bytes(weight_bytes(program))
-    (folder / "image.bin").write_bytes(pack_image(program, spec, [image] * len(program.frames)).tobytes())
+    for name, data in data_files(program, spec, image).items():
+        (folder / name).write_bytes(data)
 
 
 def design_facts(design: Design) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class OwnStage:
         ignoring: name of a file that a later stage adds to the outputs.
         guard: refuses to start; called only where the stage is not up to date.
         still: False if something outside of the output folder that the stage made has gone.
+        needs: stages whose results `inputs` is a hash of.
     """
 
     name: str
@@ -38,6 +39,7 @@ class OwnStage:
     ignoring: str = ""
     guard: Callable[[], None] = lambda: None
     still: Callable[[], bool] = lambda: True
+    needs: tuple[str, ...] = ()
 
     def is_current(self, stages: Stages) -> bool:
         """Whether what it left in the output folder is up to date."""
@@ -46,8 +48,9 @@ class OwnStage:
     def run(self, stages: Stages, anew: bool = False) -> None:
         """Runs it, unless it is up to date and not wanted anew."""
         stages.run(
-            self.name, self.inputs(), self.outputs, self.make, self.still(), self.ignoring, anew, guard=self.guard
-        )
+            self.name, self.inputs(), self.outputs, self.make, self.still(), self.ignoring, anew,
+            guard=self.guard, needs=self.needs,
+        )  # fmt: skip
 
 
 def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
@@ -75,7 +78,13 @@ def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
         OwnStage("simulate", lambda: work.timing_inputs, (FILE,), work.simulate),
         OwnStage("lint", lambda: work.lint_inputs, ("lint.json",), work.lint),
         OwnStage("preview", lambda: work.preview_inputs, ("preview",), work.preview),
-        OwnStage("package", lambda: work.package_inputs(output), ("overlay",), work.package),
-        OwnStage("report", lambda: work.report_inputs(output), ("report.json", "report.html"), work.report),
+        OwnStage("package", lambda: work.package_inputs(output), ("overlay",), work.package, needs=("bitstream",)),
+        OwnStage(
+            "report",
+            lambda: work.report_inputs(output),
+            ("report.json", "report.html"),
+            work.report,
+            needs=("csim", "simulate", "hls", "cosim", "bitstream"),
+        ),
     )
     return {stage.name: stage for stage in stages}

@@ -25,12 +25,16 @@ SHOWN_FILES = 3  # that a sentence names
 
 @dataclass(frozen=True)
 class StageResult:
-    """One stage as it went: seconds of wall time, whether it was skipped, and what came of it in a few words."""
+    """One stage as it went: seconds of wall time, and what came of it in a few words.
+
+    `skipped`: nothing has changed since it ran; `left_out`: this machine can't run it, and no later stage needs it.
+    """
 
     name: str
     seconds: float
     skipped: bool
     detail: str
+    left_out: bool = False
 
 
 class Stages:
@@ -47,6 +51,8 @@ class Stages:
         ConfigError: what an earlier build left on its stages can't be read.
     """
 
+    pretends = False  # whether nothing is made: of a plan
+
     def __init__(
         self, folder: Path, report: Callable[[StageResult], None], lock: int | None = None, force: bool | None = False
     ) -> None:
@@ -58,7 +64,6 @@ class Stages:
         self._report = report
         self._file = folder / STATE / "stages.json"
         self._done = self._read()
-        self._replaced: list[Path] = []
 
     def _read(self) -> dict[str, State]:
         try:
@@ -83,6 +88,7 @@ class Stages:
         anew: bool = False,
         before: Callable[[], None] = lambda: None,
         guard: Callable[[], None] = lambda: None,
+        needs: Sequence[str] = (),  # noqa: ARG002  (a plan's)
     ) -> StageResult:
         """Runs a stage unless it is up to date.
 
@@ -97,6 +103,7 @@ class Stages:
             anew: run it even if it is up to date.
             before: called where the stage is not up to date, before it starts; other stages may run in it.
             guard: called first where the stage is not up to date; refuses what must not be replaced. Not with `force`.
+            needs: stages whose results `inputs` is a hash of, so that they must have run before it is computed.
 
         Raises:
             ConfigError: an output exists that no build has made, or that was changed by hand since.
@@ -105,10 +112,10 @@ class Stages:
         if still and not anew and self.is_current(name, inputs, outputs, ignoring):
             result = StageResult(name, time.perf_counter() - start, True, self._done[name].detail)
         else:
-            if not self.force:
-                guard()
-                self.refuse_foreign(name, outputs, ignoring)
             try:
+                if not self.force:
+                    guard()
+                    self.refuse_foreign(name, outputs, ignoring)
                 before()
                 start = time.perf_counter()
                 detail = self._make(name, inputs, outputs, work, ignoring)
@@ -124,6 +131,13 @@ class Stages:
                 error.stage = error.stage or name
                 raise
             result = StageResult(name, time.perf_counter() - start, False, detail)
+        return self._keep(result)
+
+    def leave_out(self, name: str, why: str) -> None:
+        """Passes over a stage that can't run here and that no other one waits for."""
+        self._keep(StageResult(name, 0.0, False, f"left out: {why}", left_out=True))
+
+    def _keep(self, result: StageResult) -> StageResult:
         self.results.append(result)
         self._report(result)
         return result
@@ -157,18 +171,16 @@ class Stages:
 
     def is_current(self, name: str, inputs: str, outputs: Sequence[str], ignoring: str = "") -> bool:
         """Whether a stage has run with these inputs, and its outputs are still those that it wrote."""
+        return self.had_inputs(name, inputs) and self.has_outputs(name, outputs, ignoring)
+
+    def had_inputs(self, name: str, inputs: str) -> bool:
+        """Whether a stage's last run had these inputs."""
+        return name in self._done and self._done[name].inputs == inputs
+
+    def has_outputs(self, name: str, outputs: Sequence[str], ignoring: str = "") -> bool:
+        """Whether a stage's outputs are still those that it wrote, from whatever inputs."""
         known = self._done.get(name)
-        targets = [self.folder / output for output in outputs]
-        if known is None or known.inputs != inputs or any(self._is_replaced(target) for target in targets):
-            return False
-        return known.outputs == digest_of(targets, ignoring)
-
-    def pretend(self, outputs: Sequence[str]) -> None:
-        """For a plan: from now on as if a stage had replaced these, so what other stages have put there is gone."""
-        self._replaced += [self.folder / output for output in outputs]
-
-    def _is_replaced(self, target: Path) -> bool:
-        return any(target.is_relative_to(place) for place in self._replaced)
+        return known is not None and known.outputs == digest_of([self.folder / output for output in outputs], ignoring)
 
     # What others have left
 

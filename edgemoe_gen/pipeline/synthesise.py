@@ -8,7 +8,7 @@ from pathlib import Path
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ToolError
-from edgemoe_gen.flow.kit import refuse_results
+from edgemoe_gen.flow.kit import files_of, read_kit, refuse_results
 from edgemoe_gen.flow.reports import SynthesisFacts, read_synthesis
 from edgemoe_gen.names import TOP
 from edgemoe_gen.pipeline.artefacts import design_files, write_cosim, write_design
@@ -21,14 +21,11 @@ from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.sim.engine import Engine
 
 DIGITS = 16  # of a folder's name
-_SYNTHESISED = ("src/", "flow/hls.tcl", "hls.cfg")  # what C synthesis depends on, see `vendor.vendor_inputs`
 
 
 def synthesis_folder(design: Design, parent: Path) -> Path:
     """Where a design is synthesised below `parent`: only designs of the same sources and clock share a folder."""
-    sources = render_sources(design)
-    told = {name: text for name, text in sources.items() if name.startswith(_SYNTHESISED)}
-    return parent / digest_files(told)[:DIGITS]
+    return parent / digest_files(files_of("hls", render_sources(design)))[:DIGITS]
 
 
 def synthesise(design: Design, folder: Path, on_step: Callable[[str], None]) -> SynthesisFacts:
@@ -54,7 +51,7 @@ def synthesise(design: Design, folder: Path, on_step: Callable[[str], None]) -> 
             )  # fmt: skip
         vendor = VendorStages(
             stages, Selection(), lambda _, step: on_step(step), lambda _: on_step("starting the tool"),
-            design.knobs.clock_mhz, retry=False,
+            design.knobs.clock_mhz, retry=False, files=lambda: read_kit(accelerator),
         )  # fmt: skip
         try:
             vendor.run("hls")

@@ -26,6 +26,7 @@ from edgemoe_gen.pictures import pixels
 from edgemoe_gen.pipeline.artefacts import (
     ESTIMATE,
     ShortProgram,
+    data_files,
     read_numerics,
     write_cosim,
     write_design,
@@ -133,12 +134,13 @@ class Work:
     @property
     def preview_inputs(self) -> str:
         return digest_text(
-            self.simulation_inputs, digest_of([self.accelerator / "data", resource_folder("templates") / "overlay"]),
+            # What `render` and `csim` leave in accelerator/data/ depends on these inputs alone.
+            self.simulation_inputs, digest_of([resource_folder("templates") / "overlay"]),
             self.model.spec, self.overlay_name,
         )  # fmt: skip
 
     def package_inputs(self, output: Path) -> str:
-        """Likewise."""
+        """Depends on the bitstream, so it is asked for when that has been made."""
         return digest_text(self.preview_inputs, digest_of([output / "bitstream"]), self.clock_mhz)
 
     # Things that several stages use
@@ -193,6 +195,17 @@ class Work:
     def forget_document(self) -> None:
         """A later stage has something to add."""
         self.__dict__.pop("document", None)
+
+    def kit_files(self, cosim: bool) -> dict[str, str | bytes]:
+        """The kit as rendering writes it, path to content, without what simulation adds.
+
+        Args:
+            cosim: with the short program, which takes a while to compile.
+        """
+        files: dict[str, str | bytes] = {**self.sources}
+        if cosim:
+            files |= {f"data/{COSIM}/{name}": data for name, data in data_files(*self.short).items()}
+        return files
 
     # Stages
 

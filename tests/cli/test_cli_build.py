@@ -207,6 +207,26 @@ def test_what_is_not_to_be_lost_includes_the_preview(run: Run, project: Project,
     assert readme.read_text() == "mine"
 
 
+def test_without_libclang_a_build_reaches_the_preview_and_says_that_lint_is_left_out(
+    run: Run, project: Project, built: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(built, here / "out")
+    (here / "out/lint.json").unlink()
+    shutil.rmtree(here / "out/preview")
+    for module in ("pipeline.builder", "linting"):
+        monkeypatch.setattr(f"edgemoe_gen.{module}.libclang_missing", lambda: "no module")
+    outcome = build(run, project, here / "out")
+    assert outcome.code == 0, outcome.err
+    left_out = "left out: libclang is not there (no module): pip install"
+    assert re.search(rf"^lint +[\d.]+ s +{re.escape(left_out)}", outcome.out, re.MULTILINE)
+    assert outcome.out.splitlines()[-1].startswith('stopped before stage "hls"')
+    assert (here / "out/preview/m3vit_zcu104").is_dir() and not (here / "out/lint.json").exists()
+    assert "lint" not in json.loads((here / "out/report.json").read_text())["stages"]
+    assert "lint       left out" in build(run, project, here / "out", "--dry-run").out
+    asked = run("lint", here / "out")
+    assert asked.code == 2 and "edgemoe-gen[lint]" in asked.err
+
+
 def test_generate_renders_again_whatever_it_renders_from_changes(
     run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
