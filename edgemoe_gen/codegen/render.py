@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgemoe_gen.codegen.context import context
+from edgemoe_gen.codegen.hooks import hook_files, hooks_context
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
@@ -36,11 +37,17 @@ TEMPLATES = {
 EXECUTABLE = ("run.sh",)
 
 
-def render_sources(design: Design) -> dict[str, str]:
-    """All source files of a rendered project: path inside the project to text."""
+def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> dict[str, str]:
+    """All source files of a rendered project: path inside the project to text.
+
+    Args:
+        design: what to render.
+        hooks: the user's own Tcl by name of the hook.
+    """
     environment = templates_of(resource_folder("templates"), html=False)
-    names = context(design) | wiring_context(design) | synthesis_context(design)
+    names = context(design) | wiring_context(design) | synthesis_context(design) | hooks_context(hooks or {})
     files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
+    files |= hook_files(hooks or {}, environment, names)
     for header in sorted(resource_folder("hls").glob("*.h")):
         files[f"src/{header.name}"] = header.read_text(encoding="utf-8")
     return files

@@ -7,6 +7,7 @@ that a later stage need not calibrate again.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,23 @@ ESTIMATE = "estimate"
 ShortProgram = tuple[Program, ModelSpec, NDArray[np.float32]]  # what `compile_short` gives
 
 
-def design_files(design: Design) -> dict[str, str]:
-    """All that a design alone decides, path to text: sources, `design.json`, the resources of `estimate.json`."""
+def design_files(design: Design, hooks: Mapping[str, str] | None = None) -> dict[str, str]:
+    """All that a design alone decides, path to text: sources, `design.json`, the resources of `estimate.json`.
+
+    Args:
+        design: what to render.
+        hooks: the user's own Tcl by name of the hook.
+    """
     estimate = {"resources": resource_facts(estimate_resources(design), design)}
-    return render_sources(design) | {"design.json": _json(design_facts(design)), "estimate.json": _json(estimate)}
+    return render_sources(design, hooks) | {
+        "design.json": _json(design_facts(design)),
+        "estimate.json": _json(estimate),
+    }
 
 
-def write_design(design: Design, folder: Path) -> None:
+def write_design(design: Design, folder: Path, hooks: Mapping[str, str] | None = None) -> None:
     """Writes `design_files`."""
-    write_files(design_files(design), folder)
+    write_files(design_files(design, hooks), folder)
 
 
 def write_network(

@@ -11,6 +11,7 @@ from edgemoe_gen.flow.kit import refuse_results
 from edgemoe_gen.pipeline.artefacts import design_files
 from edgemoe_gen.pipeline.stages import open_stages
 from edgemoe_gen.pipeline.state import digest_files, digest_text
+from edgemoe_gen.project import open_hooks
 
 
 def generate_sources(design: Design, config: Config, force: bool = False) -> tuple[Path, int, tuple[str, ...]]:
@@ -28,7 +29,7 @@ def generate_sources(design: Design, config: Config, force: bool = False) -> tup
     output = config.output or Path(DEFAULT_OUTPUT)
     folder = output / "accelerator"
 
-    files = design_files(design)
+    files = design_files(design, open_hooks(config))
 
     def render(place: Path) -> str:
         write_files(files, place / "accelerator")

@@ -13,7 +13,6 @@ from typing import Literal
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.errors import EdgeMoEError
 from edgemoe_gen.flow.kit import KitFiles
-from edgemoe_gen.flow.tools import stage_commands
 from edgemoe_gen.pipeline.builder import BuildOptions, Run
 from edgemoe_gen.pipeline.selection import STAGES, VENDOR
 from edgemoe_gen.pipeline.stages import StageResult, Stages
@@ -64,7 +63,7 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
         if name in stages.states:
             state = stages.states[name]
             runs = state in ("would run", "may run") and name in VENDOR
-            commands = tuple(c.line() for c in stage_commands(name, walk.vendor.tools)) if runs else ()
+            commands = tuple(command.line() for command in walk.vendor.commands(name)) if runs else ()
             folder = stages.folder / FOLDER if commands else None
             planned.append(PlannedStage(name, state, stages.why.get(name, ""), folder, commands))
         elif name == blocked:

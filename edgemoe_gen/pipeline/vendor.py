@@ -24,7 +24,15 @@ from edgemoe_gen.flow.reports import (
 )
 from edgemoe_gen.flow.reports.collect import TIMING
 from edgemoe_gen.flow.reports.cosim import read_cosim
-from edgemoe_gen.flow.tools import Toolset, find_tools, parallel_jobs, stage_commands, tool_environment, why_missing
+from edgemoe_gen.flow.tools import (
+    Command,
+    Toolset,
+    find_tools,
+    parallel_jobs,
+    stage_commands,
+    tool_environment,
+    why_missing,
+)
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import STATE, StageResult, Stages
@@ -113,6 +121,10 @@ class VendorStages:
         """Those of this machine; looked for when they are needed, since install folders may lie on a slow disk."""
         return find_tools()
 
+    def commands(self, stage: str) -> tuple[Command, ...]:
+        """What a stage runs on this machine."""
+        return stage_commands(stage, self.tools, kits.wants_tcl(self._files))
+
     def run(self, stage: str) -> None:
         """Runs one stage unless it is up to date.
 
@@ -179,7 +191,7 @@ class VendorStages:
             log.parent.mkdir(exist_ok=True)
             log.unlink(missing_ok=True)
             try:
-                for command in stage_commands(stage, self.tools):
+                for command in self.commands(stage):
                     environment = tool_environment(command.tool, os.environ, self.tools)
                     keep = () if self._stages.lock is None else (self._stages.lock,)
                     run_command(

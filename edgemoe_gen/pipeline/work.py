@@ -43,6 +43,7 @@ from edgemoe_gen.project import (
     Progress,
     open_calibration,
     open_design,
+    open_hooks,
     open_model,
     open_numerics,
     open_pictures,
@@ -75,6 +76,7 @@ class Work:
         check_fits(self.design)
         self.pictures = open_pictures(config, self.model.spec)
         self.calibration = open_calibration(config, self.model.spec, self.pictures)
+        self.hooks = open_hooks(config)
         self.overlay_name = config.name or default_name(self.design.board)
         check_name(self.overlay_name)
         self.accelerator = Path()
@@ -147,7 +149,7 @@ class Work:
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        return render_sources(self.design)
+        return render_sources(self.design, self.hooks)
 
     @cached_property
     def timed_sources(self) -> Instrumented:
@@ -211,7 +213,7 @@ class Work:
 
     def render(self, folder: Path) -> str:
         target = folder / "accelerator"
-        write_design(self.design, target)
+        write_design(self.design, target, self.hooks)
         self.numerics = open_numerics(
             self.config, self.model, self.design.knobs, self.calibration, self.tasks, self.progress
         )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edgemoe_gen.config import Config
 from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.flow.tools import Tool, Toolset
 from edgemoe_gen.pipeline import BuildOptions, PlannedStage, Selection, build, plan
 from edgemoe_gen.pipeline.stages import StageResult
 from edgemoe_gen.pipeline.state import digest_of
@@ -46,6 +47,15 @@ def edited(name: str) -> Change:
     return edit
 
 
+def hook(name: str) -> Change:
+    def add(config: Config) -> Config:
+        path = Path(config.checkpoint or "").with_name(f"{name}.tcl")
+        path.write_text("puts here")
+        return replace(config, hooks={**config.hooks, name: path})
+
+    return add
+
+
 def one_more_picture(config: Config) -> Config:
     folder = Path(config.checkpoint or "").parent
     return replace(config, images=(folder / "scene_0.png", folder / "scene_1.png"))
@@ -63,6 +73,8 @@ CHANGES: dict[str, Change] = {
     "another checkpoint": another_checkpoint,
     "the depth of a FIFO": lambda config: replace(config, fifo_depths={"sums": 40}),
     "the name": lambda config: replace(config, name="another"),
+    "a hook of synthesis": hook("before_csynth"),
+    "a hook of Vivado": hook("before_place"),
     "a source deleted": deleted("accelerator/src/engine.cpp"),
     "expected results deleted": deleted("accelerator/data/expected.bin"),
     "csim deleted": deleted("csim"),
@@ -163,6 +175,29 @@ def test_one_more_picture_repeats_no_synthesis(
     ran = [name for name, state in found.items() if state == "would run"]
     assert ran == ["csim", "preview", "package", "report"]
     assert {name for name, state in found.items() if state == "up to date"} == set(found) - set(ran)
+
+
+def test_a_hook_of_vivado_makes_the_bitstream_anew_and_no_synthesis(
+    project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path
+) -> None:
+    quick(True)
+    found = states(hook("after_route")(copied(project[True], tmp_path)))
+    assert [found[name] for name in ("hls", "ip", "bitstream")] == ["up to date", "up to date", "would run"]
+
+
+def test_a_hook_of_synthesis_goes_by_the_scripts_of_tcl(
+    project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(True)
+    unified = [Tool(name, Path("/opt") / name, "2025.1", "PATH") for name in ("vitis-run", "v++")]
+    monkeypatch.setattr("edgemoe_gen.pipeline.vendor.find_tools", lambda: Toolset(None, *unified))
+    config = knob("activation_bits", 17)(copied(project[True], tmp_path))
+    for chosen, line in (
+        (config, "v++ -c --mode hls --config hls.cfg --work_dir hls_component"),
+        (hook("before_csynth")(config), "vitis-run --mode hls --tcl flow/hls.tcl"),
+    ):
+        planned = {stage.name: stage for stage in plan(chosen)}
+        assert planned["hls"].commands == (line,)
 
 
 @pytest.mark.parametrize("only", ["lint", "ip", "report"])
