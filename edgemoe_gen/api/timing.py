@@ -162,7 +162,8 @@ def _sized(
     def run(depths: Mapping[str, int]) -> TimedResult:
         return time_program(program, buffer, timing.with_depths({**timing.depths, **depths}), record=False)
 
-    found = sizing.size_fifos(run, progress=progress)
+    least = {name: fifo.least for name, fifo in program.design.fifos.items()}
+    found = sizing.size_fifos(run, least, progress=progress)
     if words.source is None:
         notes.append("there is no edgemoe.toml, so the depths are only shown: write one with edgemoe-gen init")
     else:

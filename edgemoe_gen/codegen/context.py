@@ -9,10 +9,9 @@ from typing import Any
 from edgemoe_gen import __version__
 from edgemoe_gen.arithmetic import bits_for, ceil_div
 from edgemoe_gen.design.design import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS, Design
+from edgemoe_gen.design.fifos import OPERATE, ROUTER, stream_depths
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
-from edgemoe_gen.design.storage import OPERATIONS_AHEAD
-from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program import descriptor
@@ -27,11 +26,6 @@ MEMORY_MEANINGS = {
     "hidden": "hidden features, scores, logits, patches",
     "cache": "keys and values",
 }
-ORDER_DEPTH = 16
-LEAST_FIFO, MOST_FIFO = 2, 1 << 16
-INPUT_DEPTH = 64
-ENGINE_FIFOS = ("weight_orders", "input_orders", "orders", "output_orders", "input", "output")
-ROUTER_FIFOS = ("choices", "powers", "totals", "routes")
 
 
 def context(design: Design) -> dict[str, Any]:
@@ -63,7 +57,7 @@ def context(design: Design) -> dict[str, Any]:
         "memories": _memories(design),
         "ring_storage": design.storage.primitive.get("operands", "bram"),
         "fifo_depths": depths,
-        "inner_fifos": [name for name in depths if name not in (*ENGINE_FIFOS, *ROUTER_FIFOS)],
+        "inner_fifos": [fifo.name for fifo in design.fifos.values() if fifo.region == OPERATE],
         "ports": ports,
         "axi_ports": axi,
         "control_ports": [port["name"] for port in axi] + ["status", "progress"],
@@ -84,59 +78,6 @@ def source_sizes(design: Design) -> dict[str, int]:
     return sizes
 
 
-def stream_depths(design: Design) -> dict[str, int]:
-    """Depth of every FIFO but those of weights, in elements: the design's own, or what the project says instead.
-
-    The weights' depth is the knob `weight_fifo_beats`.
-
-    Raises:
-        KnobError: the project names a FIFO that does not exist, or a depth that no FIFO can have.
-    """
-    depths = _own_depths(design)
-    for name, depth in design.fifo_depths.items():
-        if name not in depths:
-            raise KnobError(f"fifo_depths names '{name}', which is no FIFO", f"there are: {', '.join(depths)}")
-        if not LEAST_FIFO <= depth <= MOST_FIFO:
-            raise KnobError(f"fifo_depths.{name} is {depth}", f"give {LEAST_FIFO} to {MOST_FIFO}")
-    return {**depths, **design.fifo_depths}
-
-
-def _own_depths(design: Design) -> dict[str, int]:
-    """Depths by the design's sizes.
-
-    `measured` must hold a token until its sums are complete, with slack for the pipeline behind them; `scales` and
-    `destinations` are asked for a whole pass of the compute unit after they are sent. In the router a group's choices
-    come in a burst, and a token's total comes with the last of its powers, which wait for it.
-    """
-    return {
-        "weight_orders": ORDER_DEPTH,
-        "input_orders": ORDER_DEPTH,
-        "orders": OPERATIONS_AHEAD,
-        "output_orders": ORDER_DEPTH,
-        "input": INPUT_DEPTH,
-        "output": INPUT_DEPTH,
-        "destinations": 64,
-        "scales": 64,
-        "operands": 16,
-        "new_biases": 4,
-        "biases": 4,
-        "feature_shifts": 4,
-        "tiles": 16,
-        "row_sums": 16,
-        "words": 16,
-        "sums": 4,
-        "results": 16,
-        "scores": 16,
-        "measured": 2 * design.max_in_words,
-        "token_moments": 4,
-        "copies": 16,
-        "choices": design.choose_tokens,
-        "powers": 2 * design.knobs.max_top_k,
-        "totals": 4,
-        "routes": 4,
-    }
-
-
 def _knobs(design: Design) -> list[dict[str, Any]]:
     values = asdict(design.knobs)
     return [
@@ -153,7 +94,6 @@ def _knobs(design: Design) -> list[dict[str, Any]]:
 
 def _groups(design: Design) -> list[dict[str, Any]]:
     k = design.knobs
-    depths = stream_depths(design)
     wide_per_beat = k.port_bits // 32
     narrow_per_beat = k.port_bits // 16
     chunk = math.gcd(design.part_values, k.out_parallel)
@@ -162,7 +102,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
         (
             "Widths",
             [
-                ("FINE_BITS", k.activation_bits + k.residual_tail_bits, "tokens between layers"),
+                ("FINE_BITS", design.fine_bits, "tokens between layers"),
                 ("CACHE_BITS", design.cache_bits, "keys and values"),
                 ("FACTOR_BITS", design.factor_bits, "activations, or probabilities"),
                 ("OPERAND_BITS", design.operand_bits, "weights, or keys and values"),
@@ -182,9 +122,9 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("VARIANCE_BITS", design.variance_bits, "n^2 times the variance of n features"),
                 ("RSQRT_GAIN_BITS", tables.RSQRT_FRACTION + 2 + bits_for(k.max_dim), ""),
                 ("EXP_SUM_BITS", design.exp_sum_bits, "sum of a softmax row"),
-                ("TOKEN_BITS", bits_for(design.blocks + MIN_ROWS), ""),
+                ("TOKEN_BITS", design.token_bits, ""),
                 ("ROUTE_BITS", bits_for(design.max_routes), ""),
-                ("EXPERT_BITS", bits_for(k.max_experts), ""),
+                ("EXPERT_BITS", design.expert_bits, ""),
             ],
         ),
         (
@@ -232,7 +172,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
         ),
         (
             "FIFOs between the processes of the router, in elements",
-            [(f"{name.upper()}_DEPTH", depths[name], "") for name in ROUTER_FIFOS],
+            [(f"{f.name.upper()}_DEPTH", f.depth, "") for f in design.fifos.values() if f.region == ROUTER],
         ),
         (
             "DDR",

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.arithmetic import bits_for, ceil_div
 from edgemoe_gen.boards import Board
+from edgemoe_gen.design.fifos import LANE_BITS, Fifo, fifos
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
 from edgemoe_gen.design.rules import rules
 from edgemoe_gen.design.storage import StoragePlan, plan_storage
@@ -37,7 +38,7 @@ class Design:
 
     knobs: Knobs
     board: Board
-    fifo_depths: Mapping[str, int] = field(default_factory=dict, hash=False)  # that replace those of `codegen`, by name
+    fifo_depths: Mapping[str, int] = field(default_factory=dict, hash=False)  # that replace the design's own, by name
 
     # Compute unit
 
@@ -127,6 +128,36 @@ class Design:
         """
         product = max(self.knobs.activation_bits - 1, tables.PROBABILITY_FRACTION) + (self.operand_bits - 1)
         return product + math.ceil(math.log2(self.max_inputs)) + 2
+
+    @property
+    def fine_bits(self) -> int:
+        """Width of tokens between layers."""
+        return self.knobs.activation_bits + self.knobs.residual_tail_bits
+
+    @property
+    def bias_bits(self) -> int:
+        """Width of a bias with its output's shift."""
+        return BIAS_BITS
+
+    @property
+    def token_bits(self) -> int:
+        """Width of the number of a block of tokens."""
+        return bits_for(self.blocks + MIN_ROWS)
+
+    @property
+    def expert_bits(self) -> int:
+        """Width of an expert's number."""
+        return bits_for(self.knobs.max_experts)
+
+    @property
+    def place_bits(self) -> int:
+        """Width of a token's place: its block, and its lane in a byte."""
+        return self.token_bits + LANE_BITS
+
+    @cached_property
+    def fifos(self) -> dict[str, Fifo]:
+        """Every FIFO by name."""
+        return fifos(self)
 
     # Memories
 
@@ -298,6 +329,11 @@ class Design:
         return ceil_div(self.knobs.in_parallel, self.shifts_per_step)
 
     @property
+    def centred_bits(self) -> int:
+        """Width of a feature minus the mean."""
+        return self.knobs.activation_bits + MEAN_FRACTION + 1
+
+    @property
     def feature_sum_bits(self) -> int:
         """Width of a sum of features."""
         return self.knobs.activation_bits + math.ceil(math.log2(self.dim_words * self.knobs.in_parallel)) + 1
@@ -371,7 +407,7 @@ def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | Non
     Whether it fits the board's resources is for `estimate` to say.
 
     Raises:
-        KnobError: names the knobs, their values, and the rule that they break.
+        KnobError: names the knobs or FIFOs, their values, and the rule that they break.
     """
     design = Design(knobs, board, dict(fifo_depths or {}))
     for broken, message, hint in rules(design):

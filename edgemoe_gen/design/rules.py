@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.design.fifos import fifo_rules
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
 from edgemoe_gen.numerics import tables
 
@@ -128,6 +129,7 @@ def rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         "holds the router's logits",
         f"raise max_hidden to {k.max_experts} or lower max_experts",
     )
+    yield from fifo_rules(design)
 
 
 def _narrow_rules(k: Knobs) -> Iterator[tuple[bool, str, str]]:

@@ -156,7 +156,7 @@ def memories(design: Design) -> tuple[Memory, ...]:
         Memory("biases", "biases of the tiles in the ring", k.out_parallel * 32, OPEN_TILES, 1, ("lutram",)),
         Memory(
             "measured", "a token waiting for its mean",
-            k.in_parallel * (k.activation_bits + k.residual_tail_bits), 2 * design.max_in_words, 1, ("bram",),
+            design.fifos["measured"].width, design.fifos["measured"].depth, 1, ("bram",),
         ),
         Memory("shifts", "shifts of features (LayerNorm)", k.in_parallel * 8, design.dim_words, 1, ("lutram",)),
         Memory(

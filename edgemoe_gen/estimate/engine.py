@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgemoe_gen.codegen.context import INPUT_DEPTH, ORDER_DEPTH, stream_depths
 from edgemoe_gen.design import Design
+from edgemoe_gen.design.fifos import INPUT_DEPTH, ORDER_DEPTH, stream_depths
 from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.estimate.tabled import engine_constant
 from edgemoe_gen.program.descriptor import OPERATION_WORDS

@@ -1,7 +1,8 @@
 """The smallest depth of each FIFO that costs no cycle, found by timed runs.
 
 First a run with all FIFOs unbounded: the fewest cycles, and how full each one gets. Then, one FIFO after the other, the
-depth is bisected between the least and that fill, the others as they are by then; so the depths found hold together.
+depth is bisected between the least that the design's rules allow and that fill, the others as they are by then; so the
+depths found hold together.
 FIFOs whose depth is a knob of its own (`weights`, in UltraRAM) stay as they are: their size is bought with memory.
 """
 
@@ -16,7 +17,6 @@ from edgemoe_gen.files import write_text_whole
 from edgemoe_gen.timing.result import Fifo, TimedResult
 from edgemoe_gen.tomltext import read_text, with_values
 
-LEAST_DEPTH = 2  # of hls::stream where nothing is said (UG1399)
 KNOBS = ("weights",)  # FIFOs whose depth a knob says
 TABLE = "fifo_depths"
 COMMENT = "Depths of FIFOs, in elements: the smallest that cost no cycle, by `edgemoe-gen simulate --size-fifos`."
@@ -55,11 +55,17 @@ class Sizing:
         return {size.name: size.smallest for size in self.sizes}
 
 
-def size_fifos(run: Run, *, progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None) -> Sizing:
+def size_fifos(
+    run: Run,
+    least: Mapping[str, int],
+    *,
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
+) -> Sizing:
     """Sizes every FIFO but those of knobs.
 
     Args:
         run: one timed run with the given depths by FIFO (0: unbounded) in place of the sources'.
+        least: depth by variable below which the design refuses it, see `design.fifos`.
         progress: called with text, FIFOs done, FIFOs in all.
 
     Raises:
@@ -80,10 +86,10 @@ def size_fifos(run: Run, *, progress: Callable[[str, int, int], None] = lambda _
         raise SimulationError(f"FIFOs cannot be sized: {why}, even where none is ever full")
     fills = {fifo.name: fifo.highest for fifo in free.fifos}
     highest = {name: max(fills.get(f.name, 0) for f in members) for name, members in variables.items()}
-    depths = _enough(timed, variables, highest, free.cycles)
+    depths = _enough(timed, variables, highest, least, free.cycles)
     for done, name in enumerate(sorted(variables, key=lambda name: -depths[name])):
         progress("sizing FIFOs", done, len(variables))
-        depths[name] = _smallest(timed, variables, depths, name, free.cycles)
+        depths[name] = _smallest(timed, variables, depths, name, least[name], free.cycles)
     progress("sizing FIFOs", len(variables), len(variables))
     sizes = tuple(
         FifoSize(name, max(f.depth for f in members), highest[name], depths[name])
@@ -107,11 +113,15 @@ def _spread(variables: Mapping[str, Sequence[Fifo]], depths: Mapping[str, int]) 
 
 
 def _enough(
-    run: Run, variables: Mapping[str, Sequence[Fifo]], highest: Mapping[str, int], cycles: int
+    run: Run,
+    variables: Mapping[str, Sequence[Fifo]],
+    highest: Mapping[str, int],
+    least: Mapping[str, int],
+    cycles: int,
 ) -> dict[str, int]:
     """Depths that cost nothing together: the fills, or a place more, since a place is free only after its read."""
     for spare in (0, 1, 2):
-        depths = {name: max(LEAST_DEPTH, fill + spare) for name, fill in highest.items()}
+        depths = {name: max(least[name], fill + spare) for name, fill in highest.items()}
         if _is_free(run(_spread(variables, depths)), cycles):
             return depths
     raise SimulationError(
@@ -121,14 +131,14 @@ def _enough(
 
 
 def _smallest(
-    run: Run, variables: Mapping[str, Sequence[Fifo]], depths: Mapping[str, int], name: str, cycles: int
+    run: Run, variables: Mapping[str, Sequence[Fifo]], depths: Mapping[str, int], name: str, least: int, cycles: int
 ) -> int:
     """Bisects one FIFO; `depths` is known to cost nothing. The least is tried first, because most can have it."""
 
     def costs_nothing(depth: int) -> bool:
         return _is_free(run(_spread(variables, {**depths, name: depth})), cycles)
 
-    low, high = LEAST_DEPTH, depths[name]
+    low, high = least, depths[name]
     if low >= high or costs_nothing(low):
         return min(low, high)
     while high - low > 1:

@@ -8,25 +8,18 @@ interval has to leave room for.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.boards import Board
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.latency import FAMILIES, Chains, family_names, read_family
 from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
-
-FAMILIES = Path(__file__).parent / "families"
 LEAST_DEPTH = 2
 
 
@@ -171,7 +164,7 @@ def timing_of(
     path, table = _family(design.board)
     clock = design.knobs.clock_mhz if clock_mhz is None else clock_mhz
     band, band_name = _band(path, table, design.board, clock)
-    chains = _Chains(path, table, band, constants)
+    chains = Chains(path, table, band, constants)
     known = table["loops"]
     loops: dict[str, LoopTiming] = {}
     for loop in source:
@@ -214,28 +207,10 @@ def bytes_a_cycle(
     return Fraction(str(rate)) * 1000 * Fraction(str(share)) / Fraction(str(clock_mhz))
 
 
-def family_names() -> list[str]:
-    """Names of the families that there are tables of."""
-    return sorted(path.stem for path in FAMILIES.glob("*.toml"))
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        return _parsed(path, path.stat().st_mtime_ns)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SimulationError(f"the timing table {path.name} is not readable: {error}") from error
-
-
-@lru_cache(maxsize=8)
-def _parsed(path: Path, _: int) -> Mapping[str, Any]:
-    """A table as it was at a time: reading it takes longer than all that is computed from it."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
 def _family(board: Board) -> tuple[Path, Mapping[str, Any]]:
     for name in family_names():
         path = FAMILIES / f"{name}.toml"
-        table = _read(path)
+        table = read_family(path)
         if board.part.lower().startswith(tuple(table["parts"])):
             return path, table
     raise NoTableError(
@@ -266,57 +241,7 @@ def _band(path: Path, table: Mapping[str, Any], board: Board, clock_mhz: float) 
     )
 
 
-class _Chains:
-    """Turns chains of operators to cycles at one clock band."""
-
-    def __init__(self, path: Path, table: Mapping[str, Any], band: int, known: Mapping[str, int]) -> None:
-        self.path = path
-        self.operators: Mapping[str, Mapping[str, Any]] = table["operators"]
-        self.functions: Mapping[str, Sequence[str]] = table["functions"]
-        self.band = band
-        self.sizes = known
-
-    def cycles(self, where: str, chain: Sequence[str], inside: tuple[str, ...] = ()) -> int:
-        """Sum of a chain's entries, functions resolved."""
-        total = 0
-        for entry in chain:
-            name, _, argument = entry.partition(" ")
-            if name in self.functions:
-                if name in inside or argument:
-                    raise self._error(where, f"the function '{entry}' goes through itself or has an argument")
-                total += self.cycles(where, self.functions[name], (*inside, name))
-            elif name in self.operators:
-                total += self._operator(where, name, argument)
-            else:
-                raise self._error(where, f"there is no operator or function '{name}'")
-        return total
-
-    def size(self, where: str, text: str | int) -> int:
-        """A number, or the size that is named."""
-        if isinstance(text, int) or text.isdigit():
-            return int(text)
-        if text not in self.sizes:
-            raise self._error(where, f"the sources have no constant {text.upper()}")
-        return self.sizes[text]
-
-    def _operator(self, where: str, name: str, argument: str) -> int:
-        entry = self.operators[name]
-        if ("cycles" in entry) == bool(argument):
-            wanted = "takes no argument" if "cycles" in entry else "needs an argument"
-            raise self._error(where, f"the operator '{name}' {wanted}")
-        if "cycles" in entry:
-            return int(entry["cycles"][self.band])
-        amount = self.size(where, argument)
-        if "levels_per_cycle" in entry:
-            levels = math.ceil(math.log2(max(amount, 1)))
-            return -(-levels // int(entry["levels_per_cycle"][self.band]))
-        return -(-amount // int(entry["bits_per_cycle"][self.band]))
-
-    def _error(self, where: str, text: str) -> SimulationError:
-        return SimulationError(f"{self.path.name}, {where}: {text}", "mend the table")
-
-
-def _loop(path: Path, loop: SourceLoop, entry: Mapping[str, Any], chains: _Chains, clock_mhz: float) -> LoopTiming:
+def _loop(path: Path, loop: SourceLoop, entry: Mapping[str, Any], chains: Chains, clock_mhz: float) -> LoopTiming:
     where = f"loops.{loop.label}"
     kind, other = ("chain", "states") if loop.ii else ("states", "chain")
     if kind not in entry:
@@ -334,7 +259,7 @@ def _loop(path: Path, loop: SourceLoop, entry: Mapping[str, Any], chains: _Chain
     return LoopTiming(loop.label, loop.ii, max(cycles, LEAST_DEPTH), 0, recurrences)
 
 
-def _recurrence(where: str, part: Mapping[str, Any], chains: _Chains) -> Recurrence:
+def _recurrence(where: str, part: Mapping[str, Any], chains: Chains) -> Recurrence:
     distance, array = part.get("distance"), part.get("array", ())
     return Recurrence(
         part["name"],

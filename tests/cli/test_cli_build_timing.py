@@ -48,10 +48,12 @@ def test_summary_shows_both_tiers(run: Run, project: Project, built: Path, here:
 
 
 def test_a_deadlock_fails_the_stage_in_one_sentence_and_stands_in_the_report(
-    run: Run, project: Project, built: Path, here: Path
+    run: Run, project: Project, built: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(built, here / "out")
-    # LayerNorm's words wait in `measured` until the token's sums are complete, and a token has four words.
+    # LayerNorm's words wait in `measured` until the token's sums are complete, and a token has four words. A design
+    # whose FIFO is so shallow is refused before.
+    monkeypatch.setattr("edgemoe_gen.design.rules.fifo_rules", lambda _: ())
     (here / "shallow.toml").write_text("[fifo_depths]\nmeasured = 2\n")
     outcome = build(run, project, here / "out", "--config", here / "shallow.toml")
     assert outcome.code == 1

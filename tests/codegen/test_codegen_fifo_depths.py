@@ -34,10 +34,18 @@ def test_caller_wins_over_the_file_depth_by_depth() -> None:
     assert both.fifo_depths == {"sums": 8, "tiles": 5}
 
 
-@pytest.mark.parametrize(("depths", "message"), [({"scale": 4}, "'scale', which is no FIFO"), ({"scales": 1}, "is 1")])
-def test_unknown_fifos_and_impossible_depths_are_refused(depths: dict[str, int], message: str) -> None:
-    with pytest.raises(KnobError, match=message):
-        render_sources(open_design(Config(fifo_depths=depths), None))
+@pytest.mark.parametrize(
+    ("depths", "message", "hint"),
+    [
+        ({"scale": 4}, "'scale', which is no FIFO", "scales"),
+        ({"scales": 1}, "fifo_depths.scales is 1", "2 to 65536"),
+        ({"weights": 512}, "'weights', which is no FIFO whose depth it can say", "weight_fifo_beats"),
+    ],
+)
+def test_unknown_fifos_and_impossible_depths_are_refused(depths: dict[str, int], message: str, hint: str) -> None:
+    with pytest.raises(KnobError, match=message) as refused:
+        open_design(Config(fifo_depths=depths), None)
+    assert hint in refused.value.hint
 
 
 def test_a_depth_is_a_whole_number(tmp_path: Path) -> None:

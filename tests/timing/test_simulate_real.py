@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from edgemoe_gen.cli import main
-from edgemoe_gen.codegen.context import stream_depths
 from edgemoe_gen.config import Config, read_config
+from edgemoe_gen.design.fifos import stream_depths
 from edgemoe_gen.project import open_design
 from tests.factory import write_checkpoint, write_spec
 
@@ -87,6 +87,7 @@ def test_smallest_depths_cost_nothing_are_written_and_rendered(run: Run) -> None
     depths = read_config(Path("edgemoe.toml")).fifo_depths
     assert set(depths) == set(stream_depths(open_design(Config(), None)))
     assert "smallest that costs nothing" in out
+    # The design takes them: none is below what its rules ask for.
     code, text, _ = run("--json", "--config", "edgemoe.toml")
     again = json.loads(text)
     assert code == 0 and {f["name"]: f["depth"] for f in again["fifos"] if f["name"] in depths} == {
@@ -95,8 +96,16 @@ def test_smallest_depths_cost_nothing_are_written_and_rendered(run: Run) -> None
     assert f"with the smallest depths {again['cycles']:,} cycles" in out
 
 
-def test_a_fifo_too_shallow_ends_with_1_and_names_its_circle(run: Run) -> None:
-    # LayerNorm holds a token back until its sums are complete, and a token has four words.
+def test_a_fifo_below_its_least_ends_with_2_and_one_sentence(run: Run) -> None:
+    Path("edgemoe.toml").write_text("[fifo_depths]\nmeasured = 24\n", encoding="utf-8")
+    code, _, err = run("--config", "edgemoe.toml")
+    assert code == 2
+    assert "the FIFO measured is 24 deep (fifo_depths.measured), but needs " in err and "token_moments" in err
+
+
+def test_a_fifo_too_shallow_ends_with_1_and_names_its_circle(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    # LayerNorm holds a token back until its sums are complete, and a token has four words. The rule knows it already.
+    monkeypatch.setattr("edgemoe_gen.design.rules.fifo_rules", lambda _: ())
     Path("edgemoe.toml").write_text("[fifo_depths]\nmeasured = 2\n", encoding="utf-8")
     code, out, _ = run("--config", "edgemoe.toml")
     assert code == 1

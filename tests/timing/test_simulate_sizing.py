@@ -20,6 +20,7 @@ NEEDS: Mapping[str, tuple[int, int, int]] = {
     "parts[0]": (8, 5, 3),
     "parts[1]": (8, 12, 11),
 }
+LEAST: Mapping[str, int] = {"a": 2, "b": 2, "c": 2, "parts": 2}
 
 
 class Model:
@@ -46,7 +47,7 @@ class Model:
 
 def test_each_fifo_gets_the_smallest_depth_that_costs_nothing() -> None:
     model = Model()
-    found = size_fifos(model)
+    found = size_fifos(model, LEAST)
     # The two FIFOs of an array have one depth: the larger need.
     assert found.depths == {"a": 7, "b": 9, "c": 2, "parts": 11}
     # With the depths of the sources b lacks 5 places and parts 3; the knob's FIFO is nobody's to size.
@@ -56,13 +57,22 @@ def test_each_fifo_gets_the_smallest_depth_that_costs_nothing() -> None:
     assert {size.name: size.highest for size in found.sizes} == {"a": 40, "b": 9, "c": 0, "parts": 12}
 
 
+def test_no_depth_is_below_what_the_design_allows() -> None:
+    assert size_fifos(Model(), {**LEAST, "a": 12, "c": 33, "parts": 5}).depths == {
+        "a": 12,
+        "b": 9,
+        "c": 33,
+        "parts": 11,
+    }
+
+
 def test_a_depth_that_deadlocks_costs_something() -> None:
-    found = size_fifos(Model(stuck=12))
+    found = size_fifos(Model(stuck=12), LEAST)
     assert found.depths["a"] == 12
 
 
 def test_a_design_that_deadlocks_as_it_is_can_still_be_sized() -> None:
-    found = size_fifos(Model(stuck=20))
+    found = size_fifos(Model(stuck=20), LEAST)
     assert found.before is None and found.depths["a"] == 20
 
 
@@ -72,7 +82,7 @@ def test_a_design_that_deadlocks_whatever_the_depths_is_refused() -> None:
         return TimedResult(*list(vars(free).values())[:-1], Deadlock(0, "x", ()))
 
     with pytest.raises(SimulationError, match="FIFOs cannot be sized: deadlock"):
-        size_fifos(run)
+        size_fifos(run, LEAST)
 
 
 def test_depths_are_written_and_replaced_and_the_rest_of_the_file_stays(tmp_path: Path) -> None:

@@ -14,16 +14,10 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.latency import FAMILIES, family_names
 from edgemoe_gen.project import open_design
 from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
-from edgemoe_gen.timing.table import (
-    FAMILIES,
-    Recurrence,
-    check_recurrence,
-    family_names,
-    load_timing,
-    speed_grade,
-)
+from edgemoe_gen.timing.table import Recurrence, check_recurrence, load_timing, speed_grade
 
 if sys.version_info >= (3, 11):
     import tomllib
