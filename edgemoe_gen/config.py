@@ -16,6 +16,7 @@ from typing import Any
 
 from edgemoe_gen.design.knobs import Knobs, knob_fields, meaning
 from edgemoe_gen.errors import ConfigError, KnobError
+from edgemoe_gen.hooks import HOOKS, NAMES
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions
 from edgemoe_gen.model.specfile import read_spec_toml, spec_to_toml
 from edgemoe_gen.tomltext import toml_value
@@ -50,6 +51,7 @@ class Config:
         calibration_images: how many of them at most.
         pinned: fractional bits by tensor name, where the user fixes them.
         fifo_depths: depths of FIFOs by name, where they are not the design's own.
+        hooks: files of Tcl that the flow's scripts source, by name of the hook.
         source: the file that this was read from.
     """
 
@@ -67,13 +69,14 @@ class Config:
     calibration_images: int | None = None
     pinned: Mapping[str, int] = field(default_factory=dict)
     fifo_depths: Mapping[str, int] = field(default_factory=dict)
+    hooks: Mapping[str, Path] = field(default_factory=dict)
     source: Path | None = None
 
     def over(self, other: Config) -> Config:
         """This where it says something, else `other`; knobs, pins, depths and the model's keys one by one."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
         own["model"] = self.model.over(other.model)
-        for key in ("knobs", "pinned", "class_names", "fifo_depths"):
+        for key in ("knobs", "pinned", "class_names", "fifo_depths", "hooks"):
             own[key] = {**getattr(other, key), **getattr(self, key)}
         return replace(other, **own)
 
@@ -112,8 +115,8 @@ _KEYS: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("numerics", "calibration_images", "int", "Use so many of them at most (the first ones); at least 1."),
 )
-_TABLES = ("project", "model", "knobs", "numerics", "fifo_depths")
-_INNER = {"project": ("class_names",), "numerics": ("pinned",)}
+_TABLES = ("project", "model", "knobs", "numerics", "fifo_depths", "flow")
+_INNER = {"project": ("class_names",), "numerics": ("pinned",), "flow": ("hooks",)}
 _CLASS_NAMES = "Names of a task's classes in the order of their channels; they win over those of [model.class_names]."
 _KNOBS = (
     "Knobs of the accelerator. Those behind a # follow from network and board at every build, with the value that is "
@@ -128,6 +131,10 @@ _PINNED = (
 _FIFO_DEPTHS = (
     "Depths of FIFOs between processes, in elements, where they are not the design's own; "
     "`edgemoe-gen simulate --size-fifos` writes the smallest that cost no cycle."
+)
+_HOOKS = (
+    'Tcl of your own, which the scripts of Vitis HLS and Vivado source at these points: NAME = "FILE.tcl". The files '
+    "are copied into the scripts' folder; a change of one makes the stage that it belongs to run again."
 )
 _PINNED_EXAMPLE = '"blocks.0.query" = 12'
 
@@ -186,6 +193,10 @@ def parse_config(text: str, path: Path) -> Config:
         name: _value(path, f"fifo_depths.{name}", "int", depth)
         for name, depth in _table(path, document, "fifo_depths").items()
     }
+    _refuse_unknown(path, "flow.", _table(path, document, "flow"), _INNER["flow"])
+    hooks = _table(path, _table(path, document, "flow"), "hooks", "flow.")
+    _refuse_unknown(path, "flow.hooks.", hooks, NAMES)
+    values["hooks"] = {name: _value(path, f"flow.hooks.{name}", "path", file) for name, file in hooks.items()}
     if "model" in document:
         values["model"] = read_spec_toml(path, _model_part(_table(path, document, "model")))
     values["knobs"] = _table(path, document, "knobs")
@@ -313,6 +324,8 @@ def config_to_toml(
     if config.fifo_depths:
         lines += ["", *_comment(_FIFO_DEPTHS), "[fifo_depths]"]
         lines += [f"{name} = {depth}" for name, depth in config.fifo_depths.items()]
+    lines += ["", *_comment(_HOOKS), *(f"#   {hook.name:<16}  {hook.when}" for hook in HOOKS)]
+    lines += ["[flow.hooks]", *(f"{name} = {toml_value(written(file))}" for name, file in config.hooks.items())]
     return "\n".join(lines) + "\n"
 
 

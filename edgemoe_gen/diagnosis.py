@@ -92,7 +92,7 @@ def _stages(checks: list[Check], tools: Toolset, boards: list[Board]) -> dict[st
         "lint": needs("libclang"),
     }
     # A build comes to these only by way of the stages before them.
-    before = needs(*_TORCH, "C++ compiler", "libclang").missing
+    before = needs(*_TORCH, "C++ compiler").missing
     for stage in TOOL_STAGES:
         stages[stage] = _after(_tool_stage(stage, tools), before)
     absent = [check for board in boards if (check := by_name.get(f"board files {board.name}")) and tools.vivado]
@@ -153,7 +153,13 @@ def _ap_types() -> Check:
 def _libclang() -> Check:
     reason = libclang_missing()
     if reason:
-        return Check("libclang", "missing", reason, "lint", 'run: pip install "edgemoe-gen[lint]"')
+        return Check(
+            "libclang",
+            "missing",
+            reason,
+            "lint, which a build leaves out without it",
+            'run: pip install "edgemoe-gen[lint]"',
+        )
     try:
         version = importlib.metadata.version("libclang")
     except importlib.metadata.PackageNotFoundError:

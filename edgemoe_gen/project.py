@@ -172,6 +172,27 @@ def open_tasks(config: Config, spec: ModelSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tasks))
 
 
+def open_hooks(config: Config) -> dict[str, str]:
+    """Text of each hook's Tcl, by name.
+
+    Raises:
+        ConfigError: a file is missing or is no text.
+    """
+    found = {}
+    for name, path in config.hooks.items():
+        try:
+            found[name] = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = (
+                f"is missing: there is no file {path}" if isinstance(error, FileNotFoundError) else f"({path}): {error}"
+            )
+            raise ConfigError(
+                f"{config.source or FILE_NAME}: the Tcl of flow.hooks.{name} {why}",
+                "mend the path, which is relative to edgemoe.toml, or take the key out",
+            ) from error
+    return found
+
+
 def open_pictures(config: Config, spec: ModelSpec) -> tuple[Picture, ...]:
     """The pictures that a build simulates.
 

@@ -172,11 +172,20 @@ def test_a_gap_before_the_vendors_stages_is_theirs_too(root: Path, monkeypatch: 
     install(root, "Vitis_HLS/2023.2", "vitis_hls")
     install(root, "Vivado/2023.2", "vivado")
     assert all(stage.ready for stage in doctor().stages.values())
-    monkeypatch.setattr("edgemoe_gen.diagnosis.libclang_missing", lambda: "it is not there")
+    monkeypatch.setattr("edgemoe_gen.diagnosis._compiler", lambda: Check("C++ compiler", "missing", "no", "csim"))
     found = doctor().stages
-    assert found["csim"].ready
-    for stage in ("lint", "hls", "cosim", "ip", "bitstream", "package"):
-        assert not found[stage].ready and "libclang" in found[stage].missing, stage
+    assert found["render"].ready
+    for stage in ("csim", "hls", "cosim", "ip", "bitstream", "package"):
+        assert not found[stage].ready and "C++ compiler" in found[stage].missing, stage
+
+
+def test_without_libclang_lint_alone_can_t_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(root, "Vitis_HLS/2023.2", "vitis_hls")
+    install(root, "Vivado/2023.2", "vivado")
+    monkeypatch.setattr("edgemoe_gen.diagnosis.libclang_missing", lambda: "it is not there")
+    found = doctor()
+    assert [name for name, stage in found.stages.items() if not stage.ready] == ["lint"]
+    assert by_name(found)["libclang"].needed_for == "lint, which a build leaves out without it"
 
 
 @pytest.mark.usefixtures("root")

@@ -37,6 +37,7 @@ def build(
     retry_clock: bool = False,
     export: PathText | None = None,
     name: str | None = None,
+    force: bool = False,
     progress: Progress = no_progress,
     on_stage: Callable[[StageResult], None] = lambda _: None,
 ) -> BuildResult:
@@ -50,13 +51,16 @@ def build(
         retry_clock: where timing fails, implement again at the clock that would meet it.
         export: folder to write the vendor's stages to, for another machine, instead of running them.
         name: of the overlay; default: after the board.
+        force: where files in a stage's folder were changed or added by hand, move it to FOLDER.edited-N and go on.
         progress: called with text, steps done, steps in all (0 where that is not known).
         on_stage: called after each stage.
     """
-    how = BuildOptions(Selection.of(first, until, only, cosim), retry_clock, None if export is None else Path(export))
+    kit = None if export is None else Path(export)
+    how = BuildOptions(Selection.of(first, until, only, cosim), retry_clock, kit, force)
     words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names, name)
     project = opened(words, spec, config)
-    return replace(run_stages(project.config, how, progress, on_stage), notes=project.notes)
+    result = run_stages(project.config, how, progress, on_stage)
+    return replace(result, notes=(*project.notes, *result.notes))
 
 
 def plan(
@@ -80,9 +84,11 @@ def plan(
     retry_clock: bool = False,
     export: PathText | None = None,
     name: str | None = None,
+    force: bool = False,
 ) -> tuple[PlannedStage, ...]:
     """What `build` with the same arguments would do, stage by stage; changes nothing ("--dry-run")."""
-    how = BuildOptions(Selection.of(first, until, only, cosim), retry_clock, None if export is None else Path(export))
+    kit = None if export is None else Path(export)
+    how = BuildOptions(Selection.of(first, until, only, cosim), retry_clock, kit, force)
     words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names, name)
     return plan_stages(opened(words, spec, config).config, how)
 

@@ -152,17 +152,19 @@ def generate(
     board: str | None = None,
     knobs: Values | None = None,
     output: PathText | None = None,
+    force: bool = False,
 ) -> GenerateResult:
     """Renders the accelerator's sources to OUTPUT/accelerator, without program and weights.
 
-    With a checkpoint the largest network follows from it, and PyTorch is needed; without one the knobs say it.
+    With a checkpoint the largest network follows from it, and PyTorch is needed; without one the knobs say it. A folder
+    with files that were changed or added by hand is refused; with `force` it is moved to accelerator.edited-N.
     """
     project = opened(said(checkpoint, options, board, knobs, output=output), spec, config)
     words = project.config
     design = open_design(words, None if words.checkpoint is None else open_model(words).spec)
     resources = check_fits(design)
-    folder, files = generate_sources(design, words)
-    return GenerateResult(folder, files, design, resources, project.notes)
+    folder, files, notes = generate_sources(design, words, force)
+    return GenerateResult(folder, files, design, resources, (*project.notes, *notes))
 
 
 def lint(

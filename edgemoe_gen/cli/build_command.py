@@ -17,6 +17,7 @@ from edgemoe_gen.cli.options import (
     checkpoint_argument,
     config_option,
     design_options,
+    force_option,
     image_options,
     json_option,
     knob_values,
@@ -47,6 +48,7 @@ from edgemoe_gen.report.numbers import count, seconds
 )
 @click.option("--name", help="Name of the overlay [default: m3vit_BOARD].")
 @click.option("--dry-run", is_flag=True, help="Show what each stage would do and the exact commands; change nothing.")
+@force_option
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) -> None:
     """Build the accelerator: from a checkpoint to an overlay for the board.
@@ -97,7 +99,9 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
         output.note(text)
     output.checkpoint_notes(result.report.get("network", {}).get("notes", ()))
     if as_json:
-        stages = [{"name": s.name, "seconds": s.seconds, "skipped": s.skipped} for s in result.stages]
+        stages = [
+            {"name": s.name, "seconds": s.seconds, "skipped": s.skipped, "left_out": s.left_out} for s in result.stages
+        ]
         output.as_json(
             {
                 "output": str(result.output),

@@ -15,6 +15,7 @@ from edgemoe_gen.cli.options import (
     checkpoint_argument,
     config_option,
     design_options,
+    force_option,
     json_option,
     knob_values,
     network_options,
@@ -29,6 +30,7 @@ from edgemoe_gen.cli.tables import resource_table
 @config_option
 @design_options
 @click.option("--output", type=PATH, help="Sources go to OUTPUT/accelerator [default: build].")
+@force_option
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Render the accelerator's C++ sources, and nothing more.

@@ -179,6 +179,15 @@ def _class_names(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) 
     return {task: tuple(name.strip() for name in names.split(",")) for task, _, names in pairs}
 
 
+def force_option(function: F) -> F:
+    """--force."""
+    return click.option(
+        "--force",
+        is_flag=True,
+        help="Where files of a result were changed or added by hand, move it to NAME.edited-N and go on.",
+    )(function)
+
+
 def json_option(function: F) -> F:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(function)

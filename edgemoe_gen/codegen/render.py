@@ -5,9 +5,11 @@ Deterministic: the same design gives the same bytes. Nothing is written before a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgemoe_gen.codegen.context import context
+from edgemoe_gen.codegen.hooks import hook_files, hooks_context
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
@@ -35,20 +37,31 @@ TEMPLATES = {
 EXECUTABLE = ("run.sh",)
 
 
-def render_sources(design: Design) -> dict[str, str]:
-    """All source files of a rendered project: path inside the project to text."""
+def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> dict[str, str]:
+    """All source files of a rendered project: path inside the project to text.
+
+    Args:
+        design: what to render.
+        hooks: the user's own Tcl by name of the hook.
+    """
     environment = templates_of(resource_folder("templates"), html=False)
-    names = context(design) | wiring_context(design) | synthesis_context(design)
+    names = context(design) | wiring_context(design) | synthesis_context(design) | hooks_context(hooks or {})
     files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
+    files |= hook_files(hooks or {}, environment, names)
     for header in sorted(resource_folder("hls").glob("*.h")):
         files[f"src/{header.name}"] = header.read_text(encoding="utf-8")
     return files
 
 
 def write_sources(design: Design, folder: Path) -> list[Path]:
-    """Renders into `folder`, leaving files alone whose text is already right; returns all paths."""
+    """Renders into `folder`, as `write_files` does."""
+    return write_files(render_sources(design), folder)
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Writes texts by their paths below `folder`, where it is not right already; returns all paths."""
     paths = []
-    for name, text in render_sources(design).items():
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:

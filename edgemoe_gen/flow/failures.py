@@ -11,10 +11,11 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.errors import ToolError
+from edgemoe_gen.flow import surroundings
+from edgemoe_gen.flow.surroundings import Cause, Evidence
 from edgemoe_gen.flow.tools import Command
 
 HEAD_BYTES, TAIL_BYTES = 1 << 20, 4 << 20
@@ -31,43 +32,33 @@ _LINE = 600  # characters of a line that are kept
 _ERROR = re.compile(
     r"(?:\[\d\d:\d\d:\d\d\] )?(?:FATAL_)?ERROR\b[:\s]|@E\b|CRITICAL WARNING: \[(?:Board|Project|Common|BD)"
     r"|Abnormal program termination|segfault in |Segmentation fault|terminate called|No valid license"
+    r"|# An unexpected error has occurred|\S+?:\d+(?::\d+)?: (?:fatal )?error: "
 )
 # What can stand anywhere in a line that has no such beginning: words of the system, of a shell or of a C++ library.
 _SIGN = re.compile(
     r"error while loading shared libraries|: line \d+: +\d+ (?:Killed|Segmentation fault|Aborted|Bus error)"
     r"|std::bad_alloc|[Oo]ut of memory|insufficient memory|Cannot allocate memory"
     r"|No space left on device|[Dd]isk quota exceeded|ERROR!!! DEADLOCK DETECTED|locale::facet|bad lexical cast"
+    r"|\bld(?:\.\w+)?: cannot find |Permission denied: \""
 )
 # What a script of Tcl says when it gives up, ours among them: its own words, then the place, then the commands.
-_TCL = re.compile(r"^(?!# )(\S.*)\r?\n    while executing\r?$", re.MULTILINE)
+_TCL = re.compile(
+    r"^(?!# )(\S.*)\r?\n(?:in expression .*\r?\n)?"
+    r"    (?:while executing|invoked from within|\(parsing expression.*\))\r?$",
+    re.MULTILINE,
+)
 # These only say that something before them failed; the last ones are our own scripts' words, and what a release answers
 # to a setting that the scripts try because others know it.
 _FOLLOWS = re.compile(
-    r"ERROR: \[(?:Common 17-39|Common 17-70|Vivado 12-13638|Vivado 12-106|Vivado_Tcl 4-5|COSIM 212-[45]|HLS 200-70)\]"
+    r"ERROR: \[(?:Common 17-39|Common 17-70|Vivado 12-13638|Vivado 12-106|Vivado_Tcl 4-5|COSIM 212-[45])\]"
+    r"|ERROR: \[(?:HLS 200-70|HLS 200-1715|IMPL 213-28)\]"
     r"|ERROR: \[v\+\+ 60-|ERROR: \[vitis-run 60-"
     r"|run \w+ ended with status|command '\w+' returned error code"
-    r"|ERROR: \[edgemoe \w+\]|ERROR: \[HLS 200-101\].*[Uu]nknown option"
+    r"|ERROR: \[edgemoe (?!hook)\w+\]|ERROR: \[HLS 200-101\].*[Uu]nknown option"
 )
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """What is known of a failed run."""
-
-    stage: str
-    title: str
-    signal: int
-    text: str
-    lines: tuple[str, ...]
-    free: int
-
-    def line(self, pattern: str) -> re.Match[str] | None:
-        """First error line that holds a pattern."""
-        return next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
-
-
 _READ = "read the log and mend what it names; then build again: the stages before this one are kept"
-Cause = tuple[str, str]  # what happened, what to do
 
 
 def explain(stage: str, command: Command, code: int, log: Path, folder: Path, start: int = 0) -> ToolError:
@@ -132,13 +123,14 @@ def error_lines(log: Path) -> tuple[str, ...]:
     return _errors(_both_ends(log))
 
 
-def _evidence(stage: str, title: str, code: int, log: Path, folder: Path, start: int) -> _Evidence:
+def _evidence(stage: str, title: str, code: int, log: Path, folder: Path, start: int) -> Evidence:
     text = _both_ends(log, start)
     lines = _errors(text)
     if stage == "bitstream" and not any(_rank(line) == 0 for line in lines):
         lines = (*_of_runs(folder), *lines)
     free = shutil.disk_usage(folder).free if folder.is_dir() else FULL_BYTES
-    return _Evidence(stage, title, -code if code < 0 else max(code - 128, 0), text, lines, free)
+    ended = -code if code < 0 else max(code - 128, 0)
+    return Evidence(stage, title, ended, text, lines, _scripts(text), free, folder)
 
 
 def _of_runs(folder: Path) -> tuple[str, ...]:
@@ -163,8 +155,12 @@ def _both_ends(path: Path, start: int = 0) -> str:
     return data.decode("utf-8", errors="replace")
 
 
+def _scripts(text: str) -> tuple[str, ...]:
+    return tuple(match[1].strip() for match in _TCL.finditer(text))
+
+
 def _errors(text: str) -> tuple[str, ...]:
-    scripts = {match[1].strip() for match in _TCL.finditer(text)}
+    scripts = set(_scripts(text))
     lines = (line.strip() for line in re.split(r"[\r\n]+", text))
     found = dict.fromkeys(line[:_LINE] for line in lines if _is_error(line) or line in scripts)
     return tuple(sorted(found, key=_rank))
@@ -189,7 +185,7 @@ def _short(line: str) -> str:
     return line if len(line) <= 200 else f"{line[:200].rstrip()} ..."
 
 
-def _cause(evidence: _Evidence) -> Cause | None:
+def _cause(evidence: Evidence) -> Cause | None:
     for cause in _CAUSES:
         found = cause(evidence)
         if found:
@@ -197,7 +193,7 @@ def _cause(evidence: _Evidence) -> Cause | None:
     return None
 
 
-def _library(evidence: _Evidence) -> Cause | None:
+def _library(evidence: Evidence) -> Cause | None:
     match = evidence.line(r"error while loading shared libraries: ([^:\s]+)")
     if match:
         return (
@@ -213,7 +209,7 @@ def _library(evidence: _Evidence) -> Cause | None:
     return None
 
 
-def _licence(evidence: _Evidence) -> Cause | None:
+def _licence(evidence: Evidence) -> Cause | None:
     match = evidence.line(r"license was not found for feature '([^']+)'(?: and/or device '([^']+)')?")
     said = match or evidence.line(
         r"\[Common 17-345\]|[Nn]o valid license|[Ll]icense (?:was|is|could) not|license checkout failed"
@@ -230,7 +226,7 @@ def _licence(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _disk(evidence: _Evidence) -> Cause | None:
+def _disk(evidence: Evidence) -> Cause | None:
     said = evidence.line(
         r"No space left on device|[Dd]isk (?:is )?full|[Dd]isk quota exceeded|not enough (?:disk )?space"
         r"|HDDMProto::writeMessage failed"
@@ -244,7 +240,7 @@ def _disk(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _memory(evidence: _Evidence) -> Cause | None:
+def _memory(evidence: Evidence) -> Cause | None:
     said = evidence.line(
         r"std::bad_alloc|insufficient memory|[Oo]ut of memory|Cannot allocate memory|: line \d+: +\d+ Killed"
     )
@@ -259,7 +255,7 @@ def _memory(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _part(evidence: _Evidence) -> Cause | None:
+def _part(evidence: Evidence) -> Cause | None:
     match = evidence.line(r"\[Board 49-71\].*?not found for ([\w.:-]+\w)")
     if match or evidence.line(r"\[Board 49-71\]"):
         named = f"'{match[1]}'" if match else "the board"
@@ -278,7 +274,7 @@ def _part(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _dates(evidence: _Evidence) -> Cause | None:
+def _dates(evidence: Evidence) -> Cause | None:
     """export_design makes a revision of the date, which overflows since 2022 (AMD answer record 76960)."""
     if not evidence.line(r"bad lexical cast|'\d{10}' is an invalid argument"):
         return None
@@ -288,7 +284,7 @@ def _dates(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _capacity(evidence: _Evidence) -> Cause | None:
+def _capacity(evidence: Evidence) -> Cause | None:
     match = evidence.line(
         r"\[Place 30-640\].*?requires more ([\w/ ]+?) cells"
         r"|\[DRC UTLZ-1\] Resource utilization: ([\w/ ]+?) over-utilized"
@@ -302,7 +298,7 @@ def _capacity(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _deadlock(evidence: _Evidence) -> Cause | None:
+def _deadlock(evidence: Evidence) -> Cause | None:
     if "ERROR!!! DEADLOCK DETECTED" not in evidence.text:
         return None
     processes = dict.fromkeys(re.findall(r"// \(\d+\): Process: (\S+)", evidence.text))
@@ -313,7 +309,7 @@ def _deadlock(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _cosim(evidence: _Evidence) -> Cause | None:
+def _cosim(evidence: Evidence) -> Cause | None:
     if not re.search(
         r"C/RTL co-simulation (?:finished: FAIL|file generation failed)|\[COSIM 212-3\d\d\] Abort", evidence.text
     ):
@@ -341,7 +337,7 @@ def _cosim(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _dataflow(evidence: _Evidence) -> Cause | None:
+def _dataflow(evidence: Evidence) -> Cause | None:
     match = evidence.line(r"\] (.*failed dataflow checking.*)")
     if not match:
         return None
@@ -351,7 +347,7 @@ def _dataflow(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _source(evidence: _Evidence) -> Cause | None:
+def _source(evidence: Evidence) -> Cause | None:
     match = evidence.line(
         r"\[((?:HLS 207|HLS 214|HLS 200|SYNCHK 200|XFORM 203|SCHED 204|BIND 205|RTGEN 206)-\d+)\] (.*)"
     )
@@ -366,7 +362,7 @@ def _source(evidence: _Evidence) -> Cause | None:
     )
 
 
-def _crash(evidence: _Evidence) -> Cause | None:
+def _crash(evidence: Evidence) -> Cause | None:
     match = evidence.line(
         r"Abnormal program termination \((\d+)\)|segfault in |Segmentation fault|terminate called|Aborted"
     )
@@ -384,15 +380,19 @@ def _crash(evidence: _Evidence) -> Cause | None:
     )
 
 
-_CAUSES: Sequence[Callable[[_Evidence], Cause | None]] = (
-    _library, _licence, _disk, _memory, _part, _dates, _capacity, _deadlock, _cosim, _crash, _dataflow, _source,
+_CAUSES: Sequence[Callable[[Evidence], Cause | None]] = (
+    surroundings.hook, _library, _licence, _disk, surroundings.forbidden, surroundings.udev, _memory, _part, _dates,
+    _capacity, _deadlock, surroundings.start_files, surroundings.headers, _cosim, _crash, _dataflow, _source,
+    surroundings.packaging,
 )  # fmt: skip
 
 
-def _unknown(evidence: _Evidence, code: int) -> Cause:
+def _unknown(evidence: Evidence, code: int) -> Cause:
     if evidence.signal and code < 0:
         name = signal.Signals(evidence.signal).name if evidence.signal in set(signal.Signals) else str(evidence.signal)
         return f"{evidence.title} was stopped by {name}", "build again: the stages before this one are kept"
+    if all(_rank(line) == 3 for line in evidence.lines) and (failed := surroundings.run(evidence)):
+        return failed
     if evidence.lines:
         return (
             f'{evidence.title} failed in stage "{evidence.stage}": {_short(evidence.lines[0])}',

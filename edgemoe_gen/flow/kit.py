@@ -15,6 +15,7 @@ from typing import Any
 from edgemoe_gen.errors import ConfigError, OverlayError, ToolError
 from edgemoe_gen.flow.failures import missing_result
 from edgemoe_gen.flow.reports.collect import REPORTS
+from edgemoe_gen.hooks import files_of_hooks
 from edgemoe_gen.names import BITSTREAM, HANDOFF, TOP
 
 FACTS = "kit.json"
@@ -30,6 +31,16 @@ _LEFT: Mapping[str, tuple[str, ...]] = {
     "bitstream": ("bitstream", "bitstream.partial", "vivado_project"),
 }
 BITSTREAM_FILES = (BITSTREAM, HANDOFF)
+KitFiles = Mapping[str, str | bytes]  # content by path in the kit
+EXPECTED = "data/cosim/expected.bin"  # follows from the other files
+# What each stage's result depends on: files, or folders with "/"; of a bitstream the IP too.
+_SYNTHESIS = ("src/", "flow/hls.tcl", "hls.cfg", *files_of_hooks("hls"))
+_READ: Mapping[str, tuple[str, ...]] = {
+    "hls": _SYNTHESIS,
+    "cosim": (*_SYNTHESIS, "testbench/", "data/cosim/", "flow/cosim.tcl"),
+    "ip": (*_SYNTHESIS, "flow/ip.tcl"),
+    "bitstream": ("flow/bitstream.tcl", *files_of_hooks("bitstream")),
+}
 
 
 def kit_files(accelerator: Path) -> list[Path]:
@@ -39,6 +50,21 @@ def kit_files(accelerator: Path) -> list[Path]:
         path = accelerator / part
         found += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path] if path.is_file() else []
     return sorted(path.relative_to(accelerator) for path in found)
+
+
+def read_kit(accelerator: Path) -> dict[str, bytes]:
+    """Files of a rendered project that belong to the kit, path to content."""
+    return {file.as_posix(): (accelerator / file).read_bytes() for file in kit_files(accelerator)}
+
+
+def files_of(stage: str, files: KitFiles) -> KitFiles:
+    """Those of a kit's files that a stage's result depends on."""
+    return {name: data for name, data in files.items() if name.startswith(_READ[stage]) and name != EXPECTED}
+
+
+def wants_tcl(files: KitFiles) -> bool:
+    """Whether synthesis has to go by the Tcl scripts, because a hook of the user's is Tcl."""
+    return any(file in files for file in files_of_hooks("hls"))
 
 
 def write_kit(accelerator: Path, kit: Path, replaced: Mapping[str, str] | None = None) -> None:

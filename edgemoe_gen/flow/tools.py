@@ -161,24 +161,26 @@ def find_tools(environ: Mapping[str, str] = os.environ, roots: Sequence[Path] | 
     return Toolset(hls.get("vitis_hls"), hls.get("vitis-run"), hls.get("v++"), vivado, tuple(dict.fromkeys(notes)))
 
 
-def hls_generation(tools: Toolset) -> Generation | None:
+def hls_generation(tools: Toolset, tcl: bool = False) -> Generation | None:
     """How the tools are driven: Tcl scripts ("classic"), or hls.cfg with v++ and vitis-run ("unified").
 
-    `vitis_hls` is there up to 2024.2, v++ and vitis-run together from 2023.1 on (UG1399). `vitis-run` alone takes Tcl.
+    `vitis_hls` is there up to 2024.2, v++ and vitis-run together from 2023.1 on (UG1399). `vitis-run` takes Tcl too:
+    where it is alone, or where `tcl` asks for the scripts.
     """
     if tools.vitis_hls:
         return "classic"
     if tools.vitis_run:
-        return "unified" if tools.vpp else "classic"
+        return "unified" if tools.vpp and not tcl else "classic"
     return None
 
 
-def stage_commands(stage: str, tools: Toolset) -> tuple[Command, ...]:
+def stage_commands(stage: str, tools: Toolset, tcl: bool = False) -> tuple[Command, ...]:
     """What a stage runs, one after another, with the kit as current folder.
 
     Args:
         stage: "hls", "cosim", "ip" or "bitstream".
         tools: from `find_tools`.
+        tcl: synthesis has to go by the Tcl scripts.
 
     Raises:
         MissingToolError: a tool is not there.
@@ -196,8 +198,9 @@ def stage_commands(stage: str, tools: Toolset) -> tuple[Command, ...]:
     if tools.vitis_hls:
         return (Command(tools.vitis_hls, ("-f", f"flow/{stage}.tcl")),)
     assert tools.vitis_run is not None
-    if not tools.vpp:
+    if hls_generation(tools, tcl) == "classic":
         return (Command(tools.vitis_run, ("--mode", "hls", "--tcl", f"flow/{stage}.tcl")),)
+    assert tools.vpp is not None
     component = ("--config", "hls.cfg", "--work_dir", "hls_component")
     if stage == "hls":
         return (Command(tools.vpp, ("-c", "--mode", "hls", *component)),)

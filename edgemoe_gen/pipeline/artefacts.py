@@ -7,6 +7,7 @@ that a later stage need not calibrate again.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen import __version__
-from edgemoe_gen.codegen import write_sources
+from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
@@ -31,11 +32,23 @@ ESTIMATE = "estimate"
 ShortProgram = tuple[Program, ModelSpec, NDArray[np.float32]]  # what `compile_short` gives
 
 
-def write_design(design: Design, folder: Path) -> None:
-    """Sources, `design.json` and the resources of `estimate.json`."""
-    write_sources(design, folder)
-    _write_json(folder / "design.json", design_facts(design))
-    _write_json(folder / "estimate.json", {"resources": resource_facts(estimate_resources(design), design)})
+def design_files(design: Design, hooks: Mapping[str, str] | None = None) -> dict[str, str]:
+    """All that a design alone decides, path to text: sources, `design.json`, the resources of `estimate.json`.
+
+    Args:
+        design: what to render.
+        hooks: the user's own Tcl by name of the hook.
+    """
+    estimate = {"resources": resource_facts(estimate_resources(design), design)}
+    return render_sources(design, hooks) | {
+        "design.json": _json(design_facts(design)),
+        "estimate.json": _json(estimate),
+    }
+
+
+def write_design(design: Design, folder: Path, hooks: Mapping[str, str] | None = None) -> None:
+    """Writes `design_files`."""
+    write_files(design_files(design, hooks), folder)
 
 
 def write_network(
@@ -55,11 +68,19 @@ def write_cosim(short: ShortProgram, folder: Path) -> None:
     _write_data(*short, folder)
 
 
+def data_files(program: Program, spec: ModelSpec, image: NDArray[np.float32]) -> dict[str, bytes]:
+    """What the engine reads, name to content: program, weights and one picture for every frame."""
+    return {
+        "program.bin": program_bytes(program),
+        "weights.bin": weight_bytes(program),
+        "image.bin": pack_image(program, spec, [image] * len(program.frames)).tobytes(),
+    }
+
+
 def _write_data(program: Program, spec: ModelSpec, image: NDArray[np.float32], folder: Path) -> None:
     folder.mkdir()
-    (folder / "program.bin").write_bytes(program_bytes(program))
-    (folder / "weights.bin").write_bytes(weight_bytes(program))
-    (folder / "image.bin").write_bytes(pack_image(program, spec, [image] * len(program.frames)).tobytes())
+    for name, data in data_files(program, spec, image).items():
+        (folder / name).write_bytes(data)
 
 
 def design_facts(design: Design) -> dict[str, Any]:
@@ -142,5 +163,9 @@ def read_numerics(folder: Path, model: Model) -> Numerics:
     return Numerics(equalise(lower(model), columns), formats, columns)
 
 
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
 def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    path.write_text(_json(value), encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Any
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, TimingError
+from edgemoe_gen.flow.kit import KitFiles, read_kit
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline.exchange import export_kit
 from edgemoe_gen.pipeline.own import own_stages
@@ -31,6 +32,7 @@ class BuildOptions:
         selection: which stages.
         retry_clock: where timing fails, implement again at the clock that would meet it.
         export: write the kit to this folder instead of running the vendor's tools.
+        force: move folders aside that hold what was changed or added by hand.
 
     Raises:
         ConfigError: an export that leaves out stages before it, or that is to retry what runs elsewhere.
@@ -39,6 +41,7 @@ class BuildOptions:
     selection: Selection = field(default_factory=Selection)
     retry_clock: bool = False
     export: Path | None = None
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.export and not self.selection.wants("lint"):
@@ -98,12 +101,12 @@ def build(
     options = options or BuildOptions()
     work = Work(config, progress)
     output = config.output or Path(DEFAULT_OUTPUT)
-    with open_stages(output, on_stage) as stages:
-        return _Build(stages, work, options).run()
+    with open_stages(output, on_stage, options.force) as stages:
+        return Run(stages, work, options).result()
 
 
-class _Build:
-    """One run of the stages in an open folder."""
+class Run:
+    """One run of the stages in an open folder, of which a plan is the same walk with stages that only pretend."""
 
     def __init__(self, stages: Stages, work: Work, options: BuildOptions) -> None:
         self.stages = stages
@@ -120,22 +123,28 @@ class _Build:
             self._before_tool,
             work.design.knobs.clock_mhz,
             options.retry_clock,
+            self._kit_files,
         )
         work.accelerator, work.simulation = self.output / "accelerator", self.output / "csim"
 
-    def run(self) -> BuildResult:
-        work, output = self.work, self.output
+    def walk(self) -> None:
+        """All stages that are asked for and that this machine can run, in their order."""
         for name in ("render", "compile", "csim"):
             self._stage(name)
         try:
             if not self.selection.only_report and self._checked():
                 self._export() if self.options.export else self._hardware()
         except EdgeMoEError as error:
-            work.failed_stage = error.stage
+            self.work.failed_stage = error.stage
             # What was found so far is worth reading even if a later stage fails, a missed clock above all.
             self._report()
             raise
         self._report()
+
+    def result(self) -> BuildResult:
+        """Walks, and says what came of it."""
+        self.walk()
+        work, output = self.work, self.output
         overlay = output / "overlay" / work.overlay_name
         document = work.document if self._is_simulated() else {}
         return BuildResult(
@@ -145,6 +154,7 @@ class _Build:
             *self.stopped,
             document,
             overlay if overlay.is_dir() and not self.stopped[0] else None,
+            tuple(self.stages.notes),
         )
 
     def _stage(self, name: str) -> bool:
@@ -152,7 +162,7 @@ class _Build:
         stage = self.own[name]
         if self.selection.is_before(name):
             if not stage.is_current(self.stages):
-                raise not_current(name, self.output, self.selection.first)
+                raise not_current(name, self.output, self.selection)
             return True
         if not self.selection.wants(name):
             self.stopped = self.stopped if self.stopped[0] else (name, "")
@@ -163,13 +173,23 @@ class _Build:
         return True
 
     def _checked(self) -> bool:
-        if not self._stage("simulate"):
-            return False
+        return self._stage("simulate") and self._lint() and self._stage("preview")
+
+    def _lint(self) -> bool:
+        """Lint looks at what this tool itself has rendered: where it can't run, nothing waits for it."""
         why = libclang_missing()
-        if why and self.selection.wants("lint"):
-            self._stop("lint", f'libclang is not there ({why}): pip install "edgemoe-gen[lint]"')
-            return False
-        return self._stage("lint") and self._stage("preview")
+        if why and self.selection.is_before("lint"):
+            return True
+        if not why or not self.selection.wants("lint"):
+            return self._stage("lint")
+        why = f'libclang is not there ({why}): pip install "edgemoe-gen[lint]"'
+        if "lint" in (self.selection.first, self.selection.last):
+            self._stop("lint", why)
+        self.stages.leave_out("lint", why)
+        return True
+
+    def _kit_files(self) -> KitFiles:
+        return read_kit(self.work.accelerator)
 
     def _export(self) -> None:
         assert self.options.export is not None
@@ -224,7 +244,7 @@ class _Build:
     def _report(self) -> None:
         if not self._is_simulated():
             return
-        ran = {result.name for result in self.stages.results}
+        ran = {result.name for result in self.stages.results if not result.left_out}
         current = {stage for stage in VENDOR if self.vendor.is_current(stage)}
         self.work.stopped_before = self.stopped[0]
         if self.own["simulate"].is_current(self.stages):

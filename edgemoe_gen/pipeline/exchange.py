@@ -88,7 +88,8 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
             f"{kit} holds no whole results yet: {'; '.join(began)}" if began else f"{kit} holds no results yet",
             "run ./run.sh there, on a machine with the vendor's tools",
         )
-    with open_stages(output, on_stage) as stages:
+    files = kits.read_kit(accelerator)
+    with open_stages(output, on_stage, force=None) as stages:
         for stage in found:
             log = kit / LOGS / f"{stage}.log"
 
@@ -102,7 +103,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
                     shutil.copy2(log, output / LOGS / log.name)
                 return f"imported: {detail}"
 
-            stages.run(stage, vendor_inputs(stage, accelerator, output), [stage], work, anew=True)
+            stages.run(stage, vendor_inputs(stage, files, output), [stage], work, anew=True)
         return ImportResult(output, tuple(stages.results), notes)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from edgemoe_gen.flow.kit import refuse_results
 from edgemoe_gen.pipeline.simulate import EXPECTED
-from edgemoe_gen.pipeline.stages import Stages, digest_text
+from edgemoe_gen.pipeline.stages import Stages
+from edgemoe_gen.pipeline.state import digest_text
 from edgemoe_gen.pipeline.timed import FILE
 from edgemoe_gen.pipeline.work import SIMULATED, Work
 from edgemoe_gen.sim.compiler import Build, compiled
@@ -26,8 +27,9 @@ class OwnStage:
         outputs: files and folders below the output folder.
         make: writes them into an empty folder; returns a few words.
         ignoring: name of a file that a later stage adds to the outputs.
-        before: refuses to start; called only where the stage is not up to date.
+        guard: refuses to start; called only where the stage is not up to date.
         still: False if something outside of the output folder that the stage made has gone.
+        needs: stages whose results `inputs` is a hash of.
     """
 
     name: str
@@ -35,8 +37,9 @@ class OwnStage:
     outputs: tuple[str, ...]
     make: Callable[[Path], str]
     ignoring: str = ""
-    before: Callable[[], None] = lambda: None
+    guard: Callable[[], None] = lambda: None
     still: Callable[[], bool] = lambda: True
+    needs: tuple[str, ...] = ()
 
     def is_current(self, stages: Stages) -> bool:
         """Whether what it left in the output folder is up to date."""
@@ -44,7 +47,10 @@ class OwnStage:
 
     def run(self, stages: Stages, anew: bool = False) -> None:
         """Runs it, unless it is up to date and not wanted anew."""
-        stages.run(self.name, self.inputs(), self.outputs, self.make, self.still(), self.ignoring, anew, self.before)
+        stages.run(
+            self.name, self.inputs(), self.outputs, self.make, self.still(), self.ignoring, anew,
+            guard=self.guard, needs=self.needs,
+        )  # fmt: skip
 
 
 def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
@@ -56,7 +62,7 @@ def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
             ("accelerator",),
             work.render,
             ignoring=EXPECTED,
-            before=lambda: refuse_results(output / "accelerator"),
+            guard=lambda: refuse_results(output / "accelerator"),
         ),
         OwnStage(
             "compile",
@@ -72,7 +78,13 @@ def own_stages(work: Work, output: Path) -> Mapping[str, OwnStage]:
         OwnStage("simulate", lambda: work.timing_inputs, (FILE,), work.simulate),
         OwnStage("lint", lambda: work.lint_inputs, ("lint.json",), work.lint),
         OwnStage("preview", lambda: work.preview_inputs, ("preview",), work.preview),
-        OwnStage("package", lambda: work.package_inputs(output), ("overlay",), work.package),
-        OwnStage("report", lambda: work.report_inputs(output), ("report.json", "report.html"), work.report),
+        OwnStage("package", lambda: work.package_inputs(output), ("overlay",), work.package, needs=("bitstream",)),
+        OwnStage(
+            "report",
+            lambda: work.report_inputs(output),
+            ("report.json", "report.html"),
+            work.report,
+            needs=("csim", "simulate", "hls", "cosim", "bitstream"),
+        ),
     )
     return {stage.name: stage for stage in stages}

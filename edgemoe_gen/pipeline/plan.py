@@ -1,28 +1,35 @@
-"""`build --dry-run`: what each stage would do, and the exact commands of the vendor's tools. Changes nothing."""
+"""`build --dry-run`: what each stage would do, and the exact commands of the vendor's tools. Changes nothing.
+
+A plan is the walk of a build with stages that pretend: whether a stage runs is decided in one place for both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.flow.tools import stage_commands, why_missing
-from edgemoe_gen.linting import libclang_missing
-from edgemoe_gen.pipeline.builder import BuildOptions
-from edgemoe_gen.pipeline.own import own_stages
+from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.flow.kit import KitFiles
+from edgemoe_gen.pipeline.builder import BuildOptions, Run
 from edgemoe_gen.pipeline.selection import STAGES, VENDOR
-from edgemoe_gen.pipeline.stages import Stages
-from edgemoe_gen.pipeline.vendor import FOLDER, VendorStages
+from edgemoe_gen.pipeline.stages import StageResult, Stages
+from edgemoe_gen.pipeline.vendor import FOLDER
 from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.project import no_progress
 
-State = Literal["up to date", "would run", "not asked for", "can't run here"]
+State = Literal["up to date", "would run", "may run", "left out", "not asked for", "can't run here"]
 
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """What a stage would do: why it can't run here ("" if it can), and commands with the folder that they run in."""
+    """What a stage would do: why it can't run here ("" if it can), and commands with the folder that they run in.
+
+    One that "may run" depends on files that a stage before it makes again from the same inputs: if they come out as
+    they were, it is up to date.
+    """
 
     name: str
     state: State
@@ -38,39 +45,108 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
         EdgeMoEError: the same of the inputs as `build`.
     """
     options = options or BuildOptions()
-    output = config.output or Path(DEFAULT_OUTPUT)
-    work = Work(config, no_progress)
-    stages = Stages(output, lambda _: None)
-    work.accelerator, work.simulation = output / "accelerator", output / "csim"
-    vendor = VendorStages(
-        stages, options.selection, lambda *_: None, lambda _: None, work.design.knobs.clock_mhz, False
-    )
-    work.clock_mhz = vendor.built_clock() or work.clock_mhz
-
-    own = own_stages(work, output)
-
-    def is_current(name: str) -> bool:
-        if name in VENDOR:
-            return vendor.is_current(name)
-        # The report is written again where anything else is.
-        return name == "report" or (own[name].still() and own[name].is_current(stages))
-
-    planned: list[PlannedStage] = []
-    selection, changed, blocked = options.selection, False, ""
+    stages = _Pretended(config.output or Path(DEFAULT_OUTPUT), options.force)
+    walk = _Walk(stages, Work(config, no_progress), options)
+    blocked = ""
+    try:
+        walk.walk()
+        blocked = walk.stopped[1] and walk.stopped[0]
+        why = walk.stopped[1]
+    except EdgeMoEError as error:
+        # A bitstream that misses its clock is there; what can't run is what comes behind it.
+        blocked = walk.stopped[0] if error.stage in stages.states else error.stage or walk.stopped[0]
+        why = error.message
+    if options.export:
+        blocked = ""  # the rest runs elsewhere
+    planned = []
     for name in STAGES:
-        if not selection.wants(name) or (options.export and name in (*VENDOR, "package")):
+        if name in stages.states:
+            state = stages.states[name]
+            runs = state in ("would run", "may run") and name in VENDOR
+            commands = tuple(command.line() for command in walk.vendor.commands(name)) if runs else ()
+            folder = stages.folder / FOLDER if commands else None
+            planned.append(PlannedStage(name, state, stages.why.get(name, ""), folder, commands))
+        elif name == blocked:
+            planned.append(PlannedStage(name, "can't run here", why))
+        elif blocked and options.selection.wants(name) and name != "report":
+            planned.append(PlannedStage(name, "can't run here", f"{blocked} comes first"))
+        else:
             planned.append(PlannedStage(name, "not asked for"))
-            continue
-        # A stage behind one that runs runs too.
-        if not changed and not selection.anew(name) and is_current(name):
-            planned.append(PlannedStage(name, "up to date"))
-            continue
-        changed = changed or name not in ("compile", "simulate", "lint", "preview", "cosim")
-        why = why_missing(name, vendor.tools) if name in VENDOR else libclang_missing() if name == "lint" else ""
-        if (why or blocked) and name != "report":
-            planned.append(PlannedStage(name, "can't run here", why or f"{blocked} comes first"))
-            blocked = blocked or name
-            continue
-        commands = tuple(command.line() for command in stage_commands(name, vendor.tools)) if name in VENDOR else ()
-        planned.append(PlannedStage(name, "would run", "", output / FOLDER if commands else None, commands))
     return tuple(planned)
+
+
+class _Walk(Run):
+    """A build's walk that leaves no file."""
+
+    def _before_tool(self, stage: str) -> None:
+        self.stopped = (stage, "")
+
+    def _export(self) -> None:
+        self.stopped = ("hls", "")
+
+    def _kit_files(self) -> KitFiles:
+        return self.work.kit_files(self.selection.cosim)
+
+
+class _Pretended(Stages):
+    """Stages that run nothing and note what would run."""
+
+    pretends = True
+
+    def __init__(self, folder: Path, force: bool) -> None:
+        super().__init__(folder, lambda _: None, None, force)
+        self.states: dict[str, State] = {}
+        self.why: dict[str, str] = {}
+        self._changed: set[str] = set()  # stages that would run with other inputs than before
+        self._replaced: list[Path] = []
+
+    def run(
+        self,
+        name: str,
+        inputs: str,
+        outputs: Sequence[str],
+        work: Callable[[Path], str],  # noqa: ARG002
+        still: bool = True,
+        ignoring: str = "",
+        anew: bool = False,
+        before: Callable[[], None] = lambda: None,
+        guard: Callable[[], None] = lambda: None,
+        needs: Sequence[str] = (),
+    ) -> StageResult:
+        """Notes what `Stages.run` would do."""
+        state = self._state(name, inputs, outputs, still, ignoring, anew, needs)
+        if state == "would run" and self.states.get(name) != state:
+            if not self.force:
+                guard()
+                self.refuse_foreign(name, outputs, ignoring)
+            before()
+            if not self.had_inputs(name, inputs) or self._changed & set(needs):
+                self._changed.add(name)
+            self._replaced += [self.folder / output for output in outputs]
+        if self.states.get(name) != "would run":
+            self.states[name] = state
+        return self._keep(StageResult(name, 0.0, state == "up to date", state))
+
+    def _state(
+        self, name: str, inputs: str, outputs: Sequence[str], still: bool, ignoring: str, anew: bool,
+        needs: Sequence[str],
+    ) -> State:  # fmt: skip
+        replaced = any((self.folder / output).is_relative_to(place) for output in outputs for place in self._replaced)
+        if anew or not still or replaced or not self.has_outputs(name, outputs, ignoring) or self._changed & set(needs):
+            return "would run"
+        remade = [need for need in needs if self.states.get(need) in ("would run", "may run")]
+        if remade:
+            self.why[name] = f"if {' or '.join(remade)} makes something else than before"
+            return "may run"
+        return "up to date" if self.had_inputs(name, inputs) else "would run"
+
+    def leave_out(self, name: str, why: str) -> None:
+        """Notes it."""
+        super().leave_out(name, why)
+        self.states[name], self.why[name] = "left out", why
+
+    def is_current(self, name: str, inputs: str, outputs: Sequence[str], ignoring: str = "") -> bool:
+        """Whether a stage would be up to date by now."""
+        if name in self.states:
+            return self.states[name] != "left out"
+        return super().is_current(name, inputs, outputs, ignoring)

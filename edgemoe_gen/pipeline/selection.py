@@ -22,11 +22,13 @@ class Selection:
         first: run from this stage on, and run all of them anew; "" = from the start, what is up to date is skipped.
         last: run up to this stage, included; "" = to the end.
         cosim: also run RTL co-simulation, which takes long and so is left out unless asked for.
+        only: whether the one stage was asked for alone, by --only.
     """
 
     first: str = ""
     last: str = ""
     cosim: bool = False
+    only: bool = False
 
     @classmethod
     def of(cls, first: str = "", last: str = "", only: str = "", cosim: bool = False) -> Selection:
@@ -49,7 +51,7 @@ class Selection:
                 f"--from {first} comes after --until {last}: nothing would run", f"the stages are {', '.join(STAGES)}"
             )
         first, last = first or only, last or only
-        return cls(first, last, cosim or "cosim" in (first, last))
+        return cls(first, last, cosim or "cosim" in (first, last), bool(only))
 
     def wants(self, stage: str) -> bool:
         """Whether a stage is to run."""

@@ -1,49 +1,81 @@
 """Stages of a build: skip what is up to date, write to a temporary place and move, keep others out.
 
 A stage has a name, a hash of everything that it depends on, and outputs. It is skipped when it has run before with the
-same hash and its outputs are still the ones that it wrote. Locks are POSIX's, as the vendor's tools here are Linux's.
+same hash and its outputs are still the ones that it wrote. A folder that holds anything else than what stages wrote is
+never replaced, or moved aside where that is wished. Locks are POSIX's, as the vendor's tools here are Linux's.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import json
+import itertools
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.errors import BusyError, ConfigError, EdgeMoEError
+from edgemoe_gen.pipeline.state import State, digest_of, files_below, read_state, write_state
 
 STATE = ".edgemoe"
+SHOWN_FILES = 3  # that a sentence names
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """One stage as it went: seconds of wall time, whether it was skipped, and what came of it in a few words."""
+    """One stage as it went: seconds of wall time, and what came of it in a few words.
+
+    `skipped`: nothing has changed since it ran; `left_out`: this machine can't run it, and no later stage needs it.
+    """
 
     name: str
     seconds: float
     skipped: bool
     detail: str
+    left_out: bool = False
 
 
 class Stages:
     """Runs stages in one output folder; hold it with `open_stages`, which keeps other builds out.
 
-    `lock` is the descriptor that keeps them out. A tool that inherits it keeps them out too, even after this process.
+    Args:
+        folder: the output folder.
+        report: called with each stage that has run or was skipped.
+        lock: the descriptor that keeps others out. A tool that inherits it keeps them out too, even after this process.
+        force: move what others have changed or added in a folder aside and go on; False refuses to, and None as well,
+            of a command that has no --force to point to.
+
+    Raises:
+        ConfigError: what an earlier build left on its stages can't be read.
     """
 
-    def __init__(self, folder: Path, report: Callable[[StageResult], None], lock: int | None = None) -> None:
+    pretends = False  # whether nothing is made: of a plan
+
+    def __init__(
+        self, folder: Path, report: Callable[[StageResult], None], lock: int | None = None, force: bool | None = False
+    ) -> None:
         self.folder = folder
         self.lock = lock
+        self.force = force
         self.results: list[StageResult] = []
+        self.notes: list[str] = []  # what was moved aside
         self._report = report
         self._file = folder / STATE / "stages.json"
-        self._done = _read_state(self._file)
+        self._done = self._read()
+
+    def _read(self) -> dict[str, State]:
+        try:
+            return read_state(self._file)
+        except ValueError as error:
+            if self.force:
+                return {}  # so everything that lies there is moved aside
+            forced = "" if self.force is None else "; or build with --force, which moves them aside"
+            raise ConfigError(
+                f"{self._file} is damaged ({error}), so it is not known which files in {self.folder} are edgemoe-gen's",
+                f"move or remove that file and the stages' folders beside it{forced}; or choose another --output",
+            ) from error
 
     def run(
         self,
@@ -55,6 +87,8 @@ class Stages:
         ignoring: str = "",
         anew: bool = False,
         before: Callable[[], None] = lambda: None,
+        guard: Callable[[], None] = lambda: None,
+        needs: Sequence[str] = (),  # noqa: ARG002  (a plan's)
     ) -> StageResult:
         """Runs a stage unless it is up to date.
 
@@ -68,16 +102,20 @@ class Stages:
             ignoring: name of a file that a later stage adds to the outputs.
             anew: run it even if it is up to date.
             before: called where the stage is not up to date, before it starts; other stages may run in it.
+            guard: called first where the stage is not up to date; refuses what must not be replaced. Not with `force`.
+            needs: stages whose results `inputs` is a hash of, so that they must have run before it is computed.
 
         Raises:
-            ConfigError: an output exists that no build has made.
+            ConfigError: an output exists that no build has made, or that was changed by hand since.
         """
         start = time.perf_counter()
         if still and not anew and self.is_current(name, inputs, outputs, ignoring):
-            result = StageResult(name, time.perf_counter() - start, True, self._done[name].get("detail", ""))
+            result = StageResult(name, time.perf_counter() - start, True, self._done[name].detail)
         else:
-            self._refuse_foreign(name, [self.folder / output for output in outputs])
             try:
+                if not self.force:
+                    guard()
+                    self.refuse_foreign(name, outputs, ignoring)
                 before()
                 start = time.perf_counter()
                 detail = self._make(name, inputs, outputs, work, ignoring)
@@ -93,6 +131,13 @@ class Stages:
                 error.stage = error.stage or name
                 raise
             result = StageResult(name, time.perf_counter() - start, False, detail)
+        return self._keep(result)
+
+    def leave_out(self, name: str, why: str) -> None:
+        """Passes over a stage that can't run here and that no other one waits for."""
+        self._keep(StageResult(name, 0.0, False, f"left out: {why}", left_out=True))
+
+    def _keep(self, result: StageResult) -> StageResult:
         self.results.append(result)
         self._report(result)
         return result
@@ -106,38 +151,91 @@ class Stages:
         partial.mkdir(exist_ok=True)
         try:
             detail = work(partial)
+            files = files_below(partial, outputs)
+            for output in outputs:
+                if self.force and self._why_foreign(name, [output], ignoring):
+                    self._move_aside(self.folder / output)
             # From here on the outputs are this build's, and not up to date before the last one is in its place.
-            self._remember(name, {"inputs": "", "outputs": "", "detail": ""})
+            before = self._done.get(name, State()).files
+            self._remember(name, State(files=files, before=before))
             for output, target in zip(outputs, targets, strict=True):
                 _replace(partial / output, target)
         finally:
             _remove(partial)
-        self._remember(name, {"inputs": inputs, "outputs": digest_of(targets, ignoring), "detail": detail})
+        self._remember(name, State(inputs, digest_of(targets, ignoring), detail, files))
         return detail
 
-    def _remember(self, name: str, state: dict[str, str]) -> None:
+    def _remember(self, name: str, state: State) -> None:
         self._done[name] = state
-        _write_whole(self._file, json.dumps(self._done, indent=2))
+        write_state(self._file, self._done)
 
     def is_current(self, name: str, inputs: str, outputs: Sequence[str], ignoring: str = "") -> bool:
         """Whether a stage has run with these inputs, and its outputs are still those that it wrote."""
-        before = self._done.get(name, {})
-        targets = [self.folder / output for output in outputs]
-        return before.get("inputs") == inputs and before.get("outputs") == digest_of(targets, ignoring)
+        return self.had_inputs(name, inputs) and self.has_outputs(name, outputs, ignoring)
 
-    def _refuse_foreign(self, name: str, targets: Sequence[Path]) -> None:
-        """What a build would replace must be of a build's making."""
-        for target in targets:
-            if target.exists() and name not in self._done:
-                raise ConfigError(
-                    f"{target} exists and was not made by edgemoe-gen in this folder",
-                    "move it away, or choose another folder with --output",
-                )
+    def had_inputs(self, name: str, inputs: str) -> bool:
+        """Whether a stage's last run had these inputs."""
+        return name in self._done and self._done[name].inputs == inputs
+
+    def has_outputs(self, name: str, outputs: Sequence[str], ignoring: str = "") -> bool:
+        """Whether a stage's outputs are still those that it wrote, from whatever inputs."""
+        known = self._done.get(name)
+        return known is not None and known.outputs == digest_of([self.folder / output for output in outputs], ignoring)
+
+    # What others have left
+
+    def refuse_foreign(self, name: str, outputs: Sequence[str], ignoring: str = "") -> None:
+        """Refuses to replace what is not as a stage has left it.
+
+        Raises:
+            ConfigError: names the first files.
+        """
+        for output in outputs:
+            why = self._why_foreign(name, [output], ignoring)
+            if why:
+                target = self.folder / output
+                forced = "" if self.force is None else f"; or say --force, which moves it to {_aside(target)} first"
+                raise ConfigError(why, f"move it away, or choose another folder with --output{forced}")
+
+    def _why_foreign(self, name: str, outputs: Sequence[str], ignoring: str) -> str:
+        """One sentence on the first output that is there but not of a stage's making; "" where all may be replaced.
+
+        A single file is always made again once a stage has made it. A missing one is no loss.
+        """
+        for output in outputs:
+            target = self.folder / output
+            if not (target.exists() or target.is_symlink()):
+                continue
+            if name not in self._done:
+                return f"{target} exists and was not made by edgemoe-gen in this folder"
+            if not target.is_dir():
+                continue
+            if self._done[name].is_older:
+                if digest_of([target], ignoring) != self._done[name].outputs:
+                    return f"{target} has changed since an older edgemoe-gen made it, which did not note its files"
+                continue
+            found = files_below(self.folder, [output])
+            added = [file for file in found if not self._noted(file)]
+            changed = [file for file, digest in found.items() if self._noted(file) and digest not in self._noted(file)]
+            said = [_listed(what, files, output) for what, files in (("changed", changed), ("added", added)) if files]
+            if said:
+                return f"{target} holds what edgemoe-gen did not write: {'; '.join(said)}"
+        return ""
+
+    def _noted(self, file: str) -> set[str]:
+        """Hashes that a file may have: of the stage that wrote it, or, after an interruption, of the run before."""
+        known = [files.get(file) for state in self._done.values() for files in (state.files, state.before)]
+        return {digest for digest in known if digest}
+
+    def _move_aside(self, target: Path) -> None:
+        place = _aside(target)
+        target.rename(place)
+        self.notes.append(f"{target} was not as edgemoe-gen had left it: it is now {place.name}")
 
 
 @contextlib.contextmanager
-def open_stages(folder: Path, report: Callable[[StageResult], None]) -> Iterator[Stages]:
-    """Stages of an output folder, which is made where it is missing.
+def open_stages(folder: Path, report: Callable[[StageResult], None], force: bool | None = False) -> Iterator[Stages]:
+    """Stages of an output folder, which is made where it is missing; `force` as of `Stages`.
 
     Raises:
         ConfigError: the folder can't be written to.
@@ -152,7 +250,7 @@ def open_stages(folder: Path, report: Callable[[StageResult], None]) -> Iterator
         ) from error
     with lock:
         _lock(lock.fileno(), folder)
-        yield Stages(folder, report, lock.fileno())
+        yield Stages(folder, report, lock.fileno(), force)
 
 
 def _lock(descriptor: int, folder: Path) -> None:
@@ -165,42 +263,17 @@ def _lock(descriptor: int, folder: Path) -> None:
         ) from error
 
 
-def digest_of(paths: Iterable[Path], ignoring: str = "") -> str:
-    """Hash of files and folders by relative name and content, without files called `ignoring`; "" if one is missing."""
-    digest = hashlib.sha256()
-    for path in paths:
-        if not path.exists():
-            return ""
-        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-            if file.name == ignoring:
-                continue
-            name = file.relative_to(path) if path.is_dir() else Path(path.name)
-            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()
+def _listed(what: str, files: Sequence[str], output: str) -> str:
+    names = [str(Path(file).relative_to(output)) for file in files]
+    rest = len(names) - SHOWN_FILES
+    return f"{', '.join(names[:SHOWN_FILES])}{f' and {rest:,} more' if rest > 0 else ''} ({what})"
 
 
-def digest_text(*parts: object) -> str:
-    """Hash of values by their text."""
-    return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()
-
-
-def _read_state(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(state, dict):
-        return {}
-    return {name: known for name, known in state.items() if isinstance(known, dict)}
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+def _aside(target: Path) -> Path:
+    """The next free name for what is moved out of the way."""
+    numbers = itertools.count(1)
+    places = (target.with_name(f"{target.name}.edited-{number}") for number in numbers)
+    return next(place for place in places if not (place.exists() or place.is_symlink()))
 
 
 def _replace(partial: Path, target: Path) -> None:

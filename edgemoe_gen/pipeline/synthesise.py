@@ -8,26 +8,24 @@ from pathlib import Path
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ToolError
-from edgemoe_gen.flow.kit import refuse_results
+from edgemoe_gen.flow.kit import files_of, read_kit, refuse_results
 from edgemoe_gen.flow.reports import SynthesisFacts, read_synthesis
 from edgemoe_gen.names import TOP
-from edgemoe_gen.pipeline.artefacts import write_cosim, write_design
+from edgemoe_gen.pipeline.artefacts import design_files, write_cosim, write_design
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate_short
-from edgemoe_gen.pipeline.stages import digest_text, open_stages
+from edgemoe_gen.pipeline.stages import open_stages
+from edgemoe_gen.pipeline.state import digest_files, digest_text
 from edgemoe_gen.pipeline.vendor import LOGS, StageUnavailableError, VendorStages, missing_tool
 from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.sim.engine import Engine
 
 DIGITS = 16  # of a folder's name
-_SYNTHESISED = ("src/", "flow/hls.tcl", "hls.cfg")  # what C synthesis depends on, see `vendor.vendor_inputs`
 
 
 def synthesis_folder(design: Design, parent: Path) -> Path:
     """Where a design is synthesised below `parent`: only designs of the same sources and clock share a folder."""
-    sources = render_sources(design)
-    told = [(name, text) for name, text in sorted(sources.items()) if name.startswith(_SYNTHESISED)]
-    return parent / digest_text(*(part for pair in told for part in pair))[:DIGITS]
+    return parent / digest_files(files_of("hls", render_sources(design)))[:DIGITS]
 
 
 def synthesise(design: Design, folder: Path, on_step: Callable[[str], None]) -> SynthesisFacts:
@@ -43,17 +41,17 @@ def synthesise(design: Design, folder: Path, on_step: Callable[[str], None]) -> 
         ConfigError: the tool is not here, or the folder can't be written to.
         ToolError: the tool failed, or its report can't be read.
     """
-    with open_stages(folder, lambda _: None) as stages:
+    with open_stages(folder, lambda _: None, force=None) as stages:
         accelerator = folder / "accelerator"
         if not _is_rendered(design, accelerator):
             on_step("rendering")
             stages.run(
-                "render", digest_text("synthesis only", design.identity, design.knobs, design.board), ["accelerator"],
-                lambda place: _render(design, place), anew=True, before=lambda: refuse_results(accelerator),
+                "render", digest_text("synthesis only", digest_files(design_files(design))), ["accelerator"],
+                lambda place: _render(design, place), anew=True, guard=lambda: refuse_results(accelerator),
             )  # fmt: skip
         vendor = VendorStages(
             stages, Selection(), lambda _, step: on_step(step), lambda _: on_step("starting the tool"),
-            design.knobs.clock_mhz, retry=False,
+            design.knobs.clock_mhz, retry=False, files=lambda: read_kit(accelerator),
         )  # fmt: skip
         try:
             vendor.run("hls")

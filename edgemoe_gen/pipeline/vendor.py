@@ -24,10 +24,19 @@ from edgemoe_gen.flow.reports import (
 )
 from edgemoe_gen.flow.reports.collect import TIMING
 from edgemoe_gen.flow.reports.cosim import read_cosim
-from edgemoe_gen.flow.tools import Toolset, find_tools, parallel_jobs, stage_commands, tool_environment, why_missing
+from edgemoe_gen.flow.tools import (
+    Command,
+    Toolset,
+    find_tools,
+    parallel_jobs,
+    stage_commands,
+    tool_environment,
+    why_missing,
+)
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
 from edgemoe_gen.pipeline.selection import Selection
-from edgemoe_gen.pipeline.stages import STATE, Stages, digest_of, digest_text
+from edgemoe_gen.pipeline.stages import STATE, StageResult, Stages
+from edgemoe_gen.pipeline.state import digest_files, digest_of, digest_text
 
 Step = Callable[[str, str], None]
 FOLDER = "vendor"
@@ -46,36 +55,40 @@ class StageUnavailableError(Exception):
         self.why = why
 
 
-def vendor_inputs(stage: str, accelerator: Path, output: Path, clock_mhz: float | None = None) -> str:
+def vendor_inputs(stage: str, files: kits.KitFiles, output: Path, clock_mhz: float | None = None) -> str:
     """Hash of all that a stage depends on.
 
     Args:
         stage: name.
-        accelerator: the rendered project.
-        output: the build's folder, for what earlier stages have made.
+        files: of the kit.
+        output: the build's folder, for the IP that a bitstream is made of.
         clock_mhz: clock of a retry; None takes the rendered one.
     """
-    sources = [accelerator / "src", accelerator / "flow/hls.tcl", accelerator / "hls.cfg"]
-    if stage == "hls":
-        return digest_of(sources)
-    if stage == "cosim":
-        bench = [accelerator / name for name in ("testbench", "data/cosim", "flow/cosim.tcl")]
-        return digest_text(digest_of(sources), digest_of(bench))
-    if stage == "ip":
-        return digest_text(digest_of(sources), digest_of([accelerator / "flow/ip.tcl"]))
-    ip = digest_of([output / "ip"])
-    return digest_text(ip, digest_of([accelerator / "flow/bitstream.tcl"]), options_text(accelerator, clock_mhz))
+    said = digest_files(kits.files_of(stage, files))
+    return (
+        digest_text(said, digest_of([output / "ip"]), options_text(files, clock_mhz)) if stage == "bitstream" else said
+    )
 
 
-def options_text(accelerator: Path, clock_mhz: float | None = None) -> str:
+def options_text(files: kits.KitFiles, clock_mhz: float | None = None) -> str:
     """`flow/options.tcl`, for another clock if one is given; "" where the project has none."""
-    path = accelerator / kits.OPTIONS
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    content = files.get(kits.OPTIONS, "")
+    text = content if isinstance(content, str) else content.decode()
     return text if clock_mhz is None else _CLOCK.sub(f"set clock_mhz {clock_mhz:g}", text)
 
 
 class VendorStages:
-    """Runs the stages in one build's folder."""
+    """Runs the stages in one build's folder.
+
+    Args:
+        stages: of the folder.
+        selection: which of them are wanted, and which anew.
+        on_step: called with a stage and a few words whenever its tool begins something.
+        before_tool: called before a tool starts.
+        clock_mhz: that the design asks for.
+        retry: implement again at a slower clock where that one is missed.
+        files: gives the kit's files; asked for when the first stage is.
+    """
 
     def __init__(
         self,
@@ -85,6 +98,7 @@ class VendorStages:
         before_tool: Callable[[str], None],
         clock_mhz: float,
         retry: bool,
+        files: Callable[[], kits.KitFiles],
     ) -> None:
         self.output = stages.folder
         self.accelerator = self.output / "accelerator"
@@ -95,12 +109,21 @@ class VendorStages:
         self._before_tool = before_tool
         self._clock_mhz = clock_mhz
         self._retry = retry
+        self._make_files = files
         self.clock_mhz = clock_mhz  # of the bitstream: after a retry a slower one
+
+    @cached_property
+    def _files(self) -> kits.KitFiles:
+        return self._make_files()
 
     @cached_property
     def tools(self) -> Toolset:
         """Those of this machine; looked for when they are needed, since install folders may lie on a slow disk."""
         return find_tools()
+
+    def commands(self, stage: str) -> tuple[Command, ...]:
+        """What a stage runs on this machine."""
+        return stage_commands(stage, self.tools, kits.wants_tcl(self._files))
 
     def run(self, stage: str) -> None:
         """Runs one stage unless it is up to date.
@@ -113,13 +136,13 @@ class VendorStages:
         if stage == "bitstream":
             self._bitstream()
             return
-        self._run(stage, vendor_inputs(stage, self.accelerator, self.output), self._selection.anew(stage))
+        self._run(stage, vendor_inputs(stage, self._files, self.output), self._selection.anew(stage))
 
     def is_current(self, stage: str) -> bool:
         """Whether a stage's results are there and up to date; a bitstream may be of a slower clock, after a retry."""
         if stage == "bitstream":
             return self.built_clock() is not None
-        return self._stages.is_current(stage, vendor_inputs(stage, self.accelerator, self.output), [stage])
+        return self._stages.is_current(stage, vendor_inputs(stage, self._files, self.output), [stage])
 
     def require(self, stage: str) -> None:
         """Refuses to go on from a stage that is not up to date, or from a bitstream that misses its clock.
@@ -129,7 +152,7 @@ class VendorStages:
             TimingError: says what the clock is missed by, or why that is not known.
         """
         if not self.is_current(stage):
-            raise not_current(stage, self.output, self._selection.first)
+            raise not_current(stage, self.output, self._selection)
         if stage == "bitstream":
             clock = self.built_clock()
             missed = read_missed(self.output / STATE, self._bitstream_inputs())
@@ -140,13 +163,13 @@ class VendorStages:
 
     def _synthesised(self) -> None:
         """The tools go on from a synthesised project: imported results, or a removed kit, have none."""
-        inputs = vendor_inputs("hls", self.accelerator, self.output)
+        inputs = vendor_inputs("hls", self._files, self.output)
         marker = self.kit / _SYNTHESISED
         known = marker.read_text(encoding="utf-8") if marker.is_file() else ""
         if known != inputs or not kits.has_synthesis(self.kit):
             self._run("hls", inputs, anew=True)
 
-    def _run(self, stage: str, inputs: str, anew: bool, replaced: dict[str, str] | None = None) -> None:
+    def _run(self, stage: str, inputs: str, anew: bool, replaced: dict[str, str] | None = None) -> StageResult:
         def prepare() -> None:
             why = why_missing(stage, self.tools)
             if why:
@@ -154,12 +177,12 @@ class VendorStages:
             parallel_jobs(os.environ)  # a wrong number is refused before the first tool, not when Vivado reads it
             if stage in ("cosim", "ip"):
                 self._synthesised()
-            if stage == "bitstream":
-                # The block design takes the IP from the kit; it may have come from another machine.
-                kits.place_collected_ip(self.output / "ip", self.kit)
             self._before_tool(stage)
 
         def work(folder: Path) -> str:
+            if stage == "bitstream":
+                # The block design takes the IP from the kit; it may have come from another machine.
+                kits.place_collected_ip(self.output / "ip", self.kit)
             if stage == "hls":
                 (self.kit / _SYNTHESISED).unlink(missing_ok=True)
             kits.write_kit(self.accelerator, self.kit, replaced)
@@ -168,7 +191,7 @@ class VendorStages:
             log.parent.mkdir(exist_ok=True)
             log.unlink(missing_ok=True)
             try:
-                for command in stage_commands(stage, self.tools):
+                for command in self.commands(stage):
                     environment = tool_environment(command.tool, os.environ, self.tools)
                     keep = () if self._stages.lock is None else (self._stages.lock,)
                     run_command(
@@ -188,7 +211,8 @@ class VendorStages:
                 (self.kit / _SYNTHESISED).write_text(inputs, encoding="utf-8")
             return detail
 
-        self._stages.run(stage, inputs, [stage], work, anew=anew, before=prepare)
+        needs = ("ip",) if stage == "bitstream" else ()
+        return self._stages.run(stage, inputs, [stage], work, anew=anew, before=prepare, needs=needs)
 
     # Bitstream and its clock
 
@@ -201,7 +225,9 @@ class VendorStages:
         for _ in range(MOST_CLOCKS):
             clock = slower or clock
             if clock not in missed:
-                self._implement(clock, anew)
+                done = self._implement(clock, anew)
+                if self._stages.pretends and not done.skipped:
+                    return
                 self._refuse_unknown(clock)
                 miss = self._missed(clock)
                 if miss is None:
@@ -214,10 +240,10 @@ class VendorStages:
                 break
         raise timing_error(missed[clock], self._is_built(clock), self._retry, self.output)
 
-    def _implement(self, clock: float, anew: bool) -> None:
+    def _implement(self, clock: float, anew: bool) -> StageResult:
         other = None if clock == self._clock_mhz else clock
-        self._run(
-            "bitstream", self._bitstream_inputs(clock), anew, {kits.OPTIONS: options_text(self.accelerator, other)}
+        return self._run(
+            "bitstream", self._bitstream_inputs(clock), anew, {kits.OPTIONS: options_text(self._files, other)}
         )
 
     def _refuse_unknown(self, clock: float) -> None:
@@ -241,7 +267,7 @@ class VendorStages:
 
     def _bitstream_inputs(self, clock: float | None = None) -> str:
         other = None if clock == self._clock_mhz else clock
-        return vendor_inputs("bitstream", self.accelerator, self.output, other)
+        return vendor_inputs("bitstream", self._files, self.output, other)
 
     def built_clock(self) -> float | None:
         """Clock of the bitstream that is there, if it is up to date."""
@@ -314,9 +340,12 @@ def missing_tool(stage: str, why: str) -> ConfigError:
     )
 
 
-def not_current(stage: str, output: Path, first: str) -> ConfigError:
+def not_current(stage: str, output: Path, selection: Selection) -> ConfigError:
     """The error for a stage that comes before the first one asked for and is not up to date."""
-    return ConfigError(
-        f"stage '{stage}' is not up to date in {output}, but it comes before --from {first}",
-        "leave --from or --only out once: what has not changed is skipped",
+    option = "--only" if selection.only else "--from"
+    error = ConfigError(
+        f"stage '{stage}' is not up to date in {output}, but it comes before {option} {selection.first}",
+        f"leave {option} out once: what has not changed is skipped",
     )
+    error.stage = stage
+    return error

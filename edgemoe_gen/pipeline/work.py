@@ -26,6 +26,7 @@ from edgemoe_gen.pictures import pixels
 from edgemoe_gen.pipeline.artefacts import (
     ESTIMATE,
     ShortProgram,
+    data_files,
     read_numerics,
     write_cosim,
     write_design,
@@ -33,7 +34,7 @@ from edgemoe_gen.pipeline.artefacts import (
 )
 from edgemoe_gen.pipeline.kernels import check_kernels
 from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
-from edgemoe_gen.pipeline.stages import digest_of, digest_text
+from edgemoe_gen.pipeline.state import digest_of, digest_text
 from edgemoe_gen.pipeline.timed import FILE, not_timed, pass_facts, refuse_failed, time_network, timed_words
 from edgemoe_gen.program.compile import Program, check_capacity, compile_groups, compile_network
 from edgemoe_gen.program.short import compile_short
@@ -42,6 +43,7 @@ from edgemoe_gen.project import (
     Progress,
     open_calibration,
     open_design,
+    open_hooks,
     open_model,
     open_numerics,
     open_pictures,
@@ -74,6 +76,7 @@ class Work:
         check_fits(self.design)
         self.pictures = open_pictures(config, self.model.spec)
         self.calibration = open_calibration(config, self.model.spec, self.pictures)
+        self.hooks = open_hooks(config)
         self.overlay_name = config.name or default_name(self.design.board)
         check_name(self.overlay_name)
         self.accelerator = Path()
@@ -133,19 +136,20 @@ class Work:
     @property
     def preview_inputs(self) -> str:
         return digest_text(
-            self.simulation_inputs, digest_of([self.accelerator / "data", resource_folder("templates") / "overlay"]),
+            # What `render` and `csim` leave in accelerator/data/ depends on these inputs alone.
+            self.simulation_inputs, digest_of([resource_folder("templates") / "overlay"]),
             self.model.spec, self.overlay_name,
         )  # fmt: skip
 
     def package_inputs(self, output: Path) -> str:
-        """Likewise."""
+        """Depends on the bitstream, so it is asked for when that has been made."""
         return digest_text(self.preview_inputs, digest_of([output / "bitstream"]), self.clock_mhz)
 
     # Things that several stages use
 
     @cached_property
     def sources(self) -> dict[str, str]:
-        return render_sources(self.design)
+        return render_sources(self.design, self.hooks)
 
     @cached_property
     def timed_sources(self) -> Instrumented:
@@ -194,11 +198,22 @@ class Work:
         """A later stage has something to add."""
         self.__dict__.pop("document", None)
 
+    def kit_files(self, cosim: bool) -> dict[str, str | bytes]:
+        """The kit as rendering writes it, path to content, without what simulation adds.
+
+        Args:
+            cosim: with the short program, which takes a while to compile.
+        """
+        files: dict[str, str | bytes] = {**self.sources}
+        if cosim:
+            files |= {f"data/{COSIM}/{name}": data for name, data in data_files(*self.short).items()}
+        return files
+
     # Stages
 
     def render(self, folder: Path) -> str:
         target = folder / "accelerator"
-        write_design(self.design, target)
+        write_design(self.design, target, self.hooks)
         self.numerics = open_numerics(
             self.config, self.model, self.design.knobs, self.calibration, self.tasks, self.progress
         )

@@ -167,14 +167,90 @@ def test_new_picture_repeats_simulation_but_not_rendering(run: Run, project: Pro
     assert states(again) == {"render": True, "compile": True, "csim": False, "simulate": True, "report": False}
 
 
-def test_damaged_output_is_made_anew(run: Run, project: Project, built: Path, here: Path) -> None:
+def test_a_deleted_output_is_made_anew(run: Run, project: Project, built: Path, here: Path) -> None:
     shutil.copytree(built, here / "out")
     weights = here / "out" / "accelerator" / "data" / "weights.bin"
     good = weights.read_bytes()
-    weights.write_bytes(good[:-1] + b"x")
+    weights.unlink()
     again = build(run, project, here / "out")
     assert not states(again)["render"]
     assert weights.read_bytes() == good
+
+
+def test_files_that_were_changed_or_added_by_hand_are_never_lost(
+    run: Run, project: Project, built: Path, here: Path
+) -> None:
+    shutil.copytree(built, here / "out")
+    source = here / "out" / "accelerator" / "src" / "engine.cpp"
+    good = source.read_text()
+    source.write_text(f"// mine\n{good}")
+    (source.parent / "mine.h").write_text("mine")
+    for more in ((), ("--knob", "activation_bits=17"), ("--from", "render")):
+        outcome = build(run, project, here / "out", *more, "--until", "render")
+        assert outcome.code == 2
+        assert "src/engine.cpp (changed); src/mine.h (added)" in outcome.err and "--force" in outcome.err
+    generated = run("generate", *project.network, *project.knobs, "--output", here / "out")
+    assert generated.code == 2 and "src/mine.h (added)" in generated.err
+    assert source.read_text() == f"// mine\n{good}"
+    forced = build(run, project, here / "out", "--force", "--until", "render")
+    assert forced.code == 0 and "it is now accelerator.edited-1" in forced.err
+    assert source.read_text() == good
+    assert (here / "out/accelerator.edited-1/src/mine.h").read_text() == "mine"
+
+
+def test_what_is_not_to_be_lost_includes_the_preview(run: Run, project: Project, built: Path, here: Path) -> None:
+    shutil.copytree(built, here / "out")
+    readme = here / "out/preview/m3vit_zcu104/README.md"
+    readme.write_text("mine")
+    outcome = build(run, project, here / "out")
+    assert outcome.code == 2 and "m3vit_zcu104/README.md (changed)" in outcome.err
+    assert readme.read_text() == "mine"
+
+
+def test_without_libclang_a_build_reaches_the_preview_and_says_that_lint_is_left_out(
+    run: Run, project: Project, built: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(built, here / "out")
+    (here / "out/lint.json").unlink()
+    shutil.rmtree(here / "out/preview")
+    for module in ("pipeline.builder", "linting"):
+        monkeypatch.setattr(f"edgemoe_gen.{module}.libclang_missing", lambda: "no module")
+    outcome = build(run, project, here / "out")
+    assert outcome.code == 0, outcome.err
+    left_out = "left out: libclang is not there (no module): pip install"
+    assert re.search(rf"^lint +[\d.]+ s +{re.escape(left_out)}", outcome.out, re.MULTILINE)
+    assert outcome.out.splitlines()[-1].startswith('stopped before stage "hls"')
+    assert (here / "out/preview/m3vit_zcu104").is_dir() and not (here / "out/lint.json").exists()
+    assert "lint" not in json.loads((here / "out/report.json").read_text())["stages"]
+    assert "lint       left out" in build(run, project, here / "out", "--dry-run").out
+    asked = run("lint", here / "out")
+    assert asked.code == 2 and "edgemoe-gen[lint]" in asked.err
+
+
+def test_generate_renders_again_whatever_it_renders_from_changes(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def depth() -> str:
+        text = (here / "build/accelerator/src/engine.cpp").read_text()
+        return re.findall(r"STREAM variable = sums depth = (\d+)", text)[0]
+
+    def generate() -> None:
+        outcome = run("generate")
+        assert outcome.code == 0, outcome.err
+
+    config = here / "edgemoe.toml"
+    config.write_text('board = "zcu104"\n')
+    generate()
+    first = depth()
+    config.write_text('board = "zcu104"\n[fifo_depths]\nsums = 77\n')
+    generate()
+    assert depth() == "77" != first
+    monkeypatch.setattr("edgemoe_gen.codegen.synthesis.CLOCK_UNCERTAINTY_PERCENT", 10)
+    generate()
+    assert "leaves 10% to routing" in (here / "build/accelerator/flow/hls.tcl").read_text()
+    before = (here / "build/accelerator/flow/hls.tcl").stat().st_mtime_ns
+    generate()
+    assert (here / "build/accelerator/flow/hls.tcl").stat().st_mtime_ns == before
 
 
 def test_same_build_gives_same_bytes(run: Run, project: Project, built: Path, here: Path) -> None:

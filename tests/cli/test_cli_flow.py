@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from edgemoe_gen.boards import board_names
-from edgemoe_gen.pipeline.stages import digest_of
+from edgemoe_gen.pipeline.state import digest_of
 from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.resources import resource_folder
 from tests.cli.conftest import Outcome, Project

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,10 +99,12 @@ class Kit:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def write_kit(folder: Path, design: Design, generation: str, release: str) -> Kit:
+def write_kit(
+    folder: Path, design: Design, generation: str, release: str, hooks: Mapping[str, str] | None = None
+) -> Kit:
     """A kit below `folder`, and the stand-ins beside it."""
     kit = folder / "a kit"
-    for name, text in _rendered(design).items():
+    for name, text in (render_sources(design, hooks) if hooks else _rendered(design)).items():
         path = kit / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

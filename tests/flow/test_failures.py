@@ -177,6 +177,67 @@ CASES = (
         "ERROR: [Common 17-39] 'validate_bd_design' failed due to earlier errors.\n",
         'failed in stage "bitstream": ERROR: [BD 41-758]', "read the log",
     ),
+    (
+        "header of the system", "hls", HLS, 1,
+        HLS_HEAD + "ERROR: [HLS 207-3777] 'gnu/stubs-32.h' file not found (/usr/include/gnu/stubs.h:7:11)\n"
+        "ERROR: [HLS 200-1715] Encountered problem during source synthesis\n",
+        "this system has no header gnu/stubs-32.h, which /usr/include/gnu/stubs.h includes", "gcc-multilib",
+    ),
+    (
+        "header of the system in a source of ours", "hls", HLS, 1,
+        HLS_HEAD + "ERROR: [HLS 207-812] 'cstdint' file not found (src/types.h:5:10)\n",
+        "this system has no header cstdint, which src/types.h includes", "gcc-multilib",
+    ),
+    (
+        "header that gcc misses", "cosim", HLS, 1,
+        "/usr/include/gnu/stubs.h:7:11: fatal error: gnu/stubs-32.h: No such file or directory\n" + COSIM_TAIL,
+        "this system has no header gnu/stubs-32.h", "gcc-multilib",
+    ),
+    (
+        "headers that do not go together", "cosim", HLS, 1,
+        "INFO: [COSIM 212-14] Instrumenting C test bench ...\n"
+        "/t/Vivado/2018.3/include/mpfr.h:181:9: error: '__gmp_const' does not name a type\n"
+        "ERROR: [COSIM 212-317] C++ compile error.\n" + COSIM_TAIL,
+        "cannot compile headers that are not of the design: '__gmp_const' does not name a type (/t/Vivado/2018.3/incl",
+        "libgmp-dev",
+    ),
+    (
+        "start files", "cosim", HLS, 1,
+        "/usr/bin/ld: cannot find crti.o: No such file or directory\nERROR: [COSIM 212-317] C++ compile error.\n"
+        "ERROR: [COSIM 212-331] Aborting co-simulation: C simulation failed, compilation errors.\n" + COSIM_TAIL,
+        "its linker does not find crti.o of this system", "LIBRARY_PATH=/usr/lib/x86_64-linux-gnu",
+    ),
+    (
+        "devices in a container", "bitstream", VIVADO, 134,
+        "realloc(): invalid pointer\n# An unexpected error has occurred (11)\nStack:\n"
+        "/lib/x86_64-linux-gnu/libudev.so.1(udev_enumerate_scan_devices+0x294) [0x7f]\n",
+        "crashed as it asked libudev for this machine's devices", "LD_PRELOAD",
+    ),
+    (
+        "script that packages", "ip", HLS, 1,
+        "missing operand at _@_\nin expression \" _@_*  / 8\"\n    (parsing expression \" *  / 8\")\n"
+        '    invoked from within\n"expr $mem_width * $mem_depth / 8"\nERROR: [IMPL 213-28] Failed to generate IP.\n',
+        "cannot package the IP: its own script stopped: missing operand at _@_", "[IMPL 213-28]",
+    ),
+    (
+        "run without a log", "bitstream", VIVADO, 1,
+        VIVADO_HEAD + "WARNING: [Vivado 12-8222] Failed run(s) : 'design_smartconnect_0_synth_1'\n"
+        "ERROR: [Common 17-70] Application Exception: Failed to launch run 'impl_1' due to failures in the following "
+        "run(s):\ndesign_smartconnect_0_synth_1\n",
+        "Vivado's run 'design_smartconnect_0_synth_1' failed", "design_smartconnect_0_synth_1/runme.log",
+    ),
+    (
+        "home", "bitstream", VIVADO, 134,
+        "terminate called after throwing an instance of 'boost::filesystem::filesystem_error'\n"
+        "  what():  boost::filesystem::create_directory: Permission denied: \"/.Xilinx\"\n",
+        "may not write to /.Xilinx", "set HOME to a folder",
+    ),
+    (
+        "hook", "bitstream", VIVADO, 1,
+        VIVADO_HEAD + "ERROR: [edgemoe hook] before_place (hooks/before_place.user.tcl): invalid command name 'x'\n"
+        "ERROR: [Common 17-39] 'source' failed due to earlier errors.\n",
+        "the hook 'before_place' stopped: invalid command name", "[flow.hooks]",
+    ),
     ("silent", "hls", HLS, 2, "", "ended with code 2", "log"),
     ("stopped", "hls", HLS, -signal.SIGTERM, HLS_HEAD, "was stopped by SIGTERM", "again"),
 )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -60,9 +61,14 @@ def rendered(design: Design) -> dict[str, str]:
     return {name: text for name, text in render_sources(design).items() if name.startswith("flow/")}
 
 
-def write_kit(folder: Path, design: Design, clock_mhz: float | None = None) -> Path:
+def write_kit(
+    folder: Path, design: Design, clock_mhz: float | None = None, hooks: Mapping[str, str] | None = None
+) -> Path:
     """Renders the scripts of the Vivado flow and packs an engine; returns the kit's folder."""
-    for name, text in rendered(design).items():
+    scripts = rendered(design)
+    if hooks:
+        scripts = {name: text for name, text in render_sources(design, hooks).items() if name.startswith("flow/")}
+    for name, text in scripts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     if clock_mhz is not None:

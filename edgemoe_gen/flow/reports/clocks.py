@@ -27,7 +27,7 @@ def meets_timing(facts: ImplementationFacts) -> bool | None:
     True needs both the report's own sentence and slacks that agree; a single negative slack is enough for False.
     """
     timing = facts.timing
-    if timing is None or not routed(timing):
+    if timing is None or not routed(facts):
         return None
     slacks = [check.worst_ns for check in (timing.setup, timing.hold, timing.pulse)]
     if timing.met is False or any(slack is not None and slack < 0 for slack in slacks):
@@ -63,7 +63,7 @@ def achievable_clock_mhz(facts: ImplementationFacts) -> float | None:
     clock, recovery paths within it included.
     """
     clock = engine_clock(facts)
-    if facts.timing is None or not routed(facts.timing) or clock is None or not clock.period_ns:
+    if facts.timing is None or not routed(facts) or clock is None or not clock.period_ns:
         return None
     slack = _slack_within(facts.timing, clock)
     if slack is None:
@@ -120,7 +120,8 @@ def timing_sentence(facts: ImplementationFacts, requested_mhz: float) -> str:
         reasons = [
             w for w in facts.warnings if w.split(":")[0] in ("timing_summary.rpt", timing.file if timing else "")
         ]
-        return "timing is not known" + (f": {reasons[0]}" if reasons else "")
+        deciding = sorted(reasons, key=lambda reason: "no timing verdict" not in reason)
+        return "timing is not known" + (f": {deciding[0]}" if deciding else "")
     at = _at(clock_mhz(facts), requested_mhz)
     slack = timing.setup.worst_ns
     if met:

@@ -6,7 +6,7 @@ implementation's clock is in `edgemoe_gen.flow.reports.clocks`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgemoe_gen.flow.reports.csynth import Csynth, Module, read_csynth
@@ -108,12 +108,34 @@ def read_implementation(folder: Path) -> ImplementationFacts:
     power = read_power(path) if (path := there(POWER)) else None
     for report in (utilisation, hierarchy, timing, power):
         warnings += report.warnings if report is not None else ()
-    if timing is not None and timing.met is not None and not routed(timing):
-        warnings.append(f"{timing.file}: of a design that is not routed ({timing.header.state}): no timing verdict")
-    return ImplementationFacts(utilisation, hierarchy, timing, power, tuple(warnings))
+    facts = ImplementationFacts(utilisation, hierarchy, timing, power)
+    if timing is not None and timing.met is not None and not routed(facts):
+        states = ", ".join(dict.fromkeys(state or "no state" for state in _states(facts))) or "no report says its state"
+        warnings.append(f"{timing.file}: of a design that is not routed ({states}): no timing verdict")
+    return replace(facts, warnings=tuple(warnings))
 
 
-def routed(timing: Timing) -> bool:
-    """Whether delays are those of routed wires; before that they are estimates."""
-    state = (timing.header.state or "").lower()
-    return "rout" in state and "unrouted" not in state and "partially" not in state
+def routed(facts: ImplementationFacts) -> bool:
+    """Whether the delays of the timing report are those of routed wires; before that they are estimates.
+
+    The report's own line says so. Releases up to 2022.2 write a timing summary without it: then the wires of its paths
+    and the other reports of the same design must say so, one of them at least and none of them otherwise.
+    """
+    states = _states(facts)
+    return bool(states) and all(map(_is_routed, states))
+
+
+def _states(facts: ImplementationFacts) -> list[str]:
+    timing = facts.timing
+    if timing is None:
+        return []
+    if timing.header.state is not None:
+        return [timing.header.state]
+    others = [report.header for report in (facts.utilisation, facts.hierarchy, facts.power) if report is not None]
+    of_it = [header.state for header in others if header.state is not None and header.design == timing.header.design]
+    return [*timing.wires, *of_it]
+
+
+def _is_routed(state: str) -> bool:
+    said = state.lower()
+    return "rout" in said and "unrouted" not in said and "partially" not in said

@@ -28,7 +28,8 @@ class Header:
     Attributes:
         release: of Vivado, "2023.2".
         design, device: names.
-        state: "Synthesized", "Fully Placed", "Routed" and the like.
+        state: "Synthesized", "Fully Placed", "Routed" and the like; "" where the line says nothing. Timing summaries up
+            to 2022.2 have no such line.
         command: the Tcl command that wrote the report.
     """
 
@@ -125,7 +126,7 @@ def read_header(text: str) -> Header:
         release=release[1] if release else None,
         design=found.get("Design") or None,
         device=found.get("Device") or None,
-        state=found.get("Design State") or None,
+        state=found.get("Design State"),
         command=found.get("Command") or None,
     )
 

@@ -28,6 +28,7 @@ _FIELD = re.compile(
 _CLOCKED = re.compile(r"clocked by (\S+)")
 _NANOSECONDS = re.compile(r"(-?[\d.]+)ns\b")
 _SPLIT = re.compile(r"\(logic\s+([\d.]+)ns\s+\(([\d.]+)%\)\s+route\s+([\d.]+)ns\s+\(([\d.]+)%\)\)")
+_WIRE = re.compile(r"\bnet \(fo=[\d,]+, (\w+)\)")
 _OPTIONAL = ("Inter Clock Table", "Other Path Groups Table")  # a design of one clock needs neither
 _PATH_CHARACTERS = 8000  # of a path's summary, which stands before its table
 
@@ -87,7 +88,12 @@ class TimingPath:
 
 @dataclass(frozen=True)
 class Timing:
-    """A timing summary. `met` is the report's own sentence; None where it has none."""
+    """A timing summary.
+
+    Attributes:
+        met: the report's own sentence; None where it has none.
+        wires: states of the wires of all paths that are shown: "routed", "estimated" or "unplaced" (UG906).
+    """
 
     file: str
     header: Header = NO_HEADER
@@ -98,6 +104,7 @@ class Timing:
     clocks: tuple[Clock, ...] = ()
     crossings: tuple[Crossing, ...] = ()
     worst: TimingPath | None = None
+    wires: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -134,6 +141,7 @@ def read_timing(path: Path) -> Timing:
         tuple(_clocks(sections, path.name, notes)),
         tuple(_crossings(sections, path.name, notes)),
         worst,
+        tuple(sorted(set(_WIRE.findall(text)))),
         tuple(dict.fromkeys(notes)),
     )
 

@@ -110,3 +110,42 @@ def test_long_names_keep_their_end() -> None:
     short = short_name(name)
     assert short.startswith("…/part_") and short.endswith("/sum_reg[3]/D") and len(short) <= 74
     assert short_name("a/b") == "a/b"
+
+
+def test_a_summary_without_the_line_of_the_state_is_judged_by_its_wires_and_the_other_reports(tmp_path: Path) -> None:
+    """As releases up to 2022.2 write it."""
+    met, missed = routed(tmp_path / "met", state=None), routed(tmp_path / "missed", state=None, slack="-0.412")
+    assert met.timing is not None and met.timing.header.state is None
+    assert timing_sentence(met, 300.0) == "timing met at 300 MHz, +0.120 ns" and met.warnings == ()
+    assert meets_timing(missed) is False and achievable_clock_mhz(missed) == pytest.approx(267.02, abs=0.01)
+
+
+@pytest.mark.parametrize("silent", ["wires", "others"])
+def test_one_witness_of_routed_wires_is_enough(tmp_path: Path, silent: str) -> None:
+    made.write_bitstream(tmp_path / "r", state=None, details=silent != "wires")
+    if silent == "others":
+        for name in ("utilization.rpt", "utilization_hierarchical.rpt", "power.rpt"):
+            (tmp_path / "r" / name).unlink()
+    assert meets_timing(read_implementation(tmp_path / "r")) is True
+
+
+@pytest.mark.parametrize("wires", ["estimated", "unplaced"])
+def test_wires_that_are_estimated_give_no_verdict_whatever_other_reports_say(tmp_path: Path, wires: str) -> None:
+    facts = routed(tmp_path, state=None, wires=wires)
+    assert meets_timing(facts) is None
+    assert f"of a design that is not routed ({wires}, Routed, routed)" in timing_sentence(facts, 300.0)
+
+
+def test_another_report_that_is_not_of_a_routed_design_takes_the_verdict(tmp_path: Path) -> None:
+    made.write_bitstream(tmp_path / "r", state=None)
+    (tmp_path / "r/utilization.rpt").write_text(made.utilisation(state="Fully Placed"))
+    assert meets_timing(read_implementation(tmp_path / "r")) is None
+
+
+def test_reports_of_another_design_are_no_witness(tmp_path: Path) -> None:
+    made.write_bitstream(tmp_path / "r", state=None, details=False)
+    for name in ("utilization.rpt", "utilization_hierarchical.rpt", "power.rpt"):
+        path = tmp_path / "r" / name
+        path.write_text(path.read_text().replace("edgemoe_wrapper", "another"))
+    facts = read_implementation(tmp_path / "r")
+    assert meets_timing(facts) is None and "no report says its state" in timing_sentence(facts, 300.0)

@@ -127,6 +127,19 @@ def test_verdict_of_2023_2() -> None:
     assert timing_sentence(facts, 150.0) == "timing met at 150 MHz, +0.490 ns"
 
 
+def test_routed_timing_of_2020_2_has_no_line_of_the_state() -> None:
+    timing = read_timing(real("vivado/mpsq_timing_summary_routed.rpt"))
+    assert timing.warnings == () and timing.header.state is None and timing.wires == ("routed",)
+    assert (timing.met, timing.setup.worst_ns, timing.hold.worst_ns) == (False, -0.155, 0.002)
+    power = read_power(real("vivado/mpsq_power_routed.rpt"))
+    for facts in (ImplementationFacts(timing=timing), ImplementationFacts(timing=timing, power=power)):
+        assert meets_timing(facts) is False
+        # 3 ns and 0.155 ns more are 316.96 MHz; 1500 / 5 = 300 is the next that the processing system makes.
+        assert achievable_clock_mhz(facts) == pytest.approx(1000 / 3.155)
+        said = timing_sentence(facts, 333.333)
+        assert said.startswith("timing failed by 0.155 ns at 333.3 MHz") and said.endswith("; 300 MHz would meet it")
+
+
 def test_a_timing_report_of_a_megabyte_is_read_in_half_a_second() -> None:
     path = real("vivado/zcu104_vitis_design_wrapper_timing_summary_routed.rpt")
     start = time.perf_counter()

@@ -13,9 +13,12 @@ TOP = "edgemoe_engine"
 CLOCK = "clk_pl_0"
 
 
-def header(command: str, state: str = "Routed", release: str = "2023.2", device: str = "xczu7ev-ffvc1156-2-e") -> str:
+def header(
+    command: str, state: str | None = "Routed", release: str = "2023.2", device: str = "xczu7ev-ffvc1156-2-e"
+) -> str:
+    """Head of a report; without the line of the design's state where that is None."""
     rule = "-" * 90
-    return f"""Copyright 1986-2022 Xilinx, Inc. All Rights Reserved.
+    text = f"""Copyright 1986-2022 Xilinx, Inc. All Rights Reserved.
 {rule}
 | Tool Version : Vivado v.{release} (lin64) Build 1 Fri Oct 13 20:13:54 MDT 2023
 | Date         : Fri Jan 24 16:57:57 2025
@@ -28,6 +31,7 @@ def header(command: str, state: str = "Routed", release: str = "2023.2", device:
 {rule}
 
 """
+    return text if state is not None else text.replace("| Design State : None\n", "")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -58,7 +62,7 @@ def utilisation(
     used: Mapping[str, tuple[str, str]] = SITES_USED,
     extra: Sequence[str] = ("Fixed", "Prohibited"),
     mark: str = "",
-    state: str = "Routed",
+    state: str | None = "Routed",
 ) -> str:
     """A flat report; `extra` columns stand between Used and Available, `mark` behind the LUTs' name."""
     columns = ["Site Type", "Used", *extra, "Available", "Util%"]
@@ -142,7 +146,8 @@ def timing(
     period: str = "3.333",
     mhz: str = "300.000",
     verdict: str | None = None,
-    state: str = "Routed",
+    state: str | None = "Routed",
+    wires: str = "routed",
     details: bool = True,
     inter: str = "",
 ) -> str:
@@ -181,10 +186,10 @@ def timing(
     text += section(
         "Other Path Groups Table", columns_text(["Path Group", "From Clock", "To Clock", *CHECKS[:8]], [], 3)
     )
-    return text + section("Timing Details", _details(slack, hold, period, inter) if details else "")
+    return text + section("Timing Details", _details(slack, hold, period, inter, wires) if details else "")
 
 
-def _details(slack: str, hold: str, period: str, inter: str) -> str:
+def _details(slack: str, hold: str, period: str, inter: str, wires: str) -> str:
     def path(value: str, source: str, clock: str, bracket: str, kind: str) -> str:
         state = "VIOLATED" if value.startswith("-") else "MET"
         edges = f"{{rise@0.000ns fall@1.666ns period={period}ns}}"
@@ -202,7 +207,7 @@ def _details(slack: str, hold: str, period: str, inter: str) -> str:
 
     Location             Delay type                Incr(ns)  Path(ns)    Netlist Resource(s)
   -------------------------------------------------------------------    -------------------
-    SLICE_X1Y1           net (fo=1, routed)           1.664     1.664    edgemoe_i/x
+    SLICE_X1Y1           net (fo=1, {wires})           1.664     1.664    edgemoe_i/x
 
 """
 
@@ -215,7 +220,7 @@ def _details(slack: str, hold: str, period: str, inter: str) -> str:
     return paths + path(hold, "near_U0/d_reg[0]", CLOCK, least, "Hold")
 
 
-def power(activity: str = "---") -> str:
+def power(activity: str = "---", state: str | None = "routed") -> str:
     summary = [
         ("Total On-Chip Power (W)", "7.654"),
         ("Design Power Budget (W)", "Unspecified*"),
@@ -241,7 +246,7 @@ def power(activity: str = "---") -> str:
         ],
     )
     return (
-        header("report_power -file power.rpt", "routed")
+        header("report_power -file power.rpt", state)
         + f"1. Summary\n\n{first}\n\n\n1.1 On-Chip Components\n\n{parts}\n"
     )
 

@@ -83,6 +83,8 @@ proc project::set_on {object pairs} {
         set key [string tolower $name]
         if {$object in [runs::names] && $key eq "strategy"} {
             runs::strategy $object $value
+        } elseif {$object in [runs::names] && [regexp {^steps\.(\w+)\.tcl\.(pre|post)$} $key -> step side]} {
+            runs::hook $object $step $side $value
         } elseif {$object eq [set ::project::name] && $key eq "board_part"} {
             board $value
         } elseif {($object eq [set ::project::name] && $key eq "ip_repo_paths")

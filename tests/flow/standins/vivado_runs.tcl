@@ -13,6 +13,44 @@ namespace eval runs {
             Area_Explore Flow_RuntimeOptimized Flow_Quick}
     }
     variable opened ""
+    variable hooks {}
+}
+
+# Script that a run sources before or after a step (UG835, "Using Tcl.pre and Tcl.post Hook Scripts").
+proc runs::hook {run step side path} {
+    variable hooks
+    set steps [expr {$run eq "synth_1" ? "synth_design" : "opt_design place_design phys_opt_design route_design\
+        post_route_phys_opt_design write_bitstream"}]
+    if {$step ni $steps} {
+        standin::refuse "Common 17-54" "The object '$run' does not have a property 'STEPS.$step.TCL.$side'."
+    }
+    dict set hooks $run $step $side $path
+}
+
+# Sources such a script as the run's own process does: in the run's folder, in an interpreter of its own. Returns 0 if it
+# failed.
+proc runs::sourced {run step side log} {
+    variable hooks
+    if {![dict exists $hooks $run $step $side]} {return 1}
+    set path [file join [directory $run] [dict get $hooks $run $step $side]]
+    both $log "source $path"
+    set child [interp create]
+    foreach command $standin::commands {interp alias $child $command {} standin::vendor $command}
+    interp alias $child puts {} runs::hook_puts $log
+    set home [pwd]
+    cd [directory $run]
+    set failed [catch {interp eval $child [list source $path]} message]
+    cd $home
+    interp delete $child
+    if {$failed} {
+        both $log "$message\n    while executing\n\"source $path\"\nINFO: \[Common 17-206\] Exiting Vivado at\
+            [standin::now]..."
+    }
+    return [expr {!$failed}]
+}
+
+proc runs::hook_puts {log args} {
+    if {[llength $args] == 1} {both $log [lindex $args 0]} else {puts {*}$args}
 }
 
 proc runs::names {} {
@@ -95,7 +133,8 @@ standin::command wait_on_run {-quiet} {-timeout} {
         -mode batch\n"
     foreach step [dict get $runs::state $run steps] {
         dict set runs::state $run STATUS "Running $step..."
-        if {![runs::play $step $log]} {
+        if {![runs::sourced $run $step pre $log] || ![runs::play $step $log]
+            || ![runs::sourced $run $step post $log]} {
             dict set runs::state $run STATUS "$step ERROR"
             break
         }

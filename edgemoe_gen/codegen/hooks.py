@@ -1,0 +1,28 @@
+"""Files of hooks, as `edgemoe_gen.hooks` lists them: the user's text as it is, and beside it what sources it.
+
+In: texts by the hook's name. Out: files of the rendered project, and what the scripts need to know of them. The file
+that sources a text says which hook it was that stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment
+
+from edgemoe_gen.hooks import HOOKS
+
+
+def hooks_context(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The name `hooks` of the templates: those that are there, by stage."""
+    there = [hook for hook in HOOKS if hook.name in texts]
+    return {"hooks": {stage: [hook for hook in there if hook.stage == stage] for stage in ("hls", "bitstream")}}
+
+
+def hook_files(texts: Mapping[str, str], environment: Environment, names: Mapping[str, Any]) -> dict[str, str]:
+    """Files of the hooks, path in the rendered project to text."""
+    template = environment.get_template("flow/hooks/hook.tcl.j2")
+    there = [hook for hook in HOOKS if hook.name in texts]
+    files = {hook.file: template.render({**names, "hook": hook}) for hook in there}
+    return files | {hook.own: texts[hook.name] for hook in there}
