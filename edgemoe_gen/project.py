@@ -40,7 +40,7 @@ _SPECS = (".toml", ".yml", ".yaml")
 # M3ViT tiny on 128 x 256 pictures (pup_vit_tiny_deit_multi_task_baseline.yml): the largest network of a design that is
 # asked for without a checkpoint.
 TYPICAL = ModelSpec(
-    image=ImageSpec(128, 256),
+    image=ImageSpec.named(128, 256, "unit256"),
     patch=16,
     dim=192,
     heads=3,

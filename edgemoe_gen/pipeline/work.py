@@ -123,6 +123,7 @@ class Work:
             digest_of([output / FILE]) if "simulate" in self.done else json.dumps(self.timing),
             *(digest_of([output / stage]) for stage in ("hls", "cosim", "bitstream") if stage in self.done),
             self.model.spec,
+            self.model.spec.image.origin,
             sorted(self.config.knobs),
             self.model.source,
             self.done,

@@ -15,7 +15,8 @@ from typing import Any
 from edgemoe_gen import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.knobs import knob_fields, meaning
-from edgemoe_gen.model import Model, ModelSpec, macs, weights
+from edgemoe_gen.model import ImageSpec, Model, ModelSpec, macs, weights
+from edgemoe_gen.model.normalisation import FORMULA, name_of
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.report import numbers
 from edgemoe_gen.report.implementation import SYNTHESIS, implementation_facts
@@ -184,6 +185,7 @@ def network_facts(model: Model) -> dict[str, Any]:
         "checkpoint": str(model.source),
         "image": [spec.image.height, spec.image.width],
         "resize": spec.image.resize,
+        "normalisation": normalisation_facts(spec.image),
         "patch": spec.patch,
         "tokens": spec.tokens,
         "class_token": spec.class_token,
@@ -204,6 +206,18 @@ def network_facts(model: Model) -> dict[str, Any]:
         "decoders": list(model.decoders),
         "head": bool(model.head),
         "notes": list(model.notes),
+    }
+
+
+def normalisation_facts(image: ImageSpec) -> dict[str, Any]:
+    """How pixels become the network's input, what that is called ("" where it has no name), and who says so."""
+    return {
+        "formula": FORMULA,
+        "scale": image.scale,
+        "mean": list(image.mean),
+        "std": list(image.std),
+        "name": name_of(image.scale, image.mean, image.std),
+        "from": image.origin,
     }
 
 

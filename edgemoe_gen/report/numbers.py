@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 
 def count(value: int) -> str:
@@ -67,3 +69,15 @@ def duration(value: float) -> str:
         return seconds(value)
     digits = 1 if abs(value) >= 0.1 else 2 if abs(value) >= 1e-3 else 3
     return f"{1e3 * value:.{digits}f} ms"
+
+
+def normalisation(facts: Mapping[str, Any]) -> str:
+    """How pixels become the network's input, and who says so: "scale 1/255, mean 0, std 1 (unit); from spec.toml"."""
+    inverse = 1 / facts["scale"]
+    scale = f"1/{inverse:.0f}" if inverse > 1 and inverse == round(inverse) else f"{facts['scale']:.8g}"
+    parts = [f"scale {scale}"]
+    for key in ("mean", "std"):
+        values = [f"{value:.6g}" for value in facts[key]]
+        parts.append(f"{key} {values[0] if len(set(values)) == 1 else ', '.join(values)}")
+    name = f" ({facts['name']})" if facts["name"] else ""
+    return ", ".join(parts) + name + (f"; from {facts['from']}" if facts["from"] else "")

@@ -16,6 +16,7 @@ def page_environment() -> jinja2.Environment:
     environment.filters.update(
         count=numbers.count,
         millions=numbers.millions,
+        normalisation=numbers.normalisation,
         error=numbers.error,
         bytes=numbers.bytes_,
         percent=numbers.percent,

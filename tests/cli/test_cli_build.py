@@ -293,7 +293,8 @@ def test_plain_vit_builds_with_its_head(run: Run, here: Path, project: Project) 
 
     sizes = {"router": "none", "head_classes": 7, "tasks": {"classify": 7}}
     checkpoint = write_checkpoint(here / "vit.safetensors", prefix="", **sizes)
-    arguments = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--image", project.images / "scene_0.png"]
+    arguments = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--normalise", "imagenet"]
+    arguments += ["--image", project.images / "scene_0.png"]
     outcome = run("build", checkpoint, *arguments, *project.knobs, "--json")
     assert outcome.code == 0, outcome.err
     assert "sets equal" not in json.loads(outcome.out)["headline"]

@@ -137,12 +137,16 @@ def test_project_of_one_board_is_generated_for_another(run: Run, project: Projec
 def test_inspect_lists_what_the_checkpoint_does_not_tell(run: Run, project: Project) -> None:
     outcome = run("inspect", project.checkpoint)
     assert outcome.code == 0, outcome.err
-    for option in ("--heads", "--image-height", "--image-width", "--top-k"):
+    size, pixels = ("--heads", "--image-height", "--image-width"), ("--scale", "--mean", "--std", "--normalise")
+    for option in (*size, *pixels, "--top-k"):
         assert option in outcome.out
     found = json.loads(run("inspect", project.checkpoint, "--json").out)
     assert found["network"]["heads"] is None and found["network"]["image"] is None
     assert found["layers"]["macs"] is None
-    assert [row["key"] for row in found["missing"]] == ["heads", "image_height", "image_width", "top_k"]
+    assert [row["key"] for row in found["missing"]] == [
+        *("heads", "image_height", "image_width", "scale", "mean", "std", "top_k")
+    ]
+    assert found["network"]["normalisation"] is None
 
 
 def test_inspect_asks_for_tasks_where_only_the_user_knows_them(run: Run, here: Path) -> None:
@@ -201,7 +205,7 @@ def test_run_dumps_arrays_of_both_backends(run: Run, project: Project, here: Pat
 
 def test_run_without_experts_dumps_empty_routes(run: Run, project: Project, here: Path) -> None:
     checkpoint = write_checkpoint(here / "vit.pth", prefix="", router="none", head_classes=7, tasks={"default": 7})
-    size = ["--heads", 2, "--image-height", 32, "--image-width", 64]
+    size = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--normalise", "imagenet"]
     outcome = run("run", checkpoint, *size, "--image", project.images / "scene_0.png", "--dump", "d.npz", "--json")
     assert outcome.code == 0, outcome.err
     assert len(json.loads(outcome.out)["top_classes"]) == 5

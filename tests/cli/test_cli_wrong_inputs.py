@@ -116,7 +116,7 @@ def test_spec_that_contradicts_the_checkpoint(build: Callable[..., Outcome]) -> 
 
 
 def test_missing_keys_are_asked_for_by_name(build: Callable[..., Outcome]) -> None:
-    refused(build(spec=False), "--heads", "--image-height", "--image-width", "--top-k")
+    refused(build(spec=False), "--heads", "--image-height", "--image-width", "--scale", "--mean", "--std", "--top-k")
 
 
 def test_missing_tensor(build: Callable[..., Outcome], here: Path) -> None:
