@@ -13,7 +13,7 @@ from edgemoe_gen.pipeline import BuildOptions, BuildResult, ImportResult, Planne
 from edgemoe_gen.pipeline import build as run_stages
 from edgemoe_gen.pipeline import import_results as take_results
 from edgemoe_gen.pipeline import plan as plan_stages
-from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.project import Progress, no_progress, picture_notes
 
 
 def build(
@@ -56,7 +56,8 @@ def build(
     how = BuildOptions(Selection.of(first, until, only, cosim), retry_clock, None if export is None else Path(export))
     words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names, name)
     project = opened(words, spec, config)
-    return replace(run_stages(project.config, how, progress, on_stage), notes=project.notes)
+    notes = (*project.notes, *picture_notes(project.config))
+    return replace(run_stages(project.config, how, progress, on_stage), notes=notes)
 
 
 def plan(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
 from edgemoe_gen.api.searching import Choices, open_setting, tier_of
+from edgemoe_gen.documents import json_text
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import SpecOptions
@@ -79,7 +79,7 @@ def sweep(
     if len(outcomes) < space.size:
         setting.notes.append(f"interrupted: {len(outcomes):,} of {space.size:,} points were evaluated")
     if path is not None:
-        text = to_csv(outcomes) if path.suffix.lower() == ".csv" else json.dumps(document, indent=1) + "\n"
+        text = to_csv(outcomes) if path.suffix.lower() == ".csv" else json_text(document, 1) + "\n"
         write_text_whole(path, text)
     return SweepResult(outcomes, space, document, () if path is None else (path,), tuple(setting.notes))
 

@@ -34,7 +34,8 @@ class ImageSpec:
 
     Attributes:
         height, width: size in pixels, multiples of the patch size.
-        scale: what a pixel of 0..255 is multiplied with.
+        scale: what a pixel of 0..255 is multiplied with. The defaults of scale, mean and std are for pictures that no
+            network was trained on; of a checkpoint they are asked for (`infer_spec`).
         mean, std: per channel (red, green, blue), in units after scaling.
         resize: "error" refuses a picture of another size, "bilinear" resizes it.
         origin: who said scale, mean and std, for people; two networks do not differ by it.
@@ -42,9 +43,9 @@ class ImageSpec:
 
     height: int
     width: int
-    scale: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    scale: float = 1 / 256
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     resize: str = "error"
     origin: str = field(default="", compare=False, repr=False)
 

@@ -18,6 +18,7 @@ from edgemoe_gen import __version__
 from edgemoe_gen.codegen import write_sources
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
+from edgemoe_gen.documents import write_json
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
 from edgemoe_gen.model import Model, ModelSpec, macs, total
 from edgemoe_gen.numerics.fixed import Format
@@ -34,8 +35,8 @@ ShortProgram = tuple[Program, ModelSpec, NDArray[np.float32]]  # what `compile_s
 def write_design(design: Design, folder: Path) -> None:
     """Sources, `design.json` and the resources of `estimate.json`."""
     write_sources(design, folder)
-    _write_json(folder / "design.json", design_facts(design))
-    _write_json(folder / "estimate.json", {"resources": resource_facts(estimate_resources(design), design)})
+    write_json(folder / "design.json", design_facts(design))
+    write_json(folder / "estimate.json", {"resources": resource_facts(estimate_resources(design), design)})
 
 
 def write_network(
@@ -43,11 +44,11 @@ def write_network(
 ) -> None:
     """`data/`: program, weights and image (one picture for every frame); numerics, and the cycles' estimate."""
     _write_data(program, spec, image, folder / "data")
-    _write_json(folder / "formats.json", format_facts(numerics.formats))
+    write_json(folder / "formats.json", format_facts(numerics.formats))
     np.savez(folder / "calibration.npz", **dict[str, Any](numerics.columns))
     estimate = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))
     estimate["cycles"] = cycle_facts(estimate_cycles(program), program, spec)
-    _write_json(folder / "estimate.json", estimate)
+    write_json(folder / "estimate.json", estimate)
 
 
 def write_cosim(short: ShortProgram, folder: Path) -> None:
@@ -140,7 +141,3 @@ def read_numerics(folder: Path, model: Model) -> Numerics:
     with np.load(folder / "calibration.npz", allow_pickle=False) as archive:
         columns = {name: archive[name] for name in archive.files}
     return Numerics(equalise(lower(model), columns), formats, columns)
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

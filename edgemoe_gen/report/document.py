@@ -8,6 +8,7 @@ stage of the vendor's tools.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -234,7 +235,10 @@ def layer_facts(spec: ModelSpec) -> dict[str, Any]:
 
 def error_facts(frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Errors over all frames, and by block; and how many sets of experts agree."""
-    rows = [frame["errors"] for frame in frames]
+    # A file holds null for what is no number.
+    rows: list[dict[str, Any]] = [
+        {key: math.nan if value is None else value for key, value in frame["errors"].items()} for frame in frames
+    ]
 
     def by_block(key: str) -> list[float]:
         return [mean_of([row[key][i] for row in rows]) for i in range(len(rows[0][key]))]
@@ -265,6 +269,8 @@ def quality_facts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "metric": row["name"],
             "better": row["better"],
             "pictures": row["pictures"],
+            "pixels": row["pixels"],
+            "ignored": row["ignored"],
             "float": row["float_value"],
             "accelerator": row["engine_value"],
         }

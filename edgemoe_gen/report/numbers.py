@@ -28,9 +28,9 @@ def millions(value: int | None) -> str:
     return f"{value / 1e6:.2f} M" if value >= 10**5 else f"{value:,}"
 
 
-def error(value: float) -> str:
-    """1.4e-05; plain 0 for nothing."""
-    if math.isnan(value):
+def error(value: float | None) -> str:
+    """1.4e-05; plain 0 for nothing; a dash for what is not known."""
+    if value is None or math.isnan(value):
         return "–"
     return "0" if value == 0 else f"{value:.1e}"
 
@@ -45,6 +45,16 @@ def bytes_(value: float) -> str:
 def percent(value: float, digits: int = 1) -> str:
     """12.3 %."""
     return f"{100 * value:.{digits}f} %"
+
+
+def figure(value: float | None, digits: int = 4) -> str:
+    """0.1234; a dash for none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def share(part: int, rest: int) -> str:
+    """So many of all: "5,734 of 8,192"."""
+    return f"{part:,} of {part + rest:,}"
 
 
 def plain(value: float) -> str:

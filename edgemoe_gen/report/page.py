@@ -18,6 +18,8 @@ def page_environment() -> jinja2.Environment:
         millions=numbers.millions,
         normalisation=numbers.normalisation,
         error=numbers.error,
+        figure=numbers.figure,
+        share=numbers.share,
         bytes=numbers.bytes_,
         percent=numbers.percent,
         plain=numbers.plain,
