@@ -156,7 +156,7 @@ def _ignored(path: Path, archive: zipfile.ZipFile) -> Sequence[int]:
 
 def _classes(path: Path, name: str, values: NDArray[Any], ignored: Sequence[int]) -> NDArray[np.int64]:
     if values.dtype.kind == "f":
-        values = np.where(np.isfinite(values), values, IGNORED)
+        values = np.where(np.isfinite(values), values.astype(np.float64), IGNORED)
         if (values != np.round(values)).any():
             raise ImageError(f"{path}: '{name}' holds numbers that are not whole", "labels are numbers of classes")
         values = np.clip(values, IGNORED, np.iinfo(np.int32).max)  # beyond these ends nothing is a class

@@ -166,7 +166,20 @@ def test_inspect_of_a_plain_vit(run: Run, here: Path) -> None:
     checkpoint = write_checkpoint(here / "vit.pth", prefix="", router="none", head_classes=7, tasks={"default": 7})
     found = json.loads(run("inspect", checkpoint, "--json").out)
     assert found["network"]["moe_blocks"] == []
-    assert [row["key"] for row in found["missing"]] == ["heads", "image_height", "image_width"]
+    asked = ["heads", "image_height", "image_width", "scale", "mean", "std"]
+    assert [row["key"] for row in found["missing"]] == asked
+
+
+def test_inspect_and_init_show_how_pixels_are_normalised(run: Run, project: Project, here: Path) -> None:
+    shown = "scale 1/255, mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225 (imagenet); from the command line"
+    assert shown in run("inspect", *project.network, "--normalise", "imagenet").out
+    facts = json.loads(run("inspect", *project.network, "--json").out)["network"]["normalisation"]
+    assert (facts["scale"], facts["name"]) == (1 / 256, "unit256") and facts["from"].startswith("spec.toml")
+    outcome = run("init", *project.network, "--normalise", "imagenet")
+    assert outcome.code == 0 and shown in outcome.out
+    assert '# normalise = "imagenet"' in (here / "edgemoe.toml").read_text()
+    again = json.loads(run("inspect", "--json").out)["network"]["normalisation"]
+    assert (again["name"], again["from"]) == ("imagenet", "edgemoe.toml")
 
 
 def test_generate_needs_no_checkpoint(run: Run, project: Project, here: Path) -> None:
