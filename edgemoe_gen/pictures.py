@@ -78,9 +78,9 @@ def contents(folder: Path) -> Contents:
     """What a folder holds, one level deep. Names that begin with a dot are hidden, also those that macOS adds."""
     visible = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=_natural)
     files = [p for p in visible if not p.is_dir() and p.name.lower() not in _OF_THE_SYSTEM]
-    pictures = tuple(p for p in files if p.suffix.lower() in SUFFIXES and p.is_file())
+    pictures = {p: None for p in files if p.suffix.lower() in SUFFIXES and p.is_file()}
     others = (p.name for p in files if p not in pictures and p.suffix.lower() != TRUTH_SUFFIX)
-    return Contents(pictures, tuple(others), tuple(p.name for p in visible if p.is_dir()))
+    return Contents(tuple(pictures), tuple(others), tuple(p.name for p in visible if p.is_dir()))
 
 
 def left_out(paths: Iterable[Path]) -> list[str]:

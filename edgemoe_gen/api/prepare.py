@@ -18,7 +18,7 @@ from edgemoe_gen.inspection import inspect as inspect_checkpoint
 from edgemoe_gen.linting import LintResult
 from edgemoe_gen.linting.run import lint_folder, lint_project
 from edgemoe_gen.model import ModelSpec, SpecOptions
-from edgemoe_gen.pictures import find_pictures, open_picture
+from edgemoe_gen.pictures import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.generate import generate_sources
 from edgemoe_gen.project import (
     Progress,
@@ -141,6 +141,7 @@ def inspect(
     found = inspect_checkpoint(checkpoint_of(project.config), network_options(project.config))
     notes = [*found.notes, *project.notes]
     if narrow and found.complete:
+        notes += left_out(project.config.calibrate or project.config.images or ())
         found = replace(found, worth=bits_worth(project.config, narrow, progress))
     elif narrow:
         notes.append("what bits are worth is not measured: the network is not complete")

@@ -27,7 +27,10 @@ from edgemoe_gen.report.numbers import percent, share
 
 @click.command("evaluate", short_help="Accuracy over a folder: float against accelerator.", cls=HelpfulCommand)
 @checkpoint_argument()
-@click.option("--dataset", type=PATH, required=True, help="Folder of pictures with ground truth NAME.npz.")
+@click.option(
+    "--dataset", multiple=True, type=PATH, required=True,
+    help="Folder of pictures with ground truth NAME.npz; repeatable.",
+)  # fmt: skip
 @network_options
 @config_option
 @design_options

@@ -191,18 +191,18 @@ def add_up(task: str, parts: Sequence[TaskSums]) -> TaskAccuracy:
 
 def evaluate_dataset(
     config: Config,
-    dataset: Path,
+    dataset: Sequence[Path],
     most: int | None,
     jobs: int,
     scheduler: str | None,
     progress: Progress,
     notes: Sequence[str] = (),
 ) -> DatasetResult:
-    """Accuracy of a project's design over a folder.
+    """Accuracy of a project's design over folders.
 
     Args:
         config: the project.
-        dataset: folder of pictures.
+        dataset: folders of pictures.
         most: take so many, from the first on; None: all.
         jobs, scheduler: see `open_runner`. Workers of other machines read the pictures from the same path.
         progress: called with text, pictures done and all.
@@ -217,12 +217,12 @@ def evaluate_dataset(
     for task in tasks:
         if task not in model.decoders:
             raise SpecError(f"the checkpoint has no decoder for the task {task}", "choose others with --task")
-    found = [absolute(path) for path in find_pictures([dataset])[:most]]
+    found = [absolute(path) for path in find_pictures(dataset)[:most]]
     truth = find_truth(found, None if config.labels is None else absolute(config.labels))
     design = open_design(config, model.spec)
     check_capacity(design, model.spec)
     check_fits(design)
-    said = [*notes, *left_out([dataset, *(config.calibrate or config.images or ())])]
+    said = [*notes, *left_out([*dataset, *(config.calibrate or config.images or ())])]
     first = []
     if not config.calibrate:
         paths = find_pictures(config.images)[:CALIBRATION_IMAGES] if config.images else found[:CALIBRATION_IMAGES]
