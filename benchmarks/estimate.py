@@ -67,7 +67,7 @@ def spec_of(height: int, width: int, dim: int, heads: int, top_k: int, ratio: in
     tokens = (height // 16) * (width // 16) + 1
     blocks = tuple(BlockSpec(i, 16 * (i % 2), dim * (ratio if i % 2 else 4)) for i in range(12))
     return ModelSpec(
-        image=ImageSpec(height, width, scale=1.0), patch=16, dim=dim, heads=heads, blocks=blocks,
+        image=ImageSpec.named(height, width, "none"), patch=16, dim=dim, heads=heads, blocks=blocks,
         router=RouterSpec("single", top_k=top_k), tasks=(TaskSpec("a"),), tokens=tokens, class_token=True,
     )  # fmt: skip
 

@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from setting import EXAMPLE, NOTHING, open_setting, parser, show
+from setting import EXAMPLE, NOTHING, open_setting, parser, said_options, show
 
 from edgemoe_gen import tune
 from edgemoe_gen.design.knobs import parse_knob
-from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.tuning.trial import Outcome
 
 
@@ -45,9 +44,7 @@ def main() -> None:
         result = tune(
             EXAMPLE / "checkpoint.pth.tar" if example else given.checkpoint,
             spec=given.spec or (EXAMPLE / "spec.toml" if example else None),
-            options=SpecOptions(
-                heads=given.heads, top_k=given.top_k, image_height=given.height, image_width=given.width
-            ),
+            options=said_options(given),
             board=given.board, knobs={name: [value] for name, value in turned.items()}, image=pictures,
             budget=given.budget, jobs=given.jobs, seed=given.seed, output=Path(folder) / "tune",
         )  # fmt: skip

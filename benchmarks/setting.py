@@ -16,6 +16,7 @@ from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.design.knobs import parse_knob
 from edgemoe_gen.errors import EdgeMoEError, ImageError
 from edgemoe_gen.model import Model, ModelSpec, SpecOptions, load_model, read_spec_file
+from edgemoe_gen.model.normalisation import NAMES
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
@@ -69,6 +70,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--top-k", type=int, help="experts a token")
     made.add_argument("--height", type=int, help="of the picture, in pixels")
     made.add_argument("--width", type=int, help="of the picture, in pixels")
+    made.add_argument("--normalise", help=f"how pixels become the network's input: {NAMES}")
     made.add_argument(
         "--image", type=Path, action="append",
         help="picture or folder of pictures, or an .npz whose array 'image' [3, height, width] holds pixels of 0..255",
@@ -77,6 +79,14 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--board", default="zcu104", help="board by name or file")
     made.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="turn a knob; repeatable")
     return made
+
+
+def said_options(arguments: argparse.Namespace) -> SpecOptions:
+    """What the options say of the network."""
+    return SpecOptions(
+        heads=arguments.heads, top_k=arguments.top_k, image_height=arguments.height, image_width=arguments.width,
+        normalise=arguments.normalise,
+    )  # fmt: skip
 
 
 def open_setting(arguments: argparse.Namespace) -> Setting:
@@ -92,11 +102,9 @@ def _open(arguments: argparse.Namespace) -> Setting:
     if checkpoint is None:
         checkpoint, spec_file = EXAMPLE / "checkpoint.pth.tar", spec_file or EXAMPLE / "spec.toml"
         pictures = pictures or [EXAMPLE / "images"]
+    said = said_options(arguments)
     if not pictures:
         raise ImageError("no picture is named", "give --image FILE_OR_FOLDER")
-    said = SpecOptions(
-        heads=arguments.heads, top_k=arguments.top_k, image_height=arguments.height, image_width=arguments.width
-    )
     model = load_model(checkpoint, None, said.over(read_spec_file(spec_file)) if spec_file else said)
     names, images = _open_images(pictures, model.spec, arguments.frames)
     board = load_board(arguments.board)

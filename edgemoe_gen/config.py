@@ -17,6 +17,7 @@ from typing import Any
 from edgemoe_gen.design.knobs import Knobs, knob_fields, meaning
 from edgemoe_gen.errors import ConfigError, KnobError
 from edgemoe_gen.hooks import HOOKS, NAMES
+from edgemoe_gen.model.images import KINDS
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions
 from edgemoe_gen.model.specfile import read_spec_toml, spec_to_toml
 from edgemoe_gen.tomltext import toml_value
@@ -89,14 +90,15 @@ _KEYS: tuple[tuple[str, str, str, str], ...] = (
         "project",
         "images",
         "paths",
-        "Pictures that the build simulates and shows in its report: files, or folders of PNG, JPEG or .npy.",
+        f"Pictures that the build simulates and shows in its report: files, or folders of {KINDS}.",
     ),
     (
         "project",
         "labels",
         "path",
         "Folder of ground truth: for picture NAME.png a NAME.npz with `labels` [H, W] (class numbers) and/or `depth` "
-        '[H, W] (in the unit of the output). "" looks beside each picture; pictures without it are shown too.',
+        "[H, W] (in the unit of the output); pictures of one name in several folders have it in folders of the same "
+        'names. "" looks beside each picture; pictures without it are shown too.',
     ),
     ("project", "tasks", "names", "Tasks to build for, one frame each in the program; [] takes all of the network."),
     ("project", "output", "path", "Folder that `edgemoe-gen build` writes to."),

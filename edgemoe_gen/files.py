@@ -45,3 +45,8 @@ def check_writable(path: Path) -> None:
         raise ConfigError(f"the folder {path.parent} does not exist", "make it first, or choose another place")
     if not os.access(path.parent, os.W_OK):
         raise ConfigError(f"the folder {path.parent} cannot be written to", "choose another place")
+
+
+def absolute(path: Path) -> Path:
+    """A path from the root on, without "..", by the names that the caller used: links stay links."""
+    return Path(os.path.abspath(path))  # noqa: PTH100

@@ -7,7 +7,7 @@ for by name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from edgemoe_gen.model import (
     load_model,
     option_name,
 )
+from edgemoe_gen.model.normalisation import PARTS, normalisation
+from edgemoe_gen.model.spec import option_fields
 from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth
 from edgemoe_gen.project import (
     Progress,
@@ -37,7 +39,14 @@ from edgemoe_gen.project import (
 from edgemoe_gen.report.document import ESTIMATE, layer_facts, network_facts
 
 # Facts that hang on what only the user can say.
-_HANGS_ON = {"heads": ("heads",), "image": ("image_height", "image_width"), "top_k": ("top_k",), "tasks": ("tasks",)}
+_HANGS_ON = {
+    "heads": ("heads",),
+    "image": ("image_height", "image_width"),
+    "normalisation": PARTS,
+    "top_k": ("top_k",),
+    "tasks": ("tasks",),
+}
+_ASKED = ("heads", "image_height", "image_width", *PARTS, "top_k", "tasks")
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,7 @@ def inspect(path: Path, options: SpecOptions) -> Inspection:
     Raises:
         CheckpointError: unreadable, unsafe, or not the tensors of one network.
     """
-    checkpoint = load_checkpoint(path)
+    checkpoint, options = load_checkpoint(path), options.spelled_out()
     try:
         infer_spec(checkpoint, options)
     except SpecError as error:
@@ -181,21 +190,18 @@ def _unsaid(options: SpecOptions, key: str) -> bool:
 
 def _missing(checkpoint: Checkpoint, options: SpecOptions) -> tuple[str, ...]:
     """Keys without which there is no spec: those whose placeholder alone is not enough when it is taken away."""
-    candidates = [key for key in ("heads", "image_height", "image_width", "top_k", "tasks") if _unsaid(options, key)]
-    filled = _filled(checkpoint, SpecOptions(), tuple(_PLACEHOLDERS))
+    candidates = [key for key in _ASKED if _unsaid(options, key)]
+    filled = _filled(checkpoint, SpecOptions(), _ASKED)
     needed = []
     for key in candidates:
-        without = SpecOptions(**{f.name: getattr(filled, f.name) for f in fields(filled) if f.name != key})
+        without = SpecOptions(**{f.name: getattr(filled, f.name) for f in option_fields() if f.name != key})
         if _try(checkpoint, without) is None:
             needed.append(key)
     return tuple(needed)
 
 
-_PLACEHOLDERS = ("heads", "image_height", "image_width", "top_k", "tasks")
-
-
 def _filled(checkpoint: Checkpoint, options: SpecOptions, keys: tuple[str, ...]) -> SpecOptions:
-    """Options with placeholders that suit any network: one head, one row of patches, top-1, tasks by number."""
+    """Options with placeholders that suit any network: one head, one row of patches, top-1, and so on."""
     weight, positions = checkpoint.backbone.get("patch_embed.proj.weight"), checkpoint.backbone.get("pos_embed")
     if weight is None or positions is None or weight.ndim != 4 or positions.ndim != 3:
         return options
@@ -204,6 +210,7 @@ def _filled(checkpoint: Checkpoint, options: SpecOptions, keys: tuple[str, ...])
         "heads": 1,
         "image_height": weight.shape[2],
         "image_width": weight.shape[2] * patches,
+        **normalisation("none").as_dict(),
         "top_k": 1,
         "tasks": _task_names(checkpoint),
     }

@@ -1,23 +1,26 @@
-"""Pictures of a project: finds them in files and folders, loads them as network input, and their ground truth.
-
-Ground truth of NAME.png is NAME.npz with `labels` [H, W] (class numbers), `depth` [H, W], or an array named after a
-task; it lies beside the picture or in a folder of its own.
-"""
+"""Pictures of a project: finds them in files and folders, names them, and loads them as network input."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.errors import ImageError
+from edgemoe_gen.files import absolute
 from edgemoe_gen.model import ImageSpec, load_image
+from edgemoe_gen.model.images import SUFFIXES
+from edgemoe_gen.truth import SUFFIX as TRUTH_SUFFIX
+from edgemoe_gen.truth import Truth
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
+_OF_THE_SYSTEM = ("thumbs.db", "desktop.ini")
+_NAMED = 5  # names that a note lists at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,90 +28,112 @@ class Picture:
     """One picture.
 
     Attributes:
-        name: file name without suffix.
+        name: file name without suffix; with folders where several pictures have one name.
         path: the file.
         values: network input [3, height, width] float32.
-        truth: ground truth by name (`labels`, `depth` or a task), each [height, width]; {} without any.
+        truth: ground truth by name, see `edgemoe_gen.truth`; {} without any.
     """
 
     name: str
     path: Path
     values: NDArray[np.float32]
-    truth: Mapping[str, NDArray[np.generic]]
+    truth: Truth = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a folder of pictures holds, each in natural order of names; hidden files are passed over."""
+
+    pictures: tuple[Path, ...]
+    others: tuple[str, ...]
+    folders: tuple[str, ...]
 
 
 def find_pictures(paths: Iterable[Path]) -> list[Path]:
-    """Files among `paths` and in the folders among them, folders in natural order of names.
+    """Files among `paths` and in the folders among them, folders in natural order of names; each once.
 
     Raises:
         ImageError: a path does not exist, or a folder holds no picture.
     """
-    found: list[Path] = []
+    found: dict[Path, Path] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted((p for p in path.iterdir() if p.suffix.lower() in SUFFIXES), key=_natural)
-            if not inside:
-                raise ImageError(f"the folder {path} holds no picture", f"a picture ends with {', '.join(SUFFIXES)}")
-            found += inside
+            inside = contents(path)
+            if not inside.pictures:
+                hint = f"a picture ends with {', '.join(SUFFIXES)}"
+                if inside.folders:
+                    hint += f"; folders in it are not searched, name them: {_listed(inside.folders)}"
+                raise ImageError(f"the folder {path} holds no picture", hint)
+            files = inside.pictures
         elif path.exists():
-            found.append(path)
+            files = (path,)
         else:
             raise ImageError(f"there is no picture at {path}", "check the path")
-    return list(dict.fromkeys(found))
+        for one in files:
+            found.setdefault(absolute(one), one)
+    return list(found.values())
+
+
+def contents(folder: Path) -> Contents:
+    """What a folder holds, one level deep. Names that begin with a dot are hidden, also those that macOS adds."""
+    visible = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=_natural)
+    files = [p for p in visible if not p.is_dir() and p.name.lower() not in _OF_THE_SYSTEM]
+    pictures = {p: None for p in files if p.suffix.lower() in SUFFIXES and p.is_file()}
+    others = (p.name for p in files if p not in pictures and p.suffix.lower() != TRUTH_SUFFIX)
+    return Contents(tuple(pictures), tuple(others), tuple(p.name for p in visible if p.is_dir()))
+
+
+def left_out(paths: Iterable[Path]) -> list[str]:
+    """What the folders among `paths` hold beside pictures and ground truth, one sentence a folder."""
+    said = []
+    for folder in dict.fromkeys(path for path in paths if path.is_dir()):
+        inside = contents(folder)
+        parts = [f"not taken as pictures: {_listed(inside.others)}"] if inside.others else []
+        parts += [f"folders in it are not searched: {_listed(inside.folders)}"] if inside.folders else []
+        if parts:
+            said.append(f"{folder}: {'; '.join(parts)}")
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
-def check_labels(labels: Path | None, pictures: Sequence[Path]) -> None:
-    """Refuses a folder of ground truth that has nothing for any of the pictures.
+def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """What pictures are called in tables: file names without suffix, with folders where several would be one."""
+    if not paths:
+        return {}
+    common = os.path.commonpath([absolute(path).parent for path in paths])
+    below = {path: absolute(path).relative_to(common) for path in paths}
+    stems, bare = Counter(path.stem for path in paths), Counter(path.with_suffix("") for path in below.values())
 
-    Raises:
-        ImageError: it does not exist, or holds no NAME.npz.
-    """
-    if labels is None:
-        return
-    if not labels.is_dir():
-        raise ImageError(f"there is no folder of ground truth at {labels}", "check --labels, or [project] labels")
-    if pictures and not any((labels / f"{path.stem}.npz").is_file() for path in pictures):
-        raise ImageError(
-            f"the folder of ground truth {labels} holds nothing for any of the {len(pictures)} pictures",
-            f"ground truth of {pictures[0].name} is {pictures[0].stem}.npz",
-        )
+    def name(path: Path) -> str:
+        if stems[path.stem] == 1:
+            return path.stem
+        short = below[path].with_suffix("")
+        return (short if bare[short] == 1 else below[path]).as_posix()
+
+    return {path: name(path) for path in paths}
 
 
-def open_picture(path: Path, spec: ImageSpec, labels: Path | None = None) -> Picture:
-    """A picture with its ground truth.
+def open_picture(path: Path, spec: ImageSpec, name: str = "", truth: Truth | None = None) -> Picture:
+    """A picture.
 
     Args:
         path: picture file.
         spec: size and normalisation.
-        labels: folder of ground truth; None = beside the picture.
+        name: for tables; default: the file's name without suffix.
+        truth: its ground truth.
 
     Raises:
-        ImageError: the picture or its ground truth is unreadable or of another size.
+        ImageError: the picture is unreadable or of another size.
     """
-    values = load_image(path, spec)
-    truth_path = (labels or path.parent) / f"{path.stem}.npz"
-    truth = _read_truth(truth_path, spec) if truth_path.is_file() else {}
-    return Picture(path.stem, path, values, truth)
-
-
-def _read_truth(path: Path, spec: ImageSpec) -> dict[str, NDArray[np.generic]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
-        raise ImageError(f"{path} is not an archive of plain arrays: {error}", "write it with numpy.savez") from error
-    maps = {name: values for name, values in arrays.items() if values.ndim == 2 and values.dtype.kind in "iufb"}
-    for name, values in maps.items():
-        if values.shape != (spec.height, spec.width):
-            raise ImageError(
-                f"{path}: '{name}' has the shape {list(values.shape)}, the picture {[spec.height, spec.width]}",
-                "ground truth must have the size of the network's input",
-            )
-    return maps
+    return Picture(name or path.stem, path, load_image(path, spec), truth or {})
 
 
 def pixels(values: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.uint8]:

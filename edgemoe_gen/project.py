@@ -28,10 +28,11 @@ from edgemoe_gen.model import (
     load_model,
     read_spec_file,
 )
+from edgemoe_gen.model.images import SUFFIXES as PICTURES
 from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.pictures import SUFFIXES as PICTURES
-from edgemoe_gen.pictures import Picture, check_labels, find_pictures, open_picture
+from edgemoe_gen.pictures import Picture, find_pictures, left_out, open_picture, picture_names
+from edgemoe_gen.truth import find_truth, read_truth, without_truth
 
 Progress = Callable[[str, int, int], None]
 _SPECS = (".toml", ".yml", ".yaml")
@@ -40,7 +41,7 @@ _SPECS = (".toml", ".yml", ".yaml")
 # M3ViT tiny on 128 x 256 pictures (pup_vit_tiny_deit_multi_task_baseline.yml): the largest network of a design that is
 # asked for without a checkpoint.
 TYPICAL = ModelSpec(
-    image=ImageSpec(128, 256),
+    image=ImageSpec.named(128, 256, "unit256"),
     patch=16,
     dim=192,
     heads=3,
@@ -202,8 +203,23 @@ def open_pictures(config: Config, spec: ModelSpec) -> tuple[Picture, ...]:
     if not config.images:
         raise ImageError("no picture is named", f"give --image FILE_OR_FOLDER, or [project] images in {FILE_NAME}")
     found = find_pictures(config.images)
-    check_labels(config.labels, found)
-    return tuple(open_picture(path, spec.image, config.labels) for path in found)
+    truth, names = find_truth(found, config.labels), picture_names(found)
+    return tuple(
+        open_picture(path, spec.image, names[path], read_truth(truth[path], spec) if path in truth else None)
+        for path in found
+    )
+
+
+def picture_notes(config: Config) -> tuple[str, ...]:
+    """What a user should know of the pictures that are named: what of a folder is not taken, which have no truth.
+
+    Raises:
+        ImageError: see `find_pictures` and `find_truth`.
+    """
+    found = find_pictures(config.images or ())
+    truth, names = find_truth(found, config.labels), picture_names(found)
+    without = without_truth([names[path] for path in found], [path in truth for path in found])
+    return (*left_out((*(config.images or ()), *(config.calibrate or ()))), *([without] if without else []))
 
 
 def open_calibration(config: Config, spec: ModelSpec, pictures: Sequence[Picture]) -> list[NDArray[np.float32]]:

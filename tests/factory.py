@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgemoe_gen.model import SpecOptions
+from edgemoe_gen.model.normalisation import normalisation
 
 Array = np.ndarray[Any, Any]
 TASKS: Mapping[str, int] = {"semseg": 5, "depth": 1}
@@ -198,7 +199,7 @@ def options(
     *, heads: int = 2, top_k: int = 2, image: tuple[int, int] = (32, 64), router: str = "multi", **other: Any
 ) -> SpecOptions:
     """What a user must say of such a checkpoint; `other` fields of `SpecOptions` go through, others do not."""
-    said = {key: value for key, value in other.items() if key in _SAID}
+    said = {**normalisation("unit256").as_dict(), **{key: value for key, value in other.items() if key in _SAID}}
     k = None if router == "none" else top_k
     return SpecOptions(heads=heads, image_height=image[0], image_width=image[1], top_k=k, **said)
 
@@ -211,6 +212,6 @@ def write_spec(
 ) -> Path:
     """The spec file (.toml) that says what such a checkpoint does not."""
     lines = ["[model]", f"heads = {heads}"] + ([] if router == "none" else [f"top_k = {top_k}"])
-    lines += ["[model.image]", f"height = {image[0]}", f"width = {image[1]}"]
+    lines += ["[model.image]", f"height = {image[0]}", f"width = {image[1]}", 'normalise = "unit256"']
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -35,7 +35,7 @@ RANDOM = "random weights, balanced routers"
 # The paper's small model: 512 x 512 pixels, top-4 of 16 experts of a quarter of the dense size. One of its tasks, which
 # is what a frame runs.
 SMALL = ModelSpec(
-    image=ImageSpec(512, 512),
+    image=ImageSpec.named(512, 512, "unit256"),
     patch=16,
     dim=384,
     heads=12,
@@ -47,7 +47,7 @@ SMALL = ModelSpec(
 )
 # Two blocks, for trying the script out.
 LITTLE = ModelSpec(
-    image=ImageSpec(32, 64),
+    image=ImageSpec.named(32, 64, "unit256"),
     patch=8,
     dim=32,
     heads=2,
@@ -140,7 +140,7 @@ def tiny() -> Case:
 
 def tiny_square() -> Case:
     """The same network on 224 x 224 pixels, as the published accelerators count it."""
-    spec = replace(TYPICAL, image=ImageSpec(224, 224), tokens=197)
+    spec = replace(TYPICAL, image=ImageSpec.named(224, 224, "unit256"), tokens=197)
     return random_case("tiny224", "M3ViT-tiny 224x224", spec, Targets(milliseconds=4.6))
 
 
@@ -187,6 +187,6 @@ def _trained() -> tuple[Model, Float32] | None:
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "checkpoint.pth.tar"
         subprocess.run([sys.executable, str(tool), str(checkpoint)], check=True)
-        said = SpecOptions(heads=3, top_k=2, image_height=128, image_width=256)
+        said = SpecOptions(heads=3, top_k=2, image_height=128, image_width=256, normalise="unit256")
         model = load_model(checkpoint, None, said)
     return model, np.load(data)["image"].astype(np.float32) * np.float32(model.spec.image.scale)

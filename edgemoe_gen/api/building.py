@@ -13,7 +13,7 @@ from edgemoe_gen.pipeline import BuildOptions, BuildResult, ImportResult, Planne
 from edgemoe_gen.pipeline import build as run_stages
 from edgemoe_gen.pipeline import import_results as take_results
 from edgemoe_gen.pipeline import plan as plan_stages
-from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.project import Progress, no_progress, picture_notes
 
 
 def build(
@@ -60,7 +60,7 @@ def build(
     words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names, name)
     project = opened(words, spec, config)
     result = run_stages(project.config, how, progress, on_stage)
-    return replace(result, notes=(*project.notes, *result.notes))
+    return replace(result, notes=(*project.notes, *picture_notes(project.config), *result.notes))
 
 
 def plan(

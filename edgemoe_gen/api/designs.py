@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
 from edgemoe_gen.api.searching import Choices, open_setting, tier_of
+from edgemoe_gen.documents import json_text
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import SpecOptions
@@ -79,7 +80,7 @@ def sweep(
     if len(outcomes) < space.size:
         setting.notes.append(f"interrupted: {len(outcomes):,} of {space.size:,} points were evaluated")
     if path is not None:
-        text = to_csv(outcomes) if path.suffix.lower() == ".csv" else json.dumps(document, indent=1) + "\n"
+        text = to_csv(outcomes) if path.suffix.lower() == ".csv" else json_text(document, 1) + "\n"
         write_text_whole(path, text)
     return SweepResult(outcomes, space, document, () if path is None else (path,), tuple(setting.notes))
 
@@ -124,7 +125,7 @@ def compare(
 def evaluate(
     checkpoint: PathText | None = None,
     *,
-    dataset: PathText,
+    dataset: PathText | Paths,
     spec: PathText | None = None,
     options: SpecOptions | None = None,
     config: PathText | None = None,
@@ -141,7 +142,7 @@ def evaluate(
     """Accuracy over a folder of pictures with ground truth: float against the accelerator in C simulation.
 
     Args:
-        dataset: folder of pictures; ground truth of NAME.png is NAME.npz, as a build takes it.
+        dataset: folder of pictures, or several; ground truth of NAME.png is NAME.npz, as a build takes it.
         labels: folder of ground truth, if not beside the pictures.
         first: take so many pictures, from the first on.
         calibrate: pictures that binary points are chosen from; default: the project's, else the dataset's first 8.
@@ -150,4 +151,7 @@ def evaluate(
         raise ConfigError(f"--first is {first}", "give 1 or more")
     check_workers(jobs, scheduler)
     project = opened(said(checkpoint, options, board, knobs, (), calibrate, labels, task), spec, config)
-    return evaluate_dataset(project.config, Path(dataset), first, jobs, scheduler, progress, project.notes)
+    folders = [dataset] if isinstance(dataset, str | PathLike) else dataset
+    return evaluate_dataset(
+        project.config, [Path(one) for one in folders], first, jobs, scheduler, progress, project.notes
+    )

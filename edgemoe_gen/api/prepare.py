@@ -18,7 +18,7 @@ from edgemoe_gen.inspection import inspect as inspect_checkpoint
 from edgemoe_gen.linting import LintResult
 from edgemoe_gen.linting.run import lint_folder, lint_project
 from edgemoe_gen.model import ModelSpec, SpecOptions
-from edgemoe_gen.pictures import check_labels, find_pictures, open_picture
+from edgemoe_gen.pictures import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.generate import generate_sources
 from edgemoe_gen.project import (
     Progress,
@@ -27,7 +27,9 @@ from edgemoe_gen.project import (
     no_progress,
     open_design,
     open_model,
+    open_pictures,
     open_tasks,
+    picture_notes,
     with_spec,
 )
 
@@ -95,16 +97,18 @@ def init(
     words = with_spec(words, None if spec is None else Path(spec))
     model = open_model(words)
     open_tasks(words, model.spec)
-    check_labels(words.labels, find_pictures(words.images or ()))
-    for path in find_pictures((*(words.images or ()), *(words.calibrate or ()))):
-        open_picture(path, model.spec.image, words.labels)
+    notes = (*model.notes, *picture_notes(words))
+    if words.images:
+        open_pictures(words, model.spec)
+    for path in find_pictures(words.calibrate or ()):
+        open_picture(path, model.spec.image)
     design = open_design(words, model.spec)
     if output is None:
         words = replace(words, output=target.parent / "build")
     suits = f"this network on the {design.board.title.removeprefix('AMD ')}"
     text = config_to_toml(words, target.parent, model.spec, design.knobs, suits)
     write_text_whole(target, text)
-    return InitResult(target, model.spec, design, estimate_resources(design), model.notes)
+    return InitResult(target, model.spec, design, estimate_resources(design), notes)
 
 
 def inspect(
@@ -137,6 +141,7 @@ def inspect(
     found = inspect_checkpoint(checkpoint_of(project.config), network_options(project.config))
     notes = [*found.notes, *project.notes]
     if narrow and found.complete:
+        notes += left_out(project.config.calibrate or project.config.images or ())
         found = replace(found, worth=bits_worth(project.config, narrow, progress))
     elif narrow:
         notes.append("what bits are worth is not measured: the network is not complete")

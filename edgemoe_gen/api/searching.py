@@ -21,6 +21,7 @@ from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_picture
+from edgemoe_gen.pictures import left_out
 from edgemoe_gen.project import Progress, open_board, open_calibration, open_tasks
 from edgemoe_gen.tuning.command import Asked
 from edgemoe_gen.tuning.evaluate import Evaluator, make_evaluator
@@ -108,6 +109,7 @@ def _dimensions(knobs: Choices | None) -> tuple[Dimension, ...]:
 def _images(words: Config, model: Model, notes: list[str]) -> list[NDArray[np.float32]]:
     paths = words.calibrate or words.images
     if paths:
+        notes += left_out(paths)
         return open_calibration(replace(words, calibrate=paths), model.spec, ())
     notes.append("no picture is named, so errors are taken on noise: give --image")
     return [random_picture(model.spec)]

@@ -12,7 +12,7 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.files import check_writable
 from edgemoe_gen.model import ModelSpec, SpecOptions
-from edgemoe_gen.pictures import find_pictures, open_picture
+from edgemoe_gen.pictures import find_pictures, left_out, open_picture
 from edgemoe_gen.project import (
     Progress,
     no_progress,
@@ -107,6 +107,7 @@ def run(
     else:
         design = open_design(words, model.spec)
         if words.calibrate or words.images:
+            notes += left_out(words.calibrate or words.images or ())
             others = open_pictures(words, model.spec) if not words.calibrate else ()
             calibration = open_calibration(words, model.spec, others)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +14,13 @@ from edgemoe_gen.api.common import Paths, PathText, Values, open_network, opened
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
+from edgemoe_gen.documents import json_text
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.pictures import find_pictures, open_picture
+from edgemoe_gen.pictures import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.timed import time_network
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.project import (
@@ -137,6 +137,7 @@ def _compiled(
     for name in tasks:
         model.spec.task_index(name)
     if words.images:
+        notes += left_out(words.images)
         found = find_pictures(words.images)[: len(tasks)]
         pictures = [open_picture(path, model.spec.image).values for path in found]
     else:
@@ -175,7 +176,7 @@ def _write(run: TimedRun, labels: Sequence[str], trace: PathText | None, html: P
     texts: dict[Path, str] = {}
     if trace is not None:
         document = trace_document(run.result, labels, run.timing.clock_mhz, " + ".join(run.tasks))
-        texts[Path(trace)] = json.dumps(document, separators=(",", ":")) + "\n"
+        texts[Path(trace)] = json_text(document, None) + "\n"
     if html is not None:
         texts[Path(html)] = simulation_page(timing_facts(run))
     for path, text in texts.items():

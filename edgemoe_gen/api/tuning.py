@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -15,6 +14,7 @@ from edgemoe_gen.api.common import Paths, PathText
 from edgemoe_gen.api.searching import Choices, Setting, open_setting, tier_of
 from edgemoe_gen.config import FILE_NAME, config_to_toml
 from edgemoe_gen.design import make_design
+from edgemoe_gen.documents import json_text
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, KnobError
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.files import write_text_whole
@@ -157,7 +157,7 @@ def tune(
     written: tuple[Path, ...] = ()
     if state.outcomes:  # else the files of an earlier search stay
         written = (folder / DOCUMENT, folder / PAGE)
-        write_text_whole(written[0], json.dumps(document, indent=1) + "\n")
+        write_text_whole(written[0], json_text(document, 1) + "\n")
         write_text_whole(written[1], tune_page(document))
     tried = state.failed or any(o.tier == SYNTHESIS for o in state.outcomes.values())
     if synthesise and not tried and state.stopped != "interrupted":

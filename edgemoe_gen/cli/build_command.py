@@ -24,7 +24,7 @@ from edgemoe_gen.cli.options import (
     network_options,
     spec_options,
 )
-from edgemoe_gen.cli.tables import format_table, kernel_table, knob_lines
+from edgemoe_gen.cli.tables import format_table, kernel_table, knob_lines, quality_line
 from edgemoe_gen.report.numbers import count, seconds
 
 
@@ -138,9 +138,7 @@ def _show_report(result: api.BuildResult) -> None:
     kernel_table(result.report["kernels"]["rows"])
     knob_lines(result.report["knobs"])
     for row in result.report["quality"]:
-        output.line(
-            f"{row['task']}: {row['metric']} {row['accelerator']:.4f} (C simulation), {row['float']:.4f} (float)"
-        )
+        output.line(quality_line(row["task"], row["metric"], row["accelerator"], row["float"], row))
     _show_time(result.report)
     output.line(result.headline)
     output.line(f"report: {result.output / 'report.html'}")

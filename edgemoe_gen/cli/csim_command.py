@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -69,10 +68,7 @@ def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **
     for text in result.notes:
         output.note(text)
     if as_json:
-        cases = [
-            {**asdict(case), "passed": case.passed, "largest_error": _finite(case.largest_error)}
-            for case in result.cases
-        ]
+        cases = [{**asdict(case), "passed": case.passed} for case in result.cases]
         output.as_json({"design": f"{result.design.identity:016x}", "tier": "C simulation", "passed": result.passed,
                         "cases": cases})  # fmt: skip
     else:
@@ -100,7 +96,3 @@ def _outcome(case: CaseResult) -> tuple[str, str, str, str]:
     if case.skipped is not None:
         return "–", "–", "", "skipped"
     return error(case.largest_error), error(case.bound), seconds(case.seconds), "ok" if case.passed else "BROKEN"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

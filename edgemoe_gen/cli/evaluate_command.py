@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -19,13 +20,17 @@ from edgemoe_gen.cli.options import (
     network_options,
     spec_options,
 )
+from edgemoe_gen.cli.tables import quality_line
 from edgemoe_gen.cli.tuning_view import workers_options
-from edgemoe_gen.report.numbers import percent
+from edgemoe_gen.report.numbers import percent, share
 
 
 @click.command("evaluate", short_help="Accuracy over a folder: float against accelerator.", cls=HelpfulCommand)
 @checkpoint_argument()
-@click.option("--dataset", type=PATH, required=True, help="Folder of pictures with ground truth NAME.npz.")
+@click.option(
+    "--dataset", multiple=True, type=PATH, required=True,
+    help="Folder of pictures with ground truth NAME.npz; repeatable.",
+)  # fmt: skip
 @network_options
 @config_option
 @design_options
@@ -42,7 +47,7 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Run a whole folder through float and through the accelerator in C simulation: mIoU and depth error of both.
 
     Ground truth of NAME.png is NAME.npz with `labels` [H, W] (class numbers) and `depth` [H, W], or an array named
-    after a task.
+    after a task. Labels that are no class, and depths of 0, NaN or infinity, are left out and counted.
 
     \b
     Examples:
@@ -61,10 +66,12 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
         return
     rows = [
         (row.task, row.metric, f"{row.float_value:.4f}", f"{row.engine_value:.4f}", percent(row.loss, 2),
-         percent(row.relative_rms, 2), "–" if row.sets_equal is None else percent(row.sets_equal), row.pictures)
+         percent(row.relative_rms, 2), "–" if row.sets_equal is None else percent(row.sets_equal), row.pictures,
+         share(row.pixels, row.ignored))
         for row in result.tasks
     ]  # fmt: skip
-    columns = ["task", "metric", ">float", ">accelerator", ">loss", ">relative RMS", ">equal sets", ">pictures"]
+    counts = [">equal sets", ">pictures", ">pixels"]
+    columns = ["task", "metric", ">float", ">accelerator", ">loss", ">relative RMS", *counts]
     output.table(f"Accuracy over {result.pictures} pictures (C simulation)", columns, rows)
     for row in result.tasks:
-        output.line(f"{row.task}: {row.metric} {row.engine_value:.4f} (C simulation), {row.float_value:.4f} (float)")
+        output.line(quality_line(row.task, row.metric, row.engine_value, row.float_value, asdict(row)))

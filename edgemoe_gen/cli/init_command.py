@@ -18,6 +18,8 @@ from edgemoe_gen.cli.options import (
     network_options,
     spec_options,
 )
+from edgemoe_gen.report.document import normalisation_facts
+from edgemoe_gen.report.numbers import normalisation
 
 
 @click.command("init", short_help="Write edgemoe.toml, every key explained.", cls=HelpfulCommand)
@@ -31,13 +33,14 @@ from edgemoe_gen.cli.options import (
 def command(knobs: tuple[str, ...], **given: Any) -> None:
     """Write edgemoe.toml: the project's network, board, knobs and numerics, every key explained in a comment.
 
-    The architecture is read from CHECKPOINT. What a checkpoint can't tell (attention heads, image size, top-k, names of
-    tasks) comes from --spec or options, and is asked for by name where it is missing. Knobs get values that suit the
-    network and the board.
+    The architecture is read from CHECKPOINT. What a checkpoint can't tell (attention heads, image size, top-k, how
+    pixels are normalised, names of tasks) comes from --spec or options, and is asked for by name where it is missing.
+    Knobs get values that suit the network and the board.
 
     \b
     Example:
-      edgemoe-gen init checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 --image images/
+      edgemoe-gen init checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 \
+          --normalise imagenet --image images/
     """
     options = spec_options(given)
     result = api.init(given.pop("checkpoint"), options=options, knobs=knob_values(knobs), **given)
@@ -49,4 +52,5 @@ def command(knobs: tuple[str, ...], **given: Any) -> None:
         f"tasks {', '.join(spec.task_names)}; {fits} the {board.title} (estimate): {result.resources.dsp:,} of "
         f"{board.dsp:,} DSP"
     )
+    output.line(f"pixels: {normalisation(normalisation_facts(spec.image))}")
     output.line("next: edgemoe-gen build")

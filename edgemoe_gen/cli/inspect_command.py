@@ -18,10 +18,12 @@ from edgemoe_gen.cli.options import (
     spec_options,
 )
 from edgemoe_gen.model import option_name
+from edgemoe_gen.model.normalisation import NORMALISATIONS, PARTS
 from edgemoe_gen.report.numbers import error as short
-from edgemoe_gen.report.numbers import millions, percent
+from edgemoe_gen.report.numbers import millions, normalisation, percent
 
 CONTRADICTED = 2
+_SHORT = dict.fromkeys(PARTS, f", or --normalise {'|'.join(NORMALISATIONS)}")
 
 
 @click.command("inspect", short_help="Show what a checkpoint holds, and what is missing.", cls=HelpfulCommand)
@@ -46,7 +48,8 @@ def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
 
     \b
     Examples:
-      edgemoe-gen inspect checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2
+      edgemoe-gen inspect checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 \
+          --normalise imagenet
       edgemoe-gen inspect checkpoint.pth.tar --spec spec.toml --narrow 8 --image images/
     """
     options = spec_options(given)
@@ -79,7 +82,7 @@ def _show(found: api.Inspection) -> None:
     if found.worth is not None:
         _show_worth(found.worth)
     if found.missing:
-        asked = [(key, option_name(key)) for key in found.missing]
+        asked = [(key, option_name(key) + _SHORT.get(key, "")) for key in found.missing]
         output.table("Missing: not in the checkpoint", ["what", "say it with"], asked)
     for text in found.notes:
         output.note(text)
@@ -125,6 +128,7 @@ def _facts(network: dict[str, Any]) -> list[tuple[str, object]]:
     expert_hidden = sorted({block["hidden"] for block in network["blocks"] if block["experts"]})
     rows: list[tuple[str, object]] = [
         ("image, height × width", f"{image[0]} × {image[1]}" if image else asked),
+        ("normalisation", normalisation(network["normalisation"]) if network["normalisation"] else asked),
         ("patch", network["patch"]),
         ("tokens", f"{network['tokens']}{', class token included' if network['class_token'] else ''}"),
         ("features a token", network["dim"]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +12,8 @@ import click
 from edgemoe_gen.design.knobs import parse_knob
 from edgemoe_gen.errors import SpecError
 from edgemoe_gen.model import SpecOptions, option_name
+from edgemoe_gen.model.normalisation import NORMALISATIONS
+from edgemoe_gen.model.spec import option_fields
 from edgemoe_gen.model.specfile import IMAGE_KEYS, KEYS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +28,7 @@ _MEANINGS: Mapping[str, str] = {
     "decoder_block": "block whose output the decoders read",
     "tasks": "all tasks of the network, in the order of training",
 }
+_METAVARS = {"ints": "N[,N...]", "names": "A[,B...]", "numbers": "R,G,B", "normalise": "|".join(NORMALISATIONS)}
 NETWORK = "Network, where neither the checkpoint nor --spec tells"
 
 
@@ -51,7 +53,7 @@ class HelpfulCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the sections."""
-        network = {option_name(f.name).lstrip("-").replace("-", "_") for f in fields(SpecOptions)}
+        network = {option_name(f.name).lstrip("-").replace("-", "_") for f in option_fields()}
         sections: dict[str, list[tuple[str, str]]] = {"Options": [], NETWORK: []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
@@ -69,7 +71,7 @@ class HelpfulCommand(click.Command):
 def network_options(function: F) -> F:
     """--spec and one option for every field of `SpecOptions`; `spec_options` collects them."""
     hints = typing.get_type_hints(SpecOptions)
-    for field in reversed(fields(SpecOptions)):
+    for field in reversed(option_fields()):
         if field.name == "class_names":  # a mapping; --class-names is its own option
             continue
         name, kind = option_name(field.name), _kind(hints[field.name])
@@ -79,7 +81,7 @@ def network_options(function: F) -> F:
             f"network_{field.name}",
             default=None,
             type={"int": int, "float": float, "bool": bool}.get(kind, str),
-            metavar={"bool": None, "ints": "N[,N...]", "names": "A[,B...]", "numbers": "R,G,B"}.get(kind),
+            metavar=_METAVARS.get(field.name, _METAVARS.get(kind)),
             help=_MEANINGS.get(field.name, ""),
         )(function)
     return click.option("--spec", type=PATH, help="Spec file: our .toml, or the authors' .yml.")(function)
@@ -102,11 +104,11 @@ def spec_options(given: dict[str, Any]) -> SpecOptions:
     """
     hints = typing.get_type_hints(SpecOptions)
     said: dict[str, Any] = {}
-    for field in fields(SpecOptions):
+    for field in option_fields():
         value = given.pop(f"network_{field.name}", None)
         if value is not None:
             said[field.name] = _parsed(field.name, _kind(hints[field.name]), value)
-    return SpecOptions(**said)
+    return SpecOptions(**said).said_by("the command line")
 
 
 def _parsed(name: str, kind: str, value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from edgemoe_gen import project
+from edgemoe_gen.documents import json_text
 
 WIDE = 160  # columns of a table that goes to a file or pipe
 
@@ -138,7 +138,7 @@ def checkpoint_notes(notes: Sequence[str]) -> None:
 
 def as_json(value: object) -> None:
     """Prints JSON."""
-    _echo(json.dumps(value, indent=2))
+    _echo(json_text(value))
 
 
 def _echo(text: str, err: bool = False) -> None:

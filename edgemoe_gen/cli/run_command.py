@@ -19,6 +19,7 @@ from edgemoe_gen.cli.options import (
     network_options,
     spec_options,
 )
+from edgemoe_gen.model.images import KINDS
 from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 
 
@@ -27,7 +28,7 @@ from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 @network_options
 @config_option
 @design_options
-@click.option("--image", required=True, type=PATH, help="Picture: PNG, JPEG or .npy.")
+@click.option("--image", required=True, type=PATH, help=f"Picture: {KINDS}.")
 @click.option("--task", help="Task; needed if the network has several.")
 @click.option(
     "--backend", default="float", show_default=True,

@@ -9,7 +9,7 @@ from typing import Any
 from edgemoe_gen.boards import Board
 from edgemoe_gen.cli import output
 from edgemoe_gen.estimate import Resources
-from edgemoe_gen.report.numbers import error, percent, plain
+from edgemoe_gen.report.numbers import error, figure, percent, plain, share
 
 
 def resource_table(resources: Resources, board: Board) -> None:
@@ -73,6 +73,21 @@ def knob_lines(rows: Sequence[Mapping[str, Any]]) -> None:
     head = "knobs (* set by you, the others follow from network and board): "
     for text in textwrap.wrap(head + ", ".join(values), 120, subsequent_indent="  "):
         output.line(text)
+
+
+def quality_line(task: str, metric: str, ours: float | None, theirs: float | None, pixels: Mapping[str, Any]) -> str:
+    """A task against ground truth, in one line.
+
+    Args:
+        task, metric: what it is.
+        ours, theirs: of the accelerator and of float; None where no pixel counts.
+        pixels: `pixels` that count, and those that are `ignored`.
+    """
+    counted, ignored = pixels["pixels"], pixels["ignored"]
+    if not counted:
+        return f"{task}: no {metric}: of {ignored:,} pixels of ground truth none counts"
+    over = f" over {share(counted, ignored)} pixels" if ignored else ""
+    return f"{task}: {metric} {figure(ours)} (C simulation), {figure(theirs)} (float){over}"
 
 
 def _kind(name: str) -> str:

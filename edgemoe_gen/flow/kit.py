@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.documents import write_json
 from edgemoe_gen.errors import ConfigError, OverlayError, ToolError
 from edgemoe_gen.flow.failures import missing_result
 from edgemoe_gen.flow.reports.collect import REPORTS
@@ -205,7 +206,7 @@ def refuse_results(accelerator: Path) -> None:
 
 def write_facts(kit: Path, facts: Mapping[str, Any]) -> None:
     """`kit.json`: what the kit was exported from, so that its results find back."""
-    (kit / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_json(kit / FACTS, facts)
 
 
 def read_facts(kit: Path) -> dict[str, Any]:

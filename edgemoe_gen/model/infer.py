@@ -1,22 +1,25 @@
 """Works out a complete `ModelSpec` from tensors and from what the user says.
 
-Sizes, blocks with experts, kind of router and gate are read from the tensors. Heads, image size, top-k and, where it
-cannot be told, the order of tasks are asked for. What is said and what the tensors show must agree.
+Sizes, blocks with experts, kind of router and gate are read from the tensors. Heads, image size, how pixels are
+normalised, top-k and, where it cannot be told, the order of tasks are asked for. What is said and what the tensors show
+must agree.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from edgemoe_gen.errors import CheckpointError, SpecError
 from edgemoe_gen.model.checkpoint import Checkpoint
+from edgemoe_gen.model.normalisation import NAMES, PARTS
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import (
     GATE_TYPES,
+    GIVEN,
     ROUTER_KINDS,
     BlockSpec,
     GateType,
@@ -54,12 +57,10 @@ def infer_spec(checkpoint: Checkpoint, options: SpecOptions) -> ModelSpec:
         CheckpointError: tensors that everything hangs on are missing or misshapen.
     """
     facts = _Facts(checkpoint)
+    options = options.spelled_out()
     missing = _missing(facts, options)
     if missing:
-        names = ", ".join(option_name(key) for key in missing)
-        raise SpecError(
-            f"{checkpoint.path} does not tell {', '.join(missing)}.", f"Give {names}, or these keys in a spec file."
-        )
+        raise SpecError(f"{checkpoint.path} does not tell {', '.join(missing)}.", _how_to_say(missing))
     assert options.heads is not None and options.image_height is not None and options.image_width is not None
     _agree(facts, options)
     if options.heads < 1 or facts.dim % options.heads:
@@ -196,11 +197,22 @@ def _gate_experts(path: Path, tensors: Mapping[str, Array], index: int) -> int |
 
 
 def _missing(facts: _Facts, options: SpecOptions) -> list[str]:
-    needed = ["heads", "image_height", "image_width"] + (["top_k"] if facts.experts else [])
+    needed = ["heads", "image_height", "image_width", *PARTS] + (["top_k"] if facts.experts else [])
     missing = [key for key in needed if getattr(options, key) is None]
     if options.tasks is None and _tasks_unknown(facts, options):
         missing.append("tasks")
     return missing
+
+
+def _how_to_say(missing: Sequence[str]) -> str:
+    names = ", ".join(option_name(key) for key in missing)
+    hint = f"Give {names}, or these keys in a spec file or edgemoe.toml."
+    if not set(missing) & set(PARTS):
+        return hint
+    return (
+        f"{hint} --normalise, or normalise under [model.image], says scale, mean and std in one word: {NAMES}; "
+        'earlier versions took "unit256" without asking.'
+    )
 
 
 def _tasks_unknown(facts: _Facts, options: SpecOptions) -> bool:
@@ -367,14 +379,16 @@ def _classes(facts: _Facts, name: str) -> int | None:
 
 def _image(options: SpecOptions) -> ImageSpec:
     assert options.image_height is not None and options.image_width is not None
-    image = ImageSpec(options.image_height, options.image_width)
+    assert options.scale is not None and options.mean is not None and options.std is not None
+    by = {part: options.origins.get(part, GIVEN) for part in PARTS}
     return ImageSpec(
         options.image_height,
         options.image_width,
-        scale=_default(options.scale, image.scale),
-        mean=_default(options.mean, image.mean),
-        std=_default(options.std, image.std),
-        resize=_default(options.resize, image.resize),
+        scale=options.scale,
+        mean=options.mean,
+        std=options.std,
+        resize=_default(options.resize, "error"),
+        origin=by["scale"] if len(set(by.values())) == 1 else "; ".join(f"{part}: {by[part]}" for part in PARTS),
     )
 
 

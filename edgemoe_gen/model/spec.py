@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Literal
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any, Literal
 
 from edgemoe_gen.errors import SpecError
+from edgemoe_gen.model.normalisation import PARTS, normalisation
 from edgemoe_gen.names import CONTROL, TASK_NAME, TASK_NAME_RULE
 
 RouterKind = Literal["none", "single", "multi", "task_conditioned"]
@@ -20,6 +21,8 @@ GateType = Literal["noisy_vmoe", "noisy"]
 ROUTER_KINDS: tuple[str, ...] = ("none", "single", "multi", "task_conditioned")
 GATE_TYPES: tuple[str, ...] = ("noisy_vmoe", "noisy")
 RESIZES: tuple[str, ...] = ("error", "bilinear")
+
+GIVEN = "given as an option"  # whoever calls says no more of where an option comes from
 
 # `prune_threshold` of FMoETransformerMLP in M3ViT's models/custom_moe_layer.py; the training script does not set it.
 PRUNE_THRESHOLD = 0.1
@@ -31,9 +34,11 @@ class ImageSpec:
 
     Attributes:
         height, width: size in pixels, multiples of the patch size.
-        scale: what a pixel of 0..255 is multiplied with.
+        scale: what a pixel of 0..255 is multiplied with. The defaults of scale, mean and std are for pictures that no
+            network was trained on; of a checkpoint they are asked for (`infer_spec`).
         mean, std: per channel (red, green, blue), in units after scaling.
         resize: "error" refuses a picture of another size, "bilinear" resizes it.
+        origin: who said scale, mean and std, for people; two networks do not differ by it.
     """
 
     height: int
@@ -42,6 +47,12 @@ class ImageSpec:
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     resize: str = "error"
+    origin: str = field(default="", compare=False, repr=False)
+
+    @classmethod
+    def named(cls, height: int, width: int, normalise: str) -> ImageSpec:
+        """A picture that is normalised in a usual way (`NORMALISATIONS`), and not resized."""
+        return cls(height, width, **normalisation(normalise).as_dict())
 
     def __post_init__(self) -> None:
         for key, value in (("image height", self.height), ("image width", self.width)):
@@ -218,7 +229,11 @@ class SpecOptions:
     The fields are those of `ModelSpec`; `experts`, `hidden` (dense blocks) and `expert_hidden` are one number for all
     their blocks or one for each of them in order. `mlp_ratio`, `expert_ratio` state hidden sizes as multiples of
     `dim`, as the authors do. `experts_per_task` 0 means not restricted. `decoder_block` is the block that decoders
-    read. `class_names` are by task.
+    read. `class_names` are by task. `normalise` says scale, mean and std in one word. `origins` tells who said scale,
+    mean, std or `normalise`, by its name; it is no option.
+
+    Raises:
+        SpecError: `normalise` is unknown, or said beside what it stands for.
     """
 
     heads: int | None = None
@@ -250,14 +265,50 @@ class SpecOptions:
     scale: float | None = None
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    normalise: str | None = None
     resize: str | None = None
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.normalise is None:
+            return
+        normalisation(self.normalise)
+        both = [part for part in PARTS if getattr(self, part) is not None]
+        if both:
+            raise SpecError(
+                f'normalise = "{self.normalise}" says scale, mean and std, but {" and ".join(both)} '
+                f"{'is' if len(both) == 1 else 'are'} said beside it.",
+                "Say one or the other.",
+            )
 
     def over(self, other: SpecOptions) -> SpecOptions:
         """These options where they are given, else `other`'s; names of classes task by task."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        if self.normalise is not None:
+            other = replace(other, normalise=None, scale=None, mean=None, std=None)
+        elif any(getattr(self, part) is not None for part in PARTS):
+            other = other.spelled_out()
+        own = {f.name: getattr(self, f.name) for f in option_fields() if getattr(self, f.name) is not None}
         if self.class_names is not None:
             own["class_names"] = {**(other.class_names or {}), **self.class_names}
-        return replace(other, **own)
+        return replace(other, **own, origins={**other.origins, **self.origins})
+
+    def said_by(self, origin: str) -> SpecOptions:
+        """The same, said by `origin`."""
+        said = (part for part in (*PARTS, "normalise") if getattr(self, part) is not None)
+        return replace(self, origins=dict.fromkeys(said, origin))
+
+    def spelled_out(self) -> SpecOptions:
+        """The same with scale, mean and std in place of `normalise`."""
+        if self.normalise is None:
+            return self
+        origin = f"{self.origins.get('normalise', GIVEN)} (normalise: {self.normalise})"
+        values = normalisation(self.normalise).as_dict()
+        return replace(self, normalise=None, **values, origins={**self.origins, **dict.fromkeys(PARTS, origin)})
+
+
+def option_fields() -> tuple[Field[Any], ...]:
+    """Fields of `SpecOptions` that say something of a network."""
+    return tuple(each for each in fields(SpecOptions) if each.name != "origins")
 
 
 def expert_windows(experts: int, per_task: int, tasks: int) -> tuple[tuple[int, int], ...]:

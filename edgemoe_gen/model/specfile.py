@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.errors import SpecError
+from edgemoe_gen.model.normalisation import FORMULA, NAMES, name_of
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions
 from edgemoe_gen.model.yml import read_yml
 
@@ -48,7 +49,8 @@ KEYS: tuple[tuple[str, str, str], ...] = (
 IMAGE_KEYS: tuple[tuple[str, str, str], ...] = (
     ("height", "int", "pixels"),
     ("width", "int", "pixels"),
-    ("scale", "float", "input = (pixel * scale - mean) / std, pixels are 0..255"),
+    ("normalise", "str", f"scale, mean and std in one word: {NAMES}"),
+    ("scale", "float", f"input = {FORMULA}, pixels are 0..255 (cannot be read from a checkpoint)"),
     ("mean", "numbers", "red, green, blue, after scaling"),
     ("std", "numbers", "red, green, blue, after scaling"),
     ("resize", "str", 'a picture of another size: "error" refuses it, "bilinear" resizes it'),
@@ -106,7 +108,10 @@ def read_spec_toml(path: Path, text: str) -> SpecOptions:
         said[CLASS_NAMES] = {
             task: _value(path, f"model.{CLASS_NAMES}.{task}", "names", names) for task, names in class_names.items()
         }
-    return SpecOptions(**said)
+    try:
+        return SpecOptions(**said).said_by(path.name)
+    except SpecError as error:
+        raise SpecError(f"{path}: {error.message}", error.hint) from error
 
 
 def _inner(path: Path, model: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -192,7 +197,12 @@ def spec_to_toml(spec: ModelSpec) -> str:
     lines = ["# Architecture of one network.", "[model]"]
     lines += [f"{key} = {_toml(values[key])}  # {comment}" for key, _, comment in KEYS]
     lines += ["", "# The picture it takes.", "[model.image]"]
-    lines += [f"{key} = {_toml(image_values[key])}  # {comment}" for key, _, comment in IMAGE_KEYS]
+    for key, _, comment in IMAGE_KEYS:
+        if key in image_values:
+            lines.append(f"{key} = {_toml(image_values[key])}  # {comment}")
+        else:  # normalise: the three keys that follow say it
+            name = name_of(image.scale, image.mean, image.std)
+            lines.append(f"# {key} = {_toml(name) if name else '...'}  # {comment}")
     lines += ["", f"# {CLASS_NAMES_COMMENT}", f"[model.{CLASS_NAMES}]"]
     lines += [f"{_key(task)} = {_toml(names)}" for task, names in spec.class_names.items()]
     if not spec.class_names:

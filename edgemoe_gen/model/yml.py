@@ -28,9 +28,9 @@ _TASKS = (
 )
 # TEST.SCALE of utils/config.py: height, width.
 _SIZES = {"PASCALContext": (512, 512), "NYUD": (480, 640), "CityScapes": (128, 256)}
-# tr.Normalize in get_transformations of utils/common_config.py; CityScapes frames are fed as they are.
+# tr.ToTensor (pixel / 255) and tr.Normalize (ImageNet's) in get_transformations of utils/common_config.py. The pictures
+# of CityScapes pass by these: data/cityscapes.py feeds arrays that were prepared elsewhere, so nothing here tells how.
 _NORMALISED = ("PASCALContext", "NYUD")
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BACKBONES = ("VisionTransformer", "VisionTransformer_moe")
 
 
@@ -70,7 +70,7 @@ class _Reader:
                 f"{self.path}: backbone {name} is no vision transformer.", f"Supported: {', '.join(_BACKBONES)}."
             )
         height, width = self._size()
-        normalised = self.top.get("train_db_name") in _NORMALISED
+        data = str(self.top.get("train_db_name"))
         multi = self._flag("multi_gate")
         return SpecOptions(
             heads=self._int("num_heads"),
@@ -91,10 +91,8 @@ class _Reader:
             tasks=self._tasks(),
             align_corners=self._bool("head_kwargs.align_corners", self.head.get("align_corners")),
             decoder_block=self._whole("head_kwargs.in_index", self.head.get("in_index")),
-            scale=1 / 255 if normalised else None,
-            mean=_MEAN if normalised else None,
-            std=_STD if normalised else None,
-        )
+            normalise="imagenet" if data in _NORMALISED else None,
+        ).said_by(f"{self.path.name}, by the authors' transforms for {data}")
 
     def _get(self, key: str) -> Any:
         return self.top.get(key, self.backbone.get(key))

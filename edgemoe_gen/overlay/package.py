@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import keyword
 import re
 import sys
@@ -19,6 +18,7 @@ import numpy as np
 
 from edgemoe_gen import __version__
 from edgemoe_gen.boards import Board
+from edgemoe_gen.documents import json_text
 from edgemoe_gen.errors import OverlayError
 from edgemoe_gen.names import BITSTREAM, HANDOFF
 from edgemoe_gen.overlay.bitfile import check_bitstream
@@ -110,7 +110,7 @@ def write_overlay(name: str, accelerator: Path, bitstream: Path, folder: Path, f
     data |= {path: text.encode() for path, text in texts.files().items()}
     data["README.md"] = texts.readme({path: _sha256(data[path]) for path in sorted(data)}).encode()
     manifest = make_manifest(name, version, facts, handoff, tasks, passes, data, names)
-    data[MANIFEST] = (json.dumps(manifest, indent=2) + "\n").encode()
+    data[MANIFEST] = (json_text(manifest) + "\n").encode()
     for path, content in data.items():
         target = folder / name / path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from edgemoe_gen import __version__
 from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
+from edgemoe_gen.documents import json_text, write_json
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
 from edgemoe_gen.model import Model, ModelSpec, macs, total
 from edgemoe_gen.numerics.fixed import Format
@@ -41,8 +42,8 @@ def design_files(design: Design, hooks: Mapping[str, str] | None = None) -> dict
     """
     estimate = {"resources": resource_facts(estimate_resources(design), design)}
     return render_sources(design, hooks) | {
-        "design.json": _json(design_facts(design)),
-        "estimate.json": _json(estimate),
+        "design.json": json_text(design_facts(design)) + "\n",
+        "estimate.json": json_text(estimate) + "\n",
     }
 
 
@@ -56,11 +57,11 @@ def write_network(
 ) -> None:
     """`data/`: program, weights and image (one picture for every frame); numerics, and the cycles' estimate."""
     _write_data(program, spec, image, folder / "data")
-    _write_json(folder / "formats.json", format_facts(numerics.formats))
+    write_json(folder / "formats.json", format_facts(numerics.formats))
     np.savez(folder / "calibration.npz", **dict[str, Any](numerics.columns))
     estimate = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))
     estimate["cycles"] = cycle_facts(estimate_cycles(program), program, spec)
-    _write_json(folder / "estimate.json", estimate)
+    write_json(folder / "estimate.json", estimate)
 
 
 def write_cosim(short: ShortProgram, folder: Path) -> None:
@@ -161,11 +162,3 @@ def read_numerics(folder: Path, model: Model) -> Numerics:
     with np.load(folder / "calibration.npz", allow_pickle=False) as archive:
         columns = {name: archive[name] for name in archive.files}
     return Numerics(equalise(lower(model), columns), formats, columns)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2) + "\n"
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(_json(value), encoding="utf-8")

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edgemoe_gen.documents import json_text
 from edgemoe_gen.files import write_text_whole
 
 FILE = "clocks.json"
@@ -34,5 +35,5 @@ def read_missed(folder: Path, inputs: str) -> dict[float, MissedClock]:
 
 def write_missed(folder: Path, inputs: str, missed: dict[float, MissedClock]) -> None:
     """Remembers them."""
-    text = json.dumps({"inputs": inputs, "missed": [asdict(row) for row in missed.values()]}, indent=2)
+    text = json_text({"inputs": inputs, "missed": [asdict(row) for row in missed.values()]})
     write_text_whole(folder / FILE, text)

@@ -5,7 +5,6 @@ Out: `kernels.json`, one row a kernel. A broken bound ends the build, because no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.documents import write_json
 from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.model import Model
 from edgemoe_gen.project import Numerics, Progress
@@ -55,7 +55,7 @@ def check_kernels(
     cases = run_kernels(engine.design, KERNELS, recorded, engine, progress=step)
     refuse_broken(cases)
     folder.mkdir()
-    (folder / FILE).write_text(json.dumps(kernel_rows(cases), indent=2), encoding="utf-8")
+    write_json(folder / FILE, kernel_rows(cases))
     return f"{sum(case.skipped is None for case in cases)} kernel cases"
 
 

@@ -6,7 +6,6 @@ that the rendered testbench compares with.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,6 +16,7 @@ import numpy as np
 
 from edgemoe_gen.comparison import compare
 from edgemoe_gen.design.design import BIAS_BITS
+from edgemoe_gen.documents import write_json
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.lower import Linear, LoweredNetwork
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, PATCH, ROUTER
@@ -96,7 +96,7 @@ def simulate(
             "needed": needed_bytes(program, network),
         },
     }
-    (folder / "comparison.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+    write_json(folder / "comparison.json", content)
     return f"{len(pictures)} picture{'s' * (len(pictures) > 1)} × {len(tasks)} task{'s' * (len(tasks) > 1)}"
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from edgemoe_gen import __version__
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
+from edgemoe_gen.documents import write_json
 from edgemoe_gen.estimate import check_fits, estimate_cycles
 from edgemoe_gen.linting import lint, refuse_findings
 from edgemoe_gen.overlay.package import OverlayFacts, check_name, default_name, write_overlay
@@ -126,6 +127,7 @@ class Work:
             digest_of([output / FILE]) if "simulate" in self.done else json.dumps(self.timing),
             *(digest_of([output / stage]) for stage in ("hls", "cosim", "bitstream") if stage in self.done),
             self.model.spec,
+            self.model.spec.image.origin,
             sorted(self.config.knobs),
             self.model.source,
             self.done,
@@ -243,7 +245,7 @@ class Work:
         try:
             timing = load_timing(self.design, self.sources)
         except NoTableError as error:
-            _write_json(folder / FILE, not_timed(error.message))
+            write_json(folder / FILE, not_timed(error.message))
             return f"not timed: {error.message}"
         images = [self.pictures[0].values] * len(self.tasks)
         run = time_network(self.program, self.model, self.numerics.network, images, timing, self.progress)
@@ -254,7 +256,7 @@ class Work:
         if whole is not None:
             refuse_failed(whole)
             facts["pass"] = pass_facts(whole)
-        _write_json(folder / FILE, facts)
+        write_json(folder / FILE, facts)
         return timed_words(run, whole)
 
     def _timed_pass(self, timing: Timing) -> TimedRun | None:
@@ -270,7 +272,7 @@ class Work:
     def lint(self, folder: Path) -> str:
         result = lint(self.sources)
         refuse_findings(result)
-        _write_json(folder / "lint.json", asdict(result))
+        write_json(folder / "lint.json", asdict(result))
         return f"{result.rules} rules, {result.pragmas} pragmas: no findings"
 
     def preview(self, folder: Path) -> str:
@@ -298,10 +300,6 @@ class Work:
     def report(self, folder: Path) -> str:
         write_report(self.document, self.simulation, self.model.spec.class_names, folder)
         return "report.html, report.json"
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _package_digest() -> str:

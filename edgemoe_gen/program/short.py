@@ -83,7 +83,7 @@ def _spec(design: Design) -> ModelSpec:
     experts = min(4, k.max_experts)
     rows, columns = (2, 2) if k.max_tokens >= 5 else (1, max(1, min(3, k.max_tokens - 1)))
     return ModelSpec(
-        image=ImageSpec(rows * PATCH, columns * PATCH, scale=1.0),
+        image=ImageSpec.named(rows * PATCH, columns * PATCH, "none"),
         patch=PATCH,
         dim=dim,
         heads=heads,

@@ -47,7 +47,7 @@ def paint_classes(labels: NDArray[np.integer]) -> Rgb:
 
 
 def paint_scale(values: NDArray[np.floating], low: float, high: float) -> Rgb:
-    """Values [H, W] to colours [H, W, 3]; `low` is dark, `high` bright."""
+    """Values [H, W] to colours [H, W, 3]; `low` is dark, `high` bright; what is no number is black."""
     return _paint(values, low, high, _VIRIDIS)
 
 
@@ -87,9 +87,10 @@ def png(colours: Rgb) -> bytes:
 
 
 def _paint(values: NDArray[np.floating], low: float, high: float, anchors: tuple[tuple[int, int, int], ...]) -> Rgb:
-    span = high - low
-    place = np.clip((values.astype(np.float64) - low) / span, 0, 1) if span > 0 else np.zeros(values.shape)
+    span, known = high - low, np.isfinite(values)
+    numbers = np.where(known, values, low).astype(np.float64)
+    place = np.clip((numbers - low) / span, 0, 1) if span > 0 else np.zeros(values.shape)
     stops = np.linspace(0, 1, len(anchors))
     channels = [np.interp(place, stops, [anchor[c] for anchor in anchors]) for c in range(3)]
-    painted: Rgb = np.round(np.stack(channels, axis=-1)).astype(np.uint8)
+    painted: Rgb = np.where(known[..., None], np.round(np.stack(channels, axis=-1)), _IGNORED).astype(np.uint8)
     return painted

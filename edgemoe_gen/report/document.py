@@ -8,6 +8,7 @@ stage of the vendor's tools.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 from edgemoe_gen import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.knobs import knob_fields, meaning
-from edgemoe_gen.model import Model, ModelSpec, macs, weights
+from edgemoe_gen.model import ImageSpec, Model, ModelSpec, macs, weights
+from edgemoe_gen.model.normalisation import FORMULA, name_of
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.report import numbers
 from edgemoe_gen.report.implementation import SYNTHESIS, implementation_facts
@@ -184,6 +186,7 @@ def network_facts(model: Model) -> dict[str, Any]:
         "checkpoint": str(model.source),
         "image": [spec.image.height, spec.image.width],
         "resize": spec.image.resize,
+        "normalisation": normalisation_facts(spec.image),
         "patch": spec.patch,
         "tokens": spec.tokens,
         "class_token": spec.class_token,
@@ -207,6 +210,18 @@ def network_facts(model: Model) -> dict[str, Any]:
     }
 
 
+def normalisation_facts(image: ImageSpec) -> dict[str, Any]:
+    """How pixels become the network's input, what that is called ("" where it has no name), and who says so."""
+    return {
+        "formula": FORMULA,
+        "scale": image.scale,
+        "mean": list(image.mean),
+        "std": list(image.std),
+        "name": name_of(image.scale, image.mean, image.std),
+        "from": image.origin,
+    }
+
+
 def layer_facts(spec: ModelSpec) -> dict[str, Any]:
     """MACs and weights of one frame by kind of layer, in the order of the data path."""
     work, held = macs(spec), weights(spec)
@@ -220,7 +235,10 @@ def layer_facts(spec: ModelSpec) -> dict[str, Any]:
 
 def error_facts(frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Errors over all frames, and by block; and how many sets of experts agree."""
-    rows = [frame["errors"] for frame in frames]
+    # A file holds null for what is no number.
+    rows: list[dict[str, Any]] = [
+        {key: math.nan if value is None else value for key, value in frame["errors"].items()} for frame in frames
+    ]
 
     def by_block(key: str) -> list[float]:
         return [mean_of([row[key][i] for row in rows]) for i in range(len(rows[0][key]))]
@@ -251,6 +269,8 @@ def quality_facts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "metric": row["name"],
             "better": row["better"],
             "pictures": row["pictures"],
+            "pixels": row["pixels"],
+            "ignored": row["ignored"],
             "float": row["float_value"],
             "accelerator": row["engine_value"],
         }

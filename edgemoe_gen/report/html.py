@@ -6,7 +6,6 @@ Every number is formatted here and every picture embedded, so that the template 
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgemoe_gen.documents import write_json
 from edgemoe_gen.report import colours, numbers
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.plot import Series, log_lines
@@ -36,8 +36,7 @@ def write_report(
         class_names: by task, for legends.
         folder: where to.
     """
-    text = json.dumps(_finite(document), indent=2, allow_nan=False)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "report.json", document)
     (folder / "report.html").write_text(render_html(document, simulation, class_names), encoding="utf-8")
 
 
@@ -150,14 +149,3 @@ def _traffic_rows(traffic: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _format_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     worst = max((row["error"] for row in rows), default=0.0) or 1.0
     return [{**row, "width": f"{100 * row['error'] / worst:.1f}"} for row in rows]
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: null stands for a figure that does not exist."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value

@@ -1,15 +1,18 @@
 """How good dense predictions are: mean intersection over union of labels, mean absolute error of depths.
 
-NumPy only. For one image there are two functions; over many images a `ConfusionMatrix` adds up counts first, because
-the mean over classes of a whole set is not the mean of the images' means.
+For one image there are functions; over many images a `ConfusionMatrix` adds up counts first, because the mean over
+classes of a whole set is not the mean of the images' means. Pixels without ground truth are left out (`masks`).
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from edgemoe_gen.masks import known_depth, known_labels, known_values
 
 
 class ConfusionMatrix:
@@ -35,7 +38,7 @@ class ConfusionMatrix:
         if labels.shape != predicted.shape:
             raise ValueError(f"labels are {labels.shape} but predictions are {predicted.shape}; they must be equal")
         classes = len(self.counts)
-        counted = (labels >= 0) & (labels < classes)
+        counted = known_labels(labels, classes)
         true, guess = labels[counted].astype(np.int64), predicted[counted].astype(np.int64)
         if guess.size and (guess.min() < 0 or guess.max() >= classes):
             raise ValueError(f"predictions lie in {guess.min()} .. {guess.max()}, outside of 0 .. {classes - 1}")
@@ -74,12 +77,26 @@ def mean_iou(labels: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]
     return matrix.mean_iou()
 
 
-def depth_error(depth: npt.NDArray[np.floating], predicted: npt.NDArray[np.floating]) -> float:
-    """Mean absolute error of two depth maps of one shape, in their unit (metres).
+def absolute_error(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> tuple[float, int]:
+    """Sum of the absolute errors of a map, in its unit, and how many pixels it is over: those where `truth` is known.
 
     Raises:
-        ValueError: the shapes differ, or the maps are empty.
+        ValueError: the shapes differ.
     """
-    if depth.shape != predicted.shape or not depth.size:
-        raise ValueError(f"depth is {depth.shape}, the prediction {predicted.shape}; they must be equal and not empty")
-    return float(np.abs(depth.astype(np.float64) - predicted.astype(np.float64)).mean())
+    if truth.shape != predicted.shape:
+        raise ValueError(f"the truth is {truth.shape}, the prediction {predicted.shape}; they must be equal")
+    known = known_values(truth)
+    gaps = np.abs(truth[known].astype(np.float64) - predicted[known].astype(np.float64))
+    return float(gaps.sum()), int(known.sum())
+
+
+def depth_error(depth: npt.NDArray[np.floating], predicted: npt.NDArray[np.floating]) -> float:
+    """Mean absolute error of two depth maps of one shape, in their unit (metres), where the depth was measured.
+
+    Raises:
+        ValueError: the shapes differ, or no pixel of `depth` was measured.
+    """
+    total, pixels = absolute_error(np.where(known_depth(depth), depth, np.nan), predicted)
+    if not pixels:
+        raise ValueError(f"depth is {depth.shape}, but empty of pixels that were measured")
+    return total / pixels

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 
 def count(value: int) -> str:
@@ -26,9 +28,9 @@ def millions(value: int | None) -> str:
     return f"{value / 1e6:.2f} M" if value >= 10**5 else f"{value:,}"
 
 
-def error(value: float) -> str:
-    """1.4e-05; plain 0 for nothing."""
-    if math.isnan(value):
+def error(value: float | None) -> str:
+    """1.4e-05; plain 0 for nothing; a dash for what is not known."""
+    if value is None or math.isnan(value):
         return "–"
     return "0" if value == 0 else f"{value:.1e}"
 
@@ -43,6 +45,16 @@ def bytes_(value: float) -> str:
 def percent(value: float, digits: int = 1) -> str:
     """12.3 %."""
     return f"{100 * value:.{digits}f} %"
+
+
+def figure(value: float | None, digits: int = 4) -> str:
+    """0.1234; a dash for none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def share(part: int, rest: int) -> str:
+    """So many of all: "5,734 of 8,192"."""
+    return f"{part:,} of {part + rest:,}"
 
 
 def plain(value: float) -> str:
@@ -67,3 +79,15 @@ def duration(value: float) -> str:
         return seconds(value)
     digits = 1 if abs(value) >= 0.1 else 2 if abs(value) >= 1e-3 else 3
     return f"{1e3 * value:.{digits}f} ms"
+
+
+def normalisation(facts: Mapping[str, Any]) -> str:
+    """How pixels become the network's input, and who says so: "scale 1/255, mean 0, std 1 (unit); from spec.toml"."""
+    inverse = 1 / facts["scale"]
+    scale = f"1/{inverse:.0f}" if inverse > 1 and inverse == round(inverse) else f"{facts['scale']:.8g}"
+    parts = [f"scale {scale}"]
+    for key in ("mean", "std"):
+        values = [f"{value:.6g}" for value in facts[key]]
+        parts.append(f"{key} {values[0] if len(set(values)) == 1 else ', '.join(values)}")
+    name = f" ({facts['name']})" if facts["name"] else ""
+    return ", ".join(parts) + name + (f"; from {facts['from']}" if facts["from"] else "")

@@ -16,7 +16,10 @@ def page_environment() -> jinja2.Environment:
     environment.filters.update(
         count=numbers.count,
         millions=numbers.millions,
+        normalisation=numbers.normalisation,
         error=numbers.error,
+        figure=numbers.figure,
+        share=numbers.share,
         bytes=numbers.bytes_,
         percent=numbers.percent,
         plain=numbers.plain,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.report import colours
-from edgemoe_gen.report.metrics import ConfusionMatrix, depth_error
+from edgemoe_gen.report.metrics import ConfusionMatrix, absolute_error
 
 Kind = Literal["classes", "values", "scores"]
 Array = NDArray[np.generic]
@@ -23,6 +23,9 @@ Array = NDArray[np.generic]
 # share of the values' range, where float32's own rounding would be all that they show.
 DIFFERENCE_PERCENTILE, LEAST_DIFFERENCE = 99.9, 1e-6
 TOP_SCORES = 5
+MIOU, ERROR = "mIoU", "mean absolute error"
+HIGHER: Literal["higher"] = "higher"
+LOWER: Literal["lower"] = "lower"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +45,22 @@ class View:
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure against ground truth: of float and of the accelerator."""
+    """One figure against ground truth: of float and of the accelerator.
+
+    Attributes:
+        name: of the figure.
+        better: which way is better.
+        float_value, engine_value: of both; None where no pixel counts.
+        pixels: that count.
+        ignored: whose ground truth is no class, or no measurement.
+    """
 
     name: str
     better: Literal["higher", "lower"]
-    float_value: float
-    engine_value: float
+    float_value: float | None
+    engine_value: float | None
+    pixels: int
+    ignored: int
 
 
 @dataclass(frozen=True)
@@ -90,33 +103,48 @@ def truth_of(task: str, shown: View, truth: Mapping[str, Array]) -> Array | None
 
 
 class Quality:
-    """Both sides against ground truth over several pictures of one task.
-
-    Class counts are added up before the mean over classes is taken; errors of values are means over pictures.
-    """
+    """Both sides against ground truth over several pictures of one task; every pixel that counts weighs the same."""
 
     def __init__(self, kind: Kind, classes: int) -> None:
         self.kind = kind
         self.pictures = 0
-        self._matrices = [ConfusionMatrix(max(classes, 1)) for _ in range(2)]
-        self._errors = [0.0, 0.0]
+        self.pixels = 0
+        self.all_pixels = 0
+        self.matrices = [ConfusionMatrix(max(classes, 1)) for _ in range(2)]
+        self.errors = [0.0, 0.0]
 
     def add(self, float_view: View, engine_view: View, truth: Array) -> None:
-        """Takes in one picture; `truth` [H, W] class numbers or values."""
-        self.pictures += 1
+        """Takes in one picture; `truth` [H, W] class numbers or values, as `edgemoe_gen.truth` reads them."""
+        before = self.pixels
         for side, shown in enumerate((float_view, engine_view)):
             if self.kind == "classes":
-                self._matrices[side].add(truth.astype(np.int64), shown.values.astype(np.int64))
+                self.matrices[side].add(truth.astype(np.int64), shown.values.astype(np.int64))
+                self.pixels = int(self.matrices[side].counts.sum())
             else:
-                self._errors[side] += depth_error(truth.astype(np.float32), shown.values.astype(np.float32))
+                error, pixels = absolute_error(truth, shown.values)
+                self.errors[side] += error
+                self.pixels = before + pixels
+        self.all_pixels += truth.size
+        self.pictures += 1
+
+    def join(self, other: Quality) -> None:
+        """Takes in the pictures of another one of the same task."""
+        self.pictures += other.pictures
+        self.pixels += other.pixels
+        self.all_pixels += other.all_pixels
+        for side in range(2):
+            self.matrices[side].counts += other.matrices[side].counts
+            self.errors[side] += other.errors[side]
 
     def metric(self) -> Metric:
-        """The figure of all pictures so far."""
+        """The figure of all pictures so far; without a value where it is no number."""
         if self.kind == "classes":
-            ours, theirs = (matrix.mean_iou() for matrix in self._matrices)
-            return Metric("mIoU", "higher", ours, theirs)
-        ours, theirs = (error / self.pictures for error in self._errors)
-        return Metric("mean absolute error", "lower", ours, theirs)
+            values = [matrix.mean_iou() for matrix in self.matrices]
+        else:
+            values = [error / self.pixels if self.pixels else math.nan for error in self.errors]
+        ours, theirs = (value if math.isfinite(value) else None for value in values)
+        name, better = (MIOU, HIGHER) if self.kind == "classes" else (ERROR, LOWER)
+        return Metric(name, better, ours, theirs, self.pixels, self.all_pixels - self.pixels)
 
 
 def metrics(float_view: View, engine_view: View, truth: Array) -> list[Metric]:
@@ -153,8 +181,8 @@ def panels(picture: colours.Rgb, float_view: View, engine_view: View, truth: Arr
 
 def _value_panels(ours: Array, theirs: Array, truth: Array | None) -> list[Panel]:
     maps = [ours.astype(np.float64), theirs.astype(np.float64)] + ([] if truth is None else [truth.astype(np.float64)])
-    finite = [m[np.isfinite(m)] for m in maps]
-    low, high = min(float(m.min()) for m in finite), max(float(m.max()) for m in finite)
+    finite = [known for m in maps if (known := m[np.isfinite(m)]).size]
+    low, high = min((float(m.min()) for m in finite), default=0.0), max((float(m.max()) for m in finite), default=0.0)
     titles: Sequence[str] = ("float", "accelerator", "ground truth")
     made = [
         Panel(title, colours.png(colours.paint_scale(values, low, high)), (low, high))
@@ -202,7 +230,7 @@ def top_scores(shown: View, names: Sequence[str]) -> list[tuple[str, float]]:
     return [(class_name(names, int(i)), float(shares[i])) for i in best]
 
 
-def mean_of(values: Sequence[float]) -> float:
-    """Mean without NaN; NaN of nothing."""
-    known = [value for value in values if not math.isnan(value)]
+def mean_of(values: Sequence[float | None]) -> float:
+    """Mean of those that are known; NaN of nothing."""
+    known = [value for value in values if value is not None and not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan

@@ -5,12 +5,12 @@ One thread owns the accelerator from opening to closing. Viewers' commands only 
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edgemoe_gen.documents import json_text
 from edgemoe_gen.errors import ConfigError, EdgeMoEError
 from edgemoe_gen.report.colours import class_colour, scale_gradient
 from edgemoe_gen.report.views import class_name
@@ -206,7 +206,7 @@ class LiveView:
         if self._facts is None:
             return
         with self._lock:  # of two threads the later one's state must be the last
-            self.hub.state(json.dumps(self.state()))
+            self.hub.state(json_text(self.state(), None))
 
     def state(self) -> dict[str, Any]:
         """What the page knows besides frames: accelerator, sources, tasks and trouble."""
@@ -238,7 +238,7 @@ class LiveView:
 
 def pack(header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
     """One message: length of the header (4 bytes, low one first), the header as JSON, and the pictures."""
-    text = json.dumps(header, allow_nan=False).encode()
+    text = json_text(header, None).encode()
     return b"".join((len(text).to_bytes(HEADER_BYTES, "little"), text, *blobs))
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.errors import EdgeMoEError, ImageError
+from edgemoe_gen.model.images import PICTURE_SUFFIXES, open_rgb
 
 Frame = NDArray[np.uint8]
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 PICTURES_A_SECOND = 2.0  # of a folder, so that a viewer can look at them
 MOST_FRAMES_A_SECOND = 120.0
 _INSTALL_OPENCV = "pip install opencv-python-headless, on the board: apt-get install python3-opencv"
@@ -87,15 +87,16 @@ def _make(text: str, size: tuple[int, int], fps: float | None) -> Source:
         return VideoSource(text, int(number or 0), size, fps, _opencv(text))
     path = Path(text)
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith("."))
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and not p.name.startswith("."))
         if not files:
-            raise SourceError(f"the source {path} holds no picture", f"a picture ends with {', '.join(PICTURES)}")
+            endings = ", ".join(PICTURE_SUFFIXES)
+            raise SourceError(f"the source {path} holds no picture", f"a picture ends with {endings}")
         return FolderSource(path.resolve().name, files, size, fps)
     if not path.exists():
         raise SourceError(
             f"there is no source at {path}", "give camera:0, a video file, or a folder of pictures with --source"
         )
-    if path.suffix.lower() in PICTURES:
+    if path.suffix.lower() in PICTURE_SUFFIXES:
         return FolderSource(path.name, [path], size, fps)
     return VideoSource(path.name, path, size, fps, _opencv(text))
 
@@ -117,10 +118,9 @@ class FolderSource:
             for path in self._files:
                 taken = time.perf_counter()
                 try:
-                    with Image.open(path) as opened:
-                        frame = _resized(opened.convert("RGB"), self._size)
-                except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                    problem = problem or f"{path.name}: {error}"
+                    frame = _resized(open_rgb(path), self._size)
+                except ImageError as error:
+                    problem = problem or error.message.replace(str(path), path.name).rstrip(".")
                     continue
                 good += 1
                 yield Shot(frame, taken)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgemoe_gen.config import Config
 from edgemoe_gen.model import SpecOptions, option_name
+from edgemoe_gen.model.spec import option_fields
 from edgemoe_gen.tuning.space import is_knob
 from edgemoe_gen.tuning.trial import Point, Value
 
@@ -67,7 +68,7 @@ def _option(name: str, value: object) -> list[str]:
 def _network(options: SpecOptions) -> list[str]:
     """What is said of the network, as options of the command line; names of classes come by files alone."""
     words: list[str] = []
-    for each in fields(SpecOptions):
+    for each in option_fields():
         value, name = getattr(options, each.name), option_name(each.name)
         if value is None or each.name == "class_names":
             continue

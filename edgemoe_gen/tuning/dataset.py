@@ -12,18 +12,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.comparison import compare
+from edgemoe_gen.comparison import FrameErrors, compare
 from edgemoe_gen.config import CALIBRATION_IMAGES, Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ImageError, SpecError
 from edgemoe_gen.estimate import check_fits
+from edgemoe_gen.files import absolute
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.pictures import check_labels, find_pictures, open_picture
+from edgemoe_gen.pictures import find_pictures, left_out, open_picture, picture_names
 from edgemoe_gen.program.compile import check_capacity, compile_network
 from edgemoe_gen.project import (
     Progress,
@@ -33,9 +33,9 @@ from edgemoe_gen.project import (
     open_numerics,
     open_tasks,
 )
-from edgemoe_gen.report.metrics import ConfusionMatrix
-from edgemoe_gen.report.views import Kind, truth_of, view
+from edgemoe_gen.report.views import MIOU, Quality, truth_of, view
 from edgemoe_gen.sim.engine import Engine, run_frames
+from edgemoe_gen.truth import Truth, find_truth, read_truth, without_truth
 from edgemoe_gen.tuning.runner import Call, open_runner
 
 
@@ -44,17 +44,12 @@ class TaskSums:
     """One task on one picture: sums that add up over pictures.
 
     Attributes:
-        kind: of the output: classes, values or scores.
-        counts: [2, classes, classes] pixels by true and predicted class, of float and of the accelerator.
-        absolute: sums of absolute errors of values, of both; `pixels` of them.
+        quality: both sides against ground truth; None without any.
         squares, power: of the final tokens' differences and values, means.
         equal, sets: token-layers whose sets of experts are equal, and all.
     """
 
-    kind: Kind
-    counts: NDArray[np.int64]
-    absolute: tuple[float, float]
-    pixels: int
+    quality: Quality | None
     squares: float
     power: float
     equal: int
@@ -63,14 +58,27 @@ class TaskSums:
 
 @dataclass(frozen=True)
 class TaskAccuracy:
-    """One task over all pictures; `metric` is "mIoU" (higher is better) or "mean absolute error" (lower is)."""
+    """One task over all pictures; `metric` is "mIoU" (higher is better) or "mean absolute error" (lower is).
+
+    Attributes:
+        task: its name.
+        metric: of the values.
+        float_value, engine_value: of both sides.
+        pictures: that have ground truth.
+        pixels, ignored: of these pictures: those that count, and those whose ground truth is no class or measurement.
+        class_iou: of float and accelerator by class; None for a class that neither is there nor was predicted.
+        relative_rms: of the final tokens' differences.
+        sets_equal: share of sets of experts.
+    """
 
     task: str
     metric: str
     float_value: float
     engine_value: float
     pictures: int
-    class_iou: tuple[tuple[float, float], ...]
+    pixels: int
+    ignored: int
+    class_iou: tuple[tuple[float | None, float | None], ...]
     relative_rms: float
     sets_equal: float | None
 
@@ -78,7 +86,7 @@ class TaskAccuracy:
     def loss(self) -> float:
         """By how much the accelerator is worse, relative to float; negative where it is better."""
         gap = self.float_value - self.engine_value
-        return (gap if self.metric == "mIoU" else -gap) / self.float_value if self.float_value else 0.0
+        return (gap if self.metric == MIOU else -gap) / self.float_value if self.float_value else 0.0
 
 
 @dataclass(frozen=True)
@@ -110,19 +118,19 @@ class PictureRunner:
     network: LoweredNetwork
     formats: Formats
     tasks: tuple[str, ...]
-    labels: Path | None
     _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """A worker makes again what is only kept."""
         return {**self.__dict__, "_cache": {}}
 
-    def picture(self, path: Path) -> Mapping[str, TaskSums]:
-        """Sums of one picture by task; a task without ground truth has no pixels."""
+    def picture(self, path: Path, truth: Path | None) -> Mapping[str, TaskSums]:
+        """Sums of one picture by task; a task without ground truth has no quality."""
         if not self._cache:
             program = compile_network(self.design, self.model, self.network, self.formats, self.tasks, taps=True)
             self._cache.update(engine=Engine.compile(self.design), program=program, reference=Reference(self.model))
-        opened = open_picture(path, self.model.spec.image, self.labels)
+        known = {} if truth is None else read_truth(truth, self.model.spec)
+        opened = open_picture(path, self.model.spec.image, truth=known)
         images = [opened.values] * len(self.tasks)
         frames, _ = run_frames(self._cache["engine"], self._cache["program"], self.model.spec, images)
         sums = {}
@@ -134,70 +142,67 @@ class PictureRunner:
         return sums
 
 
-def _sums(
-    task: str, ours: NDArray[Any], theirs: NDArray[Any], every: Mapping[str, NDArray[Any]], errors: Any
-) -> TaskSums:
+def _sums(task: str, ours: NDArray[Any], theirs: NDArray[Any], every: Truth, errors: FrameErrors) -> TaskSums:
     sides = view(ours), view(theirs)
     truth = truth_of(task, sides[0], every)
-    classes = max(sides[0].classes, 1)
-    counts = np.zeros((2, classes, classes), np.int64)
-    absolute, pixels = [0.0, 0.0], 0
+    quality = None
     if truth is not None:
-        pixels = int(truth.size)
-        for i, side in enumerate(sides):
-            if side.kind == "classes":
-                matrix = ConfusionMatrix(classes)
-                matrix.add(truth.astype(np.int64), side.values.astype(np.int64))
-                counts[i] = matrix.counts
-            else:
-                absolute[i] = float(np.abs(truth.astype(np.float64) - side.values.astype(np.float64)).sum())
-    return TaskSums(
-        sides[0].kind, counts, (absolute[0], absolute[1]), pixels, errors.mse_free, errors.power[-1],
-        errors.sets_equal, errors.sets,
-    )  # fmt: skip
+        quality = Quality(sides[0].kind, sides[0].classes)
+        quality.add(*sides, truth)
+    return TaskSums(quality, errors.mse_free, errors.power[-1], errors.sets_equal, errors.sets)
 
 
 def add_up(task: str, parts: Sequence[TaskSums]) -> TaskAccuracy:
     """One task's figures from those of its pictures, in order.
 
     Raises:
-        ImageError: no picture has ground truth of it.
+        ImageError: no picture has ground truth of it, or none that counts.
     """
-    known = [part for part in parts if part.pixels]
+    known = [part.quality for part in parts if part.quality is not None]
     if not known:
         raise ImageError(
             f"no picture of the dataset has ground truth for the task {task}",
             "ground truth of NAME.png is NAME.npz with `labels`, `depth` or an array named after the task",
         )
+    total = Quality(known[0].kind, len(known[0].matrices[0].counts))
+    for part in known:
+        total.join(part)
+    metric = total.metric()
+    if not metric.pixels:
+        why = "their labels are no classes of the network" if total.kind == "classes" else "they are 0, NaN or infinite"
+        raise ImageError(
+            f"of {metric.ignored:,} pixels of ground truth for the task {task} none counts: {why}",
+            "check the ground truth, and the task that it is for",
+        )
+    if metric.float_value is None or metric.engine_value is None:
+        raise ImageError(f"the network's output for the task {task} is not finite", "check the checkpoint")
     sets = sum(part.sets for part in parts)
     rms = math.sqrt(sum(part.squares for part in parts) / max(sum(part.power for part in parts), 1e-300))
     equal = sum(part.equal for part in parts) / sets if sets else None
-    if known[0].kind == "classes":
-        matrices = [ConfusionMatrix(known[0].counts.shape[1]) for _ in range(2)]
-        for i, matrix in enumerate(matrices):
-            matrix.counts += sum(part.counts[i] for part in known)
-        ours, theirs = matrices
-        ious = tuple((float(a), float(b)) for a, b in zip(ours.iou(), theirs.iou(), strict=True))
-        return TaskAccuracy(task, "mIoU", ours.mean_iou(), theirs.mean_iou(), len(known), ious, rms, equal)
-    pixels = sum(part.pixels for part in known)
-    both = [sum(part.absolute[i] for part in known) / pixels for i in range(2)]
-    return TaskAccuracy(task, "mean absolute error", both[0], both[1], len(known), (), rms, equal)
+    ious: tuple[tuple[float | None, float | None], ...] = ()
+    if total.kind == "classes":
+        ours, theirs = ([None if math.isnan(iou) else float(iou) for iou in side.iou()] for side in total.matrices)
+        ious = tuple(zip(ours, theirs, strict=True))
+    return TaskAccuracy(
+        task, metric.name, metric.float_value, metric.engine_value, total.pictures, metric.pixels, metric.ignored,
+        ious, rms, equal,
+    )  # fmt: skip
 
 
 def evaluate_dataset(
     config: Config,
-    dataset: Path,
+    dataset: Sequence[Path],
     most: int | None,
     jobs: int,
     scheduler: str | None,
     progress: Progress,
     notes: Sequence[str] = (),
 ) -> DatasetResult:
-    """Accuracy of a project's design over a folder.
+    """Accuracy of a project's design over folders.
 
     Args:
         config: the project.
-        dataset: folder of pictures.
+        dataset: folders of pictures.
         most: take so many, from the first on; None: all.
         jobs, scheduler: see `open_runner`. Workers of other machines read the pictures from the same path.
         progress: called with text, pictures done and all.
@@ -212,13 +217,12 @@ def evaluate_dataset(
     for task in tasks:
         if task not in model.decoders:
             raise SpecError(f"the checkpoint has no decoder for the task {task}", "choose others with --task")
-    found = [path.resolve() for path in find_pictures([dataset])[:most]]
-    labels = None if config.labels is None else config.labels.resolve()
-    check_labels(labels, found)
+    found = [absolute(path) for path in find_pictures(dataset)[:most]]
+    truth = find_truth(found, None if config.labels is None else absolute(config.labels))
     design = open_design(config, model.spec)
     check_capacity(design, model.spec)
     check_fits(design)
-    said = list(notes)
+    said = [*notes, *left_out([*dataset, *(config.calibrate or config.images or ())])]
     first = []
     if not config.calibrate:
         paths = find_pictures(config.images)[:CALIBRATION_IMAGES] if config.images else found[:CALIBRATION_IMAGES]
@@ -231,9 +235,13 @@ def evaluate_dataset(
         numerics = open_numerics(config, model, design.knobs, calibration, tasks, progress)
         progress("compiling the engine", 0, 1)
         Engine.compile(design)
-        runner.replace(PictureRunner(model, design, numerics.network, numerics.formats, tasks, labels))
-        for number, sums in runner.results([Call("picture", (path,)) for path in found]):
+        runner.replace(PictureRunner(model, design, numerics.network, numerics.formats, tasks))
+        for number, sums in runner.results([Call("picture", (path, truth.get(path))) for path in found]):
             results[number] = sums
             progress("evaluating pictures", len(results), len(found))
     rows = tuple(add_up(task, [results[i][task] for i in range(len(found))]) for task in tasks)
+    names = list(picture_names(found).values())
+    for task in tasks:
+        without = without_truth(names, [results[i][task].quality is not None for i in range(len(found))], f"{task}: ")
+        said += [without] if without else []
     return DatasetResult(len(found), rows, design, tuple(said))

@@ -5,14 +5,13 @@ In: the document of `tuning.document.tune_document`. Out: HTML. Points that brok
 
 from __future__ import annotations
 
-import json
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
+from edgemoe_gen.documents import json_text
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.tuning.document import importance
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
@@ -60,7 +59,7 @@ def tune_page(document: Mapping[str, Any]) -> str:
 
 def safe_json(value: Any) -> Markup:
     """JSON that may stand inside a script element; numbers that JSON does not know become null."""
-    return Markup(json.dumps(_finite(value), allow_nan=False, separators=(",", ":")).translate(_UNSAFE))
+    return Markup(json_text(value, None).translate(_UNSAFE))
 
 
 def _view(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,11 +153,3 @@ def _common(knobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for name, value in knobs[0].items()
         if all(name in other and other[name] == value for other in knobs)
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _finite(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -59,7 +59,7 @@ def write_spec(path: Path, checkpoint: Path, sizes: Sizes) -> None:
         gate_type="noisy_vmoe",
         tasks=tuple(sizes.tasks),
         class_names={"semseg": CLASSES},
-        scale=1 / 256,
+        normalise="unit256",
     )
     spec = load_model(checkpoint, options=told).spec
     path.write_text("# Output of depth: metres.\n" + spec_to_toml(spec), encoding="utf-8")

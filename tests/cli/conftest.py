@@ -87,8 +87,9 @@ def _write_project(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for i in range(2):
         Image.fromarray(rng.integers(0, 256, (32, 64, 3), dtype=np.uint8)).save(images / f"scene_{i}.png")
-    labels = rng.integers(0, 5, (32, 64), dtype=np.uint8)
-    np.savez(images / "scene_0.npz", labels=labels, depth=rng.random((32, 64)).astype(np.float16))
+    labels, depth = rng.integers(0, 5, (32, 64), dtype=np.uint8), rng.uniform(0.1, 1, (32, 64)).astype(np.float16)
+    labels[:4], depth[:2, :32], depth[2] = 255, 0, np.nan  # not every pixel has ground truth
+    np.savez(images / "scene_0.npz", labels=labels, depth=depth)
 
 
 @pytest.fixture

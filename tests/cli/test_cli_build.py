@@ -79,6 +79,17 @@ def test_ground_truth_gives_metrics_of_both_sides(built: Path) -> None:
     assert quality["semseg"]["metric"] == "mIoU"
     assert quality["semseg"]["pictures"] == 1  # only one of both pictures has ground truth
     assert abs(quality["depth"]["float"] - quality["depth"]["accelerator"]) < 0.01
+    # What of the picture's ground truth is marked, see the project.
+    assert (quality["semseg"]["pixels"], quality["semseg"]["ignored"]) == (28 * 64, 4 * 64)
+    assert (quality["depth"]["pixels"], quality["depth"]["ignored"]) == (30 * 64, 2 * 64)
+
+
+def test_the_report_says_how_pixels_are_normalised_and_how_many_count(built: Path) -> None:
+    facts = json.loads((built / "report.json").read_text())["network"]["normalisation"]
+    assert (facts["scale"], facts["name"], facts["from"]) == (1 / 256, "unit256", "spec.toml (normalise: unit256)")
+    page = (built / "report.html").read_text()
+    assert "scale 1/256, mean 0, std 1 (unit256); from spec.toml" in page
+    assert "1,792 of 2,048" in page and "1,920 of 2,048" in page
 
 
 def test_traffic_is_close_to_the_least_possible(built: Path) -> None:
@@ -369,7 +380,8 @@ def test_plain_vit_builds_with_its_head(run: Run, here: Path, project: Project) 
 
     sizes = {"router": "none", "head_classes": 7, "tasks": {"classify": 7}}
     checkpoint = write_checkpoint(here / "vit.safetensors", prefix="", **sizes)
-    arguments = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--image", project.images / "scene_0.png"]
+    arguments = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--normalise", "imagenet"]
+    arguments += ["--image", project.images / "scene_0.png"]
     outcome = run("build", checkpoint, *arguments, *project.knobs, "--json")
     assert outcome.code == 0, outcome.err
     assert "sets equal" not in json.loads(outcome.out)["headline"]

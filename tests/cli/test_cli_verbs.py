@@ -137,12 +137,16 @@ def test_project_of_one_board_is_generated_for_another(run: Run, project: Projec
 def test_inspect_lists_what_the_checkpoint_does_not_tell(run: Run, project: Project) -> None:
     outcome = run("inspect", project.checkpoint)
     assert outcome.code == 0, outcome.err
-    for option in ("--heads", "--image-height", "--image-width", "--top-k"):
+    size, pixels = ("--heads", "--image-height", "--image-width"), ("--scale", "--mean", "--std", "--normalise")
+    for option in (*size, *pixels, "--top-k"):
         assert option in outcome.out
     found = json.loads(run("inspect", project.checkpoint, "--json").out)
     assert found["network"]["heads"] is None and found["network"]["image"] is None
     assert found["layers"]["macs"] is None
-    assert [row["key"] for row in found["missing"]] == ["heads", "image_height", "image_width", "top_k"]
+    assert [row["key"] for row in found["missing"]] == [
+        *("heads", "image_height", "image_width", "scale", "mean", "std", "top_k")
+    ]
+    assert found["network"]["normalisation"] is None
 
 
 def test_inspect_asks_for_tasks_where_only_the_user_knows_them(run: Run, here: Path) -> None:
@@ -162,7 +166,20 @@ def test_inspect_of_a_plain_vit(run: Run, here: Path) -> None:
     checkpoint = write_checkpoint(here / "vit.pth", prefix="", router="none", head_classes=7, tasks={"default": 7})
     found = json.loads(run("inspect", checkpoint, "--json").out)
     assert found["network"]["moe_blocks"] == []
-    assert [row["key"] for row in found["missing"]] == ["heads", "image_height", "image_width"]
+    asked = ["heads", "image_height", "image_width", "scale", "mean", "std"]
+    assert [row["key"] for row in found["missing"]] == asked
+
+
+def test_inspect_and_init_show_how_pixels_are_normalised(run: Run, project: Project, here: Path) -> None:
+    shown = "scale 1/255, mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225 (imagenet); from the command line"
+    assert shown in run("inspect", *project.network, "--normalise", "imagenet").out
+    facts = json.loads(run("inspect", *project.network, "--json").out)["network"]["normalisation"]
+    assert (facts["scale"], facts["name"]) == (1 / 256, "unit256") and facts["from"].startswith("spec.toml")
+    outcome = run("init", *project.network, "--normalise", "imagenet")
+    assert outcome.code == 0 and shown in outcome.out
+    assert '# normalise = "imagenet"' in (here / "edgemoe.toml").read_text()
+    again = json.loads(run("inspect", "--json").out)["network"]["normalisation"]
+    assert (again["name"], again["from"]) == ("imagenet", "edgemoe.toml")
 
 
 def test_generate_needs_no_checkpoint(run: Run, project: Project, here: Path) -> None:
@@ -201,7 +218,7 @@ def test_run_dumps_arrays_of_both_backends(run: Run, project: Project, here: Pat
 
 def test_run_without_experts_dumps_empty_routes(run: Run, project: Project, here: Path) -> None:
     checkpoint = write_checkpoint(here / "vit.pth", prefix="", router="none", head_classes=7, tasks={"default": 7})
-    size = ["--heads", 2, "--image-height", 32, "--image-width", 64]
+    size = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--normalise", "imagenet"]
     outcome = run("run", checkpoint, *size, "--image", project.images / "scene_0.png", "--dump", "d.npz", "--json")
     assert outcome.code == 0, outcome.err
     assert len(json.loads(outcome.out)["top_classes"]) == 5

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,7 +117,7 @@ def test_spec_that_contradicts_the_checkpoint(build: Callable[..., Outcome]) -> 
 
 
 def test_missing_keys_are_asked_for_by_name(build: Callable[..., Outcome]) -> None:
-    refused(build(spec=False), "--heads", "--image-height", "--image-width", "--top-k")
+    refused(build(spec=False), "--heads", "--image-height", "--image-width", "--scale", "--mean", "--std", "--top-k")
 
 
 def test_missing_tensor(build: Callable[..., Outcome], here: Path) -> None:
@@ -354,3 +355,37 @@ def test_folder_that_a_build_did_not_make_is_not_replaced(run: Run, project: Pro
     outcome = run("generate", *project.knobs, "--output", here)
     refused(outcome, "accelerator", "not made by edgemoe-gen", "--output")
     assert (here / "accelerator" / "mine.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_truncated_ground_truth(share: float, build: Callable[..., Outcome], here: Path) -> None:
+    Image.new("RGB", (64, 32)).save(here / "a.png")
+    np.savez(here / "a.npz", labels=np.zeros((32, 64), np.uint8))
+    data = (here / "a.npz").read_bytes()
+    (here / "a.npz").write_bytes(data[: int(len(data) * share)])
+    refused(build(image=here / "a.png"), "a.npz", "damaged")
+
+
+def test_two_pictures_with_one_ground_truth(build: Callable[..., Outcome], here: Path) -> None:
+    for name in ("x", "y"):
+        (here / name).mkdir()
+        Image.new("RGB", (64, 32)).save(here / name / "1.png")
+    (here / "labels").mkdir()
+    np.savez(here / "labels/1.npz", labels=np.zeros((32, 64), np.uint8))
+    refused(build("--labels", here / "labels", "--image", here / "y", image=here / "x"), "x/1.png", "y/1.png", "1.npz")
+
+
+def test_ground_truth_that_is_all_holes_has_no_figure(run: Run, project: Project, here: Path) -> None:
+    (here / "set").mkdir()
+    shutil.copy(project.images / "scene_0.png", here / "set/a.png")
+    np.savez(here / "set/a.npz", labels=np.full((32, 64), 255, np.uint8))
+    outcome = run("evaluate", *project.network, *project.knobs, "--dataset", here / "set", "--task", "semseg")
+    refused(outcome, "2,048 pixels", "semseg", "none counts")
+
+
+def test_a_project_that_does_not_say_how_pixels_are_normalised(run: Run, project: Project, here: Path) -> None:
+    assert run("init", *project.network, "--image", project.images).code == 0
+    lines = (here / "edgemoe.toml").read_text().splitlines()
+    kept = [line for line in lines if line.split(" ")[0] not in ("scale", "mean", "std")]
+    (here / "edgemoe.toml").write_text("\n".join(kept))
+    refused(run("build"), "does not tell scale, mean, std", "normalise under [model.image]", "edgemoe.toml", "unit256")

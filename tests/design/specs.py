@@ -11,5 +11,13 @@ def make_spec(dim: int, heads: int, image: tuple[int, int], experts: int = 16, t
     router = RouterSpec("multi", top_k=top_k) if experts else RouterSpec("none")
     tokens = image[0] // 16 * (image[1] // 16) + 1
     return ModelSpec(
-        ImageSpec(*image), 16, dim, heads, blocks, router, (TaskSpec("semseg", 7), TaskSpec("depth", 1)), tokens, True
+        ImageSpec.named(*image, "unit256"),
+        16,
+        dim,
+        heads,
+        blocks,
+        router,
+        (TaskSpec("semseg", 7), TaskSpec("depth", 1)),
+        tokens,
+        True,
     )

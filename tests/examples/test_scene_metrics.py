@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edgemoe_gen.report.metrics import ConfusionMatrix, depth_error, mean_iou
+from edgemoe_gen.report.metrics import ConfusionMatrix, absolute_error, depth_error, mean_iou
 
 
 def test_mean_iou_counted_by_hand() -> None:
@@ -59,3 +61,24 @@ def test_depth_error_is_the_mean_absolute_difference_in_full_precision() -> None
     assert depth_error(np.array([1.0, 2.0, 4.0]), np.array([2.0, 2.0, 2.0])) == pytest.approx(1.0)
     half = np.full(4, 60000.0, np.float16)  # a sum of these overflows float16
     assert depth_error(half, np.zeros(4, np.float16)) == pytest.approx(60000.0, rel=1e-3)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
+def test_holes_change_a_figure_as_if_their_pixels_were_not_there(seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    labels, guess = rng.integers(0, 3, (2, 6, 7))
+    depth, predicted = rng.uniform(1, 9, (2, 6, 7))
+    hole = rng.random(labels.shape) < share
+    marked = np.where(hole, rng.choice([255, -1, 3, 77], labels.shape), labels)
+    kept = mean_iou(labels[~hole], guess[~hole], 3)
+    assert mean_iou(marked, guess, 3) == pytest.approx(kept, nan_ok=True)
+    gone = np.where(hole, rng.choice([0.0, np.nan, np.inf, -np.inf, -1.0], labels.shape), depth)
+    if hole.all():
+        with pytest.raises(ValueError, match="empty"):
+            depth_error(gone, predicted)
+    else:
+        assert depth_error(gone, predicted) == pytest.approx(float(np.abs(depth - predicted)[~hole].mean()))
+
+
+def test_errors_of_values_count_every_number_and_nothing_else() -> None:
+    assert absolute_error(np.array([0.0, -2.0, np.nan, np.inf]), np.array([1.0, 1.0, 5.0, 5.0])) == (4.0, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from PIL import Image
 from edgemoe_gen.errors import ImageError
 from edgemoe_gen.model import ImageSpec, load_image
 
-SPEC = ImageSpec(4, 6)
+SPEC = ImageSpec.named(4, 6, "unit256")
+RESIZED = replace(SPEC, resize="bilinear")
 
 
 def pixels(height: int = 4, width: int = 6, channels: int = 3) -> np.ndarray[Any, Any]:
@@ -61,7 +63,7 @@ def test_a_jpeg_is_read(tmp_path: Path) -> None:
 def test_a_ready_input_is_taken_as_it_is(tmp_path: Path) -> None:
     ready = np.random.default_rng(0).standard_normal((3, 4, 6)).astype(np.float32)
     np.save(tmp_path / "a.npy", ready)
-    spec = ImageSpec(4, 6, mean=(9.0, 9.0, 9.0), resize="bilinear")
+    spec = replace(RESIZED, mean=(9.0, 9.0, 9.0))
     np.testing.assert_array_equal(load_image(tmp_path / "a.npy", spec), ready)
 
 
@@ -89,7 +91,7 @@ def test_another_size_is_refused_with_both_or_resized(name: str, tmp_path: Path)
     else:
         Image.fromarray(big).save(tmp_path / name)
     refused(tmp_path / name, SPEC, "12 x 8", "6 x 4")
-    values = load_image(tmp_path / name, ImageSpec(4, 6, resize="bilinear"))
+    values = load_image(tmp_path / name, RESIZED)
     np.testing.assert_array_equal(values, np.full((3, 4, 6), 200 / 256))
 
 
@@ -134,7 +136,7 @@ def test_a_truncated_picture_is_one_sentence(name: str, share: float, tmp_path: 
         Image.fromarray(rgb).save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    refused(path, ImageSpec(64, 64))
+    refused(path, ImageSpec.named(64, 64, "unit256"))
 
 
 def test_sixteen_bits_a_channel_are_refused(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_router_and_gate_are_read_from_the_names(router: str, gate_type: str, tm
 def test_everything_missing_is_asked_for_at_once(tmp_path: Path) -> None:
     path = save_state(tmp_path / "m.pth", make_state(decoders=False))
     error = refused(path, SpecOptions(), "m.pth")
-    for option in ("--heads", "--image-height", "--image-width", "--top-k", "--tasks"):
+    for option in ("--heads", "--image-height", "--image-width", "--scale", "--mean", "--std", "--top-k", "--tasks"):
         assert option in error.hint
     assert "--heads" not in refused(path, SpecOptions(heads=2), "top_k").hint
 

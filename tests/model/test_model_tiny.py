@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 
 SHARED = Path(__file__).parents[2] / "../shared"
 SCRIPT = SHARED / "tools" / "make_checkpoint.py"
-SAID = SpecOptions(heads=3, image_height=128, image_width=256, top_k=2)
+SAID = SpecOptions(heads=3, image_height=128, image_width=256, top_k=2, normalise="unit256")
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def decoder_model(
 ) -> Model:
     """A model of which only the decoders are there."""
     spec = ModelSpec(
-        image=ImageSpec(grid[0] * patch, grid[1] * patch),
+        image=ImageSpec.named(grid[0] * patch, grid[1] * patch, "unit256"),
         patch=patch,
         dim=dim,
         heads=1,

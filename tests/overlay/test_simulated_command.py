@@ -129,6 +129,7 @@ def test_results_of_the_trained_network_are_those_of_c_simulation_to_the_bit(
         pixels = data["image"].transpose(1, 2, 0)
     Image.fromarray(pixels).save(folder / "scene.png")
     said = ["--image-height", "128", "--image-width", "256", "--heads", "3", "--top-k", "2"]
+    said += ["--normalise", "unit256"]
     config = make_project(folder, checkpoint, said, folder / "scene.png", ())
     same_as_csim(run, config, folder / "scene.png", ("semseg", "depth"))
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.report.document import error_facts, headline
+from edgemoe_gen.model import ImageSpec
+from edgemoe_gen.report.document import error_facts, headline, normalisation_facts
 from edgemoe_gen.report.html import render_html, write_report
 
 PORTS = ("program", "weights", "constants", "image", "result")
@@ -38,7 +39,8 @@ def document(frames: list[dict[str, Any]]) -> dict[str, Any]:
         "generator": "edgemoe-gen 0", "stages": [], "stopped_before": "hls", "identity": "0123",
         "board": {"name": "zcu104", "title": "AMD ZCU104", "part": "x"},
         "network": {
-            "tier": "count", "checkpoint": NASTY, "image": [2, 3], "resize": "error", "patch": 1, "tokens": 6, "dim": 8,
+            "tier": "count", "checkpoint": NASTY, "image": [2, 3], "resize": "error",
+            "normalisation": normalisation_facts(ImageSpec.named(2, 3, "imagenet")), "patch": 1, "tokens": 6, "dim": 8,
             "class_token": False, "depth": 2, "heads": 1, "router": "multi", "gate_type": "noisy", "top_k": 2,
             "gate_input_ahead": False, "expert_prune": False, "experts_per_task": None, "moe_blocks": [1],
             "blocks": [{"index": 0, "experts": 0, "hidden": 8}, {"index": 1, "experts": 4, "hidden": 8}],
@@ -95,7 +97,7 @@ def simulation(tmp_path: Path) -> Path:
 def viewed() -> dict[str, Any]:
     view = {"kind": "classes", "classes": 3, "file": "frame_0.npz"}
     metric = {"name": "mIoU", "better": "higher", "float_value": 1.0, "engine_value": 1.0}
-    return frame(view=view, difference={"pixels_differing": 0.0}, metrics=[metric])
+    return frame(view=view, difference={"pixels_differing": 0.0}, metrics=[{**metric, "pixels": 6, "ignored": 0}])
 
 
 def test_headline_says_what_matters_first() -> None:

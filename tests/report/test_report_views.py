@@ -165,3 +165,41 @@ def test_quality_of_a_set_adds_up_counts_before_the_mean_over_classes() -> None:
     assert quality.metric().float_value == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert quality.metric().engine_value == 1.0
     assert quality.pictures == 2
+
+
+def test_pixels_without_truth_are_counted_apart() -> None:
+    near = views.View("values", np.full((2, 2), 1.5, np.float32), 0)
+    (metric,) = views.metrics(near, near, np.array([[1.0, np.nan], [2.0, np.nan]]))
+    assert (metric.engine_value, metric.pixels, metric.ignored) == (0.5, 2, 2)
+    right = views.View("classes", np.zeros((2, 2), np.uint8), 2)
+    (metric,) = views.metrics(right, right, np.array([[0, -1], [-1, 255]]))
+    assert (metric.float_value, metric.pixels, metric.ignored) == (1.0, 1, 3)
+
+
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_where_no_pixel_counts_there_is_no_figure(kind: views.Kind) -> None:
+    shown = views.View(kind, np.zeros((2, 2), np.uint8), 2)
+    (metric,) = views.metrics(shown, shown, np.full((2, 2), -1 if kind == "classes" else np.nan))
+    assert (metric.float_value, metric.engine_value, metric.pixels, metric.ignored) == (None, None, 0, 4)
+
+
+def test_values_weigh_by_pixels_and_parts_join_to_the_whole() -> None:
+    shown = views.View("values", np.zeros((1, 4), np.float32), 0)
+    whole, parts = views.Quality("values", 0), [views.Quality("values", 0) for _ in range(2)]
+    for part, truth in zip(parts, (np.array([[1.0, 1, 1, 1]]), np.array([[9.0, np.nan, np.nan, np.nan]])), strict=True):
+        whole.add(shown, shown, truth)
+        part.add(shown, shown, truth)
+    assert whole.metric().engine_value == pytest.approx((4 + 9) / 5)
+    parts[0].join(parts[1])
+    assert parts[0].metric() == whole.metric() and parts[0].pictures == 2
+
+
+def test_holes_of_truth_are_black_and_do_not_stretch_the_scale() -> None:
+    values = views.View("values", np.array([[1.0, 2.0]]), 0)
+    shown = views.panels(np.zeros((1, 2, 3), np.uint8), values, values, np.array([[np.nan, 4.0]]))
+    truth = next(panel for panel in shown if panel.title == "ground truth")
+    assert truth.span == (1.0, 4.0)
+    with Image.open(io.BytesIO(truth.png)) as picture:
+        assert np.asarray(picture)[0, 0].max() < 32 < np.asarray(picture)[0, 1].max()
+    nothing = views.panels(np.zeros((1, 2, 3), np.uint8), values, values, np.full((1, 2), np.nan))
+    assert nothing[-1].span == (1.0, 2.0)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 SHARED = Path(__file__).parents[2] / "../shared"
 SCRIPT = SHARED / "tools" / "make_checkpoint.py"
-SAID = SpecOptions(heads=3, image_height=128, image_width=256, top_k=2)
+SAID = SpecOptions(heads=3, image_height=128, image_width=256, top_k=2, normalise="unit256")
 TASKS = ("semseg", "depth")
 MSE_TARGET = 5e-5
 EQUAL_TARGET, TOKEN_LAYERS = 773, 774

@@ -15,7 +15,7 @@ from edgemoe_gen.timing.networks import balanced_model, route_counts
 pytest.importorskip("torch")
 
 SPEC = ModelSpec(
-    image=ImageSpec(64, 128),
+    image=ImageSpec.named(64, 128, "unit256"),
     patch=8,
     dim=32,
     heads=2,

@@ -10,7 +10,7 @@ from edgemoe_gen.model.random import random_model
 from edgemoe_gen.tuning import Dimension, Evaluator, Limit, Space, make_evaluator
 
 SPEC = ModelSpec(
-    image=ImageSpec(32, 64),
+    image=ImageSpec.named(32, 64, "unit256"),
     patch=8,
     dim=32,
     heads=2,
