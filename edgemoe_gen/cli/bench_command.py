@@ -8,12 +8,12 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.failure import INTERRUPTED
-from edgemoe_gen.cli.options import PATH, json_option
 from edgemoe_gen.overlay.bench_page import latency_rows, power_rows, stream_rows, switch_text
 
 
-@click.command("bench", short_help="On the board: measure latency, frames a second, task switches, power.")
+@click.command("bench")
 @click.argument("overlay", type=PATH)
 @click.option("--task", multiple=True, help="Task to measure; repeatable [default: all].")
 @click.option(

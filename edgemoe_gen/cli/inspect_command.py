@@ -8,15 +8,8 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import (
-    PATH,
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    json_option,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.basics import PATH, json_option
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, config_option, network_options, spec_options
 from edgemoe_gen.model import option_name
 from edgemoe_gen.report.numbers import error as short
 from edgemoe_gen.report.numbers import millions, percent
@@ -24,7 +17,7 @@ from edgemoe_gen.report.numbers import millions, percent
 CONTRADICTED = 2
 
 
-@click.command("inspect", short_help="Show what a checkpoint holds, and what is missing.", cls=HelpfulCommand)
+@click.command("inspect", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option

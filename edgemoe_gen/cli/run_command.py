@@ -8,13 +8,12 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import (
-    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
     design_options,
-    json_option,
     knob_values,
     network_options,
     spec_options,
@@ -22,7 +21,7 @@ from edgemoe_gen.cli.options import (
 from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 
 
-@click.command("run", short_help="Run one picture: float reference, C simulation or board.", cls=HelpfulCommand)
+@click.command("run", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option

@@ -8,13 +8,13 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH, json_option
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.report.numbers import count, duration
 
 BROKEN = 1
 
 
-@click.command("selftest", short_help="On the board: run an overlay's known pictures, compare the answers.")
+@click.command("selftest")
 @click.argument("overlay", type=PATH)
 @click.option("--simulated", is_flag=True, help="On the simulated board.")
 @json_option

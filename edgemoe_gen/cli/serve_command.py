@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH, HelpfulCommand
+from edgemoe_gen.cli.basics import PATH
+from edgemoe_gen.cli.options import HelpfulCommand
 
 
-@click.command("serve", short_help="Show camera, video or pictures live on the board.", cls=HelpfulCommand)
+@click.command("serve", cls=HelpfulCommand)
 @click.argument("overlay", required=False, type=PATH)
 @click.option("--overlay", "named", type=PATH, hidden=True)
 @click.option("--simulated", is_flag=True, help="Run on the simulated board; its times are those of C simulation.")

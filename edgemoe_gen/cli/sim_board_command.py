@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH, HelpfulCommand, config_option
+from edgemoe_gen.cli.basics import PATH
+from edgemoe_gen.cli.options import HelpfulCommand, config_option
 from edgemoe_gen.config import Config
 from edgemoe_gen.errors import ConfigError, OverlayError
 from edgemoe_gen.project import open_project
@@ -25,7 +26,6 @@ MIB = 1 << 20
 
 @click.command(
     "sim-board",
-    short_help="Run a script of yours on a simulated board.",
     cls=HelpfulCommand,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
