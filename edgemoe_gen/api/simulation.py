@@ -73,7 +73,7 @@ def run(
         routes: dump of another run whose experts the float backend takes.
         dump: .npz to write, see `running.write_dump`.
         output: picture to write of the task's result.
-        overlay: board: name of an installed overlay, or its folder; it says all about the network.
+        overlay: board: name of an installed overlay, its folder, or that of its build; it says all about the network.
         simulated: board: take the simulated one.
     """
     if backend not in BACKENDS:
@@ -120,8 +120,7 @@ def run(
             calibration = [picture.values]
             notes.append("binary points are calibrated on this very picture: give --calibrate for others")
         numerics = open_numerics(words, model, design.knobs, calibration, open_tasks(words, model.spec), progress)
-        progress("compiling the engine", 0, 1)
-        engine = Engine.compile(design)
+        engine = Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
         progress("simulating", 0, 1)
         result = run_csim(engine, model, numerics.network, numerics.formats, picture.values, name)
     return _written(replace(result, notes=tuple(notes)), dump, output)

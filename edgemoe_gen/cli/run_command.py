@@ -39,7 +39,7 @@ from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 @click.option("--routes", type=PATH, help="float: take the experts of another run's dump.")
 @click.option("--dump", type=PATH, help="Write tokens, blocks, routes, scores, output as .npz.")
 @click.option("--output", type=PATH, help="Write the task's result as a picture (.png).")
-@click.option("--overlay", type=PATH, help="board: an installed overlay, or its folder.")
+@click.option("--overlay", type=PATH, help="board: an installed overlay, its folder, or a build's.")
 @click.option("--simulated", is_flag=True, help="board: take the simulated one.")
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:

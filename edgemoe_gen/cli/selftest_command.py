@@ -22,16 +22,18 @@ BROKEN = 1
 def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: bool) -> None:
     """Load an overlay and see whether the chip computes what was simulated, byte for byte.
 
-    OVERLAY is the name of an installed overlay, or its folder. Compared are its files with their checksums, the
-    design on the chip with the overlay's, and every task's answer to a known picture with that of C simulation. Exit
-    code 1: an answer is wrong; 2: the overlay or the board is not what it should be.
+    OVERLAY is the name of an installed overlay, its folder, or a build's folder. Compared are its files with their
+    checksums, the design on the chip with the overlay's, and every task's answer to a known picture with that of C
+    simulation. Exit code 1: an answer is wrong; 2: the overlay or the board is not what it should be.
 
     \b
     Examples:
       edgemoe-gen selftest m3vit_zcu104
-      edgemoe-gen selftest build/overlay/m3vit_zcu104 --simulated
+      edgemoe-gen selftest build --simulated
     """
     result = api.selftest(overlay, simulated=simulated)
+    for text in result.notes:
+        output.note(text)
     if as_json:
         output.as_json(result.as_dict())
     else:

@@ -46,14 +46,14 @@ def command(
 ) -> None:
     """Show pictures of a camera, a video or a folder in the browser, with the accelerator's maps beside them.
 
-    OVERLAY is the name of an installed overlay, or its folder. Sources and tasks are chosen on the page, for all
-    viewers at once. Only this machine can open the page unless --host says otherwise. From elsewhere, forward the port
-    (ssh -L 8080:localhost:8080 xilinx@pynq) or give --host 0.0.0.0. Ctrl-C ends it.
+    OVERLAY is the name of an installed overlay, its folder, or a build's folder. Sources and tasks are chosen on the
+    page, for all viewers at once. Only this machine can open the page unless --host says otherwise. From elsewhere,
+    forward the port (ssh -L 8080:localhost:8080 xilinx@pynq) or give --host 0.0.0.0. Ctrl-C ends it.
 
     \b
     Example:
       edgemoe-gen serve m3vit_zcu104 --source camera:0 --source drive.mp4
-      edgemoe-gen serve build/overlay/m3vit_zcu104 --simulated --source images
+      edgemoe-gen serve build --simulated --source images
     """
     from edgemoe_gen.overlay.session import chosen_tasks, look_up
     from edgemoe_gen.serving import make_sources, serve
@@ -65,6 +65,8 @@ def command(
         raise click.UsageError("Missing argument 'OVERLAY'.", click.get_current_context())
     check_aiohttp()
     installed = look_up(where)
+    if installed.note:
+        output.note(installed.note)
     on = chosen_tasks(installed, tasks)
     found = make_sources(sources, (installed.image.height, installed.image.width), fps)
 
