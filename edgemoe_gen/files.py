@@ -14,10 +14,11 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Lets `write` fill a temporary file beside `path` and moves it there.
 
     Raises:
-        ConfigError: the folder is missing or can't be written to.
+        ConfigError: it can't be written to. A folder that is missing is made.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as stream:
             write(stream)
         partial.replace(path)
@@ -34,19 +35,29 @@ def write_text_whole(path: Path, text: str) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuses a file that could not be written, before any work is done for it.
+    """Refuses a file that could not be written, before any work is done for it; its folder need not be there yet.
 
     Raises:
         ConfigError: names the path and what is in the way.
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder", "give the name of a file")
-    if not path.parent.is_dir():
-        raise ConfigError(f"the folder {path.parent} does not exist", "make it first, or choose another place")
-    if not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"the folder {path.parent} cannot be written to", "choose another place")
+    check_folder(path.parent)
 
 
 def absolute(path: Path) -> Path:
     """A path from the root on, without "..", by the names that the caller used: links stay links."""
     return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def check_folder(folder: Path) -> None:
+    """The same for a folder; it is made when there is something to put in.
+
+    Raises:
+        ConfigError: names what is in the way.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{there} is a file, where a folder is needed", "choose another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"the folder {there} cannot be written to", "choose another place")

@@ -133,6 +133,18 @@ def checkpoint_of(config: Config) -> Path:
     return path
 
 
+def checkpoint_there(config: Config) -> Path:
+    """The checkpoint's path, at which there is something.
+
+    Raises:
+        CheckpointError: there is not, or see `checkpoint_of`.
+    """
+    path = checkpoint_of(config)
+    if not path.exists():
+        raise CheckpointError(f"There is no checkpoint at {path}.", "Check the path.")
+    return path
+
+
 def open_knobs(config: Config, spec: ModelSpec | None) -> Knobs:
     """All knobs: those that suit the network (without one, `TYPICAL`) and board, turned by what the project says.
 
@@ -200,9 +212,7 @@ def open_pictures(config: Config, spec: ModelSpec) -> tuple[Picture, ...]:
     Raises:
         ImageError: none is named, or one is unreadable or does not fit.
     """
-    if not config.images:
-        raise ImageError("no picture is named", f"give --image FILE_OR_FOLDER, or [project] images in {FILE_NAME}")
-    found = find_pictures(config.images)
+    found = picture_paths(config)
     truth, names = find_truth(found, config.labels), picture_names(found)
     return tuple(
         open_picture(path, spec.image, names[path], read_truth(truth[path], spec) if path in truth else None)
@@ -222,6 +232,17 @@ def picture_notes(config: Config) -> tuple[str, ...]:
     return (*left_out((*(config.images or ()), *(config.calibrate or ()))), *([without] if without else []))
 
 
+def picture_paths(config: Config) -> list[Path]:
+    """Files of these pictures.
+
+    Raises:
+        ImageError: none is named, or one is not there.
+    """
+    if not config.images:
+        raise ImageError("no picture is named", f"give --image FILE_OR_FOLDER, or [project] images in {FILE_NAME}")
+    return find_pictures(config.images)
+
+
 def open_calibration(config: Config, spec: ModelSpec, pictures: Sequence[Picture]) -> list[NDArray[np.float32]]:
     """Network inputs that binary points are chosen from: those named for it, else the first of `pictures`.
 
@@ -232,6 +253,17 @@ def open_calibration(config: Config, spec: ModelSpec, pictures: Sequence[Picture
     if config.calibrate:
         return [open_picture(path, spec.image).values for path in find_pictures(config.calibrate)[:most]]
     return [picture.values for picture in pictures[:most]]
+
+
+def check_pinned(config: Config) -> None:
+    """Refuses an absurd binary point.
+
+    Raises:
+        ConfigError: names it.
+    """
+    for name, bits in config.pinned.items():
+        if not -32 <= bits <= 48:
+            raise ConfigError(f"numerics.pinned: '{name}' is {bits} fractional bits", "give -32 to 48")
 
 
 @dataclass(frozen=True)
@@ -277,9 +309,7 @@ def open_numerics(
         done += 1
         progress("calibrating", done, runs)
 
-    for name, bits in config.pinned.items():
-        if not -32 <= bits <= 48:
-            raise ConfigError(f"numerics.pinned: '{name}' is {bits} fractional bits", "give -32 to 48")
+    check_pinned(config)
     seen = observe_ranges(model, images, tasks, step)
     network = prepare(model, seen)
     formats = choose_formats(network, seen, knobs.widths, config.pinned)

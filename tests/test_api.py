@@ -11,7 +11,7 @@ import pytest
 
 import edgemoe_gen
 from edgemoe_gen import api
-from edgemoe_gen.cli.main import _COMMANDS, group
+from edgemoe_gen.cli.group import COMMANDS, group
 
 # Ways of saying it that only one side has: --spec's keys are one argument of the API, progress a table of the terminal,
 # --dry-run and --apply functions of their own, --rules a constant; `watch` is what shows a search as it runs.
@@ -19,7 +19,7 @@ ONLY_CLI = {"apply", "as_json", "dry_run", "rules"}
 ONLY_API = {"options", "progress", "on_stage", "watch"}
 # What these do in Python: `SimulatedBoard` in a `with` statement, and `edgemoe_gen.serving.serve`.
 ELSEWHERE = {"sim-board", "serve"}
-VERBS = [name for name in _COMMANDS if name not in ELSEWHERE]
+VERBS = [name for name in COMMANDS if name not in ELSEWHERE]
 
 
 @pytest.mark.parametrize("name", VERBS)

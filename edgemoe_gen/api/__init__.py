@@ -4,25 +4,35 @@
     result = build("checkpoint.pth.tar", spec="spec.toml", image=["images"], board="zcu104")
 
 Every function raises an `EdgeMoEError` for what a user can mend. An `edgemoe.toml` of the current folder is taken as
-the command line takes it; pass `config` for another.
+the command line takes it; pass `config` for another. Each module is imported when a name of it is first used.
 """
 
-from edgemoe_gen.api.board import BenchResult, SelftestResult, TaskCheck, bench, selftest
-from edgemoe_gen.api.building import build, import_results, plan
-from edgemoe_gen.api.designs import SweepResult, compare, evaluate, sweep
-from edgemoe_gen.api.prepare import GenerateResult, InitResult, boards, generate, init, inspect, lint
-from edgemoe_gen.api.simulation import CsimResult, csim, run
-from edgemoe_gen.api.timing import SimulateResult, simulate
-from edgemoe_gen.api.tuning import TuneResult, apply_tuned, tune
-from edgemoe_gen.config import CALIBRATION_IMAGES
-from edgemoe_gen.diagnosis import Check, Diagnosis, doctor
-from edgemoe_gen.inspection import BitsWorth, Inspection
-from edgemoe_gen.linting import LintResult
-from edgemoe_gen.pipeline import BuildResult, ImportResult, PlannedStage, StageResult
-from edgemoe_gen.running import RunResult
-from edgemoe_gen.tuning.apply import Applied
-from edgemoe_gen.tuning.compare import Comparison
-from edgemoe_gen.tuning.dataset import DatasetResult
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgemoe_gen.api.board import BenchResult, SelftestResult, TaskCheck, bench, selftest
+    from edgemoe_gen.api.building import build, import_results, plan
+    from edgemoe_gen.api.catalogue import boards
+    from edgemoe_gen.api.designs import SweepResult, compare, evaluate, sweep
+    from edgemoe_gen.api.prepare import GenerateResult, InitResult, generate, init, inspect, lint
+    from edgemoe_gen.api.simulation import CsimResult, csim, run
+    from edgemoe_gen.api.timing import SimulateResult, simulate
+    from edgemoe_gen.api.tuning import TuneResult, apply_tuned, tune
+    from edgemoe_gen.config import CALIBRATION_IMAGES
+    from edgemoe_gen.diagnosis import Check, Diagnosis, doctor
+    from edgemoe_gen.inspection import BitsWorth, Inspection
+    from edgemoe_gen.linting import LintResult
+    from edgemoe_gen.pipeline.exchange import ImportResult
+    from edgemoe_gen.pipeline.options import BuildResult
+    from edgemoe_gen.pipeline.plan import PlannedStage
+    from edgemoe_gen.pipeline.stages import StageResult
+    from edgemoe_gen.running import RunResult
+    from edgemoe_gen.tuning.apply import Applied
+    from edgemoe_gen.tuning.compare import Comparison
+    from edgemoe_gen.tuning.dataset import DatasetResult
 
 __all__ = [
     "CALIBRATION_IMAGES",
@@ -68,3 +78,38 @@ __all__ = [
     "sweep",
     "tune",
 ]
+
+_PLACES = {
+    "edgemoe_gen.api.board": ("BenchResult", "SelftestResult", "TaskCheck", "bench", "selftest"),
+    "edgemoe_gen.api.building": ("build", "import_results", "plan"),
+    "edgemoe_gen.api.catalogue": ("boards",),
+    "edgemoe_gen.api.designs": ("SweepResult", "compare", "evaluate", "sweep"),
+    "edgemoe_gen.api.prepare": ("GenerateResult", "InitResult", "generate", "init", "inspect", "lint"),
+    "edgemoe_gen.api.simulation": ("CsimResult", "csim", "run"),
+    "edgemoe_gen.api.timing": ("SimulateResult", "simulate"),
+    "edgemoe_gen.api.tuning": ("TuneResult", "apply_tuned", "tune"),
+    "edgemoe_gen.config": ("CALIBRATION_IMAGES",),
+    "edgemoe_gen.diagnosis": ("Check", "Diagnosis", "doctor"),
+    "edgemoe_gen.inspection": ("BitsWorth", "Inspection"),
+    "edgemoe_gen.linting": ("LintResult",),
+    "edgemoe_gen.pipeline.options": ("BuildResult",),
+    "edgemoe_gen.pipeline.exchange": ("ImportResult",),
+    "edgemoe_gen.pipeline.plan": ("PlannedStage",),
+    "edgemoe_gen.pipeline.stages": ("StageResult",),
+    "edgemoe_gen.running": ("RunResult",),
+    "edgemoe_gen.tuning.apply": ("Applied",),
+    "edgemoe_gen.tuning.compare": ("Comparison",),
+    "edgemoe_gen.tuning.dataset": ("DatasetResult",),
+}
+_MODULES = {name: module for module, names in _PLACES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -45,6 +45,7 @@ class SelftestResult:
         files: that agree with their checksums.
         tasks: in the overlay's order.
         failure, hint: what went wrong and what to do about it, or "".
+        notes: which overlay was taken, where a build was named.
     """
 
     overlay: str
@@ -55,6 +56,7 @@ class SelftestResult:
     tasks: tuple[TaskCheck, ...]
     failure: str = ""
     hint: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -133,7 +135,7 @@ def selftest(overlay: PathText, *, simulated: bool = False) -> SelftestResult:
     known picture.
 
     Args:
-        overlay: name of an installed overlay, or its folder.
+        overlay: name of an installed overlay, its folder, or that of its build.
         simulated: on the simulated board.
 
     Raises:
@@ -152,7 +154,8 @@ def selftest(overlay: PathText, *, simulated: bool = False) -> SelftestResult:
     manifest = installed.manifest
     tasks = tuple(TaskCheck(task, passed, seconds.get(task)) for task, passed in _passed(installed.tasks, failure))
     identity = f"{manifest.identity:016x}"
-    return SelftestResult(manifest.name, manifest.version, identity, tier, files, tasks, failure, hint)
+    notes = (installed.note,) if installed.note else ()
+    return SelftestResult(manifest.name, manifest.version, identity, tier, files, tasks, failure, hint, notes)
 
 
 def _passed(tasks: Sequence[str], failure: str) -> list[tuple[str, bool | None]]:
@@ -179,7 +182,7 @@ def bench(
     """Measures latency by stage, frames a second, the cost of a task switch, and power.
 
     Args:
-        overlay: name of an installed overlay, or its folder.
+        overlay: name of an installed overlay, its folder, or that of its build.
         task: names; none = all.
         image: pictures or folders, taken in turn; none = the overlay's own picture.
         frames: of each measurement and task; None = 100, or 5 on the simulated board.
@@ -207,7 +210,8 @@ def bench(
     else:
         installed.manifest.read(PICTURE)
         pictures = [session.open_frame(installed.manifest.folder / PICTURE, installed)]
-    notes = [] if installed.estimates else ["the overlay carries no estimate to compare with"]
+    notes = [installed.note] if installed.note else []
+    notes += [] if installed.estimates else ["the overlay carries no estimate to compare with"]
     with session.opened(installed, simulated) as (accelerator, tier):
         real = tier == session.MEASURED
         sensors, why = find_sensors() if real else ({}, "no power: a simulated board takes none")
@@ -285,6 +289,7 @@ def run_on_board(overlay: PathText, image: PathText, task: str | None, simulated
         none.astype(np.float32),
         result.output,
         seconds,
+        notes=(installed.note,) if installed.note else (),
         class_names=installed.class_names.get(name, ()),
         stages=dict(result.stages),
         tier=tier,

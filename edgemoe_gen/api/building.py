@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
-from edgemoe_gen.config import DEFAULT_OUTPUT
+from edgemoe_gen.config import DEFAULT_OUTPUT, Config
+from edgemoe_gen.early import Needs
+from edgemoe_gen.files import check_folder
 from edgemoe_gen.model import SpecOptions
-from edgemoe_gen.pipeline import BuildOptions, BuildResult, ImportResult, PlannedStage, Selection, StageResult
-from edgemoe_gen.pipeline import build as run_stages
-from edgemoe_gen.pipeline import import_results as take_results
-from edgemoe_gen.pipeline import plan as plan_stages
-from edgemoe_gen.project import Progress, no_progress, picture_notes
+from edgemoe_gen.pipeline.fingerprint import is_kept, recall
+from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
+from edgemoe_gen.pipeline.selection import Selection
+from edgemoe_gen.pipeline.stages import StageResult, open_stages
+from edgemoe_gen.project import Progress, no_progress, open_project, picture_notes
+
+if TYPE_CHECKING:  # what a build with nothing to do need not import
+    from edgemoe_gen.pipeline.exchange import ImportResult
+    from edgemoe_gen.pipeline.plan import PlannedStage
 
 
 def build(
@@ -58,9 +65,35 @@ def build(
     kit = None if export is None else Path(export)
     how = BuildOptions(Selection.of(first, until, only, cosim), retry_clock, kit, force)
     words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names, name)
-    project = opened(words, spec, config)
-    result = run_stages(project.config, how, progress, on_stage)
+    project = opened(words, spec, config, _needs(how))
+    result = _unchanged(project.config, how, on_stage)
+    if result is None:
+        from edgemoe_gen.pipeline.builder import build as run_stages
+
+        result = run_stages(project.config, how, progress, on_stage)
     return replace(result, notes=(*project.notes, *picture_notes(project.config), *result.notes))
+
+
+def _needs(how: BuildOptions) -> Needs:
+    """What a build can be refused for at once."""
+    if how.export is not None:
+        check_folder(how.export)
+    simulates = how.selection.wants("compile")
+    return Needs(checkpoint=True, pictures=True, images=True, labels=True, output=True, compiler=simulates)
+
+
+def _unchanged(config: Config, how: BuildOptions, on_stage: Callable[[StageResult], None]) -> BuildResult | None:
+    """What the last build left, where there is nothing to do."""
+    output = config.output or Path(DEFAULT_OUTPUT)
+    if not is_kept(output):
+        return None
+    with open_stages(output, on_stage):  # refuses where another build is at work
+        known = recall(config, how)
+    if known is None:
+        return None
+    for stage in known.result.stages:
+        on_stage(stage)
+    return known.result
 
 
 def plan(
@@ -90,7 +123,10 @@ def plan(
     kit = None if export is None else Path(export)
     how = BuildOptions(Selection.of(first, until, only, cosim), retry_clock, kit, force)
     words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names, name)
-    return plan_stages(opened(words, spec, config).config, how)
+    project = opened(words, spec, config, _needs(how))
+    from edgemoe_gen.pipeline.plan import plan as plan_stages
+
+    return plan_stages(project.config, how)
 
 
 def import_results(
@@ -107,5 +143,7 @@ def import_results(
         config: the project's file, which names the build's folder.
         output: the build's folder; default: of the project, or "build".
     """
-    project = opened(said(None, None, output=output), None, config)
+    from edgemoe_gen.pipeline.exchange import import_results as take_results
+
+    project = open_project(said(None, None, output=output), None, None if config is None else Path(config))
     return take_results(Path(folder), project.config.output or Path(DEFAULT_OUTPUT), on_stage)

@@ -7,6 +7,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from edgemoe_gen.config import Config
+from edgemoe_gen.early import NOTHING, Needs, check_early
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_model
@@ -17,9 +18,20 @@ Paths = Sequence[PathText]
 Values = Mapping[str, int | float]
 
 
-def opened(words: Config, spec: PathText | None, config: PathText | None) -> Project:
-    """The project: what the caller says, over a spec file, over `edgemoe.toml`."""
-    return open_project(words, None if spec is None else Path(spec), None if config is None else Path(config))
+def opened(words: Config, spec: PathText | None, config: PathText | None, needs: Needs = NOTHING) -> Project:
+    """The project: what the caller says, over a spec file, over `edgemoe.toml`.
+
+    Args:
+        words: what the caller says.
+        spec, config: files.
+        needs: what the verb goes on with.
+
+    Raises:
+        EdgeMoEError: a file is malformed, or what is said can't be, as far as that is known without the checkpoint.
+    """
+    project = open_project(words, None if spec is None else Path(spec), None if config is None else Path(config))
+    check_early(project.config, needs)
+    return project
 
 
 def open_network(words: Config, notes: list[str], warning: str = "") -> Model:

@@ -11,6 +11,7 @@ from typing import Any
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
 from edgemoe_gen.api.searching import Choices, open_setting, tier_of
 from edgemoe_gen.documents import json_text
+from edgemoe_gen.early import Needs
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import SpecOptions
@@ -150,8 +151,11 @@ def evaluate(
     if first is not None and first < 1:
         raise ConfigError(f"--first is {first}", "give 1 or more")
     check_workers(jobs, scheduler)
-    project = opened(said(checkpoint, options, board, knobs, (), calibrate, labels, task), spec, config)
-    folders = [dataset] if isinstance(dataset, str | PathLike) else dataset
-    return evaluate_dataset(
-        project.config, [Path(one) for one in folders], first, jobs, scheduler, progress, project.notes
+    folders = [Path(one) for one in ([dataset] if isinstance(dataset, str | PathLike) else dataset)]
+    project = opened(
+        said(checkpoint, options, board, knobs, (), calibrate, labels, task),
+        spec,
+        config,
+        Needs(checkpoint=True, pictures=True, labels=True, others=folders, compiler=scheduler is None),
     )
+    return evaluate_dataset(project.config, folders, first, jobs, scheduler, progress, project.notes)

@@ -1,4 +1,4 @@
-"""What comes before a build: looking at checkpoint, boards and machine, the project's file, the sources alone."""
+"""What comes before a build: looking at the checkpoint, the project's file, the sources alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
-from edgemoe_gen.boards import Board, board_names, load_board
 from edgemoe_gen.config import FILE_NAME, config_to_toml
 from edgemoe_gen.design import Design
+from edgemoe_gen.early import Needs, check_early
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.estimate import Resources, check_fits, estimate_resources
 from edgemoe_gen.files import check_writable, write_text_whole
@@ -95,6 +95,7 @@ def init(
     check_writable(target)
     words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names)
     words = with_spec(words, None if spec is None else Path(spec))
+    check_early(words, Needs(checkpoint=True, pictures=True, labels=True))
     model = open_model(words)
     open_tasks(words, model.spec)
     notes = (*model.notes, *picture_notes(words))
@@ -137,7 +138,12 @@ def inspect(
         task: its task, the first one.
         progress: called with text, steps done and all.
     """
-    project = opened(said(checkpoint, options, None, None, image, calibrate, task=task), spec, config)
+    project = opened(
+        said(checkpoint, options, None, None, image, calibrate, task=task),
+        spec,
+        config,
+        Needs(checkpoint=True, pictures=bool(narrow)),
+    )
     found = inspect_checkpoint(checkpoint_of(project.config), network_options(project.config))
     notes = [*found.notes, *project.notes]
     if narrow and found.complete:
@@ -164,7 +170,7 @@ def generate(
     With a checkpoint the largest network follows from it, and PyTorch is needed; without one the knobs say it. A folder
     with files that were changed or added by hand is refused; with `force` it is moved to accelerator.edited-N.
     """
-    project = opened(said(checkpoint, options, board, knobs, output=output), spec, config)
+    project = opened(said(checkpoint, options, board, knobs, output=output), spec, config, Needs(output=True))
     words = project.config
     design = open_design(words, None if words.checkpoint is None else open_model(words).spec)
     resources = check_fits(design)
@@ -190,8 +196,3 @@ def lint(
     if folder is not None:
         return lint_folder(Path(folder))
     return lint_project(None if config is None else Path(config), board, knobs)
-
-
-def boards(name: str | None = None) -> tuple[Board, ...]:
-    """The board of a name or file, or all boards that come with the package."""
-    return tuple(load_board(known) for known in ([name] if name else board_names()))

@@ -18,6 +18,7 @@ from edgemoe_gen.boards import Board
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.design.defaults import default_knobs
+from edgemoe_gen.early import Needs
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_picture
@@ -87,7 +88,7 @@ def open_setting(
     """Opens a project, and its pictures if they are to be run; see `tune` for the arguments."""
     given = _dimensions(knobs)
     words = said(checkpoint, options, board, None, image, calibrate, task=task)
-    project = opened(words, spec, config)
+    project = opened(words, spec, config, Needs(pictures=pictures))
     whole, notes = project.config, list(project.notes)
     model = open_network(whole, notes, ", so errors mean little")
     tasks = open_tasks(whole, model.spec)

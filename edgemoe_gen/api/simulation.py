@@ -9,7 +9,8 @@ from pathlib import Path
 from edgemoe_gen.api.board import run_on_board
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.early import Needs
+from edgemoe_gen.errors import ConfigError, ImageError
 from edgemoe_gen.files import check_writable
 from edgemoe_gen.model import ModelSpec, SpecOptions
 from edgemoe_gen.pictures import find_pictures, left_out, open_picture
@@ -72,7 +73,7 @@ def run(
         routes: dump of another run whose experts the float backend takes.
         dump: .npz to write, see `running.write_dump`.
         output: picture to write of the task's result.
-        overlay: board: name of an installed overlay, or its folder; it says all about the network.
+        overlay: board: name of an installed overlay, its folder, or that of its build; it says all about the network.
         simulated: board: take the simulated one.
     """
     if backend not in BACKENDS:
@@ -95,8 +96,14 @@ def run(
     if overlay is not None or simulated:
         option = "--simulated" if overlay is None else "--overlay"
         raise ConfigError(f"{option} is for the board, but the backend is {backend}", "give --backend board too")
-    project = opened(said(checkpoint, options, board, knobs, calibrate=calibrate), spec, config)
+    if Path(image).is_dir():
+        raise ImageError(f"{image} is a folder.", "Give one picture.")
+    named = () if task is None else (task,)
+    simulated_in_c = backend == "csim"
+    needs = Needs(True, pictures=simulated_in_c, others=[Path(image)], tasks=named, compiler=simulated_in_c)
+    project = opened(said(checkpoint, options, board, knobs, calibrate=calibrate), spec, config, needs)
     words, notes = project.config, list(project.notes)
+    _refuse_to_choose(task, words.model.tasks or ())
     model = open_model(words)
     name = _one_task(task, model.spec)
     picture = open_picture(Path(image), model.spec.image)
@@ -114,8 +121,7 @@ def run(
             calibration = [picture.values]
             notes.append("binary points are calibrated on this very picture: give --calibrate for others")
         numerics = open_numerics(words, model, design.knobs, calibration, open_tasks(words, model.spec), progress)
-        progress("compiling the engine", 0, 1)
-        engine = Engine.compile(design)
+        engine = Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
         progress("simulating", 0, 1)
         result = run_csim(engine, model, numerics.network, numerics.formats, picture.values, name)
     return _written(replace(result, notes=tuple(notes)), dump, output)
@@ -149,7 +155,10 @@ def csim(
     for name in kernel:
         if name not in KERNELS:
             raise ConfigError(f"there is no kernel '{name}'", f"known kernels: {', '.join(KERNELS)}")
-    project = opened(said(checkpoint, options, board, knobs, image), spec, config)
+    if junit is not None:
+        check_writable(Path(junit))
+    needs = Needs(pictures=True, tasks=() if task is None else (task,), compiler=True)
+    project = opened(said(checkpoint, options, board, knobs, image), spec, config, needs)
     words, notes = project.config, list(project.notes)
     recorded, network_spec = None, None
     if words.checkpoint is not None and words.images:
@@ -168,10 +177,7 @@ def csim(
     engine = Engine.compile(design)
     cases = tuple(run_kernels(design, tuple(kernel) or KERNELS, recorded, engine, seed, progress))
     if junit is not None:
-        try:
-            write_junit(cases, Path(junit))
-        except OSError as error:
-            raise ConfigError(f"{junit} cannot be written: {error.strerror}", "choose another place") from error
+        write_junit(cases, Path(junit))
     return CsimResult(design, cases, tuple(notes))
 
 
@@ -197,9 +203,13 @@ def _refuse_for_board(checkpoint: PathText | None, options: SpecOptions | None, 
 
 
 def _one_task(task: str | None, spec: ModelSpec) -> str:
+    _refuse_to_choose(task, spec.task_names)
     if task is None:
-        if len(spec.tasks) > 1:
-            raise ConfigError(f"the network has the tasks {', '.join(spec.task_names)}", "choose one with --task")
         return spec.task_names[0]
     spec.task_index(task)
     return task
+
+
+def _refuse_to_choose(task: str | None, names: Sequence[str]) -> None:
+    if task is None and len(names) > 1:
+        raise ConfigError(f"the network has the tasks {', '.join(names)}", "choose one with --task")

@@ -15,6 +15,7 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.documents import json_text
+from edgemoe_gen.early import Needs
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
@@ -115,7 +116,12 @@ def simulate(
             if Path(path).suffix.lower() != suffix:
                 raise ConfigError(f"{option} is '{path}', but a {suffix} file is written", f"end it with {suffix}")
             check_writable(Path(path))
-    project = opened(said(checkpoint, options, board, knobs, image, calibrate, task=task), spec, config)
+    project = opened(
+        said(checkpoint, options, board, knobs, image, calibrate, task=task),
+        spec,
+        config,
+        Needs(pictures=True, compiler=True),
+    )
     words, notes = project.config, list(project.notes)
     model = open_network(words, notes)
     design = open_design(words, model.spec)

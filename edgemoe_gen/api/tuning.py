@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,9 @@ from edgemoe_gen.api.searching import Choices, Setting, open_setting, tier_of
 from edgemoe_gen.config import FILE_NAME, config_to_toml
 from edgemoe_gen.design import make_design
 from edgemoe_gen.documents import json_text
-from edgemoe_gen.errors import ConfigError, EdgeMoEError, KnobError
+from edgemoe_gen.errors import EdgeMoEError, KnobError
 from edgemoe_gen.estimate import estimate_resources
-from edgemoe_gen.files import write_text_whole
+from edgemoe_gen.files import check_folder, write_text_whole
 from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.project import Progress, no_progress
@@ -119,7 +118,6 @@ def tune(
             `synthesise` needs are not here or not on every worker.
     """
     start = time.monotonic()
-    require_optuna()
     check_workers(jobs, scheduler)
     seconds = parse_budget(DEFAULT_BUDGET if budget is None and trials is None else budget)
     counts = (("--trials", trials, 1), ("--confirm", confirm, 0), ("--synthesise", synthesise, 0), ("--jobs", jobs, 1))
@@ -136,7 +134,8 @@ def tune(
     objectives = check_objectives((objective, *(name for name in front if name != objective)))
     limits = tuple(parse_limit(text) for text in limit)
     folder = Path(output)
-    _check_folder(folder)
+    check_folder(folder)
+    require_optuna()
     check_storage(storage)
     setting = open_setting(checkpoint, spec, options, config, board, knobs, image, calibrate, task)
     space = _space(setting, objective)
@@ -200,15 +199,6 @@ def _asked(setting: Setting) -> Asked:
     spec = None if setting.config.checkpoint is None else setting.model.spec
     suits = f"this network on the {setting.board.title.removeprefix('AMD ')}"
     return replace(setting.asked, whole=config_to_toml(setting.config, folder, spec, setting.defaults, suits))
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuses a folder that could not be written, before any work; it is made when there is something to put in."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise ConfigError(f"{there} is a file, but the search writes a folder", "choose another --output")
-    if not os.access(there, os.W_OK):
-        raise ConfigError(f"the folder {there} cannot be written to", "choose another --output")
 
 
 def parse_budget(text: str | None) -> float | None:

@@ -8,12 +8,12 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.failure import INTERRUPTED
-from edgemoe_gen.cli.options import PATH, json_option
 from edgemoe_gen.overlay.bench_page import latency_rows, power_rows, stream_rows, switch_text
 
 
-@click.command("bench", short_help="On the board: measure latency, frames a second, task switches, power.")
+@click.command("bench")
 @click.argument("overlay", type=PATH)
 @click.option("--task", multiple=True, help="Task to measure; repeatable [default: all].")
 @click.option(
@@ -32,9 +32,10 @@ from edgemoe_gen.overlay.bench_page import latency_rows, power_rows, stream_rows
 def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
     """Measure an overlay on its board, beside the estimate of its build.
 
-    OVERLAY is the name of an installed overlay, or its folder. Latency is that of one frame after another, by stage,
-    without the first frames; a stream overlaps the stages. A task switch is what a frame takes longer if the last one
-    was of another task. Power is read from the board's rails, idle first. Ctrl-C shows what has been measured so far.
+    OVERLAY is the name of an installed overlay, its folder, or a build's folder. Latency is that of one frame after
+    another, by stage, without the first frames; a stream overlaps the stages. A task switch is what a frame takes
+    longer if the last one was of another task. Power is read from the board's rails, idle first. Ctrl-C shows what has
+    been measured so far.
 
     \b
     Examples:

@@ -8,10 +8,10 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import json_option
+from edgemoe_gen.cli.basics import json_option
 
 
-@click.command("boards", short_help="List the boards.")
+@click.command("boards")
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, as_json: bool) -> None:

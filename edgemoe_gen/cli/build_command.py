@@ -11,15 +11,14 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import (
-    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
     design_options,
     force_option,
     image_options,
-    json_option,
     knob_values,
     network_options,
     spec_options,
@@ -28,7 +27,7 @@ from edgemoe_gen.cli.tables import format_table, kernel_table, knob_lines, quali
 from edgemoe_gen.report.numbers import count, seconds
 
 
-@click.command("build", short_help="Render, simulate, synthesise, package, report.", cls=HelpfulCommand)
+@click.command("build", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option
@@ -88,16 +87,14 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
         _show_plan(api.plan(checkpoint, **given), as_json)
         return
 
-    def show(stage: api.StageResult) -> None:
-        if not as_json:
-            state = "unchanged: skipped" if stage.skipped else stage.detail
-            output.line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {state}")
-
+    lines = _StageLines(quiet=as_json)
     with output.progress() as progress:
-        result = api.build(checkpoint, progress=progress, on_stage=show, **given)
+        result = api.build(checkpoint, progress=progress, on_stage=lines.show, **given)
+    lines.end()
     for text in result.notes:
         output.note(text)
-    output.checkpoint_notes(result.report.get("network", {}).get("notes", ()))
+    if lines.ran:  # else they were said when something ran
+        output.checkpoint_notes(result.report.get("network", {}).get("notes", ()))
     if as_json:
         stages = [
             {"name": s.name, "seconds": s.seconds, "skipped": s.skipped, "left_out": s.left_out} for s in result.stages
@@ -115,7 +112,34 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
             }
         )
         return
-    _show(result)
+    _show(result, whole=lines.ran or bool(given["first"] or given["only"]))
+
+
+class _StageLines:
+    """A line for each stage that ran, and one for each row of stages that had nothing to do."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.ran = False
+        self._quiet = quiet
+        self._unchanged: list[str] = []
+
+    def show(self, stage: api.StageResult) -> None:
+        if stage.skipped:
+            self._unchanged.append(stage.name)
+            return
+        self.end()
+        self.ran = True
+        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}")
+
+    def end(self) -> None:
+        """Says what was skipped since the last line."""
+        if self._unchanged:
+            self._line(f"unchanged: {', '.join(dict.fromkeys(self._unchanged))}")
+        self._unchanged.clear()
+
+    def _line(self, text: str) -> None:
+        if not self._quiet:
+            output.line(text)
 
 
 def _timed_figures(report: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -123,9 +147,12 @@ def _timed_figures(report: Mapping[str, Any]) -> dict[str, Any] | None:
     return timed and {key: timed[key] for key in ("tier", "clock_mhz", "cycles_per_frame", "milliseconds_per_frame")}
 
 
-def _show(result: api.BuildResult) -> None:
+def _show(result: api.BuildResult, whole: bool) -> None:
     if result.report:
-        _show_report(result)
+        if whole:
+            _show_report(result.report)
+        output.line(result.headline)
+        output.line(f"report: {result.output / 'report.html'}")
     if result.overlay is not None:
         output.line(f"overlay: {result.overlay}")
     if result.stopped_before:
@@ -133,15 +160,13 @@ def _show(result: api.BuildResult) -> None:
         output.line(f'stopped before stage "{result.stopped_before}": {why}')
 
 
-def _show_report(result: api.BuildResult) -> None:
-    format_table(result.report["formats"]["rows"])
-    kernel_table(result.report["kernels"]["rows"])
-    knob_lines(result.report["knobs"])
-    for row in result.report["quality"]:
+def _show_report(report: Mapping[str, Any]) -> None:
+    format_table(report["formats"]["rows"])
+    kernel_table(report["kernels"]["rows"])
+    knob_lines(report["knobs"])
+    for row in report["quality"]:
         output.line(quality_line(row["task"], row["metric"], row["accelerator"], row["float"], row))
-    _show_time(result.report)
-    output.line(result.headline)
-    output.line(f"report: {result.output / 'report.html'}")
+    _show_time(report)
 
 
 def _show_time(report: Mapping[str, Any]) -> None:

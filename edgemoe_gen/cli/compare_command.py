@@ -8,20 +8,14 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import (
-    PATH,
-    HelpfulCommand,
-    config_option,
-    json_option,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.basics import PATH, json_option
+from edgemoe_gen.cli.options import HelpfulCommand, config_option, network_options, spec_options
 from edgemoe_gen.cli.tuning_view import picture_options, workers_options
 from edgemoe_gen.report.numbers import count, plain
 from edgemoe_gen.tuning.front import FIGURES
 
 
-@click.command("compare", short_help="Two designs side by side.", cls=HelpfulCommand)
+@click.command("compare", cls=HelpfulCommand)
 @click.argument("a")
 @click.argument("b")
 @click.option("--checkpoint", type=PATH, help="The network [default: the project's].")

@@ -9,13 +9,12 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import (
-    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
     design_options,
-    json_option,
     knob_values,
     network_options,
     spec_options,
@@ -26,7 +25,7 @@ from edgemoe_gen.sim.kernels import KERNELS, CaseResult
 BROKEN = 1
 
 
-@click.command("csim", short_help="Check the kernels against float64: what CI runs.", cls=HelpfulCommand)
+@click.command("csim", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option

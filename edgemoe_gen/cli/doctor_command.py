@@ -6,10 +6,10 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import json_option
+from edgemoe_gen.cli.basics import json_option
 
 
-@click.command("doctor", short_help="Look at this machine: what is there, what is missing.")
+@click.command("doctor")
 @click.option("--board", help="Look at what this board needs: a name of `edgemoe-gen boards`, or a board file.")
 @json_option
 def command(board: str | None, as_json: bool) -> None:

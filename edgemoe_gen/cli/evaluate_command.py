@@ -9,13 +9,12 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import (
-    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
     design_options,
-    json_option,
     knob_values,
     network_options,
     spec_options,
@@ -25,7 +24,7 @@ from edgemoe_gen.cli.tuning_view import workers_options
 from edgemoe_gen.report.numbers import percent, share
 
 
-@click.command("evaluate", short_help="Accuracy over a folder: float against accelerator.", cls=HelpfulCommand)
+@click.command("evaluate", cls=HelpfulCommand)
 @checkpoint_argument()
 @click.option(
     "--dataset", multiple=True, type=PATH, required=True,

@@ -9,14 +9,13 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import (
-    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
     design_options,
     force_option,
-    json_option,
     knob_values,
     network_options,
     spec_options,
@@ -24,7 +23,7 @@ from edgemoe_gen.cli.options import (
 from edgemoe_gen.cli.tables import resource_table
 
 
-@click.command("generate", short_help="Render the C++ sources, and nothing more.", cls=HelpfulCommand)
+@click.command("generate", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option

@@ -8,11 +8,12 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH, HelpfulCommand, config_option, json_option
+from edgemoe_gen.cli.basics import PATH, json_option
+from edgemoe_gen.cli.options import HelpfulCommand, config_option
 from edgemoe_gen.report.numbers import seconds
 
 
-@click.command("import-results", short_help="Take back what the vendor's tools made elsewhere.", cls=HelpfulCommand)
+@click.command("import-results", cls=HelpfulCommand)
 @click.argument("folder", type=PATH)
 @config_option
 @click.option("--output", type=PATH, help="Folder of the build [default: build].")

@@ -8,8 +8,8 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.cli.options import (
-    PATH,
     HelpfulCommand,
     checkpoint_argument,
     design_options,
@@ -22,7 +22,7 @@ from edgemoe_gen.report.document import normalisation_facts
 from edgemoe_gen.report.numbers import normalisation
 
 
-@click.command("init", short_help="Write edgemoe.toml, every key explained.", cls=HelpfulCommand)
+@click.command("init", cls=HelpfulCommand)
 @checkpoint_argument(required=True)
 @network_options
 @design_options

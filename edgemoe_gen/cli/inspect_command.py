@@ -8,15 +8,8 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import (
-    PATH,
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    json_option,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.basics import PATH, json_option
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, config_option, network_options, spec_options
 from edgemoe_gen.model import option_name
 from edgemoe_gen.model.normalisation import NORMALISATIONS, PARTS
 from edgemoe_gen.report.numbers import error as short
@@ -26,7 +19,7 @@ CONTRADICTED = 2
 _SHORT = dict.fromkeys(PARTS, f", or --normalise {'|'.join(NORMALISATIONS)}")
 
 
-@click.command("inspect", short_help="Show what a checkpoint holds, and what is missing.", cls=HelpfulCommand)
+@click.command("inspect", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option

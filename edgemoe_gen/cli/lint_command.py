@@ -9,13 +9,14 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH, HelpfulCommand, config_option, design_options, json_option, knob_values
+from edgemoe_gen.cli.basics import PATH, json_option
+from edgemoe_gen.cli.options import HelpfulCommand, config_option, design_options, knob_values
 from edgemoe_gen.linting import RULES, TOP, LintResult
 
 BROKEN = 1
 
 
-@click.command("lint", short_help="Check the C++ against what Vitis HLS accepts.", cls=HelpfulCommand)
+@click.command("lint", cls=HelpfulCommand)
 @click.argument("folder", required=False, type=PATH)
 @config_option
 @design_options

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.design.knobs import parse_knob
 from edgemoe_gen.errors import SpecError
 from edgemoe_gen.model import SpecOptions, option_name
@@ -30,22 +30,6 @@ _MEANINGS: Mapping[str, str] = {
 }
 _METAVARS = {"ints": "N[,N...]", "names": "A[,B...]", "numbers": "R,G,B", "normalise": "|".join(NORMALISATIONS)}
 NETWORK = "Network, where neither the checkpoint nor --spec tells"
-
-
-class PathName(click.Path):
-    """A path. An empty text, which `Path` takes for the current folder, is refused: most likely a variable is unset."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path."""
-        if value == "":
-            self.fail("it is empty, but must name a file or folder", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-PATH = PathName()
 
 
 class HelpfulCommand(click.Command):
@@ -188,11 +172,6 @@ def force_option(function: F) -> F:
         is_flag=True,
         help="Where files of a result were changed or added by hand, move it to NAME.edited-N and go on.",
     )(function)
-
-
-def json_option(function: F) -> F:
-    """--json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(function)
 
 
 def knob_values(texts: tuple[str, ...]) -> dict[str, int | float]:

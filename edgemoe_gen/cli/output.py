@@ -8,17 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from edgemoe_gen import project
 from edgemoe_gen.documents import json_text
+
+if TYPE_CHECKING:  # imported where they are needed: most of what a command costs that prints one line
+    from rich.console import Console
+    from rich.progress import TaskID
+    from rich.table import Table
+
+    from edgemoe_gen import project
 
 WIDE = 160  # columns of a table that goes to a file or pipe
 
@@ -73,6 +74,9 @@ def table(
 
 def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]], fit: Fit | None = None, **options: Any) -> Table:
     """A table as `table` prints it; with `fit` no cell is broken but those of the column that wraps."""
+    from rich import box
+    from rich.table import Table
+
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, **options)
     for column in columns:
         name = column.lstrip(">")
@@ -94,6 +98,8 @@ def fitted(
         fit: which may go.
         console: as wide as it is.
     """
+    from rich.cells import cell_len
+
     heads = [column.lstrip(">") for column in columns]
     widths = [max(map(cell_len, (head, *cells))) for head, *cells in zip(heads, *rows, strict=True)]
     if fit.wraps in heads:
@@ -149,6 +155,8 @@ def _echo(text: str, err: bool = False) -> None:
 
 
 def _console() -> Console:
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False, markup=False)
 
 
@@ -170,6 +178,9 @@ def progress() -> Iterator[project.Progress]:
 
         yield say
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         numbers: dict[str, TaskID] = {}

@@ -8,13 +8,12 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import (
-    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
     design_options,
-    json_option,
     knob_values,
     network_options,
     spec_options,
@@ -23,7 +22,7 @@ from edgemoe_gen.model.images import KINDS
 from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 
 
-@click.command("run", short_help="Run one picture: float reference, C simulation or board.", cls=HelpfulCommand)
+@click.command("run", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option
@@ -41,7 +40,7 @@ from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 @click.option("--routes", type=PATH, help="float: take the experts of another run's dump.")
 @click.option("--dump", type=PATH, help="Write tokens, blocks, routes, scores, output as .npz.")
 @click.option("--output", type=PATH, help="Write the task's result as a picture (.png).")
-@click.option("--overlay", type=PATH, help="board: an installed overlay, or its folder.")
+@click.option("--overlay", type=PATH, help="board: an installed overlay, its folder, or a build's.")
 @click.option("--simulated", is_flag=True, help="board: take the simulated one.")
 @json_option
 def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:

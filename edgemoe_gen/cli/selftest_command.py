@@ -8,13 +8,13 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH, json_option
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.report.numbers import count, duration
 
 BROKEN = 1
 
 
-@click.command("selftest", short_help="On the board: run an overlay's known pictures, compare the answers.")
+@click.command("selftest")
 @click.argument("overlay", type=PATH)
 @click.option("--simulated", is_flag=True, help="On the simulated board.")
 @json_option
@@ -22,16 +22,18 @@ BROKEN = 1
 def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: bool) -> None:
     """Load an overlay and see whether the chip computes what was simulated, byte for byte.
 
-    OVERLAY is the name of an installed overlay, or its folder. Compared are its files with their checksums, the
-    design on the chip with the overlay's, and every task's answer to a known picture with that of C simulation. Exit
-    code 1: an answer is wrong; 2: the overlay or the board is not what it should be.
+    OVERLAY is the name of an installed overlay, its folder, or a build's folder. Compared are its files with their
+    checksums, the design on the chip with the overlay's, and every task's answer to a known picture with that of C
+    simulation. Exit code 1: an answer is wrong; 2: the overlay or the board is not what it should be.
 
     \b
     Examples:
       edgemoe-gen selftest m3vit_zcu104
-      edgemoe-gen selftest build/overlay/m3vit_zcu104 --simulated
+      edgemoe-gen selftest build --simulated
     """
     result = api.selftest(overlay, simulated=simulated)
+    for text in result.notes:
+        output.note(text)
     if as_json:
         output.as_json(result.as_dict())
     else:

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH, HelpfulCommand
+from edgemoe_gen.cli.basics import PATH
+from edgemoe_gen.cli.options import HelpfulCommand
 
 
-@click.command("serve", short_help="Show camera, video or pictures live on the board.", cls=HelpfulCommand)
+@click.command("serve", cls=HelpfulCommand)
 @click.argument("overlay", required=False, type=PATH)
 @click.option("--overlay", "named", type=PATH, hidden=True)
 @click.option("--simulated", is_flag=True, help="Run on the simulated board; its times are those of C simulation.")
@@ -45,14 +46,14 @@ def command(
 ) -> None:
     """Show pictures of a camera, a video or a folder in the browser, with the accelerator's maps beside them.
 
-    OVERLAY is the name of an installed overlay, or its folder. Sources and tasks are chosen on the page, for all
-    viewers at once. Only this machine can open the page unless --host says otherwise. From elsewhere, forward the port
-    (ssh -L 8080:localhost:8080 xilinx@pynq) or give --host 0.0.0.0. Ctrl-C ends it.
+    OVERLAY is the name of an installed overlay, its folder, or a build's folder. Sources and tasks are chosen on the
+    page, for all viewers at once. Only this machine can open the page unless --host says otherwise. From elsewhere,
+    forward the port (ssh -L 8080:localhost:8080 xilinx@pynq) or give --host 0.0.0.0. Ctrl-C ends it.
 
     \b
     Example:
       edgemoe-gen serve m3vit_zcu104 --source camera:0 --source drive.mp4
-      edgemoe-gen serve build/overlay/m3vit_zcu104 --simulated --source images
+      edgemoe-gen serve build --simulated --source images
     """
     from edgemoe_gen.overlay.session import chosen_tasks, look_up
     from edgemoe_gen.serving import make_sources, serve
@@ -64,6 +65,8 @@ def command(
         raise click.UsageError("Missing argument 'OVERLAY'.", click.get_current_context())
     check_aiohttp()
     installed = look_up(where)
+    if installed.note:
+        output.note(installed.note)
     on = chosen_tasks(installed, tasks)
     found = make_sources(sources, (installed.image.height, installed.image.width), fps)
 

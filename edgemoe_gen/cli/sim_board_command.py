@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH, HelpfulCommand, config_option
+from edgemoe_gen.cli.basics import PATH
+from edgemoe_gen.cli.options import HelpfulCommand, config_option
 from edgemoe_gen.config import Config
 from edgemoe_gen.errors import ConfigError, OverlayError
 from edgemoe_gen.project import open_project
@@ -25,7 +26,6 @@ MIB = 1 << 20
 
 @click.command(
     "sim-board",
-    short_help="Run a script of yours on a simulated board.",
     cls=HelpfulCommand,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
@@ -60,13 +60,14 @@ def command(
     """Run SCRIPT with a simulated board in PYNQ's place: host code without hardware.
 
     The board runs the C simulation of the overlay's own sources, so that results are those of the chip to the bit;
-    times are not. A build without bitstream will do: an overlay is then made for the occasion, from the project.
-    The script finds the overlay by its name. ARGUMENTS are the script's own.
+    times are not. A build without bitstream will do: its preview is taken, or one is made for the occasion. Where there
+    is no build, only overlays that are installed are found. The script finds the overlay by its name. ARGUMENTS are the
+    script's own.
 
     \b
     Examples:
       edgemoe-gen sim-board demo.py
-      edgemoe-gen sim-board --overlay build/overlay/m3vit_zcu104 demo.py --task depth
+      edgemoe-gen sim-board --overlay build demo.py --task depth
       edgemoe-gen sim-board -c "from m3vit_zcu104 import Accelerator; print(Accelerator('m3vit_zcu104').selftest())"
     """
     if code is not None:
@@ -79,13 +80,17 @@ def command(
     with tempfile.TemporaryDirectory(prefix="edgemoe-preview-") as scratch:
         with output.progress() as progress:
             folder = _overlay(overlay, config, Path(scratch), progress)
-            progress("compiling the simulation", 0, 1)
-            board = simulated.SimulatedBoard(folder, ddr_bytes=ddr_mib * MIB, latency=latency_ms / 1e3)
+            board = simulated.SimulatedBoard(
+                folder,
+                ddr_bytes=ddr_mib * MIB,
+                latency=latency_ms / 1e3,
+                on_compile=lambda: progress("compiling the simulation", 0, 1),
+            )
         if folder is not None:
             sys.path.insert(0, str(folder.parent))
         try:
             with board:
-                context.exit(_run(script, code, arguments))
+                context.exit(_run(script, code, arguments, has_overlay=folder is not None))
         finally:
             if folder is not None:
                 sys.path.remove(str(folder.parent))
@@ -114,8 +119,12 @@ def _overlay(where: Path | None, config: Path | None, scratch: Path, progress: A
     return found
 
 
-def _run(script: Path | None, code: str | None, arguments: tuple[str, ...]) -> int:
-    """Runs the user's code as Python would; returns its exit code."""
+def _run(script: Path | None, code: str | None, arguments: tuple[str, ...], has_overlay: bool) -> int:
+    """Runs the user's code as Python would; returns its exit code.
+
+    Raises:
+        OverlayError: there is no overlay, and the code imports what is not there.
+    """
     name = "-c" if code is not None else str(script)
     before = sys.argv, list(sys.path)
     sys.argv = [name, *arguments]
@@ -130,6 +139,12 @@ def _run(script: Path | None, code: str | None, arguments: tuple[str, ...]) -> i
     except SystemExit as end:
         return _exit_code(end)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and not has_overlay:
+            raise OverlayError(
+                f"{name} imports '{error.name}', which is not installed, and there is no build here that could have it",
+                "if it is an overlay, build it first (edgemoe-gen build --until preview), or name the folder of a "
+                "build with --overlay",
+            ) from error
         traceback.print_exception(type(error), error, _own_part(error.__traceback__, name, code is not None))
         return 1
     finally:

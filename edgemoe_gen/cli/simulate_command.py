@@ -8,13 +8,12 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import (
-    PATH,
     HelpfulCommand,
     checkpoint_argument,
     config_option,
     design_options,
-    json_option,
     knob_values,
     network_options,
     spec_options,
@@ -26,7 +25,7 @@ from edgemoe_gen.timing.result import TIER
 FAILED = 1
 
 
-@click.command("simulate", short_help="Cycles, stalls and limits of a design, without Vitis.", cls=HelpfulCommand)
+@click.command("simulate", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option

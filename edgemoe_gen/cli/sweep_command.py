@@ -8,15 +8,8 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import (
-    PATH,
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    json_option,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.basics import PATH, json_option
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, config_option, network_options, spec_options
 from edgemoe_gen.cli.tuning_view import (
     CELLS,
     LEGEND,
@@ -32,7 +25,7 @@ from edgemoe_gen.tuning.sweep import followed
 MOST_ROWS = 200  # on the screen; a file has all
 
 
-@click.command("sweep", short_help="Evaluate a full grid of knobs, for plots.", cls=HelpfulCommand)
+@click.command("sweep", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgemoe_gen.boards import Board
 from edgemoe_gen.cli import output
-from edgemoe_gen.estimate import Resources
 from edgemoe_gen.report.numbers import error, figure, percent, plain, share
+
+if TYPE_CHECKING:
+    from edgemoe_gen.boards import Board
+    from edgemoe_gen.estimate import Resources
 
 
 def resource_table(resources: Resources, board: Board) -> None:

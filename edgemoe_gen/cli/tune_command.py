@@ -8,16 +8,9 @@ import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.failure import INTERRUPTED
-from edgemoe_gen.cli.options import (
-    PATH,
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    json_option,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, config_option, network_options, spec_options
 from edgemoe_gen.cli.tuning_view import (
     choices,
     differences,
@@ -37,7 +30,7 @@ from edgemoe_gen.tuning.trial import SYNTHESIS
 WITH_APPLY = ("apply", "output", "config", "as_json")
 
 
-@click.command("tune", short_help="Search designs: a front of latency, error, resources.", cls=HelpfulCommand)
+@click.command("tune", cls=HelpfulCommand)
 @checkpoint_argument()
 @network_options
 @config_option

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.options import PATH
+from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.project import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent

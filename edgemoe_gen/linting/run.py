@@ -8,6 +8,7 @@ from pathlib import Path
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
+from edgemoe_gen.early import check_early
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.linting import LintResult, lint
 from edgemoe_gen.project import open_design, open_model, open_project
@@ -38,6 +39,7 @@ def lint_project(
         BoardError, KnobError, ConfigError: as for `generate`; libclang is not installed.
     """
     said = open_project(Config(board=board, knobs=dict(knobs or {})), None, config).config
+    check_early(said)
     return lint_design(open_design(said, None if said.checkpoint is None else open_model(said).spec))
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -217,9 +217,13 @@ class ModelSpec:
             SpecError: there is no such task; names the tasks there are.
         """
         if name not in self.task_names:
-            known = ", ".join(self.task_names)
-            raise SpecError(f'There is no task "{name}" in this model.', f"Its tasks are: {known}.")
+            raise unknown_task(name, self.task_names)
         return self.task_names.index(name)
+
+
+def unknown_task(name: str, known: Sequence[str]) -> SpecError:
+    """The error for a task that a network does not have."""
+    return SpecError(f'There is no task "{name}" in this model.', f"Its tasks are: {', '.join(known)}.")
 
 
 @dataclass(frozen=True)

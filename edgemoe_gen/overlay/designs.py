@@ -12,9 +12,9 @@ from typing import Any
 from edgemoe_gen.boards import Board, load_board
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.errors import EdgeMoEError, OverlayError
+from edgemoe_gen.overlay.builds import DESIGN
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
 
-DESIGN = "design.json"
 BUILD_AGAIN = "build the project again with this version of edgemoe-gen"
 
 

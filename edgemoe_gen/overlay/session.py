@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from edgemoe_gen.boards import board_names, load_board
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, ImageError, OverlayError
 from edgemoe_gen.model import ImageSpec
+from edgemoe_gen.overlay.builds import PREVIEW, is_build, overlay_in
 from edgemoe_gen.overlay.driver import Accelerator
 from edgemoe_gen.overlay.driver.manifest import BUILD_AGAIN, MANIFEST, Manifest, find_overlay, read_manifest
 from edgemoe_gen.pictures import open_picture, pixels
@@ -44,6 +46,7 @@ class Installed:
         class_names: of a task's classes, where they have names.
         estimates: seconds a frame that its build foretold, by task; {} where it carries none.
         estimate_tier: how that was found.
+        note: which overlay it is, where a build was named; "" otherwise.
     """
 
     manifest: Manifest
@@ -55,6 +58,7 @@ class Installed:
     class_names: Mapping[str, tuple[str, ...]]
     estimates: Mapping[str, float]
     estimate_tier: str
+    note: str = ""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -63,12 +67,13 @@ class Installed:
 
 
 def look_up(where: str | os.PathLike[str]) -> Installed:
-    """An overlay by the name of an installed one, or by its folder.
+    """An overlay by the name of an installed one, by its folder, or by the folder of the build that has it.
 
     Raises:
         OverlayError: there is none, or its manifest is damaged.
     """
-    manifest = read_manifest(find_overlay(os.fspath(where)))
+    folder, note = _found(os.fspath(where))
+    manifest = read_manifest(folder)
     path = manifest.folder / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -85,9 +90,31 @@ def look_up(where: str | os.PathLike[str]) -> Installed:
             names,
             estimates,
             tier,
+            note,
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, EdgeMoEError) as error:
         raise OverlayError(f"{path} is damaged: {type(error).__name__} {error}", BUILD_AGAIN) from error
+
+
+def _found(where: str) -> tuple[Path, str]:
+    """The folder of an overlay, and a note on which one was taken."""
+    path = Path(where)
+    if not (path / MANIFEST).is_file() and path.is_dir():
+        found = overlay_in(path)
+        if found is not None:
+            what = ", a preview for the simulated board only" if found.parent.name == PREVIEW else ""
+            return found.resolve(), f"{found} is taken{what}"
+        if is_build(path):
+            raise OverlayError(
+                f"{path} is a build without an overlay: it ended before the stage preview",
+                "go on with it: edgemoe-gen build --until preview",
+            )
+    try:
+        return find_overlay(where), ""
+    except OverlayError as error:
+        raise OverlayError(
+            error.message, "install the overlay's wheel with pip, or give its folder, or that of the build that has it"
+        ) from error
 
 
 def read_estimates(content: Mapping[str, Any], tasks: Sequence[str]) -> tuple[dict[str, float], str]:
@@ -182,12 +209,25 @@ def opened(installed: Installed, simulated: bool) -> Iterator[tuple[Accelerator,
         OverlayError: no PYNQ, no board, or the overlay is refused.
     """
     if not simulated:
+        _refuse_preview(installed)
         check_board(installed, os.environ.get("BOARD"))
     timeout = SIMULATED_TIMEOUT_SECONDS if simulated else TIMEOUT_SECONDS
     with ExitStack() as stack:
         if simulated:
             stack.enter_context(_simulated_board(installed.manifest.folder))
         yield stack.enter_context(Accelerator(installed.manifest.folder, timeout=timeout)), tier_of_active_board()
+
+
+def _refuse_preview(installed: Installed) -> None:
+    """Says so before a board is looked for; a board that a simulation has plugged in is none."""
+    pynq = sys.modules.get("pynq")
+    plugged = getattr(getattr(pynq, "Device", None), "_active_device", None)
+    if not installed.manifest.has_bitstream and not getattr(plugged, "is_simulated", False):
+        raise OverlayError(
+            f"{installed.manifest.folder} is a preview, made before synthesis for the simulated board only: a board "
+            "needs an overlay with a bitstream",
+            "add --simulated; or build the bitstream, where Vivado is, and take OUTPUT/overlay",
+        )
 
 
 def tier_of_active_board() -> str:

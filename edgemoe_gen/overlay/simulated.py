@@ -76,6 +76,7 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         ddr_bytes: size of DDR.
         latency: seconds that a run takes at least.
         faults: what is wrong with it.
+        on_compile: called before the compiler, where a design is not in the cache of compiled ones.
 
     Attributes:
         ddr: memory; its `buffers` are those in use.
@@ -97,6 +98,7 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         ddr_bytes: int = DDR_BYTES,
         latency: float = 0.0,
         faults: Faults | None = None,
+        on_compile: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__("simulated")
         self.name = "simulated"
@@ -108,6 +110,7 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         self.faults = faults or Faults()
         self.loads = self.runs = 0
         self.problem = ""
+        self._on_compile = on_compile
         self._engines: dict[Path, Engine | None] = {}
         self._loaded: Engine | None = None
         self._blocks: list[_Block] = []
@@ -261,7 +264,7 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         folder = folder.resolve()
         if folder not in self._engines:
             design = find_design(folder)
-            self._engines[folder] = None if design is None else Engine.compile(design)
+            self._engines[folder] = None if design is None else Engine.compile(design, on_compile=self._on_compile)
         return self._engines[folder]
 
     def _reset(self) -> None:

@@ -7,78 +7,22 @@ that can't run here. Everything that can be wrong with the inputs is found befor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.errors import ConfigError, EdgeMoEError, TimingError
+from edgemoe_gen.errors import EdgeMoEError, TimingError
 from edgemoe_gen.flow.kit import KitFiles, read_kit
 from edgemoe_gen.linting import libclang_missing
+from edgemoe_gen.pipeline import fingerprint
 from edgemoe_gen.pipeline.exchange import export_kit
+from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.own import own_stages
-from edgemoe_gen.pipeline.selection import STAGES, VENDOR, Selection
+from edgemoe_gen.pipeline.selection import STAGES, VENDOR
 from edgemoe_gen.pipeline.stages import StageResult, Stages, open_stages
 from edgemoe_gen.pipeline.vendor import StageUnavailableError, VendorStages, missing_tool, not_current
 from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.project import Progress, no_progress
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """How to build, as opposed to what.
-
-    Attributes:
-        selection: which stages.
-        retry_clock: where timing fails, implement again at the clock that would meet it.
-        export: write the kit to this folder instead of running the vendor's tools.
-        force: move folders aside that hold what was changed or added by hand.
-
-    Raises:
-        ConfigError: an export that leaves out stages before it, or that is to retry what runs elsewhere.
-    """
-
-    selection: Selection = field(default_factory=Selection)
-    retry_clock: bool = False
-    export: Path | None = None
-    force: bool = False
-
-    def __post_init__(self) -> None:
-        if self.export and not self.selection.wants("lint"):
-            raise ConfigError(
-                "--export needs the stages up to lint, but --from, --until or --only leaves lint out",
-                "leave these out, or say --until with a stage of the vendor's",
-            )
-        if self.export and self.retry_clock:
-            raise ConfigError(
-                "--retry-clock implements again here, but --export leaves that to another machine",
-                "leave --retry-clock out; for a slower clock there, export with --knob clock_mhz=MHZ",
-            )
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """What a build left.
-
-    Attributes:
-        output: its folder.
-        headline: the important thing, in one line.
-        stages: as they went, in order.
-        stopped_before: the stage that comes next and could not run, or was not asked for; "" at the end.
-        stopped_why: why it could not run; "" where it was not asked for.
-        report: contents of `report.json`; empty where the build ended before csim.
-        overlay: folder of the packaged overlay, if there is one.
-        notes: what the user should know of how the project was put together.
-    """
-
-    output: Path
-    headline: str
-    stages: tuple[StageResult, ...]
-    stopped_before: str
-    stopped_why: str
-    report: dict[str, Any]
-    overlay: Path | None = None
-    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -99,10 +43,14 @@ def build(
         EdgeMoEError: of the inputs, before anything is written; or of a stage, whose outputs then stay as they were.
     """
     options = options or BuildOptions()
+    seen = fingerprint.look(config)  # before anything is read: what changes from here on is noticed next time
     work = Work(config, progress)
     output = config.output or Path(DEFAULT_OUTPUT)
     with open_stages(output, on_stage, options.force) as stages:
-        return Run(stages, work, options).result()
+        run = Run(stages, work, options)
+        result = run.result()
+        fingerprint.remember(seen, options, result, work.design.knobs.clock_mhz, work.libraries)
+        return result
 
 
 class Run:

@@ -13,7 +13,9 @@ from typing import Literal
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.errors import EdgeMoEError
 from edgemoe_gen.flow.kit import KitFiles
-from edgemoe_gen.pipeline.builder import BuildOptions, Run
+from edgemoe_gen.pipeline.builder import Run
+from edgemoe_gen.pipeline.fingerprint import Known, recall
+from edgemoe_gen.pipeline.options import BuildOptions
 from edgemoe_gen.pipeline.selection import STAGES, VENDOR
 from edgemoe_gen.pipeline.stages import StageResult, Stages
 from edgemoe_gen.pipeline.vendor import FOLDER
@@ -45,6 +47,9 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
         EdgeMoEError: the same of the inputs as `build`.
     """
     options = options or BuildOptions()
+    known = recall(config, options)
+    if known is not None:
+        return _unchanged(known, options)
     stages = _Pretended(config.output or Path(DEFAULT_OUTPUT), options.force)
     walk = _Walk(stages, Work(config, no_progress), options)
     blocked = ""
@@ -69,6 +74,26 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
         elif name == blocked:
             planned.append(PlannedStage(name, "can't run here", why))
         elif blocked and options.selection.wants(name) and name != "report":
+            planned.append(PlannedStage(name, "can't run here", f"{blocked} comes first"))
+        else:
+            planned.append(PlannedStage(name, "not asked for"))
+    return tuple(planned)
+
+
+def _unchanged(known: Known, options: BuildOptions) -> tuple[PlannedStage, ...]:
+    """What a build of this project would do, of which facts of files say that it has nothing to do."""
+    result = known.result
+    left_out = {stage.name: stage.detail for stage in result.stages if stage.left_out}
+    planned, blocked = [], ""
+    for name in STAGES:
+        if name in known.stages:
+            planned.append(PlannedStage(name, "up to date"))
+        elif name in left_out:
+            planned.append(PlannedStage(name, "left out", left_out[name]))
+        elif name == result.stopped_before and result.stopped_why:
+            blocked = name
+            planned.append(PlannedStage(name, "can't run here", result.stopped_why))
+        elif blocked and options.selection.wants(name):
             planned.append(PlannedStage(name, "can't run here", f"{blocked} comes first"))
         else:
             planned.append(PlannedStage(name, "not asked for"))

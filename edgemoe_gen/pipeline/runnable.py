@@ -5,13 +5,13 @@ In: what the user names. Out: the folder of an overlay whose parent folder is wh
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.errors import OverlayError
-from edgemoe_gen.overlay.designs import DESIGN, find_design
+from edgemoe_gen.overlay.builds import is_build, overlay_in
+from edgemoe_gen.overlay.designs import find_design
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
 from edgemoe_gen.overlay.preview import write_preview
 from edgemoe_gen.pipeline.work import Work
@@ -33,13 +33,10 @@ def runnable_overlay(where: Path, scratch: Path, config: Config, progress: Progr
     """
     if (where / MANIFEST).is_file():
         return where.resolve()
-    found = _packaged_of_the_build(where) or _overlays(where, "preview") or _overlays(where, "overlay")
-    if len(found) > 1:
-        names = ", ".join(str(path.relative_to(where)) for path in found)
-        raise OverlayError(f"{where} holds several overlays: {names}", "name one of them")
-    if found:
-        return found[0].resolve()
-    if not (where / "accelerator" / DESIGN).is_file():
+    found = overlay_in(where)
+    if found is not None:
+        return found.resolve()
+    if not is_build(where):
         raise OverlayError(
             f"{where} is neither an overlay, which has a {MANIFEST}, nor the folder of a build",
             "give the folder that `edgemoe-gen build` wrote, or the overlay in it",
@@ -50,28 +47,7 @@ def runnable_overlay(where: Path, scratch: Path, config: Config, progress: Progr
 def default_build(config: Config) -> Path | None:
     """The project's build, where there is one."""
     folder = config.output or Path(DEFAULT_OUTPUT)
-    return folder if (folder / "accelerator" / DESIGN).is_file() else None
-
-
-def _overlays(build: Path, kind: str) -> list[Path]:
-    return sorted(path.parent for path in build.glob(f"{kind}/*/{MANIFEST}"))
-
-
-def _packaged_of_the_build(build: Path) -> list[Path]:
-    """Overlays of the design that was rendered last; one that was packaged before it changed is another's."""
-    rendered = _identity(build / "accelerator" / DESIGN)
-    return [path for path in _overlays(build, "overlay") if rendered == _identity(path / MANIFEST, "design") != ""]
-
-
-def _identity(path: Path, *tables: str) -> str:
-    """A design's identity as a JSON file says it, inside of tables; "" where it says none."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        for table in tables:
-            facts = facts[table]
-        return str(facts["identity"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    return folder if is_build(folder) else None
 
 
 def _preview(build: Path, scratch: Path, config: Config, progress: Progress) -> Path:

@@ -53,7 +53,8 @@ from edgemoe_gen.project import (
 from edgemoe_gen.report.document import make_document
 from edgemoe_gen.report.html import write_report
 from edgemoe_gen.resources import PACKAGE, resource_folder
-from edgemoe_gen.sim.compiler import Build, compile_library
+from edgemoe_gen.sim.cache import find_library
+from edgemoe_gen.sim.compiler import Build, compile_library, library_name
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.timing.facts import TimedRun, timing_facts
 from edgemoe_gen.timing.instrument import Instrumented
@@ -224,13 +225,29 @@ class Work:
         return f"{len(self.sources)} sources, program of {len(self.program.operations):,} operations"
 
     def compile(self, _: Path) -> str:
-        self.progress("compiling the engine", 0, 1)
+        compiled: list[str] = []
+
+        def on_compile(name: str) -> None:
+            compiled.append(name)
+            self.progress("compiling the engine", 0, 1)
+
         with ThreadPoolExecutor() as pool:  # each waits for its compilers
-            timed = pool.submit(compile_library, self.timed_sources.sources, Build(timed=True))
-            compile_library(self.sources)
+            timed = pool.submit(
+                compile_library, self.timed_sources.sources, Build(timed=True), lambda: on_compile("timed")
+            )
+            compile_library(self.sources, on_compile=lambda: on_compile("plain"))
             timed.result()
-        self.progress("compiling the engine", 1, 1)
-        return "simulation libraries in the cache"
+        if compiled:
+            self.progress("compiling the engine", 1, 1)
+        found = 2 - len(compiled)
+        parts = (f"{len(compiled)} compiled" if compiled else "", f"{found} found in the cache" if found else "")
+        return f"simulation libraries: {', '.join(filter(None, parts))}"
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Names of these libraries, where they are compiled by now."""
+        names = library_name(self.sources, Build()), library_name(self.timed_sources.sources, Build(timed=True))
+        return tuple(name for name in names if find_library(name))
 
     def csim(self, folder: Path) -> str:
         engine = Engine(self.design, compile_library(self.sources))

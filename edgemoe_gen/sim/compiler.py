@@ -12,7 +12,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -115,11 +115,18 @@ def ap_types_folder() -> Path:
 
 def compiled(sources: Mapping[str, str], build: Build) -> Path | None:
     """The cached library of these sources, or None."""
-    return find_library(_name(sources, build))
+    return find_library(library_name(sources, build))
 
 
-def compile_library(sources: Mapping[str, str], build: Build | None = None) -> Path:
+def compile_library(
+    sources: Mapping[str, str], build: Build | None = None, on_compile: Callable[[], object] = lambda: None
+) -> Path:
     """Compiles sources (path to text, as `codegen.render_sources` gives them) unless that has been done before.
+
+    Args:
+        sources: what to compile.
+        build: how.
+        on_compile: called before the compiler, where it is needed.
 
     Returns:
         Path of the shared library.
@@ -127,8 +134,13 @@ def compile_library(sources: Mapping[str, str], build: Build | None = None) -> P
     Raises:
         SimulationError: no compiler, or the sources do not compile; holds the compiler's first errors.
     """
-    build = build or Build()
-    return keep_library(_name(sources, build), lambda folder: _compile(sources, build, folder))
+    how = build or Build()
+
+    def make(folder: Path) -> Path:
+        on_compile()
+        return _compile(sources, how, folder)
+
+    return keep_library(library_name(sources, how), make)
 
 
 def _compile(sources: Mapping[str, str], build: Build, folder: Path) -> Path:
@@ -171,10 +183,19 @@ def _failure(compiler: str, text: str) -> SimulationError:
     )
 
 
-def _name(sources: Mapping[str, str], build: Build) -> str:
-    """Name of the library of these sources: the hash of all that its code depends on."""
+def toolchain(build: Build | None = None) -> str:
+    """What a library depends on beside its sources: compiler, flags, processor.
+
+    Raises:
+        SimulationError: there is no compiler.
+    """
     compiler = find_compiler()
-    digest = hashlib.sha256(f"{compiler}\n{compiler_version(compiler)}\n{build.flags}\n{_processor()}".encode())
+    return f"{compiler}\n{compiler_version(compiler)}\n{(build or Build()).flags}\n{_processor()}"
+
+
+def library_name(sources: Mapping[str, str], build: Build) -> str:
+    """Name of the library of these sources: the hash of all that its code depends on."""
+    digest = hashlib.sha256(toolchain(build).encode())
     for name in sorted(sources):
         if name.startswith(("src/", "sim/")):
             digest.update(f"{name}\n{sources[name]}\n".encode())

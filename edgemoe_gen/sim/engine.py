@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +62,11 @@ class Engine:
         self._library.edgemoe_message.restype = ctypes.c_char_p
 
     @classmethod
-    def compile(cls, design: Design, build: Build | None = None) -> Engine:
-        """Renders and compiles a design, or takes it from the cache."""
-        return cls(design, compile_library(render_sources(design), build))
+    def compile(
+        cls, design: Design, build: Build | None = None, on_compile: Callable[[], object] = lambda: None
+    ) -> Engine:
+        """Renders and compiles a design, or takes it from the cache; `on_compile` is called before the compiler."""
+        return cls(design, compile_library(render_sources(design), build, on_compile))
 
     def run(self, program: NDArray[np.uint32], weights: WeightFile, image: Bytes, result_beats: int) -> Run:
         """Runs a program.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from edgemoe_gen.files import write_whole
 from edgemoe_gen.sim.checks import CaseResult
 
 
@@ -16,7 +15,7 @@ def write_junit(results: Sequence[CaseResult], path: Path) -> None:
     """Writes all results to `path`: complete or not at all, folders made as needed.
 
     Raises:
-        OSError: the file can't be written.
+        ConfigError: the file can't be written.
     """
     root = ElementTree.Element("testsuites", {"name": "edgemoe-gen csim", **_counts(results)})
     for kernel in dict.fromkeys(result.kernel for result in results):
@@ -25,19 +24,8 @@ def write_junit(results: Sequence[CaseResult], path: Path) -> None:
         for result in cases:
             _case(suite, result)
     ElementTree.indent(root)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            ElementTree.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
-        # Temporary files are private; a report is as readable as any other file.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(partial).chmod(0o666 & ~mask)
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    document = ElementTree.ElementTree(root)
+    write_whole(path, lambda stream: document.write(stream, encoding="utf-8", xml_declaration=True))
 
 
 def _case(suite: ElementTree.Element, result: CaseResult) -> None:

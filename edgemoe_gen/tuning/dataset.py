@@ -233,8 +233,7 @@ def evaluate_dataset(
     results: dict[int, Mapping[str, TaskSums]] = {}
     with open_runner(None, jobs, scheduler, progress) as runner:  # first: what is missing is said at once
         numerics = open_numerics(config, model, design.knobs, calibration, tasks, progress)
-        progress("compiling the engine", 0, 1)
-        Engine.compile(design)
+        Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
         runner.replace(PictureRunner(model, design, numerics.network, numerics.formats, tasks))
         for number, sums in runner.results([Call("picture", (path, truth.get(path))) for path in found]):
             results[number] = sums

@@ -66,7 +66,8 @@ def test_a_point_is_synthesised_and_a_build_in_its_folder_goes_on_from_there(
     knobs = [part for knob in ONE for part in ("--knob", knob)]
     built = run(*arguments(project, Path(point["synthesis"]), *knobs, "--until", "hls"))
     assert built.code == 0, built.err
-    assert next(line for line in built.out.splitlines() if line.startswith("hls ")).endswith("unchanged: skipped")
+    unchanged = [line for line in built.out.splitlines() if line.startswith("unchanged: ")]
+    assert any("hls" in line for line in unchanged)
     again = run(*tune(project, "--synthesise", 1))
     assert again.code == 0, again.err
     assert f"synthesis of point 1: {point['synthesis']}" in again.out

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgemoe_gen.cli.main import _COMMANDS, group
+from edgemoe_gen.cli.group import COMMANDS, group
 from tests.cli.conftest import Outcome, Project
 from tests.factory import write_checkpoint
 
@@ -279,7 +279,7 @@ def test_doctor_says_what_each_gap_needs(run: Run, monkeypatch: pytest.MonkeyPat
     assert found["stages"]["hls"]["ready"] is False and found["stages"]["generate"]["ready"] is True
 
 
-@pytest.mark.parametrize("name", _COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_every_command_has_an_example(run: Run, name: str) -> None:
     outcome = run(name, "--help")
     assert outcome.code == 0
@@ -289,7 +289,7 @@ def test_help_of_every_command_has_an_example(run: Run, name: str) -> None:
 def test_group_names_every_command() -> None:
     import click
 
-    assert group.list_commands(click.Context(group)) == list(_COMMANDS)
+    assert group.list_commands(click.Context(group)) == list(COMMANDS)
 
 
 def test_no_command_shows_the_help(run: Run) -> None:

@@ -260,12 +260,15 @@ def test_unknown_backend(run: Run, project: Project) -> None:
     refused(run("run", *project.network, "--image", image, "--backend", "gpu"), "gpu", "float, csim")
 
 
-def test_dump_in_a_folder_that_does_not_exist(run: Run, project: Project, here: Path) -> None:
-    image = project.images / "scene_0.png"
-    refused(
-        run("run", *project.network, "--image", image, "--task", "depth", "--dump", here / "no" / "d.npz"),
-        "does not exist",
-    )
+def test_files_may_go_to_folders_that_do_not_exist_yet(run: Run, project: Project, here: Path) -> None:
+    image, places = project.images / "scene_0.png", [here / "no" / name / "file" for name in "abcd"]
+    arguments = [*project.network, "--image", image, "--task", "depth"]
+    dump, picture = places[0].with_suffix(".npz"), places[1].with_suffix(".png")
+    assert run("run", *arguments, "--dump", dump, "--output", picture).code == 0
+    table, page = places[2].with_suffix(".csv"), places[3].with_suffix(".json")
+    assert run("sweep", *project.network, *project.knobs, "--knob", "weight_bits=8", "--output", table).code == 0
+    assert run("simulate", *project.network, *project.knobs, "--trace", page).code == 0
+    assert all(path.is_file() for path in (dump, picture, table, page))
 
 
 def test_unknown_kernel(run: Run) -> None:
@@ -296,7 +299,7 @@ def test_a_full_disk_or_a_closed_folder_is_no_fault_of_the_program(
     def fail() -> None:
         raise OSError(number, os.strerror(number), "some/file")
 
-    monkeypatch.setattr("edgemoe_gen.api.prepare.board_names", fail)
+    monkeypatch.setattr("edgemoe_gen.api.catalogue.board_names", fail)
     refused(run("boards"), f"some/file could not be written or read: {word}", hint)
 
 

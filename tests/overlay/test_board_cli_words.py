@@ -102,9 +102,13 @@ def test_numbers_that_measure_nothing(refused: Refused, overlay: Path, said: tup
     assert f"{said[0]} is {said[1]}" in refused("bench", overlay, *said)
 
 
-def test_page_that_cannot_be_written_is_refused_before_measuring(refused: Refused, overlay: Path) -> None:
+def test_page_that_cannot_be_written_is_refused_before_measuring(
+    refused: Refused, overlay: Path, tmp_path: Path
+) -> None:
     assert "'bench.svg', but a .html file is written" in refused("bench", overlay, "--output", "bench.svg")
-    assert "the folder none does not exist" in refused("bench", overlay, "--output", "none/bench.html")
+    (tmp_path / "file").write_text("")
+    page = tmp_path / "file" / "bench.html"
+    assert "is a file, where a folder is needed" in refused("bench", overlay, "--output", page)
 
 
 def test_damaged_manifest_is_an_error_that_names_it(overlay: Path, tmp_path: Path) -> None:

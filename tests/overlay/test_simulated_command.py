@@ -189,3 +189,24 @@ def test_a_missing_script_is_refused(run: Command) -> None:
 def test_without_pynq_the_error_says_what_to_install(run: Command) -> None:
     code, _, err = run("-c", "print(1)")
     assert code == 2 and "the simulated board needs PYNQ" in err and "edgemoe-gen[pynq]" in " ".join(err.split())
+
+
+@pytest.mark.pynq
+def test_without_a_build_a_script_that_imports_an_overlay_gets_one_sentence(run: Command, project: Path) -> None:
+    Path("script.py").write_text("import m3vit_nowhere\n")
+    code, out, err = run("script.py")
+    assert (code, out) == (2, "")
+    assert "script.py imports 'm3vit_nowhere', which is not installed, and there is no build here" in err
+    assert "--overlay" in err and "Traceback" not in err and "compiling" not in err
+    assert run("-c", "print(1)")[:2] == (0, "1\n"), "a script that needs no overlay runs"
+    code, _, err = run("--config", project, "script.py")
+    assert code == 1 and "Traceback" in err, "beside an overlay it is the script's own mistake"
+
+
+@pytest.mark.pynq
+def test_compiling_is_said_where_something_is_compiled(
+    run: Command, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "compiling" not in run("--config", project, "-c", "print(1)")[2]
+    monkeypatch.setenv("EDGEMOE_CACHE", str(tmp_path / "cache"))
+    assert "compiling the simulation" in run("--config", project, "-c", "print(1)")[2]

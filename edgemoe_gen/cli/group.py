@@ -1,4 +1,4 @@
-"""The entry point: the group of commands, and the exit code: 0, or what `failure` makes of an error."""
+"""The group of commands, and the exit code: 0, or what `failure` makes of an error."""
 
 from __future__ import annotations
 
@@ -15,47 +15,52 @@ from edgemoe_gen import __version__
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
 
-_COMMANDS = (
-    "init",
-    "inspect",
-    "generate",
-    "lint",
-    "build",
-    "import-results",
-    "run",
-    "csim",
-    "simulate",
-    "tune",
-    "sweep",
-    "compare",
-    "evaluate",
-    "sim-board",
-    "selftest",
-    "bench",
-    "serve",
-    "boards",
-    "doctor",
-)
+# In the order of work. The short texts stand here and not with the commands, so that --help imports none of them.
+COMMANDS = {
+    "init": "Write edgemoe.toml, every key explained.",
+    "inspect": "Show what a checkpoint holds, and what is missing.",
+    "generate": "Render the C++ sources, and nothing more.",
+    "lint": "Check the C++ against what Vitis HLS accepts.",
+    "build": "Render, simulate, synthesise, package, report.",
+    "import-results": "Take back what the vendor's tools made elsewhere.",
+    "run": "Run one picture: float reference, C simulation or board.",
+    "csim": "Check the kernels against float64: what CI runs.",
+    "simulate": "Cycles, stalls and limits of a design, without Vitis.",
+    "tune": "Search designs: a front of latency, error, resources.",
+    "sweep": "Evaluate a full grid of knobs, for plots.",
+    "compare": "Two designs side by side.",
+    "evaluate": "Accuracy over a folder: float against accelerator.",
+    "sim-board": "Run a script of yours on a simulated board.",
+    "selftest": "On the board: run an overlay's known pictures, compare the answers.",
+    "bench": "On the board: measure latency, frames a second, task switches, power.",
+    "serve": "Show camera, video or pictures live on the board.",
+    "boards": "List the boards.",
+    "doctor": "Look at this machine: what is there, what is missing.",
+}
 
 
-class _Lazy(click.Group):
+class Lazy(click.Group):
     """Commands in the order of work, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            near = difflib.get_close_matches(cmd_name, _COMMANDS, n=1)
-            meant = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(_COMMANDS)}"
+        if cmd_name not in COMMANDS:
+            near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
+            meant = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(COMMANDS)}"
             ctx.fail(f"there is no command '{cmd_name}': {meant}")
         command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
 
 @click.group(
-    cls=_Lazy,
+    cls=Lazy,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     invoke_without_command=True,
 )
@@ -78,7 +83,7 @@ def group(context: click.Context, /, debug: bool) -> None:
         click.echo(context.get_help())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     # The option is understood in any place, because one adds it to the end of a line that has just failed.

@@ -1,0 +1,51 @@
+"""The overlay in the folder of a build: the packaged one, else the preview, as far as they are of its design."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.overlay.driver.manifest import MANIFEST
+
+DESIGN = "design.json"
+OVERLAY, PREVIEW = "overlay", "preview"
+
+
+def is_build(folder: Path) -> bool:
+    """Whether a folder is that of a build."""
+    return (folder / "accelerator" / DESIGN).is_file()
+
+
+def overlay_in(build: Path) -> Path | None:
+    """The overlay in a build's folder, or None.
+
+    Raises:
+        OverlayError: there are several.
+    """
+    found = _packaged(build) or _overlays(build, PREVIEW) or _overlays(build, OVERLAY)
+    if len(found) > 1:
+        names = ", ".join(str(path.relative_to(build)) for path in found)
+        raise OverlayError(f"{build} holds several overlays: {names}", "name one of them")
+    return found[0] if found else None
+
+
+def _overlays(build: Path, kind: str) -> list[Path]:
+    return sorted(path.parent for path in build.glob(f"{kind}/*/{MANIFEST}"))
+
+
+def _packaged(build: Path) -> list[Path]:
+    """Overlays of the design that was rendered last; one that was packaged before it changed is another's."""
+    rendered = _identity(build / "accelerator" / DESIGN)
+    return [path for path in _overlays(build, OVERLAY) if rendered == _identity(path / MANIFEST, "design") != ""]
+
+
+def _identity(path: Path, *tables: str) -> str:
+    """A design's identity as a JSON file says it, inside of tables; "" where it says none."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        for table in tables:
+            facts = facts[table]
+        return str(facts["identity"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
