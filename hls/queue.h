@@ -46,8 +46,8 @@ dispatch_rows:
 // The patch reordering of the experts: copies the tokens of a queue side by side, while the unit still works for the
 // expert before.
 inline void gather_tokens(const operation_t op, const place_t places[MAX_ROUTES],
-                          const memory_row_t source[MEMORY_DEPTH], const memory_row_t source_rest[REST_DEPTH],
-                          memory_row_t destination[MEMORY_DEPTH], memory_row_t destination_rest[REST_DEPTH]) {
+                          const memory_row_t source[FIRST_DEPTH], const memory_row_t source_rest[REST_DEPTH],
+                          memory_row_t destination[FIRST_DEPTH], memory_row_t destination_rest[REST_DEPTH]) {
 #pragma HLS AGGREGATE variable = source
 #pragma HLS ARRAY_PARTITION variable = source complete dim = 2
 #pragma HLS AGGREGATE variable = source_rest

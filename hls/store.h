@@ -13,7 +13,7 @@ namespace edgemoe {
 // Rate: one word an iteration, II = 1; products: out_tiles x padded rows x OUT_WORDS iterations, otherwise
 // tokens x in_words. Residual additions read, add and write one place of the memory, with saturation.
 inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
-                            fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
+                            fifo<place_t> &destinations, memory_row_t memory[FIRST_DEPTH],
                             memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
                             cache_row_t cache[CACHE_DEPTH]) {
   const bool product = op.kind == KIND_PRODUCT;
@@ -104,7 +104,7 @@ store_words:
 
 // Rate: one word of SCORE_ROWS rows an iteration, II = 1; out_tiles x blocks x OUT_WORDS x SCORE_GROUPS iterations.
 // Neighbouring rows lie in neighbouring lanes of one address, so they are written together.
-inline void scores_to_memory(const operation_t op, fifo<score_words_t> &scores, memory_row_t memory[MEMORY_DEPTH],
+inline void scores_to_memory(const operation_t op, fifo<score_words_t> &scores, memory_row_t memory[FIRST_DEPTH],
                              memory_row_t memory_rest[REST_DEPTH]) {
   const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
@@ -155,7 +155,7 @@ output_beats:
 }
 
 inline void store_results(const operation_t op, fifo<results_t> &results, fifo<score_words_t> &scores,
-                          fifo<fine_word_t> &words, fifo<place_t> &destinations, memory_row_t memory[MEMORY_DEPTH],
+                          fifo<fine_word_t> &words, fifo<place_t> &destinations, memory_row_t memory[FIRST_DEPTH],
                           memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
                           cache_row_t cache[CACHE_DEPTH], fifo<beat_t> &output) {
 #pragma HLS AGGREGATE variable = memory

@@ -13,7 +13,7 @@ namespace edgemoe {
 // For attention times values the memory holds scores. They become exp(score - row maximum) on the way, and their sum
 // follows each block of rows: softmax without a pass of its own (Milakov and Gimelshein, arXiv 1805.02867, section 3,
 // with the maximum taken where the scores are made, so that no sum ever needs rescaling).
-inline void tiles_for_product(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
+inline void tiles_for_product(const operation_t op, const memory_row_t source[FIRST_DEPTH],
                               const memory_row_t source_rest[REST_DEPTH], const maxima_row_t maxima[SCORE_BLOCKS],
                               fifo<tile_t> &tiles, fifo<row_sums_t> &row_sums) {
   const bool softmax = op.operand == OPERAND_VALUES;
@@ -79,7 +79,7 @@ product_tiles:
 }
 
 // Rate: one word a token an iteration, II = 1; tokens x in_words iterations. Reads token after token in memory order.
-inline void words_from_memory(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
+inline void words_from_memory(const operation_t op, const memory_row_t source[FIRST_DEPTH],
                               const memory_row_t source_rest[REST_DEPTH], const tail_row_t source_tail[RESIDUAL_DEPTH],
                               fifo<fine_word_t> &words) {
   const bool tailed = TAIL_BITS > 0 && is_from_residual(op);
@@ -142,7 +142,7 @@ input_beats:
   }
 }
 
-inline void load_tokens(const operation_t op, const memory_row_t source[MEMORY_DEPTH],
+inline void load_tokens(const operation_t op, const memory_row_t source[FIRST_DEPTH],
                         const memory_row_t source_rest[REST_DEPTH], const tail_row_t source_tail[RESIDUAL_DEPTH],
                         const maxima_row_t maxima[SCORE_BLOCKS], fifo<beat_t> &input, fifo<tile_t> &tiles,
                         fifo<row_sums_t> &row_sums, fifo<fine_word_t> &words) {

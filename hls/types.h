@@ -139,8 +139,9 @@ using maxima_row_t = act_t[TOKENS_PARALLEL];
 // Operands of the unit: one word of inputs by an output tile, [in][out] cut into the parts that a cycle brings.
 using ring_row_t = part_t[OPERAND_PARTS];
 
-// One instance of an operation's hardware serves memories of several depths: its ports count to the deepest. Synthesis
-// wants the size of every array parameter (UG1399, "Arrays on the Interface").
+// One instance of an operation's hardware serves memories that are as deep as the deepest where that costs nothing, and
+// shallower elsewhere: its ports count to the deepest. Synthesis wants the size of every array parameter (UG1399,
+// "Arrays on the Interface").
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 constexpr int MEMORY_DEPTH = larger(larger(RESIDUAL_DEPTH, NORMED_DEPTH), larger(QUERY_DEPTH, HIDDEN_DEPTH));
 // Arrays that stand in where an operation has nothing to read or to write; up to four elements would become registers.

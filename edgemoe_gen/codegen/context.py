@@ -12,6 +12,7 @@ from edgemoe_gen.design.design import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_B
 from edgemoe_gen.design.fifos import OPERATE, ROUTER, stream_depths
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
+from edgemoe_gen.design.storage import shared_depths
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program import descriptor
@@ -283,10 +284,12 @@ STAND_INS = {
 def _memories(design: Design) -> list[dict[str, Any]]:
     """All arrays of `execute` that have lanes: the memories, and what stands in where an operation has none.
 
+    Memories that `operate` takes by one parameter have one depth where that costs nothing.
     Stand-ins keep two arguments of a call from ever being the same array. Their layout is that of the arrays that they
     stand in for, since one instance of `operate` has one set of ports.
     """
     rows = []
+    shared = shared_depths(design)
     for name in descriptor.MEMORIES:
         row = {
             "name": name,
@@ -295,9 +298,15 @@ def _memories(design: Design) -> list[dict[str, Any]]:
             "meaning": MEMORY_MEANINGS[name],
             "storage": design.storage.primitive[name],
         }
+        first, last = shared.get(name, (False, False))
+        if first:
+            row["depth"] = "FIRST_DEPTH"
         if name in design.storage.split:
-            rest = row | {"name": f"{name}_rest", "storage": "bram", "depth": f"{row['depth']} - SPLIT_DEPTH"}
-            rows += [row | {"depth": "SPLIT_DEPTH"}, rest | {"meaning": "its last addresses"}]
+            depth = "REST_DEPTH" if last else f"{name.upper()}_DEPTH - SPLIT_DEPTH"
+            rows += [
+                row,
+                row | {"name": f"{name}_rest", "storage": "bram", "depth": depth, "meaning": "its last addresses"},
+            ]
         else:
             rows.append(row)
     rows.append(

@@ -202,6 +202,29 @@ def plan_storage(design: Design) -> StoragePlan:
     return StoragePlan(ordered, bram36, uram, lut, split_depth, split)
 
 
+def shared_depths(design: Design) -> dict[str, tuple[bool, bool]]:
+    """Of each memory of `SPLITTABLE` whether its array, and that of its last addresses, can be as deep as the deepest.
+
+    One piece of hardware serves all four. Arrays of one depth are surely one for it, and BRAM up to 512 words, UltraRAM
+    up to 4,096 come free. Depths that would take more are left as they are.
+    """
+    plan = design.storage
+    deepest = max(design.memory_depths[name] for name in SPLITTABLE)
+    first = min(deepest, plan.split_depth or deepest)
+    found = {}
+    for memory in memories(design):
+        if memory.name in SPLITTABLE:
+            begin, rest = memory, None
+            if memory.name in plan.split:
+                begin, rest = memory.parts(plan.split_depth)
+            kind = plan.primitive[memory.name]
+            found[memory.name] = (
+                _use(replace(begin, depth=first), kind, 0) == _use(begin, kind, 0),
+                rest is not None and replace(rest, depth=deepest - first).bram36 == rest.bram36,
+            )
+    return found
+
+
 def storage_fits(design: Design, room: float, luts: float) -> bool:
     """Whether the share `room` of a board's BRAM and UltraRAM and so many look-up tables can hold all memories."""
     every = memories(design)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board, board_names, load_board
+from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.design.storage import LUTRAM_SHARE, ROOM, SPLITTABLE, Memory, StoragePlan, memories, storage_fits
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.program.compile import check_capacity
+from edgemoe_gen.timing.loops import source_constants
 from tests.design.specs import make_spec
 
 ANYWHERE = ("bram", "uram", "lutram")
@@ -117,7 +121,7 @@ def designs(draw: st.DrawFn) -> Design:
     dim = draw(st.sampled_from([40, 192, 384, 768]))
     return make_design(
         Knobs(
-            tokens_parallel=draw(st.integers(2, 16)), in_parallel=inner,
+            tokens_parallel=draw(st.integers(2, 14)), in_parallel=inner,
             residual_tail_bits=draw(st.sampled_from([0, 3, 6])),
             weight_fifo_beats=draw(st.sampled_from([512, 4096, 16384, 40960])),
             max_tokens=draw(st.sampled_from([16, 129, 197, 1025])), max_dim=dim, max_query=dim,
@@ -152,6 +156,44 @@ def test_whether_memories_fit_is_whether_any_assignment_does(design: Design, roo
         for bram36, uram, lut in every_plan(design)
     )
     assert storage_fits(design, room, luts) == fitting
+
+
+def rendered_depths(design: Design) -> dict[str, int]:
+    """Addresses of each array of the memories that an operation reads or writes, as the sources declare them."""
+    files = render_sources(design)
+    constants = source_constants(files)
+    deepest = constants["memory_depth"] = max(design.memory_depths[name] for name in SPLITTABLE)
+    constants["first_depth"] = min(deepest, design.split_depth or deepest)
+    constants["rest_depth"] = max(deepest - constants["first_depth"], 8)
+    found = re.findall(
+        r"static memory_row_t ((?:residual|normed|query|hidden)\w*)\[(\w+)(?: - (\w+))?\]", files["src/engine.cpp"]
+    )
+    return {name: constants[whole.lower()] - (constants[less.lower()] if less else 0) for name, whole, less in found}
+
+
+@settings(max_examples=20, deadline=None)
+@given(designs())
+@example(make_design(Knobs(**SMALL), load_board("zcu104")))
+@example(make_design(Knobs(), load_board("kv260")))
+def test_arrays_of_one_parameter_are_as_deep_as_the_deepest_where_that_costs_nothing(design: Design) -> None:
+    plan, depths = design.storage, rendered_depths(design)
+    firsts = {name: depth for name, depth in depths.items() if name in SPLITTABLE}
+    assert set(firsts) == set(SPLITTABLE)
+    for memory in memories(design):
+        if memory.name not in SPLITTABLE:
+            continue
+        begin, rest = depths[memory.name], depths.get(f"{memory.name}_rest", 0)
+        assert begin + rest >= memory.depth and bool(rest) == (memory.name in plan.split)
+
+        def cost(first: int, last: int, memory: Memory = memory) -> tuple[int, int]:
+            there = replace(memory, depth=first)
+            beyond = replace(memory, depth=last).bram36 if last else 0
+            kind = plan.primitive[memory.name]
+            return (there.bram36 if kind == "bram" else 0) + beyond, there.uram if kind == "uram" else 0
+
+        assert cost(begin, rest) == plan.use(memory)[:2]
+        if begin < max(firsts.values()):
+            assert cost(max(firsts.values()), rest) > cost(begin, rest)
 
 
 @settings(max_examples=50, deadline=None)

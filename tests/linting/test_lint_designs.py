@@ -85,7 +85,7 @@ FAULTS = (
     ("stream-depth", "src/engine.cpp", "#pragma HLS STREAM variable = scales depth = 64\n", "", "'scales'"),
     ("dataflow-channel", "src/engine.cpp", "measure_tokens(op, words,", "measure_tokens(op, copies,", "'words'"),
     ("dataflow-argument", "src/engine.cpp", "weights, cache_before, operands", "weights, cache_after, operands", "'cache_after'"),
-    ("array-size", "src/store.h", "memory_row_t memory[MEMORY_DEPTH]", "memory_row_t *memory", "'memory'"),
+    ("array-size", "src/store.h", "memory_row_t memory[FIRST_DEPTH]", "memory_row_t *memory", "'memory'"),
     ("static-local", "src/normalise.h", "  feature_shifts_t shifts[", "  static feature_shifts_t shifts[", "'shifts'"),
     ("shared-arrays", "src/engine.cpp", "#pragma HLS AGGREGATE variable = no_source_tail\n", "", "no_source_tail"),
     ("pragma-variable", "src/operands.h", "variable = bias.lane", "variable = biass.lane", "'biass'"),
