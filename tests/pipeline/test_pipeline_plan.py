@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from edgemoe_gen.config import Config
 from edgemoe_gen.errors import ConfigError, EdgeMoEError
 from edgemoe_gen.flow.tools import Tool, Toolset
-from edgemoe_gen.pipeline import BuildOptions, PlannedStage, Selection, build, plan
+from edgemoe_gen.pipeline.builder import build
+from edgemoe_gen.pipeline.options import BuildOptions
+from edgemoe_gen.pipeline.plan import PlannedStage, plan
+from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import StageResult
 from edgemoe_gen.pipeline.state import digest_of
 from tests.conftest import Once
