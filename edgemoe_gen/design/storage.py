@@ -24,6 +24,7 @@ URAM_WIDTH, URAM_DEPTH = 72, 4096
 # One write and one read port in the eight look-up tables of a slice (UG574, RAM32M16 and RAM64M8): width and depth.
 SLICE_LUTS = 8
 LUTRAM_SHAPES = ((14, 32), (7, 64))
+SHIFT_REGISTER = 32  # elements of a FIFO that one look-up table holds of each bit (UG574, SRLC32E)
 MUX_INPUTS = 4  # that one look-up table selects from (UG574)
 
 # Share of each resource that a design should take at most: placement and routing need the rest.
@@ -32,6 +33,7 @@ ROOM = 0.85
 LUTRAM_SHARE = 0.1
 # Memories with a second array for addresses beyond the first: the four that every operation can read or write.
 SPLITTABLE = ("residual", "normed", "query", "hidden")
+HELD = ("weights", "measured", "orders")  # FIFOs that are memories whatever their depth
 OPERATIONS_AHEAD = 128  # that fetching weights knows of before they run
 ORDER_BITS = 8 * 32 + 38 * 16 + 3 * 24  # of an operation as its processes pass it on (operation.h)
 OPEN_TILES = 16  # output tiles whose biases wait in the compute unit
@@ -169,9 +171,18 @@ def memories(design: Design) -> tuple[Memory, ...]:
             "adapters", "bursts in the AXI adapters",
             k.port_bits, ADAPTER_BEATS, k.weight_ports + OTHER_ADAPTERS, ("bram",),
         ),
-        Memory("orders", "operations that lie ahead", ORDER_BITS, OPERATIONS_AHEAD, 1, ("bram", "lutram")),
+        Memory("orders", "operations that lie ahead", ORDER_BITS, design.fifos["orders"].depth, 1, ("bram", "lutram")),
         Memory("offsets", "first entry, length and counters of each queue", offset, k.max_experts, 4, ("lutram",)),
+        *_channels(design),
     )  # fmt: skip
+
+
+def _channels(design: Design) -> Iterator[Memory]:
+    """The other FIFOs between processes, of more than the 32 elements that look-up tables hold as shift registers."""
+    for fifo in design.fifos.values():
+        if fifo.name not in HELD and fifo.depth > SHIFT_REGISTER:
+            kind = "lutram" if fifo.depth <= LUTRAM_SHAPES[-1][1] else "bram"
+            yield Memory(f"fifo_{fifo.name}", "FIFO between processes", fifo.width, fifo.depth, fifo.copies, (kind,))
 
 
 def plan_storage(design: Design) -> StoragePlan:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.fifos import INPUT_DEPTH, ORDER_DEPTH, stream_depths
-from edgemoe_gen.design.storage import OPERATIONS_AHEAD
 from edgemoe_gen.estimate.tabled import engine_constant
 from edgemoe_gen.program.descriptor import OPERATION_WORDS
 from edgemoe_gen.timing.table import Timing
@@ -114,10 +112,7 @@ class Engine:
 def engine_of(design: Design, timing: Timing) -> Engine:
     """The numbers of a design."""
     k, loops, constants = design.knobs, timing.loops, timing.constants
-    depths = {
-        **stream_depths(design), "weights": design.fifo_elements, "input": INPUT_DEPTH, "weight_orders": ORDER_DEPTH,
-        "orders": OPERATIONS_AHEAD, **timing.depths,
-    }  # fmt: skip
+    depths = {name: fifo.depth for name, fifo in design.fifos.items()} | dict(timing.depths)
     beat_time = float(design.beat_bytes / timing.ddr_bytes)
     window = timing.axi_outstanding * timing.axi_burst
     # So many beats are on their way at most, and each takes the latency and a cycle to be taken out.

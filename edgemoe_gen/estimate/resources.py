@@ -16,7 +16,7 @@ from edgemoe_gen.arithmetic import ceil_div
 from edgemoe_gen.boards import Board
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
-from edgemoe_gen.design.storage import MUX_INPUTS, OTHER_ADAPTERS, memories
+from edgemoe_gen.design.storage import HELD, MUX_INPUTS, OTHER_ADAPTERS, SHIFT_REGISTER, memories
 from edgemoe_gen.errors import CapacityError
 from edgemoe_gen.numerics import tables
 
@@ -280,18 +280,20 @@ def _cache_reader(design: Design) -> Part:
 
 
 def _channels(design: Design) -> Part:
-    """FIFOs of up to 32 elements: a shift register of a look-up table a bit (UG574); and which memory feeds them."""
+    """FIFOs of up to 32 elements: a shift register of a look-up table a bit (UG574); and which memory feeds them.
+
+    Deeper ones are among the memories.
+    """
     k = design.knobs
     fine = k.activation_bits + k.residual_tail_bits
     tile = k.tokens_parallel * k.in_parallel * k.activation_bits
     bits = (
-        design.part_values * design.operand_bits
-        + k.tokens_parallel * k.in_parallel * design.factor_bits
-        + k.tokens_parallel * k.out_parallel * design.accumulator_bits
-        + k.out_parallel * (fine + 32)
-        + k.score_rows * k.in_parallel * k.activation_bits
-        + 3 * k.in_parallel * fine
-        + k.weight_ports * k.port_bits * k.fill_beats
+        sum(
+            fifo.width * fifo.copies
+            for fifo in design.fifos.values()
+            if fifo.name not in HELD and fifo.depth <= SHIFT_REGISTER
+        )
+        + k.weight_ports * k.port_bits * k.fill_beats  # beats become an element of the FIFO behind each port
         + (design.part_values * design.operand_bits if design.has_narrow_weights else 0)  # a weight, or one of two
     )
     # One of four memories, each of which may have a second array, and one lane of a row of tokens.

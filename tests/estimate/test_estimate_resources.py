@@ -131,3 +131,47 @@ def test_everything_that_is_exceeded_is_named_with_both_counts() -> None:
     over = [(name, used, there) for name, used, there in resources.against(design.board) if used > there]
     assert {name for name, _, _ in over} >= {"DSP", "BRAM36"}
     assert all(f"{used:,} of {there:,} {name}" in error.value.message for name, used, there in over)
+
+
+def with_depth(name: str, depth: int) -> Design:
+    return make_design(Knobs(), load_board("zcu104"), {name: depth})
+
+
+FREE = [fifo.name for fifo in zcu104().fifos.values() if not fifo.knob]
+
+
+def held(design: Design, name: str) -> Part:
+    """The part that a deep FIFO is; two are memories of their own whatever their depth."""
+    return part(design, name if name in ("measured", "orders") else f"fifo_{name}")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(FREE), st.integers(200, 5000))
+def test_every_fifo_s_own_depth_and_width_are_paid_for(name: str, depth: int) -> None:
+    design = with_depth(name, depth)
+    fifo, found = design.fifos[name], held(design, name)
+    assert fifo.depth == depth
+    # A BRAM36 holds 36 Kbit; a slice of eight look-up tables holds 448 bits as RAM.
+    assert found.bram36 * 36 * 1024 + found.lut * 56 >= fifo.width * fifo.copies * depth
+    # At most twice what is stored, and a row and a column of the primitive.
+    most = 2 * fifo.copies * (fifo.width / 9 + 1) * (depth / 4096 + 1) + fifo.copies * (fifo.width / 72 + 1)
+    assert found.bram36 <= most
+    deeper = held(with_depth(name, depth + 500), name)
+    assert (deeper.bram36, deeper.lut) >= (found.bram36, found.lut) or deeper.bram36 > found.bram36
+
+
+def test_deep_fifos_show_in_the_whole() -> None:
+    before = estimate_resources(zcu104())
+    deep = make_design(Knobs(), load_board("zcu104"), dict.fromkeys(("sums", "measured", "operands"), 4096))
+    assert estimate_resources(deep).bram36 > before.bram36 + 250  # 328 of `sums` alone
+
+
+def test_a_shallow_fifo_takes_a_look_up_table_a_bit_and_none_for_more_elements_up_to_32() -> None:
+    fifo = zcu104().fifos["sums"]
+    assert part(with_depth("sums", 4), "channels") == part(with_depth("sums", 32), "channels")
+    deeper = with_depth("sums", 33)
+    assert part(with_depth("sums", 32), "channels").lut - part(deeper, "channels").lut == fifo.width * fifo.copies
+    # 33 to 64 elements: seven bits in the eight look-up tables of a slice.
+    assert part(deeper, "fifo_sums").lut == -(-fifo.width // 7) * 8 and part(deeper, "fifo_sums").bram36 == 0
+    # 4,096 elements: nine bits a BRAM36.
+    assert part(with_depth("sums", 4096), "fifo_sums").bram36 == -(-fifo.width // 9)
