@@ -1,13 +1,12 @@
 """Stages of a build: skip what is up to date, write to a temporary place and move, keep others out.
 
 A stage has a name, a hash of everything that it depends on, and outputs. It is skipped when it has run before with the
-same hash and its outputs are still the ones that it wrote. Locks are POSIX's, as the vendor's tools here are Linux's.
+same hash and its outputs are still the ones that it wrote.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import shutil
@@ -16,9 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.errors import BusyError, ConfigError, EdgeMoEError
-
-STATE = ".edgemoe"
+from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.locks import STATE, folder_lock
 
 
 @dataclass(frozen=True)
@@ -143,26 +141,8 @@ def open_stages(folder: Path, report: Callable[[StageResult], None]) -> Iterator
         ConfigError: the folder can't be written to.
         BusyError: another build is at work in it.
     """
-    try:
-        (folder / STATE).mkdir(parents=True, exist_ok=True)
-        lock = (folder / STATE / "lock").open("a+")
-    except OSError as error:
-        raise ConfigError(
-            f"the output folder {folder} cannot be written to: {error.strerror}", "choose another with --output"
-        ) from error
-    with lock:
-        _lock(lock.fileno(), folder)
-        yield Stages(folder, report, lock.fileno())
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    """The lock goes with the last process that holds it, so a killed build leaves none behind, once its tool ends."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise BusyError(
-            f"another build is at work in {folder}", "wait for it, or choose another folder with --output"
-        ) from error
+    with folder_lock(folder, "build") as lock:
+        yield Stages(folder, report, lock)
 
 
 def digest_of(paths: Iterable[Path], ignoring: str = "") -> str:

@@ -25,9 +25,10 @@ from edgemoe_gen.flow.reports import (
 from edgemoe_gen.flow.reports.collect import TIMING
 from edgemoe_gen.flow.reports.cosim import read_cosim
 from edgemoe_gen.flow.tools import Toolset, find_tools, parallel_jobs, stage_commands, tool_environment, why_missing
+from edgemoe_gen.locks import STATE
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
 from edgemoe_gen.pipeline.selection import Selection
-from edgemoe_gen.pipeline.stages import STATE, Stages, digest_of, digest_text
+from edgemoe_gen.pipeline.stages import Stages, digest_of, digest_text
 
 Step = Callable[[str, str], None]
 FOLDER = "vendor"

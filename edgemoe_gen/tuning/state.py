@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edgemoe_gen.errors import EdgeMoEError
 from edgemoe_gen.tuning.front import front_of, reasons
-from edgemoe_gen.tuning.trial import CSIM, Outcome
+from edgemoe_gen.tuning.trial import CSIM, SYNTHESIS, Outcome
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class State:
     Attributes:
         outcomes: the best that is known of each point, by its key, in the order of finding.
         resumed: how many of them an earlier run had found.
+        others: where this search is new in its storage, how many others are there.
         base: the outcome of what a build would take.
         stopped: why it ended.
         until: when by `time.monotonic` what it does now is to end; None: no time is set.
@@ -59,6 +60,7 @@ class State:
     objectives: tuple[str, ...]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     resumed: int = 0
+    others: int = 0
     base: Outcome | None = None
     stopped: str = ""
     until: float | None = None
@@ -69,6 +71,11 @@ class State:
     def feasible(self) -> int:
         """Feasible points."""
         return sum(outcome.feasible for outcome in self.outcomes.values())
+
+    @property
+    def synthesised(self) -> bool:
+        """Whether a point has been, in this run or an earlier one."""
+        return any(outcome.tier == SYNTHESIS for outcome in self.outcomes.values())
 
     @property
     def front(self) -> tuple[Outcome, ...]:
