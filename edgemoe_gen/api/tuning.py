@@ -124,7 +124,7 @@ def tune(
     """
     start = time.monotonic()
     require_optuna()
-    check_workers(jobs, scheduler)
+    check_workers(scheduler)
     seconds = parse_budget(DEFAULT_BUDGET if budget is None and trials is None else budget)
     counts = (("--trials", trials, 1), ("--confirm", confirm, 0), ("--synthesise", synthesise, 0), ("--jobs", jobs, 1))
     for name, number, least in counts:

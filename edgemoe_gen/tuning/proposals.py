@@ -139,11 +139,12 @@ class Proposals:
                 for _, value in sorted((abs(value - own), value) for value in dimension.values if value != own):
                     yield self.space.point({**values, dimension.name: value})
 
-    def star(self, centre: Point) -> list[Point]:
+    def star(self, centre: Point) -> Iterator[Point]:
         """A point, and those that differ from it in one dimension, or in as few as the rules let: what is bred from."""
         first = self.repaired(centre) or centre
         beside = ((d.name, value) for d in self.space.dimensions for value in d.values)
-        return [first, *self._around(first, beside)]
+        yield first
+        yield from self._around(first, beside)
 
     def neighbours(self, point: Point) -> Iterator[Point]:
         """The same, of the next values alone."""

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ class Search:
         self.runner.replace(self.evaluator)
         self.state.base = base
         half = None if self.plan.trials is None else 1 + self.plan.trials // 2
-        for start in self._proposals.star(nearest(self.space, default))[:half]:
+        for start in islice(self._proposals.star(nearest(self.space, default)), half):
             self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
 
     def _explore(self) -> None:
