@@ -290,7 +290,7 @@ def _check_versions(client: Any, scheduler: str) -> None:
         worker, why = next(iter(wrong.items()))
         raise ConfigError(
             f"the worker {worker} of {scheduler} {why}"
-            + (f"; so do {len(wrong) - 1} others of {len(found)}" if len(wrong) > 1 else ""),
+            + (f"; {len(wrong) - 1} others of {len(found)} do not fit either" if len(wrong) > 1 else ""),
             f"install {PACKAGE} {version(PACKAGE)} and PyTorch there, for Python {_minor(platform.python_version())}, "
             "from the same sources, and start dask worker from that environment",
         )
