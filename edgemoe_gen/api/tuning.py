@@ -210,7 +210,7 @@ def _space(setting: Setting, objective: str) -> Space:
         if setting.given or not setting.chosen:
             raise
         raise KnobError(
-            f"the space is empty: {setting.config.source} sets every knob that a search turns, as after tune --apply",
+            f"the space is empty: {setting.config.source} sets every knob that a search turns",
             "name what to turn, for example --knob tokens_parallel=2,4,6, or take knobs out of its [knobs]",
         ) from error
 

@@ -105,7 +105,7 @@ class Gate:
         self._connections[transport] = _Connection(transport, address, loop.time())
 
     def _make_room(self, least: float = 0.0) -> bool:
-        """Ends the oldest idle connection, `least` seconds idle, of the address that has most; whether there was one."""
+        """Ends the oldest connection that is idle for `least` seconds, of the address with most; whether one was."""
         since = asyncio.get_running_loop().time() - least
         idle = [c for c in self._connections.values() if not c.answering and c.since <= since]
         if not idle:

@@ -25,7 +25,7 @@ from edgemoe_gen.tuning.limits import nothing_feasible
 from edgemoe_gen.tuning.proposals import Proposals, nearest
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
-from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
+from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch, stepping
 from edgemoe_gen.tuning.storage import Storage, open_storage, require_optuna
 from edgemoe_gen.tuning.synthesis import synthesise_front
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, Outcome, Point, reached
@@ -70,7 +70,7 @@ class Search:
         self._kept: dict[str, bool] = {}  # whether a point keeps the rules, by its key
         self._proposals = Proposals(space, plan.seed, self._keeps_rules, self.state.outcomes)
         self._deadline = None if plan.seconds is None else time.monotonic() + plan.seconds
-        self._explore_until = self._deadline
+        self._explore_until = self.state.until = self._deadline
         self._slowest = 0.0
 
     def run(self) -> State:
@@ -170,7 +170,8 @@ class Search:
         if kept is not None:
             base = self._known(kept, "the default design", other=True)
         else:
-            self.watch(self.state, "measuring the default design", 0, 1)
+            what = "measuring the default design"
+            self.watch(self.state, what, 0, 1)
             # Limits do not bind what others are compared with.
             free = replace(self.evaluator, limits=(), _cache=self.evaluator._cache)
             self.runner.replace(free)
@@ -178,13 +179,16 @@ class Search:
             tier = CSIM if self.evaluator.images else ESTIMATE
             # The two libraries that it needs are compiled side by side.
             calls = [Call("outcome", (point, tier), heavy=True), Call("warm", (point, tier), heavy=True)]
-            base = dict(self.runner.results(calls))[0]
+            base = dict(self.runner.results(calls, stepping(self.state, self.watch, what, 0, 1)))[0]
+            self.state.step = ""
             if base.reason == SIMULATION_FAILS:  # what fails here fails everywhere
                 raise SimulationError(
                     base.detail, "mend that first, or search with --tier estimate and without --image"
                 )
             self._slowest = time.monotonic() - begun
             self._study.set_user_attr("base", json.dumps(base.as_dict()))
+        if base.tier == CSIM:
+            self.watch(self.state, "measuring what narrow weights do to the error", 0, 1)
         self.evaluator = self.evaluator.scaled_by(base)
         self.runner.replace(self.evaluator)
         self.state.base = base
@@ -198,7 +202,7 @@ class Search:
                 self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
         if self._deadline is not None:
             now = time.monotonic()
-            self._explore_until = self.state.until = now + EXPLORING * (self._deadline - now)
+            self._explore_until = now + EXPLORING * (self._deadline - now)
         stale = 0
         for trials in self._batches():
             before = self.state.feasible
@@ -209,7 +213,6 @@ class Search:
                 break
         if len(self.state.outcomes) >= self.space.size:
             self.state.stopped = "every point tried"
-        self.state.until = self._deadline
         self.state.stopped = self.state.stopped or ("budget" if self._explored() else "trials")
 
     def _batches(self) -> Iterator[list[Any]]:

@@ -52,7 +52,8 @@ class State:
         others: where this search is new in its storage, how many others are there.
         base: the outcome of what a build would take.
         stopped: why it ended.
-        until: when by `time.monotonic` what it does now is to end; None: no time is set.
+        until: when by `time.monotonic` the budget is over; None: no time is set.
+        step: what takes long now, in a few words; "" while nothing does.
         at_work: points whose synthesis runs now, by their keys.
         failed: points whose synthesis failed for a reason outside of them; they stay what they were.
     """
@@ -64,6 +65,7 @@ class State:
     base: Outcome | None = None
     stopped: str = ""
     until: float | None = None
+    step: str = ""
     at_work: dict[str, AtWork] = field(default_factory=dict)
     failed: list[tuple[Outcome, EdgeMoEError]] = field(default_factory=list)
 
@@ -93,3 +95,13 @@ Watch = Callable[[State, str, int, int], None]
 
 def no_watch(state: State, what: str, done: int, total: int) -> None:
     """Watches a search and shows nothing."""
+
+
+def stepping(state: State, watch: Watch, what: str, done: int, total: int) -> Callable[[int, str], None]:
+    """Takes what calls tell, and lets a watcher see it."""
+
+    def hear(_: int, step: str) -> None:
+        state.step = step
+        watch(state, what, done, total)
+
+    return hear
