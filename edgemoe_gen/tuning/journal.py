@@ -22,6 +22,7 @@ from edgemoe_gen.errors import ConfigError
 
 LONGEST_LINE = 1 << 24
 DAMAGED = "put it back as it was, or choose another --output: a search there begins anew"
+_CREATE_TRIAL, _OF_A_TRIAL = 4, range(5, 10)  # codes of Optuna's steps
 _CHECK = re.compile(rb',"check":"([0-9a-f]{8})"}\Z')
 
 
@@ -40,7 +41,8 @@ class Journal(BaseJournalBackend):
         """
         self.path = path
         self.line = 0
-        self._count, self._place, self._sum, self._checked = 0, 0, 0, False  # of what was read
+        self._count = self._place = self._sum = self._trials = 0  # of what was read
+        self._checked = False
         try:
             # Not waiting for the other end of a pipe that somebody put there.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
@@ -77,7 +79,7 @@ class Journal(BaseJournalBackend):
             ConfigError: names the line that is damaged, and what is wrong with it.
         """
         if log_number_from != self._count:
-            self._count = self._place = self._sum = 0
+            self._count = self._place = self._sum = self._trials = 0
             self._checked = False
         try:
             with self.path.open("rb") as stream:
@@ -124,7 +126,17 @@ class Journal(BaseJournalBackend):
             raise self.damaged("it is no step of a search")
         if self._checked and (check is None or int(check[1], 16) != self._sum):
             raise self.damaged("it, or a line before it, is missing or not as it was written")
+        self._follow(step)
         return step
+
+    def _follow(self, step: dict[str, Any]) -> None:
+        """Refuses steps of trials that no line before began, which Optuna leaves out without a word."""
+        kind, trial = step.get("op_code"), step.get("trial_id", 0)
+        self._trials += kind == _CREATE_TRIAL
+        if not isinstance(kind, int) or (
+            kind in _OF_A_TRIAL and not (isinstance(trial, int) and 0 <= trial < self._trials)
+        ):
+            raise self.damaged("it is about a trial that no line before has begun")
 
     def damaged(self, why: str) -> ConfigError:
         """That the line which was read last is damaged."""

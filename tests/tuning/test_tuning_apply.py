@@ -198,7 +198,7 @@ def test_only_what_a_build_would_not_take_anyway_is_written_and_another_board_st
     Path("tune").mkdir()
     Path("tune/tune.json").write_text(json.dumps(document))
     applied = apply_point(1, Path("tune/tune.json"))
-    assert dict((name, now) for name, _, now in applied.changes) == read_config(applied.path).knobs
+    assert {name: now for name, _, now in applied.changes} == read_config(applied.path).knobs
     knobs = read_config(applied.path).knobs
     assert default_knobs(SPEC, evaluator.board, dict(knobs)).turned(dict(knobs)) == evaluator.knobs(point)
     assert knobs["weight_bits"] == 8 and "activation_bits" not in knobs
