@@ -58,7 +58,7 @@ class ConfigError(EdgeMoEError):
 
 
 class BusyError(ConfigError):
-    """Another build is at work in the folder."""
+    """Another build or search is at work in the folder, or on the database."""
 
 
 class ProgramError(EdgeMoEError):

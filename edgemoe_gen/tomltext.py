@@ -68,8 +68,8 @@ def with_values(
 ) -> str:
     """A TOML text whose table has these values; comments and other tables stay, byte for byte.
 
-    A value that is set is replaced where it stands; one whose line is a comment takes that line; others are added at
-    the table's end, and a table that is missing at the text's end.
+    A value that is set is replaced where it stands; one whose line is a comment takes that line, and what that says of
+    a default stays behind it; others are added at the table's end, and a table that is missing at the text's end.
 
     Args:
         text: TOML.
@@ -128,7 +128,10 @@ def _changed(lines: list[str], values: Mapping[str, int | float], only: bool) ->
     for i, line in enumerate(body):
         unset = _UNSET.match(line.rstrip("\r\n"))
         if unset and unset[1] in left:
-            body[i] = f"{unset[1]} = {toml_value(left.pop(unset[1]))}{_end_of_line(line)}"
+            text = line.rstrip("\r\n").lstrip("# \t")
+            value, mark, comment = text.partition("#")
+            said = f"  # {_value_of(value)} is the{comment}" if mark and comment.startswith(" default for ") else ""
+            body[i] = f"{unset[1]} = {toml_value(left.pop(unset[1]))}{said}{_end_of_line(line)}"
     if left:
         # Comments at the end of a table are about the next one.
         place = max(i for i, line in enumerate(body) if i == 0 or _key(line) is not None)
@@ -136,6 +139,10 @@ def _changed(lines: list[str], values: Mapping[str, int | float], only: bool) ->
         body[place] += "" if _end_of_line(body[place]) else end
         body[place + 1 : place + 1] = [f"{name} = {toml_value(value)}{end}" for name, value in left.items()]
     return body
+
+
+def _value_of(statement: str) -> str:
+    return statement.partition("=")[2].strip()
 
 
 def _with_value(line: str, value: int | float) -> str:

@@ -62,7 +62,7 @@ def sweep(
         tier: "estimate", "timed" or "csim"; errors are known from "csim" on.
         output: .csv or .json file to write.
     """
-    check_workers(jobs, scheduler)
+    check_workers(scheduler)
     wanted = tier_of(tier)
     path = None if output is None else Path(output)
     if path is not None:
@@ -110,7 +110,7 @@ def compare(
             "default".
         tier: "estimate", "timed" or "csim".
     """
-    check_workers(jobs, scheduler)
+    check_workers(scheduler)
     wanted = tier_of(tier)
     sides = tuple(read_side(text) for text in (a, b))
     if checkpoint is None and config is None:
@@ -150,7 +150,7 @@ def evaluate(
     """
     if first is not None and first < 1:
         raise ConfigError(f"--first is {first}", "give 1 or more")
-    check_workers(jobs, scheduler)
+    check_workers(scheduler)
     folders = [Path(one) for one in ([dataset] if isinstance(dataset, str | PathLike) else dataset)]
     project = opened(
         said(checkpoint, options, board, knobs, (), calibrate, labels, task),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from edgemoe_gen.documents import json_text
 from edgemoe_gen.errors import EdgeMoEError, KnobError
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.files import check_folder, write_text_whole
+from edgemoe_gen.locks import folder_lock
 from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.project import Progress, no_progress
@@ -27,16 +30,17 @@ from edgemoe_gen.tuning.front import FRONT, check_objectives
 from edgemoe_gen.tuning.limits import parse_limit, with_room
 from edgemoe_gen.tuning.page import tune_page
 from edgemoe_gen.tuning.runner import check_workers, open_runner
-from edgemoe_gen.tuning.search import run_search
+from edgemoe_gen.tuning.search import LEAST, run_search
 from edgemoe_gen.tuning.space import Space, default_space
 from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
-from edgemoe_gen.tuning.storage import check_storage, require_optuna
+from edgemoe_gen.tuning.storage import check_storage, open_storage, require_optuna
 from edgemoe_gen.tuning.synthesis import FOLDER, refuse_without_tools, tools_missing
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, Outcome
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_TRIALS = 128
 STORAGE, DOCUMENT, PAGE = "search.journal", "tune.json", "tune.html"
+MORE = 1.1  # of the budget: what goes beyond is said
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -118,7 +122,8 @@ def tune(
             `synthesise` needs are not here or not on every worker.
     """
     start = time.monotonic()
-    check_workers(jobs, scheduler)
+    require_optuna()
+    check_workers(scheduler)
     seconds = parse_budget(DEFAULT_BUDGET if budget is None and trials is None else budget)
     counts = (("--trials", trials, 1), ("--confirm", confirm, 0), ("--synthesise", synthesise, 0), ("--jobs", jobs, 1))
     for name, number, least in counts:
@@ -141,28 +146,45 @@ def tune(
     space = _space(setting, objective)
     most = DEFAULT_TRIALS if trials is None and budget is None else trials
     confirmed = 0 if wanted == ESTIMATE else max(confirm, synthesise)
-    with open_runner(None, jobs, scheduler, progress) as runner:
-        if synthesise and scheduler is not None:
-            refuse_without_tools(runner.each(tools_missing))
-        default = estimate_resources(make_design(setting.defaults, setting.board))
-        evaluator = setting.evaluator(with_room(limits, default, setting.board), progress)
-        left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
-        plan = Plan(objectives, most, left, wanted, confirmed, seed, synthesise)
-        folder.mkdir(parents=True, exist_ok=True)
-        synthesis = folder / FOLDER
-        kept: Path | str = storage or folder / STORAGE
-        state = run_search(evaluator, space, plan, runner, kept, watch, synthesis if synthesise else None)
-    document = tune_document(evaluator, space, plan, state, _asked(setting), setting.config, synthesis)
-    written: tuple[Path, ...] = ()
-    if state.outcomes:  # else the files of an earlier search stay
-        written = (folder / DOCUMENT, folder / PAGE)
-        write_text_whole(written[0], json_text(document, 1) + "\n")
-        write_text_whole(written[1], tune_page(document))
-    tried = state.failed or any(o.tier == SYNTHESIS for o in state.outcomes.values())
-    if synthesise and not tried and state.stopped != "interrupted":
+    kept: Path | str = storage or folder / STORAGE
+    synthesis = folder / FOLDER
+    # The storage first: whether it is damaged, or another search is at work, is known before the float reference runs.
+    with folder_lock(folder, "search") if storage else nullcontext(), open_storage(kept) as opened:
+        with open_runner(None, jobs, scheduler, progress) as runner:
+            if synthesise and scheduler is not None:
+                refuse_without_tools(runner.each(tools_missing))
+            default = estimate_resources(make_design(setting.defaults, setting.board))
+            evaluator = setting.evaluator(with_room(limits, default, setting.board), progress)
+            left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
+            plan = Plan(objectives, most, left, wanted, confirmed, seed, synthesise)
+            state = run_search(evaluator, space, plan, runner, opened, watch, synthesis if synthesise else None)
+        document = tune_document(evaluator, space, plan, state, _asked(setting), setting.config, synthesis)
+        written: tuple[Path, ...] = ()
+        if state.outcomes:  # else the files of an earlier search stay
+            written = (folder / DOCUMENT, folder / PAGE)
+            write_text_whole(written[0], json_text(document, 1) + "\n")
+            write_text_whole(written[1], tune_page(document))
+    setting.notes.extend(_notes(state, opened.name, seconds, time.monotonic() - start))
+    if synthesise and not (state.failed or state.synthesised) and state.stopped != "interrupted":
         setting.notes.append("no point of the front was confirmed, so none was synthesised: give --budget more time")
     failed = tuple(error for _, error in state.failed)
     return TuneResult(state.front, state.base, state, document, written, tuple(setting.notes), failed)
+
+
+def _notes(state: State, storage: str, seconds: float | None, taken: float) -> Iterator[str]:
+    """What the user should know of a search that is over."""
+    if state.others:
+        many = f"{state.others} other search" + ("es" if state.others > 1 else "")
+        yield (
+            f"{storage} holds {many}, of another network, board, space, limit, picture, seed or version: "
+            "this one began anew"
+        )
+    if seconds is not None and taken > MORE * seconds and not state.synthesised:
+        aimed, took = (timedelta(seconds=round(value)) for value in (seconds, taken))
+        yield (
+            f"the search took {took}, its budget was {aimed}: the default design is always measured, {LEAST} points "
+            "are estimated, one of the front is confirmed, and what is under way is finished"
+        )
 
 
 def apply_tuned(number: int, *, output: PathText = "tune", config: PathText | None = None) -> Applied:
@@ -188,7 +210,7 @@ def _space(setting: Setting, objective: str) -> Space:
         if setting.given or not setting.chosen:
             raise
         raise KnobError(
-            f"the space is empty: {setting.config.source} sets every knob that a search turns, as after tune --apply",
+            f"the space is empty: {setting.config.source} sets every knob that a search turns",
             "name what to turn, for example --knob tokens_parallel=2,4,6, or take knobs out of its [knobs]",
         ) from error
 

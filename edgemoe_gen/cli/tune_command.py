@@ -147,9 +147,10 @@ def _apply(context: click.Context, number: int, given: dict[str, Any], as_json: 
     ]
     output.table(f"Point {number}", ["figure", ">value", "tier"], rows)
     for name, before, now in result.changes:
-        output.line(f"{name}: {'as the design needs' if before is None else format(before, 'g')} -> {now:g}")
-    if not result.changes:
-        output.line("no knob changes its value")
+        was = "as the design needs" if before is None else format(before, "g")
+        output.line(f"{name}: {was} -> {now:g}" if before != now else f"{name}: {now:g}, as before, but held")
+    keys = f"{len(result.changes)} key" + ("" if len(result.changes) == 1 else "s")
+    output.line(f"{keys} written; all else follows from network and board, as in a build without them")
     output.line(f"{'written' if result.new else 'changed'}: {result.path}, point {number} of {given['output']}")
 
 

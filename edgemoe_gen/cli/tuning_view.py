@@ -121,9 +121,13 @@ def summary(state: State) -> str:
 def _progress(state: State, what: str, done: int, total: int) -> str:
     """What is being done, how much of it is, and how much time it has."""
     text = f"{what}: {done:,} of {total:,}" if total else f"{what}: {done:,} points"
+    text += f" ({state.step})" if state.step else ""
     if state.until is None:
         return text
-    return f"{text}, {timedelta(seconds=max(0, round(state.until - time.monotonic())))} left"
+    left = round(state.until - time.monotonic())
+    if left < 0 and not state.at_work:
+        return f"time is over since {timedelta(seconds=-left)}, finishing what is under way: {text}"
+    return f"{text}, {timedelta(seconds=max(0, left))} left"
 
 
 def at_work(state: State) -> list[str]:
@@ -142,11 +146,13 @@ def at_work(state: State) -> list[str]:
 class _Head:
     """The head of a search on a terminal: written anew whenever the screen is, so that its times go on."""
 
-    def __init__(self, text: str, state: State) -> None:
-        self._text, self._state = text, state
+    def __init__(self, state: State, what: str, done: int, total: int) -> None:
+        self._state, self._what = state, (what, done, total)
+        self._more = f"{summary(state)} · Ctrl-C keeps what is found"
 
     def __rich__(self) -> Text:
-        return Text("\n".join([self._text, *at_work(self._state)]))
+        text = f"{_progress(self._state, *self._what)} · {self._more}"
+        return Text("\n".join([text, *at_work(self._state)]))
 
 
 @contextmanager
@@ -158,7 +164,9 @@ def watching() -> Iterator[tuple[Watch, Progress]]:
 
         def say(state: State, what: str, done: int, total: int) -> None:
             nonlocal said, last
-            now, new = time.monotonic(), (what, *state.at_work)
+            now = time.monotonic()
+            over = state.until is not None and now > state.until
+            new = (what, state.step, str(over), *state.at_work)
             if new != said or now - last >= LINE_SECONDS:
                 said, last = new, now
                 words = [_progress(state, what, done, total), *at_work(state), summary(state)]
@@ -172,9 +180,7 @@ def watching() -> Iterator[tuple[Watch, Progress]]:
         def show(state: State, what: str, done: int, total: int) -> None:
             rows = front_rows(state.front[:SHOWN_LIVE], state.base)
             columns, rows, _ = output.fitted(["", *CELLS, DIFFERENCES], rows, _LIVE, live.console)
-            head = _Head(
-                f"{_progress(state, what, done, total)} · {summary(state)} · Ctrl-C keeps what is found", state
-            )
+            head = _Head(state, what, done, total)
             live.update(Group(head, output.table_of(columns, rows, _LIVE)) if rows else Group(head))
 
         yield show, lambda what, done, total: live.update(Text(f"{what}: {done} of {total}"))

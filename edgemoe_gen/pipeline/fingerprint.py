@@ -26,9 +26,10 @@ from edgemoe_gen.errors import EdgeMoEError
 from edgemoe_gen.files import write_text_whole
 from edgemoe_gen.flow.tools import TOOL_STAGES, find_tools, why_missing
 from edgemoe_gen.linting import libclang_missing
+from edgemoe_gen.locks import STATE
 from edgemoe_gen.pictures import find_pictures
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
-from edgemoe_gen.pipeline.stages import STATE, StageResult
+from edgemoe_gen.pipeline.stages import StageResult
 from edgemoe_gen.pipeline.state import digest_text
 from edgemoe_gen.resources import PACKAGE, resource_folder
 from edgemoe_gen.sim.cache import find_library

@@ -2,13 +2,12 @@
 
 A stage has a name, a hash of everything that it depends on, and outputs. It is skipped when it has run before with the
 same hash and its outputs are still the ones that it wrote. A folder that holds anything else than what stages wrote is
-never replaced, or moved aside where that is wished. Locks are POSIX's, as the vendor's tools here are Linux's.
+never replaced, or moved aside where that is wished.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import shutil
 import time
@@ -16,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.errors import BusyError, ConfigError, EdgeMoEError
+from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.locks import STATE, folder_lock
 from edgemoe_gen.pipeline.state import State, digest_of, files_below, read_state, write_state
 
-STATE = ".edgemoe"
 SHOWN_FILES = 3  # that a sentence names
 
 
@@ -241,26 +240,8 @@ def open_stages(folder: Path, report: Callable[[StageResult], None], force: bool
         ConfigError: the folder can't be written to.
         BusyError: another build is at work in it.
     """
-    try:
-        (folder / STATE).mkdir(parents=True, exist_ok=True)
-        lock = (folder / STATE / "lock").open("a+")
-    except OSError as error:
-        raise ConfigError(
-            f"the output folder {folder} cannot be written to: {error.strerror}", "choose another with --output"
-        ) from error
-    with lock:
-        _lock(lock.fileno(), folder)
-        yield Stages(folder, report, lock.fileno(), force)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    """The lock goes with the last process that holds it, so a killed build leaves none behind, once its tool ends."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise BusyError(
-            f"another build is at work in {folder}", "wait for it, or choose another folder with --output"
-        ) from error
+    with folder_lock(folder, "build") as lock:
+        yield Stages(folder, report, lock, force)
 
 
 def _listed(what: str, files: Sequence[str], output: str) -> str:

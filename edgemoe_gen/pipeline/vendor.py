@@ -33,9 +33,10 @@ from edgemoe_gen.flow.tools import (
     tool_environment,
     why_missing,
 )
+from edgemoe_gen.locks import STATE
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
 from edgemoe_gen.pipeline.selection import Selection
-from edgemoe_gen.pipeline.stages import STATE, StageResult, Stages
+from edgemoe_gen.pipeline.stages import StageResult, Stages
 from edgemoe_gen.pipeline.state import digest_files, digest_of, digest_text
 
 Step = Callable[[str, str], None]

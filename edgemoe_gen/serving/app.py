@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from edgemoe_gen.serving.access import Access
+from edgemoe_gen.serving.gate import Gate
 from edgemoe_gen.serving.hub import Mailbox
 from edgemoe_gen.serving.live import LiveView
 
@@ -48,14 +49,15 @@ HEADERS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(view: LiveView, access: Access) -> web.Application:
+def make_app(view: LiveView, access: Access, gate: Gate) -> web.Application:
     """The application.
 
     Args:
         view: what is shown; started.
         access: who may look.
+        gate: that lets connections in; told while they are answered.
     """
-    site = _Site(view, access)
+    site = _Site(view, access, gate)
     app = web.Application(middlewares=[site.guard], client_max_size=1024)
     for path, (file, kind) in FILES.items():
         app.router.add_get(path, site.file((PAGE / file).read_bytes(), kind))
@@ -71,8 +73,8 @@ async def _harden(_: web.Request, response: web.StreamResponse) -> None:
 
 
 class _Site:
-    def __init__(self, view: LiveView, access: Access) -> None:
-        self._view, self._access = view, access
+    def __init__(self, view: LiveView, access: Access, gate: Gate) -> None:
+        self._view, self._access, self._gate = view, access, gate
         self._sockets: set[web.WebSocketResponse] = set()
 
     async def start(self, _: web.Application) -> None:
@@ -93,6 +95,10 @@ class _Site:
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuses who must not look, and puts the token into a cookie."""
+        with self._gate.answering(request.transport):
+            return await self._guarded(request, handler)
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         access = self._access
         if not access.knows_host(request.headers.get("Host", "")):
             return _refusal(403, "This server is not known by that name.\n")

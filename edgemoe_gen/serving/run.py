@@ -57,7 +57,7 @@ def serve(
         view.start()
         try:
             address = page_address(host, listener.getsockname()[1], secret)
-            asyncio.run(_serve(view, Access(host, secret), listener, lambda: ready(address, view), stop))
+            asyncio.run(_serve(view, Access(host, secret), listener, lambda: ready(address, view), say, stop))
         finally:
             view.stop()
         if view.error is not None:
@@ -132,16 +132,23 @@ def _own_address() -> str:
 
 
 async def _serve(
-    view: LiveView, access: Access, listener: socket.socket, ready: Callable[[], None], stop: asyncio.Event | None
+    view: LiveView,
+    access: Access,
+    listener: socket.socket,
+    ready: Callable[[], None],
+    say: Callable[[str], None],
+    stop: asyncio.Event | None,
 ) -> None:
     from aiohttp import web
 
     from edgemoe_gen.serving.app import LONGEST_HEADER, LONGEST_LINE, make_app
+    from edgemoe_gen.serving.gate import Gate
 
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
+    gate = Gate(say)
     runner = web.AppRunner(
-        make_app(view, access),
+        make_app(view, access, gate),
         access_log=None,  # it would hold the token
         handle_signals=False,
         max_line_size=LONGEST_LINE,
@@ -149,13 +156,17 @@ async def _serve(
         shutdown_timeout=2.0,
     )
     await runner.setup()
+    server = runner.server
+    assert server is not None  # it is set up
+    entering = loop.create_task(gate.run(listener, server))
     try:
-        await web.SockSite(runner, listener, backlog=WAITING).start()
         _on_signals(loop, stop.set)
         ready()
         await stop.wait()
     finally:
         _forget_signals(loop)
+        entering.cancel()
+        await asyncio.gather(entering, return_exceptions=True)
         await runner.cleanup()
 
 

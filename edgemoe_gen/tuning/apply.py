@@ -17,7 +17,7 @@ from edgemoe_gen.errors import ConfigError, EdgeMoEError
 from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.tomltext import read_text, with_values
 from edgemoe_gen.tuning.document import VERSION
-from edgemoe_gen.tuning.space import FIFO, FRAMES
+from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import Outcome, Value
 
 AGAIN = "run edgemoe-gen tune again: what it found before is not lost"
@@ -32,7 +32,8 @@ class Applied:
         outcome: what is known of it.
         path: the file.
         new: whether there was none before.
-        changes: of each value that is another one now: name, value before (None: a build's own), value now.
+        changes: of each key that was written: name, value before (of the file, or what a build would take; None: not
+            known), value now. Where both are the same, the value is held whatever else changes.
         notes: what the user should know.
     """
 
@@ -61,6 +62,7 @@ class _Search:
 
     path: Path
     front: tuple[Outcome, ...]
+    pins: tuple[frozenset[str], ...]
     defaults: Mapping[str, Value]
     chosen: Mapping[str, Value]
     board: str
@@ -103,16 +105,30 @@ def apply_point(number: int, document: Path, config: Path | None = None) -> Appl
     if not new:
         _refuse_other(before, path, search)
     values = {**search.chosen, **outcome.point.as_dict()}
-    knobs = {name: value for name, value in values.items() if not name.startswith(FIFO) and name != FRAMES}
+    every = {name: value for name, value in values.items() if is_knob(name)}
+    # What a build would take anyway is not written: it would bind a build for another board, and the next search.
+    pins = search.pins[number - 1]
+    knobs = {
+        name: value
+        for name, value in every.items()
+        if (name in pins and before.knobs.get(name) != value) or before.knobs.get(name, value) != value
+    }
     depths = {name.removeprefix(FIFO): int(value) for name, value in values.items() if name.startswith(FIFO)}
     text = with_values(search.whole if new else read_text(path), "knobs", knobs)
     if depths:
         text = with_values(text, "fifo_depths", depths)
     changes = [(name, before.knobs.get(name, search.defaults.get(name)), value) for name, value in knobs.items()]
-    rows = [*changes, *((f"{FIFO}{name}", before.fifo_depths.get(name), value) for name, value in depths.items())]
-    notes = _notes(before, path, knobs, outcome)
+    rows = [
+        *changes,
+        *(
+            (f"{FIFO}{name}", before.fifo_depths.get(name), value)
+            for name, value in depths.items()
+            if before.fifo_depths.get(name) != value
+        ),
+    ]
+    notes = _notes(before, path, every, outcome)
     write_text_whole(path, text)
-    return Applied(number, outcome, path, new, tuple(row for row in rows if row[1] != row[2]), notes)
+    return Applied(number, outcome, path, new, tuple(rows), notes)
 
 
 def _read(path: Path) -> _Search:
@@ -130,6 +146,8 @@ def _read(path: Path) -> _Search:
         return _Search(
             path,
             tuple(Outcome.from_dict(entry) for entry in data["front"]),
+            # A search of an earlier version does not say: then all of a point is written.
+            tuple(frozenset(entry.get("pins", {**data["chosen"], **entry["point"]})) for entry in data["front"]),
             {} if base is None else dict(base["knobs"]),
             dict(data["chosen"]), str(data["board"]["name"]), file, str(project["toml"]),
             parse_config(project["toml"], file),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from edgemoe_gen.tuning.front import costs, spread
 from edgemoe_gen.tuning.runner import Call, Runner
-from edgemoe_gen.tuning.state import Plan, State, Watch
+from edgemoe_gen.tuning.state import Plan, State, Watch, stepping
 from edgemoe_gen.tuning.trial import Outcome, reached
 
 MOST_AT_ONCE = 8  # points that climb before the front is looked at again
@@ -46,6 +46,7 @@ class Climb:
         self._watch = watch
         self._deadline = deadline
         self._slowest = slowest
+        self._total = plan.confirm
 
     def run(self) -> None:
         """Until all of the front is confirmed, as many as wanted are, or time is over; the first go in any case."""
@@ -54,12 +55,16 @@ class Climb:
             candidates = self._candidates()[: min(MOST_AT_ONCE, self.plan.confirm - done)]
             if not candidates:
                 return
-            width = self.runner.width
-            for first in range(0, len(candidates), width):
-                if done and self._late(spare=self._slowest):
+            self._total = min(self.plan.confirm, done + len(candidates))
+            first = 0
+            while first < len(candidates):
+                late = self._late(spare=self._slowest)
+                if done and late:
                     self.state.stopped = "budget"
                     return
-                done += self._confirm(candidates[first : first + width], done)
+                some = candidates[first : first + (1 if late else self.runner.width)]
+                first += len(some)
+                done += self._confirm(some, done)
 
     def _candidates(self) -> list[Outcome]:
         """Points of the front that have still to climb, first one that improves on the default design (`PROMISED`)."""
@@ -74,13 +79,20 @@ class Climb:
 
     def _confirm(self, some: Sequence[Outcome], done: int) -> int:
         start = time.monotonic()
-        self._watch(self.state, "confirming the front", done, self.plan.confirm)
+        what, total = "confirming the front", self._total
+        self._watch(self.state, what, done, total)
         calls = [Call("outcome", (outcome.point, self.plan.tier, outcome), heavy=True) for outcome in some]
-        for count, (_, outcome) in enumerate(self.runner.results(calls), start=1):
-            self._keep(outcome)
-            self._watch(self.state, "confirming the front", done + count, self.plan.confirm)
+        if 2 * len(some) <= self.runner.width:  # the libraries that each needs are compiled side by side
+            calls += [Call("warm", (outcome.point, self.plan.tier), heavy=True) for outcome in some]
+        count = 0
+        for number, outcome in self.runner.results(calls, stepping(self.state, self._watch, what, done, total)):
+            if number < len(some):
+                count += 1
+                self._keep(outcome)
+                self.state.step = ""
+                self._watch(self.state, what, done + count, total)
         self._slowest = max(self._slowest, time.monotonic() - start)
-        return len(some)
+        return count
 
     def _late(self, spare: float = 0.0) -> bool:
         return self._deadline is not None and time.monotonic() + spare > self._deadline

@@ -17,7 +17,7 @@ from edgemoe_gen.tuning.evaluate import Evaluator
 from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES, best_confirmed
 from edgemoe_gen.tuning.space import Space
 from edgemoe_gen.tuning.state import Plan, State
-from edgemoe_gen.tuning.trial import SYNTHESIS, TIERS, Outcome
+from edgemoe_gen.tuning.trial import SYNTHESIS, TIERS, Outcome, Value
 
 VERSION = 1
 
@@ -45,6 +45,7 @@ def tune_document(
             "number": number,
             **outcome.as_dict(),
             "command": build_command(asked, project, evaluator.board.name, evaluator.chosen, outcome.point),
+            "pins": evaluator.pins(outcome.point, _kept(project, space)),
             **_synthesised_in(evaluator, outcome, synthesis),
         }
         for number, outcome in enumerate(state.front, start=1)
@@ -67,6 +68,12 @@ def tune_document(
         "importance": importance(list(state.outcomes.values()), space, plan.objectives),
         "outcomes": [outcome.as_dict() for outcome in state.outcomes.values()],
     }
+
+
+def _kept(project: Config, space: Space) -> dict[str, Value]:
+    """Knobs of the project's file that no point turns."""
+    turned = {dimension.name for dimension in space.dimensions}
+    return {name: value for name, value in project.knobs.items() if name not in turned}
 
 
 def _synthesised_in(evaluator: Evaluator, outcome: Outcome, parent: Path | None) -> dict[str, str]:

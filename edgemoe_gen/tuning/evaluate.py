@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -44,10 +44,16 @@ from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value, reached
 
 Float32 = NDArray[np.float32]
+Tell = Callable[[str], None]
 SIMULATION_FAILS = "simulation fails"
+COMPILING_ENGINE = "compiling its C simulation"
 # Widths from and to which a kind of weights is narrowed to see what its noise does, and on how many pictures.
 ATTRIBUTED_FROM, ATTRIBUTED_AT, ATTRIBUTED_PICTURES = 16, 8, 2
 BRAM36_KIB, URAM_KIB = 36 / 8, 288 / 8
+
+
+def no_words(text: str) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,26 @@ class Evaluator:
         turned = {**self.chosen, **{name: value for name, value in point.values if is_knob(name)}}
         return default_knobs(self.model.spec, self.board, turned).turned(turned)
 
+    def pins(self, point: Point, kept: Mapping[str, Value]) -> dict[str, Value]:
+        """Knobs to choose beside those that are kept, as few as it takes, so that a build makes the design of a point.
+
+        Args:
+            point: whose choices, and those of the project, may be taken.
+            kept: knobs that a project's file sets and that stay.
+        """
+        wanted = self.knobs(point)
+        names = [*self.chosen, *(name for name, _ in point.values if is_knob(name))]
+        chosen = {name: getattr(wanted, name) for name in names if name not in kept}
+        found: dict[str, Value] = {}
+        while True:
+            turned = {**kept, **found}
+            built = default_knobs(self.model.spec, self.board, turned).turned(turned)
+            missing = {name: value for name, value in chosen.items() if getattr(built, name) != value}
+            if not missing:
+                # What follows from the choices may still differ, as it is looked for with fewer of them given.
+                return found if built == wanted else chosen
+            found.update(missing)
+
     def frames(self, point: Point, knobs: Knobs) -> int:
         """Frames of a run: as the point says, else as many as share a pass of the weights.
 
@@ -143,13 +169,14 @@ class Evaluator:
 
     # Tiers
 
-    def outcome(self, point: Point, tier: str, known: Outcome | None = None) -> Outcome:
+    def outcome(self, point: Point, tier: str, known: Outcome | None = None, tell: Tell = no_words) -> Outcome:
         """What is known of a point when it has climbed to a tier, or to where it turned out infeasible.
 
         Args:
             point: choices.
             tier: where to.
             known: outcome of a lower tier, to go on from.
+            tell: called with a few words whenever something begins that takes long.
         """
         start = time.perf_counter()
         found = known or Outcome(point, RULES)
@@ -158,7 +185,7 @@ class Evaluator:
             found = replace(found, knobs={knob.name: getattr(design.knobs, knob.name) for knob in knob_fields()})
             first = 0 if known is None else TIERS.index(known.tier) + 1
             for step in TIERS[first : TIERS.index(tier) + 1]:
-                figures = self._figures(step, design, point)
+                figures = self._figures(step, design, point, tell)
                 found = replace(found, tier=step, figures={**found.figures, **figures})
                 reason, sentence = first_broken(self.limits, found.figures, self.board)
                 if reason:
@@ -183,17 +210,22 @@ class Evaluator:
         outline = outline_network(design, self.model.spec, self.tasks[:1] * frames)
         return found, dict(estimate_cycles(outline).by_kind)
 
-    def warm(self, point: Point, tier: str) -> None:
+    def warm(self, point: Point, tier: str, tell: Tell = no_words) -> None:
         """Compiles what C simulation of a point will need, while its timed simulation is compiled elsewhere."""
         if tier == CSIM:
+            tell(COMPILING_ENGINE)
             with suppress(EdgeMoEError):  # `outcome` says what is wrong
                 Engine.compile(self.design(point))
 
-    def _figures(self, tier: str, design: Design, point: Point) -> dict[str, Figure]:
-        steps = {RULES: self._rules, ESTIMATE: self._estimate, TIMED: self._timed, CSIM: self._simulated}
-        return steps[tier](design, self.frames(point, design.knobs))
+    def _figures(self, tier: str, design: Design, point: Point, tell: Tell) -> dict[str, Figure]:
+        frames = self.frames(point, design.knobs)
+        if tier == RULES:
+            return self._rules(design)
+        if tier == ESTIMATE:
+            return self._estimate(design, frames)
+        return self._timed(design, frames, tell) if tier == TIMED else self._simulated(design, tell)
 
-    def _rules(self, design: Design, _: int) -> dict[str, Figure]:
+    def _rules(self, design: Design) -> dict[str, Figure]:
         resources = estimate_resources(design)
         over = resources.over(self.board)
         if over:
@@ -211,11 +243,13 @@ class Evaluator:
             found["error"] = Figure(error_of(self.noise(design.knobs), self.gains), ESTIMATE)
         return found
 
-    def _timed(self, design: Design, frames: int) -> dict[str, Figure]:
+    def _timed(self, design: Design, frames: int, tell: Tell) -> dict[str, Figure]:
         self._need_images(TIMED)
         program = self.program(design, self.tasks[:1] * frames)
         buffer = pack_image(program, self.model.spec, [self.images[i % len(self.images)] for i in range(frames)])
+        tell("compiling its timed simulation")
         timing = load_timing(design, render_sources(design))
+        tell("running its timed simulation")
         result = time_program(program, buffer, timing, record=False)
         if not result.passed:
             sentence = result.deadlock.sentence() if result.deadlock is not None else result.violations[0]
@@ -223,11 +257,15 @@ class Evaluator:
         self._cache[_layers_of(design, frames)] = {row.group: row.cycles for row in result.by_group()}
         return self._times(design, result.cycles, result.ddr_bytes, frames, TIMED)
 
-    def _simulated(self, design: Design, _: int) -> dict[str, Figure]:
+    def _simulated(self, design: Design, tell: Tell) -> dict[str, Figure]:
         self._need_images(CSIM)
+        tell(COMPILING_ENGINE)
         engine = Engine.compile(design)
         program = self.program(design, self.tasks, taps=True)
-        results = [run_frames(engine, program, self.model.spec, [image] * len(self.tasks))[0] for image in self.images]
+        results = []
+        for number, image in enumerate(self.images, start=1):
+            tell(f"running its C simulation, picture {number} of {len(self.images)}")
+            results.append(run_frames(engine, program, self.model.spec, [image] * len(self.tasks))[0])
         squares = power = 0.0
         equal = sets = 0
         for truth in self.truths:

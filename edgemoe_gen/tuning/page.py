@@ -83,6 +83,7 @@ def _view(document: Mapping[str, Any]) -> dict[str, Any]:
         "simulated": list(document["tiers"][2:]),
         "synthesised": SYNTHESIS,
         "points": points,
+        "first": (document.get("best") or 1) - 1,  # what is chosen when it opens: the front comes first
         "common": common,
         "importance": [
             {

@@ -1,44 +1,37 @@
-"""Runs a search's work: in this process, or on Dask workers, which get what they work on once.
+"""Runs a search's work: in this process, in processes of this machine, or on the workers of a Dask cluster.
 
-In: a subject, and calls of its methods. Out: results as they come, and what long calls tell on their way. On Dask a
-call whose worker is lost runs again elsewhere; new workers that join get the subject too. A worker
+In: a subject, which workers get once, and calls of its methods. Out: results as they come, and what long calls tell on
+their way. A call whose worker is lost runs again elsewhere; new workers that join get the subject too. A worker
 closes a subject that is replaced or no longer needed, if it has a method `close`, even where a call is still running.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import itertools
 import os
+import platform
 import re
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Protocol
 
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.tuning.calls import LOST_WORKERS, Call, Hear
+from edgemoe_gen.tuning.pool import PoolRunner
 
-LOST_WORKERS = 10  # that one call may have lost before it is given up
+__all__ = ["Call", "Hear", "LocalRunner", "Runner", "check_workers", "open_runner"]
+
+PACKAGE = "edgemoe-gen"
+_SAME = f"give all workers the environment of this process: {PACKAGE} from the same sources, PyTorch, the same Python"
 CONNECT_SECONDS = 10
 _ADDRESS = re.compile(r"(?:(?:tcp|tls|ucx|ws|wss)://)?(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}/?|inproc://.+")
-
-
-@dataclass(frozen=True)
-class Call:
-    """A method of the subject and its arguments; `heavy`: it mostly waits for other programs, as compilers are."""
-
-    method: str
-    arguments: tuple[Any, ...]
-    heavy: bool = False
-
-
-# Takes the number of a call and a text that it tells.
-Hear = Callable[[int, str], None]
 
 
 class Runner(Protocol):
@@ -102,6 +95,8 @@ _names = itertools.count()
 
 
 def _run_held(name: str, method: str, arguments: tuple[Any, ...], number: int, topic: str) -> Any:
+    if name not in _HELD:
+        raise ConfigError("a worker could not load what the search sent it", _SAME)
     held = getattr(_HELD[name], method)
     if not topic:
         return held(*arguments)
@@ -164,6 +159,8 @@ class DaskRunner:
                     futures[again] = number
                     waiting.add(again)
                     continue
+                if isinstance(error, ImportError):  # one that has joined since
+                    raise ConfigError(f"a worker cannot load what it is sent: {error}", _SAME) from error
                 yield number, future.result()
         finally:
             self.client.cancel(list(futures), force=True)
@@ -206,7 +203,7 @@ def _import(name: str) -> Any:
         ) from error
 
 
-def check_workers(jobs: int, scheduler: str | None) -> None:
+def check_workers(scheduler: str | None) -> None:
     """Refuses what no runner could be opened for, before anything is done.
 
     Raises:
@@ -216,7 +213,7 @@ def check_workers(jobs: int, scheduler: str | None) -> None:
         raise ConfigError(
             f"--scheduler is '{scheduler}', which is no address", "give tcp://HOST:PORT, for example tcp://host:8786"
         )
-    if scheduler is not None or jobs > 1:
+    if scheduler is not None:
         _import("distributed")
 
 
@@ -228,7 +225,7 @@ def open_runner(
 
     Args:
         subject: whose methods are called; None: `replace` gives one later.
-        jobs: local worker processes; 1: this process.
+        jobs: worker processes of this machine (`tuning.pool`); 1: this process.
         scheduler: address of a Dask scheduler, whose workers have this package too; `jobs` does not count then. Where
             it has none yet, as while a farm's queue is long, the first is waited for.
         progress: told of that wait.
@@ -236,49 +233,88 @@ def open_runner(
     Raises:
         ConfigError: Dask is not installed, the address is none, or no scheduler answers.
     """
-    check_workers(jobs, scheduler)
-    if scheduler is None and jobs <= 1:
-        yield LocalRunner(subject)
-        return
-    distributed, dask = _import("distributed"), _import("dask")
-    with dask.config.set({"distributed.logging.distributed": "error", "distributed.scheduler.allowed-failures": 3}):
-        if scheduler is not None:
+    check_workers(scheduler)
+    if scheduler is not None:
+        with _connected(scheduler) as client:
+            if not client.nthreads():
+                progress(f"waiting for the first worker of {scheduler}", 0, 1)
+                client.wait_for_workers(1)
+            _check_versions(client, scheduler)
+            runner = DaskRunner(client, subject)
             try:
-                client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
-            except Exception as error:  # whatever another kind of server makes Dask stumble over
-                raise ConfigError(
-                    f"no Dask scheduler answers at {scheduler}", "start one: dask scheduler; and workers: dask worker"
-                ) from error
-            with client:
-                if not client.nthreads():
-                    progress(f"waiting for the first worker of {scheduler}", 0, 1)
-                    client.wait_for_workers(1)
-                yield from _with_dask(client, subject)
-            return
-        with _deaf_to_interrupts():
-            cluster = distributed.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
-            )
-        with cluster, distributed.Client(cluster) as client:
-            yield from _with_dask(client, subject)
+                yield runner
+            finally:
+                runner._forget()
+    elif jobs > 1:
+        pool = PoolRunner(jobs, subject)
+        try:
+            yield pool
+        finally:
+            pool.close()
+    else:
+        yield LocalRunner(subject)
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that start in here do not hear Ctrl-C, which a terminal sends to all: this one ends them in order."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _connected(scheduler: str) -> Iterator[Any]:
+    distributed, dask = _import("distributed"), _import("dask")
+    with dask.config.set({"distributed.logging.distributed": "error", "distributed.scheduler.allowed-failures": 3}):
+        try:
+            client = distributed.Client(scheduler, timeout=CONNECT_SECONDS)
+        except Exception as error:  # whatever another kind of server makes Dask stumble over
+            raise ConfigError(
+                f"no Dask scheduler answers at {scheduler}", "start one: dask scheduler; and workers: dask worker"
+            ) from error
+        with client:
+            yield client
 
 
-def _with_dask(client: Any, subject: Any) -> Iterator[Runner]:
-    runner = DaskRunner(client, subject)
-    try:
-        yield runner
-    finally:
-        runner._forget()
+def _check_versions(client: Any, scheduler: str) -> None:
+    """Refuses workers that can't run what they are sent, as far as they are there already.
+
+    Raises:
+        ConfigError: names one, and what it has instead.
+    """
+    # First functions of Python's own library: a worker that lacks this package has them.
+    found = client.run(version, PACKAGE, on_error="return")
+    pythons = client.run(platform.python_version, on_error="return")
+    wrong = {worker: _unlike(known, str(pythons[worker])) for worker, known in found.items()}
+    if not any(wrong.values()):
+        own = sources()
+        wrong = {
+            worker: "" if other == own else f"has other sources of {PACKAGE} {version(PACKAGE)} than this process"
+            for worker, other in client.run(sources, on_error="return").items()
+        }
+    wrong = {worker: why for worker, why in wrong.items() if why}
+    if wrong:
+        worker, why = next(iter(wrong.items()))
+        raise ConfigError(
+            f"the worker {worker} of {scheduler} {why}"
+            + (f"; {len(wrong) - 1} others of {len(found)} do not fit either" if len(wrong) > 1 else ""),
+            f"install {PACKAGE} {version(PACKAGE)} and PyTorch there, for Python {_minor(platform.python_version())}, "
+            "from the same sources, and start dask worker from that environment",
+        )
+
+
+def sources() -> str:
+    """A hash of this package's modules: what runs elsewhere must be the same."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _unlike(package: Any, python: str) -> str:
+    """What a worker lacks, in words; "" if nothing."""
+    if isinstance(package, Exception):
+        return f"has no {PACKAGE} (Python {python})"
+    if package != version(PACKAGE):
+        return f"has {PACKAGE} {package}, this is {version(PACKAGE)}"
+    if _minor(python) != _minor(platform.python_version()):
+        return f"runs Python {python}, this is {platform.python_version()}"
+    return ""
+
+
+def _minor(python: str) -> str:
+    return ".".join(python.split(".")[:2])

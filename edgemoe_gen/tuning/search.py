@@ -9,34 +9,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from edgemoe_gen.errors import ConfigError, KnobError, SimulationError
 from edgemoe_gen.tuning.climb import Climb
 from edgemoe_gen.tuning.evaluate import SIMULATION_FAILS, Evaluator
-from edgemoe_gen.tuning.front import OBJECTIVES, costs, spread
+from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES, costs, spread
 from edgemoe_gen.tuning.limits import nothing_feasible
+from edgemoe_gen.tuning.proposals import Proposals, nearest
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
-from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
-from edgemoe_gen.tuning.storage import open_study, require_optuna
+from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch, stepping
+from edgemoe_gen.tuning.storage import Storage, open_storage, require_optuna
 from edgemoe_gen.tuning.synthesis import synthesise_front
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, Outcome, Point, Value, reached
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, Outcome, Point, reached
 
 BATCH = 8  # points that are asked for before the first is told
-POPULATION = 24  # of NSGA-II
 EXPLORING = 0.35  # share of the time that is left after the default design which goes to estimates
 LEAST = 32  # feasible points that are estimated even where time is over
 STALE_BATCHES = 25  # batches without a new feasible point after which the search is over
 EMPTY_BATCHES = 8  # the same where there has been none at all
 WHOLE = 128  # points of a space that is walked whole where only time bounds the search
 CLIMBED = "climbed:"
+ASKED = "batch"  # the batch that was asked for last: number of its first trial, size, points that were enqueued for it
 STUDY_VERSION = 2
 
 
@@ -49,7 +50,7 @@ class Search:
         space: Space,
         plan: Plan,
         runner: Runner,
-        storage: Path | str,
+        storage: Storage,
         watch: Watch,
         synthesis: Path | None = None,
     ) -> None:
@@ -61,9 +62,15 @@ class Search:
         self.synthesis = synthesis
         self.state = State(plan.objectives)
         self._optuna = require_optuna()
-        self._study = open_study(storage, self._name(), len(plan.objectives))
+        self._storage = storage
+        others = storage.names
+        name = self._name()
+        self.state.others = 0 if name in others else len(others)
+        self._study = storage.study(name, len(plan.objectives))
+        self._kept: dict[str, bool] = {}  # whether a point keeps the rules, by its key
+        self._proposals = Proposals(space, plan.seed, self._keeps_rules, self.state.outcomes)
         self._deadline = None if plan.seconds is None else time.monotonic() + plan.seconds
-        self._explore_until = self._deadline
+        self._explore_until = self.state.until = self._deadline
         self._slowest = 0.0
 
     def run(self) -> State:
@@ -79,8 +86,8 @@ class Search:
                 )
         except KeyboardInterrupt:
             self.state.stopped = "interrupted"
-        synthesised = any(outcome.tier == SYNTHESIS for outcome in self.state.outcomes.values())  # hours to be shown
-        if not self.state.feasible and not synthesised and self.state.stopped != "interrupted":
+        # What was synthesised took hours, and is shown.
+        if not self.state.feasible and not self.state.synthesised and self.state.stopped != "interrupted":
             tried = list(self.state.outcomes.values())
             raise KnobError(*nothing_feasible(tried, self.evaluator.limits, self.space.size))
         return self.state
@@ -102,11 +109,44 @@ class Search:
         """Takes in what an earlier run has found; trials that it left open are tried now."""
         for trial in self._study.trials:
             if "outcome" in trial.user_attrs:
-                self._note(Outcome.from_dict(trial.user_attrs["outcome"]))
+                self._note(self._known(trial.user_attrs["outcome"], f"trial {trial.number}"))
         for name, data in self._study.user_attrs.items():
             if name.startswith(CLIMBED):
-                self._note(Outcome.from_dict(json.loads(data)))
+                self._note(self._known(data, name))
         self.state.resumed = len(self.state.outcomes)
+
+    def _known(self, data: Any, name: str, other: bool = False) -> Outcome:
+        """An outcome that an earlier run wrote; `other`: of the default design, which the space need not hold.
+
+        Raises:
+            ConfigError: it is none, or of another space.
+        """
+        try:
+            outcome = Outcome.from_dict(json.loads(data) if isinstance(data, str) else data)
+            numbers = [figure.value for figure in outcome.figures.values()]
+            sound = (
+                outcome.tier in TIERS
+                and isinstance(outcome.feasible, bool)
+                and all(figure.tier in TIERS for figure in outcome.figures.values())
+                and set(outcome.figures) <= set(FIGURES)
+                and all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+                and (other or self.space.point(outcome.point.as_dict()) == outcome.point)
+                and (other or self.space.holds(outcome.point.as_dict()))
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            sound = False
+        if not sound:
+            raise ConfigError(
+                f"{self._storage.name}: what it says of {name} is not what a search writes: it is damaged",
+                "put it back as it was, or choose another --output or --storage: a search there begins anew",
+            )
+        return outcome
+
+    def _keeps_rules(self, point: Point) -> bool:
+        """Whether a point breaks no rule, and no limit on resources: what costs next to nothing to know."""
+        if point.key not in self._kept:
+            self._kept[point.key] = self.evaluator.outcome(point, RULES).feasible
+        return self._kept[point.key]
 
     def _note(self, outcome: Outcome) -> None:
         known = self.state.outcomes.get(outcome.point.key)
@@ -128,9 +168,10 @@ class Search:
         point = self.space.point(default.as_dict()) if self.space.holds(default.as_dict()) else default
         kept = self._study.user_attrs.get("base")
         if kept is not None:
-            base = Outcome.from_dict(json.loads(kept))
+            base = self._known(kept, "the default design", other=True)
         else:
-            self.watch(self.state, "measuring the default design", 0, 1)
+            what = "measuring the default design"
+            self.watch(self.state, what, 0, 1)
             # Limits do not bind what others are compared with.
             free = replace(self.evaluator, limits=(), _cache=self.evaluator._cache)
             self.runner.replace(free)
@@ -138,18 +179,21 @@ class Search:
             tier = CSIM if self.evaluator.images else ESTIMATE
             # The two libraries that it needs are compiled side by side.
             calls = [Call("outcome", (point, tier), heavy=True), Call("warm", (point, tier), heavy=True)]
-            base = dict(self.runner.results(calls))[0]
+            base = dict(self.runner.results(calls, stepping(self.state, self.watch, what, 0, 1)))[0]
+            self.state.step = ""
             if base.reason == SIMULATION_FAILS:  # what fails here fails everywhere
                 raise SimulationError(
                     base.detail, "mend that first, or search with --tier estimate and without --image"
                 )
             self._slowest = time.monotonic() - begun
             self._study.set_user_attr("base", json.dumps(base.as_dict()))
+        if base.tier == CSIM:
+            self.watch(self.state, "measuring what narrow weights do to the error", 0, 1)
         self.evaluator = self.evaluator.scaled_by(base)
         self.runner.replace(self.evaluator)
         self.state.base = base
         half = None if self.plan.trials is None else 1 + self.plan.trials // 2
-        for start in _star(self.space, _nearest(self.space, default))[:half]:
+        for start in islice(self._proposals.star(nearest(self.space, default)), half):
             self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
 
     def _explore(self) -> None:
@@ -158,7 +202,7 @@ class Search:
                 self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
         if self._deadline is not None:
             now = time.monotonic()
-            self._explore_until = self.state.until = now + EXPLORING * (self._deadline - now)
+            self._explore_until = now + EXPLORING * (self._deadline - now)
         stale = 0
         for trials in self._batches():
             before = self.state.feasible
@@ -169,42 +213,72 @@ class Search:
                 break
         if len(self.state.outcomes) >= self.space.size:
             self.state.stopped = "every point tried"
-        self.state.until = self._deadline
         self.state.stopped = self.state.stopped or ("budget" if self._explored() else "trials")
 
     def _batches(self) -> Iterator[list[Any]]:
-        """Trials to evaluate: those that an earlier run left open, then new ones."""
+        """Trials to evaluate: those that an earlier run left open, then new ones.
+
+        Who asks for a batch says so first: one that was cut while it was asked for is completed as it would have been.
+        """
         states = self._optuna.trial.TrialState
-        names = {dimension.name for dimension in self.space.dimensions}
+        first, size, points = self._study.user_attrs.get(ASKED, (0, 0, ()))
         left = [trial for trial in self._study.trials if trial.state == states.RUNNING]
-        for trial in left:
-            if set(trial.params) != names:
-                self._study.tell(trial.number, state=states.FAIL)
-        yield [trial for trial in left if set(trial.params) == names]
-        distributions = {
-            dimension.name: self._optuna.distributions.CategoricalDistribution(dimension.values)
-            for dimension in self.space.dimensions
-        }
+        missing = first + size - self._asked()
+        if left or missing > 0:
+            self._enqueue(points if missing > 0 else ())
+            batch = [self._completed(trial) for trial in left]
+            yield batch + self._ask(max(0, missing), batch)
         while not self._explored():
-            every = self._study.get_trials(deepcopy=False)
-            waiting = sum(trial.state == states.WAITING for trial in every)
+            first = self._asked()
+            waiting = sum(trial.state == states.WAITING for trial in self._study.get_trials(deepcopy=False))
             enough = self.plan.trials is not None and self.state.feasible >= self.plan.trials
             if not waiting and (enough or len(self.state.outcomes) >= self.space.size):
                 return
-            if not waiting and len(every) // BATCH % 2:
-                waiting = self._enqueue_neighbours()
-            seed = int(np.random.SeedSequence([self.plan.seed, len(every)]).generate_state(1)[0])
-            self._study.sampler = self._optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
-            yield [self._study.ask(distributions) for _ in range(min(waiting, BATCH) or BATCH)]
+            points = [] if waiting or not first // BATCH % 2 else self._neighbours()
+            size = min(waiting or len(points), BATCH) or BATCH
+            self._study.set_user_attr(ASKED, [first, size, points])
+            self._enqueue(points)
+            yield self._ask(size, [])
 
-    def _enqueue_neighbours(self) -> int:
+    def _asked(self) -> int:
+        """Trials that were asked for."""
+        waiting = self._optuna.trial.TrialState.WAITING
+        return sum(trial.state != waiting for trial in self._study.get_trials(deepcopy=False))
+
+    def _enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
+        for values in points:
+            self._study.enqueue_trial(dict(values), skip_if_exists=True)
+
+    def _ask(self, count: int, batch: Sequence[Any]) -> list[Any]:
+        """More trials of a batch, each from a seed of its own."""
+        parents = [outcome.point for outcome in self.state.front]
+        keys = [self.space.point(trial.params).key for trial in batch]
+        found = []
+        for number in range(self._asked(), self._asked() + count):
+            self._study.sampler = self._proposals.sampler(number, parents, keys)
+            found.append(self._study.ask(self._proposals.distributions))
+            keys.append(self.space.point(found[-1].params).key)
+        return found
+
+    def _completed(self, trial: Any) -> Any:
+        """A trial that was left open, with the values that it may have been cut before."""
+        parents = [outcome.point for outcome in self.state.front]
+        self._study.sampler = self._proposals.sampler(trial.number, parents, [])
+        again = self._optuna.trial.Trial(self._study, trial._trial_id)
+        for name, distribution in self._proposals.distributions.items():
+            again._suggest(name, distribution)
+        return again
+
+    def _neighbours(self) -> list[dict[str, Any]]:
         """Every other batch is one step beside the best points: the sampler alone is slow at the last few percent."""
-        best = spread(self.state.front, self.plan.objectives)
-        near = {point.key: point for outcome in best for point in _neighbours(self.space, outcome.point)}
-        fresh = [point for key, point in near.items() if key not in self.state.outcomes][:BATCH]
-        for point in fresh:
-            self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
-        return len(fresh)
+        fresh: dict[str, Point] = {}
+        for outcome in spread(self.state.front, self.plan.objectives):
+            for point in self._proposals.neighbours(outcome.point):
+                if point.key not in self.state.outcomes:
+                    fresh[point.key] = point
+                if len(fresh) == BATCH:
+                    return [point.as_dict() for point in fresh.values()]
+        return [point.as_dict() for point in fresh.values()]
 
     def _estimate(self, trials: Sequence[Any]) -> None:
         """Evaluates trials in any order, and tells them in theirs."""
@@ -250,45 +324,12 @@ class Search:
         return late and self.state.feasible >= LEAST
 
 
-def _nearest(space: Space, point: Point) -> Point:
-    """The point of a space whose values are the nearest to those of another; of what that does not say, the least."""
-    values = point.as_dict()
-    found: dict[str, Value] = {}
-    for dimension in space.dimensions:
-        own = values.get(dimension.name, 0)
-        _, found[dimension.name] = min((abs(value - own), value) for value in dimension.values)
-    return space.point(found)
-
-
-def _star(space: Space, centre: Point) -> list[Point]:
-    """A point, and all that differ from it in one dimension: what the sampler breeds from."""
-    found = [centre]
-    for dimension in space.dimensions:
-        values = centre.as_dict()
-        found += [
-            space.point({**values, dimension.name: value})
-            for value in dimension.values
-            if value != values[dimension.name]
-        ]
-    return found
-
-
-def _neighbours(space: Space, point: Point) -> Iterator[Point]:
-    """Points of a space whose values differ from a point's by one step in one dimension."""
-    values = point.as_dict()
-    for dimension in space.dimensions:
-        place = dimension.values.index(values[dimension.name])
-        for beside in (place - 1, place + 1):
-            if 0 <= beside < len(dimension.values):
-                yield space.point({**values, dimension.name: dimension.values[beside]})
-
-
 def run_search(
     evaluator: Evaluator,
     space: Space,
     plan: Plan,
     runner: Runner,
-    storage: Path | str,
+    storage: Storage | Path | str,
     watch: Watch = no_watch,
     synthesis: Path | None = None,
 ) -> State:
@@ -299,7 +340,8 @@ def run_search(
         space: dimensions.
         plan: objectives, trials, time, seed.
         runner: where trials run; its subject is replaced.
-        storage: file of Optuna's journal, or the URL of a database; a search that is in it already is resumed.
+        storage: opened, or a file of Optuna's journal, or the URL of a database; a search that is in it already is
+            resumed.
         watch: called with the state, what is being done, how much is done and is to do (0: as much as time allows).
         synthesis: folder for the designs that are synthesised; None: none is.
 
@@ -307,4 +349,7 @@ def run_search(
         ConfigError: Optuna is not installed, or the storage cannot be opened.
         KnobError: no point is feasible, and none was synthesised either.
     """
-    return Search(evaluator, space, plan, runner, storage, watch, synthesis).run()
+    if isinstance(storage, Storage):
+        return Search(evaluator, space, plan, runner, storage, watch, synthesis).run()
+    with open_storage(storage) as opened:
+        return Search(evaluator, space, plan, runner, opened, watch, synthesis).run()

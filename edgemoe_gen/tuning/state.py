@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edgemoe_gen.errors import EdgeMoEError
 from edgemoe_gen.tuning.front import front_of, reasons
-from edgemoe_gen.tuning.trial import CSIM, Outcome
+from edgemoe_gen.tuning.trial import CSIM, SYNTHESIS, Outcome
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,11 @@ class State:
     Attributes:
         outcomes: the best that is known of each point, by its key, in the order of finding.
         resumed: how many of them an earlier run had found.
+        others: where this search is new in its storage, how many others are there.
         base: the outcome of what a build would take.
         stopped: why it ended.
-        until: when by `time.monotonic` what it does now is to end; None: no time is set.
+        until: when by `time.monotonic` the budget is over; None: no time is set.
+        step: what takes long now, in a few words; "" while nothing does.
         at_work: points whose synthesis runs now, by their keys.
         failed: points whose synthesis failed for a reason outside of them; they stay what they were.
     """
@@ -59,9 +61,11 @@ class State:
     objectives: tuple[str, ...]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     resumed: int = 0
+    others: int = 0
     base: Outcome | None = None
     stopped: str = ""
     until: float | None = None
+    step: str = ""
     at_work: dict[str, AtWork] = field(default_factory=dict)
     failed: list[tuple[Outcome, EdgeMoEError]] = field(default_factory=list)
 
@@ -69,6 +73,11 @@ class State:
     def feasible(self) -> int:
         """Feasible points."""
         return sum(outcome.feasible for outcome in self.outcomes.values())
+
+    @property
+    def synthesised(self) -> bool:
+        """Whether a point has been, in this run or an earlier one."""
+        return any(outcome.tier == SYNTHESIS for outcome in self.outcomes.values())
 
     @property
     def front(self) -> tuple[Outcome, ...]:
@@ -86,3 +95,13 @@ Watch = Callable[[State, str, int, int], None]
 
 def no_watch(state: State, what: str, done: int, total: int) -> None:
     """Watches a search and shows nothing."""
+
+
+def stepping(state: State, watch: Watch, what: str, done: int, total: int) -> Callable[[int, str], None]:
+    """Takes what calls tell, and lets a watcher see it."""
+
+    def hear(_: int, step: str) -> None:
+        state.step = step
+        watch(state, what, done, total)
+
+    return hear

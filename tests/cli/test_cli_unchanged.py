@@ -68,7 +68,7 @@ def own(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
             super().__init__(*arguments)
 
     monkeypatch.setattr(builder, "Work", Looking)
-    monkeypatch.setattr("edgemoe_gen.pipeline.work.Work", Looking)
+    monkeypatch.setattr("edgemoe_gen.pipeline.plan.Work", Looking)
     assert made.build(capsys)[0]
     return made
 

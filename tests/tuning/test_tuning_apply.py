@@ -6,13 +6,18 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from edgemoe_gen.boards import load_board
 from edgemoe_gen.cli import main
 from edgemoe_gen.config import Config, config_to_toml, read_config
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.design import make_design
+from edgemoe_gen.design.defaults import default_knobs
+from edgemoe_gen.errors import ConfigError, KnobError
+from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.tomltext import with_values
 from edgemoe_gen.tuning import Dimension, Point, Space
 from edgemoe_gen.tuning.apply import apply_point
@@ -20,7 +25,7 @@ from edgemoe_gen.tuning.command import Asked
 from edgemoe_gen.tuning.document import tune_document
 from edgemoe_gen.tuning.state import Plan, State
 from edgemoe_gen.tuning.trial import ESTIMATE
-from tests.tuning.small_searches import OBJECTIVES, SPEC, small_evaluator
+from tests.tuning.small_searches import OBJECTIVES, SPACE, SPEC, small_evaluator
 
 TEXT = """board = "zcu104"
 
@@ -40,7 +45,7 @@ calibration_images = 8
 
 def test_a_commented_line_and_a_set_one_are_replaced_and_a_new_one_is_added() -> None:
     text = with_values(TEXT, "knobs", {"tokens_parallel": 6, "weight_bits": 8, "port_bits": 64})
-    assert "\ntokens_parallel = 6\n" in text
+    assert "\ntokens_parallel = 6  # 4 is the default for this network\n" in text
     assert "\nweight_bits = 8\nport_bits = 64\n" in text
     assert "# tokens_parallel" not in text
     kept = [line for line in TEXT.splitlines() if "parallel = " not in line and "weight_bits = " not in line]
@@ -172,3 +177,47 @@ def test_the_file_of_the_search_is_taken_unless_another_is_named(
     document = searched(Path("tune"), source=Path("mine.toml"))
     assert apply_point(1, document).path == Path("mine.toml")
     assert apply_point(1, document, Path("other.toml")).path == Path("other.toml")
+
+
+def test_only_what_a_build_would_not_take_anyway_is_written_and_another_board_still_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("checkpoint.pth").touch()
+    evaluator = small_evaluator()
+    default = evaluator.knobs(Point(()))
+    names = ("tokens_parallel", "out_parallel", "in_parallel", "activation_bits", "weight_bits")
+    same = {name: getattr(default, name) for name in names}
+    point = Point.of({**same, "weight_bits": 8})
+    space = Space(tuple(Dimension(name, tuple({same[name], point.as_dict()[name]})) for name in names))
+    found = evaluator.outcome(point, ESTIMATE)
+    state = State(OBJECTIVES, {found.point.key: found}, base=evaluator.outcome(Point.of(same), ESTIMATE))
+    config = Config(checkpoint=Path("checkpoint.pth"))
+    asked = Asked(config, whole=config_to_toml(config, Path(), SPEC, default))
+    document = tune_document(evaluator, space, Plan(OBJECTIVES), state, asked, config)
+    Path("tune").mkdir()
+    Path("tune/tune.json").write_text(json.dumps(document))
+    applied = apply_point(1, Path("tune/tune.json"))
+    assert {name: now for name, _, now in applied.changes} == read_config(applied.path).knobs
+    knobs = read_config(applied.path).knobs
+    assert default_knobs(SPEC, evaluator.board, dict(knobs)).turned(dict(knobs)) == evaluator.knobs(point)
+    assert knobs["weight_bits"] == 8 and "activation_bits" not in knobs
+    assert f"# {default.weight_bits} is the default for" in applied.path.read_text()
+    small = load_board("kv260")
+    assert not estimate_resources(make_design(default_knobs(SPEC, small, dict(knobs)), small)).over(small)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pins_are_a_part_of_a_point_that_builds_all_of_its_design(seed: int) -> None:
+    random = Random(seed)
+    evaluator = small_evaluator()
+    for point in random.sample(list(SPACE.points()), 4):
+        try:
+            wanted = evaluator.knobs(point)
+        except KnobError:
+            continue
+        kept = {"clock_mhz": wanted.clock_mhz} if random.random() < 0.5 else {}
+        pins = evaluator.pins(point, kept)
+        assert set(pins) <= set(point.as_dict())
+        turned = {**kept, **pins}
+        assert default_knobs(SPEC, evaluator.board, turned).turned(turned) == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,13 +17,17 @@ from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Figure, Outcome, Point
 class Promoter:
     """A tier that says of every point what the estimate said."""
 
-    def outcome(self, point: Point, tier: str, known: Outcome) -> Outcome:
+    def outcome(self, point: Point, tier: str, known: Outcome, tell: Callable[[str], None]) -> Outcome:
         assert point == known.point
+        tell(f"promoting to {tier}")
         return replace(known, tier=tier)
 
+    def warm(self, point: Point, tier: str, tell: Callable[[str], None]) -> None:
+        """Nothing to compile."""
 
-@pytest.mark.parametrize(("seconds", "climbed"), [(None, 4), (3600.0, 4), (-1.0, 2)])
-def test_as_many_as_run_at_once_climb_even_when_time_is_over(seconds: float | None, climbed: int) -> None:
+
+@pytest.mark.parametrize(("seconds", "climbed"), [(None, 4), (3600.0, 4), (-1.0, 1), (5.0, 1)])
+def test_one_point_climbs_even_when_time_is_over_or_too_short_for_it(seconds: float | None, climbed: int) -> None:
     state = State(("latency", "dsp"))
     for number in range(6):
         figures = {"latency_ms": Figure(float(number), ESTIMATE), "dsp": Figure(6.0 - number, ESTIMATE)}

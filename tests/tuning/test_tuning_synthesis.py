@@ -164,7 +164,6 @@ def test_an_interrupted_synthesis_keeps_those_before_it_and_goes_on(tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.usefixtures("tools")
 def test_two_workers_find_what_one_process_finds_and_tell_their_steps(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
     alone = search(tmp_path / "alone", 2)
     heard: dict[str, set[str]] = {}
 
@@ -183,7 +182,6 @@ def test_two_workers_find_what_one_process_finds_and_tell_their_steps(tmp_path: 
 
 @pytest.mark.slow
 def test_an_interruption_leaves_no_tool_running_on_workers(tmp_path: Path, tools: Tools) -> None:
-    pytest.importorskip("distributed")
     tools("hls:hang")
     search(tmp_path, 0)
     sent = threading.Event()

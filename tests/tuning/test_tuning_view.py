@@ -143,8 +143,8 @@ def test_a_missing_package_is_said_before_anything_is_opened(monkeypatch: pytest
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError, match="the search needs Optuna"):
         api.tune("nothing.pth")
-    for call in (lambda: api.sweep("nothing.pth", knobs={"tokens_parallel": [1, 2]}, jobs=2),
-                 lambda: api.compare("default", "default", checkpoint="nothing.pth", jobs=2),
+    for call in (lambda: api.sweep("nothing.pth", knobs={"tokens_parallel": [1, 2]}, scheduler="tcp://host:8786"),
+                 lambda: api.compare("default", "default", checkpoint="nothing.pth", scheduler="tcp://host:8786"),
                  lambda: api.evaluate("nothing.pth", dataset="nowhere", scheduler="tcp://host:8786")):  # fmt: skip
         with pytest.raises(ConfigError, match="workers need Dask"):
             call()

@@ -1,12 +1,17 @@
-"""Searches on Dask workers: the front of one process, and a worker that is killed loses nothing."""
+"""Searches on workers: the front of one process, a worker that is killed loses nothing, and nobody else gets in."""
 
 from __future__ import annotations
 
 import os
+import platform
 import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,7 @@ import pytest
 
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.tuning import Dimension, Space
-from edgemoe_gen.tuning.runner import Call, LocalRunner, Runner, open_runner
+from edgemoe_gen.tuning.runner import Call, LocalRunner, Runner, _check_versions, open_runner, sources
 from edgemoe_gen.tuning.search import Plan, run_search
 from edgemoe_gen.tuning.sweep import run_sweep, to_csv
 from edgemoe_gen.tuning.trial import ESTIMATE
@@ -36,10 +41,15 @@ class Squares:
     def refuse(self, number: int) -> int:
         raise ConfigError(f"{number} is refused", "take another")
 
+    def fail_oddly(self) -> None:
+        raise ValueError(lambda: None)  # which no pickle takes
+
+    def leave(self) -> None:
+        os._exit(9)
+
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    pytest.importorskip("distributed")
     with open_runner(Squares(tmp_path_factory.mktemp("first")), jobs=2) as runner:
         yield runner
 
@@ -138,3 +148,115 @@ def test_two_workers_sweep_as_one_process(workers: Runner) -> None:
     workers.replace(evaluator)
     alone = run_sweep(space, ESTIMATE, LocalRunner(evaluator), lambda *_: None)
     assert to_csv(run_sweep(space, ESTIMATE, workers, lambda *_: None)) == to_csv(alone)
+
+
+def ports(processes: Iterable[int]) -> list[tuple[int, str]]:
+    """Process and local address of every socket of TCP, UDP or a Unix name that one of some processes listens on."""
+    owners = {}
+    for process in processes:
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            try:
+                owners[str(link.readlink())] = process
+            except OSError:
+                continue
+    found = []
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            listens = fields[3] == "0A" or table.startswith("udp")
+            if listens and f"socket:[{fields[9]}]" in owners:
+                found.append((owners[f"socket:[{fields[9]}]"], fields[1]))
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 7 and f"socket:[{fields[6]}]" in owners:
+            found.append((owners[f"socket:[{fields[6]}]"], fields[7]))
+    return found
+
+
+@pytest.mark.slow
+def test_workers_of_this_machine_open_no_port_that_somebody_could_connect_to(workers: Runner) -> None:
+    mine = set(ports([os.getpid()]))
+    family = {*workers.each(os.getpid).values(), os.getpid()}
+    assert len(family) == 3
+    assert set(ports(family)) <= mine, "what pytest itself listens on is no matter"
+    with socket.create_server(("127.0.0.1", 0)):
+        assert len(ports([os.getpid()])) > len(mine), "a port would have been seen"
+
+
+@pytest.mark.slow
+def test_workers_take_modules_from_where_this_process_does_and_not_from_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('a file of the folder was run')")
+    monkeypatch.chdir(tmp_path)
+    with open_runner(Squares(tmp_path), jobs=2) as runner:
+        assert dict(runner.results([Call("square", (3,))])) == {0: 9}
+
+
+@pytest.mark.slow
+def test_a_call_that_always_ends_its_worker_is_given_up_and_odd_errors_come_back(
+    workers: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgemoe_gen.tuning.pool.LOST_WORKERS", 1)
+    workers.replace(Squares(tmp_path))
+    with pytest.raises(RuntimeError, match="ValueError: <function"):
+        list(workers.results([Call("fail_oddly", ())]))
+    with pytest.raises(ConfigError, match="2 workers were lost over one trial"):
+        list(workers.results([Call("leave", ())]))
+    assert dict(workers.results([Call("square", (3,))])) == {0: 9}
+
+
+@pytest.mark.slow
+def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time; from pathlib import Path; from tests.tuning.test_tuning_workers import *\n"
+        "with open_runner(Squares(Path(sys.argv[1])), jobs=2) as runner:\n"
+        "    print(*runner.each(os.getpid).values(), flush=True); time.sleep(60)"
+    )
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=root
+    ) as parent:
+        assert parent.stdout is not None
+        found = [int(word) for word in parent.stdout.readline().split()]
+        assert len(found) == 2
+        parent.kill()
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{process}/stat").exists() for process in found) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{process}/cwd").exists() for process in found)
+
+
+class Cluster:
+    """A client of Dask whose workers say of themselves what a test says."""
+
+    def __init__(self, *said: tuple[Any, str, Any]) -> None:
+        self.said = said
+
+    def run(self, function: Any, *_: str, on_error: str) -> dict[str, Any]:
+        assert on_error == "return"
+        place = {"version": 0, "python_version": 1, "sources": 2}[function.__name__]
+        return {f"tcp://10.0.0.{n}:1": words[place] for n, words in enumerate(self.said)}
+
+
+@pytest.mark.parametrize(
+    ("package", "python", "hashed", "sentence"),
+    [
+        (PackageNotFoundError("edgemoe-gen"), "3.11.9", None, r"the worker tcp://10\.0\.0\.1:1 .* has no edgemoe-gen"),
+        ("0.0.1", platform.python_version(), None, r"10\.0\.0\.1:1 .* has edgemoe-gen 0\.0\.1, this is"),
+        (version("edgemoe-gen"), "3.8.1", None, r"10\.0\.0\.1:1 .* runs Python 3\.8\.1, this is"),
+        (version("edgemoe-gen"), platform.python_version(), AttributeError("sources"), r"1:1 .* has other sources of"),
+        (version("edgemoe-gen"), platform.python_version(), "00", r"1:1 .* has other sources of edgemoe-gen"),
+        (version("edgemoe-gen"), platform.python_version(), sources(), ""),
+    ],
+)
+def test_a_dask_worker_that_cannot_run_what_it_is_sent_is_named(
+    package: Any, python: str, hashed: Any, sentence: str
+) -> None:
+    good = (version("edgemoe-gen"), platform.python_version(), sources())
+    client = Cluster(good, (package, python, hashed))
+    if not sentence:
+        _check_versions(client, "tcp://host:8786")
+        return
+    with pytest.raises(ConfigError, match=sentence):
+        _check_versions(client, "tcp://host:8786")
