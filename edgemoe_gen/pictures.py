@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.arrays import read_arrays
 from edgemoe_gen.errors import ImageError
 from edgemoe_gen.model import ImageSpec, load_image
 
@@ -97,9 +98,8 @@ def open_picture(path: Path, spec: ImageSpec, labels: Path | None = None) -> Pic
 
 def _read_truth(path: Path, spec: ImageSpec) -> dict[str, NDArray[np.generic]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
+        arrays = read_arrays(path)
+    except (OSError, ValueError) as error:
         raise ImageError(f"{path} is not an archive of plain arrays: {error}", "write it with numpy.savez") from error
     maps = {name: values for name, values in arrays.items() if values.ndim == 2 and values.dtype.kind in "iufb"}
     for name, values in maps.items():

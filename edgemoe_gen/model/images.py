@@ -7,17 +7,22 @@ applied.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from edgemoe_gen.arrays import read_array
 from edgemoe_gen.errors import ImageError
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import ImageSpec
+from edgemoe_gen.reading import UnfitFileError, open_regular
 
+_PICTURE_LIMIT = 256 << 20  # bytes
+_PIXELS = 50_000_000  # of a picture, which take 7 bytes each while it is decoded
 _EIGHT_BIT = ("1", "L", "P", "RGB", "YCbCr", "CMYK", "HSV", "LAB")
 # A ready input may be so many times as large as what pixels give: noise is larger, but not as pixels are.
 FAR_BEYOND = 8.0
@@ -78,7 +83,10 @@ def _refuse_pixels(path: Path, values: Array, spec: ImageSpec) -> None:
 
 def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
     try:
-        with Image.open(path) as opened:
+        with warnings.catch_warnings(), open_regular(path, _PICTURE_LIMIT) as stream, Image.open(stream) as opened:
+            warnings.simplefilter("ignore")  # of large pictures, which are refused, and of damage that Pillow mends
+            if opened.width * opened.height > _PIXELS:
+                raise ImageError(f"{path} has more than {_PIXELS:,} pixels.", "Make it smaller first.")
             opened.load()
             picture: Image.Image = opened
             if picture.mode == "P" and "transparency" in picture.info:
@@ -92,20 +100,23 @@ def _read_picture(path: Path) -> npt.NDArray[np.uint8]:
                     f"{path} does not have 8 bits a channel (mode {picture.mode}).", "Save it as 8-bit RGB."
                 )
             return np.array(picture.convert("RGB"), dtype=np.uint8)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except ImageError:
+        raise
+    except UnfitFileError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}.", "Give one picture.") from error
+    except Exception as error:  # what decoders raise on damaged files is of no one family
         raise ImageError(f"{path} is truncated, damaged or not a picture.", "Give a PNG, JPEG or .npy.") from error
 
 
 def _read_npy(path: Path) -> npt.NDArray[Any]:
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError) as error:
+        return read_array(path)
+    except UnfitFileError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}.", "Give one picture.") from error
+    except (OSError, ValueError) as error:
         raise ImageError(
-            f"{path} is truncated, damaged or not a .npy of plain numbers.", "Write it with numpy.save."
+            f"{path} is truncated, damaged or not a .npy of plain numbers: {error}.", "Write it with numpy.save."
         ) from error
-    if not isinstance(values, np.ndarray):
-        raise ImageError(f"{path} is an archive of arrays, not one array.", "Write it with numpy.save.")
-    return values
 
 
 def _channels_last(path: Path, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

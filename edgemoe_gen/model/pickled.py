@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-_STEPS = 2_000_000  # opcodes and items of containers in one file; a checkpoint has 30 a tensor
+_STEPS = 1_000_000  # opcodes and items of containers in one file; a checkpoint has 30 a tensor
 _TEXT = 64 << 20  # characters of all texts that are kept
 _LONG_TEXT = 1 << 16  # bytes of a text beyond which it is no name, and read over
 _LINE = 1024  # bytes of an argument that is a line

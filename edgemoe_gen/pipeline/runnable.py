@@ -5,7 +5,6 @@ In: what the user names. Out: the folder of an overlay whose parent folder is wh
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from edgemoe_gen.errors import OverlayError
 from edgemoe_gen.overlay.designs import DESIGN, find_design
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
 from edgemoe_gen.overlay.preview import write_preview
+from edgemoe_gen.parsing import read_json
 from edgemoe_gen.pipeline.work import Work
 from edgemoe_gen.project import Progress, no_progress
 
@@ -66,7 +66,7 @@ def _packaged_of_the_build(build: Path) -> list[Path]:
 def _identity(path: Path, *tables: str) -> str:
     """A design's identity as a JSON file says it, inside of tables; "" where it says none."""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
         for table in tables:
             facts = facts[table]
         return str(facts["identity"])

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.errors import BusyError, ConfigError, EdgeMoEError
+from edgemoe_gen.parsing import read_json
 
 STATE = ".edgemoe"
 
@@ -189,7 +190,7 @@ def digest_text(*parts: object) -> str:
 
 def _read_state(path: Path) -> dict[str, dict[str, str]]:
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
+        state = read_json(path)
     except (OSError, ValueError):
         return {}
     if not isinstance(state, dict):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.reading import open_regular
 
 Frame = NDArray[np.uint8]
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -117,7 +118,7 @@ class FolderSource:
             for path in self._files:
                 taken = time.perf_counter()
                 try:
-                    with Image.open(path) as opened:
+                    with open_regular(path) as stream, Image.open(stream) as opened:
                         frame = _resized(opened.convert("RGB"), self._size)
                 except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
                     problem = problem or f"{path.name}: {error}"
