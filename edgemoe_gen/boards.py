@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.errors import BoardError
 from edgemoe_gen.names import CONTROL
+from edgemoe_gen.parsing import parse_toml, read_settings
 from edgemoe_gen.resources import resource_folder
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -84,10 +79,10 @@ def load_board(name: str) -> Board:
             f"known boards: {', '.join(board_names())}; or give the path of a board file that ends with .toml",
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parse_toml(read_settings(path))
     except OSError as error:
         raise BoardError(f"{path} can't be read: {error.strerror}", "check the path and its permissions") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise BoardError(f"{path.name} is not readable as TOML: {error}") from error
     return _board(path, table)
 

@@ -7,7 +7,6 @@ what a command line says is a `Config` too, and `over` lays one upon the other.
 from __future__ import annotations
 
 import os
-import sys
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -20,12 +19,8 @@ from edgemoe_gen.hooks import HOOKS, NAMES
 from edgemoe_gen.model.images import KINDS
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions
 from edgemoe_gen.model.specfile import read_spec_toml, spec_to_toml
+from edgemoe_gen.parsing import parse_toml, read_settings
 from edgemoe_gen.tomltext import toml_value
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 FILE_NAME = "edgemoe.toml"
 DEFAULT_BOARD = "zcu104"
@@ -150,7 +145,7 @@ def read_config(path: Path) -> Config:
         KnobError: a knob is unknown or out of its range.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_settings(path)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}", "write one: edgemoe-gen init CHECKPOINT") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -166,8 +161,8 @@ def parse_config(text: str, path: Path) -> Config:
         path: of the file, which paths are relative to; it need not be there.
     """
     try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        document = parse_toml(text)
+    except ValueError as error:
         raise ConfigError(
             f"{path} is not TOML: {error}", "mend the line, or write the file anew with --force"
         ) from error

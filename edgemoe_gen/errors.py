@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgemoe_gen.reading import escaped
+
+_LONGEST = 4000  # characters of a message, whatever a file has put into it
+
 
 class EdgeMoEError(Exception):
     """Base of all errors that a user can cause or mend.
@@ -23,6 +27,8 @@ class EdgeMoEError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, hint: str = "") -> None:
+        # What a file says may stand in a message, but a terminal must not obey it.
+        message, hint = (escaped(text[:_LONGEST], kept="\n\t") for text in (message, hint))
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.arrays import read_arrays
 from edgemoe_gen.errors import ConfigError, SpecError
 from edgemoe_gen.files import write_whole
 from edgemoe_gen.model import Model, Reference
@@ -187,8 +188,7 @@ def read_routes(path: Path, model: Model) -> NDArray[np.int64]:
         SpecError: its routes are those of another model.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            routes = archive["routes"]
+        routes = read_arrays(path, ("routes",))["routes"]
     except KeyError as error:
         raise ConfigError(f"{path} holds no array 'routes'", "give the --dump of another run") from error
     except FileNotFoundError as error:

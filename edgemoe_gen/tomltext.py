@@ -7,17 +7,13 @@ lists is never taken for a table. What comes out is parsed again before it is ha
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
+from edgemoe_gen.parsing import SETTINGS_LIMIT, parse_toml
+from edgemoe_gen.reading import read_bytes
 
 _TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}' r"|'''.*?'{3,5}" r'|"(?:[^"\\\n]|\\.)*"' r"|'[^'\n]*'" r"|#[^\n]*|[\[\]{}]|\n",
@@ -56,7 +52,7 @@ def read_text(path: Path) -> str:
         FileNotFoundError: there is none.
     """
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_bytes(path, SETTINGS_LIMIT).decode("utf-8")
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
@@ -170,11 +166,11 @@ def _appended(text: str, table: str, values: Mapping[str, int | float], comment:
 
 def _check(before: str, after: str, table: str, values: Mapping[str, int | float], only: bool) -> None:
     try:
-        wanted = tomllib.loads(before)
+        wanted = parse_toml(before)
         kept = {} if only else wanted.get(table, {})
-        if tomllib.loads(after) == {**wanted, table: {**kept, **values}}:
+        if parse_toml(after) == {**wanted, table: {**kept, **values}}:
             return
-    except (tomllib.TOMLDecodeError, TypeError):
+    except (ValueError, TypeError):
         pass
     raise ConfigError(
         f"the project's file has no table '{table}' that can be changed: it is not written as [{table}], a line a key",

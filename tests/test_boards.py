@@ -64,7 +64,7 @@ def test_a_file_of_one_s_own_works_by_path(tmp_path: Path) -> None:
         ("clock_mhz = 300.0", "clock_mhz = 3e8", r"mine\.toml: 'clock_mhz' is 3e\+08, but must lie between 50 and 600"),
         ("clock_mhz = 300.0", "clock_mhz = nan", r"mine\.toml: 'clock_mhz' is nan, but must be positive"),
         ("ddr_gb_per_s = 17.0", "ddr_gb_per_s = inf", r"mine\.toml: 'ddr_gb_per_s' is inf, but must be positive"),
-        ("dsp = 1728", f"dsp = {10**400}", r"mine\.toml: 'dsp' is 10+, but must be positive and finite"),
+        ("dsp = 1728", f"dsp = {10**400}", r"mine\.toml is not readable as TOML: .* 1,329 bits"),
         ("ddr_efficiency = 0.8", "ddr_efficiency = 80", r"mine\.toml: 'ddr_efficiency' is 80, but must lie between"),
         ("port_bits = 128", "port_bits = 100", r"mine\.toml: 'port_bits' is 100, but a memory port has 64 or 128"),
         ("port_bits = 128", "port_bits = 1024", r"mine\.toml: 'port_bits' is 1024, but a memory port has 64 or 128"),

@@ -17,6 +17,7 @@ from edgemoe_gen.errors import ToolError
 from edgemoe_gen.flow import surroundings
 from edgemoe_gen.flow.surroundings import Cause, Evidence
 from edgemoe_gen.flow.tools import Command
+from edgemoe_gen.reading import ANY, open_regular
 
 HEAD_BYTES, TAIL_BYTES = 1 << 20, 4 << 20
 SHOWN_LINES = 8
@@ -141,7 +142,7 @@ def _of_runs(folder: Path) -> tuple[str, ...]:
 
 def _both_ends(path: Path, start: int = 0) -> str:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, ANY) as file:
             size = file.seek(0, 2)
             file.seek(min(start, size))
             if size - start <= HEAD_BYTES + TAIL_BYTES:

@@ -16,6 +16,7 @@ from pathlib import Path
 from edgemoe_gen.boards import Board
 from edgemoe_gen.flow.process import MARK, end_processes
 from edgemoe_gen.flow.tools import Tool, Toolset, inside, is_file, tool_environment
+from edgemoe_gen.reading import open_regular
 
 # UG973 2022.2, table "Architecture Support": the Zynq UltraScale+ devices of the free Standard Edition. XCK26, of the
 # Kria K26, is an XCZU5EV. What is larger than these needs the Enterprise Edition.
@@ -51,7 +52,7 @@ def board_versions(tools: Toolset, board: Board, environ: Mapping[str, str] = os
 def _head(file: Path) -> str:
     """The first few kilobytes of a text file; "" of one that cannot be read."""
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             return stream.read(_HEAD).decode("utf-8", errors="replace")
     except OSError:
         return ""

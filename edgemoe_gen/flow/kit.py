@@ -6,18 +6,19 @@ paths in the scripts are relative to it, so it can be copied to another machine.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.copying import copy_files, copy_folder
 from edgemoe_gen.documents import write_json
 from edgemoe_gen.errors import ConfigError, OverlayError, ToolError
 from edgemoe_gen.flow.failures import missing_result
 from edgemoe_gen.flow.reports.collect import REPORTS
 from edgemoe_gen.hooks import files_of_hooks
 from edgemoe_gen.names import BITSTREAM, HANDOFF, TOP
+from edgemoe_gen.parsing import read_json
 
 FACTS = "kit.json"
 OPTIONS = "flow/options.tcl"
@@ -112,7 +113,7 @@ def place_ip(kit: Path) -> None:
     """Copies the exported IP to where the block design looks for it, whichever tool has made it."""
     for work in _HLS_WORK:
         if (kit / work / "impl/ip/component.xml").is_file():
-            shutil.copytree(kit / work / "impl/ip", kit / "ip", dirs_exist_ok=True)
+            copy_folder(kit / work / "impl/ip", kit / "ip", kit)
             return
 
 
@@ -120,7 +121,7 @@ def place_collected_ip(ip: Path, kit: Path) -> None:
     """Puts an IP that was collected before, perhaps on another machine, where the block design looks for it."""
     if (kit / "ip").is_dir():
         shutil.rmtree(kit / "ip")
-    shutil.copytree(ip, kit / "ip")
+    copy_folder(ip, kit / "ip", ip)
 
 
 def collect(stage: str, kit: Path, folder: Path, log: Path | None = None) -> str:
@@ -134,23 +135,23 @@ def collect(stage: str, kit: Path, folder: Path, log: Path | None = None) -> str
         report = _synthesis_report(kit)
         if report is None:
             raise _missing(stage, f"the report {TOP}_csynth.xml", log, kit)
-        copied = _copy_all(report.parent, folder / "reports", (".xml", ".rpt"))
+        copied = _copy_all(report.parent, folder / "reports", (".xml", ".rpt"), kit)
         return f"{copied} reports"
     if stage == "cosim":
         reports = cosim_reports(kit)
         if not reports:
             raise _missing(stage, f"the report {TOP}_cosim.rpt", log, kit)
-        return f"{_copy_all(reports[0].parent, folder, ('.rpt', '.xml'))} reports"
+        return f"{_copy_all(reports[0].parent, folder, ('.rpt', '.xml'), kit)} reports"
     if stage == "ip":
         if not (kit / "ip/component.xml").is_file():
             raise _missing(stage, "ip/component.xml", log, kit)
-        shutil.copytree(kit / "ip", folder, dirs_exist_ok=True)
+        copy_folder(kit / "ip", folder, kit)
         return f"{sum(p.is_file() for p in folder.rglob('*'))} files"
     for name in BITSTREAM_FILES:
         path = kit / "bitstream" / name
         if not path.is_file() or not path.stat().st_size:
             raise _missing(stage, f"bitstream/{name}", log, kit)
-    shutil.copytree(kit / "bitstream", folder, dirs_exist_ok=True)
+    copy_folder(kit / "bitstream", folder, kit)
     return f"{(folder / BITSTREAM_FILES[0]).stat().st_size / 1e6:,.1f} MB"
 
 
@@ -217,7 +218,7 @@ def read_facts(kit: Path) -> dict[str, Any]:
     """
     path = kit / FACTS
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
     except FileNotFoundError as error:
         if (kit / "run.sh").is_file() and (kit / "flow").is_dir():
             raise OverlayError(
@@ -246,12 +247,9 @@ def _synthesis_report(kit: Path) -> Path | None:
     return None
 
 
-def _copy_all(source: Path, folder: Path, suffixes: Iterable[str]) -> int:
+def _copy_all(source: Path, folder: Path, suffixes: Iterable[str], kit: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    files = sorted(path for path in source.iterdir() if path.suffix in tuple(suffixes))
-    for path in files:
-        shutil.copy2(path, folder / path.name)
-    return len(files)
+    return copy_files(sorted(path for path in source.iterdir() if path.suffix in tuple(suffixes)), folder, kit)
 
 
 def _missing(stage: str, what: str, log: Path | None, kit: Path) -> ToolError:

@@ -12,6 +12,7 @@ from edgemoe_gen.early import check_early
 from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.linting import LintResult, lint
 from edgemoe_gen.project import open_design, open_model, open_project
+from edgemoe_gen.reading import read_text
 
 _SUFFIXES = (".cpp", ".h")
 
@@ -69,6 +70,6 @@ def lint_folder(folder: Path) -> LintResult:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read as text: {error}", "render the folder again") from error

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from edgemoe_gen.errors import CheckpointError
-from edgemoe_gen.model.safe import Array, read_safetensors, read_torch
-from edgemoe_gen.names import TASK_NAME, TASK_NAME_RULE
+from edgemoe_gen.model.safe import Array, Foreign, Stored, Tree, read_safetensors, read_torch, refusal
+from edgemoe_gen.names import TASK_NAME, TASK_NAME_RULE, shown
 
 # Prefixes that wrappers put before every name: DistributedDataParallel, torch.compile, training frameworks.
 _PREFIXES = ("module.", "_orig_mod.", "model.")
+_STATE_KEYS = ("state_dict", "model", "model_state_dict")
 _EXPERTS = ".mlp.experts."
-_RANK = re.compile(r"(\d+)\.pth")
+_RANK = re.compile(r"(0|[1-9][0-9]{0,8})\.pth")
 
 # Tensors of the authors' code that inference does not use, and why.
 _UNUSED: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -106,22 +107,23 @@ def _strip(name: str) -> str:
 
 
 def _read_file(path: Path, may_be_empty: bool = False) -> tuple[dict[str, Array], list[str]]:
-    seen: list[str] = []
-
-    def wanted(name: str) -> bool:
-        seen.append(_strip(name))
-        return _is_kept(name)
-
     beside: tuple[str, ...] = ()
     if path.suffix == ".safetensors":
-        raw = read_safetensors(path, wanted)
+        stored = read_safetensors(path)
     else:
-        raw, beside = read_torch(path, wanted, may_be_empty)
+        stored, beside = _state(path, read_torch(path))
+        if not stored and not may_be_empty:
+            raise CheckpointError(
+                f"{path} holds no tensors.", 'It must be a state dict, or hold one under "state_dict".'
+            )
+    raw = {name: tensor.read() for name, tensor in stored.items() if _is_kept(name)}
+    seen = [_strip(name) for name in stored]
     tensors: dict[str, Array] = {}
     for name, values in raw.items():
         if _strip(name) in tensors:
             raise CheckpointError(
-                f"{path} holds tensor {_strip(name)} twice, with and without a prefix.", "Save one state dict a file."
+                f"{path} holds tensor {shown(_strip(name))} twice, with and without a prefix.",
+                "Save one state dict a file.",
             )
         tensors[_strip(name)] = values
     notes = [f"ignored {what}: {why}" for what, why in dict.fromkeys(_unused(seen).values())]
@@ -129,17 +131,36 @@ def _read_file(path: Path, may_be_empty: bool = False) -> tuple[dict[str, Array]
     return tensors, notes
 
 
+def _state(path: Path, tree: Tree) -> tuple[dict[str, Stored], tuple[str, ...]]:
+    """The state dict in a file, and what lies beside it."""
+    state, beside = tree, tuple[str, ...]()
+    for key in _STATE_KEYS:
+        inner = tree.get(key)
+        if isinstance(inner, Foreign):
+            raise refusal(path, inner.name)
+        if isinstance(inner, dict):
+            state, beside = inner, tuple(shown(other) for other in tree if other != key)
+            break
+    return {name: value for name, value in state.items() if isinstance(value, Stored)}, beside
+
+
 def _read_shards(folder: Path) -> tuple[dict[str, Array], list[str]]:
-    ranks = sorted(int(match.group(1)) for file in folder.iterdir() if (match := _RANK.fullmatch(file.name)))
+    names = [file.name for file in folder.iterdir()]
+    odd = [name for name in names if name.removesuffix(".pth").isdigit() and not _RANK.fullmatch(name)]
+    if odd:
+        raise CheckpointError(
+            f"{folder / odd[0]} is not named as a rank is: 0.pth, 1.pth, ....", "Rename or remove it."
+        )
+    ranks = sorted(int(match.group(1)) for name in names if (match := _RANK.fullmatch(name)))
     if not ranks:
         raise CheckpointError(
             f"{folder} is a folder without rank files 0.pth, 1.pth, ....",
             "Give a checkpoint file or a folder of shards.",
         )
-    missing = sorted(set(range(ranks[-1] + 1)) - set(ranks))
-    if missing:
+    missing = next((place for place, rank in enumerate(ranks) if place != rank), None)
+    if missing is not None:
         raise CheckpointError(
-            f"{folder / f'{missing[0]}.pth'} is missing between the {len(ranks)} rank files of {folder}.",
+            f"{folder / f'{missing}.pth'} is missing between the {len(ranks)} rank files of {folder}.",
             "Copy the whole folder.",
         )
     tensors, notes = _read_file(folder / "0.pth")
@@ -151,14 +172,14 @@ def _read_shards(folder: Path) -> tuple[dict[str, Array], list[str]]:
         extra = [name for name in shard if _EXPERTS in name and name not in parts]
         if extra:
             raise CheckpointError(
-                f"{file} holds tensor {extra[0]}, which 0.pth does not.", "Are the shards of one model?"
+                f"{file} holds tensor {shown(extra[0])}, which 0.pth does not.", "Are the shards of one model?"
             )
         for name in names:
             if name not in shard:
-                raise CheckpointError(f"{file} does not hold tensor {name}.", "Copy the whole folder again.")
+                raise CheckpointError(f"{file} does not hold tensor {shown(name)}.", "Copy the whole folder again.")
             if shard[name].shape != parts[name][0].shape:
                 raise CheckpointError(
-                    f"{file}: tensor {name} has the shape {list(shard[name].shape)}, in 0.pth it has "
+                    f"{file}: tensor {shown(name)} has the shape {list(shard[name].shape)}, in 0.pth it has "
                     f"{list(parts[name][0].shape)}.",
                     "Are the shards of one model?",
                 )
@@ -191,7 +212,7 @@ def _sort(path: Path, tensors: Mapping[str, Array]) -> _Sorted:
             decoders.setdefault("", {})[rest] = values
         elif inner.startswith(("dist_token", "head_dist.")):
             raise CheckpointError(
-                f"{path}: tensor {name} belongs to a distilled DeiT, whose second token is not supported.",
+                f"{path}: tensor {shown(name)} belongs to a distilled DeiT, whose second token is not supported.",
                 "Use the plain DeiT or ViT of the same size.",
             )
         elif (part == "backbone") == prefixed and inner.startswith(_BACKBONE):
@@ -200,7 +221,7 @@ def _sort(path: Path, tensors: Mapping[str, Array]) -> _Sorted:
             head[inner] = values
         else:
             raise CheckpointError(
-                f"{path}: tensor {name} is unexpected: it is no part of an M3ViT or a plain ViT.",
+                f"{path}: tensor {shown(name)} is unexpected: it is no part of an M3ViT or a plain ViT.",
                 "Remove it, or use a supported model.",
             )
     if not backbone:

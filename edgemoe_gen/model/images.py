@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from edgemoe_gen.arrays import read_array
 from edgemoe_gen.errors import ImageError
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import ImageSpec
+from edgemoe_gen.reading import UnfitFileError, open_regular
 
 # What a picture may be, by Pillow's names, and how its files are called. Pillow tries no other format, whatever a file
 # is called: some of them run other programs.
@@ -35,6 +37,7 @@ PICTURE_SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in s
 SUFFIXES = (*PICTURE_SUFFIXES, ARRAY)
 KINDS = f"{', '.join(FORMATS)} or {ARRAY}"
 
+_PICTURE_LIMIT = 256 << 20  # bytes of a file
 _EIGHT_BIT = ("1", "L", "P", "RGB", "YCbCr", "CMYK", "HSV", "LAB")
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 _PNG_BIT_DEPTH = 24  # of the file's bytes: behind signature, length and name of IHDR, width and height
@@ -109,13 +112,15 @@ def open_rgb(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
     """
     _refuse_no_file(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open_regular(path, _PICTURE_LIMIT) as stream:
             # Pillow warns of large pictures, which `size` or its own limit refuse, and of damage that it can mend.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=tuple(FORMATS)) as opened:
+            with Image.open(stream, formats=tuple(FORMATS)) as opened:
                 return _rgb(path, opened, size)
     except ImageError:
         raise
+    except UnfitFileError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}.", "Give one picture.") from error
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{path} is truncated, damaged or not a picture.", f"Give one of {', '.join(FORMATS)}, or {ARRAY}."
@@ -162,7 +167,7 @@ def _rgb(path: Path, opened: Image.Image, size: tuple[int, int] | None) -> Image
 def _bits(path: Path, opened: Image.Image) -> int:
     """Bits a channel in the file: Pillow reduces 16 to 8 without a word, by which 12-bit data would become dark."""
     if opened.format == "PNG":
-        with path.open("rb") as stream:
+        with open_regular(path, _PICTURE_LIMIT) as stream:
             return stream.read(_PNG_BIT_DEPTH + 1)[_PNG_BIT_DEPTH]
     if opened.format == "TIFF":
         said = opened.tag_v2.get(_TIFF_BITS_PER_SAMPLE, 1)  # type: ignore[attr-defined]
@@ -180,15 +185,13 @@ def _wrong_size(path: Path, found: tuple[int, int], wanted: tuple[int, int]) -> 
 def _read_npy(path: Path) -> npt.NDArray[Any]:
     _refuse_no_file(path)
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)  # what does not fit is refused before it is read
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError) as error:
+        return read_array(path)
+    except UnfitFileError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}.", "Give one picture.") from error
+    except (OSError, ValueError) as error:
         raise ImageError(
-            f"{path} is truncated, damaged or not a .npy of plain numbers.", "Write it with numpy.save."
+            f"{path} is truncated, damaged or not a .npy of plain numbers: {error}.", "Write it with numpy.save."
         ) from error
-    if not isinstance(values, np.ndarray):
-        values.close()
-        raise ImageError(f"{path} is an archive of arrays, not one array.", "Write it with numpy.save.")
-    return values
 
 
 def _channels_last(path: Path, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

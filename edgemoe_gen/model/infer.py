@@ -35,8 +35,8 @@ from edgemoe_gen.model.spec import (
 T = TypeVar("T")
 
 DEFAULT_TASK = "default"
-_BLOCK = re.compile(r"blocks\.(\d+)\.")
-_GATE = re.compile(r"blocks\.(\d+)\.mlp\.gate\.(?:(\d+)\.)?w_gate")
+_BLOCK = re.compile(r"blocks\.([0-9]+)\.")
+_GATE = re.compile(r"blocks\.([0-9]+)\.mlp\.gate\.(?:([0-9]+)\.)?w_gate")
 
 
 def option_name(key: str) -> str:
@@ -117,10 +117,10 @@ class _Facts:
         self.tokens = int(_tensor(self.path, tensors, "pos_embed", 3).shape[1])
         self.class_token = "cls_token" in tensors
         indices = {int(match.group(1)) for name in tensors if (match := _BLOCK.match(name))}
-        gap = sorted(set(range(max(indices, default=0) + 1)) - indices)
-        if gap:
+        gap = next((place for place in range(len(indices) + 1) if place not in indices), 0)
+        if not indices or gap < len(indices):
             raise CheckpointError(
-                f"{self.path}: tensor blocks.{gap[0]}.norm1.weight is missing.", "Use a complete checkpoint."
+                f"{self.path}: tensor blocks.{gap}.norm1.weight is missing.", "Use a complete checkpoint."
             )
         self.blocks = tuple(_block(self.path, tensors, index) for index in sorted(indices))
         self.experts = tuple(block.experts for block in self.blocks if block.experts)

@@ -1,238 +1,306 @@
 """Reads tensors out of files without ever running code from them.
 
-`read_torch` (any file of `torch.save`, zip or legacy) and `read_safetensors` give NumPy float32 arrays by name; what
-a file holds besides is skipped. Every failure is a `CheckpointError` of one sentence that names the file.
+`read_torch` (any file of `torch.save`, zip or legacy) and `read_safetensors` give tensors by name that become NumPy
+float32 arrays when they are asked for. Neither needs PyTorch. Every failure is a `CheckpointError` of one sentence that
+names the file.
 """
 
 from __future__ import annotations
 
-import json
-import pickle
-import re
-import warnings
-import zipfile
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgemoe_gen.errors import CheckpointError
-from edgemoe_gen.model.harmless import allowed, placeholder, stands_in_for
+from edgemoe_gen.model.archive import PICKLE_LIMIT, Archive, ArchiveError, StoredBytes
+from edgemoe_gen.model.harmless import FLOATS, Harmless, RefusedError, Storage, Tensor
+from edgemoe_gen.model.pickled import Budget, CutPickleError, Ignored, PickleError, read_pickle
+from edgemoe_gen.model.safetensors import Entry, read_entries
+from edgemoe_gen.names import shown
+from edgemoe_gen.reading import ANY, open_regular
 
 Array = npt.NDArray[np.float32]
 
-_SAFETENSORS_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-_SAFETENSORS_LIMIT = 100_000_000  # bytes of header that the format allows
-_STATE_KEYS = ("state_dict", "model", "model_state_dict")
-_CLASSES_LIMIT = 100  # different unknown classes in one file, each of which costs a reading of its pickle
+_NUMPY = {"float64": "f8", "float32": "f4", "float16": "f2", "bfloat16": "u2"}
+_LEGACY_MAGIC, _LEGACY_VERSION = 0x1950A86A20F9469CFC6C, 1001
+_WINDOWS = (1 << 20, 32 << 20, PICKLE_LIMIT)  # bytes of a legacy file, within which its pickles must end
+# Tied weights lie in a file once and are read twice; more than that is a small file that claims to be a large one.
+_SHARED = 2
+_DEPTH_LIMIT = 8  # dicts in dicts that are searched for tensors
+_AGAIN = "Copy or export it again."
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor as a file holds it.
+
+    Attributes:
+        shape: of the tensor.
+        read: makes a float32 copy; raises a CheckpointError where it is damaged, not finite or no plain floating point.
+    """
+
+    shape: tuple[int, ...]
+    read: Callable[[], Array]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """An object of a class that was read over, where a dict could have stood."""
+
+    name: str
+
+
+Tree = dict[str, "Stored | Foreign | Tree | None"]
 
 
 def to_float32(values: npt.NDArray[Any], path: Path, name: str) -> Array:
-    """A float32 copy of a finite float array; refuses NaN, infinity and what float32 cannot hold."""
+    """A finite array as float32 in C order, itself if it is one; refuses NaN, infinity and what float32 can't hold."""
     with np.errstate(over="ignore"):
-        result = np.array(values, dtype=np.float32, order="C")
+        result = np.ascontiguousarray(values, np.float32)
     if not np.isfinite(result).all():
         if np.isfinite(values).all():
             worst = float(np.abs(values).max())
             raise CheckpointError(
-                f"{path}: tensor {name} holds {worst:.4g}, which is out of the range of float32.",
+                f"{path}: tensor {shown(name)} holds {worst:.4g}, which is out of the range of float32.",
                 "Save the checkpoint in float32 to see which weights have diverged.",
             )
         count = int(values.size - np.isfinite(values).sum())
         raise CheckpointError(
-            f"{path}: tensor {name} holds {count} NaN or infinite values.",
+            f"{path}: tensor {shown(name)} holds {count} NaN or infinite values.",
             "Use a checkpoint from before training diverged.",
         )
-    return result
+    return result.reshape(values.shape)  # a single number has become an array of one
 
 
-def read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Array]:
-    """Tensors of a .safetensors file by name, those that `wanted` accepts; needs neither torch nor safetensors.
-
-    The format: 8 bytes length of the header (little endian), the header as JSON, then the data (github.com/huggingface/
-    safetensors, "Format"). bfloat16 is the upper half of a float32, so it is widened by a shift.
-    """
-    raw = _read_bytes(path)
-    length = int.from_bytes(raw[:8], "little")
-    if len(raw) < 8 or length > min(len(raw) - 8, _SAFETENSORS_LIMIT):
-        raise CheckpointError(f"{path} is truncated or not a safetensors file.", "Copy or export it again.")
-    try:
-        header = json.loads(raw[8 : 8 + length])
-        entries = {name: header[name] for name in header if name != "__metadata__"}
-    except (ValueError, TypeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} is not a safetensors file: its header is not JSON.", "Copy or export it again."
-        ) from error
-    data = memoryview(raw)[8 + length :]
-    result = {}
-    for name, entry in entries.items():
-        if wanted(name):
-            result[name] = to_float32(_safetensors_entry(path, name, entry, data), path, name)
-    return result
-
-
-def _safetensors_entry(path: Path, name: str, entry: object, data: memoryview) -> npt.NDArray[Any]:
-    try:
-        assert isinstance(entry, dict)
-        dtype, shape = str(entry["dtype"]), tuple(int(n) for n in entry["shape"])
-        begin, end = (int(n) for n in entry["data_offsets"])
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path}: the header's entry for tensor {name} is damaged.", "Copy or export it again."
-        ) from error
-    if dtype not in _SAFETENSORS_DTYPES:
-        raise CheckpointError(
-            f"{path}: tensor {name} has the type {dtype}.", f"Export it as one of {', '.join(_SAFETENSORS_DTYPES)}."
-        )
-    kind = np.dtype(_SAFETENSORS_DTYPES[dtype])
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    if not 0 <= begin <= end <= len(data) or min(shape, default=1) < 0 or end - begin != count * kind.itemsize:
-        raise CheckpointError(f"{path} is truncated or damaged at tensor {name}.", "Copy or export it again.")
-    values = np.frombuffer(data[begin:end], dtype=kind).reshape(shape)
-    if dtype == "BF16":
-        return (values.astype(np.uint32) << 16).view(np.float32)
-    return values
-
-
-def read_torch(
-    path: Path, wanted: Callable[[str], bool], may_be_empty: bool = False
-) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """Tensors of a file of `torch.save` in its own order, those that `wanted` accepts, and what lay beside them.
-
-    The file is a state dict, or a dict that holds one under "state_dict", "model" or "model_state_dict". Only tensors,
-    NumPy scalars and arrays, and plain containers are built; instances of other classes are read over, and a call of
-    anything else is refused by name.
+def read_safetensors(path: Path) -> dict[str, Stored]:
+    """Tensors of a .safetensors file by name.
 
     Raises:
-        CheckpointError: torch is missing; the file is unreadable, truncated, foreign or unsafe, or holds no tensors.
+        CheckpointError: the file is unreadable, truncated or damaged.
     """
-    loaded = _torch_load(path)
-    if name := stands_in_for(loaded):
-        raise _refusal(path, name)
-    if not isinstance(loaded, Mapping):
-        raise CheckpointError(
-            f"{path} holds a {type(loaded).__name__} instead of a state dict.",
-            "Save model.state_dict() with torch.save.",
+    file = _File(path)
+    with file.opened() as stream:
+        entries = read_entries(path, stream)
+    return {name: Stored(entry.shape, partial(_from_entry, file, name, entry)) for name, entry in entries.items()}
+
+
+def read_torch(path: Path) -> Tree:
+    """The dicts in a file of `torch.save`, in its own order and nesting, with the tensors in them by name.
+
+    A value that is neither dict nor tensor stands there as None, so that its key can be named. Only tensors and plain
+    containers are made; what honest files hold besides is read over, and a call of anything else is refused by name.
+
+    Raises:
+        CheckpointError: the file is unreadable, truncated, foreign or unsafe, or holds no dict.
+    """
+    file = _File(path)
+    with file.opened() as stream:
+        loaded, place_of, little = (
+            _zip(stream, file.size) if _looks_like_zip(path, stream) else _legacy(stream, file.size)
         )
-    beside: tuple[str, ...] = ()
-    state: Mapping[Any, Any] = loaded
-    for key in _STATE_KEYS:
-        if isinstance(loaded.get(key), Mapping):
-            if name := stands_in_for(loaded[key]):
-                raise _refusal(path, name)
-            state, beside = loaded[key], tuple(str(k) for k in loaded if k != key)
-            break
-    import torch
-
-    result = {}
-    for name, value in state.items():
-        if isinstance(name, str) and isinstance(value, torch.Tensor) and wanted(name):
-            result[name] = _from_tensor(value, path, name)
-    if not may_be_empty and not any(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no tensors.", 'It must be a state dict, or hold one under "state_dict".')
-    return result, beside
-
-
-def _from_tensor(value: Any, path: Path, name: str) -> Array:
-    import torch
-
-    if value.layout != torch.strided or not value.is_floating_point() or value.is_meta:
-        kind = str(value.dtype).removeprefix("torch.")
+    if isinstance(loaded, Ignored) and loaded.of:
+        raise refusal(path, loaded.of)
+    if not isinstance(loaded, dict):
+        kind = "value" if isinstance(loaded, Ignored) else type(loaded).__name__
         raise CheckpointError(
-            f"{path}: tensor {name} is a {kind} tensor that is not plain floating point.", "Save it as float32."
+            f"{path} holds a {kind} instead of a state dict.", "Save model.state_dict() with torch.save."
         )
-    wide = value.detach() if value.dtype in (torch.float32, torch.float64, torch.float16) else value.detach().float()
-    try:
-        return to_float32(wide.numpy(), path, name)
-    except (RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{path}: tensor {name} cannot be read.", "Save it as a plain float32 tensor.") from error
+    read = partial(_from_tensor, file, place_of, little)
+    return _tree(path, loaded, read, {}, _DEPTH_LIMIT)
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions."
-        ) from error
-
-
-def _torch_load(path: Path) -> object:
-    try:
-        import torch
-    except ImportError as error:
-        raise CheckpointError(
-            f"{path} is a PyTorch file, and PyTorch is not installed.", 'Run: pip install "edgemoe-gen[torch]".'
-        ) from error
-    if not hasattr(torch.serialization, "safe_globals"):
-        raise CheckpointError(
-            f"{path} needs PyTorch 2.5 or later to be read safely, not {torch.__version__}.",
-            'Run: pip install "torch>=2.5".',
-        )
-    zipped = _looks_like_zip(path)
-    names, stood_in = allowed(), set[str]()
-    while True:
-        try:
-            with warnings.catch_warnings(), torch.serialization.safe_globals(names):
-                warnings.simplefilter("ignore")  # what matters in them is in our own messages
-                return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-        except Exception as error:
-            unknown = re.search(r"Unsupported global: GLOBAL (\S+)", str(error))
-            name = unknown.group(1) if unknown and isinstance(error, pickle.UnpicklingError) else ""
-            if not name or name in stood_in or len(stood_in) >= _CLASSES_LIMIT:
-                raise _read_error(path, error) from error
-            stood_in.add(name)
-            names.append(placeholder(name if "." in name else f"builtins.{name}"))
-
-
-def _read_error(path: Path, error: Exception) -> CheckpointError:
-    """What went wrong in torch.load, whose restricted unpickler meets damage with whatever its opcodes raise."""
-    if isinstance(error, OSError):
-        return CheckpointError(f"{path} cannot be read: {error}.", "Check the path and its permissions.")
-    if isinstance(error, MemoryError):
-        return CheckpointError(f"{path} does not fit the memory, or is damaged.", "Copy or export it again.")
-    if isinstance(error, pickle.UnpicklingError):
-        refused = re.search(r"\bGLOBAL (\S+)|allowlisted via `add_safe_globals`, but got <class '([^']+)'>", str(error))
-        if refused:
-            return _refusal(path, refused.group(1) or refused.group(2))
-        opcode = re.search(r"Unsupported operand (\d+)", str(error))
-        if opcode:
-            return CheckpointError(
-                f"{path} is damaged, or saved with a pickle_protocol other than 2 (opcode {opcode.group(1)}).",
-                "Copy it again, or save it again with torch.save's own protocol.",
-            )
-    return CheckpointError(f"{path} is truncated, damaged or not a file of torch.save.", "Copy or export it again.")
-
-
-def _refusal(path: Path, name: str) -> CheckpointError:
+def refusal(path: Path, name: str) -> CheckpointError:
+    """The error about a file that is no plain data."""
     return CheckpointError(
-        f"{path} is refused: its pickle asks for {name.removeprefix('builtins.')}, which is neither a tensor nor plain "
-        "data.",
+        f"{path} is refused: its pickle asks for {shown(name.removeprefix('builtins.'))}, which is neither a tensor "
+        "nor plain data.",
         'Save only the tensors: torch.save({"state_dict": model.state_dict()}, path).',
     )
 
 
-def _looks_like_zip(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            magic = stream.read(4)
-    except OSError as error:
+class _File:
+    """One file, which is read piece by piece, and must stay the one that it was.
+
+    Attributes:
+        path, size: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._facts = path, (0, 0, 0)
+        with self.opened() as stream:
+            self._facts = _facts(stream)
+        self.size = self._facts[1]
+        self._left = _SHARED * self.size
+        self._checked: set[StoredBytes] = set()
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """The file, open; what goes wrong with it there becomes a CheckpointError."""
+        path = self.path
+        try:
+            with open_regular(path, ANY) as stream:
+                if self._facts not in ((0, 0, 0), _facts(stream)):
+                    raise CheckpointError(
+                        f"{path} has changed while it was read.", "Wait until it is written, and try again."
+                    )
+                yield stream
+        except RefusedError as error:
+            raise refusal(path, error.name) from error
+        except PickleError as error:
+            what = "" if str(error) in ("damaged", "truncated") else f": it has {error}"
+            raise CheckpointError(f"{path} is truncated, damaged or not a file of torch.save{what}.", _AGAIN) from error
+        except ArchiveError as error:
+            raise CheckpointError(f"{path} {error}.", _AGAIN) from error
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions."
+            ) from error
+        except MemoryError as error:
+            raise CheckpointError(f"{path} does not fit the memory.", "Read it on a machine with more.") from error
+
+    def part(self, place: StoredBytes, first: int, last: int) -> npt.NDArray[np.uint8]:
+        """Bytes `first` to `last` of stored ones, which are as they were written if the file can tell."""
+        self._left -= last - first
+        if self._left < 0:
+            raise CheckpointError(
+                f"{self.path} is damaged: its tensors are together larger than its {self.size:,} bytes.", _AGAIN
+            )
+        with self.opened() as stream:
+            if place in self._checked or place.crc is None:
+                return StoredBytes(place.place + first, last - first).read(stream)
+            self._checked.add(place)
+            if (first, last) == (0, place.size):
+                return place.read(stream)
+            place.check(stream)
+            return StoredBytes(place.place + first, last - first).read(stream)
+
+
+def _facts(stream: IO[bytes]) -> tuple[int, int, int]:
+    facts = os.fstat(stream.fileno())
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+_Loaded = tuple[Any, Callable[[Storage], StoredBytes], bool]
+
+
+def _zip(stream: IO[bytes], size: int) -> _Loaded:
+    archive = Archive(stream, size)
+    budget = Budget()
+    meaning = Harmless(budget)
+    data = archive.pickle().read(stream)
+    loaded, end = read_pickle(data.data, meaning, 0, budget)
+    if end != len(data):
+        raise PickleError("damaged")
+    places = {key: archive.storage(key) for key in meaning.storages}
+    for key, storage in meaning.storages.items():
+        if places[key].size // storage.itemsize != storage.numel:
+            raise ArchiveError(f"is damaged: storage {shown(key)} is of another size than its tensors say")
+    return loaded, lambda storage: places[storage.key], archive.little_endian
+
+
+def _legacy(stream: IO[bytes], size: int) -> _Loaded:
+    """Five pickles, and behind them each storage: how many numbers it has in 8 bytes, and the numbers."""
+    for window in _WINDOWS:
+        stream.seek(0)
+        head = memoryview(stream.read(window))
+        try:
+            loaded, storages, keys, little, place = _legacy_pickles(head)
+            break
+        except CutPickleError:
+            if window >= size or window == _WINDOWS[-1]:
+                raise
+    places: dict[str, StoredBytes] = {}
+    for key in keys:
+        storage = storages.get(key) if isinstance(key, str) and key not in places else None
+        stream.seek(place)
+        count = int.from_bytes(stream.read(8), "little" if little else "big", signed=True)
+        if storage is None or count != storage.numel or place + 8 + count * storage.itemsize > size:
+            raise ArchiveError("is truncated or damaged")
+        places[storage.key] = StoredBytes(place + 8, count * storage.itemsize)
+        place += 8 + count * storage.itemsize
+    if place != size or len(places) != len(storages):
+        raise ArchiveError("is truncated or damaged")
+    return loaded, lambda storage: places[storage.key], little
+
+
+def _legacy_pickles(head: memoryview) -> tuple[Any, dict[str, Storage], list[Any], bool, int]:
+    budget = Budget()
+    meaning = Harmless(budget)
+    values: list[Any] = []
+    place = 0
+    for expected in (_LEGACY_MAGIC, _LEGACY_VERSION, None, None, None):
+        value, place = read_pickle(head, meaning, place, budget)
+        if expected is not None and value != expected:
+            raise ArchiveError("is truncated, damaged or not a file of torch.save")
+        values.append(value)
+    system, loaded, keys = values[2:]
+    if not isinstance(system, dict) or not isinstance(keys, list):
+        raise PickleError("damaged")
+    return loaded, meaning.storages, keys, system.get("little_endian") is not False, place
+
+
+def _tree(
+    path: Path, mapping: Mapping[Any, Any], read: Callable[[str, Tensor], Array], known: dict[int, Tree], depth: int
+) -> Tree:
+    """`known`: trees by the identity of their dict, so that a dict that stands in many places is walked once."""
+    if id(mapping) in known:
+        return known[id(mapping)]
+    tree: Tree = {}
+    known[id(mapping)] = tree
+    for key, value in mapping.items():
+        if not isinstance(key, str):
+            continue
+        if isinstance(value, Tensor):
+            tree[key] = Stored(value.size, partial(read, key, value))
+        elif isinstance(value, Ignored) and value.of:
+            tree[key] = Foreign(value.of)
+        elif isinstance(value, dict) and depth > 1:
+            tree[key] = _tree(path, value, read, known, depth - 1)
+        else:
+            tree[key] = None
+    return tree
+
+
+def _from_entry(file: _File, name: str, entry: Entry) -> Array:
+    kind = entry.floats(file.path, name)
+    data = file.part(entry.bytes, 0, entry.bytes.size)
+    return to_float32(_numbers(data, kind).reshape(entry.shape), file.path, name)
+
+
+def _from_tensor(
+    file: _File, place_of: Callable[[Storage], StoredBytes], little: bool, name: str, tensor: Tensor
+) -> Array:
+    """A tensor's values; that it lies inside its storage was checked when the pickle was read."""
+    if tensor.storage is None or tensor.kind not in FLOATS:
         raise CheckpointError(
-            f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions."
-        ) from error
-    if not magic:
-        raise CheckpointError(f"{path} is empty.", "Copy or export it again.")
-    if magic[:2] != b"PK":
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise CheckpointError(f"{path} is truncated or damaged.", "Copy or export it again.") from error
-    if not any(name.endswith("/data.pkl") for name in names):
-        raise CheckpointError(
-            f"{path} is a zip archive, but not one of torch.save.", "Give the checkpoint file itself."
+            f"{file.path}: tensor {shown(name)} is a {shown(tensor.kind)} tensor that is not plain floating point.",
+            "Save it as float32.",
         )
-    return True
+    if not tensor.numel:
+        return np.zeros(tensor.size, np.float32)
+    first, last = (place * tensor.itemsize for place in tensor.span)
+    numbers = _numbers(file.part(place_of(tensor.storage), first, last), tensor.kind, little)
+    if tensor.is_plain:
+        return to_float32(numbers.reshape(tensor.size), file.path, name)
+    steps = tuple(step * numbers.itemsize for step in tensor.stride)
+    return to_float32(np.lib.stride_tricks.as_strided(numbers, tensor.size, steps), file.path, name)
+
+
+def _numbers(data: npt.NDArray[np.uint8], kind: str, little: bool = True) -> npt.NDArray[Any]:
+    """Bytes as numbers. bfloat16 is the upper half of a float32."""
+    numbers = data.view(np.dtype(_NUMPY[kind]).newbyteorder("<" if little else ">"))
+    return (numbers.astype(np.uint32) << 16).view(np.float32) if kind == "bfloat16" else numbers
+
+
+def _looks_like_zip(path: Path, stream: IO[bytes]) -> bool:
+    magic = stream.read(4)
+    if not magic:
+        raise CheckpointError(f"{path} is empty.", _AGAIN)
+    return magic[:2] == b"PK"

@@ -7,8 +7,8 @@ they are skipped.
 
 from __future__ import annotations
 
+import math
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,7 @@ from edgemoe_gen.errors import SpecError
 from edgemoe_gen.model.normalisation import FORMULA, NAMES, name_of
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions
 from edgemoe_gen.model.yml import read_yml
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edgemoe_gen.parsing import parse_toml, read_settings
 
 # Key, kind, comment. Kinds: int, float, bool, str, ints (one or a list), names, numbers (three), sizes (a list).
 KEYS: tuple[tuple[str, str, str], ...] = (
@@ -74,7 +70,7 @@ def read_spec_file(path: Path) -> SpecOptions:
             f"{path} is no spec file by its name.", "Give a .toml of ours or a .yml of the authors' training code."
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_settings(path)
     except FileNotFoundError as error:
         raise SpecError(f"There is no spec file at {path}.", "Check the path.") from error
     except OSError as error:
@@ -87,8 +83,8 @@ def read_spec_file(path: Path) -> SpecOptions:
 def read_spec_toml(path: Path, text: str) -> SpecOptions:
     """Options in the text of a TOML file, from its table `[model]`; `path` is for messages."""
     try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        document = parse_toml(text)
+    except ValueError as error:
         raise SpecError(
             f"{path} is truncated or not TOML: {error}.", "Mend the line, or write the file anew."
         ) from error
@@ -128,7 +124,7 @@ def _known(path: Path, prefix: str, table: Mapping[str, Any], keys: tuple[str, .
 
 
 def _value(path: Path, key: str, kind: str, value: object) -> object:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = _is_number(value)
     whole = isinstance(value, int) and not isinstance(value, bool)
     if kind == "int" and whole:
         return value
@@ -143,7 +139,7 @@ def _value(path: Path, key: str, kind: str, value: object) -> object:
             return tuple(value)
         if kind == "names" and value and all(isinstance(v, str) and v for v in value):
             return tuple(value)
-        if kind == "numbers" and len(value) == 3 and all(isinstance(v, int | float) for v in value):
+        if kind == "numbers" and len(value) == 3 and all(map(_is_number, value)):
             return tuple(float(v) for v in value)
     wanted = {
         "int": "a whole number",
@@ -156,6 +152,10 @@ def _value(path: Path, key: str, kind: str, value: object) -> object:
         "numbers": "a list of three numbers",
     }[kind]
     raise SpecError(f"{path}: {key} is {value!r}, which is not {wanted}.", f"Give {wanted}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def spec_to_toml(spec: ModelSpec) -> str:

@@ -7,6 +7,7 @@ skipped.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import yaml
 
 from edgemoe_gen.errors import SpecError
 from edgemoe_gen.model.spec import SpecOptions
+from edgemoe_gen.names import shown
+from edgemoe_gen.parsing import refuse_absurd
 
 # Switch in task_dictionary and name, in the order in which parse_task_dictionary of utils/config.py fills TASKS.NAMES:
 # the order in the file does not matter.
@@ -31,6 +34,7 @@ _SIZES = {"PASCALContext": (512, 512), "NYUD": (480, 640), "CityScapes": (128, 2
 # tr.ToTensor (pixel / 255) and tr.Normalize (ImageNet's) in get_transformations of utils/common_config.py. The pictures
 # of CityScapes pass by these: data/cityscapes.py feeds arrays that were prepared elsewhere, so nothing here tells how.
 _NORMALISED = ("PASCALContext", "NYUD")
+_LIMIT = 1 << 18  # characters; PyYAML takes a second for so many
 _BACKBONES = ("VisionTransformer", "VisionTransformer_moe")
 
 
@@ -44,14 +48,29 @@ def read_yml(path: Path, text: str) -> SpecOptions:
     Raises:
         SpecError: not yml, not such a configuration, or a value of the wrong kind.
     """
+    if len(text) > _LIMIT:
+        raise SpecError(f"{path} has {len(text):,} characters, far more than a configuration.", "Give another file.")
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        problem = getattr(error, "problem", None) or type(error).__name__
+        document = yaml.load(text, _Loader)
+        refuse_absurd(document)
+    except Exception as error:  # what PyYAML raises on damaged files is of no one family
+        said = getattr(error, "problem", None) or (error if type(error) is ValueError else type(error).__name__)
+        problem = shown(said)
         raise SpecError(f"{path} is truncated or not yml: {problem}.", "Mend the file, or copy it again.") from error
     if not isinstance(document, Mapping) or not isinstance(document.get("backbone_kwargs"), Mapping):
         raise SpecError(f"{path} has no table backbone_kwargs.", "Give a configuration of the authors' training code.")
     return _Reader(path, document).options()
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values, each where it stands: an alias could make a few lines stand for more than any memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        alias = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        if alias and not isinstance(node, yaml.ScalarNode):
+            raise yaml.composer.ComposerError(None, None, "an alias of a table or list, which is not read")
+        return node
 
 
 class _Reader:
@@ -111,7 +130,7 @@ class _Reader:
         value = self._get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise SpecError(f"{self.path}: {key} is {value!r}, which is not a number.", f"Correct {key}.")
         return float(value) if value >= 0 else None  # a negative moe_mlp_ratio stands for "as mlp_ratio"
 

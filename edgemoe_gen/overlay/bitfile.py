@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.reading import read_bytes
 
 _HINT = "build the bitstream again"
 
@@ -20,7 +21,7 @@ def check_bitstream(path: Path, part: str) -> None:
         OverlayError: names the file and what is wrong with it.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise OverlayError(f"{path} can't be read: {error.strerror}", _HINT) from error
     if not data:

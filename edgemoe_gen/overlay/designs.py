@@ -5,7 +5,6 @@ In: a folder. Out: the design, whose sources this version renders anew; another 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.errors import EdgeMoEError, OverlayError
 from edgemoe_gen.overlay.builds import DESIGN
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
+from edgemoe_gen.parsing import read_json
 
 BUILD_AGAIN = "build the project again with this version of edgemoe-gen"
 
@@ -85,7 +85,7 @@ def _made(path: Path, knobs: dict[str, Any], board: Board, identity: str) -> Des
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
     except (OSError, ValueError) as error:
         raise OverlayError(f"{path} can't be read: {error}", BUILD_AGAIN) from error
     if not isinstance(facts, dict):

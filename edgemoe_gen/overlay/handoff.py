@@ -6,6 +6,7 @@ error that names the file and what is missing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.errors import OverlayError
 from edgemoe_gen.names import TOP, VLNV
 from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, engine_registers
+from edgemoe_gen.parsing import XML_LIMIT, parse_xml
+from edgemoe_gen.reading import read_bytes
 
 ENGINE, ENGINE_TYPE = TOP, VLNV
 IDENTITY_BLOCK, IDENTITY_TYPE = "design_id", "xilinx.com:ip:axi_gpio"
@@ -71,19 +74,13 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            data = path.read_bytes()
+            data = read_bytes(path, XML_LIMIT)
         except OSError as error:
             raise OverlayError(f"{path} can't be read: {error.strerror}", "build the bitstream again") from error
-        # UTF-16 would hide what is looked for next.
-        if b"\0" in data:
-            raise self.error("holds NUL bytes, which no hardware handoff does")
-        # Entities could expand without end, and a .hwh never has any.
-        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            raise self.error("declares a document type, which no hardware handoff does")
         try:
-            self.root = ElementTree.fromstring(data)
-        except ElementTree.ParseError as error:
-            raise self.error(f"is not readable as XML: {error}") from error
+            self.root = parse_xml(data)
+        except ValueError as error:
+            raise self.error(f"is no hardware handoff: it {error}") from error
         if self.root.tag != "EDKSYSTEM":
             raise self.error(f"is not a hardware handoff: its root is {self.root.tag}, not EDKSYSTEM")
         self.modules = {module.get("INSTANCE", ""): module for module in self.root.findall("MODULES/MODULE")}
@@ -169,7 +166,7 @@ class _Reader:
     def clock_mhz(self, engine: ElementTree.Element) -> float:
         port = next((p for p in engine.iter("PORT") if p.get("NAME") == "ap_clk"), None)
         text = "" if port is None else port.get("CLKFREQUENCY", "")
-        if not text.isdecimal() or not int(text):
+        if not re.fullmatch("[0-9]{1,12}", text) or not int(text):
             raise self.error(f"has no clock frequency at ap_clk of '{ENGINE}'")
         return int(text) / 1e6
 

@@ -32,6 +32,7 @@ from edgemoe_gen.overlay.texts import Texts
 from edgemoe_gen.overlay.wheel import write_wheel
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_bytes, weight_bytes
+from edgemoe_gen.reading import read_bytes
 
 __all__ = ["OverlayFacts", "WrittenOverlay", "check_name", "default_name", "write_overlay"]
 
@@ -94,8 +95,8 @@ def write_overlay(name: str, accelerator: Path, bitstream: Path, folder: Path, f
     passes = () if facts.passes is None else split_passes(facts.passes, tasks)
     names = _file_names([part.task for part in tasks])
     data = {
-        f"{name}.bit": (bitstream / BITSTREAM).read_bytes(),
-        f"{name}.hwh": (bitstream / HANDOFF).read_bytes(),
+        f"{name}.bit": read_bytes(bitstream / BITSTREAM),
+        f"{name}.hwh": read_bytes(bitstream / HANDOFF),
         **_network_files(accelerator / "data", facts.program, tasks, names),
         **{f"passes/{names[part.task]}.bin": program_bytes(part.program) for part in passes},
         **_driver_files(),
@@ -210,6 +211,6 @@ def _sha256(data: bytes) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise OverlayError(f"{path} can't be read: {error.strerror}", "run the build's earlier stages") from error

@@ -7,7 +7,6 @@ imported.
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import re
 import sys
@@ -20,12 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.arrays import read_array
 from edgemoe_gen.boards import board_names, load_board
 from edgemoe_gen.errors import ConfigError, EdgeMoEError, ImageError, OverlayError
 from edgemoe_gen.model import ImageSpec
 from edgemoe_gen.overlay.builds import PREVIEW, is_build, overlay_in
 from edgemoe_gen.overlay.driver import Accelerator
 from edgemoe_gen.overlay.driver.manifest import BUILD_AGAIN, MANIFEST, Manifest, find_overlay, read_manifest
+from edgemoe_gen.parsing import read_json
 from edgemoe_gen.pictures import open_picture, pixels
 
 MEASURED = "measured on the board"
@@ -76,7 +77,7 @@ def look_up(where: str | os.PathLike[str]) -> Installed:
     manifest = read_manifest(folder)
     path = manifest.folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         board, image, network = content["board"], content["image"], content["network"]
         names = {task["name"]: tuple(task.get("class_names") or ()) for task in content["tasks"]}
         estimates, tier = read_estimates(content, tuple(manifest.tasks))
@@ -194,7 +195,7 @@ def open_frame(path: Path, installed: Installed) -> NDArray[np.uint8]:
         ImageError: unreadable, of a wrong size, or a ready network input instead of pixels.
     """
     values = open_picture(path, installed.image).values
-    if path.suffix == ".npy" and np.load(path, mmap_mode="r", allow_pickle=False).dtype != np.uint8:
+    if path.suffix == ".npy" and read_array(path).dtype != np.uint8:
         raise ImageError(
             f"{path} holds a ready network input, but the board takes pixels", "give a picture, or uint8 pixels"
         )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen import __version__
+from edgemoe_gen.arrays import read_arrays
 from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
@@ -159,6 +160,5 @@ def read_numerics(folder: Path, model: Model) -> Numerics:
             for row in rows
         }
     )
-    with np.load(folder / "calibration.npz", allow_pickle=False) as archive:
-        columns = {name: archive[name] for name in archive.files}
+    columns = read_arrays(folder / "calibration.npz")
     return Numerics(equalise(lower(model), columns), formats, columns)

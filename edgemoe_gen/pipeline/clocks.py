@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgemoe_gen.documents import json_text
 from edgemoe_gen.files import write_text_whole
+from edgemoe_gen.parsing import read_json
 
 FILE = "clocks.json"
 
@@ -24,7 +24,7 @@ class MissedClock:
 def read_missed(folder: Path, inputs: str) -> dict[float, MissedClock]:
     """Clocks missed by a design whose stage had the same inputs, by clock; none if anything has changed."""
     try:
-        said = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        said = read_json(folder / FILE)
         if said["inputs"] != inputs:
             return {}
         missed = [MissedClock(**row) for row in said["missed"]]

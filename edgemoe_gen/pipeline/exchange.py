@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen import __version__
+from edgemoe_gen.copying import copy_file
 from edgemoe_gen.design import Design
 from edgemoe_gen.errors import ConfigError, OverlayError
 from edgemoe_gen.flow import kit as kits
@@ -21,6 +22,7 @@ from edgemoe_gen.overlay.handoff import check_handoff
 from edgemoe_gen.pipeline.selection import VENDOR
 from edgemoe_gen.pipeline.stages import StageResult, open_stages
 from edgemoe_gen.pipeline.vendor import LOGS, refuse_failed, vendor_inputs, verdict
+from edgemoe_gen.reading import read_bytes
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
                 refuse_failed(stage, folder / stage, log)
                 if log.is_file():
                     (output / LOGS).mkdir(exist_ok=True)
-                    shutil.copy2(log, output / LOGS / log.name)
+                    copy_file(log, output / LOGS / log.name, kit)
                 return f"imported: {detail}"
 
             stages.run(stage, vendor_inputs(stage, files, output), [stage], work, anew=True)
@@ -140,6 +142,6 @@ def _changed(accelerator: Path, kit: Path) -> str:
     """The first file of a kit that is not as rendered; "" if all are."""
     for file in kits.kit_files(accelerator):
         path = kit / file
-        if not path.is_file() or path.read_bytes() != (accelerator / file).read_bytes():
+        if not path.is_file() or read_bytes(path) != (accelerator / file).read_bytes():
             return file.as_posix()
     return ""

@@ -58,7 +58,7 @@ RING_TILES = 16  # tiles of operands that may be in the unit's ring at once
 MEMORIES = ("residual", "normed", "query", "hidden", "cache")
 
 MAGIC = 0x4D4F4545  # "EEOM"
-VERSION = 2
+VERSION = 3  # of the program and of the weight file
 OPERATION_WORDS = 32
 HEADER_MAGIC, HEADER_VERSION, HEADER_DESIGN, HEADER_OPERATIONS, HEADER_FRAMES, HEADER_CHECKSUM = 0, 1, 2, 4, 5, 8
 WEIGHT_MAGIC = 0x574F4545  # "EEOW"

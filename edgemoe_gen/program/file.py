@@ -3,9 +3,10 @@
 `program.bin`   header of 32 32-bit words, then 32 words an operation (`descriptor.field_places`).
 `weights.bin`   header of 16 32-bit words, then the region of every weight port, then the constants.
 
-Words of the program's header: 0 magic, 1 version, 2-3 design identity, 4 operations, 5 frames, 8 CRC-32 of the
-operations, 9 CRC-32 of the weight file's contents. Words of the weight file's header: 0 magic, 1 version, 2-3 design
-identity, 4 ports, 5 beats a port, 6 beats of constants, 7 bytes of a beat, 8 CRC-32 of everything behind the header.
+Words of the program's header: 0 magic, 1 version, 2-3 design identity, 4 operations, 5 frames, 8 CRC-32 of the whole
+file with this word as 0, 9 CRC-32 of the weight file's contents. Words of the weight file's header: 0 magic, 1 version,
+2-3 design identity, 4 ports, 5 beats a port, 6 beats of constants, 7 bytes of a beat, 8 CRC-32 of everything behind the
+header, 9 CRC-32 of the words before it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from edgemoe_gen.errors import ProgramError
 from edgemoe_gen.program import descriptor as d
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.pack import Bytes
+from edgemoe_gen.reading import read_bytes
 
 WEIGHT_CHECKSUM_WORD = 9
+_WEIGHT_HEADER_CHECKSUM = 9
 
 Words = NDArray[np.uint32]
 
@@ -55,9 +58,10 @@ def program_words(program: Program) -> Words:
     header[d.HEADER_DESIGN : d.HEADER_DESIGN + 2] = _identity(program.design)
     header[d.HEADER_OPERATIONS] = len(program.operations)
     header[d.HEADER_FRAMES] = len(program.frames)
-    header[d.HEADER_CHECKSUM] = zlib.crc32(operations.astype("<u4").tobytes())
     header[WEIGHT_CHECKSUM_WORD] = _weight_checksum(program.weights, program.constants)
-    return np.concatenate([header, operations.reshape(-1)])
+    words = np.concatenate([header, operations.reshape(-1)])
+    words[d.HEADER_CHECKSUM] = _program_checksum(words)
+    return words
 
 
 def program_bytes(program: Program) -> bytes:
@@ -73,6 +77,7 @@ def weight_bytes(program: Program) -> bytes:
     header[2:4] = _identity(program.design)
     header[4:8] = ports, beats, program.constants.shape[0], beat_bytes
     header[8] = _weight_checksum(program.weights, program.constants)
+    header[_WEIGHT_HEADER_CHECKSUM] = _header_checksum(header)
     return header.astype("<u4").tobytes() + program.weights.tobytes() + program.constants.tobytes()
 
 
@@ -85,13 +90,14 @@ def read_program(path: Path, design: Design) -> Words:
     data = _read(path)
     words = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
     if words.size < d.OPERATION_WORDS or words[d.HEADER_MAGIC] != d.MAGIC:
-        raise ProgramError(f"{path} is not a program of edgemoe-gen")
+        raise ProgramError(f"{path} is not a program of edgemoe-gen", "give program.bin of a build")
+    _check_version(path, int(words[d.HEADER_VERSION]))
     _check_identity(path, words[d.HEADER_DESIGN : d.HEADER_DESIGN + 2], design)
     operations = int(words[d.HEADER_OPERATIONS])
     if len(data) != 4 * d.OPERATION_WORDS * (1 + operations):
         raise ProgramError(f"{path} has {len(data)} bytes, but its {operations} operations need "
                            f"{4 * d.OPERATION_WORDS * (1 + operations)}", "build it again")  # fmt: skip
-    if zlib.crc32(data[4 * d.OPERATION_WORDS :]) != words[d.HEADER_CHECKSUM]:
+    if _program_checksum(words) != words[d.HEADER_CHECKSUM]:
         raise ProgramError(f"{path} is damaged: its checksum does not match", "build it again")
     return words.astype(np.uint32)
 
@@ -106,14 +112,15 @@ def read_weights(path: Path, design: Design, program: Words | None = None) -> We
     size = 4 * d.WEIGHT_HEADER_WORDS
     header = np.frombuffer(data[:size], "<u4") if len(data) >= size else np.zeros(d.WEIGHT_HEADER_WORDS, np.uint32)
     if header[0] != d.WEIGHT_MAGIC:
-        raise ProgramError(f"{path} is not a weight file of edgemoe-gen")
+        raise ProgramError(f"{path} is not a weight file of edgemoe-gen", "give weights.bin of a build")
+    _check_version(path, int(header[1]))
     _check_identity(path, header[2:4], design)
     ports, beats, constants, beat_bytes = (int(v) for v in header[4:8])
     needed = size + (ports * beats + constants) * beat_bytes
     if len(data) != needed:
         raise ProgramError(f"{path} has {len(data)} bytes, but its header asks for {needed}", "build it again")
     body = np.frombuffer(data[size:], np.uint8)
-    if zlib.crc32(body.tobytes()) != header[8]:
+    if zlib.crc32(body.data) != header[8] or _header_checksum(header) != header[_WEIGHT_HEADER_CHECKSUM]:
         raise ProgramError(f"{path} is damaged: its checksum does not match", "build it again")
     if program is not None and program[WEIGHT_CHECKSUM_WORD] != header[8]:
         raise ProgramError(f"{path} holds the weights of another program", "use the files of one build together")
@@ -123,7 +130,7 @@ def read_weights(path: Path, design: Design, program: Words | None = None) -> We
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise ProgramError(f"{path} can't be read: {error.strerror}") from error
 
@@ -139,6 +146,24 @@ def _check_identity(path: Path, words: Words, design: Design) -> None:
             f"{path} was made for design {found:016x}, but this is design {design.identity:016x}",
             "build it again for this design",
         )
+
+
+def _check_version(path: Path, found: int) -> None:
+    if found != d.VERSION:
+        raise ProgramError(
+            f"{path} has version {found} of the format, but this edgemoe-gen reads {d.VERSION}", "build it again"
+        )
+
+
+def _program_checksum(words: Words) -> int:
+    """Of the whole file, but for the checksum itself."""
+    whole = words.astype("<u4")
+    whole[d.HEADER_CHECKSUM] = 0
+    return zlib.crc32(whole.data)
+
+
+def _header_checksum(header: Words) -> int:
+    return zlib.crc32(header[:_WEIGHT_HEADER_CHECKSUM].astype("<u4").data)
 
 
 def _weight_checksum(weights: Bytes, constants: Bytes) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edgemoe_gen.arrays import read_arrays
 from edgemoe_gen.documents import write_json
 from edgemoe_gen.report import colours, numbers
 from edgemoe_gen.report.page import page_environment
@@ -83,8 +84,7 @@ def _error_plot(document: Mapping[str, Any]) -> str:
 
 def _picture(frame: Mapping[str, Any], simulation: Path, class_names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     facts, task = frame["view"], frame["errors"]["task"]
-    with np.load(simulation / facts["file"], allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    arrays = read_arrays(simulation / facts["file"])
     ours, theirs = (View(facts["kind"], arrays[side], facts["classes"]) for side in ("ours", "theirs"))
     names = list(class_names.get(task, ()))
     truth = arrays.get("truth")

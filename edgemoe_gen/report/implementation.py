@@ -6,7 +6,6 @@ Out: groups of figures that each name their tier. A figure that no report has is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from edgemoe_gen.flow.reports.power import Power
 from edgemoe_gen.flow.reports.tables import Number
 from edgemoe_gen.flow.reports.utilisation import Instance
 from edgemoe_gen.names import TOP
+from edgemoe_gen.parsing import read_json
 
 SYNTHESIS, IMPLEMENTATION = "vendor synthesis (C synthesis)", "vendor implementation"
 VECTORLESS, WITH_ACTIVITY = "estimate (Vivado, vector-less)", "estimate (Vivado, simulated activity)"
@@ -292,7 +292,7 @@ def _plain(part: str) -> str:
 
 def _json(path: Path, warnings: list[str]) -> Mapping[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except (OSError, ValueError):
         warnings.append(f"{path.name}: not readable, so that nothing can be compared with it")
         return {}

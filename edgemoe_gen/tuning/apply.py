@@ -5,7 +5,6 @@ In: `tune.json` of a search. Out: the file, and what changed in it. Nothing is s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from edgemoe_gen.boards import load_board
 from edgemoe_gen.config import DEFAULT_BOARD, FILE_NAME, Config, parse_config, read_config
 from edgemoe_gen.errors import ConfigError, EdgeMoEError
 from edgemoe_gen.files import check_writable, write_text_whole
+from edgemoe_gen.parsing import read_json
 from edgemoe_gen.tomltext import read_text, with_values
 from edgemoe_gen.tuning.document import VERSION
 from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
@@ -135,7 +135,7 @@ def _read(path: Path) -> _Search:
     if not path.is_file():
         raise ConfigError(f"no search in {path.parent}/ yet", "run edgemoe-gen tune first, or name its --output")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read as the result of a search: {error}", AGAIN) from error
     if not isinstance(data, dict) or data.get("version") != VERSION or "project" not in data:

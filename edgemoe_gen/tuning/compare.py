@@ -5,7 +5,6 @@ A design is named by a project's file, a build's folder, knobs in a text, or "de
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from edgemoe_gen.config import Config, read_config
 from edgemoe_gen.design.knobs import knob_fields, parse_knob
 from edgemoe_gen.errors import CapacityError, ConfigError, KnobError
 from edgemoe_gen.estimate import estimate_resources
+from edgemoe_gen.parsing import read_json
 from edgemoe_gen.project import Progress
 from edgemoe_gen.tuning.evaluate import Evaluator
 from edgemoe_gen.tuning.front import FIGURES
@@ -132,7 +132,7 @@ def _built(text: str, folder: Path) -> Side:
     if path is None:
         raise ConfigError(f"{folder} is no folder of a build: it has no {DESIGN_FILE}", "run edgemoe-gen build first")
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
         known = {knob.name for knob in knob_fields()}
         knobs = {name: row["value"] for name, row in facts["knobs"].items() if name in known}
         board = Board(**{**facts["board"], "memory_ports": tuple(facts["board"]["memory_ports"])})

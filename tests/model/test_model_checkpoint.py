@@ -89,10 +89,12 @@ def test_safetensors_is_read_without_torch_and_safetensors(tmp_path: Path, monke
     assert not loaded.ordered
 
 
-def test_missing_torch_is_said_with_the_command_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_checkpoint(tmp_path / "m.pth")
+@pytest.mark.parametrize("legacy", [False, True])
+def test_files_of_torch_are_read_without_torch(legacy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = make_state()
+    path = save_state(tmp_path / "m.pth", state, legacy=legacy)
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert 'pip install "edgemoe-gen[torch]"' in refused(path, "PyTorch").hint
+    np.testing.assert_array_equal(load_checkpoint(path).backbone["pos_embed"], state["backbone.pos_embed"])
 
 
 def test_arrays_do_not_depend_on_the_file_afterwards(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from edgemoe_gen.flow.reports.tables import read_text, real, whole
+from edgemoe_gen.parsing import parse_xml
 
 _DEEPEST = 32  # of nested loops; sources have fewer
 _UNKNOWN = ("undef", "?", "", "-", "NA", "N/A", "inf")
@@ -107,13 +108,10 @@ def read_csynth(path: Path) -> Csynth:
     text, warnings = read_text(path)
     if text is None:
         return Csynth(path.name, warnings=warnings)
-    # No report declares entities; a file that does could grow without bound when they are put in.
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        return Csynth(path.name, warnings=(f"{path.name}: declares entities, which no report does",))
     try:
-        root = ElementTree.fromstring(text)
-    except (ElementTree.ParseError, ValueError) as error:
-        return Csynth(path.name, warnings=(f"{path.name}: not readable as XML ({error})",))
+        root = parse_xml(text.encode())
+    except ValueError as error:
+        return Csynth(path.name, warnings=(f"{path.name}: {error}",))
     if root.tag != "profile":
         return Csynth(path.name, warnings=(f"{path.name}: no element profile at its root",))
     notes: list[str] = []

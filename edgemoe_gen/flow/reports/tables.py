@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemoe_gen.parsing import XML_LIMIT
+from edgemoe_gen.reading import read_bytes
+
 Number = int | float
 
 # Fifteen digits are more than any report has and less than what loses digits in a float.
@@ -78,7 +81,7 @@ NO_USE = Use()
 def read_text(path: Path) -> tuple[str | None, tuple[str, ...]]:
     """Text of a report, or None and a warning that says why there is none."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, XML_LIMIT)
     except OSError as error:
         return None, (f"{path.name}: not readable ({error.strerror or type(error).__name__})",)
     if b"\0" in data:

@@ -82,7 +82,8 @@ def batch_program(
     header = np.frombuffer(data, "<u4")[: layout.header_words].copy()
     header[layout.operations_word] = batch.total
     header[layout.frames_word] = frames
-    header[layout.checksum_word] = zlib.crc32(every)
+    header[layout.checksum_word] = 0
+    header[layout.checksum_word] = zlib.crc32(header.tobytes() + every)
     return header.tobytes() + every
 
 

@@ -5,11 +5,14 @@ In: the folder of an overlay. Out: frozen facts; all offsets and sizes in bytes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import json
+import os
+import stat
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .decoder import DecoderFacts
@@ -17,6 +20,7 @@ from .errors import OverlayError
 
 MANIFEST = "manifest.json"
 SCHEMA = 3
+_LARGEST = 2 << 30  # bytes of a file; no board has more memory to put it into
 BUILD_AGAIN = "install the overlay again, or build it again"
 
 
@@ -112,7 +116,8 @@ class ProgramLayout:
 
     Attributes:
         header_words, operation_words: sizes.
-        operations_word, frames_word, checksum_word: of the header; the last is a CRC-32 of all operations.
+        operations_word, frames_word, checksum_word: of the header; the last is a CRC-32 of
+            the whole program, itself taken as 0.
         transfer_word: of an operation: the beat at which it reads the image or writes the result.
         beat_bytes: size of a beat.
         most_operations: that one program may have.
@@ -216,16 +221,31 @@ class Manifest:
         Raises:
             OverlayError: it is missing, or is not the one that was packaged.
         """
-        path = self.folder / name
         if name not in self.checksums:
             raise OverlayError(f"{self.folder / MANIFEST} has no checksum of {name}", BUILD_AGAIN)
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise OverlayError(f"{self.folder / MANIFEST} names {name}, which lies outside of the overlay", BUILD_AGAIN)
+        path = self.folder / name
         try:
-            data = path.read_bytes()
+            data = read_file(path)
         except OSError as error:
             raise OverlayError(f"{path} can't be read: {error.strerror}", BUILD_AGAIN) from error
         if hashlib.sha256(data).hexdigest() != self.checksums[name]:
             raise OverlayError(f"{path} is damaged: its checksum is not the manifest's", BUILD_AGAIN)
         return data
+
+
+def read_file(path: Path) -> bytes:
+    """Contents of a regular file; a pipe would wait for another program, and a device might never end.
+
+    Raises:
+        OSError: it can't be read, or is none.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        facts = os.fstat(stream.fileno())
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST:
+            raise OSError(errno.EINVAL, "it is no regular file, or too large", str(path))
+        return stream.read()
 
 
 def find_overlay(where: str | Path) -> Path:
@@ -257,8 +277,8 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(read_file(path).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise OverlayError(f"{path} can't be read: {error}", BUILD_AGAIN) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
