@@ -32,6 +32,7 @@ from edgemoe_gen.model.images import SUFFIXES as PICTURES
 from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures import Picture, find_pictures, left_out, open_picture, picture_names
+from edgemoe_gen.reading import read_text
 from edgemoe_gen.truth import find_truth, read_truth, without_truth
 
 Progress = Callable[[str, int, int], None]
@@ -194,7 +195,7 @@ def open_hooks(config: Config) -> dict[str, str]:
     found = {}
     for name, path in config.hooks.items():
         try:
-            found[name] = path.read_text(encoding="utf-8")
+            found[name] = read_text(path)
         except (OSError, UnicodeDecodeError) as error:
             why = (
                 f"is missing: there is no file {path}" if isinstance(error, FileNotFoundError) else f"({path}): {error}"

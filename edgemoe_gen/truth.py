@@ -20,6 +20,7 @@ from edgemoe_gen.errors import ImageError
 from edgemoe_gen.files import absolute
 from edgemoe_gen.masks import known_depth, known_values
 from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.reading import open_regular
 
 SUFFIX = ".npz"
 LABELS, DEPTH, IGNORE = "labels", "depth", "ignore_index"
@@ -28,6 +29,9 @@ IGNORED = -1
 _NOTHING_AT_ZERO = ("depth", "disparity")
 _NAMED = 5  # names that a note lists at most
 Truth = Mapping[str, NDArray[np.generic]]
+
+
+_MOST_IGNORED = 1000  # numbers of classes
 
 
 def find_truth(pictures: Sequence[Path], labels: Path | None) -> dict[Path, Path]:
@@ -107,7 +111,7 @@ def read_truth(path: Path, spec: ModelSpec) -> Truth:
     size = (spec.image.height, spec.image.width)
     found: dict[str, NDArray[np.generic]] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
             held = {name.removesuffix(".npy") for name in archive.namelist()}
             ignored = _ignored(path, archive) if IGNORE in held else ()
             for name, of_classes in kinds.items():
@@ -148,8 +152,10 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _ignored(path: Path, archive: zipfile.ZipFile) -> Sequence[int]:
     with archive.open(f"{IGNORE}.npy") as stream:
         shape, dtype = _header(stream)
-    if len(shape) > 1 or dtype.kind not in "iu":
-        raise ImageError(f"{path}: '{IGNORE}' is {dtype} {list(shape)}", "give a whole number, or a list of them")
+    if len(shape) > 1 or max(shape, default=1) > _MOST_IGNORED or dtype.kind not in "iu":
+        raise ImageError(
+            f"{path}: '{IGNORE}' is {dtype} {list(shape)}", f"give a whole number, or a list of at most {_MOST_IGNORED}"
+        )
     with archive.open(f"{IGNORE}.npy") as stream:
         return [int(one) for one in np.lib.format.read_array(stream, allow_pickle=False).reshape(-1)]
 

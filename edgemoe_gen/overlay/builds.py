@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from edgemoe_gen.errors import OverlayError
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
+from edgemoe_gen.parsing import read_json
 
 DESIGN = "design.json"
 OVERLAY, PREVIEW = "overlay", "preview"
@@ -43,7 +43,7 @@ def _packaged(build: Path) -> list[Path]:
 def _identity(path: Path, *tables: str) -> str:
     """A design's identity as a JSON file says it, inside of tables; "" where it says none."""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
         for table in tables:
             facts = facts[table]
         return str(facts["identity"])

@@ -6,7 +6,6 @@ that a later stage need not calibrate again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +25,7 @@ from edgemoe_gen.model import Model, ModelSpec, macs, total
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats, TensorFormat
 from edgemoe_gen.numerics.lower import equalise, lower
+from edgemoe_gen.parsing import read_json
 from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.project import Numerics
@@ -60,7 +60,7 @@ def write_network(
     _write_data(program, spec, image, folder / "data")
     write_json(folder / "formats.json", format_facts(numerics.formats))
     np.savez(folder / "calibration.npz", **dict[str, Any](numerics.columns))
-    estimate = json.loads((folder / "estimate.json").read_text(encoding="utf-8"))
+    estimate = read_json(folder / "estimate.json")
     estimate["cycles"] = cycle_facts(estimate_cycles(program), program, spec)
     write_json(folder / "estimate.json", estimate)
 
@@ -146,7 +146,7 @@ def format_facts(formats: Formats) -> list[dict[str, Any]]:
 
 def read_numerics(folder: Path, model: Model) -> Numerics:
     """What `write_network` wrote, exactly."""
-    rows = json.loads((folder / "formats.json").read_text(encoding="utf-8"))
+    rows = read_json(folder / "formats.json")
     formats = Formats(
         {
             row["name"]: TensorFormat(

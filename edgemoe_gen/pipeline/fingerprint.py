@@ -27,6 +27,7 @@ from edgemoe_gen.files import write_text_whole
 from edgemoe_gen.flow.tools import TOOL_STAGES, find_tools, why_missing
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.locks import STATE
+from edgemoe_gen.parsing import read_json
 from edgemoe_gen.pictures import find_pictures
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.stages import StageResult
@@ -112,7 +113,7 @@ def recall(config: Config, options: BuildOptions) -> Known | None:
     if _always_runs(options):
         return None
     try:
-        facts = json.loads((output / STATE / FILE).read_text(encoding="utf-8"))
+        facts = read_json(output / STATE / FILE)
         if facts["version"] != __version__ or facts["asked"] != _asked(options):
             return None
         if facts["seen"] != look(config) or facts["left"] != digest_text(*map(_facts, _outputs(output))):
@@ -129,7 +130,7 @@ def _known(output: Path, facts: Mapping[str, Any]) -> Known:
         StageResult(stage["name"], 0.0, not stage["left_out"], stage["detail"], stage["left_out"])
         for stage in facts["stages"]
     )
-    report = json.loads((output / _REPORT).read_text(encoding="utf-8")) if facts["report"] else {}
+    report = read_json(output / _REPORT) if facts["report"] else {}
     overlay = None if facts["overlay"] is None else output / facts["overlay"]
     before, why = facts["stopped"]
     return Known(

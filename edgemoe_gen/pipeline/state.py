@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from edgemoe_gen.parsing import read_json
+
 # Python leaves these wherever it imports from, so in an overlay too; nobody misses them.
 _OWN_OF_PYTHON = "__pycache__"
 
@@ -43,7 +45,7 @@ def read_state(path: Path) -> dict[str, State]:
         ValueError: says in a few words why it can't be read.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -7,7 +7,6 @@ stage of the vendor's tools.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from edgemoe_gen.design.knobs import knob_fields, meaning
 from edgemoe_gen.model import ImageSpec, Model, ModelSpec, macs, weights
 from edgemoe_gen.model.normalisation import FORMULA, name_of
 from edgemoe_gen.numerics import tables
+from edgemoe_gen.parsing import read_json
 from edgemoe_gen.report import numbers
 from edgemoe_gen.report.implementation import SYNTHESIS, implementation_facts
 from edgemoe_gen.report.views import mean_of
@@ -114,7 +114,7 @@ def timing_of(results: Path) -> dict[str, Any] | None:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path)
 
 
 def headline(document: Mapping[str, Any]) -> str:

@@ -19,7 +19,9 @@ from typing import Any
 from optuna.storages.journal import BaseJournalBackend
 
 from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.reading import open_regular
 
+MOST_BYTES = 1 << 32
 LONGEST_LINE = 1 << 24
 DAMAGED = "put it back as it was, or choose another --output: a search there begins anew"
 _CREATE_TRIAL, _OF_A_TRIAL = 4, range(5, 10)  # codes of Optuna's steps
@@ -82,7 +84,7 @@ class Journal(BaseJournalBackend):
             self._count = self._place = self._sum = self._trials = 0
             self._checked = False
         try:
-            with self.path.open("rb") as stream:
+            with open_regular(self.path, MOST_BYTES) as stream:
                 stream.seek(self._place)
                 while line := stream.readline(LONGEST_LINE):
                     step = self._step(line)
