@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from edgemoe_gen.errors import CheckpointError, SpecError
 from edgemoe_gen.model.checkpoint import Checkpoint
+from edgemoe_gen.model.positions import Prefix, check_positions, read_prefix, settle_prefix
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import (
     GATE_TYPES,
@@ -32,7 +33,7 @@ from edgemoe_gen.model.spec import (
 T = TypeVar("T")
 
 DEFAULT_TASK = "default"
-_BLOCK = re.compile(r"blocks\.(\d+)\.")
+_BLOCK = re.compile(r"blocks\.(\d{1,6})\.")
 _GATE = re.compile(r"blocks\.(\d+)\.mlp\.gate\.(?:(\d+)\.)?w_gate")
 
 
@@ -62,6 +63,9 @@ def infer_spec(checkpoint: Checkpoint, options: SpecOptions) -> ModelSpec:
         )
     assert options.heads is not None and options.image_height is not None and options.image_width is not None
     _agree(facts, options)
+    tokens, prefix = _tokens(facts, options.image_height, options.image_width)
+    if options.tokens is not None:
+        _equal("tokens", options.tokens, tokens, checkpoint.path)
     if options.heads < 1 or facts.dim % options.heads:
         raise SpecError(
             f"heads is {options.heads}, which does not divide the checkpoint's dim {facts.dim}.",
@@ -77,12 +81,12 @@ def infer_spec(checkpoint: Checkpoint, options: SpecOptions) -> ModelSpec:
         blocks=facts.blocks,
         router=router,
         tasks=tasks,
-        tokens=facts.tokens,
-        class_token=facts.class_token,
+        tokens=tokens,
+        class_token=prefix.class_token,
         norm_eps=_default(options.norm_eps, 1e-6),
         align_corners=_default(options.align_corners, False),
+        extra_tokens=prefix.extra,
     )
-    _check_grid(spec)
     _check_windows(spec)
     if options.classes is not None:
         _equal("classes", options.classes, tuple(task.classes or 0 for task in tasks), checkpoint.path)
@@ -113,13 +117,19 @@ class _Facts:
                 "square patches of three channels.",
                 "Use a model of square RGB patches.",
             )
-        self.tokens = int(_tensor(self.path, tensors, "pos_embed", 3).shape[1])
-        self.class_token = "cls_token" in tensors
-        indices = {int(match.group(1)) for name in tensors if (match := _BLOCK.match(name))}
-        gap = sorted(set(range(max(indices, default=0) + 1)) - indices)
-        if gap:
+        if "pos_embed" not in tensors:
             raise CheckpointError(
-                f"{self.path}: tensor blocks.{gap[0]}.norm1.weight is missing.", "Use a complete checkpoint."
+                f"{self.path}: tensor pos_embed is missing: a network with other positions (rotary, relative) is "
+                "not supported.",
+                "Use a network with learned positions; fixed ones can be saved as the tensor pos_embed.",
+            )
+        self.positions = int(_tensor(self.path, tensors, "pos_embed", 3).shape[1])
+        self.prefix = read_prefix(self.path, tensors)
+        indices = {int(match.group(1)) for name in tensors if (match := _BLOCK.match(name))}
+        gap = next((place for place, index in enumerate(sorted(indices)) if place != index), None)
+        if gap is not None:
+            raise CheckpointError(
+                f"{self.path}: tensor blocks.{gap}.norm1.weight is missing.", "Use a complete checkpoint."
             )
         self.blocks = tuple(_block(self.path, tensors, index) for index in sorted(indices))
         self.experts = tuple(block.experts for block in self.blocks if block.experts)
@@ -185,7 +195,15 @@ def _block(path: Path, tensors: Mapping[str, Array], index: int) -> BlockSpec:
                 else "Use one model's checkpoint.",
             )
         return BlockSpec(index, int(weight.shape[0]), int(weight.shape[1]))
-    return BlockSpec(index, 0, int(_tensor(path, tensors, prefix + "fc1.weight", 2).shape[0]))
+    hidden = int(_tensor(path, tensors, prefix + "fc1.weight", 2).shape[0])
+    down = tensors.get(prefix + "fc2.weight")
+    if down is not None and down.ndim == 2 and 2 * down.shape[1] == hidden:
+        raise CheckpointError(
+            f"{path} is a network with gated MLP (tensor {prefix}fc1.weight makes {hidden} values, {prefix}fc2.weight "
+            f"reads {down.shape[1]}), which is not supported.",
+            "Its hidden values are products of two; use a network with plain MLPs.",
+        )
+    return BlockSpec(index, 0, hidden)
 
 
 def _gate_experts(path: Path, tensors: Mapping[str, Array], index: int) -> int | None:
@@ -242,8 +260,7 @@ def _agree(facts: _Facts, options: SpecOptions) -> None:
         ("patch", facts.patch),
         ("dim", facts.dim),
         ("depth", len(facts.blocks)),
-        ("tokens", facts.tokens),
-        ("class_token", facts.class_token),
+        ("class_token", facts.prefix.class_token),
         ("moe_blocks", moe),
         ("router", facts.kind),
     )
@@ -378,21 +395,18 @@ def _image(options: SpecOptions) -> ImageSpec:
     )
 
 
-def _check_grid(spec: ModelSpec) -> None:
-    for key, size in (("image_height", spec.image.height), ("image_width", spec.image.width)):
-        if size % spec.patch:
+def _tokens(facts: _Facts, height: int, width: int) -> tuple[int, Prefix]:
+    """Tokens of an image of this size, and those before the patches."""
+    for key, size in (("image_height", height), ("image_width", width)):
+        if size % facts.patch:
             raise SpecError(
-                f"{key} is {size}, which is no multiple of the checkpoint's patch {spec.patch}.",
+                f"{key} is {size}, which is no multiple of the checkpoint's patch {facts.patch}.",
                 f"Correct {option_name(key)}.",
             )
-    rows, columns = spec.grid
-    needed = rows * columns + int(spec.class_token)
-    if needed != spec.tokens:
-        raise SpecError(
-            f"image_height {spec.image.height} and image_width {spec.image.width} make {needed} tokens, but the "
-            f"checkpoint's pos_embed has {spec.tokens}.",
-            "Give --image-height and --image-width of the training.",
-        )
+    patches = (height // facts.patch) * (width // facts.patch)
+    prefix = settle_prefix(facts.prefix, facts.positions, patches, bool(facts.checkpoint.head))
+    check_positions(facts.path, prefix, facts.positions, (height, width), patches)
+    return patches + prefix.tokens, prefix
 
 
 def _check_windows(spec: ModelSpec) -> None:

@@ -1,7 +1,7 @@
 """Reads tensors out of files without ever running code from them.
 
-`read_torch` (any file of `torch.save`, zip or legacy) and `read_safetensors` give NumPy float32 arrays by name; what
-a file holds besides is skipped. Every failure is a `CheckpointError` of one sentence that names the file.
+`read_torch` (any file of `torch.save`, zip or legacy) and `read_safetensors` give tensors by name that become NumPy
+float32 arrays when they are asked for. Every failure is a `CheckpointError` of one sentence that names the file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,13 @@ import numpy.typing as npt
 
 from edgemoe_gen.errors import CheckpointError
 from edgemoe_gen.model.harmless import allowed, placeholder, stands_in_for
+from edgemoe_gen.names import shown
 
 Array = npt.NDArray[np.float32]
 
 _SAFETENSORS_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _SAFETENSORS_LIMIT = 100_000_000  # bytes of header that the format allows
-_STATE_KEYS = ("state_dict", "model", "model_state_dict")
+_DEPTH_LIMIT = 8  # dicts in dicts that are searched for tensors
 _CLASSES_LIMIT = 100  # different unknown classes in one file, each of which costs a reading of its pickle
 
 
@@ -37,19 +40,39 @@ def to_float32(values: npt.NDArray[Any], path: Path, name: str) -> Array:
         if np.isfinite(values).all():
             worst = float(np.abs(values).max())
             raise CheckpointError(
-                f"{path}: tensor {name} holds {worst:.4g}, which is out of the range of float32.",
+                f"{path}: tensor {shown(name)} holds {worst:.4g}, which is out of the range of float32.",
                 "Save the checkpoint in float32 to see which weights have diverged.",
             )
         count = int(values.size - np.isfinite(values).sum())
         raise CheckpointError(
-            f"{path}: tensor {name} holds {count} NaN or infinite values.",
+            f"{path}: tensor {shown(name)} holds {count} NaN or infinite values.",
             "Use a checkpoint from before training diverged.",
         )
     return result
 
 
-def read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Array]:
-    """Tensors of a .safetensors file by name, those that `wanted` accepts; needs neither torch nor safetensors.
+@dataclass(frozen=True)
+class Stored:
+    """A tensor as a file holds it.
+
+    Attributes:
+        shape: of the tensor.
+        read: makes a float32 copy; raises a CheckpointError where it is not finite, or no plain floating point.
+    """
+
+    shape: tuple[int, ...]
+    read: Callable[[], Array]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """An object of a class that was read over, where a dict could have stood."""
+
+    name: str
+
+
+def read_safetensors(path: Path) -> dict[str, Stored]:
+    """Tensors of a .safetensors file by name; needs neither torch nor safetensors.
 
     The format: 8 bytes length of the header (little endian), the header as JSON, then the data (github.com/huggingface/
     safetensors, "Format"). bfloat16 is the upper half of a float32, so it is widened by a shift.
@@ -66,73 +89,83 @@ def read_safetensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Arr
             f"{path} is not a safetensors file: its header is not JSON.", "Copy or export it again."
         ) from error
     data = memoryview(raw)[8 + length :]
-    result = {}
-    for name, entry in entries.items():
-        if wanted(name):
-            result[name] = to_float32(_safetensors_entry(path, name, entry, data), path, name)
-    return result
+    return {name: _safetensors_entry(path, name, entry, data) for name, entry in entries.items()}
 
 
-def _safetensors_entry(path: Path, name: str, entry: object, data: memoryview) -> npt.NDArray[Any]:
+def _safetensors_entry(path: Path, name: str, entry: object, data: memoryview) -> Stored:
+    shown_name = shown(name)
     try:
         assert isinstance(entry, dict)
         dtype, shape = str(entry["dtype"]), tuple(int(n) for n in entry["shape"])
         begin, end = (int(n) for n in entry["data_offsets"])
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: the header's entry for tensor {name} is damaged.", "Copy or export it again."
+            f"{path}: the header's entry for tensor {shown_name} is damaged.", "Copy or export it again."
         ) from error
-    if dtype not in _SAFETENSORS_DTYPES:
-        raise CheckpointError(
-            f"{path}: tensor {name} has the type {dtype}.", f"Export it as one of {', '.join(_SAFETENSORS_DTYPES)}."
-        )
-    kind = np.dtype(_SAFETENSORS_DTYPES[dtype])
+    kind = np.dtype(_SAFETENSORS_DTYPES.get(dtype, "u1"))
     count = int(np.prod(shape, dtype=object)) if shape else 1
-    if not 0 <= begin <= end <= len(data) or min(shape, default=1) < 0 or end - begin != count * kind.itemsize:
-        raise CheckpointError(f"{path} is truncated or damaged at tensor {name}.", "Copy or export it again.")
-    values = np.frombuffer(data[begin:end], dtype=kind).reshape(shape)
-    if dtype == "BF16":
-        return (values.astype(np.uint32) << 16).view(np.float32)
-    return values
+    whole = dtype not in _SAFETENSORS_DTYPES or end - begin == count * kind.itemsize
+    if not 0 <= begin <= end <= len(data) or min(shape, default=1) < 0 or not whole:
+        raise CheckpointError(f"{path} is truncated or damaged at tensor {shown_name}.", "Copy or export it again.")
+
+    def read() -> Array:
+        if dtype not in _SAFETENSORS_DTYPES:
+            kinds = ", ".join(_SAFETENSORS_DTYPES)
+            raise CheckpointError(
+                f"{path}: tensor {shown_name} has the type {shown(dtype)}.", f"Export it as one of {kinds}."
+            )
+        values = np.frombuffer(data[begin:end], dtype=kind).reshape(shape)
+        if dtype == "BF16":
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        return to_float32(values, path, name)
+
+    return Stored(shape, read)
 
 
-def read_torch(
-    path: Path, wanted: Callable[[str], bool], may_be_empty: bool = False
-) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """Tensors of a file of `torch.save` in its own order, those that `wanted` accepts, and what lay beside them.
+Tree = dict[str, "Stored | Foreign | Tree | None"]
 
-    The file is a state dict, or a dict that holds one under "state_dict", "model" or "model_state_dict". Only tensors,
-    NumPy scalars and arrays, and plain containers are built; instances of other classes are read over, and a call of
-    anything else is refused by name.
+
+def read_torch(path: Path) -> Tree:
+    """The dicts in a file of `torch.save`, in its own order and nesting, with the tensors in them by name.
+
+    A value that is neither dict nor tensor stands there as None, so that its key can be named. Only tensors, NumPy
+    scalars and arrays, and plain containers are built; instances of other classes are read over, and a call of anything
+    else is refused by name.
 
     Raises:
-        CheckpointError: torch is missing; the file is unreadable, truncated, foreign or unsafe, or holds no tensors.
+        CheckpointError: torch is missing; the file is unreadable, truncated, foreign or unsafe, or holds no dict.
     """
     loaded = _torch_load(path)
     if name := stands_in_for(loaded):
-        raise _refusal(path, name)
+        raise refusal(path, name)
     if not isinstance(loaded, Mapping):
         raise CheckpointError(
             f"{path} holds a {type(loaded).__name__} instead of a state dict.",
             "Save model.state_dict() with torch.save.",
         )
-    beside: tuple[str, ...] = ()
-    state: Mapping[Any, Any] = loaded
-    for key in _STATE_KEYS:
-        if isinstance(loaded.get(key), Mapping):
-            if name := stands_in_for(loaded[key]):
-                raise _refusal(path, name)
-            state, beside = loaded[key], tuple(str(k) for k in loaded if k != key)
-            break
+    return _tree(path, loaded, {}, _DEPTH_LIMIT)
+
+
+def _tree(path: Path, mapping: Mapping[Any, Any], known: dict[int, Tree], depth: int) -> Tree:
+    """`known`: trees by the identity of their dict, so that a dict that stands in many places is walked once."""
     import torch
 
-    result = {}
-    for name, value in state.items():
-        if isinstance(name, str) and isinstance(value, torch.Tensor) and wanted(name):
-            result[name] = _from_tensor(value, path, name)
-    if not may_be_empty and not any(isinstance(value, torch.Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no tensors.", 'It must be a state dict, or hold one under "state_dict".')
-    return result, beside
+    if id(mapping) in known:
+        return known[id(mapping)]
+    tree: Tree = {}
+    known[id(mapping)] = tree
+    for key, value in mapping.items():
+        if not isinstance(key, str):
+            continue
+        if name := stands_in_for(value):
+            tree[key] = Foreign(name)
+        elif isinstance(value, torch.Tensor):
+            tree[key] = Stored(tuple(value.shape), partial(_from_tensor, value, path, key))
+        elif isinstance(value, Mapping) and depth > 1:
+            tree[key] = _tree(path, value, known, depth - 1)
+        else:
+            tree[key] = None
+    return tree
 
 
 def _from_tensor(value: Any, path: Path, name: str) -> Array:
@@ -141,13 +174,15 @@ def _from_tensor(value: Any, path: Path, name: str) -> Array:
     if value.layout != torch.strided or not value.is_floating_point() or value.is_meta:
         kind = str(value.dtype).removeprefix("torch.")
         raise CheckpointError(
-            f"{path}: tensor {name} is a {kind} tensor that is not plain floating point.", "Save it as float32."
+            f"{path}: tensor {shown(name)} is a {kind} tensor that is not plain floating point.", "Save it as float32."
         )
     wide = value.detach() if value.dtype in (torch.float32, torch.float64, torch.float16) else value.detach().float()
     try:
         return to_float32(wide.numpy(), path, name)
     except (RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{path}: tensor {name} cannot be read.", "Save it as a plain float32 tensor.") from error
+        raise CheckpointError(
+            f"{path}: tensor {shown(name)} cannot be read.", "Save it as a plain float32 tensor."
+        ) from error
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -196,7 +231,7 @@ def _read_error(path: Path, error: Exception) -> CheckpointError:
     if isinstance(error, pickle.UnpicklingError):
         refused = re.search(r"\bGLOBAL (\S+)|allowlisted via `add_safe_globals`, but got <class '([^']+)'>", str(error))
         if refused:
-            return _refusal(path, refused.group(1) or refused.group(2))
+            return refusal(path, refused.group(1) or refused.group(2))
         opcode = re.search(r"Unsupported operand (\d+)", str(error))
         if opcode:
             return CheckpointError(
@@ -206,7 +241,8 @@ def _read_error(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"{path} is truncated, damaged or not a file of torch.save.", "Copy or export it again.")
 
 
-def _refusal(path: Path, name: str) -> CheckpointError:
+def refusal(path: Path, name: str) -> CheckpointError:
+    """The error about a file that is no plain data."""
     return CheckpointError(
         f"{path} is refused: its pickle asks for {name.removeprefix('builtins.')}, which is neither a tensor nor plain "
         "data.",
