@@ -303,7 +303,7 @@ def config_to_toml(
         lines += ["", *_comment(_CLASS_NAMES), "[project.class_names]"]
         lines += [f"{toml_value(task)} = {toml_value(names)}" for task, names in own_names.items()]
     if spec is not None:
-        lines += ["", spec_to_toml(spec).rstrip("\n")]
+        lines += ["", spec_to_toml(spec, config.model).rstrip("\n")]
     lines += [
         "",
         *_comment(_KNOBS),

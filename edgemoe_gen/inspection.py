@@ -140,7 +140,8 @@ def inspect(path: Path, options: SpecOptions) -> Inspection:
     Raises:
         CheckpointError: unreadable, unsafe, or not the tensors of one network.
     """
-    checkpoint, options = load_checkpoint(path), options.spelled_out()
+    checkpoint = load_checkpoint(path, options.weights, options.ignore or ())
+    options = options.spelled_out()
     try:
         infer_spec(checkpoint, options)
     except SpecError as error:
@@ -165,7 +166,10 @@ def _incomplete(checkpoint: Checkpoint, options: SpecOptions, first: SpecError) 
         spec = _try(checkpoint, _filled(checkpoint, said, _missing(checkpoint, said)))
     if spec is None:
         raise first
-    model = Model(spec, checkpoint.backbone, checkpoint.decoders, checkpoint.head, checkpoint.path, checkpoint.notes)
+    model = Model(
+        spec, checkpoint.backbone, checkpoint.decoders, checkpoint.head, checkpoint.path, checkpoint.notes,
+        checkpoint.weights, checkpoint.others, checkpoint.features,
+    )  # fmt: skip
     return _inspection(model, missing, contradictions, _missing(checkpoint, said))
 
 
@@ -205,7 +209,7 @@ def _filled(checkpoint: Checkpoint, options: SpecOptions, keys: tuple[str, ...])
     weight, positions = checkpoint.backbone.get("patch_embed.proj.weight"), checkpoint.backbone.get("pos_embed")
     if weight is None or positions is None or weight.ndim != 4 or positions.ndim != 3:
         return options
-    patches = positions.shape[1] - int("cls_token" in checkpoint.backbone)
+    patches = _patches(checkpoint, positions.shape[1])
     guesses: dict[str, Any] = {
         "heads": 1,
         "image_height": weight.shape[2],
@@ -216,10 +220,18 @@ def _filled(checkpoint: Checkpoint, options: SpecOptions, keys: tuple[str, ...])
     }
     for height, width in ((options.image_height, "image_width"), (options.image_width, "image_height")):
         if height:
-            guesses[width] = weight.shape[2] * max(1, patches * weight.shape[2] // height)
+            guesses[width] = weight.shape[2] * max(1, -(-patches * weight.shape[2] // height))
     if not any(".mlp.experts." in name for name in checkpoint.backbone):
         guesses.pop("top_k")
     return options.over(SpecOptions(**{key: value for key, value in guesses.items() if key in keys}))
+
+
+def _patches(checkpoint: Checkpoint, positions: int) -> int:
+    """Patches of an image that suits the positions: registers may have none, other tokens rather have."""
+    tokens = int("cls_token" in checkpoint.backbone)
+    if "dist_token" in checkpoint.backbone and checkpoint.head:
+        tokens += 1
+    return max(1, positions - tokens)
 
 
 def _task_names(checkpoint: Checkpoint) -> tuple[str, ...] | None:

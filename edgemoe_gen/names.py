@@ -24,10 +24,16 @@ _LONGEST = 100  # characters of a name that a sentence shows
 
 def shown(name: object) -> str:
     """A name out of a file as a sentence may show it: bounded, and quoted with escapes unless it is a plain word."""
+    text = word(name)
+    return text if _PLAIN.fullmatch(text) else f"'{text}'"
+
+
+def word(name: object) -> str:
+    """The same for a place that has its own quotation marks: bounded, with escapes for what cannot be printed."""
     text = str(name)
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 2] + "..." + text[3 - _LONGEST // 2 :]
-    return text if _PLAIN.fullmatch(text) else repr(text)
+    return "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in text)
 
 
 def listed(names: Iterable[object], most: int = 8) -> str:

@@ -36,6 +36,12 @@ def make_state(
     decoder_width: int = 16,
     head_classes: int | None = None,
     class_token: bool = True,
+    registers: int = 0,
+    distilled: bool = False,
+    positions: str = "all",
+    layer_scale: str = "",
+    split_bias: bool = False,
+    mean_head: bool = False,
     seed: int = 0,
 ) -> dict[str, Array]:
     """Tensors by name, without wrapper's prefix, float32 (counters int64).
@@ -51,6 +57,12 @@ def make_state(
         decoders: write a decoder a task, `decoder_width` channels wide.
         head_classes: write a plain ViT instead: no `backbone.` prefix, no decoders, norm and head of so many classes.
         class_token: False leaves it out.
+        registers: register tokens behind the class token (`reg_token`).
+        distilled: a second token and, of a plain ViT, a second head, as of a distilled DeiT.
+        positions: which tokens have one: "all", "patches", or "class" (it and the patches).
+        layer_scale: scale each residual branch: "gamma" for BEiT's names, "ls" for timm's, "" for none.
+        split_bias: biases of q and v by themselves and none of k, as of BEiT.
+        mean_head: the norm before a plain ViT's head is `fc_norm`, of the mean of the patches.
         seed: of all random numbers.
     """
     rng = np.random.default_rng(seed)
@@ -69,8 +81,13 @@ def make_state(
             f"{name}.bias": normal(outputs, fan_in=1, scale=0.1),
         }
 
-    tokens = (image[0] // patch) * (image[1] // patch) + int(class_token)
+    extra = registers + int(distilled)
+    tokens = (image[0] // patch) * (image[1] // patch)
+    tokens += {"all": int(class_token) + extra, "class": int(class_token), "patches": 0}[positions]
     body: dict[str, Array] = {"cls_token": normal(1, 1, dim, fan_in=1)} if class_token else {}
+    for name, count in (("reg_token", registers), ("dist_token", int(distilled))):
+        if count:
+            body[name] = normal(1, count, dim, fan_in=1)
     body["pos_embed"] = normal(1, tokens, dim, fan_in=1, scale=0.5)
     body["patch_embed.proj.weight"] = normal(dim, 3, patch, patch, fan_in=3 * patch * patch, scale=4.0)
     body["patch_embed.proj.bias"] = normal(dim, fan_in=1, scale=0.1)
@@ -84,6 +101,12 @@ def make_state(
         name = f"blocks.{i}"
         body |= affine(f"{name}.norm1", dim)
         body |= linear(f"{name}.attn.qkv", 3 * dim, dim)
+        if split_bias:
+            bias = body.pop(f"{name}.attn.qkv.bias")
+            body |= {f"{name}.attn.q_bias": bias[:dim], f"{name}.attn.v_bias": bias[2 * dim :]}
+        for place in ("1", "2") if layer_scale else ():
+            scale = f"gamma_{place}" if layer_scale == "gamma" else f"ls{place}.gamma"
+            body[f"{name}.{scale}"] = normal(dim, fan_in=1, scale=0.6)
         body |= linear(f"{name}.attn.proj", dim, dim)
         body |= affine(f"{name}.norm2", dim)
         if router == "none" or i % 2 == 0:
@@ -100,7 +123,8 @@ def make_state(
         body[f"{name}.mlp.experts.h4toh.weight"] = normal(experts, dim, wide)
         body[f"{name}.mlp.experts.h4toh.bias"] = normal(experts, dim, fan_in=1, scale=0.1)
     if head_classes is not None:
-        return body | affine("norm", dim) | linear("head", head_classes, dim)
+        body |= affine("fc_norm" if mean_head else "norm", dim) | linear("head", head_classes, dim)
+        return body | (linear("head_dist", head_classes, dim) if distilled else {})
     state = {f"backbone.{name}": values for name, values in body.items()}
     for task, classes in tasks.items() if decoders else ():
         state |= {f"decoders.{task}.{k}": v for k, v in _decoder(rng, dim, decoder_width, classes).items()}

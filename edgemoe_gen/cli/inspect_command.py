@@ -123,7 +123,7 @@ def _facts(network: dict[str, Any]) -> list[tuple[str, object]]:
         ("image, height × width", f"{image[0]} × {image[1]}" if image else asked),
         ("normalisation", normalisation(network["normalisation"]) if network["normalisation"] else asked),
         ("patch", network["patch"]),
-        ("tokens", f"{network['tokens']}{', class token included' if network['class_token'] else ''}"),
+        ("tokens", f"{network['tokens']}{_included(network)}"),
         ("features a token", network["dim"]),
         ("attention heads", network["heads"] or asked),
         ("blocks", network["depth"]),
@@ -152,7 +152,17 @@ def _facts(network: dict[str, Any]) -> list[tuple[str, object]]:
     rows += [(f"classes of {t['name']}", ", ".join(t["class_names"])) for t in tasks or () if t["class_names"]]
     head = "classification head" if network["head"] else "none"
     rows.append(("decoders", ", ".join(network["decoders"]) or head))
+    weights = network["weights"]
+    if weights["others"]:
+        rows.append(("weights", f"{weights['taken']} (there are also {', '.join(weights['others'])})"))
+    rows += [("feature", text) for text in network["features"]]
     return rows
+
+
+def _included(network: dict[str, Any]) -> str:
+    extra = network["extra_tokens"]
+    parts = ["class token"] * network["class_token"] + [f"{extra} extra"] * bool(extra)
+    return f", {' and '.join(parts)} included" if parts else ""
 
 
 def _list(values: list[int]) -> str:

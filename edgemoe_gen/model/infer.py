@@ -13,15 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from edgemoe_gen.errors import CheckpointError, SpecError
+from edgemoe_gen.errors import SpecError
 from edgemoe_gen.model.checkpoint import Checkpoint
+from edgemoe_gen.model.facts import Facts, tensor
 from edgemoe_gen.model.normalisation import NAMES, PARTS
-from edgemoe_gen.model.safe import Array
+from edgemoe_gen.model.positions import Prefix, check_positions, settle_prefix
 from edgemoe_gen.model.spec import (
     GATE_TYPES,
     GIVEN,
     ROUTER_KINDS,
-    BlockSpec,
     GateType,
     ImageSpec,
     ModelSpec,
@@ -35,8 +35,6 @@ from edgemoe_gen.model.spec import (
 T = TypeVar("T")
 
 DEFAULT_TASK = "default"
-_BLOCK = re.compile(r"blocks\.([0-9]+)\.")
-_GATE = re.compile(r"blocks\.([0-9]+)\.mlp\.gate\.(?:([0-9]+)\.)?w_gate")
 
 
 def option_name(key: str) -> str:
@@ -56,13 +54,16 @@ def infer_spec(checkpoint: Checkpoint, options: SpecOptions) -> ModelSpec:
         SpecError: keys are missing (all are named at once), or contradict the tensors (key and both values are named).
         CheckpointError: tensors that everything hangs on are missing or misshapen.
     """
-    facts = _Facts(checkpoint)
+    facts = Facts(checkpoint)
     options = options.spelled_out()
     missing = _missing(facts, options)
     if missing:
         raise SpecError(f"{checkpoint.path} does not tell {', '.join(missing)}.", _how_to_say(missing))
     assert options.heads is not None and options.image_height is not None and options.image_width is not None
     _agree(facts, options)
+    tokens, prefix = _tokens(facts, options.image_height, options.image_width)
+    if options.tokens is not None:
+        _equal("tokens", options.tokens, tokens, checkpoint.path)
     if options.heads < 1 or facts.dim % options.heads:
         raise SpecError(
             f"heads is {options.heads}, which does not divide the checkpoint's dim {facts.dim}.",
@@ -78,12 +79,12 @@ def infer_spec(checkpoint: Checkpoint, options: SpecOptions) -> ModelSpec:
         blocks=facts.blocks,
         router=router,
         tasks=tasks,
-        tokens=facts.tokens,
-        class_token=facts.class_token,
+        tokens=tokens,
+        class_token=prefix.class_token,
         norm_eps=_default(options.norm_eps, 1e-6),
         align_corners=_default(options.align_corners, False),
+        extra_tokens=prefix.extra,
     )
-    _check_grid(spec)
     _check_windows(spec)
     if options.classes is not None:
         _equal("classes", options.classes, tuple(task.classes or 0 for task in tasks), checkpoint.path)
@@ -99,104 +100,7 @@ def _restricted(options: SpecOptions) -> bool:
     return options.experts_per_task is not None and options.experts_per_task > 0
 
 
-class _Facts:
-    """What the tensors alone show."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.checkpoint = checkpoint
-        self.path = checkpoint.path
-        tensors = checkpoint.backbone
-        weight = _tensor(self.path, tensors, "patch_embed.proj.weight", 4)
-        self.dim, channels, self.patch, across = weight.shape
-        if channels != 3 or self.patch != across:
-            raise CheckpointError(
-                f"{self.path}: tensor patch_embed.proj.weight has the shape {list(weight.shape)}, which is not that of "
-                "square patches of three channels.",
-                "Use a model of square RGB patches.",
-            )
-        self.tokens = int(_tensor(self.path, tensors, "pos_embed", 3).shape[1])
-        self.class_token = "cls_token" in tensors
-        indices = {int(match.group(1)) for name in tensors if (match := _BLOCK.match(name))}
-        gap = next((place for place in range(len(indices) + 1) if place not in indices), 0)
-        if not indices or gap < len(indices):
-            raise CheckpointError(
-                f"{self.path}: tensor blocks.{gap}.norm1.weight is missing.", "Use a complete checkpoint."
-            )
-        self.blocks = tuple(_block(self.path, tensors, index) for index in sorted(indices))
-        self.experts = tuple(block.experts for block in self.blocks if block.experts)
-        self.gates: dict[int, set[str | None]] = {}
-        for name in tensors:
-            if match := _GATE.fullmatch(name):
-                self.gates.setdefault(int(match.group(1)), set()).add(match.group(2))
-        self.kind = self._kind()
-        self.noise = any(name.endswith(".w_noise") for name in tensors)
-
-    def _kind(self) -> RouterKind:
-        if not self.experts:
-            return "none"
-        moe = [block.index for block in self.blocks if block.experts]
-        for index in moe:
-            if index not in self.gates:
-                raise CheckpointError(
-                    f"{self.path}: tensor blocks.{index}.mlp.gate.w_gate is missing, and so are gates by task.",
-                    "Use a complete checkpoint of one model.",
-                )
-            if self.gates[index] != self.gates[moe[0]]:
-                raise CheckpointError(
-                    f"{self.path}: blocks.{index}.mlp.gate has other gates than blocks.{moe[0]}.mlp.gate.",
-                    "Use a complete checkpoint of one model.",
-                )
-        self.gate_count = len(self.gates[moe[0]])
-        if None not in self.gates[moe[0]]:
-            return "multi"
-        first = _tensor(self.path, self.checkpoint.backbone, f"blocks.{moe[0]}.mlp.gate.w_gate", 2)
-        self.features = first.shape[0] - self.dim
-        represent = "gate_task_represent.fc1.weight" in self.checkpoint.backbone
-        if self.features > 0 and not represent:
-            raise CheckpointError(
-                f"{self.path}: tensor gate_task_represent.fc1.weight is missing, though blocks.{moe[0]}.mlp.gate."
-                f"w_gate has {self.features} rows for a task's feature.",
-                "Use a complete checkpoint of one model.",
-            )
-        return "task_conditioned" if represent else "single"
-
-
-def _tensor(path: Path, tensors: Mapping[str, Array], name: str, ndim: int) -> Array:
-    if name not in tensors:
-        raise CheckpointError(f"{path}: tensor {name} is missing.", "Use a complete checkpoint of one model.")
-    if tensors[name].ndim != ndim:
-        shape = list(tensors[name].shape)
-        raise CheckpointError(
-            f"{path}: tensor {name} has the shape {shape}, not {ndim} dimensions.", "Use an M3ViT or ViT."
-        )
-    return tensors[name]
-
-
-def _block(path: Path, tensors: Mapping[str, Array], index: int) -> BlockSpec:
-    prefix = f"blocks.{index}.mlp."
-    if any(name.startswith(prefix + "experts.") for name in tensors):
-        weight = _tensor(path, tensors, prefix + "experts.htoh4.weight", 3)
-        experts = _gate_experts(path, tensors, index)
-        if experts is not None and experts != weight.shape[0]:
-            raise CheckpointError(
-                f"{path}: tensor {prefix}experts.htoh4.weight holds {weight.shape[0]} experts, the gate chooses among "
-                f"{experts}.",
-                "Give the folder with the files of all ranks."
-                if weight.shape[0] < experts
-                else "Use one model's checkpoint.",
-            )
-        return BlockSpec(index, int(weight.shape[0]), int(weight.shape[1]))
-    return BlockSpec(index, 0, int(_tensor(path, tensors, prefix + "fc1.weight", 2).shape[0]))
-
-
-def _gate_experts(path: Path, tensors: Mapping[str, Array], index: int) -> int | None:
-    for name in tensors:
-        if (match := _GATE.fullmatch(name)) and int(match.group(1)) == index:
-            return int(_tensor(path, tensors, name, 2).shape[1])
-    return None
-
-
-def _missing(facts: _Facts, options: SpecOptions) -> list[str]:
+def _missing(facts: Facts, options: SpecOptions) -> list[str]:
     needed = ["heads", "image_height", "image_width", *PARTS] + (["top_k"] if facts.experts else [])
     missing = [key for key in needed if getattr(options, key) is None]
     if options.tasks is None and _tasks_unknown(facts, options):
@@ -215,7 +119,7 @@ def _how_to_say(missing: Sequence[str]) -> str:
     )
 
 
-def _tasks_unknown(facts: _Facts, options: SpecOptions) -> bool:
+def _tasks_unknown(facts: Facts, options: SpecOptions) -> bool:
     ordered = facts.kind in ("multi", "task_conditioned") or _restricted(options)
     decoders = facts.checkpoint.decoders
     if len(decoders) > 1:
@@ -239,7 +143,7 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _agree(facts: _Facts, options: SpecOptions) -> None:
+def _agree(facts: Facts, options: SpecOptions) -> None:
     """Everything that is said and that the tensors show as well."""
     moe = tuple(block.index for block in facts.blocks if block.experts)
     dense = tuple(block.hidden for block in facts.blocks if not block.experts)
@@ -254,8 +158,7 @@ def _agree(facts: _Facts, options: SpecOptions) -> None:
         ("patch", facts.patch),
         ("dim", facts.dim),
         ("depth", len(facts.blocks)),
-        ("tokens", facts.tokens),
-        ("class_token", facts.class_token),
+        ("class_token", facts.prefix.class_token),
         ("moe_blocks", moe),
         ("router", facts.kind),
     )
@@ -282,7 +185,7 @@ def _agree(facts: _Facts, options: SpecOptions) -> None:
         )
 
 
-def _router(facts: _Facts, options: SpecOptions) -> RouterSpec:
+def _router(facts: Facts, options: SpecOptions) -> RouterSpec:
     if not facts.experts:
         return RouterSpec("none")
     assert options.top_k is not None
@@ -303,7 +206,7 @@ def _router(facts: _Facts, options: SpecOptions) -> RouterSpec:
         )
     features, inputs = 0, 0
     if facts.kind == "task_conditioned":
-        weight = _tensor(facts.path, facts.checkpoint.backbone, "gate_task_represent.fc1.weight", 2)
+        weight = tensor(facts.path, facts.checkpoint.backbone, "gate_task_represent.fc1.weight", 2)
         features, inputs = int(weight.shape[0]), int(weight.shape[1])
     return RouterSpec(
         kind=facts.kind,
@@ -317,7 +220,7 @@ def _router(facts: _Facts, options: SpecOptions) -> RouterSpec:
     )
 
 
-def _tasks(facts: _Facts, options: SpecOptions, kind: RouterKind) -> tuple[TaskSpec, ...]:
+def _tasks(facts: Facts, options: SpecOptions, kind: RouterKind) -> tuple[TaskSpec, ...]:
     decoders = facts.checkpoint.decoders
     named = tuple(decoders) if "" not in decoders else ()
     names = options.tasks or named or (DEFAULT_TASK,)
@@ -337,7 +240,7 @@ def _tasks(facts: _Facts, options: SpecOptions, kind: RouterKind) -> tuple[TaskS
         slots = (
             facts.gate_count
             if kind == "multi"
-            else int(_tensor(facts.path, facts.checkpoint.backbone, "gate_task_represent.fc1.weight", 2).shape[1])
+            else int(tensor(facts.path, facts.checkpoint.backbone, "gate_task_represent.fc1.weight", 2).shape[1])
         )
         if len(names) > slots or (len(names) < slots and not named):
             raise SpecError(
@@ -368,7 +271,7 @@ def _with_class_names(
     return tuple(replace(task, class_names=tuple(said.get(task.name, ()))) for task in tasks)
 
 
-def _classes(facts: _Facts, name: str) -> int | None:
+def _classes(facts: Facts, name: str) -> int | None:
     decoders, head = facts.checkpoint.decoders, facts.checkpoint.head
     decoder = decoders.get(name, decoders.get("", {}))
     convolutions = sorted(key for key in decoder if re.fullmatch(r"conv_\d+\.weight", key))
@@ -392,21 +295,18 @@ def _image(options: SpecOptions) -> ImageSpec:
     )
 
 
-def _check_grid(spec: ModelSpec) -> None:
-    for key, size in (("image_height", spec.image.height), ("image_width", spec.image.width)):
-        if size % spec.patch:
+def _tokens(facts: Facts, height: int, width: int) -> tuple[int, Prefix]:
+    """Tokens of an image of this size, and those before the patches."""
+    for key, size in (("image_height", height), ("image_width", width)):
+        if size % facts.patch:
             raise SpecError(
-                f"{key} is {size}, which is no multiple of the checkpoint's patch {spec.patch}.",
+                f"{key} is {size}, which is no multiple of the checkpoint's patch {facts.patch}.",
                 f"Correct {option_name(key)}.",
             )
-    rows, columns = spec.grid
-    needed = rows * columns + int(spec.class_token)
-    if needed != spec.tokens:
-        raise SpecError(
-            f"image_height {spec.image.height} and image_width {spec.image.width} make {needed} tokens, but the "
-            f"checkpoint's pos_embed has {spec.tokens}.",
-            "Give --image-height and --image-width of the training.",
-        )
+    patches = (height // facts.patch) * (width // facts.patch)
+    prefix = settle_prefix(facts.prefix, facts.positions, patches, bool(facts.checkpoint.head))
+    check_positions(facts.path, prefix, facts.positions, (height, width), patches)
+    return patches + prefix.tokens, prefix
 
 
 def _check_windows(spec: ModelSpec) -> None:

@@ -5,16 +5,26 @@ The names are those of M3ViT's models/vision_transformer_moe.py, models/custom_m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgemoe_gen.errors import CheckpointError
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import BlockSpec, ModelSpec
+from edgemoe_gen.names import shown
 
 Shapes = dict[str, tuple[int, ...]]
 
 DECODER_CONVOLUTIONS = 5  # the last one is 1x1, the others 3x3 with a batch norm each
+
+_AFFINE = r"\.(weight|bias)"
+# Names of a backbone as a checkpoint has them, once features are folded.
+PLAIN = re.compile(
+    r"cls_token|dist_token|reg_token|pos_embed|patch_embed\.proj" + _AFFINE + r"|gate_task_represent\.(fc1|fc2|norm)"
+    + _AFFINE + r"|blocks\.\d{1,6}\.((norm[12]|attn\.(qkv|proj)|mlp\.fc[12]|mlp\.experts\.(htoh4|h4toh))" + _AFFINE
+    + r"|mlp\.gate\.(\d{1,6}\.)?(w_gate|w_noise))"
+)  # fmt: skip
 
 
 def gate_name(spec: ModelSpec, block: int, task: int) -> str:
@@ -28,6 +38,8 @@ def backbone_shapes(spec: ModelSpec) -> Shapes:
     """Shape of every tensor of the backbone by name."""
     dim = spec.dim
     shapes: Shapes = {"cls_token": (1, 1, dim)} if spec.class_token else {}
+    if spec.extra_tokens:
+        shapes["extra_tokens"] = (1, spec.extra_tokens, dim)
     shapes |= {
         "pos_embed": (1, spec.tokens, dim),
         "patch_embed.proj.weight": (dim, 3, spec.patch, spec.patch),
@@ -96,14 +108,20 @@ def decoder_shapes(dim: int, tensors: Mapping[str, Array]) -> Shapes:
 
 
 def head_shapes(dim: int, tensors: Mapping[str, Array]) -> Shapes:
-    """Shapes of a plain ViT's last norm and, where there is one, its classifier; {} where there is neither."""
+    """Shapes of a plain ViT's last norm and, where there are, its classifiers; {} where there is neither.
+
+    The norm is `norm`, or `fc_norm` where it follows the mean of the patches; a distilled network has two classifiers.
+    """
     if not tensors:
         return {}
-    shapes: Shapes = {"norm.weight": (dim,), "norm.bias": (dim,)}
-    if any(name.startswith("head.") for name in tensors):
-        weight = tensors.get("head.weight")
-        classes = weight.shape[0] if weight is not None and weight.ndim == 2 else 1
-        shapes |= {"head.weight": (classes, dim), "head.bias": (classes,)}
+    norm = "fc_norm" if any(name.startswith("fc_norm.") for name in tensors) else "norm"
+    shapes: Shapes = {f"{norm}.weight": (dim,), f"{norm}.bias": (dim,)}
+    for head in ("head", "head_dist"):
+        if any(name.startswith(f"{head}.") for name in tensors):
+            weight = tensors.get("head.weight")
+            classes = weight.shape[0] if weight is not None and weight.ndim == 2 else 1
+            shapes |= {"head.weight": (classes, dim), "head.bias": (classes,)}
+            shapes |= {f"{head}.weight": (classes, dim), f"{head}.bias": (classes,)}
     return shapes
 
 
@@ -127,9 +145,17 @@ def check_tensors(path: Path, where: str, tensors: Mapping[str, Array], shapes: 
                 f"{list(shape)}.",
                 "Use a complete checkpoint of one model.",
             )
-    extra = [name for name in tensors if name not in shapes]
+    extra = [where + name for name in tensors if name not in shapes]
     if extra:
-        raise CheckpointError(
-            f"{path}: tensor {where}{extra[0]} is unexpected in this model.",
-            "Remove it, or use a supported model.",
-        )
+        raise unknown(path, extra)
+
+
+def unknown(path: Path, names: Sequence[str], where: str = "") -> CheckpointError:
+    """The error about tensors that no part of a network is known to read; `where` says more of their place."""
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return CheckpointError(
+        f"{path}: tensor {shown(names[0])}{more} is unexpected{f' {where}' if where else ''}; if it takes part in "
+        "inference, the network would be wrong without it.",
+        f"If it plays no part in inference, say so: --ignore {shown(names[0])} (* stands for any text); else this "
+        "network is not supported.",
+    )

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgemoe_gen.errors import CheckpointError
-from edgemoe_gen.model.checkpoint import load_checkpoint
+from edgemoe_gen.model.checkpoint import Checkpoint, load_checkpoint
 from edgemoe_gen.model.infer import infer_spec
-from edgemoe_gen.model.layout import backbone_shapes, check_tensors, decoder_shapes, gate_name, head_shapes
+from edgemoe_gen.model.layout import backbone_shapes, check_tensors, decoder_shapes, gate_name, head_shapes, unknown
+from edgemoe_gen.model.positions import place_tokens, read_prefix, settle_prefix
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions, expert_windows
 from edgemoe_gen.model.specfile import read_spec_file
@@ -34,9 +35,12 @@ class Model:
         spec: sizes, router, tasks, image.
         backbone: all tensors of `layout.backbone_shapes`.
         decoders: by task name; {} where the checkpoint has none.
-        head: a plain ViT's `norm.*` and `head.*`; {} where the checkpoint has none.
+        head: a plain ViT's last norm and classifiers (`layout.head_shapes`); {} where the checkpoint has none.
         source: the checkpoint.
         notes: what was ignored or filled in, one sentence each.
+        weights: label of the weights that were taken, where the source holds networks.
+        others: labels of the other networks in it.
+        features: what was found beyond a plain network, and what was made of it.
     """
 
     spec: ModelSpec
@@ -45,6 +49,9 @@ class Model:
     head: Mapping[str, Array]
     source: Path
     notes: tuple[str, ...]
+    weights: str = ""
+    others: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 def load_model(checkpoint: Path, spec: Path | None = None, options: SpecOptions | None = None) -> Model:
@@ -62,7 +69,7 @@ def load_model(checkpoint: Path, spec: Path | None = None, options: SpecOptions 
     said = options or SpecOptions()
     if spec is not None:
         said = said.over(read_spec_file(Path(spec)))
-    loaded = load_checkpoint(Path(checkpoint))
+    loaded = load_checkpoint(Path(checkpoint), said.weights, said.ignore or ())
     model = infer_spec(loaded, said)
     notes = list(loaded.notes)
     if model.router.kind in ("multi", "task_conditioned") and tuple(loaded.decoders) not in (
@@ -74,6 +81,7 @@ def load_model(checkpoint: Path, spec: Path | None = None, options: SpecOptions 
         notes.append(f"tasks and the file's decoders are in different orders: {order}; gates follow the first")
     backbone = _without_unused(loaded.backbone, model, notes)
     _fill_qkv_bias(backbone, model, notes)
+    _place_tokens(loaded, backbone, model, notes)
     check_tensors(loaded.path, "", backbone, backbone_shapes(model))
     decoders = dict(loaded.decoders)
     if "" in decoders:
@@ -81,12 +89,13 @@ def load_model(checkpoint: Path, spec: Path | None = None, options: SpecOptions 
     for task, tensors in decoders.items():
         check_tensors(loaded.path, f"decoders.{task}.", tensors, decoder_shapes(model.dim, tensors))
     if decoders and loaded.head:
-        name = next(iter(loaded.head))
-        raise CheckpointError(
-            f"{loaded.path}: tensor {name} is unexpected in a model with decoders.", "Remove it, or the decoders."
-        )
+        raise unknown(loaded.path, tuple(loaded.head), "beside decoders, which have norms of their own")
     check_tensors(loaded.path, "", loaded.head, head_shapes(model.dim, loaded.head))
-    return Model(model, backbone, decoders, dict(loaded.head), loaded.path, tuple(notes))
+    _check_head(loaded)
+    return Model(
+        model, backbone, decoders, dict(loaded.head), loaded.path, tuple(notes), loaded.weights, loaded.others,
+        loaded.features,
+    )  # fmt: skip
 
 
 def _without_unused(tensors: Mapping[str, Array], spec: ModelSpec, notes: list[str]) -> dict[str, Array]:
@@ -109,6 +118,32 @@ def _without_unused(tensors: Mapping[str, Array], spec: ModelSpec, notes: list[s
         notes.append("ignored gate_task_represent: no block has a gate")
     notes.extend(f"ignored gate {index}: there are {len(spec.tasks)} tasks" for index in sorted(spare))
     return kept
+
+
+def _place_tokens(loaded: Checkpoint, tensors: dict[str, Array], spec: ModelSpec, notes: list[str]) -> None:
+    """Tokens before the patches in the one form that everything behind this module knows."""
+    rows, columns = spec.grid
+    prefix = read_prefix(loaded.path, tensors)
+    settled = settle_prefix(prefix, tensors["pos_embed"].shape[1], rows * columns, bool(loaded.head))
+    note = place_tokens(tensors, settled, rows * columns)
+    if note:
+        notes.append(note)
+
+
+def _check_head(loaded: Checkpoint) -> None:
+    """Refuses a second classifier without the token that it reads, and such a token of a network with one alone."""
+    if any(name.startswith("fc_norm.") for name in loaded.head) and "head_dist.weight" in loaded.head:
+        raise CheckpointError(
+            f"{loaded.path} has fc_norm and head_dist: which tokens its classifiers read is unknown.",
+            "Such networks are not supported.",
+        )
+    second = "head_dist.weight" in loaded.head
+    if second != ("dist_token" in loaded.backbone) and "head.weight" in loaded.head:
+        there, lacking = ("head_dist.weight", "dist_token") if second else ("dist_token", "head_dist.weight")
+        raise CheckpointError(
+            f"{loaded.path}: tensor {lacking} is missing beside {there}: a distilled DeiT has both.",
+            "Use a complete checkpoint of one model.",
+        )
 
 
 def _fill_qkv_bias(tensors: dict[str, Array], spec: ModelSpec, notes: list[str]) -> None:

@@ -193,8 +193,8 @@ class _Frame:
         weight, bias = self.weights["patch_embed.proj.weight"], self.weights["patch_embed.proj.bias"]
         x = self.f.conv2d(image[None], weight, bias, stride=self.spec.patch).flatten(2).transpose(1, 2)
         self.see("patch_embed", x[0])
-        if self.spec.class_token:
-            x = self.torch.cat((self.weights["cls_token"], x), dim=1)
+        before = [name for name in ("cls_token", "extra_tokens") if name in self.weights]
+        x = self.torch.cat((*(self.weights[name] for name in before), x), dim=1)
         x = x + self.weights["pos_embed"]
         self.see("embed", x[0])
         return x
@@ -300,9 +300,11 @@ class _Frame:
 def decode(model: Model, tokens: Array, task: str) -> Array | None:
     """The task's result from the last block's output, in float32.
 
-    A decoder (models/vit_up_head.py): drop the class token, layer norm, four times 3x3 convolution, batch norm and
-    ReLU, each of the first three followed by bilinear doubling, a 1x1 convolution, doubling, and bilinear resizing to
-    the image (models.py). A plain ViT's head: layer norm, class token (the mean of all tokens without one), classifier.
+    A decoder (models/vit_up_head.py): drop the tokens before the patches, layer norm, four times 3x3 convolution, batch
+    norm and ReLU, each of the first three followed by bilinear doubling, a 1x1 convolution, doubling, and bilinear
+    resizing to the image (models.py). A plain ViT's head: layer norm, class token (without one the mean of patches),
+    classifier; with `fc_norm` the mean of the patches, layer norm, classifier; of a distilled network the mean of both
+    tokens' classifiers.
 
     Args:
         model: the network.
@@ -322,11 +324,26 @@ def decode(model: Model, tokens: Array, task: str) -> Array | None:
             return _up_head(model, weights, x)
         if "head.weight" not in model.head:
             return None
-        head = {name: torch.from_numpy(values) for name, values in model.head.items()}
-        x = torch.nn.functional.layer_norm(x, x.shape[-1:], head["norm.weight"], head["norm.bias"], spec.norm_eps)
-        x = x[:, 0] if spec.class_token else x.mean(dim=1)
-        logits: Array = torch.nn.functional.linear(x, head["head.weight"], head["head.bias"])[0].numpy()
+        logits: Array = _plain_head(model, x[0]).numpy()
         return logits
+
+
+def _plain_head(model: Model, x: torch.Tensor) -> torch.Tensor:
+    import torch
+    import torch.nn.functional as f
+
+    spec = model.spec
+    head = {name: torch.from_numpy(values) for name, values in model.head.items()}
+    if "fc_norm.weight" in head:
+        x = x[spec.prefix_tokens :].mean(dim=0)
+        x = f.layer_norm(x, x.shape[-1:], head["fc_norm.weight"], head["fc_norm.bias"], spec.norm_eps)
+        return f.linear(x, head["head.weight"], head["head.bias"])
+    x = f.layer_norm(x, x.shape[-1:], head["norm.weight"], head["norm.bias"], spec.norm_eps)
+    first = x[0] if spec.class_token else x[spec.prefix_tokens :].mean(dim=0)
+    logits = f.linear(first, head["head.weight"], head["head.bias"])
+    if "head_dist.weight" in head:
+        logits = (logits + f.linear(x[1], head["head_dist.weight"], head["head_dist.bias"])) / 2
+    return logits
 
 
 def _up_head(model: Model, weights: dict[str, torch.Tensor], x: torch.Tensor) -> Array:
@@ -338,7 +355,7 @@ def _up_head(model: Model, weights: dict[str, torch.Tensor], x: torch.Tensor) ->
         size = (2 * y.shape[-2], 2 * y.shape[-1])
         return f.interpolate(y, size=size, mode="bilinear", align_corners=spec.align_corners)
 
-    x = x[:, int(spec.class_token) :]
+    x = x[:, spec.prefix_tokens :]
     x = f.layer_norm(x, x.shape[-1:], weights["norm.weight"], weights["norm.bias"], spec.norm_eps)
     x = x.transpose(1, 2).reshape(1, spec.dim, *spec.grid)
     last = DECODER_CONVOLUTIONS - 1

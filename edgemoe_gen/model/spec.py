@@ -153,10 +153,12 @@ class ModelSpec:
         blocks: transformer blocks in order.
         router: how tokens choose experts.
         tasks: tasks in the order of their gates.
-        tokens: tokens a frame, the class token included.
+        tokens: tokens a frame, the class token and the extra ones included.
         class_token: whether token 0 is a class token.
         norm_eps: epsilon of every layer norm.
         align_corners: how the decoders' own upsampling samples (the last resize to the image never aligns corners).
+        extra_tokens: tokens between the class token and the patches that belong to no patch: registers, or a
+            distillation token.
     """
 
     image: ImageSpec
@@ -170,6 +172,12 @@ class ModelSpec:
     class_token: bool
     norm_eps: float = 1e-6
     align_corners: bool = False
+    extra_tokens: int = 0
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens before those of the patches."""
+        return int(self.class_token) + self.extra_tokens
 
     @property
     def depth(self) -> int:
@@ -234,12 +242,15 @@ class SpecOptions:
     their blocks or one for each of them in order. `mlp_ratio`, `expert_ratio` state hidden sizes as multiples of
     `dim`, as the authors do. `experts_per_task` 0 means not restricted. `decoder_block` is the block that decoders
     read. `class_names` are by task. `normalise` says scale, mean and std in one word. `origins` tells who said scale,
-    mean, std or `normalise`, by its name; it is no option.
+    mean, std or `normalise`, by its name; it is no option. `weights` and `ignore` say what to read of a checkpoint: the
+    label of one of its networks, and patterns of the names of tensors that play no part in inference.
 
     Raises:
         SpecError: `normalise` is unknown, or said beside what it stands for.
     """
 
+    weights: str | None = None
+    ignore: tuple[str, ...] | None = None
     heads: int | None = None
     image_height: int | None = None
     image_width: int | None = None

@@ -21,11 +21,13 @@ from edgemoe_gen.parsing import parse_toml, read_settings
 
 # Key, kind, comment. Kinds: int, float, bool, str, ints (one or a list), names, numbers (three), sizes (a list).
 KEYS: tuple[tuple[str, str, str], ...] = (
+    ("weights", "str", "which weights of the file, by the label that `inspect` shows"),
+    ("ignore", "names", "names of tensors that play no part in inference; * stands for any text"),
     ("patch", "int", "side of a square patch, pixels"),
     ("dim", "int", "width of a token"),
     ("depth", "int", "number of blocks"),
     ("heads", "int", "attention heads (cannot be read from a checkpoint)"),
-    ("tokens", "int", "tokens a frame, the class token included"),
+    ("tokens", "int", "tokens a frame, the class token and registers included"),
     ("class_token", "bool", "whether token 0 is a class token"),
     ("norm_eps", "float", "epsilon of the layer norms"),
     ("moe_blocks", "sizes", "indices of the blocks with experts"),
@@ -51,6 +53,7 @@ IMAGE_KEYS: tuple[tuple[str, str, str], ...] = (
     ("std", "numbers", "red, green, blue, after scaling"),
     ("resize", "str", 'a picture of another size: "error" refuses it, "bilinear" resizes it'),
 )
+_UNSAID = {"weights": 'weights = "state_dict_ema"', "ignore": 'ignore = ["neck.*"]'}  # examples, where nothing is said
 CLASS_NAMES = "class_names"
 CLASS_NAMES_COMMENT = "Names of a task's classes in the order of their channels, for legends: one name a channel."
 _RENAMED = {"gate_input_ahead": "input_ahead", "height": "image_height", "width": "image_width"}
@@ -158,12 +161,20 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def spec_to_toml(spec: ModelSpec) -> str:
-    """A spec as TOML, every key with a comment; `read_spec_file` reads it back."""
+def spec_to_toml(spec: ModelSpec, said: SpecOptions | None = None) -> str:
+    """A spec as TOML, every key with a comment; `read_spec_file` reads it back.
+
+    Args:
+        spec: the network.
+        said: where it says which tensors of a checkpoint to read, that is written too.
+    """
+    said = said or SpecOptions()
     dense = tuple(block.hidden for block in spec.blocks if not block.experts)
     routed = tuple(block for block in spec.blocks if block.experts)
     router = spec.router
     values: dict[str, object] = {
+        "weights": said.weights,
+        "ignore": said.ignore,
         "patch": spec.patch,
         "dim": spec.dim,
         "depth": spec.depth,
@@ -195,7 +206,10 @@ def spec_to_toml(spec: ModelSpec) -> str:
         "resize": image.resize,
     }
     lines = ["# Architecture of one network.", "[model]"]
-    lines += [f"{key} = {_toml(values[key])}  # {comment}" for key, _, comment in KEYS]
+    lines += [
+        f"{key} = {_toml(values[key])}  # {comment}" if values[key] is not None else f"# {_UNSAID[key]}  # {comment}"
+        for key, _, comment in KEYS
+    ]
     lines += ["", "# The picture it takes.", "[model.image]"]
     for key, _, comment in IMAGE_KEYS:
         if key in image_values:

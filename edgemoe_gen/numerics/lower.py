@@ -3,8 +3,8 @@
 - LayerNorm's gain and offset go into the layers that read it: W (g * n + b) + c = (W g) n + (W b + c).
 - Attention scores and router logits are base-2 logarithms, so that exp becomes a shift and a small table: log2(e) goes
   into query weights (with 1 / sqrt(head size)) and router weights.
-- A patch of the picture is one token's input; the projection's bias goes into the position embedding, so that the class
-  token, whose patch is zero, needs no case of its own.
+- A patch of the picture is one token's input; the projection's bias goes into the position embedding, so that tokens
+  before the patches (class token, registers), whose patches are zero, need no case of their own.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class LoweredBlock:
 
 @dataclass(frozen=True)
 class LoweredNetwork:
-    """A whole network. `position` [tokens, dim]: position embedding, class token and patch bias in one."""
+    """A whole network. `position` [tokens, dim]: position embedding, tokens before the patches, patch bias in one."""
 
     spec: ModelSpec
     patch: Linear
@@ -65,10 +65,11 @@ def lower(model: Model) -> LoweredNetwork:
     tensors = {name: values.astype(np.float64) for name, values in model.backbone.items()}
     patch = tensors["patch_embed.proj.weight"].reshape(spec.dim, -1)
     position = tensors["pos_embed"][0].copy()
-    first = int(spec.class_token)
-    position[first:] += tensors["patch_embed.proj.bias"]
+    position[spec.prefix_tokens :] += tensors["patch_embed.proj.bias"]
     if spec.class_token:
         position[0] += tensors["cls_token"][0, 0]
+    if spec.extra_tokens:
+        position[int(spec.class_token) : spec.prefix_tokens] += tensors["extra_tokens"][0]
     blocks = tuple(_block(model, tensors, index) for index in range(spec.depth))
     return LoweredNetwork(spec, Linear(patch, None), position, blocks)
 

@@ -24,7 +24,10 @@ _COUNTERS = "num_batches_tracked"  # training's, not needed to decode
 def decoder_facts(spec: ModelSpec) -> DecoderFacts:
     """What a decoder must know of its network."""
     image = spec.image
-    return DecoderFacts(spec.grid, (image.height, image.width), spec.class_token, spec.norm_eps, spec.align_corners)
+    size = image.height, image.width
+    return DecoderFacts(
+        spec.grid, size, spec.class_token, spec.norm_eps, spec.align_corners, spec.extra_tokens
+    )  # fmt: skip
 
 
 def decoder_kind(task: str, names: tuple[str, ...], decoders: Mapping[str, Tensors], head: Tensors) -> tuple[str, str]:

@@ -97,7 +97,8 @@ class Work:
         first = hashlib.sha256(self.pictures[0].values.tobytes()).hexdigest()
         return digest_text(
             _package_digest(), *self.sources.values(),
-            digest_of([self.model.source]), self.model.spec.without_names(), self.design.knobs,
+            digest_of([self.model.source]), self.model.weights, self.config.model.ignore or (),
+            self.model.spec.without_names(), self.design.knobs,
             self.design.board,
             self.design.identity, self.tasks, sorted(self.config.pinned.items()), images, first,
         )  # fmt: skip

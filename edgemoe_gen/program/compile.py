@@ -159,11 +159,11 @@ def pack_image(program: Program, spec: ModelSpec, images: Sequence[NDArray[np.fl
 
 
 def to_patches(image: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.float64]:
-    """[3, H, W] to one row a token [tokens, 3 * patch * patch]; the class token's is zero."""
+    """[3, H, W] to one row a token [tokens, 3 * patch * patch]; those before the patches are zero."""
     rows, columns, p = *spec.grid, spec.patch
     tiles = np.asarray(image, np.float64).reshape(3, rows, p, columns, p).transpose(1, 3, 0, 2, 4)
     patches = np.zeros((spec.tokens, spec.patch_inputs))
-    patches[int(spec.class_token) :] = tiles.reshape(rows * columns, -1)
+    patches[spec.prefix_tokens :] = tiles.reshape(rows * columns, -1)
     return patches
 
 

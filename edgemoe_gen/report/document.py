@@ -190,6 +190,7 @@ def network_facts(model: Model) -> dict[str, Any]:
         "patch": spec.patch,
         "tokens": spec.tokens,
         "class_token": spec.class_token,
+        "extra_tokens": spec.extra_tokens,
         "dim": spec.dim,
         "depth": spec.depth,
         "heads": spec.heads,
@@ -205,7 +206,9 @@ def network_facts(model: Model) -> dict[str, Any]:
             {"name": task.name, "classes": task.classes, "class_names": list(task.class_names)} for task in spec.tasks
         ],
         "decoders": list(model.decoders),
-        "head": bool(model.head),
+        "head": "head.weight" in model.head,
+        "weights": {"taken": model.weights, "others": list(model.others)},
+        "features": list(model.features),
         "notes": list(model.notes),
     }
 

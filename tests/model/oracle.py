@@ -66,9 +66,15 @@ class Oracle:
                 patch = image[:, y : y + p, x : x + p].astype(np.float64)
                 rows.append((kernel * patch).sum(axis=(1, 2, 3)) + self.state["patch_embed.proj.bias"])
         z = np.stack(rows)
-        if "cls_token" in self.state:
-            z = np.concatenate([self.state["cls_token"][0], z])
-        z = z + self.state["pos_embed"][0]
+        place = self.state["pos_embed"][0]
+        before = [self.state[name][0] for name in ("cls_token", "dist_token", "reg_token") if name in self.state]
+        count = sum(map(len, before))
+        if len(place) == len(z):  # patches alone have a position
+            z = np.concatenate([*before, z + place])
+        elif len(place) == len(z) + count:
+            z = np.concatenate([*before, z]) + place
+        else:  # class token and patches have one, registers have none
+            z = np.concatenate([before[0] + place[:1], *before[1:], z + place[1:]])
         outputs = []
         block = 0
         while f"blocks.{block}.norm1.weight" in self.state:
@@ -81,17 +87,41 @@ class Oracle:
         before = x
         dim = x.shape[1]
         width = dim // self.heads
-        qkv = self.affine(self.norm(x, f"{name}.norm1"), f"{name}.attn.qkv")
+        normal = self.norm(x, f"{name}.norm1")
+        if f"{name}.attn.q_bias" in self.state:
+            own = [self.state[f"{name}.attn.q_bias"], np.zeros(dim), self.state[f"{name}.attn.v_bias"]]
+            qkv = normal @ self.state[f"{name}.attn.qkv.weight"].T + np.concatenate(own)
+        else:
+            qkv = self.affine(normal, f"{name}.attn.qkv")
         mixed = np.zeros_like(x)
         for h in range(self.heads):
             q, k, v = (qkv[:, part * dim + h * width : part * dim + (h + 1) * width] for part in range(3))
             mixed[:, h * width : (h + 1) * width] = softmax(q @ k.T / math.sqrt(width)) @ v
-        x = x + self.affine(mixed, f"{name}.attn.proj")
+        x = x + self.scale(f"{name}", 1) * self.affine(mixed, f"{name}.attn.proj")
         normal = self.norm(x, f"{name}.norm2")
         if f"{name}.mlp.fc1.weight" in self.state:
-            return x + self.affine(gelu(self.affine(normal, f"{name}.mlp.fc1")), f"{name}.mlp.fc2")
+            down = self.affine(gelu(self.affine(normal, f"{name}.mlp.fc1")), f"{name}.mlp.fc2")
+            return x + self.scale(name, 2) * down
         gate_input = before if self.input_ahead else normal
-        return x + self.experts(normal, gate_input, f"{name}.mlp", task)
+        return x + self.scale(name, 2) * self.experts(normal, gate_input, f"{name}.mlp", task)
+
+    def scale(self, block: str, place: int) -> Any:
+        """LayerScale of a residual branch; 1 without one."""
+        names = (f"{block}.gamma_{place}", f"{block}.ls{place}.gamma")
+        return next((self.state[name] for name in names if name in self.state), 1.0)
+
+    def classify(self, tokens: Array) -> Array:
+        """Logits of a plain ViT."""
+        w = self.state
+        before = sum(w[name].shape[1] for name in ("cls_token", "dist_token", "reg_token") if name in w)
+        if "fc_norm.weight" in w:
+            return self.affine(self.norm(tokens[before:].mean(axis=0), "fc_norm"), "head")
+        x = self.norm(tokens, "norm")
+        if "cls_token" not in w:
+            return self.affine(x[before:].mean(axis=0), "head")
+        if "head_dist.weight" in w:
+            return (self.affine(x[0], "head") + self.affine(x[1], "head_dist")) / 2
+        return self.affine(x[0], "head")
 
     def experts(self, x: Array, gate_input: Array, name: str, task: int) -> Array:
         single = f"{name}.gate.w_gate" in self.state

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.errors import CheckpointError, SpecError
 from edgemoe_gen.model import load_checkpoint, load_model
 from tests.factory import make_state, options, save_state, write_checkpoint
 
@@ -143,4 +143,5 @@ def test_the_second_token_that_the_authors_network_never_reads_is_left_out(tmp_p
     assert model.spec.class_token and "dist_token" not in model.backbone
     assert any("dist_token" in note for note in model.notes)
     plain = make_state(router="none", head_classes=5) | {"dist_token": np.ones((1, 1, 32), np.float32)}
-    refused(save_state(tmp_path / "deit.pth", plain), "dist_token", "distilled")
+    with pytest.raises(SpecError, match="distillation token"):
+        load_model(save_state(tmp_path / "deit.pth", plain), options=options(router="none"))

@@ -27,6 +27,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "pruned": {"seed": 85, "experts": 8, "top_k": 4, "said": (("expert_prune", True),)},
     "no experts": {"seed": 86, "router": "none", "head_classes": 4},
     "no class token": {"seed": 87, "class_token": False},
+    "registers and LayerScale": {"seed": 88, "registers": 3, "positions": "class", "layer_scale": "ls"},
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "plain pixels": {"said": ()},
     "saturating": {"said": (("scale", 1.0), ("std", (0.01, 0.02, 4.0)))},
     "no class token": {"class_token": False},
+    "registers": {"registers": 2, "image": (16, 64)},
     "long patches in slices": {"patch": 16, "image": (64, 128)},
     "patch of odd size": {"patch": 5, "image": (20, 35)},
     "narrow activations": {"knobs": (("activation_bits", 12),)},

@@ -88,6 +88,20 @@ def test_a_plain_vision_transformer(engine: Engine, class_token: bool) -> None:
     check_against_float(outcome)
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"registers": 4, "positions": "class", "layer_scale": "ls"},
+        {"router": "none", "head_classes": 10, "distilled": True, "layer_scale": "gamma", "split_bias": True},
+    ],
+    ids=["registers", "distilled"],
+)
+def test_tokens_before_the_patches(engine: Engine, sizes: dict[str, Any]) -> None:
+    case = random_case(image=(16, 64), seed=10, **sizes)
+    assert case.model.spec.prefix_tokens == case.model.spec.tokens - 16 > 1
+    check_against_float(run_case(engine, case, tasks=case.model.spec.task_names[:2]))
+
+
 ODD: dict[str, dict[str, Any]] = {
     "dim of 40 in five heads of 8": {"dim": 40, "heads": 5},
     "heads of 5, no multiple of the parallelism": {"dim": 40, "heads": 8, "depth": 2},

@@ -32,6 +32,7 @@ class DecoderFacts:
         class_token: whether token 0 is a class token.
         norm_eps: epsilon of the layer norm.
         align_corners: how the decoder's own doublings sample; the last resize to the image never aligns corners.
+        extra_tokens: tokens between the class token and the patches.
     """
 
     grid: tuple[int, int]
@@ -39,6 +40,12 @@ class DecoderFacts:
     class_token: bool
     norm_eps: float
     align_corners: bool
+    extra_tokens: int = 0
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens before those of the patches."""
+        return int(self.class_token) + self.extra_tokens
 
 
 class Decoder:
@@ -49,7 +56,8 @@ class Decoder:
     Args:
         facts: of the network.
         kind: "up_head" or "head".
-        tensors: float32 by the names in the checkpoint below `decoders.<task>.`, or a plain ViT's `norm.*`, `head.*`.
+        tensors: float32 by the names in the checkpoint below `decoders.<task>.`, or a plain ViT's `norm.*` (`fc_norm.*`
+            where it follows the mean of the patches), `head.*`, and `head_dist.*` of a second token's classifier.
 
     Raises:
         OverlayError: a tensor is missing.
@@ -60,9 +68,15 @@ class Decoder:
         self.kind = kind
         self._scratch = threading.local()
         try:
-            self._norm = (_float32(tensors["norm.weight"]), _float32(tensors["norm.bias"]))
+            self._mean_first = kind == PLAIN_HEAD and "fc_norm.weight" in tensors
+            norm = "fc_norm" if self._mean_first else "norm"
+            self._norm = (_float32(tensors[f"{norm}.weight"]), _float32(tensors[f"{norm}.bias"]))
             if kind == PLAIN_HEAD:
-                self._head = (_float32(tensors["head.weight"]).T.copy(), _float32(tensors["head.bias"]))
+                self._heads = [
+                    (_float32(tensors[f"{name}.weight"]).T.copy(), _float32(tensors[f"{name}.bias"]))
+                    for name in ("head", "head_dist")
+                    if name == "head" or f"{name}.weight" in tensors
+                ]
             else:
                 self._layers = [_convolution(tensors, i) for i in range(CONVOLUTIONS)]
         except KeyError as error:
@@ -79,11 +93,13 @@ class Decoder:
             float32 [classes, height, width] of a decoder, [classes] of a plain ViT's head.
         """
         facts = self.facts
-        x = layer_norm(np.asarray(tokens, np.float32), *self._norm, facts.norm_eps)
+        x = np.asarray(tokens, np.float32)
+        if self._mean_first:
+            x = x[facts.prefix_tokens :].mean(axis=0, keepdims=True, dtype=np.float32)
+        x = layer_norm(x, *self._norm, facts.norm_eps)
         if self.kind == PLAIN_HEAD:
-            token = x[0] if facts.class_token else x.mean(axis=0, dtype=np.float32)
-            return token @ self._head[0] + self._head[1]
-        x = x[int(facts.class_token) :].reshape(*facts.grid, -1)
+            return self._classify(x)
+        x = x[facts.prefix_tokens :].reshape(*facts.grid, -1)
         last = CONVOLUTIONS - 1
         for place, (weight, bias) in enumerate(self._layers[:last]):
             x = self._convolve(x, weight, bias)
@@ -94,6 +110,14 @@ class Decoder:
         x = self._double(x @ weight + bias)
         x = self._resize(x, facts.image, align_corners=False)
         return np.ascontiguousarray(x.transpose(2, 0, 1))
+
+    def _classify(self, x: Any) -> Any:
+        """Scores of classes from tokens after their norm; of two classifiers the mean, each of its own token."""
+        if self._mean_first or self.facts.class_token:
+            scores = [x[place] @ weight + bias for place, (weight, bias) in enumerate(self._heads)]
+            return scores[0] if len(scores) == 1 else (scores[0] + scores[1]) / np.float32(2)
+        weight, bias = self._heads[0]
+        return x[self.facts.prefix_tokens :].mean(axis=0, dtype=np.float32) @ weight + bias
 
     def _convolve(self, x: Any, weight: Any, bias: Any) -> Any:
         """3x3 convolution with zeros around: patches side by side, as many rows at once as fit the scratch memory."""

@@ -48,6 +48,7 @@ class ImageLayout:
         size: of the buffer.
         slices: pieces of the patches, one after another.
         resize: "bilinear" for frames of another size, "error" to refuse them.
+        extra_tokens: rows behind the class token's that belong to no patch, and are zero.
     """
 
     height: int
@@ -63,6 +64,12 @@ class ImageLayout:
     size: int
     slices: tuple[Slice, ...]
     resize: str = "error"
+    extra_tokens: int = 0
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Rows before those of the patches."""
+        return int(self.class_token) + self.extra_tokens
 
 
 @dataclass(frozen=True)
@@ -354,4 +361,5 @@ def _decoder_facts(content: dict[str, Any]) -> DecoderFacts:
         class_token=bool(image["class_token"]),
         norm_eps=float(decoders["norm_eps"]),
         align_corners=bool(decoders["align_corners"]),
+        extra_tokens=int(image.get("extra_tokens", 0)),
     )

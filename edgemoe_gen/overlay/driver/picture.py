@@ -55,7 +55,7 @@ class FramePacker:
         for part in layout.slices:
             region = buffer[part.first : part.first + layout.tokens * part.row_bytes]
             matrix = region.view("<i2").reshape(layout.tokens, -1)
-            matrix[int(layout.class_token) :, : part.stop - part.start] = tiles[:, part.start : part.stop]
+            matrix[layout.prefix_tokens :, : part.stop - part.start] = tiles[:, part.start : part.stop]
 
     @property
     def _size(self) -> tuple[int, int]:
