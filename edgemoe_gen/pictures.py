@@ -72,8 +72,9 @@ def check_labels(labels: Path | None, pictures: Sequence[Path]) -> None:
     if not labels.is_dir():
         raise ImageError(f"there is no folder of ground truth at {labels}", "check --labels, or [project] labels")
     if pictures and not any((labels / f"{path.stem}.npz").is_file() for path in pictures):
+        which = "the picture" if len(pictures) == 1 else f"any of the {len(pictures)} pictures"
         raise ImageError(
-            f"the folder of ground truth {labels} holds nothing for any of the {len(pictures)} pictures",
+            f"the folder of ground truth {labels} holds nothing for {which}",
             f"ground truth of {pictures[0].name} is {pictures[0].stem}.npz",
         )
 

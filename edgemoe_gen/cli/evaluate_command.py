@@ -19,7 +19,7 @@ from edgemoe_gen.cli.options import (
     spec_options,
 )
 from edgemoe_gen.cli.tuning_view import workers_options
-from edgemoe_gen.report.numbers import percent
+from edgemoe_gen.report.numbers import counted, percent
 
 
 @click.command("evaluate", cls=HelpfulCommand)
@@ -64,6 +64,6 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
         for row in result.tasks
     ]  # fmt: skip
     columns = ["task", "metric", ">float", ">accelerator", ">loss", ">relative RMS", ">equal sets", ">pictures"]
-    output.table(f"Accuracy over {result.pictures} pictures (C simulation)", columns, rows)
+    output.table(f"Accuracy over {counted(result.pictures, 'picture')} (C simulation)", columns, rows)
     for row in result.tasks:
         output.line(f"{row.task}: {row.metric} {row.engine_value:.4f} (C simulation), {row.float_value:.4f} (float)")

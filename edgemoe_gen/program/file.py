@@ -86,6 +86,7 @@ def read_program(path: Path, design: Design) -> Words:
     words = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
     if words.size < d.OPERATION_WORDS or words[d.HEADER_MAGIC] != d.MAGIC:
         raise ProgramError(f"{path} is not a program of edgemoe-gen")
+    _check_version(path, int(words[d.HEADER_VERSION]))
     _check_identity(path, words[d.HEADER_DESIGN : d.HEADER_DESIGN + 2], design)
     operations = int(words[d.HEADER_OPERATIONS])
     if len(data) != 4 * d.OPERATION_WORDS * (1 + operations):
@@ -107,6 +108,7 @@ def read_weights(path: Path, design: Design, program: Words | None = None) -> We
     header = np.frombuffer(data[:size], "<u4") if len(data) >= size else np.zeros(d.WEIGHT_HEADER_WORDS, np.uint32)
     if header[0] != d.WEIGHT_MAGIC:
         raise ProgramError(f"{path} is not a weight file of edgemoe-gen")
+    _check_version(path, int(header[1]))
     _check_identity(path, header[2:4], design)
     ports, beats, constants, beat_bytes = (int(v) for v in header[4:8])
     needed = size + (ports * beats + constants) * beat_bytes
@@ -130,6 +132,16 @@ def _read(path: Path) -> bytes:
 
 def _identity(design: Design) -> tuple[int, int]:
     return design.identity & 0xFFFFFFFF, design.identity >> 32
+
+
+def _check_version(path: Path, found: int) -> None:
+    if found != d.VERSION:
+        raise ProgramError(
+            f"{path} has version {found} of the format, but this version of edgemoe-gen reads {d.VERSION}",
+            "build the project again with this version of edgemoe-gen"
+            if found < d.VERSION
+            else "take the version of edgemoe-gen that made it, or build the project again",
+        )
 
 
 def _check_identity(path: Path, words: Words, design: Design) -> None:
