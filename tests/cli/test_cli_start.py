@@ -95,7 +95,7 @@ def test_main_is_a_function_after_it_has_run(capsys: pytest.CaptureFixture[str])
         ("inspect", ""),
         ("boards", ""),
         ("build", ": finished stages are kept"),
-        ("csim", ": nothing is half-written"),
+        ("generate", ": nothing is half-written"),
     ],
 )
 def test_what_ctrl_c_leaves_is_said_of_the_command(
