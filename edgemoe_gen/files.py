@@ -23,7 +23,7 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             write(stream)
         partial.replace(path)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", "choose another place") from error
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}", "choose another place") from error
     finally:
         if partial.parent.is_dir():
             partial.unlink(missing_ok=True)

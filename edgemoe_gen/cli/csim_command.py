@@ -19,7 +19,7 @@ from edgemoe_gen.cli.options import (
     network_options,
     spec_options,
 )
-from edgemoe_gen.report.numbers import error, seconds
+from edgemoe_gen.report.numbers import counted, error, seconds
 from edgemoe_gen.sim.kernels import KERNELS, CaseResult
 
 BROKEN = 1
@@ -87,7 +87,11 @@ def _show(result: api.CsimResult) -> None:
         output.note(f"recorded inputs are skipped: {reason}")
     ran = [case for case in result.cases if case.skipped is None]
     broken = sum(not case.passed for case in ran)
-    summary = f"{broken} of {len(ran)} cases broke their bound" if broken else f"all {len(ran)} cases kept their bounds"
+    summary = (
+        f"{broken} of {len(ran)} cases broke their bound"
+        if broken
+        else f"all {counted(len(ran), 'case')} kept their bounds"
+    )
     output.line(f"{summary} (C simulation, design {result.design.identity:016x})")
 
 

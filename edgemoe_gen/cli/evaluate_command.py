@@ -21,7 +21,7 @@ from edgemoe_gen.cli.options import (
 )
 from edgemoe_gen.cli.tables import quality_line
 from edgemoe_gen.cli.tuning_view import workers_options
-from edgemoe_gen.report.numbers import percent, share
+from edgemoe_gen.report.numbers import counted, percent, share
 
 
 @click.command("evaluate", cls=HelpfulCommand)
@@ -71,6 +71,6 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
     ]  # fmt: skip
     counts = [">equal sets", ">pictures", ">pixels"]
     columns = ["task", "metric", ">float", ">accelerator", ">loss", ">relative RMS", *counts]
-    output.table(f"Accuracy over {result.pictures} pictures (C simulation)", columns, rows)
+    output.table(f"Accuracy over {counted(result.pictures, 'picture')} (C simulation)", columns, rows)
     for row in result.tasks:
         output.line(quality_line(row.task, row.metric, row.engine_value, row.float_value, asdict(row)))

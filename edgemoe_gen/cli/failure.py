@@ -51,19 +51,33 @@ class Failure:
         }
 
 
-def failure_of(error: BaseException) -> Failure:
-    """How an error is shown."""
+# Commands that keep something when they are interrupted, or that would have written something.
+_KEPT = {
+    "build": "finished stages are kept, nothing is half-written, the same command goes on",
+    "import-results": "stages that were taken are kept, nothing is half-written",
+    "tune": "points that were tried are kept, the same command goes on",
+    **dict.fromkeys(("init", "generate", "run", "csim", "simulate", "sweep"), "nothing is half-written"),
+}
+
+
+def interrupted(command: str) -> str:
+    """What Ctrl-C in a command leaves, in one line."""
+    return f"interrupted: {_KEPT[command]}" if command in _KEPT else "interrupted"
+
+
+def failure_of(error: BaseException, command: str = "") -> Failure:
+    """How an error of a command is shown."""
     if isinstance(error, ToolError):
         return Failure(error.message, error.hint, error.exit_code, error.lines, error.stage, error.log)
     if isinstance(error, EdgeMoEError):
         return Failure(error.message, error.hint, error.exit_code, stage=error.stage)
     if isinstance(error, click.UsageError):
-        command = error.ctx.command_path if error.ctx else "edgemoe-gen"
-        return Failure(error.format_message(), f"see {command} --help", MENDABLE)
+        path = error.ctx.command_path if error.ctx else "edgemoe-gen"
+        return Failure(error.format_message(), f"see {path} --help", MENDABLE)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), "", error.exit_code)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return Failure("interrupted: finished stages are kept, nothing is half-written", "", INTERRUPTED)
+        return Failure(interrupted(command), "", INTERRUPTED)
     if isinstance(error, OSError) and error.errno in (*_FULL, *_DENIED):
         place = "a file" if error.filename is None else str(error.filename)
         hint = "free some disk" if error.errno in _FULL else "mend the permissions, or choose another folder"

@@ -96,7 +96,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:
         if debug and not isinstance(error, (click.ClickException, click.Abort, KeyboardInterrupt)):
             traceback.print_exc()
-        return _fail(failure_of(error), as_json=given[:1] == ["build"] and "--json" in given)
+        command = next(iter(given), "")
+        return _fail(failure_of(error, command), as_json=command == "build" and "--json" in given)
     return code if isinstance(code, int) else 0
 
 

@@ -12,6 +12,7 @@ from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import HelpfulCommand, config_option, design_options, knob_values
 from edgemoe_gen.linting import RULES, TOP, LintResult
+from edgemoe_gen.report.numbers import counted
 
 BROKEN = 1
 
@@ -65,7 +66,7 @@ def _show(result: LintResult) -> None:
     if not result.findings:
         output.line(f"no findings: {looked}")
         return
-    output.line(f"{len(result.findings)} findings: {looked}")
+    output.line(f"{counted(len(result.findings), 'finding')}: {looked}")
     rows = [(f"{found.file}:{found.line}", found.rule, found.message, found.source) for found in result.findings]
     output.table("What Vitis HLS would refuse, ignore or build wrongly", ["place", "rule", "finding", "source"], rows)
 

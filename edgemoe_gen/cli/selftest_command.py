@@ -9,7 +9,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.report.numbers import count, duration
+from edgemoe_gen.report.numbers import count, counted, duration
 
 BROKEN = 1
 
@@ -53,4 +53,4 @@ def _show(result: api.SelftestResult) -> None:
         else:
             output.line(f"{task.task}: {'not told' if task.passed is None else 'WRONG'}")
     if result.passed:
-        output.line(f"all {len(result.tasks)} tasks as expected ({result.tier})")
+        output.line(f"all {counted(len(result.tasks), 'task')} as expected ({result.tier})")

@@ -22,7 +22,7 @@ from edgemoe_gen.cli.tuning_view import (
     workers_options,
 )
 from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.report.numbers import plain
+from edgemoe_gen.report.numbers import counted, plain
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
 from edgemoe_gen.tuning.space import SHARING, TURNED
 from edgemoe_gen.tuning.trial import SYNTHESIS
@@ -173,4 +173,4 @@ def _show(result: api.TuneResult) -> None:
         output.line("no point was tried")
         return
     best = headline(result.front, result.default, result.document["objectives"], result.document["plan"]["tier"])
-    output.line(f"{best} · {len(state.outcomes):,} points tried · ended by: {state.stopped}")
+    output.line(f"{best} · {counted(len(state.outcomes), 'point')} tried · ended by: {state.stopped}")

@@ -20,6 +20,7 @@ from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
 from edgemoe_gen.documents import json_text, write_json
+from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
 from edgemoe_gen.model import Model, ModelSpec, macs, total
 from edgemoe_gen.numerics.fixed import Format
@@ -145,7 +146,21 @@ def format_facts(formats: Formats) -> list[dict[str, Any]]:
 
 
 def read_numerics(folder: Path, model: Model) -> Numerics:
-    """What `write_network` wrote, exactly."""
+    """What `write_network` wrote, exactly.
+
+    Raises:
+        ConfigError: it is not as this version writes it.
+    """
+    try:
+        return _read_numerics(folder, model)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{folder} is damaged, or another version of edgemoe-gen rendered it: {type(error).__name__} {error}",
+            "render it again: edgemoe-gen build --from render",
+        ) from error
+
+
+def _read_numerics(folder: Path, model: Model) -> Numerics:
     rows = read_json(folder / "formats.json")
     formats = Formats(
         {

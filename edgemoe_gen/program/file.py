@@ -139,19 +139,22 @@ def _identity(design: Design) -> tuple[int, int]:
     return design.identity & 0xFFFFFFFF, design.identity >> 32
 
 
+def _check_version(path: Path, found: int) -> None:
+    if found != d.VERSION:
+        raise ProgramError(
+            f"{path} has version {found} of the format, but this version of edgemoe-gen reads {d.VERSION}",
+            "build the project again with this version of edgemoe-gen"
+            if found < d.VERSION
+            else "take the version of edgemoe-gen that made it, or build the project again",
+        )
+
+
 def _check_identity(path: Path, words: Words, design: Design) -> None:
     found = int(words[0]) | int(words[1]) << 32
     if found != design.identity:
         raise ProgramError(
             f"{path} was made for design {found:016x}, but this is design {design.identity:016x}",
             "build it again for this design",
-        )
-
-
-def _check_version(path: Path, found: int) -> None:
-    if found != d.VERSION:
-        raise ProgramError(
-            f"{path} has version {found} of the format, but this edgemoe-gen reads {d.VERSION}", "build it again"
         )
 
 

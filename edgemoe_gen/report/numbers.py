@@ -12,6 +12,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(value: int, what: str) -> str:
+    """1 picture, 1,234 pictures."""
+    return f"{value:,} {what}{'' if value == 1 else 's'}"
+
+
 def amount(value: float | None) -> str:
     """A count that may have halves: 1,234 or 117.5; a dash for none."""
     if value is None:

@@ -33,6 +33,7 @@ from edgemoe_gen.project import (
     open_numerics,
     open_tasks,
 )
+from edgemoe_gen.report.numbers import counted
 from edgemoe_gen.report.views import MIOU, Quality, truth_of, view
 from edgemoe_gen.sim.engine import Engine, run_frames
 from edgemoe_gen.truth import Truth, find_truth, read_truth, without_truth
@@ -228,7 +229,9 @@ def evaluate_dataset(
         paths = find_pictures(config.images)[:CALIBRATION_IMAGES] if config.images else found[:CALIBRATION_IMAGES]
         first = [open_picture(path, model.spec.image) for path in paths]
         if not config.images:
-            said.append(f"binary points are chosen from the dataset's first {len(paths)} pictures: give --calibrate")
+            said.append(
+                f"binary points are chosen from the dataset's first {counted(len(paths), 'picture')}: give --calibrate"
+            )
     calibration = open_calibration(config, model.spec, first)
     results: dict[int, Mapping[str, TaskSums]] = {}
     with open_runner(None, jobs, scheduler, progress) as runner:  # first: what is missing is said at once

@@ -124,7 +124,7 @@ def test_a_build_without_pictures(capsys: pytest.CaptureFixture[str]) -> None:
 def test_folders_of_ground_truth(capsys: pytest.CaptureFixture[str], verb: str) -> None:
     more = ("--image", "pictures") if verb == "init" else ()
     refused(capsys, given(verb, *more, "--labels", "nowhere"), "no folder of ground truth at nowhere")
-    refused(capsys, given(verb, *more, "--labels", "empty"), "empty", "holds nothing for any of the")
+    refused(capsys, given(verb, *more, "--labels", "empty"), "empty", "holds nothing for the picture")
 
 
 WRITTEN = [

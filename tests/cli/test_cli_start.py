@@ -87,3 +87,24 @@ def test_main_is_a_function_after_it_has_run(capsys: pytest.CaptureFixture[str])
 
     assert again is main
     assert "edgemoe-gen" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("inspect", ""),
+        ("boards", ""),
+        ("build", ": finished stages are kept"),
+        ("generate", ": nothing is half-written"),
+    ],
+)
+def test_what_ctrl_c_leaves_is_said_of_the_command(
+    command: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"edgemoe_gen.api.{command}", stop)
+    assert main([command, *(["x.pth"] if command == "inspect" else [])]) == 130
+    said = capsys.readouterr().err.lstrip("\n")  # click ends the line of ^C
+    assert said.startswith(f"interrupted{words}") and (words or said == "interrupted\n")

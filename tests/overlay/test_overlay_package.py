@@ -309,8 +309,9 @@ def test_unknown_overlay_and_foreign_manifest_are_refused(overlay: WrittenOverla
     content: dict[str, Any] = json.loads((overlay.folder / "manifest.json").read_text(encoding="utf-8"))
     for broken, message in (
         ("{", "can't be read"),
-        ("[]", "has the schema None"),
-        (json.dumps(content | {"schema": 1}), "has the schema 1, but this driver reads 3"),
+        ("[]", "it does not say its schema"),
+        (json.dumps(content | {"schema": "3"}), "it does not say its schema"),
+        (json.dumps(content | {"schema": 1}), "has the schema 1, made by edgemoe-gen 0.1.0, but this driver reads 3"),
         (json.dumps({k: v for k, v in content.items() if k != "tasks"}), "is damaged: KeyError 'tasks'"),
     ):
         (tmp_path / "manifest.json").write_text(broken, encoding="utf-8")

@@ -153,3 +153,16 @@ def test_formats_wider_than_the_design_are_refused(design: Design) -> None:
     for narrow in ({"activation_bits": 12}, {"weight_bits": 8}, {"cache_bits": 12}):
         with pytest.raises(ProgramError, match="bits, but the design's"):
             compile_network(small_design(**narrow), case.model, case.network, case.formats(design), ("semseg",))
+
+
+@pytest.mark.parametrize(("version", "word"), [(0, "build the project again"), (99, "take the version")])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_file_of_another_version_of_the_format_says_what_to_do(
+    design: Design, files: tuple[Path, Path], which: int, version: int, word: str
+) -> None:
+    words = np.frombuffer(files[which].read_bytes(), "<u4").copy()
+    words[descriptor.HEADER_VERSION] = version
+    files[which].write_bytes(words.tobytes())
+    with pytest.raises(ProgramError, match=f"has version {version} of the format") as caught:
+        (read_program if which == 0 else read_weights)(files[which], design)
+    assert files[which].name in caught.value.message and word in caught.value.hint

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.sim.checks import CaseResult
 from edgemoe_gen.sim.junit import write_junit
 
@@ -58,7 +59,7 @@ def test_a_report_that_can_not_be_written_leaves_the_old_one(tmp_path: Path, mon
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ConfigError, match="disk full"):
         write_junit(RESULTS, path)
     assert path.read_text(encoding="utf-8") == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["kernels.xml"]

@@ -289,11 +289,22 @@ def read_manifest(folder: Path) -> Manifest:
         raise OverlayError(f"{path} can't be read: {error}", BUILD_AGAIN) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
-        raise OverlayError(f"{path} has the schema {schema}, but this driver reads {SCHEMA}", BUILD_AGAIN)
+        raise _other_schema(path, schema, content)
     try:
         return _manifest(folder, content)
     except (KeyError, TypeError, ValueError) as error:
         raise OverlayError(f"{path} is damaged: {type(error).__name__} {error}", BUILD_AGAIN) from error
+
+
+def _other_schema(path: Path, schema: object, content: Any) -> OverlayError:
+    """The error for a manifest that this driver does not read: older, newer, or none."""
+    if not isinstance(schema, int) or isinstance(schema, bool):
+        return OverlayError(f"{path} is damaged: it does not say its schema", BUILD_AGAIN)
+    maker = content.get("generator", "another version of edgemoe-gen")
+    message = f"{path} has the schema {schema}, made by {maker}, but this driver reads {SCHEMA}"
+    if schema < SCHEMA:
+        return OverlayError(message, "build the overlay again with this version of edgemoe-gen, and install that wheel")
+    return OverlayError(message, f"update edgemoe-gen here: {maker} or newer reads it")
 
 
 def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
