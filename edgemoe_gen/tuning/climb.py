@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 from edgemoe_gen.tuning.front import costs, spread
 from edgemoe_gen.tuning.runner import Call, Runner
-from edgemoe_gen.tuning.state import Plan, State, Watch, stepping
+from edgemoe_gen.tuning.state import Plan, State, Watch
 from edgemoe_gen.tuning.trial import Outcome, reached
 
+LEAST_SECONDS = 30.0  # that climbing is taken to need, as the default design's libraries may have been in the cache
 MOST_AT_ONCE = 8  # points that climb before the front is looked at again
 PROMISED = ("latency", "throughput", "error")  # in which an improvement must not be worse than the default design
 
@@ -58,7 +59,7 @@ class Climb:
             self._total = min(self.plan.confirm, done + len(candidates))
             first = 0
             while first < len(candidates):
-                late = self._late(spare=self._slowest)
+                late = self._late(spare=max(self._slowest, LEAST_SECONDS))
                 if done and late:
                     self.state.stopped = "budget"
                     return
@@ -85,7 +86,8 @@ class Climb:
         if 2 * len(some) <= self.runner.width:  # the libraries that each needs are compiled side by side
             calls += [Call("warm", (outcome.point, self.plan.tier), heavy=True) for outcome in some]
         count = 0
-        for number, outcome in self.runner.results(calls, stepping(self.state, self._watch, what, done, total)):
+        hear = self.state.steps(self._watch, what, lambda: done + count, total)
+        for number, outcome in self.runner.results(calls, hear):
             if number < len(some):
                 count += 1
                 self._keep(outcome)

@@ -223,7 +223,7 @@ class Evaluator:
             return self._rules(design)
         if tier == ESTIMATE:
             return self._estimate(design, frames)
-        return self._timed(design, frames, tell) if tier == TIMED else self._simulated(design, tell)
+        return self._timed(design, frames, tell) if tier == TIMED else self._simulated(design, frames, tell)
 
     def _rules(self, design: Design) -> dict[str, Figure]:
         resources = estimate_resources(design)
@@ -243,7 +243,7 @@ class Evaluator:
             found["error"] = Figure(error_of(self.noise(design.knobs), self.gains), ESTIMATE)
         return found
 
-    def _timed(self, design: Design, frames: int, tell: Tell) -> dict[str, Figure]:
+    def _timed(self, design: Design, frames: int, tell: Tell = no_words) -> dict[str, Figure]:
         self._need_images(TIMED)
         program = self.program(design, self.tasks[:1] * frames)
         buffer = pack_image(program, self.model.spec, [self.images[i % len(self.images)] for i in range(frames)])
@@ -257,7 +257,7 @@ class Evaluator:
         self._cache[_layers_of(design, frames)] = {row.group: row.cycles for row in result.by_group()}
         return self._times(design, result.cycles, result.ddr_bytes, frames, TIMED)
 
-    def _simulated(self, design: Design, tell: Tell) -> dict[str, Figure]:
+    def _simulated(self, design: Design, _: int, tell: Tell = no_words) -> dict[str, Figure]:
         self._need_images(CSIM)
         tell(COMPILING_ENGINE)
         engine = Engine.compile(design)

@@ -80,10 +80,11 @@ class Proposals:
         for _ in range(TRIES):
             parent = parents[random.integers(len(parents))] if parents else None
             point = self.repaired(self.space.point(values), keep, parent, random)
-            if point is not None:
-                values = point.as_dict()
-                if point.key not in self._tried and point.key not in asked:
-                    break
+            if point is None:  # perhaps none keeps the rules: looking on costs more than a trial that says why
+                break
+            values = point.as_dict()
+            if point.key not in self._tried and point.key not in asked:
+                break
             dimension = self.space.dimensions[random.integers(len(self.space.dimensions))]
             values[dimension.name], keep = _drawn(dimension, random), (dimension.name,)
         return values

@@ -25,7 +25,7 @@ from edgemoe_gen.tuning.limits import nothing_feasible
 from edgemoe_gen.tuning.proposals import Proposals, nearest
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space
-from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch, stepping
+from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
 from edgemoe_gen.tuning.storage import Storage, open_storage, require_optuna
 from edgemoe_gen.tuning.synthesis import synthesise_front
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, Outcome, Point, reached
@@ -179,7 +179,7 @@ class Search:
             tier = CSIM if self.evaluator.images else ESTIMATE
             # The two libraries that it needs are compiled side by side.
             calls = [Call("outcome", (point, tier), heavy=True), Call("warm", (point, tier), heavy=True)]
-            base = dict(self.runner.results(calls, stepping(self.state, self.watch, what, 0, 1)))[0]
+            base = dict(self.runner.results(calls, self.state.steps(self.watch, what, lambda: 0, 1)))[0]
             self.state.step = ""
             if base.reason == SIMULATION_FAILS:  # what fails here fails everywhere
                 raise SimulationError(

@@ -42,6 +42,9 @@ class AtWork:
     began: float
 
 
+Watch = Callable[["State", str, int, int], None]
+
+
 @dataclass
 class State:
     """What a search has found so far.
@@ -74,6 +77,15 @@ class State:
         """Feasible points."""
         return sum(outcome.feasible for outcome in self.outcomes.values())
 
+    def steps(self, watch: Watch, what: str, done: Callable[[], int], total: int) -> Callable[[int, str], None]:
+        """Takes what calls tell, and lets a watcher see it; `done`: how many of them have ended."""
+
+        def hear(_: int, step: str) -> None:
+            self.step = step
+            watch(self, what, done(), total)
+
+        return hear
+
     @property
     def synthesised(self) -> bool:
         """Whether a point has been, in this run or an earlier one."""
@@ -90,18 +102,5 @@ class State:
         return reasons(self.outcomes.values())
 
 
-Watch = Callable[[State, str, int, int], None]
-
-
 def no_watch(state: State, what: str, done: int, total: int) -> None:
     """Watches a search and shows nothing."""
-
-
-def stepping(state: State, watch: Watch, what: str, done: int, total: int) -> Callable[[int, str], None]:
-    """Takes what calls tell, and lets a watcher see it."""
-
-    def hear(_: int, step: str) -> None:
-        state.step = step
-        watch(state, what, done, total)
-
-    return hear

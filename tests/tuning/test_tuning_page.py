@@ -94,6 +94,17 @@ def test_page_has_feasible_points_front_first_and_counts_the_others() -> None:
     assert data["points"][0]["command"] == made["front"][0]["command"]
 
 
+def test_the_page_opens_on_the_point_that_the_closing_line_names() -> None:
+    made = document()
+    for best, first in ((None, 0), (4, 3)):
+        made["best"] = best
+        page = tune_page(made)
+        data = data_of(page)
+        assert data["first"] == first
+        assert data["points"][first]["number"] == (best or 1)
+        assert "choose(data.first);" in page
+
+
 def test_the_default_design_is_shown_as_it_was_measured() -> None:
     made = document()
     made["default"] = outcome(2, 16, CSIM).as_dict()

@@ -16,10 +16,12 @@ from edgemoe_gen.cli.tuning_view import (
     CELLS,
     DIFFERENCES,
     NARROWER,
+    _Head,
     _progress,
     front_rows,
     headline,
     rejected_lines,
+    watching,
 )
 from edgemoe_gen.tuning import Dimension, Figure, Outcome, Point, Space
 from edgemoe_gen.tuning.state import State
@@ -148,3 +150,28 @@ def test_a_missing_package_is_said_before_anything_is_opened(monkeypatch: pytest
                  lambda: api.evaluate("nothing.pth", dataset="nowhere", scheduler="tcp://host:8786")):  # fmt: skip
         with pytest.raises(ConfigError, match="workers need Dask"):
             call()
+
+
+def test_time_that_is_over_is_said_and_never_as_nothing_left() -> None:
+    state = State(("latency",), until=time.monotonic() + 60)
+    assert _progress(state, "confirming the front", 2, 4).endswith("2 of 4, 0:01:00 left")
+    head = _Head(state, "confirming the front", 2, 4)
+    state.until, state.step = time.monotonic() - 25, "compiling its C simulation"
+    for text in (_progress(state, "confirming the front", 2, 4), str(head.__rich__())):
+        assert text.startswith("time is over since 0:00:25, finishing what is under way: confirming the front: 2 of 4")
+        assert "compiling its C simulation" in text and "0:00:00 left" not in text
+
+
+def test_a_search_tells_what_it_compiles_and_runs_from_its_first_seconds_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    state = State(("latency",))
+    with watching() as (watch, _):
+        hear = state.steps(watch, "measuring the default design", lambda: 0, 1)
+        for step in ("compiling its timed simulation", "compiling its timed simulation", "running its C simulation"):
+            hear(0, step)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2, "what is told twice is shown once"
+    assert lines[0].startswith("measuring the default design: 0 of 1 (compiling its timed simulation)")
+    assert lines[1].startswith("measuring the default design: 0 of 1 (running its C simulation)")
