@@ -313,6 +313,8 @@ def config_to_toml(
         "[knobs]",
     ]
     lines += _knob_lines(knobs or Knobs().turned(dict(config.knobs)), config.knobs, suits)
+    lines += ["", *_comment(_HOOKS), *(f"#   {hook.name:<16}  {hook.when}" for hook in HOOKS)]
+    lines += ["[flow.hooks]", *(f"{name} = {toml_value(written(file))}" for name, file in config.hooks.items())]
     lines += [
         "",
         *_comment("Numerics: binary points. Widths are the knobs activation_bits and weight_bits."),
@@ -324,8 +326,6 @@ def config_to_toml(
     if config.fifo_depths:
         lines += ["", *_comment(_FIFO_DEPTHS), "[fifo_depths]"]
         lines += [f"{name} = {depth}" for name, depth in config.fifo_depths.items()]
-    lines += ["", *_comment(_HOOKS), *(f"#   {hook.name:<16}  {hook.when}" for hook in HOOKS)]
-    lines += ["[flow.hooks]", *(f"{name} = {toml_value(written(file))}" for name, file in config.hooks.items())]
     return "\n".join(lines) + "\n"
 
 
