@@ -79,8 +79,10 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
         raise ConfigError(f"there is no build in {output}", "name the folder of the build with --output")
     changed = _changed(accelerator, kit)
     if changed:
+        ours, theirs = f"edgemoe-gen {__version__}", str(facts.get("generator"))
+        by = "" if ours == theirs else f" (it was exported by {theirs}, this is {ours})"
         raise OverlayError(
-            f"{kit} does not belong to the build in {output}: {changed} differs",
+            f"{kit} does not belong to the build in {output}: {changed} differs{by}",
             "build again as when it was exported, or export it again",
         )
     found, notes = kits.results_in(kit), _lacking(kit)

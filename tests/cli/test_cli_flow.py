@@ -272,7 +272,11 @@ def test_results_of_another_build_are_refused(run: Run, project: Project, built:
     assert nothing.code == 2 and "holds no results yet" in nothing.err
     (kit / "src" / "config.h").write_text("// changed\n")
     other = run("import-results", kit, "--output", output)
-    assert other.code == 2 and "src/config.h differs" in other.err
+    assert other.code == 2 and "src/config.h differs\n" in other.err
+    facts = json.loads((kit / "kit.json").read_text())
+    (kit / "kit.json").write_text(json.dumps(facts | {"generator": "edgemoe-gen 0.0.1"}))
+    older = run("import-results", kit, "--output", output)
+    assert older.code == 2 and "src/config.h differs (it was exported by edgemoe-gen 0.0.1, this is" in older.err
     foreign = run("import-results", tmp_path, "--output", output)
     assert foreign.code == 2 and "kit.json" in foreign.err
     taken = run(*arguments(project, output, "--export", project.folder))
