@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.errors import ToolError
-from edgemoe_gen.flow.tools import Command
+from edgemoe_gen.flow.tools import DATE_OVERFLOW, DATE_PATCH, Command
 
 HEAD_BYTES, TAIL_BYTES = 1 << 20, 4 << 20
 SHOWN_LINES = 8
@@ -282,10 +282,7 @@ def _dates(evidence: _Evidence) -> Cause | None:
     """export_design makes a revision of the date, which overflows since 2022 (AMD answer record 76960)."""
     if not evidence.line(r"bad lexical cast|'\d{10}' is an invalid argument"):
         return None
-    return (
-        f"{evidence.title} cannot package an IP since 2022: AMD's date overflow in releases up to 2021.2",
-        "install AMD's patch of answer record 76960 (y2k22_patch), or use 2022.1 or newer",
-    )
+    return f"{evidence.title} {DATE_OVERFLOW}", DATE_PATCH
 
 
 def _capacity(evidence: _Evidence) -> Cause | None:
