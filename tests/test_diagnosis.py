@@ -151,6 +151,13 @@ def test_too_old_release_is_told_even_if_only_the_tool_knows_it(root: Path) -> N
     assert "vivado 2018.3" in note and "too old" in note
 
 
+def test_a_release_that_cannot_package_is_told_before(root: Path) -> None:
+    install(root, "Vitis_HLS/2021.2", "vitis_hls")
+    check = by_name(doctor())["tool releases"]
+    assert "vitis_hls 2021.2 cannot package an IP since 2022" in check.found and "76960" in check.found
+    assert by_name(doctor())["vitis_hls"].status == "ok"
+
+
 def test_small_disk_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def disk() -> Check:
         return next(check for check in vendor_checks(find_tools(), [], {}, root) if check.name == "disk for Vivado")

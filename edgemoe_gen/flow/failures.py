@@ -16,7 +16,7 @@ from pathlib import Path
 from edgemoe_gen.errors import ToolError
 from edgemoe_gen.flow import surroundings
 from edgemoe_gen.flow.surroundings import Cause, Evidence
-from edgemoe_gen.flow.tools import Command
+from edgemoe_gen.flow.tools import DATE_OVERFLOW, DATE_PATCH, Command
 from edgemoe_gen.reading import ANY, open_regular
 
 HEAD_BYTES, TAIL_BYTES = 1 << 20, 4 << 20
@@ -279,10 +279,7 @@ def _dates(evidence: Evidence) -> Cause | None:
     """export_design makes a revision of the date, which overflows since 2022 (AMD answer record 76960)."""
     if not evidence.line(r"bad lexical cast|'\d{10}' is an invalid argument"):
         return None
-    return (
-        f"{evidence.title} cannot package an IP since 2022: AMD's date overflow in releases up to 2021.2",
-        "install AMD's patch of answer record 76960 (y2k22_patch), or use 2022.1 or newer",
-    )
+    return f"{evidence.title} {DATE_OVERFLOW}", DATE_PATCH
 
 
 def _capacity(evidence: Evidence) -> Cause | None:

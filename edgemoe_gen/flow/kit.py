@@ -111,10 +111,22 @@ def has_synthesis(kit: Path) -> bool:
 
 def place_ip(kit: Path) -> None:
     """Copies the exported IP to where the block design looks for it, whichever tool has made it."""
+    made = _packaged(kit)
+    if made is not None:
+        copy_folder(made, kit / "ip", kit)
+
+
+def _packaged(kit: Path) -> Path | None:
+    """Folder of the IP that packaging has left.
+
+    The guide says "impl/ip of the solution", not where below the work folder that is. Of several the highest is the IP.
+    """
     for work in _HLS_WORK:
         if (kit / work / "impl/ip/component.xml").is_file():
-            copy_folder(kit / work / "impl/ip", kit / "ip", kit)
-            return
+            return kit / work / "impl/ip"
+    roots = [kit / Path(work).parts[0] for work in _HLS_WORK]
+    found = [path.parent for root in roots for path in root.rglob("component.xml")]
+    return min(found, key=lambda path: (len(path.parts), path), default=None)
 
 
 def place_collected_ip(ip: Path, kit: Path) -> None:
@@ -182,7 +194,8 @@ def missing_in(kit: Path) -> dict[str, list[str]]:
     if any((kit / name).exists() for name in _LEFT["cosim"]):
         missing["cosim"] = [] if cosim_reports(kit) else [f"the report {TOP}_cosim.rpt"]
     # A project has a folder impl/ after synthesis already, so only an IP in it tells that packaging has begun.
-    if any((kit / name).exists() for name in ("ip", "ip.partial", *(f"{work}/impl/ip" for work in _HLS_WORK))):
+    begun = ("ip", "ip.partial", *(f"{work}/impl/ip" for work in _HLS_WORK))
+    if any((kit / name).exists() for name in begun) or _packaged(kit) is not None:
         missing["ip"] = [] if (kit / "ip/component.xml").is_file() else ["ip/component.xml"]
     if any((kit / name).exists() for name in _LEFT["bitstream"]):
         wanted = [f"bitstream/{name}" for name in (*BITSTREAM_FILES, *REPORTS)]

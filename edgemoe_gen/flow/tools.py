@@ -19,6 +19,10 @@ from edgemoe_gen.errors import ConfigError, EdgeMoEError
 HLS_TOOLS = ("vitis_hls", "vitis-run", "v++")
 NAMES = (*HLS_TOOLS, "vivado")
 OLDEST = "2021.1"
+# Packaging makes a revision of the date, which older releases can't hold since 2022 (AMD answer record 76960).
+PACKAGES_SINCE_2022 = "2022.1"
+DATE_OVERFLOW = "cannot package an IP since 2022: AMD's date overflow in releases up to 2021.2"
+DATE_PATCH = f"install AMD's patch of answer record 76960 (y2k22_patch), or use {PACKAGES_SINCE_2022} or newer"
 TOOL_STAGES = ("hls", "cosim", "ip", "bitstream")
 DEFAULT_ROOTS = tuple(
     Path(folder).expanduser()
@@ -153,12 +157,23 @@ def find_tools(environ: Mapping[str, str] = os.environ, roots: Sequence[Path] | 
         if not vivado:
             anchor = next((tool.release for tool in hls.values()), "")
             vivado = next((place["vivado"] for place in _order(installed, anchor) if "vivado" in place), None)
+    notes += [date_note(tool) for tool in hls.values() if packages_wrong(tool)]
     releases = {tool.release for tool in hls.values()} - {""}
     if vivado and vivado.release and releases and vivado.release not in releases:
         notes.append(
             f"Vivado is {vivado.release} but Vitis HLS is {max(releases)}: use tools of one release, as AMD advises"
         )
     return Toolset(hls.get("vitis_hls"), hls.get("vitis-run"), hls.get("v++"), vivado, tuple(dict.fromkeys(notes)))
+
+
+def packages_wrong(tool: Tool) -> bool:
+    """Whether a release can't package an IP as AMD shipped it; whether it has been patched, nothing tells."""
+    return tool.name in HLS_TOOLS and "" < tool.release < PACKAGES_SINCE_2022
+
+
+def date_note(tool: Tool) -> str:
+    """What a user of such a release should know before the hours that come before packaging."""
+    return f"{tool.title} {DATE_OVERFLOW}; {DATE_PATCH}"
 
 
 def hls_generation(tools: Toolset, tcl: bool = False) -> Generation | None:

@@ -15,7 +15,7 @@ from edgemoe_gen.boards import Board
 from edgemoe_gen.check import Check
 from edgemoe_gen.flow.failures import GET_BOARD_FILES
 from edgemoe_gen.flow.installation import ALWAYS_LICENSED, ask_release, board_versions, is_free, licences
-from edgemoe_gen.flow.tools import OLDEST, Toolset, hls_generation
+from edgemoe_gen.flow.tools import OLDEST, Toolset, date_note, hls_generation, packages_wrong
 
 # This project's figures, not AMD's. Disk: HLS project, Vivado project with its checkpoints, and reports of one design.
 # Memory: one run on a ZU7EV. AMD asks for 32 GB for Vitis as a whole (UG1400 2022.2, "Installation Requirements").
@@ -38,7 +38,8 @@ def named_releases(tools: Toolset, environ: Mapping[str, str] = os.environ) -> T
         if tool and not tool.release
     }
     old = {field: tool for field, tool in named.items() if tool.release and tool.release < OLDEST}
-    notes = tuple(f"{tool.title} is too old: {OLDEST} or newer is needed" for tool in old.values())
+    notes = [f"{tool.title} is too old: {OLDEST} or newer is needed" for tool in old.values()]
+    notes += [date_note(tool) for field, tool in named.items() if field not in old and packages_wrong(tool)]
     return replace(tools, **named | dict.fromkeys(old), notes=(*tools.notes, *notes))
 
 

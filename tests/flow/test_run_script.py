@@ -11,6 +11,8 @@ import pytest
 from hls_kit import small_design, write_kit
 from standin_vitis import install_classic, install_unified, tclsh
 
+from edgemoe_gen.flow.kit import missing_in, place_ip
+
 BASH = shutil.which("bash")
 pytestmark = pytest.mark.skipif(BASH is None, reason="bash is not installed")
 needs_tclsh = pytest.mark.skipif(tclsh() is None, reason="tclsh is not installed")
@@ -59,6 +61,48 @@ def test_each_generation_of_the_tools_ends_with_the_ip_in_its_place(kit: Path, t
     assert not (kit / "ip.partial").exists()
     assert (kit / "hls_component").is_dir() == (generation == "v++ and vitis-run")
     assert sorted(path.name for path in (kit / "logs").iterdir()) == ["cosim.log", "hls.log", "ip.log"]
+
+
+def moving(tools: Path, where: str) -> Path:
+    """vitis-run that leaves its packaged IP elsewhere below its work folder; "" leaves none."""
+    real = tools / "vitis-run.real"
+    (tools / "vitis-run").rename(real)
+    move = f"mkdir -p {where} && cp -r hls_component/hls/impl/ip {where}/ip &&" if where else ""
+    (tools / "vitis-run").write_text(
+        f'#!/bin/sh\n"{real}" "$@" || exit $?\n'
+        f"if [ -d hls_component/hls/impl/ip ]; then {move} rm -r hls_component/hls/impl/ip; fi\n"
+    )
+    (tools / "vitis-run").chmod(0o755)
+    return tools
+
+
+def test_an_ip_that_lies_elsewhere_below_the_work_folder_is_found(kit: Path, tmp_path: Path) -> None:
+    tools = moving(install(tmp_path / "bin", "v++ and vitis-run"), "hls_component/solution/hls/impl")
+    inner = kit / "hls_component/solution/hls/impl/ip/hdl/core/component.xml"
+    assert run(kit, tools, "hls").returncode == 0
+    inner.parent.mkdir(parents=True)
+    inner.write_text("of a core inside the IP\n")
+    done = run(kit, tools, "ip")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "edgemoe" in (kit / "ip/component.xml").read_text()
+
+
+def test_a_build_finds_it_there_too(tmp_path: Path) -> None:
+    place_ip(tmp_path)
+    assert not (tmp_path / "ip").exists()
+    made = tmp_path / "hls_component/solution/hls/impl/ip"
+    (made / "hdl/core").mkdir(parents=True)
+    (made / "hdl/core/component.xml").write_text("of a core inside the IP")
+    (made / "component.xml").write_text("the IP")
+    place_ip(tmp_path)
+    assert (tmp_path / "ip/component.xml").read_text() == "the IP"
+    assert missing_in(tmp_path)["ip"] == []
+
+
+def test_packaging_that_leaves_no_ip_is_said(kit: Path, tmp_path: Path) -> None:
+    done = run(kit, moving(install(tmp_path / "bin", "v++ and vitis-run"), ""), "hls", "ip")
+    assert done.returncode != 0 and not (kit / "ip").exists()
+    assert "packaging ended without component.xml below hls_component" in done.stdout
 
 
 def test_a_folder_that_was_not_exported_says_that_nothing_will_be_imported(kit: Path, tmp_path: Path) -> None:

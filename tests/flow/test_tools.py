@@ -96,6 +96,14 @@ def test_two_releases_are_noted(tmp_path: Path) -> None:
     assert "2022.1" in note and "2023.2" in note
 
 
+@pytest.mark.parametrize(("release", "noted"), [("2021.1", True), ("2021.2", True), ("2022.1", False)])
+def test_a_release_that_cannot_package_since_2022_is_noted_before(tmp_path: Path, release: str, noted: bool) -> None:
+    program(tmp_path / f"Vitis_HLS/{release}/bin", "vitis_hls")
+    program(tmp_path / f"Vivado/{release}/bin", "vivado")
+    notes = find_tools({}, [tmp_path]).notes
+    assert [f"vitis_hls {release} cannot package" in note and "76960" in note for note in notes] == [True] * noted
+
+
 def test_too_old_releases_are_passed_over_with_a_note(tmp_path: Path) -> None:
     program(tmp_path / "Vivado/2019.1/bin", "vivado")
     tools = find_tools({}, [tmp_path])

@@ -156,7 +156,7 @@ def test_points_that_break_rules_are_rejected_before_an_estimate() -> None:
 
 def test_a_point_too_large_for_the_board_says_of_what() -> None:
     space = Space(
-        (Dimension("tokens_parallel", (16,)), Dimension("out_parallel", (64,)), Dimension("in_parallel", (32,)))
+        (Dimension("tokens_parallel", (7,)), Dimension("out_parallel", (64,)), Dimension("in_parallel", (32,)))
     )
     outcome = small_evaluator().outcome(next(space.points()), ESTIMATE)
     assert outcome.reason == "more DSP than the board has"
