@@ -38,6 +38,7 @@ SUFFIXES = (*PICTURE_SUFFIXES, ARRAY)
 KINDS = f"{', '.join(FORMATS)} or {ARRAY}"
 
 _PICTURE_LIMIT = 256 << 20  # bytes of a file
+_PIXELS = 50_000_000  # of a picture, which take 7 bytes each while it is decoded
 _EIGHT_BIT = ("1", "L", "P", "RGB", "YCbCr", "CMYK", "HSV", "LAB")
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 _PNG_BIT_DEPTH = 24  # of the file's bytes: behind signature, length and name of IHDR, width and height
@@ -127,10 +128,7 @@ def open_rgb(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
         ) from error
     except Image.DecompressionBombError as error:
         found = re.search(r"\((\d+) pixels\)", str(error))
-        many = f"{int(found[1]):,} pixels" if found else "too many pixels"
-        raise ImageError(
-            f"{path} has {many}, but at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} are read.", "Make it smaller first."
-        ) from error
+        raise _too_large(path, f"{int(found[1]):,}" if found else "too many") from error
     except Exception as error:  # what decoders raise on damaged files is of no one family
         if isinstance(error, OSError) and error.errno is not None:
             raise ImageError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
@@ -146,6 +144,8 @@ def _refuse_no_file(path: Path) -> None:
 def _rgb(path: Path, opened: Image.Image, size: tuple[int, int] | None) -> Image.Image:
     if size is not None and opened.size not in (size, size[::-1]):
         raise _wrong_size(path, opened.size, size)
+    if opened.width * opened.height > _PIXELS:
+        raise _too_large(path, f"{opened.width * opened.height:,}")
     bits = _bits(path, opened)
     if bits > 8 or opened.mode not in (*_EIGHT_BIT, *_ALPHA):
         found = f"it has {bits}" if bits > 8 else f"mode {opened.mode}"
@@ -173,6 +173,10 @@ def _bits(path: Path, opened: Image.Image) -> int:
         said = opened.tag_v2.get(_TIFF_BITS_PER_SAMPLE, 1)  # type: ignore[attr-defined]
         return max(said) if isinstance(said, tuple) else int(said)
     return 8
+
+
+def _too_large(path: Path, pixels: str) -> ImageError:
+    return ImageError(f"{path} has {pixels} pixels, but at most {_PIXELS:,} are read.", "Make it smaller first.")
 
 
 def _wrong_size(path: Path, found: tuple[int, int], wanted: tuple[int, int]) -> ImageError:

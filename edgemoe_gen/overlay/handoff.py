@@ -80,7 +80,7 @@ class _Reader:
         try:
             self.root = parse_xml(data)
         except ValueError as error:
-            raise self.error(f"is no hardware handoff: it {error}") from error
+            raise self.error(str(error)) from error
         if self.root.tag != "EDKSYSTEM":
             raise self.error(f"is not a hardware handoff: its root is {self.root.tag}, not EDKSYSTEM")
         self.modules = {module.get("INSTANCE", ""): module for module in self.root.findall("MODULES/MODULE")}

@@ -6,7 +6,7 @@
 Words of the program's header: 0 magic, 1 version, 2-3 design identity, 4 operations, 5 frames, 8 CRC-32 of the whole
 file with this word as 0, 9 CRC-32 of the weight file's contents. Words of the weight file's header: 0 magic, 1 version,
 2-3 design identity, 4 ports, 5 beats a port, 6 beats of constants, 7 bytes of a beat, 8 CRC-32 of everything behind the
-header, 9 CRC-32 of the words before it.
+header, 9 CRC-32 of the header with this word as 0.
 """
 
 from __future__ import annotations
@@ -159,14 +159,18 @@ def _check_identity(path: Path, words: Words, design: Design) -> None:
 
 
 def _program_checksum(words: Words) -> int:
-    """Of the whole file, but for the checksum itself."""
-    whole = words.astype("<u4")
-    whole[d.HEADER_CHECKSUM] = 0
-    return zlib.crc32(whole.data)
+    return _checksum_without(words, d.HEADER_CHECKSUM)
 
 
 def _header_checksum(header: Words) -> int:
-    return zlib.crc32(header[:_WEIGHT_HEADER_CHECKSUM].astype("<u4").data)
+    return _checksum_without(header, _WEIGHT_HEADER_CHECKSUM)
+
+
+def _checksum_without(words: Words, place: int) -> int:
+    """CRC-32 of words, the one of them that holds it taken as 0."""
+    whole = words.astype("<u4")
+    whole[place] = 0
+    return zlib.crc32(whole.data)
 
 
 def _weight_checksum(weights: Bytes, constants: Bytes) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,26 @@ def test_a_bitstream_that_was_copied_in_part_is_refused(run: Run, kit: Kit, name
     outcome = kit.taken(run)
     assert outcome.code == 2 and words in outcome.err and "copy the folder again" in outcome.err
     assert (kit.output / "ip").is_dir() and not (kit.output / "bitstream").exists()
+
+
+@pytest.mark.parametrize("place", ["ip/x.v", "bitstream/extra", "hls_project/solution/syn/report/a.rpt", "logs/ip.log"])
+@pytest.mark.parametrize("kind", ["file outside", "endless", "pipe"])
+def test_nothing_from_outside_of_a_kit_is_taken_in(run: Run, kit: Kit, place: str, kind: str, tmp_path: Path) -> None:
+    secret, path = tmp_path / "secret.txt", kit.folder / place
+    secret.write_text("secret of the user")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "endless" else secret)
+    outcome = kit.taken(run)
+    if (place, kind) in (("logs/ip.log", "pipe"), ("logs/ip.log", "endless")):  # no log, and nothing else is missing
+        assert outcome.code == 0
+    else:
+        assert outcome.code == 2 and path.name in outcome.err, outcome
+    taken = [p for p in kit.output.rglob("*") if p.is_symlink() or (p.is_file() and b"secret of" in p.read_bytes())]
+    assert not taken and not list(kit.output.rglob("*.partial*"))
 
 
 @pytest.mark.parametrize("damage", ["missing", "torn"])
