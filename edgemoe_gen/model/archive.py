@@ -39,32 +39,32 @@ class StoredBytes:
     size: int
     crc: int | None = None
 
-    def read(self, stream: IO[bytes]) -> npt.NDArray[np.uint8]:
-        """The bytes, in memory of their own.
+    def read(self, file: int) -> npt.NDArray[np.uint8]:
+        """The bytes of an open file, in memory of their own.
 
         Raises:
             ArchiveError: they are not the ones that were written.
         """
         data = np.empty(self.size, np.uint8)
-        self._walk(stream, data.data)
+        self._walk(file, data.data)
         return data
 
-    def check(self, stream: IO[bytes]) -> None:
+    def check(self, file: int) -> None:
         """The same check without keeping the bytes.
 
         Raises:
             ArchiveError: they are not the ones that were written.
         """
-        self._walk(stream, None)
+        self._walk(file, None)
 
-    def _walk(self, stream: IO[bytes], target: memoryview | None) -> None:
+    def _walk(self, file: int, target: memoryview | None) -> None:
         """Reads all bytes, a chunk at a time, so that its checksum finds it in the processor's cache."""
         kept = memoryview(bytearray(_CHUNK)) if target is None else target
         crc = 0
         for begin in range(0, self.size, _CHUNK):
             count = min(_CHUNK, self.size - begin)
             part = kept[:count] if target is None else target[begin : begin + count]
-            if os.preadv(stream.fileno(), [part], self.place + begin) != count:
+            if os.preadv(file, [part], self.place + begin) != count:
                 raise ArchiveError("is truncated")
             if self.crc is not None:
                 crc = zlib.crc32(part, crc)
@@ -146,7 +146,7 @@ class Archive:
         if f"{self._root}byteorder" not in self._named:
             return b"little"
         place = self._place("byteorder")
-        order = place.read(self._stream).tobytes() if place.size <= 8 else b""
+        order = place.read(self._stream.fileno()).tobytes() if place.size <= 8 else b""
         if order not in (b"little", b"big"):
             raise ArchiveError("is damaged: its byte order is neither little nor big")
         return order

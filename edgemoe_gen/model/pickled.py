@@ -7,6 +7,7 @@ so that nothing foreign is ever hashed or compared. The opcodes are those of pic
 
 from __future__ import annotations
 
+import gc
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,10 +68,15 @@ def read_pickle(data: memoryview, meaning: Meaning, start: int = 0, budget: Budg
         PickleError: truncated, damaged, or larger than any that is read.
     """
     reader = _Reader(data, start, meaning, budget or Budget())
+    collecting = gc.isenabled()
+    gc.disable()  # nearly all that is made stays, and beside PyTorch each look for rubbish takes as long as the file
     try:
         return reader.run()
     except (IndexError, struct.error, ValueError, TypeError, KeyError) as error:
         raise PickleError("damaged") from error
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Budget:

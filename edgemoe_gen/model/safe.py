@@ -8,6 +8,7 @@ names the file.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ def to_float32(values: npt.NDArray[Any], path: Path, name: str) -> Array:
     """A finite array as float32 in C order, itself if it is one; refuses NaN, infinity and what float32 can't hold."""
     with np.errstate(over="ignore"):
         result = np.ascontiguousarray(values, np.float32)
-    if not np.isfinite(result).all():
+    # Both ends are NaN if any value is; to look at them takes no memory, as to look at each value would.
+    if result.size and not (np.isfinite(result.max()) and np.isfinite(result.min())):
         if np.isfinite(values).all():
             worst = float(np.abs(values).max())
             raise CheckpointError(
@@ -133,24 +135,28 @@ class _File:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._facts = path, (0, 0, 0)
-        with self.opened() as stream:
-            self._facts = _facts(stream)
-        self.size = self._facts[1]
+        self.path = path
+        with self.errors(), open_regular(path, ANY) as stream:
+            self._file = os.dup(stream.fileno())
+        weakref.finalize(self, os.close, self._file)  # it stays open as long as a tensor may still be read
+        self._facts = _facts(self._file)
+        self.size = self._facts[0]
         self._left = _SHARED * self.size
         self._checked: set[StoredBytes] = set()
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """The file, open; what goes wrong with it there becomes a CheckpointError."""
+        """The file, open at its start."""
+        with self.errors(), os.fdopen(os.dup(self._file), "rb") as stream:
+            stream.seek(0)
+            yield stream
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """What goes wrong with the file there becomes a CheckpointError."""
         path = self.path
         try:
-            with open_regular(path, ANY) as stream:
-                if self._facts not in ((0, 0, 0), _facts(stream)):
-                    raise CheckpointError(
-                        f"{path} has changed while it was read.", "Wait until it is written, and try again."
-                    )
-                yield stream
+            yield
         except RefusedError as error:
             raise refusal(path, error.name) from error
         except PickleError as error:
@@ -172,19 +178,24 @@ class _File:
             raise CheckpointError(
                 f"{self.path} is damaged: its tensors are together larger than its {self.size:,} bytes.", _AGAIN
             )
-        with self.opened() as stream:
-            if place in self._checked or place.crc is None:
-                return StoredBytes(place.place + first, last - first).read(stream)
-            self._checked.add(place)
-            if (first, last) == (0, place.size):
-                return place.read(stream)
-            place.check(stream)
-            return StoredBytes(place.place + first, last - first).read(stream)
+        with self.errors():
+            if _facts(self._file) != self._facts:
+                raise CheckpointError(
+                    f"{self.path} has changed while it was read.", "Wait until it is written, and try again."
+                )
+            if place.crc is not None and place not in self._checked:
+                if (first, last) == (0, place.size):
+                    data = place.read(self._file)
+                    self._checked.add(place)
+                    return data
+                place.check(self._file)
+                self._checked.add(place)
+            return StoredBytes(place.place + first, last - first).read(self._file)
 
 
-def _facts(stream: IO[bytes]) -> tuple[int, int, int]:
-    facts = os.fstat(stream.fileno())
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+def _facts(file: int) -> tuple[int, int]:
+    facts = os.fstat(file)
+    return facts.st_size, facts.st_mtime_ns
 
 
 _Loaded = tuple[Any, Callable[[Storage], StoredBytes], bool]
@@ -194,7 +205,7 @@ def _zip(stream: IO[bytes], size: int) -> _Loaded:
     archive = Archive(stream, size)
     budget = Budget()
     meaning = Harmless(budget)
-    data = archive.pickle().read(stream)
+    data = archive.pickle().read(stream.fileno())
     loaded, end = read_pickle(data.data, meaning, 0, budget)
     if end != len(data):
         raise PickleError("damaged")
