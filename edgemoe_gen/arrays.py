@@ -19,6 +19,7 @@ from edgemoe_gen.reading import UnfitFileError, open_regular
 
 LIMIT = 1 << 30  # bytes of an array, or of all arrays of an archive
 _FORMAT = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_SAID = 200  # characters of what NumPy says of a header, which it quotes
 
 
 def read_array(path: Path, limit: int = LIMIT) -> NDArray[Any]:
@@ -72,8 +73,10 @@ def _array(stream: IO[bytes], size: int) -> NDArray[Any]:
         if version not in _FORMAT:
             raise ValueError(f"it has version {version} of the format")
         shape, by_column, kind = _FORMAT[version](stream)
-    except (OSError, ValueError):
+    except OSError:
         raise
+    except ValueError as error:
+        raise ValueError(str(error)[:_SAID]) from error
     except Exception as error:  # the header is a literal of Python, and may be any
         raise ValueError(f"its header is damaged ({type(error).__name__})") from error
     if kind.hasobject or kind.kind not in "biufcSU" or not kind.itemsize:

@@ -13,7 +13,7 @@ from edgemoe_gen.estimate import check_fits
 from tests.sim.engines import check_against_float, compiled, random_case, run_case
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.nightly, pytest.mark.usefixtures("optimised")]
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "M3ViT-small for PASCAL, 512 x 512, top-4 of 16": {

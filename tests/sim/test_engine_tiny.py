@@ -19,7 +19,7 @@ from edgemoe_gen.sim.engine import FrameResult, run_frames
 from tests.sim.engines import Case, Outcome, calibrated, compiled
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("optimised")]
 
 SHARED = Path(__file__).parents[2] / "../shared"
 SCRIPT = SHARED / "tools" / "make_checkpoint.py"
