@@ -54,8 +54,9 @@ def find_truth(pictures: Sequence[Path], labels: Path | None) -> dict[Path, Path
     else:
         found = next(filter(None, map(_there, _guesses(pictures, labels))), {})
         if pictures and not found:
+            which = "the picture" if len(pictures) == 1 else f"any of the {len(pictures)} pictures"
             raise ImageError(
-                f"the folder of ground truth {labels} holds nothing for any of the {len(pictures)} pictures",
+                f"the folder of ground truth {labels} holds nothing for {which}",
                 f"ground truth of {pictures[0].name} is {pictures[0].stem}{SUFFIX}",
             )
     owners: dict[Path, Path] = {}

@@ -172,6 +172,7 @@ def test_a_shallow_fifo_takes_a_look_up_table_a_bit_and_none_for_more_elements_u
     deeper = with_depth("sums", 33)
     assert part(with_depth("sums", 32), "channels").lut - part(deeper, "channels").lut == fifo.width * fifo.copies
     # 33 to 64 elements: seven bits in the eight look-up tables of a slice.
-    assert part(deeper, "fifo_sums").lut == -(-fifo.width // 7) * 8 and part(deeper, "fifo_sums").bram36 == 0
+    assert part(deeper, "fifo_sums").lut == fifo.copies * -(-fifo.width // 7) * 8
+    assert part(deeper, "fifo_sums").bram36 == 0
     # 4,096 elements: nine bits a BRAM36.
-    assert part(with_depth("sums", 4096), "fifo_sums").bram36 == -(-fifo.width // 9)
+    assert part(with_depth("sums", 4096), "fifo_sums").bram36 == fifo.copies * -(-fifo.width // 9)

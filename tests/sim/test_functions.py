@@ -9,11 +9,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.errors import KnobError
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, dequantise, fraction_for, quantise
 from edgemoe_gen.program.pack import pack_fields, pack_linear, pack_words, unpack_words
@@ -185,7 +186,11 @@ def test_weights_come_back_in_the_order_in_which_the_engine_reads_them(
         weight_bits=bits, expert_weight_bits=narrow_bits if narrow else 0, weight_ports=ports, fill_beats=fill,
         out_parallel=16, in_parallel=8,
     )  # fmt: skip
-    design = make_design(knobs, load_board("zcu104"))
+    try:
+        design = make_design(knobs, load_board("zcu104"))
+    except KnobError:  # a step of so many operands is no element of a stream
+        assume(False)
+        raise
     rng = np.random.default_rng(seed)
     width = narrow_bits if narrow else bits
     weight = rng.integers(-(1 << (width - 1)), 1 << (width - 1), (outputs, inputs))

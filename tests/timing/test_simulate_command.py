@@ -78,7 +78,7 @@ def test_trace_and_page_are_written(run: Run) -> None:
     assert page.count("<svg") == 2 and "http" not in page.replace("http://www.w3.org", "")
 
 
-@pytest.mark.parametrize(("option", "file"), [("--trace", "trace.txt"), ("--html", "page"), ("--html", "no/page.html")])
+@pytest.mark.parametrize(("option", "file"), [("--trace", "trace.txt"), ("--html", "page")])
 def test_files_that_cannot_be_right_are_refused_before_any_work(run: Run, option: str, file: str) -> None:
     assert run(option, file)[0] == 2
 
