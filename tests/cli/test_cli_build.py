@@ -173,6 +173,7 @@ def test_until_and_only_run_what_they_name_and_report_no_stale_figures(run: Run,
     assert changed.code == 0 and "fits ZCU104" not in changed.out
 
 
+@pytest.mark.slow
 def test_new_picture_repeats_simulation_but_not_rendering(run: Run, project: Project, here: Path) -> None:
     images = [project.images / f"scene_{i}.png" for i in range(2)]
     fixed = ["build", *project.network, *project.knobs, "--output", here / "out", "--calibrate", images[0]]
@@ -346,6 +347,7 @@ def test_interrupted_build_exits_130(run: Run, project: Project, here: Path, mon
     assert not list((here / "out").rglob("*partial*"))
 
 
+@pytest.mark.slow
 def test_a_build_compiles_each_program_once(
     run: Run, project: Project, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -370,6 +370,7 @@ def test_a_failed_co_simulation_is_not_imported(
     assert (output / "hls").is_dir() and not (output / "cosim").exists()
 
 
+@pytest.mark.slow
 def test_a_new_board_is_one_file(run: Run, project: Project, with_tools: Callable[..., None], tmp_path: Path) -> None:
     board = tmp_path / "kr260.toml"
     text = (resource_folder("boards") / "kv260.toml").read_text()

@@ -54,6 +54,7 @@ def test_inspect_shows_architecture_macs_and_weights(run: Run, project: Project)
     assert found["layers"]["macs"] == sum(value or 0 for value in macs.values())
 
 
+@pytest.mark.slow
 def test_inspect_says_which_weights_bits_to_spend_first(run: Run, project: Project, here: Path) -> None:
     arguments = ["inspect", *project.network, "--image", project.images / "scene_0.png", "--task", "depth"]
     outcome = run(*arguments, "--narrow", 6, "--json")

@@ -69,6 +69,7 @@ def test_the_best_spent_bits_come_first(rows: tuple[Attribution, ...]) -> None:
     assert dear.worth == pytest.approx(first.worth / 1000)
 
 
+@pytest.mark.slow
 def test_the_model_stays_as_it_was(case: Case) -> None:
     before = {name: values.copy() for name, values in case.model.backbone.items()}
     attribute(case, (4,))

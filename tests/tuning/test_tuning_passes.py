@@ -47,6 +47,7 @@ def test_the_default_point_fills_the_passes_that_the_project_asks_for() -> None:
     assert evaluator.outcome(evaluator.default_point(("frames",)), "estimate").feasible
 
 
+@pytest.mark.slow
 def test_frames_that_the_board_has_no_memory_for_are_refused_with_the_knob_to_lower() -> None:
     sizes = {"frames_per_pass": 16, "max_tokens": 1900, "max_hidden": 4096}
     outcome = estimated(small_evaluator(), **sizes)

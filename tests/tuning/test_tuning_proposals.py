@@ -51,6 +51,7 @@ def test_a_repaired_point_keeps_the_rules_and_what_no_rule_is_about(point: Point
         assert not [name for name in changed if name.endswith("_segments")]
 
 
+@pytest.mark.slow
 def test_the_star_and_neighbours_keep_the_rules_and_the_value_that_they_are_for() -> None:
     star = list(PROPOSALS.star(DEFAULT))
     assert star[0] == DEFAULT
@@ -61,6 +62,7 @@ def test_the_star_and_neighbours_keep_the_rules_and_the_value_that_they_are_for(
     assert all(map(keeps_rules, PROPOSALS.neighbours(DEFAULT)))
 
 
+@pytest.mark.slow
 def test_a_search_of_the_default_space_proposes_nothing_that_a_rule_refuses(tmp_path: Path) -> None:
     plan = Plan(OBJECTIVES, trials=24, tier=ESTIMATE, confirm=0)
     state = run_search(EVALUATOR, WHOLE, plan, LocalRunner(EVALUATOR), tmp_path / "search.journal")

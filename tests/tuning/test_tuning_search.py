@@ -113,6 +113,7 @@ def test_nothing_feasible_is_one_sentence_with_the_reasons(tmp_path: Path) -> No
         run_search(evaluator, space, plan, LocalRunner(evaluator), tmp_path / "search.journal")
 
 
+@pytest.mark.slow
 def test_limits_that_nothing_keeps_end_the_search_soon_and_say_how_near_it_came(tmp_path: Path) -> None:
     evaluator = small_evaluator(Limit("latency_ms", 1e-6), Limit("dsp", 1000.0))
     dimensions = (*SPACE.dimensions, Dimension("exp_segments", (32, 64, 128, 256)))
