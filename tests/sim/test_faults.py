@@ -47,8 +47,8 @@ class Fault:
 
 
 FAULTS = (
-    Fault("softmax", "running maximum not kept", "rounding.h", "write_lane(maxima, at.block, token, largest[token])",
-          "write_lane(maxima, at.block, token, PLANTED ? before : largest[token])"),
+    Fault("softmax", "running maximum not kept", "rounding.h", "write_lane(maxima, at.block, lane, largest[lane])",
+          "write_lane(maxima, at.block, lane, PLANTED ? before : largest[lane])"),
     Fault("softmax", "sum of the last word only", "tokens.h", "row_sum[token] += word_sum;",
           "row_sum[token] = PLANTED ? word_sum : exp_sum_t(row_sum[token] + word_sum);"),
     Fault("softmax", "keys beyond the last are summed", "tokens.h", "exists ? value : exp_t(0)",
