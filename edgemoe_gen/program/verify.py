@@ -285,13 +285,19 @@ class _Check:
     def _products(self) -> None:
         f, of, design = self.f, self.of, self.design
         tiles, words = np.where(self.product, f["out_tiles"], 0), np.where(self.product, f["in_words"], 0)
+        # What was cut out of a program of several tasks, or put one behind another, begins anywhere in the ring. It
+        # loads first, and stores last.
+        begins = of["LOAD"] & np.concatenate([[False], of["STORE"][:-1]])
+        places = np.where(self.product, self.index, len(self.index))
+        ahead_of = np.minimum.accumulate(places[::-1])[::-1]  # the next product
+        first = ahead_of[np.maximum.accumulate(np.where(begins, self.index, 0))] % len(self.index)
         for field, step, size in (
             ("ring_word", tiles * words, design.ring_words), ("ring_tile", tiles, d.RING_TILES),
         ):  # fmt: skip
-            # A program that was cut out of one of several tasks begins where those before it ended.
-            begin = self.f[field][int(self.product.argmax())]
             self.within(self.product, field, 0, size - 1)
-            expected = (begin + np.cumsum(step) - step) % size
+            taken = np.cumsum(step) - step
+            expected = (self.f[field] - taken)[first] + taken
+            expected %= size
             self.equal(self.product, field, expected, "behind the products before it, it is")
         ahead = self.product & (f["flags"] & AHEAD != 0)
         computes = ~(of["ROUTE"] | of["STORE_ROUTES"])

@@ -153,6 +153,23 @@ def test_what_the_compiler_writes_passes_within_its_buffers_and_not_in_smaller_o
         assert refused(words, design, smaller), name
 
 
+def test_programs_one_behind_another_are_a_program() -> None:
+    """So a driver makes a batch: each begins again where its first one did in the ring; results go on."""
+    program, design = short()
+    words = program_words(program)
+    count = len(program.operations)
+    twice = np.concatenate([words, words[d.OPERATION_WORDS :]])
+    room = room_of(program)
+    longer = Room(room.weights, room.constants, room.image, 2 * room.result)
+    assert refused(twice, design, longer)  # both to the same place
+    for at in (i for i, kind in enumerate(kinds(words)) if kind == "STORE"):
+        first = int(operation_columns(words.reshape(-1, d.OPERATION_WORDS)[1:])["transfer_first"][at])
+        twice = changed(twice, count + at, "transfer_first", first + room.result)
+    verify_program(twice, design, longer)
+    second = count + kinds(words).index("KEYS")
+    assert refused(changed(twice, second, "ring_word", 0), design, longer)
+
+
 def test_a_program_that_lost_an_operation_is_refused() -> None:
     """Places in the ring, rows of scores, gathered tokens and results follow from the operations before."""
     program, design = network()
