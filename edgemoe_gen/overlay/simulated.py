@@ -23,12 +23,14 @@ from pynq.interrupt import _InterruptController
 from pynq.pl_server.device import Device
 from pynq.ps import Clocks
 
-from edgemoe_gen.errors import OverlayError, SimulationError
+from edgemoe_gen.errors import OverlayError, ProgramError, SimulationError
 from edgemoe_gen.overlay.designs import find_design
 from edgemoe_gen.overlay.handoff import ENGINE_TYPE, IDENTITY_BLOCK
 from edgemoe_gen.overlay.simulated_interrupts import SimulatedLine
 from edgemoe_gen.overlay.simulated_memory import SimulatedMemory
 from edgemoe_gen.overlay.simulated_registers import ControlBlock, InterruptController
+from edgemoe_gen.program.file import program_in
+from edgemoe_gen.program.verify import Room, verify_program
 from edgemoe_gen.sim.engine import Engine
 
 DDR_BYTES = 1 << 31  # of a ZCU104; only what is allocated takes memory of this machine
@@ -293,7 +295,7 @@ class SimulatedBoard(Device):  # type: ignore[misc]
             begun = time.perf_counter()
             try:
                 status = self._run(control, engine)
-            except (SimulationError, OverlayError) as error:
+            except (SimulationError, OverlayError, ProgramError) as error:
                 _log.error("simulated board: the engine hangs: %s", error.message)
                 self.problem = error.message
                 return
@@ -322,6 +324,10 @@ class SimulatedBoard(Device):  # type: ignore[misc]
 
         weights = [pointed(f"weights_{port}") for port in range(engine.design.knobs.weight_ports)]
         program, constants, image, result = (pointed(name) for name in ("program", "constants", "image", "result"))
+        words = program_in(program, engine.design)
+        if words is not None:
+            sizes = (min(port.nbytes for port in weights), constants.nbytes, image.nbytes, result.nbytes)
+            verify_program(words, engine.design, Room(*(size // engine.design.beat_bytes for size in sizes)))
         status, _ = engine.execute(program, weights, constants, image, result, self._progress)
         return status
 

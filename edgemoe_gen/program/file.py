@@ -23,6 +23,7 @@ from edgemoe_gen.errors import ProgramError
 from edgemoe_gen.program import descriptor as d
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.pack import Bytes
+from edgemoe_gen.program.verify import Room, verify_program
 from edgemoe_gen.reading import read_bytes
 
 WEIGHT_CHECKSUM_WORD = 9
@@ -85,7 +86,7 @@ def read_program(path: Path, design: Design) -> Words:
     """Words of a program file.
 
     Raises:
-        ProgramError: the file is missing, damaged, or made for another design; names the file.
+        ProgramError: the file is missing, damaged, made for another design, or no valid program; names the file.
     """
     data = _read(path)
     words = np.frombuffer(data[: len(data) // 4 * 4], "<u4")
@@ -99,14 +100,36 @@ def read_program(path: Path, design: Design) -> Words:
                            f"{4 * d.OPERATION_WORDS * (1 + operations)}", "build it again")  # fmt: skip
     if _program_checksum(words) != words[d.HEADER_CHECKSUM]:
         raise ProgramError(f"{path} is damaged: its checksum does not match", "build it again")
+    _verify(path, words, design, Room())
     return words.astype(np.uint32)
+
+
+def program_in(buffer: Bytes, design: Design) -> Words | None:
+    """The program that lies in a buffer of DDR; None if it is not of this design, as the engine finds out by itself.
+
+    Raises:
+        ProgramError: the buffer ends before the program does.
+    """
+    data = np.ascontiguousarray(buffer).reshape(-1).view(np.uint8)
+    words = data[: data.size // 4 * 4].view("<u4")
+    header = words[: d.OPERATION_WORDS]
+    if header.size < d.OPERATION_WORDS or header[d.HEADER_MAGIC] != d.MAGIC:
+        return None
+    if tuple(int(word) for word in header[d.HEADER_DESIGN : d.HEADER_DESIGN + 2]) != _identity(design):
+        return None
+    operations = int(header[d.HEADER_OPERATIONS])
+    size = d.OPERATION_WORDS * (1 + operations)
+    if size > words.size:
+        raise ProgramError(f"a program of {operations} operations does not fit its buffer of {data.size} bytes")
+    return words[:size]
 
 
 def read_weights(path: Path, design: Design, program: Words | None = None) -> WeightFile:
     """Contents of a weight file; with `program`, also that they belong together.
 
     Raises:
-        ProgramError: the file is missing, damaged, or made for another design or program; names the file.
+        ProgramError: the file is missing, damaged, or made for another design or program, or too short for it;
+            names the file.
     """
     data = _read(path)
     size = 4 * d.WEIGHT_HEADER_WORDS
@@ -124,6 +147,8 @@ def read_weights(path: Path, design: Design, program: Words | None = None) -> We
         raise ProgramError(f"{path} is damaged: its checksum does not match", "build it again")
     if program is not None and program[WEIGHT_CHECKSUM_WORD] != header[8]:
         raise ProgramError(f"{path} holds the weights of another program", "use the files of one build together")
+    if program is not None:
+        _verify(path, program, design, Room(weights=beats, constants=constants))
     split = ports * beats * beat_bytes
     return WeightFile(body[:split].reshape(ports, beats, beat_bytes), body[split:].reshape(constants, beat_bytes))
 
@@ -133,6 +158,15 @@ def _read(path: Path) -> bytes:
         return read_bytes(path)
     except OSError as error:
         raise ProgramError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _verify(path: Path, words: Words, design: Design, room: Room) -> None:
+    try:
+        verify_program(words, design, room)
+    except ProgramError as error:
+        raise ProgramError(
+            f"{path} holds no valid program, or one of other files: {error.message}", error.hint
+        ) from error
 
 
 def _identity(design: Design) -> tuple[int, int]:

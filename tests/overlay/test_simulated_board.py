@@ -16,6 +16,7 @@ import pytest
 
 from edgemoe_gen.overlay import Accelerator, EngineError, OverlayError
 from edgemoe_gen.overlay.preview import write_preview
+from edgemoe_gen.program.descriptor import MAGIC, OPERATION_WORDS
 from tests.overlay.repackaging import rewrite
 from tests.overlay.small_builds import SmallBuild, random_frame
 
@@ -193,6 +194,22 @@ def test_a_wild_address_hangs_the_engine_and_names_the_register(
     assert "the register weights_0 points to 0x0, where no buffer is" in board.problem
     assert board.problem in caplog.text
     assert engine.read(0x00) & 0b111 == 1
+
+
+def test_a_program_that_the_compiler_could_not_have_written_does_not_run(
+    overlay: Path, board: Any, build: SmallBuild
+) -> None:
+    """One wrong word of one operation: the C simulation would write outside its arrays."""
+    frame = random_frame(build.spec, 3)
+    with Accelerator(overlay, timeout=0.5) as accelerator:
+        accelerator.run(frame, "semseg")
+        for address, size in board.ddr.buffers.items():
+            words = np.asarray(board.ddr.at(address)).reshape(-1)[: size // 4 * 4].view("<u4")
+            if words[0] == MAGIC:
+                words[OPERATION_WORDS + 14] = 0x80000000
+        with pytest.raises(EngineError, match="did not end"):
+            accelerator.run(frame, "semseg")
+    assert board.problem.startswith("operation 0 (LOAD) has ")
 
 
 def test_memory_is_seen_by_the_engine_only_after_a_flush_and_by_the_host_only_after_an_invalidate(board: Any) -> None:

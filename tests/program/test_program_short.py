@@ -13,8 +13,11 @@ from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.errors import KnobError
 from edgemoe_gen.program import descriptor
 from edgemoe_gen.program.compile import pack_image
+from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.short import compile_short, port_depths
+from edgemoe_gen.program.verify import verify_program
 from edgemoe_gen.sim.engine import Engine
+from tests.sim.engines import room_of
 
 pytest.importorskip("torch", reason="formats are chosen by the float reference")
 ZCU104 = load_board("zcu104")
@@ -45,9 +48,10 @@ def designs(draw: st.DrawFn):  # type: ignore[no-untyped-def]
 
 @settings(max_examples=25, deadline=None)
 @given(designs())
-def test_it_fits_the_buffers_of_any_design(design) -> None:  # type: ignore[no-untyped-def]
+def test_it_fits_the_buffers_of_any_design_and_is_valid(design) -> None:  # type: ignore[no-untyped-def]
     if design is not None:
-        compile_short(design)  # raises CapacityError where it does not fit
+        program, _, _ = compile_short(design)  # raises CapacityError where it does not fit
+        verify_program(program_words(program), design, room_of(program))
 
 
 def test_it_visits_every_kind_of_operation_but_taps() -> None:

@@ -22,6 +22,8 @@ from edgemoe_gen.model import Model, Reference, allowed_experts, load_model
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.program.compile import Program, compile_network
+from edgemoe_gen.program.file import program_words
+from edgemoe_gen.program.verify import Room, verify_program
 from edgemoe_gen.sim.compiler import Build
 from edgemoe_gen.sim.engine import Engine, FrameResult, Traffic, run_frames
 from tests.factory import TASKS, make_state, options, save_state
@@ -133,8 +135,14 @@ def run_case(
     chosen = [case.images[i] for i in (images or range(len(tasks)))]
     formats = case.formats(engine.design)
     program = compile_network(engine.design, case.model, case.network, formats, tasks, taps=taps)
+    verify_program(program_words(program), engine.design, room_of(program))
     frames, traffic = run_frames(engine, program, case.model.spec, chosen)
     return Outcome(case, program, formats, frames, traffic)
+
+
+def room_of(program: Program) -> Room:
+    """Buffers that are as large as the program needs."""
+    return Room(program.weights.shape[1], program.constants.shape[0], program.image_beats, program.result_beats)
 
 
 def check_against_float(outcome: Outcome, images: Sequence[int] = ()) -> float:

@@ -1,0 +1,386 @@
+"""Whether a program is one that the compiler could have written: every field of every operation, against the design.
+
+In: the words of a program, a design, and how large the buffers in DDR are. Out: nothing, or an error that names the
+operation, the field and the rule. The engine checks none of this: a wrong address would leave its memories, and a wrong
+number of beats would make it wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.design.design import MIN_ROWS, TERM_BITS
+from edgemoe_gen.errors import ProgramError
+from edgemoe_gen.numerics import tables
+from edgemoe_gen.program import descriptor as d
+from edgemoe_gen.program.uses import ACCUMULATE, AHEAD, FLAGS_OF, NARROW, PATHS_OF, SCATTER, SOURCE, USED, WIDE
+
+Column = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_KINDS = list(d.KINDS)
+_FINISHED_BITS = TERM_BITS + tables.MANTISSA_BITS + 2
+_DEFAULTS: dict[str, int] = asdict(d.Operation())
+_MOST_BEATS = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Room:
+    """Beats of each buffer in DDR; what is not known does not bound a program."""
+
+    weights: int = _MOST_BEATS  # at every port
+    constants: int = _MOST_BEATS
+    image: int = _MOST_BEATS
+    result: int = _MOST_BEATS
+
+
+def verify_program(words: NDArray[np.uint32], design: Design, room: Room | None = None) -> None:
+    """Refuses a program that the compiler could not have written for this design.
+
+    A program that was found good is known by its content, so that it may run often.
+
+    Args:
+        words: the program, header included.
+        design: what it runs on.
+        room: sizes of the buffers that it runs with.
+
+    Raises:
+        ProgramError: names operation, kind, field, value and rule.
+    """
+    _verified(np.ascontiguousarray(words, "<u4").tobytes(), design, room or Room())
+
+
+@lru_cache(maxsize=16)
+def _verified(data: bytes, design: Design, room: Room) -> None:
+    operations = np.frombuffer(data, "<u4").reshape(-1, d.OPERATION_WORDS)[1:]
+    if len(operations):
+        _Check(operations, design, room).all()
+
+
+def operation_columns(operations: NDArray[np.uint32]) -> dict[str, Column]:
+    """Every field of operations [operations, words], by name."""
+    signed = {32: np.int32, 16: np.int16}
+    return {
+        p.name: (operations[:, p.word] >> np.uint32(p.low)).astype(signed[p.bits]).astype(np.int64)
+        for p in d.field_places()
+    }
+
+
+def _ceil(value: Column, by: int | Column) -> Column:
+    return -(-value // by)
+
+
+class _Check:
+    """One program's fields as columns, and the rules. Every rule is a comparison of whole columns."""
+
+    def __init__(self, operations: NDArray[np.uint32], design: Design, room: Room) -> None:
+        self.operations = operations
+        self.design = design
+        self.room = room
+        self.f = operation_columns(operations)
+        kind, operand = self.f["kind"], self.f["operand"]
+        product = kind == d.number("PRODUCT")
+        self.of = {name: kind == d.number(name) for name in USED if name in _KINDS}
+        self.of |= {name: product & (operand == d.operand_number(name)) for name in d.OPERANDS}
+        self.product = product
+        self.index = np.arange(len(operations))
+        memories = [tuple(d.MEMORIES.index(memory) for memory in path) for path in d.PATHS]
+        path = np.clip(self.f["path"], 0, len(d.PATHS) - 1)
+        self.source, self.destination = (np.array(side)[path] for side in zip(*memories, strict=True))
+        self.depths = np.array([design.memory_depths[memory] for memory in d.MEMORIES], np.int64)
+        self.lanes = np.array(
+            [design.knobs.cache_lanes if m == "cache" else design.knobs.tokens_parallel for m in d.MEMORIES], np.int64
+        )
+
+    def all(self) -> None:
+        """All rules; those that later ones rely on come first."""
+        self._kinds()
+        self._sizes()
+        self._routes()
+        self._places()
+        self._products()
+        self._scores()
+        self._shifts()
+        self._normalisations()
+        self._beats()
+
+    # Saying no
+
+    def rule(self, where: Mask, field: str, holds: Mask, said: str) -> None:
+        """Raises for the first operation of `where` whose field does not hold."""
+        broken = where & ~holds
+        if broken.any():
+            at = int(broken.argmax())
+            kind = int(self.f["kind"][at])
+            name = _KINDS[kind] if 0 <= kind < len(_KINDS) else f"kind {kind}"
+            raise ProgramError(
+                f"operation {at} ({name}) has {field} {int(self.f[field][at])}, but {said}", "build the program again"
+            )
+
+    def within(self, where: Mask, field: str, least: int | Column, most: int | Column) -> None:
+        """A field lies between two bounds, which belong to it."""
+        value = self.f[field]
+        broken = where & ~((value >= least) & (value <= most))
+        if broken.any():
+            at = int(broken.argmax())
+            low, high = (int(np.broadcast_to(bound, value.shape)[at]) for bound in (least, most))
+            self.rule(
+                where, field, ~broken, f"it must be {low}" if low == high else f"it lies between {low} and {high}"
+            )
+
+    def equal(self, where: Mask, field: str, expected: int | Column, said: str) -> None:
+        """A field follows from others."""
+        broken = where & (self.f[field] != expected)
+        if broken.any():
+            right = int(np.broadcast_to(expected, broken.shape)[int(broken.argmax())])
+            self.rule(where, field, ~broken, f"{said} {right}")
+
+    def among(self, where: Mask, field: str, values: Iterable[int], said: str) -> None:
+        """A field has one of a few values."""
+        self.rule(where, field, np.isin(self.f[field], list(values)), said)
+
+    # What an operation is
+
+    def _kinds(self) -> None:
+        every = np.ones(len(self.index), bool)
+        most = min(len(self.index), d.MAX_OPERATIONS - 1)
+        self.rule(every, "kind", self.index < most, f"a program has fewer than {d.MAX_OPERATIONS} operations")
+        self.within(every, "kind", 0, d.number("END") - 1)
+        self.within(every, "operand", 0, len(d.OPERANDS) - 1)
+        self._unused()
+        for name in USED:
+            if name in PATHS_OF:
+                said = ", ".join(" to ".join(d.PATHS[path]) for path in sorted(PATHS_OF[name]))
+                self.among(self.of[name], "path", PATHS_OF[name], f"{name} goes from {said}")
+            if name in FLAGS_OF:
+                self.among(self.of[name], "flags", FLAGS_OF[name], f"{name} has no such flags")
+        self.equal(~self.product, "operand", 0, "only a product has a second operand: it must be")
+        last = d.field_places()[-1]
+        rest = self.operations[:, last.word].astype(np.int64) >> (last.low + last.bits)
+        unused = (rest == 0) & (self.operations[:, last.word + 1 :] == 0).all(axis=1)
+        self.rule(every, last.name, unused, "words behind the last field must be zero")
+
+    def _unused(self) -> None:
+        """Fields that a kind does not use: all at once, as there are many."""
+        names = list(_DEFAULTS)
+        differs = np.stack([self.f[name] != default for name, default in _DEFAULTS.items()])
+        for kind, used in USED.items():
+            unused = [name not in ("kind", "operand", *used) for name in names]
+            broken = differs & np.array(unused)[:, None] & self.of[kind]
+            if broken.any():
+                field = names[int(broken.any(axis=1).argmax())]
+                self.equal(self.of[kind], field, _DEFAULTS[field], f"{kind} does not use it: it must be")
+
+    def _sizes(self) -> None:
+        f, k, design = self.f, self.design.knobs, self.design
+        queued = self.of["WEIGHTS"] & (f["expert"] >= 0)
+        self.queued = queued
+        matrix = self.product | self.of["LOAD"] | self.of["STORE"] | self.of["NORMALISE"]
+        self.equal(queued, "tokens", 0, "an expert's queue has the rows: it must be")
+        self.within(matrix & ~queued, "tokens", 1, design.blocks * k.tokens_parallel)
+        self.within(matrix, "in_words", 1, design.max_in_words)
+        blocks = _ceil(f["tokens"], k.tokens_parallel)
+        least = -(-MIN_ROWS // k.tokens_parallel)
+        blocks = np.where(self.of["KEYS"], np.maximum(blocks, least), blocks)
+        self.equal(self.product, "blocks", blocks, "its rows take")
+        self.within(self.product, "out_tiles", 1, int(self.depths.max()) // design.out_words)
+
+    # Routes, and what follows them
+
+    def _routes(self) -> None:
+        f, k, design, of = self.f, self.design.knobs, self.design, self.of
+        route = of["ROUTE"]
+        parallel = k.tokens_parallel
+        self.within(route, "expert_end", 1, k.max_experts)
+        self.within(route, "expert_first", 0, f["expert_end"] - 1)
+        self.within(route, "top_k", 1, np.minimum(k.max_top_k, f["expert_end"] - f["expert_first"]))
+        self.within(route, "tokens", 1, design.max_routes // np.maximum(f["top_k"], 1))
+        self.equal(route, "in_words", _ceil(f["expert_end"], k.in_parallel), "the logits of its experts take")
+        several = route & (f["frame_tokens"] != 0)
+        self.within(several, "frame_tokens", 1, k.max_tokens)
+        frame = np.maximum(f["frame_tokens"], 1)
+        frames = np.where(several, f["tokens"] // frame, 1)
+        whole = (f["tokens"] % frame == 0) & (frames > 1) & (frames <= k.frames_per_pass)
+        self.rule(several, "frame_tokens", whole, f"its tokens are those of 2 to {k.frames_per_pass} frames")
+        pitch = np.array([design.pitch(int(t)) // parallel for t in frame], np.int64) if several.any() else frame
+        own = (frame - 1) // parallel
+        self.equal(route, "frame_gap", np.where(several, pitch - own, 0), "from frame to frame it is")
+        last = np.where(several, (frames - 1) * pitch + own, (f["tokens"] - 1) // parallel)
+        # Rows of a queue are rows of every memory.
+        self.equal(route, "source_block", 0, "tokens begin at block")
+        hidden = int(self.depths[d.MEMORIES.index("hidden")])
+        self._fits(route, "source", f["in_words"], last + 1, np.full_like(last, hidden))
+        self.rule(route, "tokens", last < design.blocks, f"the memories hold {design.blocks} blocks")
+        # What the last route says, at every operation behind it.
+        before = np.maximum.accumulate(np.where(route, self.index, -1))
+        at = np.maximum(before, 0)
+        routed = before >= 0
+        self.route_blocks, self.route_rows = last[at] + 1, f["tokens"][at]
+        stored = of["STORE_ROUTES"]
+        self.rule(stored, "kind", routed, "there is no ROUTE before it")
+        for field in ("tokens", "top_k"):
+            self.equal(stored, field, f[field][at], "the last ROUTE has")
+        gathers = f["gather_expert"] != -1
+        for who, field in ((self.of["WEIGHTS"] & (f["expert"] != -1), "expert"), (gathers, "gather_expert")):
+            self.rule(who, field, routed, "there is no ROUTE before it")
+            self.within(who, field, f["expert_first"][at], f["expert_end"][at] - 1)
+        self.rule(of["GATHER"], "gather_expert", gathers, "it must gather")
+        self._gathers(gathers, before)
+
+    def _gathers(self, gathers: Mask, routed: Column) -> None:
+        f, design = self.f, self.design
+        path = d.path_number(*d.GATHERING_PATH)
+        self.rule(gathers, "path", f["path"] == path, "only hidden to residual leaves the gathered memories free")
+        for field in ("gather_words", "gather_stride"):
+            self.equal(~gathers, field, 0, "nothing is gathered: it must be")
+        self.within(gathers, "gather_words", 1, design.dim_words)
+        rows = _ceil(self.route_rows, design.knobs.tokens_parallel)
+        depths = (int(self.depths[d.MEMORIES.index(memory)]) for memory in ("normed", "query"))
+        most = np.minimum(*(depth // blocks for depth, blocks in zip(depths, (self.route_blocks, rows), strict=True)))
+        self.within(gathers, "gather_stride", f["gather_words"], most)
+        # First layers take the tokens gathered last; second ones go on with the same expert.
+        scatter = self.of["WEIGHTS"] & (f["flags"] & SCATTER != 0)
+        self.scatter = scatter
+        self.rule(scatter, "expert", self.queued, "only an expert's rows are scattered")
+        self.rule(scatter, "path", f["path"] == path, "an expert's results go from hidden to residual")
+        first = self.queued & ~scatter
+        self.rule(first, "path", f["path"] == d.path_number("query", "hidden"), "an expert's tokens go from query")
+        for who, those, said in (
+            (first, gathers, "the last one gathered is"), (scatter, first, "the last first layer is of"),
+        ):  # fmt: skip
+            found = np.maximum.accumulate(np.where(those, self.index, -1))
+            found = np.concatenate([[-1], found[:-1]])
+            field = "gather_expert" if those is gathers else "expert"
+            self.rule(who, "expert", found > routed, "nothing of it came since the last ROUTE")
+            self.equal(who, "expert", f[field][np.maximum(found, 0)], said)
+
+    # Where matrices lie
+
+    def _fits(self, where: Mask, side: str, words: Column, blocks: Column, depth: Column) -> None:
+        """A matrix of so many words a row and blocks of rows lies within its rows, and within its memory."""
+        stride = self.f[f"{side}_stride"]
+        self.within(where, f"{side}_stride", words, depth)
+        self.within(where, f"{side}_word", 0, stride - words)
+        self.within(where, f"{side}_block", 0, depth // np.maximum(stride, 1) - blocks)
+
+    def _places(self) -> None:
+        f, of, design = self.f, self.of, self.design
+        rows = np.where(self.queued, self.route_rows, f["tokens"])
+        reads = self.product | of["STORE"] | of["NORMALISE"]
+        self._fits(reads, "source", f["in_words"], _ceil(rows, self.lanes[self.source]), self.depths[self.source])
+        writes = self.product | of["LOAD"] | of["NORMALISE"]
+        words = np.where(self.product, f["out_tiles"] * design.out_words, f["in_words"])
+        blocks = np.where(self.scatter, self.route_blocks, _ceil(rows, self.lanes[self.destination]))
+        self.equal(self.scatter, "destination_block", 0, "a queue says where its rows go: it must be")
+        self._fits(writes, "destination", words, blocks, self.depths[self.destination])
+
+    # Products
+
+    def _products(self) -> None:
+        f, of, design = self.f, self.of, self.design
+        tiles, words = np.where(self.product, f["out_tiles"], 0), np.where(self.product, f["in_words"], 0)
+        # What was cut out of a program of several tasks, or put one behind another, begins anywhere in the ring. It
+        # loads first, and stores last.
+        begins = of["LOAD"] & np.concatenate([[False], of["STORE"][:-1]])
+        places = np.where(self.product, self.index, len(self.index))
+        ahead_of = np.minimum.accumulate(places[::-1])[::-1]  # the next product
+        first = ahead_of[np.maximum.accumulate(np.where(begins, self.index, 0))] % len(self.index)
+        for field, step, size in (
+            ("ring_word", tiles * words, design.ring_words), ("ring_tile", tiles, d.RING_TILES),
+        ):  # fmt: skip
+            self.within(self.product, field, 0, size - 1)
+            taken = np.cumsum(step) - step
+            expected = (self.f[field] - taken)[first] + taken
+            expected %= size
+            self.equal(self.product, field, expected, "behind the products before it, it is")
+        ahead = self.product & (f["flags"] & AHEAD != 0)
+        computes = ~(of["ROUTE"] | of["STORE_ROUTES"])
+        cache = d.MEMORIES.index("cache")
+        fills = (self.destination == cache) & (self.product | of["LOAD"])
+        free = np.concatenate([[False], computes[:-1]])
+        filled = np.concatenate([[False], fills[:-1]])
+        self.rule(ahead, "flags", free, "the operation before brings no operands, so none can come ahead")
+        self.rule(ahead & ~of["WEIGHTS"], "flags", ~filled, "the operation before fills the cache that they come from")
+        weights = of["WEIGHTS"]
+        narrow = weights & (f["flags"] & NARROW != 0)
+        self.rule(narrow, "flags", np.full(narrow.shape, design.has_narrow_weights), "the design has no narrow weights")
+        accumulates = weights & (f["flags"] & ACCUMULATE != 0)
+        self.rule(accumulates, "flags", self.destination != cache, "nothing can be added to the cache")
+        self.equal(weights & ~accumulates, "old_shift", 0, "nothing is added to: it must be")
+
+    def _scores(self) -> None:
+        f, k, design, of = self.f, self.design.knobs, self.design, self.of
+        both = of["KEYS"] | of["VALUES"]
+        self.within(both, "keys", 1, k.max_tokens)
+        self.within(both, "tokens", 1, design.max_rows)
+        self.within(both, "blocks", 1, design.score_blocks)
+        self.equal(of["KEYS"], "out_tiles", _ceil(f["keys"], k.out_parallel), "its keys take")
+        self.equal(of["VALUES"], "in_words", _ceil(f["keys"], k.in_parallel), "its keys take")
+        self.equal(both, "operand_blocks", _ceil(f["keys"], k.cache_lanes), "its keys take")
+        words = np.where(of["KEYS"], f["in_words"], f["out_tiles"] * design.out_words)
+        depth = np.full_like(words, self.depths[d.MEMORIES.index("cache")])
+        self._fits(both, "operand", words, f["operand_blocks"], depth)
+        # Values are weighted by the scores, and by their maxima, of the operation before.
+        scored = np.concatenate([[False], of["KEYS"][:-1]])
+        self.rule(of["VALUES"], "operand", scored, "the operation before makes no scores")
+        for field in ("tokens", "keys", "score_shift", *SOURCE):
+            of_scores = np.roll(f[field.replace("source", "destination")], 1)
+            self.equal(of["VALUES"], field, of_scores, "the scores before it have")
+
+    # Numbers
+
+    def _shifts(self) -> None:
+        f, of, design = self.f, self.of, self.design
+        sums, terms = design.accumulator_bits - 1, _FINISHED_BITS - 1
+        activation = design.knobs.activation_bits
+        self.within(self.product, "term_shift", -sums, sums)
+        self.within(of["WEIGHTS"], "bias_shift", 0, sums)
+        self.within(of["LOAD"] | self.product, "out_shift", -terms, terms)
+        self.within(of["KEYS"], "out_shift", -sums - f["term_shift"], sums - f["term_shift"])
+        self.within(of["WEIGHTS"], "old_shift", -terms, terms)
+        # The least is that of the finest format there is (`fraction_for`).
+        scores = of["KEYS"] | of["VALUES"] | of["ROUTE"]
+        self.within(scores, "score_shift", tables.EXP_POSITION_BITS - activation - 8, 2 * tables.EXP_POSITION_BITS - 1)
+        one = 1 << tables.MANTISSA_FRACTION
+        self.within(of["ROUTE"], "score_threshold", -one, one)
+
+    def _normalisations(self) -> None:
+        f, design, norm = self.f, self.design, self.of["NORMALISE"]
+        self.within(norm, "features", 1, design.knobs.max_dim)
+        self.equal(norm, "in_words", _ceil(f["features"], design.knobs.in_parallel), "its features take")
+        features = np.maximum(f["features"], 1)
+        shift = 23 + np.array([int(n).bit_length() - 1 for n in features], np.int64)
+        self.equal(norm, "inverse_shift", shift - 8, "of its features it is")
+        inverse = [round(2 ** int(s) / int(n)) for s, n in zip(shift, features, strict=True)]
+        self.equal(norm, "inverse_features", np.array(inverse, np.int64), "of its features it is")
+        self.within(norm, "normal_fraction", 1 - _FINISHED_BITS, _FINISHED_BITS - 1)
+        self.within(norm, "eps_high", 0, (1 << max(design.variance_bits - 1 - 31, 0)) - 1)
+        self.within(norm, "eps_low", np.where(f["eps_high"] > 0, 0, 1), (1 << 31) - 1)
+
+    def _beats(self) -> None:
+        f, of, design, k = self.f, self.of, self.design, self.design.knobs
+        narrow = f["flags"] & NARROW != 0
+        parts = f["in_words"] * design.operand_parts
+        steps = np.where(narrow, _ceil(parts, 2), parts) + design.bias_steps
+        shifts = _ceil(f["in_words"], design.shift_words) * design.shift_steps
+        takes = of["WEIGHTS"] | of["NORMALISE"]
+        beats = np.where(of["NORMALISE"], shifts, f["out_tiles"] * steps) * k.fill_beats
+        self.equal(takes, "weight_beats", beats, "its weights take")
+        self.within(takes, "weight_first", 0, self.room.weights - beats)
+        load, stores = of["LOAD"], of["STORE"] | of["STORE_ROUTES"]
+        bits = np.where(load & (f["flags"] & WIDE == 0), 16, 32)
+        beats = f["tokens"] * f["in_words"] * k.in_parallel * bits // k.port_bits
+        beats = np.where(of["STORE_ROUTES"], f["tokens"] * f["top_k"], beats)
+        self.equal(load | stores, "transfer_beats", beats, "its values take")
+        constant = f["flags"] & d.bit("CONSTANT") != 0
+        self.within(load, "transfer_first", 0, np.where(constant, self.room.constants, self.room.image) - beats)
+        stored = np.where(stores, beats, 0)
+        first = np.cumsum(stored) - stored
+        self.equal(stores, "transfer_first", first, "results lie one behind another: it must be")
+        self.within(stores, "transfer_first", 0, self.room.result - beats)
