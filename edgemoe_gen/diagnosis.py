@@ -1,4 +1,4 @@
-"""What this machine has, what each stage needs, and what to do about each gap."""
+"""What this machine has, what each stage and command needs, and what to do about each gap."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from edgemoe_gen import __version__
 from edgemoe_gen.boards import Board, board_names, load_board
 from edgemoe_gen.check import Check, Status
 from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.extras import EXTRAS, Extra, installed
 from edgemoe_gen.flow.tools import TOOL_STAGES, Toolset, find_tools, hls_generation, stage_commands, why_missing
 from edgemoe_gen.flow.vendor_checks import named_releases, vendor_checks
 from edgemoe_gen.linting import libclang_missing
@@ -22,8 +24,6 @@ from edgemoe_gen.sim.cache import cache_folder
 from edgemoe_gen.sim.compiler import ap_types_folder, compiler_version, find_compiler
 
 _PACKAGES = ("click", "jinja2", "numpy", "pillow", "pyyaml", "rich")
-_TORCH = ("torch", "safetensors")
-_INSTALL_TORCH = 'pip install "edgemoe-gen[torch]"'
 LEAST_DISK_GB, LEAST_MEMORY_GB = 1.0, 2.0
 
 
@@ -37,11 +37,21 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class ExtraFound:
+    """One extra, and which of its packages are not installed."""
+
+    extra: Extra
+    lacks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Diagnosis:
-    """All checks, and what each stage would run."""
+    """All checks, all extras, and what each stage of a build and each command beside it would run."""
 
     checks: tuple[Check, ...]
+    extras: tuple[ExtraFound, ...]
     stages: dict[str, Stage]
+    commands: dict[str, Stage]
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -63,7 +73,7 @@ def doctor(board: str | None = None) -> Diagnosis:
         Check("Python", "ok" if sys.version_info >= (3, 10) else "missing", platform.python_version(), "everything"),
         Check("edgemoe-gen", "ok", __version__, "everything"),
         *(_package(name, "everything", "pip install edgemoe-gen") for name in _PACKAGES),
-        *(_package(name, "reading checkpoints, float reference", _INSTALL_TORCH) for name in _TORCH),
+        _package("torch", "float reference", 'pip install "edgemoe-gen[torch]"'),
         _compiler(),
         _ap_types(),
         _libclang(),
@@ -71,7 +81,33 @@ def doctor(board: str | None = None) -> Diagnosis:
         _memory(),
         *vendor_checks(tools, boards),
     ]
-    return Diagnosis(tuple(checks), _stages(checks, tools, boards if board else []))
+    there = {check.name: check.status != "missing" for check in checks}
+    extras = tuple(_extra(extra, there) for extra in EXTRAS)
+    stages = _stages(checks, tools, boards if board else [])
+    return Diagnosis(tuple(checks), extras, stages, _commands(checks, extras))
+
+
+def _extra(extra: Extra, there: dict[str, bool]) -> ExtraFound:
+    return ExtraFound(extra, tuple(name for name in extra.packages if not there.get(name, installed(name))))
+
+
+def _commands(checks: Sequence[Check], extras: Sequence[ExtraFound]) -> dict[str, Stage]:
+    """The commands that are no stage of a build, on this machine: those of overlays on the simulated board."""
+    gap = {check.name: check.status == "missing" for check in checks}
+    gap |= {f"[{found.extra.name}]": bool(found.lacks) for found in extras}
+
+    def needs(*names: str) -> Stage:
+        lacks = [name for name in names if gap[name]]
+        return Stage(not lacks, ", ".join(names), f"not here: {', '.join(lacks)}" if lacks else "")
+
+    simulated = ("[pynq]", "C++ compiler")
+    return {
+        "evaluate": needs("[torch]", "C++ compiler"),
+        "tune": needs("[tune]", "C++ compiler"),
+        "sim-board": needs(*simulated),
+        "selftest --simulated": needs(*simulated),
+        "serve --simulated": needs("[serve]", *simulated),
+    }
 
 
 def _stages(checks: list[Check], tools: Toolset, boards: list[Board]) -> dict[str, Stage]:
@@ -79,20 +115,20 @@ def _stages(checks: list[Check], tools: Toolset, boards: list[Board]) -> dict[st
 
     def needs(*names: str) -> Stage:
         gaps = [name for name in (*_PACKAGES, *names) if by_name[name].status == "missing"]
-        uses = ", ".join(_used(by_name[name]) for name in names if name != "safetensors")
+        uses = ", ".join(_used(by_name[name]) for name in names)
         return Stage(not gaps, uses or "edgemoe-gen alone", "" if not gaps else f"not here: {', '.join(gaps)}")
 
     stages = {
         "generate": needs(),
-        "render": needs(*_TORCH),
+        "render": needs("torch"),
         "compile": needs("C++ compiler"),
-        "csim": needs(*_TORCH, "C++ compiler"),
-        "simulate": needs(*_TORCH, "C++ compiler"),
-        "report": needs(*_TORCH, "C++ compiler"),
+        "csim": needs("torch", "C++ compiler"),
+        "simulate": needs("torch", "C++ compiler"),
+        "report": needs("torch", "C++ compiler"),
         "lint": needs("libclang"),
     }
     # A build comes to these only by way of the stages before them.
-    before = needs(*_TORCH, "C++ compiler").missing
+    before = needs("torch", "C++ compiler").missing
     for stage in TOOL_STAGES:
         stages[stage] = _after(_tool_stage(stage, tools), before)
     absent = [check for board in boards if (check := by_name.get(f"board files {board.name}")) and tools.vivado]
@@ -101,7 +137,7 @@ def _stages(checks: list[Check], tools: Toolset, boards: list[Board]) -> dict[st
     for check in absent:
         if check.status == "missing" and stages["bitstream"].ready:
             stages["bitstream"] = replace(stages["bitstream"], ready=False, missing=f"{check.name}: {check.found}")
-    return stages | {"package": replace(needs(*_TORCH), ready=not before, missing=before)}
+    return stages | {"package": replace(needs("torch"), ready=not before, missing=before)}
 
 
 def _after(stage: Stage, missing: str) -> Stage:
@@ -193,4 +229,4 @@ def _memory() -> Check:
     return Check("memory", status, f"{free:,.1f} GB available", "render, csim", advice)
 
 
-__all__ = ["Check", "Diagnosis", "Stage", "doctor"]
+__all__ = ["Check", "Diagnosis", "ExtraFound", "Stage", "doctor"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,16 @@ from edgemoe_gen.boards import load_board
 from edgemoe_gen.check import Check
 from edgemoe_gen.diagnosis import Diagnosis, doctor
 from edgemoe_gen.errors import BoardError
+from edgemoe_gen.extras import EXTRAS, installed
 from edgemoe_gen.flow.tools import find_tools
 from edgemoe_gen.flow.vendor_checks import named_releases, vendor_checks
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
 BOARDS = ("kv260", "ultra96v2", "zcu102", "zcu104")
 
 
@@ -171,7 +180,7 @@ def test_small_disk_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.usefixtures("root")
 def test_json_holds_checks_and_stages() -> None:
     said = json.loads(json.dumps(doctor().as_dict()))
-    assert set(said) == {"checks", "stages"}
+    assert set(said) == {"checks", "extras", "stages", "commands"}
     assert set(said["stages"]["hls"]) == {"ready", "uses", "missing"}
 
 
@@ -197,13 +206,50 @@ def test_without_libclang_lint_alone_can_t_run(root: Path, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("root")
 def test_packaging_opens_the_model_and_so_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "torch")
+    stage = doctor().stages["package"]
+    assert not stage.ready and stage.missing == "not here: torch"
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
     there = importlib.metadata.version
 
-    def without_torch(name: str) -> str:
-        if name == "torch":
+    def version(name: str) -> str:
+        if name in packages:
             raise importlib.metadata.PackageNotFoundError(name)
         return there(name)
 
-    monkeypatch.setattr(importlib.metadata, "version", without_torch)
-    stage = doctor().stages["package"]
-    assert not stage.ready and stage.missing == "not here: torch"
+    monkeypatch.setattr(importlib.metadata, "version", version)
+
+
+@pytest.mark.usefixtures("root")
+def test_extras_say_what_they_lack_and_which_commands_that_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "optuna", "distributed")
+    found = doctor()
+    lacks = {one.extra.name: one.lacks for one in found.extras}
+    assert lacks["tune"] == ("optuna",) and lacks["cluster"] == ("distributed",)
+    assert not found.commands["tune"].ready and found.commands["tune"].missing == "not here: [tune]"
+    assert all("[tune]" not in stage.missing for name, stage in found.commands.items() if name != "tune")
+
+
+def test_a_package_counts_under_the_name_of_its_module_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "opencv-python-headless", "optuna")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name == "cv2" else None)
+    assert installed("opencv-python-headless") and not installed("optuna")
+
+
+def test_extras_are_those_that_the_package_declares() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = {name: {re.split(r"[<>=]", line)[0] for line in lines} for name, lines in declared.items()}
+    # PYNQ's own packages stand there only to be held back.
+    named["pynq"] &= {"pynq"}
+    assert {extra.name: set(extra.packages) for extra in EXTRAS} == named
+
+
+def test_the_page_shows_the_table_of_extras() -> None:
+    page = (ROOT / "docs/flow.md").read_text(encoding="utf-8")
+    section = page.partition("## Extras")[2].partition("\n## ")[0]
+    rows = [
+        tuple(part.strip() for part in line.strip("|").split("|")) for line in section.splitlines() if line[:3] == "| `"
+    ]
+    assert rows == [(f"`[{e.name}]`", ", ".join(e.packages), e.purpose, e.needed_by) for e in EXTRAS]

@@ -7,16 +7,18 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.diagnosis import ExtraFound, Stage
 
 
 @click.command("doctor")
 @click.option("--board", help="Look at what this board needs: a name of `edgemoe-gen boards`, or a board file.")
 @json_option
 def command(board: str | None, as_json: bool) -> None:
-    """Look at this machine: what each stage needs, what is there, and what to do about each gap.
+    """Look at this machine: what each stage and command needs, what is there, and what to do about each gap.
 
-    Changes nothing. Vendor tools are needed from synthesis on, not before. They are looked for on PATH, then by the
-    variables of AMD's settings64.sh, then in the usual install folders, or in those of EDGEMOE_TOOLS.
+    Changes nothing. Extras are the optional packages of edgemoe-gen: install those whose commands you use. Vendor tools
+    are needed from synthesis on, not before. They are looked for on PATH, then by the variables of AMD's settings64.sh,
+    then in the usual install folders, or in those of EDGEMOE_TOOLS.
 
     \b
     Examples:
@@ -27,15 +29,33 @@ def command(board: str | None, as_json: bool) -> None:
     if as_json:
         output.as_json(found.as_dict())
         return
-    ready = [name for name, stage in found.stages.items() if stage.ready]
-    gaps = [name for name, stage in found.stages.items() if not stage.ready]
-    output.line(f"ready: {', '.join(ready) or 'nothing'}" + (f"; not here: {', '.join(gaps)}" if gaps else ""))
+    gaps = [name for name, stage in (found.stages | found.commands).items() if not stage.ready]
+    ready = [name for name, stage in (found.stages | found.commands).items() if stage.ready]
+    absent = [one.extra for one in found.extras if one.lacks]
+    output.line(
+        f"ready: {', '.join(ready) or 'nothing'}"
+        + (f"; not here: {', '.join(gaps)}" if gaps else "")
+        + (f"; extras not installed: {', '.join(extra.name for extra in absent)}" if absent else "")
+    )
     rows = [(check.name, check.status, check.found, check.needed_for) for check in found.checks]
     output.table("This machine", ["what", "status", "found", "needed for"], rows)
-    stages = [
-        (name, "yes" if stage.ready else "no", stage.uses or stage.missing) for name, stage in found.stages.items()
-    ]
-    output.table("Stages", ["stage", "ready", "would use, or lacks"], stages)
+    extras = [(one.extra.name, _lacks(one), one.extra.purpose, one.extra.needed_by) for one in found.extras]
+    output.table("Extras", ["extra", "installed", "for", "needed by"], extras)
+    for title, stages in (("Stages", found.stages), ("Commands", found.commands)):
+        lines = [(name, "yes" if stage.ready else "no", _uses(stage)) for name, stage in stages.items()]
+        output.table(title, [title[:-1].lower(), "ready", "would use, or lacks"], lines)
     for advice in dict.fromkeys(check.advice for check in found.checks if check.advice):
         names = ", ".join(check.name for check in found.checks if check.advice == advice)
         output.line(f"{names}: {advice}")
+    for extra in absent:
+        output.line(f"{extra.needed_by}: {extra.install}")
+
+
+def _lacks(one: ExtraFound) -> str:
+    if not one.lacks:
+        return "yes"
+    return "no" if len(one.lacks) == len(one.extra.packages) else f"not {', '.join(one.lacks)}"
+
+
+def _uses(stage: Stage) -> str:
+    return stage.uses if stage.ready else stage.missing or stage.uses

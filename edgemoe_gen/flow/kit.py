@@ -249,6 +249,9 @@ def read_facts(kit: Path) -> dict[str, Any]:
         raise OverlayError(
             f"{path} is not of edgemoe-gen: its key 'generator' says otherwise", "export the folder again"
         )
+    for key in ("board", "part", "design"):
+        if not isinstance(facts.get(key), str):
+            raise OverlayError(f"{path} is damaged: its key '{key}' holds no text", "copy the whole folder again")
     return facts
 
 

@@ -68,6 +68,8 @@ def read_spec_file(path: Path) -> SpecOptions:
     Raises:
         SpecError: unreadable, truncated, of an unknown kind, or holding a key or value that it must not.
     """
+    if path.is_dir():
+        raise SpecError(f"{path} is a folder, not a spec file.", "Give the file in it: a .toml of ours or a .yml.")
     if path.suffix not in (".toml", ".yml", ".yaml"):
         raise SpecError(
             f"{path} is no spec file by its name.", "Give a .toml of ours or a .yml of the authors' training code."

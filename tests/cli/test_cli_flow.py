@@ -279,6 +279,9 @@ def test_results_of_another_build_are_refused(run: Run, project: Project, built:
     assert older.code == 2 and "src/config.h differs (it was exported by edgemoe-gen 0.0.1, this is" in older.err
     foreign = run("import-results", tmp_path, "--output", output)
     assert foreign.code == 2 and "kit.json" in foreign.err
+    (kit / "kit.json").write_text(json.dumps(facts | {"part": {"a": [1]}}))
+    damaged = run("import-results", kit, "--output", output)
+    assert damaged.code == 2 and "its key 'part' holds no text" in damaged.err
     taken = run(*arguments(project, output, "--export", project.folder))
     assert taken.code == 2 and "is no export of this very design" in taken.err
 

@@ -272,6 +272,14 @@ def test_boards_lists_and_shows(run: Run) -> None:
     assert json.loads(run("boards", "zcu104", "--json").out)["dsp"] == 1728
 
 
+def test_doctor_names_absent_extras_in_its_first_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgemoe_gen.diagnosis.installed", lambda package: package != "optuna")
+    said = run("doctor").out
+    first = said.splitlines()[0]
+    assert first.endswith("extras not installed: tune, dev") and "tune" in first.partition("not here: ")[2]
+    assert 'tune: pip install "edgemoe-gen[tune]"' in said
+
+
 def test_doctor_says_what_each_gap_needs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     found = json.loads(run("doctor", "--json").out)

@@ -302,3 +302,10 @@ def test_a_wrong_yml_is_one_sentence(text: str, parts: list[str], tmp_path: Path
     file = tmp_path / "m.yml"
     file.write_text(text)
     refused(file, *parts)
+
+
+def test_a_folder_in_place_of_a_spec_file_is_called_one(tmp_path: Path) -> None:
+    for name in ("network", "network.toml"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(SpecError, match=rf"{name} is a folder, not a spec file"):
+            read_spec_file(tmp_path / name)

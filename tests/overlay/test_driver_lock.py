@@ -102,6 +102,32 @@ def test_symbolic_link_in_place_of_the_lock_is_not_followed(
     assert victim.read_text() == "precious"
 
 
+def test_a_lock_that_is_no_file_is_passed_over_or_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, make in ((first, os.mkfifo), (second, os.mkdir)):
+        folder.mkdir()
+        make(folder / lock_name(Named(name)))
+    monkeypatch.setattr(lock_module, "FOLDERS", (str(first), str(second)))
+    with pytest.raises(OverlayError, match=r"no lock edgemoe-test.* can be made"):
+        BoardLock(lock_name(Named(name)), "m3vit")
+    monkeypatch.setattr(lock_module, "FOLDERS", (str(first),))
+    with pytest.raises(OverlayError, match="it is no regular file"):
+        BoardLock(lock_name(Named(name)), "m3vit")
+    monkeypatch.setattr(lock_module, "FOLDERS", (str(first), str(tmp_path)))
+    BoardLock(lock_name(Named(name)), "m3vit").release()
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999\n", "0\n", "-5\n", "x\n", "\xff", ""])
+def test_a_number_that_no_process_has_is_not_told(name: str, text: str) -> None:
+    lock = BoardLock(lock_name(Named(name)), "m3vit_a")
+    path_of(name).write_text(text)
+    with pytest.raises(OverlayError, match=r"in use by another process$"):
+        BoardLock(lock_name(Named(name)), "m3vit_b")
+    lock.release()
+
+
 def test_real_board_has_one_lock_for_all_processes_and_a_simulated_one_none() -> None:
     class EmbeddedDevice(Named):
         """As PYNQ calls its own."""

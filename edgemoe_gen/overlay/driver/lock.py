@@ -5,9 +5,11 @@ In: a device of PYNQ. Out: a lock, or an error that names the process that has t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 import weakref
 from typing import Any
 
@@ -15,6 +17,7 @@ from .errors import OverlayError
 
 # Folders where everybody may write. Not the one of TMPDIR: every user could have another.
 FOLDERS = ("/run/lock", "/var/lock", "/tmp")
+MAX_PROCESS = 1 << 22  # Linux numbers none higher
 _held: weakref.WeakSet[BoardLock] = weakref.WeakSet()
 
 
@@ -58,7 +61,8 @@ class BoardLock:
         except OSError as error:
             holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
             self.forget()
-            raise _refusal(what, int(holder) if holder.isdigit() else None) from error
+            known = holder.isdigit() and 0 < int(holder) <= MAX_PROCESS
+            raise _refusal(what, int(holder) if known else None) from error
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
         _held.add(self)
@@ -112,7 +116,7 @@ def _open(name: str) -> int:
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             # First without O_CREAT: Linux refuses it for another's file in a folder of everybody, even to root.
-            return os.open(path, flags)
+            return _regular(os.open(path, flags), path)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -121,13 +125,21 @@ def _open(name: str) -> int:
         try:
             file = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
-            return os.open(path, flags)  # made by another process since
+            return _regular(os.open(path, flags), path)  # made by another process since
         except OSError as error:
             problem = error
             continue
         os.fchmod(file, 0o666)  # whatever the umask says
         return file
     raise OverlayError(f"no lock {name} can be made: {problem}", f"make one of {', '.join(FOLDERS)} writable")
+
+
+def _regular(file: int, path: str) -> int:
+    """The file, if it is one that can be read and written at a place, which a FIFO is not."""
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EINVAL, "it is no regular file", path)
 
 
 def _after_fork() -> None:

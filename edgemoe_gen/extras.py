@@ -1,0 +1,91 @@
+"""The extras of `pip install "edgemoe-gen[...]"`: what each is for and what needs it.
+
+`doctor` shows this table with what is installed; docs/flow.md holds the same one.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Extra:
+    """One extra.
+
+    Attributes:
+        packages: what it installs and the program looks for, by the names of the package index.
+        purpose: what it is for.
+        needed_by: the stages and commands that do not run without it.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    purpose: str
+    needed_by: str
+
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return f'pip install "edgemoe-gen[{self.name}]"'
+
+
+EXTRAS = (
+    Extra(
+        "torch",
+        ("torch",),
+        "the float reference; a checkpoint is read without it",
+        "the stages render and csim, simulate, evaluate, run --backend float",
+    ),
+    Extra("lint", ("libclang",), "the C++ against what Vitis HLS accepts", "lint; a build leaves it out without it"),
+    Extra("tune", ("optuna",), "searching designs", "tune"),
+    Extra(
+        "cluster",
+        ("dask", "distributed"),
+        "spreading a search over processes or machines",
+        "--jobs and --scheduler of tune, sweep, compare and evaluate",
+    ),
+    Extra(
+        "pynq",
+        ("pynq",),
+        "overlays on a board and on the simulated one; needs numpy<2, so best in an environment of its own",
+        "sim-board, selftest, bench, serve, run --backend board",
+    ),
+    Extra("serve", ("aiohttp",), "the live view", "serve"),
+    Extra("camera", ("opencv-python-headless",), "cameras and videos as sources", "serve --source camera:0 or a video"),
+    Extra(
+        "dev",
+        (
+            "aiohttp",
+            "dask",
+            "distributed",
+            "optuna",
+            "clang-format",
+            "hls4ml",
+            "hypothesis",
+            "mypy",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "safetensors",
+            "types-PyYAML",
+        ),
+        "this project's own tests and checks",
+        "no command",
+    ),
+)
+_MODULES = {"opencv-python-headless": "cv2", "pynq": "pynq"}  # a board's image brings these under other names, or none
+
+
+def installed(package: str) -> bool:
+    """Whether a package is there, by its own name or by that of the module that it brings."""
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        module = _MODULES.get(package)
+        return module is not None and importlib.util.find_spec(module) is not None
+    return True
+
+
+__all__ = ["EXTRAS", "Extra", "installed"]
