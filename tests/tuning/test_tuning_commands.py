@@ -18,7 +18,6 @@ from PIL import Image
 from edgemoe_gen import api
 from edgemoe_gen.cli import main
 from edgemoe_gen.cli.tune_command import _show
-from edgemoe_gen.config import read_config
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.tuning.front import FIGURES
@@ -230,8 +229,10 @@ def test_tune_confirms_its_front_writes_json_and_applies_a_point(run: Run, files
         knobs = json.loads((tmp_path / "built" / "accelerator" / "design.json").read_text())["knobs"]
         assert {name: row["value"] for name, row in knobs.items()}.items() >= entry["point"].items()
     assert main(["tune", "--apply", "1"]) == 0
-    config = read_config(tmp_path / "edgemoe.toml")
-    assert config.knobs.items() >= document["front"][0]["point"].items()
+    assert main(["build", *files.network, *images, "--only", "render", "--output", "applied"]) == 0
+    knobs = json.loads((tmp_path / "applied" / "accelerator" / "design.json").read_text())["knobs"]
+    applied = {name: row["value"] for name, row in knobs.items()}
+    assert applied.items() >= document["front"][0]["point"].items()
     assert main(["tune", "--apply", "99"]) == 2
 
 
