@@ -17,6 +17,7 @@ from typing import Any
 
 from .decoder import DecoderFacts
 from .errors import OverlayError
+from .manifest_rules import check_manifest
 
 MANIFEST = "manifest.json"
 SCHEMA = 3
@@ -291,9 +292,10 @@ def read_manifest(folder: Path) -> Manifest:
     if schema != SCHEMA:
         raise _other_schema(path, schema, content)
     try:
+        check_manifest(content)
         return _manifest(folder, content)
     except (KeyError, TypeError, ValueError) as error:
-        raise OverlayError(f"{path} is damaged: {type(error).__name__} {error}", BUILD_AGAIN) from error
+        raise OverlayError(f"{path} is damaged: {error}", BUILD_AGAIN) from error
 
 
 def _other_schema(path: Path, schema: object, content: Any) -> OverlayError:
