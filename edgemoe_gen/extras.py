@@ -43,8 +43,8 @@ EXTRAS = (
     Extra(
         "cluster",
         ("dask", "distributed"),
-        "spreading a search over processes or machines",
-        "--jobs and --scheduler of tune, sweep, compare and evaluate",
+        "spreading a search over a cluster of machines",
+        "--scheduler of tune, sweep, compare and evaluate",
     ),
     Extra(
         "pynq",
