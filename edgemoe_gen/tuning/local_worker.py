@@ -9,6 +9,7 @@ import os
 import pickle
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -96,8 +97,6 @@ class _Worker:
             self._say((FAILED, number, RuntimeError(f"{type(error).__name__}: {error}")))
 
     def _say(self, message: tuple[Any, ...]) -> None:
-        """Only the thread that works says anything."""
-        try:
+        """Only the thread that works says anything. Where the parent has gone, `listen` ends what runs."""
+        with suppress(OSError):
             self._connection.send(message)
-        except OSError:
-            os._exit(0)  # the parent has gone
