@@ -160,6 +160,7 @@ def test_second_build_skips_every_stage(run: Run, project: Project, here: Path) 
     assert second.out.splitlines()[-1].startswith('stopped before stage "hls"')
 
 
+@pytest.mark.slow
 def test_until_and_only_run_what_they_name_and_report_no_stale_figures(run: Run, project: Project, here: Path) -> None:
     rendered = build(run, project, here / "out", "--until", "render")
     assert rendered.code == 0 and 'stopped before stage "compile": not asked for' in rendered.out

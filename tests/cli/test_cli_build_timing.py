@@ -47,6 +47,7 @@ def test_summary_shows_both_tiers(run: Run, project: Project, built: Path, here:
     assert figures["tier"] == "timed simulation" and figures["milliseconds_per_frame"] > 0
 
 
+@pytest.mark.slow
 def test_a_deadlock_fails_the_stage_in_one_sentence_and_stands_in_the_report(
     run: Run, project: Project, built: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

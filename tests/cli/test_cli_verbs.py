@@ -19,6 +19,7 @@ from tests.factory import write_checkpoint
 Run = Callable[..., Outcome]
 
 
+@pytest.mark.slow
 def test_init_writes_a_file_that_build_reads(run: Run, project: Project, here: Path) -> None:
     assert run("init", *project.network, "--image", project.images, *project.knobs, "--output", "made").code == 0
     outcome = run("build", "--task", "depth")

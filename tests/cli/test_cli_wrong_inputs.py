@@ -260,6 +260,7 @@ def test_unknown_backend(run: Run, project: Project) -> None:
     refused(run("run", *project.network, "--image", image, "--backend", "gpu"), "gpu", "float, csim")
 
 
+@pytest.mark.slow
 def test_files_may_go_to_folders_that_do_not_exist_yet(run: Run, project: Project, here: Path) -> None:
     image, places = project.images / "scene_0.png", [here / "no" / name / "file" for name in "abcd"]
     arguments = [*project.network, "--image", image, "--task", "depth"]

@@ -52,6 +52,7 @@ def check(model: Any, task: str, seed: int = 0) -> NDArray[np.float32]:
     align_corners=st.booleans(),
     seed=st.integers(0, 99),
 )
+@pytest.mark.slow
 def test_decoder_is_the_reference_for_every_size(
     dim: int,
     width: int,

@@ -93,6 +93,7 @@ def passes(engine: Engine, case: Case) -> int:
     return sum(op.keys > 0 for op in program.operations) // 2
 
 
+@pytest.mark.slow
 def test_heads_and_rows_of_scores_in_passes_give_the_same_bits() -> None:
     case = many_tokens()
     sizes = {"max_tokens": TOKENS, "max_dim": 16, "max_query": 32, "max_experts": 4}
@@ -108,6 +109,7 @@ def test_heads_and_rows_of_scores_in_passes_give_the_same_bits() -> None:
         assert np.array_equal(a.scores, b.scores)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_hidden_features_in_slices_differ_by_rounding_only() -> None:
     # Every slice adds to the tokens, which rounds them once more; one further rounding of the finest steps a slice.
     case = random_case(seed=25)

@@ -65,7 +65,11 @@ def check(engine: Engine, case: Case, tasks: Sequence[str], images: Sequence[int
         assert same(frame, alone[task, image]), f"{task} of picture {image}"
 
 
-@pytest.fixture(scope="module", params=DESIGNS)
+# The first of them in every run; each compiles a design of its own.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] if place else []) for place, name in enumerate(DESIGNS)],
+)
 def engine(request: pytest.FixtureRequest) -> Engine:
     return compiled(small_design(**DESIGNS[request.param]))
 

@@ -33,6 +33,7 @@ def every() -> list[Outcome]:
     return [small_evaluator().outcome(point, ESTIMATE) for point in SPACE.points()]
 
 
+@pytest.mark.slow
 def test_a_space_no_larger_than_the_trials_is_walked_whole(tmp_path: Path, every: list[Outcome]) -> None:
     state = search(tmp_path, trials=SPACE.size)
     assert len(state.outcomes) == SPACE.size
