@@ -25,6 +25,8 @@ from engine_parts.peers import PEERS
 from engine_parts.runs import Frame, time_frame
 from engine_parts.tables import BEGIN, END, ablation_table, frames_table, peers_table, switch_table, write_markdown
 
+pytestmark = pytest.mark.slow
+
 TARGETS = Targets(milliseconds=1e-6, bound_ratio=1e6, ddr_ratio=None)
 
 

@@ -14,6 +14,8 @@ from edgemoe_gen.numerics.formats import choose_formats
 from edgemoe_gen.numerics.widths import Widths
 from tests.sim.engines import Case, check_against_float, compiled, random_case, run_case, small_design
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("torch")
 BITS = 8
 
