@@ -33,14 +33,13 @@ class Lag:
 
     Attributes:
         beside: the other FIFO; the same loop fills both.
-        loop: the pipeline that keeps back what comes by it.
-        behind: operator of its chain whose result goes into this FIFO; "" if it waits for the whole pipeline.
+        loop: the pipeline that keeps back what comes by it, from the stage on in which it writes this FIFO; from its
+            first one if it does not write it.
         elements: of this FIFO that one iteration of the other needs.
     """
 
     beside: str
     loop: str
-    behind: str
     elements: int = 1
 
 
@@ -126,14 +125,14 @@ def _least(design: Design, fifo: Fifo) -> int:
     if fifo.lag is None:
         return LEAST_FIFO
     sizes = tuple((name, int(getattr(design, name))) for name in ("variance_bits", "exp_sum_bits"))
-    cycles = most_cycles(fifo.lag.loop, fifo.lag.behind, (("in_parallel", design.knobs.in_parallel), *sizes))
+    cycles = most_cycles(fifo.lag.loop, fifo.name, (("in_parallel", design.knobs.in_parallel), *sizes))
     return max(LEAST_FIFO, fifo.lag.elements + cycles)
 
 
 def _engine(design: Design) -> tuple[Fifo, ...]:
     """Between the movers and what executes; an operation's transfers are told with it."""
     k = design.knobs
-    order = Lag("orders", "program_beats", "select")
+    order = Lag("orders", "program_beats")
     return (
         Fifo("weight_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, copies=k.weight_ports, lag=order),
         Fifo("input_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
@@ -158,32 +157,32 @@ def _operate(design: Design) -> tuple[Fifo, ...]:
     inputs, outputs = ("in_parallel",), ("out_parallel",)
     fine = k.in_parallel * design.fine_bits
     operand_knobs = ("port_bits", "weight_ports", "fill_beats")
-    moments = Lag("token_moments", "measure_words", "fifo_read", design.dim_words)
+    moments = Lag("token_moments", "measure_words", design.dim_words)
     measured = Fifo("measured", OPERATE, fine, 0, inputs, lag=moments)
     room = 2 * _least(design, measured) - design.dim_words
     return (
-        Fifo("destinations", OPERATE, design.place_bits, 64, lag=Lag("scales", "round_steps", "")),
+        Fifo("destinations", OPERATE, design.place_bits, 64, lag=Lag("scales", "round_steps")),
         Fifo("scales", OPERATE, tables.MANTISSA_BITS + EXPONENT_BITS, 64),
         Fifo(
             "operands", OPERATE, design.part_values * design.operand_bits, 16, operand_knobs,
-            lag=Lag("new_biases", "weight_steps", "select"),
+            lag=Lag("new_biases", "weight_steps"),
         ),
         Fifo(
             "new_biases", OPERATE, k.out_parallel * design.bias_bits, 4, outputs,
-            lag=Lag("operands", "weight_steps", "select"),
+            lag=Lag("operands", "weight_steps"),
         ),
         Fifo(
             "biases", OPERATE, k.out_parallel * design.bias_bits, 16, outputs,
-            lag=Lag("sums", "multiply_steps", "counter"),
+            lag=Lag("sums", "multiply_steps"),
         ),
         Fifo("feature_shifts", OPERATE, k.in_parallel * SHIFT_BITS, 4, inputs),
         Fifo(
             "tiles", OPERATE, k.tokens_parallel * k.in_parallel * design.factor_bits, 16,
-            ("tokens_parallel", "in_parallel"), lag=Lag("row_sums", "product_tiles", "exp2"),
+            ("tokens_parallel", "in_parallel"), lag=Lag("row_sums", "product_tiles"),
         ),
         Fifo(
             "row_sums", OPERATE, k.tokens_parallel * design.exp_sum_bits, 16, ("tokens_parallel",),
-            lag=Lag("tiles", "multiply_steps", ""),
+            lag=Lag("tiles", "multiply_steps"),
         ),
         Fifo("words", OPERATE, fine, 16, inputs),
         Fifo("sums", OPERATE, k.out_parallel * design.accumulator_bits, 4, outputs, copies=k.tokens_parallel),
@@ -202,7 +201,7 @@ def _router(design: Design) -> tuple[Fifo, ...]:
     k = design.knobs
     choice = design.expert_bits + k.activation_bits
     route = design.place_bits + design.expert_bits
-    powers = Lag("totals", "weigh_routes", "exp2", k.max_top_k)
+    powers = Lag("totals", "weigh_routes", k.max_top_k)
     return (
         Fifo(
             "choices", ROUTER, design.place_bits + k.max_top_k * choice + design.exp_sum_bits, design.choose_tokens,

@@ -48,22 +48,24 @@ def _parsed(path: Path, _: int) -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=1024)
-def most_cycles(loop: str, behind: str, sizes: tuple[tuple[str, int], ...]) -> int:
-    """Cycles of the part of a pipeline behind one of its operators, at the clock and on the device where it is longest.
+def most_cycles(loop: str, fifo: str, sizes: tuple[tuple[str, int], ...]) -> int:
+    """Cycles from a pipeline's write to a FIFO to its end, at the clock and on the device where it is longest.
 
     Args:
         loop: label of a pipelined loop.
-        behind: entry of its chain; "" for the whole chain.
+        fifo: that it writes before its end; another one or "" for all of the pipeline.
         sizes: constants of the sources that the chain names, in small letters.
     """
     cycles = 0
     for name in family_names():
         path = FAMILIES / f"{name}.toml"
         table = read_family(path)
-        chain = table["loops"][loop]["chain"]
-        part = chain[chain.index(behind) + 1 :] if behind else chain
+        entry = table["loops"][loop]
         for band in range(len(table["bands"])):
-            cycles = max(cycles, Chains(path, table, band, dict(sizes)).cycles(f"loops.{loop}", part))
+            chains = Chains(path, table, band, dict(sizes))
+            where = f"loops.{loop}"
+            early = chains.early(where, entry).get(fifo, 0)
+            cycles = max(cycles, chains.cycles(where, entry["chain"]) - early)
     return cycles
 
 
@@ -91,6 +93,15 @@ class Chains:
             else:
                 raise self._error(where, f"there is no operator or function '{name}'")
         return total
+
+    def early(self, where: str, entry: Mapping[str, Any]) -> dict[str, int]:
+        """Cycles of a loop's chain until each of its writes that come before the end, by FIFO."""
+        found = {}
+        for fifo, behind in entry.get("writes", {}).items():
+            if behind not in entry["chain"]:
+                raise self._error(where, f"{fifo} is written behind '{behind}', which is not in the chain")
+            found[fifo] = self.cycles(where, entry["chain"][: entry["chain"].index(behind) + 1])
+        return found
 
     def size(self, where: str, text: str | int) -> int:
         """A number, or the size that is named."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ class LoopTiming:
         depth: of its pipeline, cycles from an iteration's reads to its writes, both included; 0 of a sequential loop.
         states: cycles an iteration of a sequential loop takes at least; 0 of a pipelined one.
         recurrences: what bounds the interval from below.
-        origin: "table", or the vendor's report that the figures come from.
+        origin: "table", or the schedule or report that the figures come from.
+        writes: stage, counted from 0, of each FIFO that is written before the last one.
     """
 
     label: str
@@ -63,6 +64,7 @@ class LoopTiming:
     states: int
     recurrences: tuple[Recurrence, ...] = ()
     origin: str = "table"
+    writes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Timing:
         depths: depths of FIFOs that replace those of the sources; 0 = unbounded.
         ddr_bytes: bytes that the memory delivers a cycle.
         axi_latency: cycles from a request to its first beat; `axi_outstanding` requests of at most `axi_burst` beats.
+        stalling: a pipeline that waits for an input stands still as a whole (style stp); otherwise its older iterations
+            go on (frp, flp).
     """
 
     family: str
@@ -90,14 +94,20 @@ class Timing:
     axi_latency: int
     axi_outstanding: int
     axi_burst: int
+    stalling: bool = False
 
     def with_depths(self, depths: Mapping[str, int]) -> Timing:
         """The same with other depths of FIFOs."""
         return replace(self, depths=dict(depths))
 
     def loop_lines(self) -> str:
-        """Lines "label ii depth states" for the timed library."""
-        return "".join(f"{loop.label} {loop.ii} {loop.depth} {loop.states}\n" for loop in self.loops.values())
+        """Lines "label ii depth states [fifo stage]..." for the timed library."""
+        return "".join(
+            f"{loop.label} {loop.ii} {loop.depth} {loop.states}"
+            + "".join(f" {fifo} {stage}" for fifo, stage in loop.writes.items())
+            + "\n"
+            for loop in self.loops.values()
+        )
 
     def depth_lines(self) -> str:
         """Lines "fifo depth"."""
@@ -114,7 +124,8 @@ class Timing:
 
     def constant_lines(self) -> str:
         """Lines "name cycles"."""
-        return "".join(f"{name} {cycles}\n" for name, cycles in self.constants.items())
+        lines = [f"{name} {cycles}\n" for name, cycles in self.constants.items()]
+        return "".join([*lines, f"stalling {int(self.stalling)}\n"])
 
 
 def load_timing(
@@ -256,7 +267,9 @@ def _loop(path: Path, loop: SourceLoop, entry: Mapping[str, Any], chains: Chains
         check_recurrence(loop, recurrence, clock_mhz)
     if not loop.ii:
         return LoopTiming(loop.label, 0, 0, max(cycles, 1), recurrences)
-    return LoopTiming(loop.label, loop.ii, max(cycles, LEAST_DEPTH), 0, recurrences)
+    depth = max(cycles, LEAST_DEPTH)
+    writes = {fifo: stage for fifo, stage in chains.early(where, entry).items() if stage < depth - 1}
+    return LoopTiming(loop.label, loop.ii, depth, 0, recurrences, writes=writes)
 
 
 def _recurrence(where: str, part: Mapping[str, Any], chains: Chains) -> Recurrence:

@@ -64,7 +64,8 @@ def with_csynth(timing: Timing, path: Path) -> tuple[Timing, tuple[Difference, .
             loops[label] = ours
             continue
         ii, depth = found[label]
-        loops[label] = replace(ours, ii=ii, depth=depth, origin=VENDOR)
+        writes = {fifo: min(stage, depth - 1) for fifo, stage in ours.writes.items()}  # a report gives no stages
+        loops[label] = replace(ours, ii=ii, depth=depth, origin=VENDOR, writes=writes)
         rows.append(Difference(label, ours.ii, ii, ours.depth, depth))
     return replace(timing, loops=loops), tuple(rows)
 

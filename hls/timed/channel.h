@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <vector>
 
 namespace edgemoe {
@@ -36,6 +37,9 @@ class channel_t {
   process_t *waiting_reader = nullptr;
   process_t *waiting_writer = nullptr;
   fifo_totals_t *totals = nullptr;
+  std::string variable;  // its name, or its array's
+  const loop_t *writing_loop = nullptr;  // that wrote last, and the lane of its pipeline that the write is in
+  std::size_t lane = 0;
   std::vector<user_t> users;
 
   channel_t() : writes_(16), reads_(16) {}

@@ -162,12 +162,19 @@ class ddr_t {
 
   std::uint64_t cycles(std::uint64_t count) const { return (count + numerator_ - 1) / numerator_; }
 
+  // Cycle of the earliest request; `none` without one.
+  cycle_t next(cycle_t none) {
+    axi_t *port = earliest();
+    return port == nullptr ? none : port->requests.front().at;
+  }
+
   // Serves the earliest request, and all that no other can come before: called when every process waits, a new request
-  // follows from data that come later than latency cycles after the earliest. Returns whether there was one.
-  bool serve() {
+  // follows from data that come later than latency cycles after the earliest, or from what happens in cycle `until`.
+  // Returns whether there was one.
+  bool serve(cycle_t until) {
     axi_t *port = earliest();
     if (port == nullptr) return false;
-    const cycle_t horizon = port->requests.front().at + latency_;
+    const cycle_t horizon = std::min(port->requests.front().at + latency_, until);
     for (; port != nullptr && port->requests.front().at <= horizon; port = earliest()) serve(*port);
     return true;
   }

@@ -37,6 +37,8 @@ class fifo {
     auto found = run.table.depths.find(name);
     if (found == run.table.depths.end() && whole_array != nullptr) found = run.table.depths.find(whole_array);
     channel_.depth = found == run.table.depths.end() ? depth : found->second;
+    channel_.variable = whole_array == nullptr ? name : whole_array;
+    channel_.writing_loop = nullptr;
     channel_.totals = &run.totals.fifo(scheduler_t::active()->current().region(), name);
     channel_.totals->depth = channel_.depth;
   }

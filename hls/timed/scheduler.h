@@ -1,10 +1,12 @@
-// Runs processes until all are over: those that can go on, then the DDR, then it is over or stuck.
+// Runs processes until all are over: those that can go on, then the earliest of what only time brings (writes that are
+// under way in a pipeline that waits, and the DDR), then it is over or stuck.
 #pragma once
 
 #include "deadlock.h"
 #include "pipeline.h"
 #include "slices.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <exception>
@@ -41,10 +43,10 @@ class scheduler_t {
     pipeline_t *root = processes_.front().get();
     do {
       turn();
-    } while (failure_.empty() && root->alive && run.ddr.serve());
+    } while (failure_.empty() && root->alive && pass_time());
     if (failure_.empty() && root->alive) explain_deadlock(run, processes_);
     cancel();
-    while (run.ddr.serve()) {  // what is on its way when the last process ends
+    while (run.ddr.serve(pipeline_t::NEVER)) {  // what is on its way when the last process ends
     }
     active() = outer;
     run.totals.cycles = root->now;
@@ -185,6 +187,23 @@ class scheduler_t {
     }
   }
 
+  // Every process waits. The earliest event is one that nothing else can come before. Returns whether there was one.
+  bool pass_time() {
+    late_.clear();
+    for (const std::unique_ptr<pipeline_t> &process : processes_) {
+      const cycle_t cycle = process->next_release();
+      if (cycle != pipeline_t::NEVER) late_.emplace_back(cycle, process.get());
+    }
+    std::sort(late_.begin(), late_.end(), [](const late_t &a, const late_t &b) {
+      return a.first != b.first ? a.first < b.first : a.second->serial < b.second->serial;
+    });
+    for (const late_t &late : late_) {
+      if (run.ddr.next(pipeline_t::NEVER) < late.first) return run.ddr.serve(late.first);
+      if (late.second->release()) return true;
+    }
+    return run.ddr.serve(pipeline_t::NEVER);
+  }
+
   // Unwinds what is left, children before parents: they use what lies on their parents' stacks.
   void cancel() {
     run.cancelling = true;
@@ -202,6 +221,8 @@ class scheduler_t {
   std::vector<std::unique_ptr<pipeline_t>> processes_;
   std::vector<pipeline_t *> free_;
   std::vector<process_t *> batch_;
+  using late_t = std::pair<cycle_t, pipeline_t *>;
+  std::vector<late_t> late_;
   pipeline_t *current_ = nullptr;
   process_t *operation_owner_ = nullptr;
   std::string failure_;

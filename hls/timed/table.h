@@ -7,14 +7,15 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 // The C side of the structure that edgemoe_gen.timing.library fills.
 struct edgemoe_timing_t {
-  const char *loops;  // "label ii depth states" a line; ii = 0: a sequence of states
+  const char *loops;  // "label ii depth states [fifo stage]..." a line; ii = 0: a sequence of states
   const char *depths;  // "fifo depth" a line: instead of the source's depth; 0: unbounded
   const char *memories;  // "label array latency [read_ports write_ports]" a line; label or array may be *
-  const char *constants;  // "name value" a line: process_start, region_end, loop_skip
+  const char *constants;  // "name value" a line: process_start, region_end, loop_skip, stalling
   std::uint64_t ddr_bytes_numerator;  // bytes a cycle
   std::uint64_t ddr_bytes_denominator;
   std::uint32_t axi_latency;
@@ -40,6 +41,14 @@ struct loop_rule_t {
   cycle_t ii;
   cycle_t depth;
   cycle_t states;
+  std::vector<std::pair<std::string, cycle_t>> writes;  // FIFOs that are written before the last stage, with theirs
+
+  cycle_t stage(const std::string &fifo) const {
+    for (const std::pair<std::string, cycle_t> &known : writes) {
+      if (known.first == fifo) return known.second;
+    }
+    return depth - 1;
+  }
 };
 
 struct table_t {
@@ -49,14 +58,23 @@ struct table_t {
   cycle_t process_start = 0;
   cycle_t region_end = 0;
   cycle_t loop_skip = 0;
+  bool stalling = false;  // a pipeline that waits for an input stands still as a whole; else its older iterations go on
 
   explicit table_t(const edgemoe_timing_t &timing) {
     for_lines(timing.loops, [this](std::istringstream &line, const std::string &label) {
-      loop_rule_t rule = {0, 0, 0};
+      loop_rule_t rule = {0, 0, 0, {}};
       line >> rule.ii >> rule.depth >> rule.states;
       if (!line || rule.ii < 0 || (rule.ii > 0 && rule.depth < 2) || (rule.ii == 0 && rule.states < 1)) {
         throw std::invalid_argument("loop " + label +
                                     " of the timing table needs an II and a depth >= 2, or states >= 1");
+      }
+      std::string fifo;
+      cycle_t stage = 0;
+      while (line >> fifo >> stage) {
+        if (stage < 1 || stage >= rule.depth) {
+          throw std::invalid_argument("loop " + label + " of the timing table writes " + fifo + " outside of its depth");
+        }
+        rule.writes.emplace_back(fifo, stage);
       }
       loops[label] = rule;
     });
@@ -76,6 +94,8 @@ struct table_t {
         region_end = value;
       } else if (name == "loop_skip") {
         loop_skip = value;
+      } else if (name == "stalling") {
+        stalling = value != 0;
       } else {
         throw std::invalid_argument("the timing table has an unknown constant " + name);
       }

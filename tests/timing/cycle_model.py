@@ -225,9 +225,20 @@ class CycleModel:
             # What would this cycle be: everything one stage on.
             moved = [None, *stages[:-1]]
             leaving = moved[-1]
-            writes = [] if leaving is None else [a.fifo for a in loop.writes if a.touches(leaving)]
+            writes = [
+                a.fifo
+                for a in loop.writes
+                for iteration in [moved[a.stage or -1]]
+                if iteration is not None and a.touches(iteration)
+            ]
+            reads = None
+            if issued < loop.iterations and since_issue >= loop.ii:
+                reads = [a.fifo for a in loop.reads if a.touches(issued)]
+            here = fetch is None or fetch.ready(self.cycle, capacity)
+            here = reads is not None and here and all(self.fifos[f].holds(self.cycle, reads.count(f)) for f in reads)
             full = leaving is not None and store is not None and not store.ready(self.cycle, capacity)
-            if full or not all(self.fifos[f].has_room(self.cycle, writes.count(f)) for f in writes):
+            starved = self.constants.stalling and reads is not None and not here
+            if starved or full or not all(self.fifos[f].has_room(self.cycle, writes.count(f)) for f in writes):
                 yield  # stands still
                 continue
             stages = moved
@@ -238,17 +249,14 @@ class CycleModel:
                     store.write(self.cycle, self.constants.burst)
             for f in writes:
                 self.fifos[f].writes.append(self.cycle)
-            if issued < loop.iterations and since_issue >= loop.ii:
-                reads = [a.fifo for a in loop.reads if a.touches(issued)]
-                here = fetch is None or fetch.ready(self.cycle, capacity)
-                if here and all(self.fifos[f].holds(self.cycle, reads.count(f)) for f in reads):
-                    if fetch is not None:
-                        fetch.touched.append(self.cycle)
-                    for f in reads:
-                        self.fifos[f].reads.append(self.cycle)
-                    stages[0] = issued
-                    issued, since_issue = issued + 1, 0
-                    self._event()
+            if reads is not None and here:
+                if fetch is not None:
+                    fetch.touched.append(self.cycle)
+                for f in reads:
+                    self.fifos[f].reads.append(self.cycle)
+                stages[0] = issued
+                issued, since_issue = issued + 1, 0
+                self._event()
             since_issue += 1
             yield
 

@@ -26,12 +26,16 @@ FLAGS = ("-std=c++14", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-label"
 
 @dataclass(frozen=True)
 class Access:
-    """Iterations phase, phase + period, ... touch a FIFO, `limit` of them at most."""
+    """Iterations phase, phase + period, ... touch a FIFO, `limit` of them at most.
+
+    stage: of the pipeline that a write is in; 0: the last.
+    """
 
     fifo: int
     period: int = 1
     phase: int = 0
     limit: int = 1 << 20
+    stage: int = 0
 
     def touches(self, iteration: int) -> bool:
         """Whether an iteration touches it."""
@@ -101,6 +105,7 @@ class Constants:
     process_start: int = 0
     region_end: int = 0
     loop_skip: int = 0
+    stalling: int = 0
     ddr_bytes: tuple[int, int] = (4, 1)
     latency: int = 10
     outstanding: int = 2
@@ -174,7 +179,8 @@ def run_network(region: Region, constants: Constants | None = None) -> Outcome:
     said = constants or Constants()
     timing = Timing(
         "".join(f"l{label} {rule}\n" for label, rule in sorted(_rules(region).items())).encode(), b"", b"",
-        f"process_start {said.process_start}\nregion_end {said.region_end}\nloop_skip {said.loop_skip}\n".encode(),
+        f"process_start {said.process_start}\nregion_end {said.region_end}\nloop_skip {said.loop_skip}\n"
+        f"stalling {said.stalling}\n".encode(),
         *said.ddr_bytes, said.latency, said.outstanding, said.burst, 1,
     )  # fmt: skip
     status = library.run_network((ctypes.c_int32 * len(data))(*data), ctypes.byref(timing))
@@ -207,7 +213,8 @@ def _rules(region: Region) -> dict[int, str]:
     for process in region.processes:
         for statement in statements(process.body):
             if isinstance(statement, Loop):
-                rules[statement.label] = f"{statement.ii} {statement.depth} 0"
+                early = "".join(f" f{a.fifo} {a.stage}" for a in statement.writes if a.stage)
+                rules[statement.label] = f"{statement.ii} {statement.depth} 0{early}"
             if isinstance(statement, States):
                 rules[statement.label] = f"0 0 {statement.states}"
     return rules

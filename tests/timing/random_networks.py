@@ -68,11 +68,12 @@ class Draft:
             return Access(fifo, self.integer(1, 3), self.integer(0, 3), elements)
 
         ins = tuple(access(f, n + (f == self.break_one)) for f, n in reads)
-        outs = tuple(access(f, n) for f, n in writes)
+        depth = self.integer(2, 9)
+        outs = tuple(replace(access(f, n), stage=self.integer(0, depth - 1)) for f, n in writes)
         needed = [a.phase + a.period * (a.limit - 1) + 1 for a in (*ins, *outs) if a.limit]
         iterations = max(needed, default=0) + self.integer(0, 2)
         touched = [self.next_port() if self.integer(0, 3) == 3 else -1 for _ in range(2)]
-        return Loop(self.next_label(), iterations, self.integer(1, 4), self.integer(2, 9), ins, outs, *touched)
+        return Loop(self.next_label(), iterations, self.integer(1, 4), depth, ins, outs, *touched)
 
     def statements(self, slot: Slot) -> tuple[Any, ...]:
         """A slot's statements."""
@@ -134,7 +135,7 @@ def networks(draw: Draw) -> tuple[Region, Constants]:
         body = tuple(statement for slot in own for statement in draft.statements(slot))
         processes.append(Process(draft.next_process(), body))
     constants = Constants(
-        draft.integer(0, 3), draft.integer(0, 3), draft.integer(0, 2),
+        draft.integer(0, 3), draft.integer(0, 3), draft.integer(0, 2), draft.integer(0, 1),
         (draft.integer(1, 20), draft.integer(1, 3)), draft.integer(0, 12), draft.integer(1, 3), draft.integer(1, 4),
     )  # fmt: skip
     return replace(Region(draft.next_label(), fifos, ()), processes=tuple(processes)), constants

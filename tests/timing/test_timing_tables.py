@@ -187,10 +187,13 @@ def test_memory_rate_is_exact(design: Design, sources: dict[str, str]) -> None:
 def test_lines_for_the_timed_library_have_its_form(design: Design, sources: dict[str, str]) -> None:
     timing = load_timing(design, sources, depths={"scales": 0, "weights[1]": 32})
     for line in timing.loop_lines().splitlines():
-        label, ii, depth, states = line.split()
+        label, ii, depth, states, *writes = line.split()
         assert label in timing.loops and (int(ii) > 0) == (int(depth) >= 2) == (int(states) == 0)
+        assert all(name in design.fifos for name in writes[::2])
+        assert all(0 < int(stage) < int(depth) - 1 for stage in writes[1::2])
+    assert any(line.startswith("measure_words") and " measured 1" in line for line in timing.loop_lines().splitlines())
     assert timing.depth_lines() == "scales 0\nweights[1] 32\n"
     assert all(len(line.split()) == 3 for line in timing.memory_lines().splitlines()) and timing.memory_lines()
     assert {line.split()[0] for line in timing.constant_lines().splitlines()} == {
-        "process_start", "region_end", "loop_skip",
+        "process_start", "region_end", "loop_skip", "stalling",
     }  # fmt: skip
