@@ -19,8 +19,8 @@ from edgemoe_gen.design.storage import LUTRAM_SHARE, ROOM, SPLITTABLE, Memory, S
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import Board, board_names, load_board
+from edgemoe_gen.kernels import source_constants
 from edgemoe_gen.program.compile import check_capacity
-from edgemoe_gen.timing.loops import source_constants
 from tests.design.specs import make_spec
 
 ANYWHERE = ("bram", "uram", "lutram")
