@@ -4,7 +4,6 @@
 build, the timing table and lint read kernels through it. It knows no types: for those lint asks libclang.
 """
 
-from edgemoe_gen.kernels.constants import source_constants
 from edgemoe_gen.kernels.files import RUNTIME_FILES, Kernels, read_kernels
 from edgemoe_gen.kernels.pragmas import Pragma, read_pragmas
 from edgemoe_gen.kernels.reading import read_source
@@ -13,5 +12,5 @@ from edgemoe_gen.kernels.text import KernelError, Text, of_template
 
 __all__ = [
     "RUNTIME_FILES", "Body", "Function", "KernelError", "Kernels", "Loop", "Pragma", "Source", "Text", "of_template",
-    "read_kernels", "read_pragmas", "read_source", "source_constants",
+    "read_kernels", "read_pragmas", "read_source",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from edgemoe_gen.kernels.text import Text
 
@@ -13,15 +13,14 @@ _CONSTANT = re.compile(r"^constexpr int (\w+) = ([^;]+);", re.MULTILINE)
 _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 
 
-def source_constants(sources: Mapping[str, str]) -> dict[str, int]:
-    """Whole-number constants of a design's headers by name in small letters; what is more than a sum is left out."""
+def read_constants(texts: Iterable[Text]) -> dict[str, int]:
+    """Whole-number constants of headers by name in small letters; what is more than a sum is left out."""
     found: dict[str, int] = {}
-    for path, text in sources.items():
-        if path.startswith("src/"):
-            for name, expression in _CONSTANT.findall(Text(path, text).statements):
-                value = _value(expression, found)
-                if value is not None:
-                    found[name.lower()] = value
+    for text in texts:
+        for name, expression in _CONSTANT.findall(text.statements):
+            value = _value(expression, found)
+            if value is not None:
+                found[name.lower()] = value
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgemoe_gen.kernels.constants import source_constants
+from edgemoe_gen.kernels.constants import read_constants
 from edgemoe_gen.kernels.reading import read_source
 from edgemoe_gen.kernels.source import Loop, Source
 from edgemoe_gen.kernels.text import KernelError
@@ -23,11 +23,14 @@ class Kernels:
 
     Attributes:
         sources: by path.
-        constants: whole-number constants by name in small letters.
     """
 
     sources: Mapping[str, Source]
-    constants: Mapping[str, int]
+
+    @cached_property
+    def constants(self) -> Mapping[str, int]:
+        """Whole-number constants by name in small letters."""
+        return read_constants(source.text for source in self.sources.values())
 
     @cached_property
     def loops(self) -> tuple[Loop, ...]:
@@ -45,7 +48,7 @@ def read_kernels(files: Mapping[str, str]) -> Kernels:
         KernelError: one is not of a form that is known, or two loops that take time have the same label.
     """
     sources = {name: read_source(name, text) for name, text in files.items() if _is_kernel(name)}
-    kernels = Kernels(sources, source_constants(files))
+    kernels = Kernels(sources)
     labels: dict[str, Loop] = {}
     for loop in kernels.loops:
         other = labels.setdefault(loop.label, loop)

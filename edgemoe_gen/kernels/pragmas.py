@@ -83,7 +83,7 @@ def _pragmas(text: Text) -> Iterator[Pragma]:
         else:
             directive, options, faults = "", {}, (_not_checked(f"'#pragma {found[1]}'"),)
         yield Pragma(directive, options, text.name, text.line(found.start()), found.start(), found.end(), faults)
-    for found in _OPERATOR.finditer(text.commentless):
+    for found in _OPERATOR.finditer(text.commentless) if "_Pragma" in text.code else ():
         faults = (_not_checked("a pragma in _Pragma"),)
         yield Pragma("", {}, text.name, text.line(found.start()), found.start(), found.end(), faults)
 

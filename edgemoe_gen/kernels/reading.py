@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from edgemoe_gen.kernels.directives import DIRECTIVES, IN_BLOCK, IN_FUNCTION, IN_LOOP
 from edgemoe_gen.kernels.pragmas import Pragma, read_pragmas
@@ -27,6 +28,7 @@ _COMMENT_ABOVE = re.compile(r"(?:^[ \t]*//[^\n]*\n)+\Z", re.MULTILINE)
 _UNLABELLED = ("a loop without label", "every loop has a label, or is unrolled")
 
 
+@lru_cache(maxsize=128)  # the headers of all designs are the same
 def read_source(name: str, text: str) -> Source:
     """Reads a kernel's file.
 

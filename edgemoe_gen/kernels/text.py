@@ -12,11 +12,12 @@ from functools import cached_property
 
 from edgemoe_gen.base.errors import SimulationError
 
-_NUMBER = r"(?<![\w.])\d(?:'?\w)*"  # first, so that a separator of digits opens no character
+_NUMBER = r"(?<![\w.])\d\w*'[\w']*"  # first, so that a separator of digits opens no character
 _STRING = r'R"(?P<mark>\w*)\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|' r"'(?:\\.|[^'\\\n])+'"
 _TOKEN = re.compile(rf"{_NUMBER}|(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>{_STRING})", re.DOTALL)
 _DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\\n|\\)*", re.MULTILINE)
 _BRACKET = re.compile(r"[(){}\[\]]")
+_VISIBLE = re.compile(r"[^\n]")
 _SPACE = re.compile(r"\s*")
 _CLOSES = {")": "(", "}": "{", "]": "["}
 _FILLED_IN = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -28,7 +29,7 @@ class KernelError(SimulationError):
 
 
 def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)
+    return _VISIBLE.sub(" ", text) if "\n" in text else " " * len(text)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from edgemoe_gen.kernels import (
     read_kernels,
     read_pragmas,
     read_source,
-    source_constants,
 )
 from edgemoe_gen.kernels.text import KernelError
 
@@ -223,8 +222,8 @@ def test_constants_are_numbers_and_sums_of_them() -> None:
         "constexpr int RECENT = 2;  // constexpr int NONE = 1;\nconstexpr int DISTANCE = RECENT + 1;\n"
         "// constexpr int NONE = 1;\nconstexpr int LONG = 1 << 30;\n/*\nconstexpr int NONE = 1;\n*/\n"
     )
-    found = source_constants({"src/a.h": text, "sim/b.h": "constexpr int OTHER = 1;\n"})
-    assert found == {"recent": 2, "distance": 3}
+    found = read_kernels({"src/a.h": text, "sim/b.h": "constexpr int OTHER = 1;\n"})
+    assert found.constants == {"recent": 2, "distance": 3}
 
 
 def test_a_template_is_read_without_what_a_design_fills_in() -> None:
