@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgemoe_gen.codegen import render_sources
@@ -210,6 +210,20 @@ def test_what_is_not_known_or_misplaced_is_refused_with_its_place(old: str, new:
     with pytest.raises(KernelError, match=re.escape(said)) as caught:
         read_source("src/a.h", KERNEL.replace(old, new, 1))
     assert caught.value.message.startswith(f"src/a.h, line {line}: ") and caught.value.hint
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(KERNEL)), PIECES, st.integers(0, 5)), min_size=1, max_size=4))
+def test_a_damaged_kernel_is_read_or_refused_with_its_place(changes: list[tuple[int, str, int]]) -> None:
+    text = KERNEL
+    for place, piece, length in changes:
+        text = text[:place] + piece + text[place + length :]
+    try:
+        source = read_source("src/a.h", text)
+    except KernelError as error:
+        assert re.match(r"src/a\.h, line \d+: ", error.message)
+    else:
+        assert all((text[loop.body.opening] == "{" and loop.label) or loop.unrolled for loop in source.loops)
 
 
 def test_two_loops_of_one_label_are_refused() -> None:
