@@ -6,6 +6,9 @@ with the routes forced to be equal, 3.73e-3 free-running, 767 of 774 sets of exp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from setting import NOTHING, Setting, describe, open_setting, parser, ratio, show
 
 from edgemoe_gen.design.knobs import NARROW_KNOBS
@@ -13,7 +16,7 @@ from edgemoe_gen.design.rules import LEAST_WEIGHT_BITS
 from edgemoe_gen.model import Reference
 from edgemoe_gen.numerics.attribute import attribute_error, by_worth
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.sim.comparison import FrameErrors, compare, mean_errors
+from edgemoe_gen.sim.comparison import FrameErrors, compare
 from edgemoe_gen.sim.engine import Engine, run_frames
 
 EDGE_MOE_FORCED, EDGE_MOE_FREE, EDGE_MOE_SETS = 2.08e-3, 3.73e-3, 767
@@ -54,6 +57,11 @@ def main() -> None:
     show_widths(setting, reference)
     if setting.arguments.attribute:
         show_attribution(setting)
+
+
+def mean_errors(rows: Sequence[FrameErrors], name: str) -> tuple[float, ...]:
+    """Mean over frames of a field that holds one number a block."""
+    return tuple(float(v) for v in np.mean([getattr(row, name) for row in rows], axis=0))
 
 
 def measure(setting: Setting, reference: Reference) -> tuple[list[FrameErrors], Program]:

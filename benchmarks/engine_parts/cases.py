@@ -26,7 +26,7 @@ from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.project.opening import TYPICAL
-from edgemoe_gen.timing.networks import balanced_model, route_counts
+from engine_parts.networks import balanced_model, route_counts
 
 Float32 = NDArray[np.float32]
 SHARED = Path(__file__).parents[2] / ".." / "shared"

@@ -69,6 +69,7 @@ def context(design: Design) -> dict[str, Any]:
         "weight_header_bytes": 4 * descriptor.WEIGHT_HEADER_WORDS,
         "weight_magic": descriptor.WEIGHT_MAGIC,
         "weight_storage": design.storage.primitive["weight_fifo"],
+        "weight_header": descriptor.WEIGHT_HEADER,
     }
 
 

@@ -15,6 +15,8 @@ from edgemoe_gen.codegen.hooks import hook_files, hooks_context
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
+from edgemoe_gen.flow.kit import HLS_WORK, LEFT
+from edgemoe_gen.flow.tools import HLS_COMMANDS, VIVADO_COMMAND
 
 # Template, and where its result stands in a rendered project.
 TEMPLATES = {
@@ -45,12 +47,26 @@ def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> di
         hooks: the user's own Tcl by name of the hook.
     """
     environment = templates_of(resource_folder("templates"), html=False)
-    names = context(design) | wiring_context(design) | synthesis_context(design) | hooks_context(hooks or {})
+    names = context(design) | wiring_context(design) | synthesis_context(design) | _flow_context()
+    names |= hooks_context(hooks or {})
     files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
     files |= hook_files(hooks or {}, environment, names)
     for header in sorted(resource_folder("hls").glob("*.h")):
         files[f"src/{header.name}"] = header.read_text(encoding="utf-8")
     return files
+
+
+def _flow_context() -> dict[str, object]:
+    """What run.sh runs and clears, as the flow itself does."""
+    return {
+        "hls_commands": {
+            how: {stage: " ".join(command) for stage, command in stages.items()} for how, stages in HLS_COMMANDS.items()
+        },
+        "vivado_command": " ".join(VIVADO_COMMAND),
+        "left": LEFT,
+        "classic_work": HLS_WORK[0],
+        "unified_work": HLS_WORK[1],
+    }
 
 
 def write_sources(design: Design, folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """The knobs: what a user may turn on an accelerator, each with its meaning and its own range.
 
-Rules that tie several knobs together are in `design.py`.
+Rules that tie several knobs together are in `rules.py`.
 """
 
 from __future__ import annotations

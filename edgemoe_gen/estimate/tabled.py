@@ -5,13 +5,12 @@ Loops and their intervals stand in the headers and templates as they are before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen.context import source_sizes
 from edgemoe_gen.design import Design
-from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
+from edgemoe_gen.kernels import Kernels, of_template, read_kernels
 from edgemoe_gen.timing.table import Timing, timing_of
 
 
@@ -21,18 +20,18 @@ def engine_timing(design: Design) -> Timing:
     Raises:
         SimulationError: no table has this device or clock, or a loop is not in it.
     """
-    loops, constants = _unrendered()
-    return timing_of(design, loops, {**constants, **source_sizes(design)})
+    kernels = _unrendered()
+    return timing_of(design, kernels.loops, {**kernels.constants, **source_sizes(design)})
 
 
 def engine_constant(name: str) -> int:
     """A constant that the kernels' headers state themselves, such as `open_tiles`."""
-    return _unrendered()[1][name]
+    return _unrendered().constants[name]
 
 
 @lru_cache(maxsize=1)
-def _unrendered() -> tuple[tuple[SourceLoop, ...], Mapping[str, int]]:
-    """Loops and constants of the headers and of the engine's template, which are the same for all designs."""
-    files = [*sorted(resource_folder("hls").glob("*.h")), resource_folder("templates") / "engine.cpp.j2"]
-    texts = {f"src/{file.name}": file.read_text(encoding="utf-8") for file in files}
-    return source_loops(texts), source_constants(texts)
+def _unrendered() -> Kernels:
+    """Kernels of the headers and of the engine's template, whose loops and constants are the same for all designs."""
+    files = {f"src/{file.name}": file.read_text(encoding="utf-8") for file in resource_folder("hls").glob("*.h")}
+    engine = (resource_folder("templates") / "engine.cpp.j2").read_text(encoding="utf-8")
+    return read_kernels({**dict(sorted(files.items())), "src/engine.cpp": of_template(engine)})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgemoe_gen.base.arithmetic import ceil_div
+from edgemoe_gen.base.arithmetic import ceil_div, even_pieces
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.hardware.boards import Board
@@ -66,13 +66,6 @@ def frame_cycles(operations: Iterable[Step], rate: float, fifo_beats: float) -> 
     return time
 
 
-def pieces(columns: int, most: int, multiple: int) -> list[int]:
-    """Sizes of even pieces of at most `most` columns, each but the last a multiple of `multiple`."""
-    count = ceil_div(columns, max(most // multiple, 1) * multiple)
-    size = ceil_div(columns, count * multiple) * multiple
-    return [min(size, columns - start) for start in range(0, columns, size)]
-
-
 def _merged(operations: list[Step]) -> list[Step]:
     """The same with neighbours that need no weights in one."""
     merged: list[Step] = []
@@ -101,9 +94,9 @@ class _Network:
         spec, k = self.spec, self.design.knobs
         tokens = self.count * spec.tokens
         every = [(tokens * spec.dim * 32 // k.port_bits, 0)]
-        for piece in pieces(spec.patch_inputs, self.hidden, k.out_parallel):
-            every.append((tokens * piece * 16 // k.port_bits, 0))
-            every.append(self.linear(self.rows, piece, spec.dim))
+        for piece in even_pieces(spec.patch_inputs, self.hidden, k.out_parallel):
+            every.append((tokens * len(piece) * 16 // k.port_bits, 0))
+            every.append(self.linear(self.rows, len(piece), spec.dim))
         kinds: dict[tuple[int, int], list[Step]] = {}
         for block in spec.blocks:
             kind = (block.experts, block.hidden)
@@ -128,7 +121,7 @@ class _Network:
     def mlp(self, block: BlockSpec, rows: int) -> list[Step]:
         narrow = self.design.is_narrow(EXPERTS if block.experts else MLP)
         return [
-            step for piece in pieces(block.hidden, self.hidden, self.design.knobs.out_parallel)
+            step for piece in map(len, even_pieces(block.hidden, self.hidden, self.design.knobs.out_parallel))
             for step in (
                 self.linear(rows, self.spec.dim, piece, narrow), self.linear(rows, piece, self.spec.dim, narrow)
             )
@@ -143,7 +136,7 @@ class _Network:
         narrow = design.is_narrow(ATTENTION)
         every = [self.linear(self.rows, spec.dim, spec.heads * head, narrow)]
         one_head = [
-            step for piece in pieces(spec.tokens, rows, self.parallel)
+            step for piece in map(len, even_pieces(spec.tokens, rows, self.parallel))
             for step in (self.scores(piece, head), self.values(piece, head))
         ]  # fmt: skip
         for first in range(0, spec.heads, heads):

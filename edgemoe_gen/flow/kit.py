@@ -24,12 +24,13 @@ FACTS = "kit.json"
 OPTIONS = "flow/options.tcl"
 _PARTS = ("src", "testbench", "data/cosim", "flow", "hls.cfg", "run.sh")
 # Projects of the two generations of tools: what is in them has the same layout.
-_HLS_WORK = ("hls_project/solution", "hls_component/hls")
-# What a stage leaves in the kit; cleared before it runs, so that no old result passes for a new one.
-_LEFT: Mapping[str, tuple[str, ...]] = {
+HLS_WORK = ("hls_project/solution", "hls_component/hls")
+# What a stage leaves in the kit; cleared before it runs, by the rendered run.sh too, so that no old result passes for a
+# new one.
+LEFT: Mapping[str, tuple[str, ...]] = {
     "hls": ("hls_project", "hls_component"),
-    "cosim": tuple(f"{work}/sim" for work in _HLS_WORK),
-    "ip": ("ip", *(f"{work}/impl" for work in _HLS_WORK)),
+    "cosim": tuple(f"{work}/sim" for work in HLS_WORK),
+    "ip": ("ip", "ip.partial", *(f"{work}/impl" for work in HLS_WORK)),
     "bitstream": ("bitstream", "bitstream.partial", "vivado_project"),
 }
 BITSTREAM_FILES = (BITSTREAM, HANDOFF)
@@ -96,7 +97,7 @@ def write_kit(accelerator: Path, kit: Path, replaced: Mapping[str, str] | None =
 
 def clear(stage: str, kit: Path) -> None:
     """Removes what an earlier run of a stage has left in the kit."""
-    for name in _LEFT[stage]:
+    for name in LEFT[stage]:
         path = kit / name
         if path.is_dir():
             shutil.rmtree(path)
@@ -121,10 +122,10 @@ def _packaged(kit: Path) -> Path | None:
 
     The guide says "impl/ip of the solution", not where below the work folder that is. Of several the highest is the IP.
     """
-    for work in _HLS_WORK:
+    for work in HLS_WORK:
         if (kit / work / "impl/ip/component.xml").is_file():
             return kit / work / "impl/ip"
-    roots = [kit / Path(work).parts[0] for work in _HLS_WORK]
+    roots = [kit / Path(work).parts[0] for work in HLS_WORK]
     found = [path.parent for root in roots for path in root.rglob("component.xml")]
     return min(found, key=lambda path: (len(path.parts), path), default=None)
 
@@ -169,7 +170,7 @@ def collect(stage: str, kit: Path, folder: Path, log: Path | None = None) -> str
 
 def cosim_reports(kit: Path) -> list[Path]:
     """Reports of co-simulation in a kit."""
-    return sorted(path for work in _HLS_WORK for path in (kit / work / "sim/report").glob("*_cosim.rpt"))
+    return sorted(path for work in HLS_WORK for path in (kit / work / "sim/report").glob("*_cosim.rpt"))
 
 
 def results_in(kit: Path) -> list[str]:
@@ -189,15 +190,15 @@ def missing_in(kit: Path) -> dict[str, list[str]]:
     A bitstream without a report is taken all the same: the report then says what it does not know.
     """
     missing: dict[str, list[str]] = {}
-    if any((kit / name).exists() for name in _LEFT["hls"]):
+    if any((kit / name).exists() for name in LEFT["hls"]):
         missing["hls"] = [] if has_synthesis(kit) else [f"the report {TOP}_csynth.xml"]
-    if any((kit / name).exists() for name in _LEFT["cosim"]):
+    if any((kit / name).exists() for name in LEFT["cosim"]):
         missing["cosim"] = [] if cosim_reports(kit) else [f"the report {TOP}_cosim.rpt"]
     # A project has a folder impl/ after synthesis already, so only an IP in it tells that packaging has begun.
-    begun = ("ip", "ip.partial", *(f"{work}/impl/ip" for work in _HLS_WORK))
+    begun = ("ip", "ip.partial", *(f"{work}/impl/ip" for work in HLS_WORK))
     if any((kit / name).exists() for name in begun) or _packaged(kit) is not None:
         missing["ip"] = [] if (kit / "ip/component.xml").is_file() else ["ip/component.xml"]
-    if any((kit / name).exists() for name in _LEFT["bitstream"]):
+    if any((kit / name).exists() for name in LEFT["bitstream"]):
         wanted = [f"bitstream/{name}" for name in (*BITSTREAM_FILES, *REPORTS)]
         missing["bitstream"] = [name for name in wanted if not (kit / name).is_file()]
     return missing
@@ -209,7 +210,7 @@ def refuse_results(accelerator: Path) -> None:
     Raises:
         ConfigError: names what is there.
     """
-    tops = dict.fromkeys(name.split("/")[0] for names in _LEFT.values() for name in names)
+    tops = dict.fromkeys(name.split("/")[0] for names in LEFT.values() for name in names)
     found = [name for name in tops if (accelerator / name).exists()]
     if found:
         raise ConfigError(
@@ -256,7 +257,7 @@ def read_facts(kit: Path) -> dict[str, Any]:
 
 
 def _synthesis_report(kit: Path) -> Path | None:
-    for work in _HLS_WORK:
+    for work in HLS_WORK:
         path = kit / work / f"syn/report/{TOP}_csynth.xml"
         if path.is_file():
             return path

@@ -42,6 +42,21 @@ _VARIABLES = {
 _OWN_VARIABLE = {"vitis_hls": "XILINX_HLS", "vitis-run": "XILINX_VITIS", "v++": "XILINX_VITIS"}
 _RELEASE = re.compile(r"[A-Za-z_-]*(20\d\d\.\d)(?:\.\d+)?")
 Generation = Literal["classic", "unified"]
+_COMPONENT = ("--config", "hls.cfg", "--work_dir", "hls_component")
+# What each stage of Vitis HLS runs: of the programs that take Tcl scripts, and of those that take hls.cfg.
+HLS_COMMANDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "vitis_hls": {stage: ("vitis_hls", "-f", f"flow/{stage}.tcl") for stage in ("hls", "cosim", "ip")},
+    "vitis-run": {
+        stage: ("vitis-run", "--mode", "hls", "--tcl", f"flow/{stage}.tcl") for stage in ("hls", "cosim", "ip")
+    },
+    "unified": {
+        "hls": ("v++", "-c", "--mode", "hls", *_COMPONENT),
+        "cosim": ("vitis-run", "--mode", "hls", "--cosim", *_COMPONENT),
+        "ip": ("vitis-run", "--mode", "hls", "--package", *_COMPONENT),
+    },
+}
+# -nojournal and a fixed log name keep a second run from leaving vivado_1234.backup.* files (UG835).
+VIVADO_COMMAND = ("vivado", "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", "flow/bitstream.tcl")
 
 
 class MissingToolError(EdgeMoEError):
@@ -206,21 +221,14 @@ def stage_commands(stage: str, tools: Toolset, tcl: bool = False) -> tuple[Comma
     if missing:
         raise MissingToolError(f'stage "{stage}" cannot run here: {missing}', _HINT)
     if stage == "bitstream":
-        assert tools.vivado is not None
-        # -nojournal and a fixed log name keep a second run from leaving vivado_1234.backup.* files (UG835).
-        arguments = ("-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", "flow/bitstream.tcl")
-        return (Command(tools.vivado, arguments),)
-    if tools.vitis_hls:
-        return (Command(tools.vitis_hls, ("-f", f"flow/{stage}.tcl")),)
-    assert tools.vitis_run is not None
-    if hls_generation(tools, tcl) == "classic":
-        return (Command(tools.vitis_run, ("--mode", "hls", "--tcl", f"flow/{stage}.tcl")),)
-    assert tools.vpp is not None
-    component = ("--config", "hls.cfg", "--work_dir", "hls_component")
-    if stage == "hls":
-        return (Command(tools.vpp, ("-c", "--mode", "hls", *component)),)
-    step = {"cosim": "--cosim", "ip": "--package"}[stage]
-    return (Command(tools.vitis_run, ("--mode", "hls", step, *component)),)
+        name, *arguments = VIVADO_COMMAND
+    elif tools.vitis_hls:
+        name, *arguments = HLS_COMMANDS["vitis_hls"][stage]
+    elif hls_generation(tools, tcl) == "classic":
+        name, *arguments = HLS_COMMANDS["vitis-run"][stage]
+    else:
+        name, *arguments = HLS_COMMANDS["unified"][stage]
+    return (Command(next(tool for tool in tools.found if tool.name == name), tuple(arguments)),)
 
 
 _HINT = (

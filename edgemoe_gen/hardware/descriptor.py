@@ -63,6 +63,11 @@ OPERATION_WORDS = 32
 HEADER_MAGIC, HEADER_VERSION, HEADER_DESIGN, HEADER_OPERATIONS, HEADER_FRAMES, HEADER_CHECKSUM = 0, 1, 2, 4, 5, 8
 WEIGHT_MAGIC = 0x574F4545  # "EEOW"
 WEIGHT_HEADER_WORDS = 16
+# Words of a weight file's header. The identity takes two; CONTENTS and HEADER are checksums of what follows and of it.
+WEIGHT_HEADER = {
+    "MAGIC": 0, "VERSION": 1, "DESIGN": 2, "PORTS": 4, "BEATS": 5, "CONSTANTS": 6, "BEAT_BYTES": 7, "CONTENTS": 8,
+    "HEADER": 9,
+}  # fmt: skip
 MAX_OPERATIONS = 1 << 20
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from edgemoe_gen.linting.directives import (
+from edgemoe_gen.kernels.directives import (
     ARRAY,
     DIRECTIVES,
     IN_BLOCK,
@@ -33,7 +33,8 @@ _TOGETHER_WRONG = (("PIPELINE", "DATAFLOW"), ("PIPELINE", "UNROLL"), ("INLINE", 
 def check_pragmas(unit: Unit) -> Iterator[Finding]:
     """Findings of every rule about pragmas that the tree is needed for."""
     for placed in unit.placed:
-        yield from unit.faults.get(placed.pragma.number, ())
+        for fault in placed.pragma.faults:
+            yield finding(fault.rule, placed.pragma.file, placed.pragma.line, fault.message)
         if placed.pragma.directive not in DIRECTIVES:
             continue
         yield from _place(placed)

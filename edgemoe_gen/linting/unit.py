@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Any
 
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.kernels.pragmas import Pragma
 from edgemoe_gen.linting.headers import HEADERS
-from edgemoe_gen.linting.pragmas import MARK, Pragma, rewrite
-from edgemoe_gen.linting.result import Finding
+from edgemoe_gen.linting.pragmas import MARK, rewrite
 from edgemoe_gen.linting.tree import Cursor, Node, body, is_stream, key
 
 ROOT, INCLUDE = "/edgemoe/", "/edgemoe/include/"
@@ -102,7 +102,6 @@ class Unit:
 
     texts: dict[str, str]
     pragmas: tuple[Pragma, ...]
-    faults: Mapping[int, tuple[Finding, ...]]
     problems: list[Problem] = field(default_factory=list)
     headers: list[tuple[str, int, str]] = field(default_factory=list)
     placed: list[Placed] = field(default_factory=list)
@@ -168,14 +167,12 @@ def parse(sources: Mapping[str, str], top: str) -> Unit:
 
     texts: dict[str, str] = {}
     pragmas: list[Pragma] = []
-    faults: dict[int, tuple[Finding, ...]] = {}
     for name in sorted(sources):
         if name.startswith("src/") and name.endswith((".cpp", ".h")):
             made = rewrite(name, sources[name], len(pragmas))
             texts[name] = made.text
             pragmas += made.pragmas
-            faults |= made.faults
-    unit = Unit(texts, tuple(pragmas), faults)
+    unit = Unit(texts, tuple(pragmas))
     files = [(ROOT + name, text) for name, text in texts.items()]
     files += [(INCLUDE + name, text) for name, text in HEADERS.items()]
     index = Index.create()
@@ -186,7 +183,7 @@ def parse(sources: Mapping[str, str], top: str) -> Unit:
         raise ConfigError(
             f"no source below src/ defines the top function '{top}'", "lint a folder that edgemoe-gen has rendered"
         )
-    unit.placed.sort(key=lambda placed: placed.pragma.number)
+    unit.placed.sort(key=lambda placed: (placed.pragma.file, placed.pragma.start))
     return unit
 
 
@@ -205,13 +202,13 @@ def _read(unit: Unit, translation: Any, top: str) -> None:
             node = Node(child, None)
             if key(child) + str(child.extent.end.offset) not in seen:
                 unit.declarations.append(node)
-    numbers = {placed.pragma.number for placed in unit.placed}
+    seen_pragmas = {(placed.pragma.file, placed.pragma.start) for placed in unit.placed}
     for declaration in unit.declarations:
         for node in declaration.walk():
             if node.kind == "ENUM_DECL":
                 placed = _placed(unit, node)
-                if placed is not None and placed.pragma.number not in numbers:
-                    numbers.add(placed.pragma.number)
+                if placed is not None and (place := (placed.pragma.file, placed.pragma.start)) not in seen_pragmas:
+                    seen_pragmas.add(place)
                     unit.placed.append(placed)
             if node.kind in FUNCTIONS and node.name == top and body(node) is not None:
                 unit.top = _function(node)

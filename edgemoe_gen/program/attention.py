@@ -6,93 +6,92 @@ of one frame, as a token attends to those of its own picture only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 
-from edgemoe_gen.design import Design
+from edgemoe_gen.base.arithmetic import even_pieces
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock
 from edgemoe_gen.program.capacity import head_columns
 from edgemoe_gen.program.places import Place
-
-if TYPE_CHECKING:
-    from edgemoe_gen.program.group import Group
+from edgemoe_gen.program.shared import Shared
 
 
-def slices(columns: int, most: int, multiple: int) -> Iterator[tuple[int, int]]:
-    """Cuts columns into even pieces of at most `most`, each but the last a multiple of `multiple`: start and stop."""
-    usable = most // multiple * multiple
-    pieces = -(-columns // usable)
-    size = -(-columns // (pieces * multiple)) * multiple
-    for start in range(0, columns, size):
-        yield start, min(start + size, columns)
+class Attention:
+    """Attention of one block over the rows of a pass."""
 
+    def __init__(self, shared: Shared, block: LoweredBlock) -> None:
+        self._shared = shared
+        self._builder, self._design, self._spec = shared.builder, shared.design, shared.spec
+        self._block = block
+        self._name = f"blocks.{block.index}"
+        self._columns = head_columns(self._design, self._spec)
+        self._words = self._design.words(self._columns)  # a row of one head
 
-def attend(group: Group, block: LoweredBlock, normed: Place) -> Place:
-    """Attention; the result replaces the head's queries. Returns the place of all results."""
-    name = f"blocks.{block.index}"
-    spec, design = group.spec, group.design
-    width, padded = spec.head_dim, head_columns(design, spec)
-    words = design.words(padded)
-    queries = group.b.place("query", spec.heads * padded, group.formats[f"{name}.query"])
-    query = _spread_outputs(block.query, spec.heads, width, padded)
-    group.linear(f"{name}.query", f"{name}.query.weight", query, normed, queries)
-    per_pass = group.capacity_words("cache") // (2 * words)
-    for first in range(0, spec.heads, per_pass):
-        heads = range(first, min(first + per_pass, spec.heads))
-        stride = 2 * len(heads) * words
-        places = {}
-        for part, word in (("key", 0), ("value", len(heads) * words)):
-            form = group.formats[f"{name}.{part}"]
-            places[part] = Place("cache", len(heads) * padded, form, stride, word)
-            every = getattr(block, part)
-            rows = slice(heads.start * width, heads.stop * width)
-            linear = _spread_outputs(Linear(every.weight[rows], every.bias[rows]), len(heads), width, padded)
-            group.linear(f"{name}.{part}.{first}", f"{name}.{part}.weight", linear, normed, places[part])
-        for i, head in enumerate(heads):
-            for frame in range(group.rows.frames):
-                key, value = (
-                    Place("cache", padded, p.form, stride, p.word + i * words, group.first_block("cache", frame))
-                    for p in (places["key"], places["value"])
+    def add(self, normed: Place) -> Place:
+        """Adds its operations on normed tokens; results replace the queries. Returns the place of all results."""
+        spec = self._spec
+        queries = self._builder.place("query", spec.heads * self._columns, self._form("query"))
+        query = self._spread(self._block.query, range(spec.heads))
+        self._shared.linear(f"{self._name}.query", f"{self._name}.query.weight", query, normed, queries)
+        per_pass = self._shared.capacity_words("cache") // (2 * self._words)
+        for first in range(0, spec.heads, per_pass):
+            heads = range(first, min(first + per_pass, spec.heads))
+            keys, values = self._keys_and_values(normed, heads)
+            for i, head in enumerate(heads):
+                query_part, key, value = (
+                    replace(place, columns=self._columns, word=place.word + n * self._words)
+                    for place, n in ((queries, head), (keys, i), (values, i))
                 )
-                _head(group, name, head, frame, head * words, queries.stride, key, value)
-    return Place("query", spec.heads * padded, _attended(design, places["value"].form), queries.stride)
+                for frame in range(self._shared.rows.frames):
+                    self._head(head, *(self._shared.of_frame(place, frame) for place in (query_part, key, value)))
+        return replace(queries, form=self._attended())
 
+    def _form(self, part: str) -> Format:
+        return self._shared.formats[f"{self._name}.{part}"]
 
-def _attended(design: Design, value: Format) -> Format:
-    """Format of means of values: of the same range, as fine as activations are."""
-    bits = design.knobs.activation_bits
-    return Format(bits, value.fraction + bits - value.bits)
+    def _attended(self) -> Format:
+        """Format of means of values: of the same range, as fine as activations are."""
+        value, bits = self._form("value"), self._design.knobs.activation_bits
+        return Format(bits, value.fraction + bits - value.bits)
 
+    def _keys_and_values(self, normed: Place, heads: range) -> tuple[Place, Place]:
+        """Adds the products that fill the cache for some heads; returns where they lie."""
+        words = len(heads) * self._words
+        places = []
+        for part, word in (("key", 0), ("value", words)):
+            place = Place("cache", len(heads) * self._columns, self._form(part), 2 * words, word)
+            linear = self._spread(getattr(self._block, part), heads)
+            key = f"{self._name}.{part}.{heads.start}"
+            self._shared.linear(key, f"{self._name}.{part}.weight", linear, normed, place)
+            places.append(place)
+        return places[0], places[1]
 
-def _head(group: Group, name: str, head: int, frame: int, word: int, stride: int, key: Place, value: Place) -> None:
-    """Attention of one head of a frame, as many rows at a time as their scores fit the hidden memory."""
-    design, tokens = group.design, group.rows.tokens
-    parallel = design.knobs.tokens_parallel
-    score_words = design.padded_words(tokens)
-    rows = design.memory_depths["hidden"] // score_words * parallel
-    scores = Place("hidden", tokens, group.formats[f"{name}.scores.{head}"], score_words)
-    for first, stop in slices(tokens, min(rows, design.max_rows), parallel):
-        block = group.first_block("query", frame) + first // parallel
-        query = Place("query", key.columns, group.formats[f"{name}.query"], stride, word, block)
-        result = Place("query", key.columns, _attended(design, value.form), stride, word, block)
-        group.b.layer = f"{name}.scores.{head}"
-        group.b.scores(query, key, scores, stop - first, tokens)
-        group.b.layer = f"{name}.values.{head}"
-        group.b.values(scores, value, result, stop - first, tokens)
+    def _head(self, head: int, query: Place, key: Place, value: Place) -> None:
+        """One head of a frame, as many rows at a time as their scores fit the hidden memory."""
+        design, tokens = self._design, self._shared.rows.tokens
+        parallel = design.knobs.tokens_parallel
+        score_words = design.padded_words(tokens)
+        rows = design.memory_depths["hidden"] // score_words * parallel
+        scores = Place("hidden", tokens, self._form(f"scores.{head}"), score_words)
+        for piece in even_pieces(tokens, min(rows, design.max_rows), parallel):
+            part = replace(query, block=query.block + piece.start // parallel)
+            self._builder.layer = f"{self._name}.scores.{head}"
+            self._builder.scores(part, key, scores, len(piece), tokens)
+            self._builder.layer = f"{self._name}.values.{head}"
+            self._builder.values(scores, value, replace(part, form=self._attended()), len(piece), tokens)
 
-
-def _spread_outputs(linear: Linear, heads: int, width: int, padded: int) -> Linear:
-    """Pads each head's outputs from `width` to `padded` rows of zeros."""
-    assert linear.bias is not None
-    inputs = linear.weight.shape[1]
-    weight = np.zeros((heads, padded, inputs))
-    weight[:, :width] = linear.weight.reshape(heads, width, inputs)
-    bias = np.zeros((heads, padded))
-    bias[:, :width] = linear.bias.reshape(heads, width)
-    return Linear(weight.reshape(-1, inputs), bias.reshape(-1))
+    def _spread(self, linear: Linear, heads: range) -> Linear:
+        """The part of some heads, each head's outputs padded with rows of zeros to whole output tiles."""
+        assert linear.bias is not None
+        width, inputs = self._spec.head_dim, linear.weight.shape[1]
+        rows = slice(heads.start * width, heads.stop * width)
+        weight = np.zeros((len(heads), self._columns, inputs))
+        weight[:, :width] = linear.weight[rows].reshape(len(heads), width, inputs)
+        bias = np.zeros((len(heads), self._columns))
+        bias[:, :width] = linear.bias[rows].reshape(len(heads), width)
+        return Linear(weight.reshape(-1, inputs), bias.reshape(-1))
 
 
 def spread_inputs(linear: Linear, heads: int, width: int, padded: int) -> Linear:

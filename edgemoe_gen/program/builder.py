@@ -25,10 +25,10 @@ from edgemoe_gen.hardware.descriptor import (
 )
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for
-from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.program.contents import Contents
 from edgemoe_gen.program.moves import load_operation, normalise_operation, store_operation
 from edgemoe_gen.program.places import Gathering, Place, Region, Rows
+from edgemoe_gen.program.product import PLAIN, Finish, Weights
 from edgemoe_gen.program.ring import Ring
 from edgemoe_gen.program.schedule import Schedule
 
@@ -145,68 +145,58 @@ class Builder:
 
     def linear(
         self,
-        linear: Linear,
-        weight_form: Format,
+        weights: Weights,
         source: Place,
         destination: Place,
         tokens: int,
-        *,
-        gelu: bool = False,
-        accumulate: bool = False,
-        old_form: Format | None = None,
+        finish: Finish = PLAIN,
         expert: int = -1,
-        scatter: bool = False,
         gathering: Gathering | None = None,
-        key: object = None,
     ) -> None:
         """Tokens times weights.
 
         Args:
-            linear: weights [outputs, inputs] and bias.
-            weight_form: format of the weights; one that fits the design's narrow fields halves their traffic.
+            weights: what is multiplied by.
             source, destination: where tokens come from and results go.
             tokens: rows; ignored for an expert's queue.
-            gelu: apply GELU to the results.
-            accumulate: add to the destination, which is in `old_form` now and in its place's format afterwards.
+            finish: what becomes of the results.
             expert: take the rows of this expert's queue.
-            scatter: rows go to the queue's tokens, scaled by their scores.
             gathering: the tokens of another queue are gathered meanwhile.
-            key: names these weights, so that a later frame uses the same ones.
         """
         design = self.design
-        fraction = source.form.fraction + weight_form.fraction
+        fraction = source.form.fraction + weights.form.fraction
         out = destination.form.fraction
-        if gelu:
+        if finish.gelu:
             term, finished = tables.GELU_FRACTION, tables.GELU_OUT_FRACTION
         else:
             # Scores shrink a result by up to all of its size, so their product needs more room above than others.
-            guard = TERM_BITS - design.knobs.activation_bits - (4 if scatter else 1)
+            guard = TERM_BITS - design.knobs.activation_bits - (4 if finish.scatter else 1)
             term = min(fraction, out + guard)
-            finished = term + (tables.MANTISSA_FRACTION if scatter else 0)
-        narrow = design.has_narrow_weights and weight_form.bits <= design.narrow_weight_bits
+            finished = term + (tables.MANTISSA_FRACTION if finish.scatter else 0)
+        narrow = design.has_narrow_weights and weights.form.bits <= design.narrow_weight_bits
         first, beats, bias_shift = self.contents.keep_linear(
-            linear, weight_form, fraction, fraction - term, narrow, key
+            weights.linear, weights.form, fraction, fraction - term, narrow, weights.key
         )
         self._add(
             Operation(
                 kind=number("PRODUCT"),
                 path=path_number(source.memory, destination.memory),
-                flags=(bit("GELU") if gelu else 0)
-                | (bit("ACCUMULATE") if accumulate else 0)
-                | (bit("SCATTER") | bit("SCALE") if scatter else 0)
+                flags=(bit("GELU") if finish.gelu else 0)
+                | (bit("ACCUMULATE") if finish.added_to is not None else 0)
+                | (bit("SCATTER") | bit("SCALE") if finish.scatter else 0)
                 | (bit("NARROW") if narrow else 0),
                 operand=operand_number("WEIGHTS"),
                 tokens=0 if expert >= 0 else tokens,
                 blocks=0 if expert >= 0 else self.blocks(tokens),
-                in_words=design.words(linear.weight.shape[1]),
-                out_tiles=design.out_tiles(linear.weight.shape[0]),
+                in_words=design.words(weights.linear.weight.shape[1]),
+                out_tiles=design.out_tiles(weights.linear.weight.shape[0]),
                 expert=expert,
                 weight_first=first,
                 weight_beats=beats,
                 bias_shift=bias_shift,
                 term_shift=fraction - term,
                 out_shift=finished - out,
-                old_shift=old_form.fraction - out if old_form is not None else 0,
+                old_shift=finish.added_to.fraction - out if finish.added_to is not None else 0,
             ),
             source=source,
             destination=destination,

@@ -4,9 +4,9 @@
 `weights.bin`   header of 16 32-bit words, then the region of every weight port, then the constants.
 
 Words of the program's header: 0 magic, 1 version, 2-3 design identity, 4 operations, 5 frames, 8 CRC-32 of the whole
-file with this word as 0, 9 CRC-32 of the weight file's contents. Words of the weight file's header: 0 magic, 1 version,
-2-3 design identity, 4 ports, 5 beats a port, 6 beats of constants, 7 bytes of a beat, 8 CRC-32 of everything behind the
-header, 9 CRC-32 of the header with this word as 0.
+file with this word as 0, 9 CRC-32 of the weight file's contents. Words of the weight file's header
+(`descriptor.WEIGHT_HEADER`): magic, version, design identity, ports, beats a port, beats of constants, bytes of a beat,
+CRC-32 of everything behind the header, CRC-32 of the header with this word as 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.program.verify import Room, verify_program
 
 WEIGHT_CHECKSUM_WORD = 9
-_WEIGHT_HEADER_CHECKSUM = 9
 
 Words = NDArray[np.uint32]
 
@@ -74,11 +73,15 @@ def weight_bytes(program: Program) -> bytes:
     """`weights.bin`."""
     header = np.zeros(d.WEIGHT_HEADER_WORDS, np.uint32)
     ports, beats, beat_bytes = program.weights.shape
-    header[0], header[1] = d.WEIGHT_MAGIC, d.VERSION
-    header[2:4] = _identity(program.design)
-    header[4:8] = ports, beats, program.constants.shape[0], beat_bytes
-    header[8] = _weight_checksum(program.weights, program.constants)
-    header[_WEIGHT_HEADER_CHECKSUM] = _header_checksum(header)
+    said = {
+        "MAGIC": d.WEIGHT_MAGIC, "VERSION": d.VERSION, "PORTS": ports, "BEATS": beats,
+        "CONSTANTS": program.constants.shape[0], "BEAT_BYTES": beat_bytes,
+        "CONTENTS": _weight_checksum(program.weights, program.constants),
+    }  # fmt: skip
+    for name, value in said.items():
+        header[d.WEIGHT_HEADER[name]] = value
+    header[d.WEIGHT_HEADER["DESIGN"] :][:2] = _identity(program.design)
+    header[d.WEIGHT_HEADER["HEADER"]] = _header_checksum(header)
     return header.astype("<u4").tobytes() + program.weights.tobytes() + program.constants.tobytes()
 
 
@@ -134,18 +137,19 @@ def read_weights(path: Path, design: Design, program: Words | None = None) -> We
     data = _read(path)
     size = 4 * d.WEIGHT_HEADER_WORDS
     header = np.frombuffer(data[:size], "<u4") if len(data) >= size else np.zeros(d.WEIGHT_HEADER_WORDS, np.uint32)
-    if header[0] != d.WEIGHT_MAGIC:
+    said = {name: int(header[word]) for name, word in d.WEIGHT_HEADER.items()}
+    if said["MAGIC"] != d.WEIGHT_MAGIC:
         raise ProgramError(f"{path} is not a weight file of edgemoe-gen", "give weights.bin of a build")
-    _check_version(path, int(header[1]))
-    _check_identity(path, header[2:4], design)
-    ports, beats, constants, beat_bytes = (int(v) for v in header[4:8])
+    _check_version(path, said["VERSION"])
+    _check_identity(path, header[d.WEIGHT_HEADER["DESIGN"] :][:2], design)
+    ports, beats, constants, beat_bytes = (said[name] for name in ("PORTS", "BEATS", "CONSTANTS", "BEAT_BYTES"))
     needed = size + (ports * beats + constants) * beat_bytes
     if len(data) != needed:
         raise ProgramError(f"{path} has {len(data)} bytes, but its header asks for {needed}", "build it again")
     body = np.frombuffer(data[size:], np.uint8)
-    if zlib.crc32(body.data) != header[8] or _header_checksum(header) != header[_WEIGHT_HEADER_CHECKSUM]:
+    if zlib.crc32(body.data) != said["CONTENTS"] or _header_checksum(header) != said["HEADER"]:
         raise ProgramError(f"{path} is damaged: its checksum does not match", "build it again")
-    if program is not None and program[WEIGHT_CHECKSUM_WORD] != header[8]:
+    if program is not None and program[WEIGHT_CHECKSUM_WORD] != said["CONTENTS"]:
         raise ProgramError(f"{path} holds the weights of another program", "use the files of one build together")
     if program is not None:
         _verify(path, program, design, Room(weights=beats, constants=constants))
@@ -197,7 +201,7 @@ def _program_checksum(words: Words) -> int:
 
 
 def _header_checksum(header: Words) -> int:
-    return _checksum_without(header, _WEIGHT_HEADER_CHECKSUM)
+    return _checksum_without(header, d.WEIGHT_HEADER["HEADER"])
 
 
 def _checksum_without(words: Words, place: int) -> int:

@@ -7,20 +7,21 @@ expert's queue.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from edgemoe_gen.base.errors import CapacityError
+from edgemoe_gen.base.arithmetic import even_pieces
 from edgemoe_gen.model import Model, allowed_experts
-from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
-from edgemoe_gen.program.attention import attend, slices, spread_inputs
+from edgemoe_gen.program.attention import Attention, spread_inputs
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import head_columns
 from edgemoe_gen.program.moves import transfer_beats
 from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region, Rows
+from edgemoe_gen.program.product import Finish
+from edgemoe_gen.program.shared import Shared
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,7 @@ class Frame:
 
 
 class Group:
-    """Frames of one task that share a pass of the weights.
-
-    What does not fit on the chip at once is cut as for a full pass of the design, however few the frames are: so all
-    programs of a network read the same weights and round alike.
-    """
+    """Frames of one task that share a pass of the weights."""
 
     def __init__(
         self,
@@ -66,6 +63,7 @@ class Group:
         self.taps = taps
         self.depth = self.spec.depth if depth is None else depth
         self.rows = Rows(self.spec.tokens, frames, self.design.pitch(self.spec.tokens))
+        self.shared = Shared(builder, self.spec, formats, self.rows)
         self.residual = builder.place("residual", self.spec.dim, formats["embed"])
         self.regions: list[dict[str, Region]] = [{} for _ in range(frames)]
 
@@ -77,92 +75,35 @@ class Group:
         self._store("tokens")
         return [Frame(self.task, image, regions) for image, regions in zip(images, self.regions, strict=True)]
 
-    # Where rows lie
-
-    def first_block(self, memory: str, frame: int) -> int:
-        """First block of a frame in a memory."""
-        return self.b.memory_blocks(memory, frame * self.rows.pitch)
-
-    def capacity_words(self, memory: str) -> int:
-        """Words a row that a memory holds of a full pass of this network."""
-        return self.b.capacity_words(memory, self.design.pass_rows(self.spec.tokens))
-
-    def _of_frame(self, place: Place, frame: int) -> Place:
-        return replace(place, block=place.block + self.first_block(place.memory, frame))
-
-    def _hidden_columns(self) -> int:
-        """Columns that the hidden memory holds of this network's tokens, as far as the weight buffer can use them."""
-        words = min(self.capacity_words("hidden"), self.design.max_in_words)
-        columns = words * self.design.knobs.in_parallel
-        if columns < self.design.knobs.out_parallel:
-            raise CapacityError(
-                f"the hidden memory holds {columns} columns of {self.design.pass_rows(self.rows.tokens)} rows, less "
-                "than one output tile",
-                "raise the knob max_hidden",
-            )
-        return columns
-
     def _embed(self) -> list[tuple[ImageSlice, ...]]:
         """Positions, then patches; returns where each frame's picture lies, one picture behind another."""
         self.b.layer = "position"
         for frame in range(self.rows.frames):
-            self.b.load_constant(self.network.position, self._of_frame(self.residual, frame), "position")
+            self.b.load_constant(self.network.position, self.shared.of_frame(self.residual, frame), "position")
         weight = self.network.patch.weight
-        cuts = list(slices(weight.shape[1], self._hidden_columns(), self.design.knobs.out_parallel))
+        cuts = even_pieces(weight.shape[1], self.shared.hidden_columns(), self.design.knobs.out_parallel)
         # Slice by slice all frames come, but each picture lies in one piece.
-        sizes = [transfer_beats(self.design, self.rows.tokens, stop - start, 16) for start, stop in cuts]
+        sizes = [transfer_beats(self.design, self.rows.tokens, len(cut), 16) for cut in cuts]
         begin, each = self.b.image_beats, sum(sizes)
         images: list[list[ImageSlice]] = [[] for _ in range(self.rows.frames)]
-        for start, stop in cuts:
-            patches = self.b.place("hidden", stop - start, self.formats["image"])
+        for cut in cuts:
+            patches = self.b.place("hidden", len(cut), self.formats["image"])
             self.b.layer = "image"
             for frame, image in enumerate(images):
                 first = begin + frame * each + sum(sizes[: len(image)])
-                self.b.load_image(self.rows.tokens, self._of_frame(patches, frame), self.formats["image"], first=first)
-                image.append(ImageSlice(first, start, stop))
-            self.linear(
-                f"patch.{start}", "patch", Linear(weight[:, start:stop], None), patches, self.residual, accumulate=True
-            )
+                self.b.load_image(
+                    self.rows.tokens, self.shared.of_frame(patches, frame), self.formats["image"], first=first
+                )
+                image.append(ImageSlice(first, cut.start, cut.stop))
+            part = Linear(weight[:, cut.start : cut.stop], None)
+            finish = Finish(added_to=self.residual.form)
+            self.shared.linear(f"patch.{cut.start}", "patch", part, patches, self.residual, finish)
         return [tuple(image) for image in images]
 
     def _store(self, name: str) -> None:
         self.b.layer = "result"
         for frame, regions in enumerate(self.regions):
-            regions[name] = self.b.store(name, self._of_frame(self.residual, frame), self.rows.tokens)
-
-    def linear(
-        self,
-        key: str,
-        name: str,
-        linear: Linear,
-        source: Place,
-        destination: Place,
-        *,
-        gelu: bool = False,
-        accumulate: bool = False,
-        old_form: Format | None = None,
-        expert: int = -1,
-        scatter: bool = False,
-        gathering: Gathering | None = None,
-    ) -> None:
-        """A product with weights over all rows, see `Builder.linear`; `key` names the weights, `name` their format."""
-        if accumulate and old_form is None:
-            old_form = destination.form
-        self.b.layer = key
-        self.b.linear(
-            linear,
-            self.formats[name],
-            source,
-            destination,
-            self.rows.total,
-            gelu=gelu,
-            accumulate=accumulate,
-            old_form=old_form,
-            expert=expert,
-            scatter=scatter,
-            gathering=gathering,
-            key=key,
-        )
+            regions[name] = self.b.store(name, self.shared.of_frame(self.residual, frame), self.rows.tokens)
 
     def _block(self, block: LoweredBlock) -> None:
         name = f"blocks.{block.index}"
@@ -172,13 +113,13 @@ class Group:
         self.b.layer = f"{name}.norm1"
         normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm1"])
         self.b.normalise(self.residual, normed, self.rows.total, spec.norm_eps, block.shifts1, f"{name}.norm1")
-        attended = attend(self, block, normed)
+        attended = Attention(self.shared, block).add(normed)
         old_form = self.residual.form
         self.residual = self.b.place("residual", spec.dim, self.formats[f"{name}.residual"])
         projection = spread_inputs(block.projection, spec.heads, spec.head_dim, head_columns(self.design, spec))
-        self.linear(
+        self.shared.linear(
             f"{name}.projection", f"{name}.projection.weight", projection, attended, self.residual,
-            accumulate=True, old_form=old_form,
+            Finish(added_to=old_form),
         )  # fmt: skip
         self.b.layer = f"{name}.norm2"
         normed = self.b.place("normed", spec.dim, self.formats[f"{name}.norm2"])
@@ -199,7 +140,7 @@ class Group:
         linear = block.routers[task]
         logits = self.b.place("hidden", linear.weight.shape[0], self.formats[f"{name}.logits"])
         key = f"{name}.router.{self.task}"
-        self.linear(key, f"{key}.weight", linear, source, logits)
+        self.shared.linear(key, f"{key}.weight", linear, source, logits)
         self.b.layer = key
         allowed = np.flatnonzero(allowed_experts(self.model, block.index, self.task))
         experts = range(int(allowed[0]), int(allowed[-1]) + 1)
@@ -240,13 +181,16 @@ class Group:
         up, down = mlp
         assert up.bias is not None
         hidden_features = up.weight.shape[0]
-        for start, stop in slices(hidden_features, self._hidden_columns(), self.design.knobs.out_parallel):
-            hidden = self.b.place("hidden", stop - start, self.formats[hidden_name])
-            part = Linear(up.weight[start:stop], up.bias[start:stop])
-            self.linear(f"{name}fc1.{start}", f"{name}fc1.weight", part, source, hidden, gelu=True, expert=expert)
-            part = Linear(down.weight[:, start:stop], down.bias if start == 0 else None)
-            self.linear(
-                f"{name}fc2.{start}", f"{name}fc2.weight", part, hidden, self.residual,
-                accumulate=True, expert=expert, scatter=expert >= 0,
-                gathering=gathering if stop == hidden_features else None,
+        last = Finish(added_to=self.residual.form, scatter=expert >= 0)
+        for piece in even_pieces(hidden_features, self.shared.hidden_columns(), self.design.knobs.out_parallel):
+            rows = slice(piece.start, piece.stop)
+            hidden = self.b.place("hidden", len(piece), self.formats[hidden_name])
+            part = Linear(up.weight[rows], up.bias[rows])
+            self.shared.linear(
+                f"{name}fc1.{piece.start}", f"{name}fc1.weight", part, source, hidden, Finish(gelu=True), expert
+            )
+            part = Linear(down.weight[:, rows], down.bias if piece.start == 0 else None)
+            self.shared.linear(
+                f"{name}fc2.{piece.start}", f"{name}fc2.weight", part, hidden, self.residual, last, expert,
+                gathering if piece.stop == hidden_features else None,
             )  # fmt: skip

@@ -49,7 +49,7 @@ def make_document(
     chosen: Collection[str] = (),
     *,
     results: Path | None = None,
-    stages: Sequence[str] = ("render", "compile", "csim", "report"),
+    stages: Sequence[str],
     stopped_before: str | None = "hls",
     failed_stage: str | None = None,
     timing: Mapping[str, Any] | None = None,

@@ -12,6 +12,7 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, fraction_for, quantise
 from edgemoe_gen.numerics.lower import Linear
+from edgemoe_gen.program.product import Finish, Weights
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, compare
 from edgemoe_gen.sim.engine import Engine
@@ -64,10 +65,8 @@ def run_linear(
     old_values = None
     if old is not None and old_form is not None:
         old_values = bench.load(replace(destination, form=old_form), old)
-    bench.builder.linear(
-        linear, weight_form, source, destination, tokens,
-        gelu=layer.gelu, accumulate=old is not None, old_form=old_form,
-    )  # fmt: skip
+    finish = Finish(gelu=layer.gelu, added_to=old_form if old is not None else None)
+    bench.builder.linear(Weights(linear, weight_form), source, destination, tokens, finish)
     bench.store("y", destination, tokens)
     bench.run()
     wanted, bound = linear_reference(
@@ -213,7 +212,8 @@ def gelu_cases(design: Design) -> Iterator[Case]:
             for start in range(0, len(matrix), design.knobs.max_tokens):
                 rows = matrix[start : start + design.knobs.max_tokens]
                 pieces.append(bench.load(source, rows))
-                bench.builder.linear(linear, form, source, destination, len(rows), gelu=True, key="identity")
+                weights = Weights(linear, form, "identity")
+                bench.builder.linear(weights, source, destination, len(rows), Finish(gelu=True))
                 bench.store(f"y{start}", destination, len(rows))
             bench.run()
             got = np.concatenate([bench.values(f"y{s}") for s in range(0, len(matrix), design.knobs.max_tokens)])
@@ -344,7 +344,7 @@ def run_patch_embed(
         part, weight_form = exact_linear(Linear(linear.weight[:, start:stop], None), bench.design)
         source = bench.builder.place("hidden", stop - start, image_form)
         values = bench.load_narrow(source, patches[:, start:stop], image_form)
-        bench.builder.linear(part, weight_form, source, residual, tokens, accumulate=True, old_form=out)
+        bench.builder.linear(Weights(part, weight_form), source, residual, tokens, Finish(added_to=out))
         wanted = ref.clip(wanted + ref.clip(values @ part.weight.T, fine), fine)
         bound += ref.product_bound(bench.design, out, added=True)
     bench.store("x", residual, tokens)

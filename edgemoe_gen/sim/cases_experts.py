@@ -13,6 +13,7 @@ from edgemoe_gen.numerics.fixed import Format, Integers, dequantise
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
 from edgemoe_gen.program.places import Gathering, Rows
+from edgemoe_gen.program.product import Finish, Weights
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.cases_dense import Layer, linear_reference
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, Values, compare, compare_exactly
@@ -74,7 +75,7 @@ def run_whole_router(
     source = bench.place("normed", x.shape[1], fraction)
     place = bench.place("hidden", linear.weight.shape[0], out_fraction)
     values = bench.load(source, x)
-    bench.builder.linear(linear, weight_form, source, place, x.shape[0])
+    bench.builder.linear(Weights(linear, weight_form), source, place, x.shape[0])
     bench.builder.route(place, Rows(x.shape[0]), gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
     bench.store("logits", place, x.shape[0])
     bench.store_routes("routes", x.shape[0], gate.top_k)
@@ -213,18 +214,9 @@ def run_experts(
         (up, down), (up_form, down_form) = experts.mlp[expert], experts.weight_forms[expert]
         b = bench.builder
         b.gather(Gathering(expert, source, gathered))
-        b.linear(up, up_form, gathered, middle, tokens, gelu=True, expert=expert)
-        b.linear(
-            down,
-            down_form,
-            middle,
-            residual,
-            tokens,
-            accumulate=True,
-            old_form=residual.form,
-            expert=expert,
-            scatter=True,
-        )
+        scattered = Finish(added_to=residual.form, scatter=True)
+        b.linear(Weights(up, up_form), gathered, middle, tokens, Finish(gelu=True), expert)
+        b.linear(Weights(down, down_form), middle, residual, tokens, scattered, expert)
         if len(queue):
             bench.store(f"gathered.{expert}", gathered, len(queue))
             bench.store(f"hidden.{expert}", middle, len(queue))

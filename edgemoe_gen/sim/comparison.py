@@ -6,7 +6,6 @@ routes, so that what remains is arithmetic alone. Decoders run in float on the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,8 +97,3 @@ def _mse(a: Floats, b: Floats) -> float:
 
 def _by_block(a: Floats, b: Floats) -> tuple[float, ...]:
     return tuple(_mse(x, y) for x, y in zip(a, b, strict=True))
-
-
-def mean_errors(rows: Sequence[FrameErrors], name: str) -> tuple[float, ...]:
-    """Mean over frames of a field that holds one number a block."""
-    return tuple(float(v) for v in np.mean([getattr(row, name) for row in rows], axis=0))

@@ -18,7 +18,7 @@ from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.latency import FAMILIES, Chains, family_names, read_family
-from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
+from edgemoe_gen.kernels import Loop, read_kernels
 
 LEAST_DEPTH = 2
 
@@ -150,15 +150,16 @@ def load_timing(
         NoTableError: no table has this device or clock.
         SimulationError: a loop of the sources is not in it; or a recurrence forbids the interval of a loop.
     """
+    kernels = read_kernels(sources)
     return timing_of(
-        design, source_loops(sources), source_constants(sources),
+        design, kernels.loops, kernels.constants,
         clock_mhz=clock_mhz, ddr_gb_per_s=ddr_gb_per_s, ddr_efficiency=ddr_efficiency, depths=depths,
     )  # fmt: skip
 
 
 def timing_of(
     design: Design,
-    source: Sequence[SourceLoop],
+    source: Sequence[Loop],
     constants: Mapping[str, int],
     *,
     clock_mhz: float | None = None,
@@ -252,7 +253,7 @@ def _band(path: Path, table: Mapping[str, Any], board: Board, clock_mhz: float) 
     )
 
 
-def _loop(path: Path, loop: SourceLoop, entry: Mapping[str, Any], chains: Chains, clock_mhz: float) -> LoopTiming:
+def _loop(path: Path, loop: Loop, entry: Mapping[str, Any], chains: Chains, clock_mhz: float) -> LoopTiming:
     where = f"loops.{loop.label}"
     kind, other = ("chain", "states") if loop.ii else ("states", "chain")
     if kind not in entry:
@@ -282,7 +283,7 @@ def _recurrence(where: str, part: Mapping[str, Any], chains: Chains) -> Recurren
     )
 
 
-def check_recurrence(loop: SourceLoop, recurrence: Recurrence, clock_mhz: float) -> None:
+def check_recurrence(loop: Loop, recurrence: Recurrence, clock_mhz: float) -> None:
     """Holds an interval against a recurrence: II x distance must be at least the cycles of its operators.
 
     Raises:

@@ -51,6 +51,17 @@ def test_the_compiler_has_nothing_to_warn_of(project: Path, source: str) -> None
     assert set(WARNINGS) >= {"-Wall", "-Wextra"}
 
 
+@pytest.mark.slow
+def test_every_header_compiles_alone_as_plain_integers(tmp_path: Path) -> None:
+    write_sources(make_design(Knobs(), load_board("zcu104")), tmp_path)
+    (tmp_path / "src" / "lacks.h").write_text("inline edgemoe::act_t same(edgemoe::act_t x) { return x; }\n")
+    headers = sorted(path.name for path in (tmp_path / "src").glob("*.h"))
+    command = [find_compiler(), "-std=c++14", "-w", "-fsyntax-only", "-DEDGEMOE_PLAIN_INTEGERS", *headers]
+    done = subprocess.run(command, cwd=tmp_path / "src", capture_output=True, text=True, check=False)
+    assert len(headers) > 15
+    assert set(re.findall(r"^([\w.]+):\d+:\d+: error", done.stderr, re.MULTILINE)) == {"lacks.h"}, done.stderr
+
+
 def test_the_layout_is_that_of_clang_format(project: Path) -> None:
     beside_python = Path(sys.executable).with_name("clang-format")
     program = str(beside_python) if beside_python.is_file() else shutil.which("clang-format")

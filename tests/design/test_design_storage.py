@@ -19,8 +19,8 @@ from edgemoe_gen.design.storage import LUTRAM_SHARE, ROOM, SPLITTABLE, Memory, S
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import Board, board_names, load_board
+from edgemoe_gen.kernels import read_kernels
 from edgemoe_gen.program.compile import check_capacity
-from edgemoe_gen.timing.loops import source_constants
 from tests.design.specs import make_spec
 
 ANYWHERE = ("bram", "uram", "lutram")
@@ -161,7 +161,7 @@ def test_whether_memories_fit_is_whether_any_assignment_does(design: Design, roo
 def rendered_depths(design: Design) -> dict[str, int]:
     """Addresses of each array of the memories that an operation reads or writes, as the sources declare them."""
     files = render_sources(design)
-    constants = source_constants(files)
+    constants = dict(read_kernels(files).constants)
     deepest = constants["memory_depth"] = max(design.memory_depths[name] for name in SPLITTABLE)
     constants["first_depth"] = min(deepest, design.split_depth or deepest)
     constants["rest_depth"] = max(deepest - constants["first_depth"], 8)

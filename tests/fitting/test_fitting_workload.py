@@ -15,7 +15,6 @@ from edgemoe_gen.fitting.workload import (
     beats_per_cycle,
     compute_cycles,
     frame_cycles,
-    pieces,
     steps,
     weight_beats,
 )
@@ -74,15 +73,6 @@ def test_fewer_heads_at_a_time_and_thinner_slices_take_no_fewer_cycles() -> None
     large = compute_cycles(steps(TINY, design()))
     assert compute_cycles(steps(TINY, design(max_cache=128))) > large
     assert compute_cycles(steps(TINY, design(max_hidden=128))) > large
-
-
-@given(st.integers(1, 5000), st.integers(16, 3000), st.sampled_from([8, 16, 24]))
-def test_pieces_are_even_and_cover_all_columns(columns: int, most: int, multiple: int) -> None:
-    most = max(most, multiple)
-    found = pieces(columns, most, multiple)
-    assert sum(found) == columns
-    assert max(found) <= most
-    assert all(size % multiple == 0 for size in found[:-1])
 
 
 @settings(max_examples=200)

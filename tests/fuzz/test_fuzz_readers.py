@@ -30,7 +30,7 @@ from edgemoe_gen.flow.reports.cosim import read_cosim
 from edgemoe_gen.flow.reports.csynth import read_csynth
 from edgemoe_gen.flow.reports.power import read_power
 from edgemoe_gen.flow.reports.timing import read_timing
-from edgemoe_gen.flow.reports.utilisation import read_hierarchy, read_kernels, read_utilisation
+from edgemoe_gen.flow.reports.utilisation import read_hierarchy, read_utilisation
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import ImageSpec, load_checkpoint, load_image
 from edgemoe_gen.model.specfile import read_spec_file
@@ -206,7 +206,6 @@ READERS: dict[str, tuple[str, Content, Read]] = {
     "cosim": ("c.rpt", text(vendor_reports.cosim), read_cosim),
     "utilisation": ("u.rpt", text(vendor_reports.utilisation), read_utilisation),
     "hierarchy": ("h.rpt", text(vendor_reports.hierarchy), read_hierarchy),
-    "kernels": ("k.rpt", text(vendor_reports.utilisation), read_kernels),
     "timing": ("t.rpt", text(vendor_reports.timing), read_timing),
     "power": ("w.rpt", text(vendor_reports.power), read_power),
     "kit": ("kit.json", lambda _: FACTS, lambda path: read_facts(path.parent)),

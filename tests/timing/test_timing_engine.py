@@ -39,7 +39,7 @@ class Short:
     @property
     def timing(self) -> Timing:
         """Every loop of one depth, DDR of 32 bytes a cycle."""
-        loops = {site.label: LoopTiming(site.label, site.interval, DEPTH, STATES) for site in self.engine.found.loops}
+        loops = {loop.label: LoopTiming(loop.label, loop.ii, DEPTH, STATES) for loop in self.engine.found.loops}
         constants = {"process_start": 1, "region_end": 1, "loop_skip": 1}
         return Timing("made up", "any", 300.0, loops, constants, {}, Fraction(32), LATENCY, 16, 16)
 

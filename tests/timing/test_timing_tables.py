@@ -14,9 +14,9 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.boards import board_names
 from edgemoe_gen.hardware.latency import FAMILIES, family_names
+from edgemoe_gen.kernels import Loop, read_kernels, read_source
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.opening import open_design
-from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
 from edgemoe_gen.timing.table import Recurrence, check_recurrence, load_timing, speed_grade
 
 if sys.version_info >= (3, 11):
@@ -45,7 +45,7 @@ def sources(design: Design) -> dict[str, str]:
 
 @pytest.mark.parametrize("family", family_names())
 def test_table_and_sources_have_the_same_loops(family: str, sources: dict[str, str]) -> None:
-    assert sorted(table_of(family)["loops"]) == sorted(loop.label for loop in source_loops(sources))
+    assert sorted(table_of(family)["loops"]) == sorted(loop.label for loop in read_kernels(sources).loops)
 
 
 @pytest.mark.parametrize("family", family_names())
@@ -83,33 +83,6 @@ def test_every_board_has_a_table_at_its_clock(board: str) -> None:
     assert all(loop.states >= 1 for loop in timing.loops.values() if not loop.ii)
 
 
-def test_unrolled_loops_take_no_time_and_others_have_the_interval_of_their_pragma() -> None:
-    text = """
-  steps:
-    for (int i = 0; i < n; ++i) {
-#pragma HLS PIPELINE II = 2
-#pragma HLS LOOP_TRIPCOUNT max = 9
-    lanes:
-      for (int l = 0; l < 4; ++l) {
-#pragma HLS UNROLL
-        x[l] = 0;
-      }
-    }
-  walk:
-    for (int i = first(0); i < n; ++i) {
-      inner(i);
-    }
-"""
-    found = source_loops({"src/a.h": text, "sim/b.cpp": text})
-    assert found == (SourceLoop("steps", 2, "src/a.h"), SourceLoop("walk", 0, "src/a.h"))
-
-
-def test_two_loops_of_one_label_are_refused() -> None:
-    text = "steps:\n  for (;;) {\n#pragma HLS PIPELINE II = 1\n  }\n"
-    with pytest.raises(SimulationError, match=r"'steps' names a loop of src/a\.h and one of src/b\.h"):
-        source_loops({"src/a.h": text, "src/b.h": text})
-
-
 def test_a_loop_that_the_table_does_not_know_is_named(design: Design, sources: dict[str, str]) -> None:
     more = {**sources, "src/new.h": "new_words:\n  for (;;) {\n#pragma HLS PIPELINE II = 1\n  }\n"}
     with pytest.raises(SimulationError, match=r"'new_words' of src/new\.h is not in the timing table"):
@@ -137,17 +110,20 @@ def test_a_clock_beyond_the_table_is_refused(design: Design, sources: dict[str, 
         load_timing(design, sources, clock_mhz=500)
 
 
-LOOP = SourceLoop("steps", 1, "src/a.h")
+def steps(ii: int) -> Loop:
+    """A loop of this interval; 0: without a pragma."""
+    pragma = f"#pragma HLS PIPELINE II = {ii}\n" if ii else ""
+    return read_source("src/a.h", f"void f() {{\nsteps:\n  for (;;) {{\n{pragma}  }}\n}}\n").loops[0]
 
 
 @pytest.mark.parametrize(("ii", "distance", "cycles"), [(1, 4, 4), (4, 1, 4), (1, None, 99), (0, 1, 99)])
 def test_an_interval_that_leaves_room_for_its_recurrence_is_taken(ii: int, distance: int | None, cycles: int) -> None:
-    check_recurrence(SourceLoop("steps", ii, "src/a.h"), Recurrence("the sum", cycles, distance, ()), 300)
+    check_recurrence(steps(ii), Recurrence("the sum", cycles, distance, ()), 300)
 
 
 def test_an_interval_that_a_recurrence_forbids_is_an_error_with_figures() -> None:
     with pytest.raises(SimulationError) as raised:
-        check_recurrence(LOOP, Recurrence("the sum", 5, 2, ()), 300)
+        check_recurrence(steps(1), Recurrence("the sum", 5, 2, ()), 300)
     message = raised.value.message
     for part in ("II = 1", "'steps'", "300 MHz", "the sum", "5 cycles", "2 iterations", "are 2 cycles"):
         assert part in message
@@ -160,11 +136,6 @@ def test_a_recurrence_of_the_table_is_checked_on_loading(design: Design, sources
     assert near != sources["src/config.h"]
     with pytest.raises(SimulationError, match=r"II = 1 of the loop 'choose_words'.* is not possible at 300 MHz"):
         load_timing(design, {**sources, "src/config.h": near})
-
-
-def test_constants_of_the_sources_are_sizes() -> None:
-    text = "constexpr int RECENT = 2;\nconstexpr int DISTANCE = RECENT + 1;\nconstexpr int LONG = 1 << 30;\n"
-    assert source_constants({"src/a.h": text, "sim/b.h": "constexpr int OTHER = 1;\n"}) == {"recent": 2, "distance": 3}
 
 
 @pytest.mark.parametrize(

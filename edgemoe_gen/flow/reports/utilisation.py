@@ -1,4 +1,4 @@
-"""Resources that Vivado counted: `report_utilization`, the same with `-hierarchical`, `report_accelerator_utilization`.
+"""Resources that Vivado counted: `report_utilization`, and the same with `-hierarchical`.
 
 Layouts of 2020.1 to 2025.1 (UG835 names the commands): rows "CLB LUTs", "CLB LUTs*" or "Slice LUTs"; the columns
 "Fixed" and "Prohibited" come and go, so that columns are found by their names.
@@ -39,9 +39,9 @@ SITES = {
 }
 # Devices without UltraRAM have no such row.
 _OPTIONAL = ("uram",)
-_INDENT, _KERNEL_INDENT = 2, 3
-# "6169 [  2.68%]" of a kernel; "6169(2.68%)" with -hierarchical_percentages.
-_WITH_SHARE = re.compile(r"\s*([\d,.]+)\s*[\[(]\s*<?[\d.]+%\s*[\])]\s*", re.ASCII)
+_INDENT = 2
+# "6169(2.68%)" with -hierarchical_percentages.
+_WITH_SHARE = re.compile(r"\s*([\d,.]+)\s*\(\s*<?[\d.]+%\s*\)\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -96,30 +96,6 @@ class Hierarchy:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """A row of an accelerator report: the platform, the budget, a kernel, or one of its instances."""
-
-    name: str
-    depth: int
-    lut: Number | None
-    lut_as_memory: Number | None
-    ff: Number | None
-    bram36: Number | None
-    uram: Number | None
-    dsp: Number | None
-
-
-@dataclass(frozen=True)
-class Kernels:
-    """An accelerator report."""
-
-    file: str
-    header: Header = NO_HEADER
-    rows: tuple[Kernel, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
 def read_utilisation(path: Path) -> Utilisation:
     """A flat report. What is not found is None, and named in `warnings`."""
     text, warnings = read_lines(path)
@@ -164,7 +140,7 @@ def read_hierarchy(path: Path) -> Hierarchy:
             notes.append(f"{path.name}: {table.damaged} rows of another shape than the table's header")
         module = table.column("Module")
         for row in table.rows:
-            name, depth = _indented(row[table.header.index("Instance")], _INDENT)
+            name, depth = _indented(row[table.header.index("Instance")])
             figures = {key: None if i is None else _count(row[i]) for key, i in at.items()}
             notes += [
                 f"{path.name}: no number in row {name}, column {table.header[i]}"
@@ -173,28 +149,6 @@ def read_hierarchy(path: Path) -> Hierarchy:
             ]
             instances.append(Instance(name, None if module is None else row[module].strip(), depth, **figures))
     return Hierarchy(path.name, read_header(text), tuple(instances), tuple(dict.fromkeys(notes)))
-
-
-def read_kernels(path: Path) -> Kernels:
-    """A report of `report_accelerator_utilization`, which Vitis writes for a platform and its kernels."""
-    text, warnings = read_lines(path)
-    if text is None:
-        return Kernels(path.name, warnings=warnings)
-    tables = with_columns(read_tables(text), "Name", "LUT", "REG")
-    if not tables:
-        missing = f"{path.name}: no table with the columns Name, LUT and REG"
-        return Kernels(path.name, read_header(text), warnings=(missing,))
-    columns = ("LUT", "LUTAsMem", "REG", "BRAM", "URAM", "DSP")
-    notes, rows = [], []
-    for table in tables:
-        at = [table.column(name) for name in columns]
-        for row in table.rows:
-            name, depth = _indented(row[table.header.index("Name")], _KERNEL_INDENT)
-            counts = [None if i is None else _count(row[i]) for i in at]
-            rows.append(Kernel(name, depth, *counts))
-            unread = [column for column, count in zip(columns, counts, strict=True) if count is None]
-            notes += [f"{path.name}: no number in row {name}, column {column}" for column in unread]
-    return Kernels(path.name, read_header(text), tuple(rows), tuple(dict.fromkeys(notes)))
 
 
 def _site(tables: Sequence[Table], key: str, file: str, notes: list[str]) -> Use:
@@ -218,9 +172,9 @@ def _site(tables: Sequence[Table], key: str, file: str, notes: list[str]) -> Use
     return found[0]
 
 
-def _indented(cell: str, step: int) -> tuple[str, int]:
+def _indented(cell: str) -> tuple[str, int]:
     name = cell.lstrip()
-    return name, (len(cell) - len(name)) // step
+    return name, (len(cell) - len(name)) // _INDENT
 
 
 def _count(cell: str) -> Number | None:

@@ -23,18 +23,13 @@ from edgemoe_gen.flow.reports import (
 from edgemoe_gen.flow.reports.csynth import read_csynth
 from edgemoe_gen.flow.reports.power import read_power
 from edgemoe_gen.flow.reports.timing import read_timing
-from edgemoe_gen.flow.reports.utilisation import read_hierarchy, read_kernels, read_utilisation
+from edgemoe_gen.flow.reports.utilisation import read_hierarchy, read_utilisation
 from tests.flow.reports import vendor_reports as made
 
 LOOPS = made.loop("rows", trip="2 ~ 40", inner=made.loop("columns", ii="undef", latency="?"))
-KERNELS = made.header("report_accelerator_utilization") + made.table(
-    ["Name", "LUT", "LUTAsMem", "REG", "BRAM", "URAM", "DSP"],
-    [["Platform", *["6169 [  2.68%]"] * 6], ["   engine_1", *["17 [ <0.01%]"] * 6]],
-)
 REPORTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "utilisation": (read_utilisation, made.utilisation(mark="*")),
     "hierarchy": (read_hierarchy, made.hierarchy()),
-    "kernels": (read_kernels, KERNELS),
     "timing": (read_timing, made.timing(slack="-0.412", inter="0.300")),
     "power": (read_power, made.power()),
     "csynth": (read_csynth, made.csynth(latency="1208", interval="1003", loops=LOOPS, modules=made.module("mac"))),

@@ -13,7 +13,7 @@ from edgemoe_gen.flow.reports.csynth import HlsResources, Loop, Span, read_csynt
 from edgemoe_gen.flow.reports.power import Component, read_power
 from edgemoe_gen.flow.reports.tables import Use
 from edgemoe_gen.flow.reports.timing import Check, read_timing
-from edgemoe_gen.flow.reports.utilisation import Kernel, read_kernels, read_utilisation
+from edgemoe_gen.flow.reports.utilisation import read_utilisation
 
 DATA = Path(__file__).parents[3] / "../shared/data/reports"
 ZCU104 = "xczu7ev-ffvc1156-2-e"
@@ -51,16 +51,6 @@ def test_synthesised_utilisation_of_2023_2() -> None:
     assert report.bram36 == Use(193, 312)
     assert report.uram == Use(1, 96)
     assert report.dsp == Use(1163, 1728)
-
-
-def test_kernel_utilisation_of_2023_2() -> None:
-    report = read_kernels(real("vivado/zcu104_kernel_util_placed.rpt"))
-    assert report.warnings == ()
-    assert report.rows[0] == Kernel("Platform", 0, 6169, 451, 15177, 48, 0, 0)
-    assert report.rows[1] == Kernel("User Budget", 0, 224231, 101309, 445623, 264, 96, 1728)
-    assert report.rows[3] == Kernel("Unused Resources", 1, 124431, 72724, 310843, 119, 95, 565)
-    assert report.rows[5] == Kernel("angular_spectrum_1", 1, 99800, 28585, 134780, 145, 1, 1163)
-    assert len(report.rows) == 6
 
 
 def test_power_of_2020_2() -> None:

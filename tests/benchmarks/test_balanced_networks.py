@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.model import BlockSpec, ImageSpec, ModelSpec, Reference, RouterSpec, TaskSpec
 from edgemoe_gen.model.random import random_model, random_picture
-from edgemoe_gen.timing.networks import balanced_model, route_counts
 
 pytest.importorskip("torch")
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from engine_parts.networks import balanced_model, route_counts
 
 SPEC = ModelSpec(
     image=ImageSpec.named(64, 128, "unit256"),
