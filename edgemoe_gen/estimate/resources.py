@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
-from edgemoe_gen.design.storage import HELD, MUX_INPUTS, OTHER_ADAPTERS, SHIFT_REGISTER, memories
+from edgemoe_gen.design.sizes import MEAN_FRACTION, TERM_BITS
+from edgemoe_gen.design.storage import HELD, MUX_INPUTS, SHIFT_REGISTER
+from edgemoe_gen.hardware.axi import OTHER_ADAPTERS
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.numerics import tables
 
@@ -304,7 +305,7 @@ def _channels(design: Design) -> Part:
 def _memories(design: Design) -> tuple[Part, ...]:
     plan = design.storage
     parts = []
-    for memory in memories(design):
+    for memory in design.memories:
         bram36, uram, lut = plan.use(memory)
         parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut))
     return tuple(parts)

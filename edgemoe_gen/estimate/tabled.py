@@ -25,11 +25,6 @@ def engine_timing(design: Design) -> Timing:
     return timing_of(design, loops, {**constants, **source_sizes(design)})
 
 
-def engine_constant(name: str) -> int:
-    """A constant that the kernels' headers state themselves, such as `open_tiles`."""
-    return _unrendered()[1][name]
-
-
 @lru_cache(maxsize=1)
 def _unrendered() -> tuple[tuple[SourceLoop, ...], Mapping[str, int]]:
     """Loops and constants of the headers and of the engine's template, which are the same for all designs."""

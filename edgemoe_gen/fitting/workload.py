@@ -13,6 +13,7 @@ from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.hardware.memories import CACHE, HIDDEN
 from edgemoe_gen.model import BlockSpec, ModelSpec
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 
@@ -92,7 +93,7 @@ class _Network:
         self.count = design.knobs.frames_per_pass
         self.rows = design.pass_rows(spec.tokens)
         self.blocks = ceil_div(self.rows, self.parallel)
-        words = min(design.memory_depths["hidden"] // self.blocks, design.max_in_words)
+        words = min(design.memory_depths[HIDDEN] // self.blocks, design.max_in_words)
         self.hidden = max(words * design.knobs.in_parallel, design.knobs.out_parallel)
         # A tile of keys or values comes cache_lanes rows a cycle, a tile of weights one part a cycle.
         self.cache_steps = max(design.operand_parts, design.knobs.out_parallel // design.knobs.cache_lanes)
@@ -137,9 +138,9 @@ class _Network:
     def attention(self) -> list[Step]:
         spec, design = self.spec, self.design
         head = design.out_tiles(spec.head_dim) * design.knobs.out_parallel
-        room = design.memory_depths["cache"] // ceil_div(self.rows, design.knobs.cache_lanes)
+        room = design.memory_depths[CACHE] // ceil_div(self.rows, design.knobs.cache_lanes)
         heads = max(1, min(spec.heads, room // (2 * design.words(head))))
-        rows = design.memory_depths["hidden"] // design.padded_words(spec.tokens) * self.parallel
+        rows = design.memory_depths[HIDDEN] // design.padded_words(spec.tokens) * self.parallel
         narrow = design.is_narrow(ATTENTION)
         every = [self.linear(self.rows, spec.dim, spec.heads * head, narrow)]
         one_head = [

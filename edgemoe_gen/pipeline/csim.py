@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgemoe_gen.base.documents import write_json
-from edgemoe_gen.design.design import BIAS_BITS
+from edgemoe_gen.design.sizes import BIAS_BITS
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.lower import Linear, LoweredNetwork
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, PATCH, ROUTER
