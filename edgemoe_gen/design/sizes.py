@@ -14,6 +14,7 @@ from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.hardware.memories import MEMORIES, SPLITTABLE, ActivationMemory
 from edgemoe_gen.numerics import tables
+from edgemoe_gen.numerics.widths import OWN_WIDTH
 
 TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
 BIAS_BITS = 32
@@ -66,7 +67,7 @@ class Sizes:
     def narrow_weight_bits(self) -> int:
         """Width of narrow weights, two of which lie in the place of one; `weight_bits` if no kind of weights is."""
         widths = self.knobs.widths
-        return min(widths.attention, widths.mlp, widths.experts)
+        return min(widths.of_kind(kind.name) for kind in OWN_WIDTH)
 
     @property
     def has_narrow_weights(self) -> bool:
