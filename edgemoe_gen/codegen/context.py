@@ -166,7 +166,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("BIASES_PER_BEAT", design.biases_per_beat, ""),
                 ("BIASES_PER_STEP", design.biases_per_step, "biases that all ports bring in a cycle"),
                 ("BIAS_STEPS", design.bias_steps, "cycles that bring the biases of a tile"),
-                ("WEIGHT_FIFO_DEPTH", design.fifo_elements, "elements of FILL_BEATS beats behind each port"),
+                ("WEIGHT_FIFO_DEPTH", design.fifos["weights"].depth, "elements of FILL_BEATS beats behind each port"),
                 ("WIDE_PER_BEAT", wide_per_beat, "32-bit values"),
                 ("NARROW_PER_BEAT", narrow_per_beat, "16-bit values"),
                 ("WIDE_BEATS_PER_WORD", k.in_parallel // wide_per_beat, ""),

@@ -57,6 +57,7 @@ class Fifo:
         copies: equal FIFOs of the name.
         lag: what `least` follows from.
         knob: the knob that says the depth; "" if the project's table [fifo_depths] may.
+        held: it is a memory of its own in `storage.memories` whatever its depth, named there.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Fifo:
     copies: int = 1
     lag: Lag | None = None
     knob: str = ""
+    held: bool = False
 
 
 def fifos(sizes: Sizes, said: Mapping[str, int]) -> dict[str, Fifo]:
@@ -140,11 +142,11 @@ def _engine(sizes: Sizes) -> tuple[Fifo, ...]:
     return (
         Fifo("weight_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, copies=k.weight_ports, lag=order),
         Fifo("input_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
-        Fifo("orders", ENGINE, operation_bits(sizes.route_bits), OPERATIONS_AHEAD),
+        Fifo("orders", ENGINE, operation_bits(sizes.route_bits), OPERATIONS_AHEAD, held=True),
         Fifo("output_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
         Fifo(
             "weights", ENGINE, k.port_bits * k.fill_beats, sizes.fifo_elements, ("port_bits", "fill_beats"),
-            copies=k.weight_ports, knob="weight_fifo_beats",
+            copies=k.weight_ports, knob="weight_fifo_beats", held=True,
         ),
         Fifo("input", ENGINE, k.port_bits, INPUT_DEPTH),
         Fifo("output", ENGINE, k.port_bits, INPUT_DEPTH),
@@ -162,7 +164,7 @@ def _operate(sizes: Sizes) -> tuple[Fifo, ...]:
     fine = k.in_parallel * sizes.fine_bits
     operand_knobs = ("port_bits", "weight_ports", "fill_beats")
     moments = Lag("token_moments", "measure_words", "fifo_read", sizes.dim_words)
-    measured = Fifo("measured", OPERATE, fine, 0, inputs, lag=moments)
+    measured = Fifo("measured", OPERATE, fine, 0, inputs, lag=moments, held=True)
     room = 2 * _least(sizes, measured) - sizes.dim_words
     return (
         Fifo("destinations", OPERATE, sizes.place_bits, 64, lag=Lag("scales", "round_steps", "")),

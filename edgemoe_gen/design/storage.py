@@ -33,7 +33,6 @@ MUX_INPUTS = 4  # that one look-up table selects from (UG574)
 ROOM = 0.85
 # Share of a board's look-up tables that memories may take which could lie in BRAM too.
 LUTRAM_SHARE = 0.1
-HELD = ("weights", "measured", "orders")  # FIFOs that are memories whatever their depth
 
 _Sums = tuple[int, int, int]  # BRAM36, UltraRAMs, look-up tables
 _Primitives = tuple[tuple[str, str], ...]  # name of a memory, and its primitive
@@ -118,7 +117,7 @@ def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
     place = (max(row_blocks, sizes.blocks).bit_length() + 1) + 8
     route = place + tables.MANTISSA_BITS + k.max_experts.bit_length() + 1
     offset = sizes.max_routes.bit_length() + 1
-    weights, measured, orders = (fifos[name] for name in HELD)
+    weights, measured, orders = (fifos[name] for name in ("weights", "measured", "orders"))
     return (
         Memory(
             "weight_fifo", "weights fetched ahead", weights.width, weights.depth, weights.copies, ("bram", "uram"),
@@ -165,7 +164,7 @@ def _activations(sizes: Sizes) -> Iterator[Memory]:
 def _channels(fifos: Mapping[str, Fifo]) -> Iterator[Memory]:
     """The other FIFOs between processes, of more than the 32 elements that look-up tables hold as shift registers."""
     for fifo in fifos.values():
-        if fifo.name not in HELD and fifo.depth > SHIFT_REGISTER:
+        if not fifo.held and fifo.depth > SHIFT_REGISTER:
             kind = "lutram" if fifo.depth <= LUTRAM_SHAPES[-1][1] else "bram"
             yield Memory(f"fifo_{fifo.name}", "FIFO between processes", fifo.width, fifo.depth, fifo.copies, (kind,))
 

@@ -18,39 +18,16 @@ from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.sizes import MIN_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor as d
-from edgemoe_gen.hardware.kinds import (
-    ACCUMULATE,
-    AHEAD,
-    KINDS,
-    NARROW,
-    OPERANDS,
-    SCATTER,
-    SOURCE,
-    USES,
-    WIDE,
-    bit,
-    kinds_that,
-    number,
-    operand_number,
-)
-from edgemoe_gen.hardware.memories import (
-    CACHE,
-    EXPERT_PATH,
-    GATHERED,
-    GATHERING_PATH,
-    MEMORIES,
-    PATHS,
-    ROUTER_SOURCE,
-    path_number,
-)
+from edgemoe_gen.hardware import kinds, memories
+from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, NARROW, SCATTER, SOURCE, WIDE
 from edgemoe_gen.hardware.ring import OPEN_TILES
 from edgemoe_gen.numerics import tables
 
 Column = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_KINDS = list(KINDS)
-_MEMORIES = list(MEMORIES)
+_KINDS = list(kinds.KINDS)
+_MEMORIES = list(memories.MEMORIES)
 _FINISHED_BITS = TERM_BITS + tables.MANTISSA_BITS + 2
 _DEFAULTS: dict[str, int] = asdict(d.Operation())
 _MOST_BEATS = (1 << 31) - 1
@@ -112,19 +89,19 @@ class _Check:
         self.f = operation_columns(operations)
         kind, operand = self.f["kind"], self.f["operand"]
         self.product = self.that("computes")
-        self.of = {name: kind == number(name) for name in USES if name in KINDS}
-        self.of |= {name: self.product & (operand == operand_number(name)) for name in OPERANDS}
+        self.of = {name: kind == kinds.number(name) for name in kinds.USES if name in kinds.KINDS}
+        self.of |= {name: self.product & (operand == kinds.operand_number(name)) for name in kinds.OPERANDS}
         self.index = np.arange(len(operations))
-        memories = [tuple(map(_MEMORIES.index, path)) for path in PATHS]
-        path = np.clip(self.f["path"], 0, len(PATHS) - 1)
-        self.source, self.destination = (np.array(side)[path] for side in zip(*memories, strict=True))
-        self.depths = np.array([design.memory_depths[memory] for memory in MEMORIES], np.int64)
-        self.lanes = np.array([design.memory_lanes(memory) for memory in MEMORIES], np.int64)
-        self.operands = np.array([memory.operands for memory in MEMORIES.values()])
+        sides = [tuple(map(_MEMORIES.index, path)) for path in memories.PATHS]
+        path = np.clip(self.f["path"], 0, len(memories.PATHS) - 1)
+        self.source, self.destination = (np.array(side)[path] for side in zip(*sides, strict=True))
+        self.depths = np.array([design.memory_depths[memory] for memory in memories.MEMORIES], np.int64)
+        self.lanes = np.array([design.memory_lanes(memory) for memory in memories.MEMORIES], np.int64)
+        self.operands = np.array([memory.operands for memory in memories.MEMORIES.values()])
 
     def that(self, fact: str) -> Mask:
         """Operations of the kinds of which a fact (`hardware.kinds.Kind`) is true."""
-        return np.isin(self.f["kind"], [number(name) for name in kinds_that(fact)])
+        return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_that(fact)])
 
     def depth(self, memory: str) -> int:
         """Addresses of a memory."""
@@ -183,12 +160,12 @@ class _Check:
         every = np.ones(len(self.index), bool)
         most = min(len(self.index), d.MAX_OPERATIONS - 1)
         self.rule(every, "kind", self.index < most, f"a program has fewer than {d.MAX_OPERATIONS} operations")
-        self.within(every, "kind", 0, number("END") - 1)
-        self.within(every, "operand", 0, len(OPERANDS) - 1)
+        self.within(every, "kind", 0, kinds.number("END") - 1)
+        self.within(every, "operand", 0, len(kinds.OPERANDS) - 1)
         self._unused()
-        for name, use in USES.items():
+        for name, use in kinds.USES.items():
             if use.paths:
-                said = ", ".join(" to ".join(PATHS[path]) for path in sorted(use.paths))
+                said = ", ".join(" to ".join(memories.PATHS[path]) for path in sorted(use.paths))
                 self.among(self.of[name], "path", use.paths, f"{name} goes from {said}")
             if use.flags:
                 self.among(self.of[name], "flags", use.flags, f"{name} has no such flags")
@@ -202,7 +179,7 @@ class _Check:
         """Fields that a kind does not use: all at once, as there are many."""
         names = list(_DEFAULTS)
         differs = np.stack([self.f[name] != default for name, default in _DEFAULTS.items()])
-        for kind, use in USES.items():
+        for kind, use in kinds.USES.items():
             unused = [name not in ("kind", "operand", *use.fields) for name in names]
             broken = differs & np.array(unused)[:, None] & self.of[kind]
             if broken.any():
@@ -246,7 +223,7 @@ class _Check:
         last = np.where(several, (frames - 1) * pitch + own, (f["tokens"] - 1) // parallel)
         # Rows of a queue are rows of every memory.
         self.equal(route, "source_block", 0, "tokens begin at block")
-        self._fits(route, "source", f["in_words"], last + 1, np.full_like(last, self.depth(ROUTER_SOURCE)))
+        self._fits(route, "source", f["in_words"], last + 1, np.full_like(last, self.depth(memories.ROUTER_SOURCE)))
         self.rule(route, "tokens", last < design.blocks, f"the memories hold {design.blocks} blocks")
         # What the last route says, at every operation behind it.
         before = np.maximum.accumulate(np.where(route, self.index, -1))
@@ -266,24 +243,23 @@ class _Check:
 
     def _gathers(self, gathers: Mask, routed: Column) -> None:
         f, design = self.f, self.design
-        path = path_number(*GATHERING_PATH)
-        self.rule(
-            gathers, "path", f["path"] == path, f"only {' to '.join(GATHERING_PATH)} leaves the gathered memories free"
-        )
+        path, way = memories.path_number(*memories.GATHERING_PATH), " to ".join(memories.GATHERING_PATH)
+        self.rule(gathers, "path", f["path"] == path, f"only {way} leaves the gathered memories free")
         for field in ("gather_words", "gather_stride"):
             self.equal(~gathers, field, 0, "nothing is gathered: it must be")
         self.within(gathers, "gather_words", 1, design.dim_words)
         rows = _ceil(self.route_rows, design.knobs.tokens_parallel)
-        depths = map(self.depth, GATHERED)
+        depths = map(self.depth, memories.GATHERED)
         most = np.minimum(*(depth // blocks for depth, blocks in zip(depths, (self.route_blocks, rows), strict=True)))
         self.within(gathers, "gather_stride", f["gather_words"], most)
         # First layers take the tokens gathered last; second ones go on with the same expert.
         scatter = self.of["WEIGHTS"] & (f["flags"] & SCATTER != 0)
         self.scatter = scatter
         self.rule(scatter, "expert", self.queued, "only an expert's rows are scattered")
-        self.rule(scatter, "path", f["path"] == path, f"an expert's results go from {' to '.join(GATHERING_PATH)}")
+        self.rule(scatter, "path", f["path"] == path, f"an expert's results go from {way}")
         first = self.queued & ~scatter
-        self.rule(first, "path", f["path"] == path_number(*EXPERT_PATH), f"an expert's tokens go from {EXPERT_PATH[0]}")
+        to_experts = f["path"] == memories.path_number(*memories.EXPERT_PATH)
+        self.rule(first, "path", to_experts, f"an expert's tokens go from {memories.EXPERT_PATH[0]}")
         for who, those, said in (
             (first, gathers, "the last one gathered is"), (scatter, first, "the last first layer is of"),
         ):  # fmt: skip
@@ -356,7 +332,7 @@ class _Check:
         self.equal(of["VALUES"], "in_words", _ceil(f["keys"], k.in_parallel), "its keys take")
         self.equal(both, "operand_blocks", _ceil(f["keys"], k.cache_lanes), "its keys take")
         words = np.where(of["KEYS"], f["in_words"], f["out_tiles"] * design.out_words)
-        depth = np.full_like(words, self.depth(CACHE))
+        depth = np.full_like(words, self.depth(memories.CACHE))
         self._fits(both, "operand", words, f["operand_blocks"], depth)
         # Values are weighted by the scores, and by their maxima, of the operation before.
         scored = np.concatenate([[False], of["KEYS"][:-1]])
@@ -410,7 +386,7 @@ class _Check:
         beats = f["tokens"] * f["in_words"] * k.in_parallel * bits // k.port_bits
         beats = np.where(of["STORE_ROUTES"], f["tokens"] * f["top_k"], beats)
         self.equal(load | stores, "transfer_beats", beats, "its values take")
-        constant = f["flags"] & bit("CONSTANT") != 0
+        constant = f["flags"] & kinds.bit("CONSTANT") != 0
         self.within(load, "transfer_first", 0, np.where(constant, self.room.constants, self.room.image) - beats)
         stored = np.where(stores, beats, 0)
         first = np.cumsum(stored) - stored
