@@ -243,6 +243,7 @@ def _axi_port(port: axi.AxiPort, depth: int) -> dict[str, Any]:
     return {
         "name": port.name,
         "bundle": port.bundle,
+        "meaning": port.meaning,
         "latency": axi.LATENCY,
         "outstanding": f"num_{port.direction}_outstanding = {axi.OUTSTANDING}",
         "burst": f"max_{port.direction}_burst_length = {axi.BURST_BEATS}",

@@ -13,32 +13,42 @@ OUTSTANDING = 16  # requests of a port that are on their way at once; they hide 
 LATENCY = 64  # cycles from a request to its data that the tool schedules for
 ADAPTER_BEATS = BURST_BEATS * OUTSTANDING
 READ, WRITE = "read", "write"
-# Ports beside those of the weights: name, name of the bundle, direction.
-_BEFORE = (("program", "program", READ),)
-_BEHIND = (("constants", "input", READ), ("image", "input", READ), ("result", "result", WRITE))
-OTHER_ADAPTERS = len({bundle for _, bundle, _ in _BEFORE + _BEHIND})  # beside those of the weight ports
-WEIGHTS = "weights"  # what all weight ports are called together
 
 
 @dataclass(frozen=True)
 class AxiPort:
-    """One pointer of the engine: its name, what its buffer is called, its bundle, and `READ` or `WRITE`."""
+    """One pointer of the engine.
+
+    Attributes:
+        name: of the argument.
+        buffer: what its buffer in DDR is called; the weight ports have one together.
+        bundle: of ports that share an AXI master.
+        direction: `READ` or `WRITE`.
+        meaning: what lies in the buffer.
+    """
 
     name: str
     buffer: str
     bundle: str
     direction: str
+    meaning: str
+
+
+WEIGHTS = "weights"  # the buffer of all weight ports
+_PROGRAM = AxiPort("program", "program", "gmem_program", READ, "a header, then the operations (`operation.h`)")
+_OTHERS = (
+    AxiPort("constants", "constants", "gmem_input", READ, "position embeddings"),
+    AxiPort("image", "image", "gmem_input", READ, "patches, 16 bits a value, row after row"),
+    AxiPort("result", "result", "gmem_result", WRITE, "stored matrices, 32 bits a value"),
+)
+OTHER_ADAPTERS = len({port.bundle for port in (_PROGRAM, *_OTHERS)})  # beside those of the weight ports
 
 
 def axi_ports(weight_ports: int) -> tuple[AxiPort, ...]:
     """All ports, in the order of the engine's arguments."""
-
-    def others(rows: tuple[tuple[str, str, str], ...]) -> tuple[AxiPort, ...]:
-        return tuple(AxiPort(name, name, _bundle(bundle), direction) for name, bundle, direction in rows)
-
+    share = "its share of the weights, beat after beat in the order of use"
     names = [f"{WEIGHTS}_{port}" for port in range(weight_ports)]
-    weights = tuple(AxiPort(name, WEIGHTS, _bundle(name), READ) for name in names)
-    return (*others(_BEFORE), *weights, *others(_BEHIND))
+    return (_PROGRAM, *(AxiPort(name, WEIGHTS, f"gmem_{name}", READ, share) for name in names), *_OTHERS)
 
 
 def bundles(weight_ports: int) -> tuple[str, ...]:
@@ -49,7 +59,3 @@ def bundles(weight_ports: int) -> tuple[str, ...]:
 def weight_bundles(weight_ports: int) -> tuple[str, ...]:
     """The bundles of the weight ports."""
     return tuple(port.bundle for port in axi_ports(weight_ports) if port.buffer == WEIGHTS)
-
-
-def _bundle(name: str) -> str:
-    return f"gmem_{name}"

@@ -40,7 +40,9 @@ def bit(flag: str) -> int:
     return 1 << list(FLAGS).index(flag)
 
 
-AHEAD, SCATTER, ACCUMULATE, NARROW, WIDE = (bit(f) for f in ("AHEAD", "SCATTER", "ACCUMULATE", "NARROW", "WIDE"))
+AHEAD, SCATTER, ACCUMULATE, NARROW, WIDE, SCALE, GELU = (
+    bit(flag) for flag in ("AHEAD", "SCATTER", "ACCUMULATE", "NARROW", "WIDE", "SCALE", "GELU")
+)
 
 
 def _flag_sets(*optional: int, always: int = 0) -> frozenset[int]:
@@ -172,7 +174,7 @@ OPERANDS: Mapping[str, Operand] = {
         Use(
             (*_PRODUCT, *_WEIGHTS, *_GATHER, "expert", "bias_shift", "old_shift"),
             frozenset(range(len(PATHS))) - _only(NORMALISING_PATH) - _only(VALUES_PATH),
-            _flag_sets(bit("GELU"), ACCUMULATE, SCATTER | bit("SCALE"), NARROW, AHEAD),
+            _flag_sets(GELU, ACCUMULATE, SCATTER | SCALE, NARROW, AHEAD),
         ),
     ),
     "KEYS": Operand(
@@ -181,7 +183,7 @@ OPERANDS: Mapping[str, Operand] = {
     ),
     "VALUES": Operand(
         "value memory: the first operand is a softmax of scores",
-        Use(_SCORES, _only(VALUES_PATH), _flag_sets(AHEAD, always=bit("SCALE"))),
+        Use(_SCORES, _only(VALUES_PATH), _flag_sets(AHEAD, always=SCALE)),
     ),
 }  # fmt: skip
 # What each kind uses, and a product by its second operand.

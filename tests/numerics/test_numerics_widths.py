@@ -73,7 +73,7 @@ def test_every_kind_of_weights_with_a_width_of_its_own_has_a_knob_that_says_it()
 
 
 def test_a_block_has_the_kinds_of_its_layers(case: Case) -> None:
+    names = [row.name for row in choose_formats(case.network, case.seen, WIDTHS).rows() if row.kind == "weight"]
     for index, block in enumerate(case.model.spec.blocks):
-        names = [row.name for row in choose_formats(case.network, case.seen, WIDTHS).rows() if row.kind == "weight"]
         here = {kind_of(name) for name in names if name.startswith(f"blocks.{index}.")}
         assert block_kinds(bool(block.experts)) == here
