@@ -46,7 +46,6 @@ def operations_context(design: Design) -> dict[str, Any]:
         "memories": _memories(design),
         "parameters": PARAMETERS,
         "router_source": ROUTER_SOURCE,
-        "operation_words": descriptor.OPERATION_WORDS,
     }
 
 

@@ -35,7 +35,8 @@ class AxiPort:
 
 
 WEIGHTS = "weights"  # the buffer of all weight ports
-_PROGRAM = AxiPort("program", "program", "gmem_program", READ, "a header, then the operations (`operation.h`)")
+_PROGRAM_TEXT = "a header of OPERATION_WORDS words, then as many an operation (`operation.h`)"
+_PROGRAM = AxiPort("program", "program", "gmem_program", READ, _PROGRAM_TEXT)
 _OTHERS = (
     AxiPort("constants", "constants", "gmem_input", READ, "position embeddings"),
     AxiPort("image", "image", "gmem_input", READ, "patches, 16 bits a value, row after row"),
