@@ -244,8 +244,8 @@ def _axi_port(port: axi.AxiPort, depth: int) -> dict[str, Any]:
         "name": port.name,
         "bundle": port.bundle,
         "meaning": port.meaning,
-        "latency": axi.LATENCY,
-        "outstanding": f"num_{port.direction}_outstanding = {axi.OUTSTANDING}",
-        "burst": f"max_{port.direction}_burst_length = {axi.BURST_BEATS}",
+        "latency": axi.AXI_LATENCY,
+        "outstanding": f"num_{port.direction}_outstanding = {axi.AXI_OUTSTANDING}",
+        "burst": f"max_{port.direction}_burst_length = {axi.AXI_BURST}",
         "depth": depth,
     }

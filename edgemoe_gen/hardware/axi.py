@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BURST_BEATS = 16  # longest burst: the processing system's ports speak AXI3 inside (UG1085)
-OUTSTANDING = 16  # requests of a port that are on their way at once; they hide the latency of DDR
-LATENCY = 64  # cycles from a request to its data that the tool schedules for
-ADAPTER_BEATS = BURST_BEATS * OUTSTANDING
+AXI_BURST = 16  # longest burst: the processing system's ports speak AXI3 inside (UG1085)
+AXI_OUTSTANDING = 16  # requests of a port that are on their way at once; they hide the latency of DDR
+AXI_LATENCY = 64  # cycles from a request to its data that the tool schedules for
+ADAPTER_BEATS = AXI_BURST * AXI_OUTSTANDING
 READ, WRITE = "read", "write"
 
 

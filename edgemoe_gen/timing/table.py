@@ -16,7 +16,7 @@ from typing import Any
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware.axi import BURST_BEATS, OUTSTANDING
+from edgemoe_gen.hardware.axi import AXI_BURST, AXI_OUTSTANDING
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.latency import FAMILIES, Chains, family_names, read_family
 from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
@@ -185,8 +185,8 @@ def timing_of(
         depths=dict(depths or {}),
         ddr_bytes=bytes_a_cycle(design.board, clock, ddr_gb_per_s, ddr_efficiency),
         axi_latency=math.ceil(axi["latency_ns"] * clock / 1e3),
-        axi_outstanding=OUTSTANDING,
-        axi_burst=BURST_BEATS,
+        axi_outstanding=AXI_OUTSTANDING,
+        axi_burst=AXI_BURST,
     )
 
 

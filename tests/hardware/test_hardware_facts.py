@@ -38,9 +38,9 @@ def test_no_header_states_what_the_sizes_state(sources: dict[str, str]) -> None:
 def test_the_settings_of_the_axi_ports_reach_pragmas_scripts_and_clocked_simulation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(axi, "LATENCY", 77)
-    monkeypatch.setattr(axi, "OUTSTANDING", 8)
-    monkeypatch.setattr(axi, "BURST_BEATS", 32)
+    monkeypatch.setattr(axi, "AXI_LATENCY", 77)
+    monkeypatch.setattr(axi, "AXI_OUTSTANDING", 8)
+    monkeypatch.setattr(axi, "AXI_BURST", 32)
     sources = render_sources(make_design(Knobs(weight_ports=3), BOARD))
     pragmas = re.findall(r"INTERFACE m_axi (.*)\\\n(.*)\\\n", sources["src/engine.cpp"])
     assert len(pragmas) == len(axi.axi_ports(3)) == 7
@@ -57,7 +57,7 @@ def test_the_clocked_simulation_asks_for_as_many_bursts_as_the_ports_do(
     design: Design, sources: dict[str, str]
 ) -> None:
     timing = load_timing(design, sources)
-    assert (timing.axi_outstanding, timing.axi_burst) == (axi.OUTSTANDING, axi.BURST_BEATS)
+    assert (timing.axi_outstanding, timing.axi_burst) == (axi.AXI_OUTSTANDING, axi.AXI_BURST)
     adapters = next(memory for memory in design.memories if memory.name == "adapters")
     assert (adapters.depth, adapters.copies) == (16 * 16, len(axi.bundles(design.knobs.weight_ports)))
 
