@@ -19,7 +19,7 @@ from edgemoe_gen.design import make_design
 from edgemoe_gen.estimate import estimate_cycles
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.hardware.descriptor import number
+from edgemoe_gen.hardware.kinds import number
 from edgemoe_gen.model import Model, load_model, read_spec_file
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.model.spec import BlockSpec, ImageSpec, ModelSpec, RouterSpec, TaskSpec

@@ -64,8 +64,8 @@ program_beats:
           weight_orders[port].write(weights);
         }
       }
-      if (op.kind == KIND_LOAD) input_orders.write(transfer);
-      if (op.kind == KIND_STORE || op.kind == KIND_STORE_ROUTES) output_orders.write(transfer);
+      if (loads_values(op)) input_orders.write(transfer);
+      if (stores_results(op)) output_orders.write(transfer);
       orders.write(op);
     }
     beat = beat == OPERATION_BEATS - 1 ? 0 : beat + 1;

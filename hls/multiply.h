@@ -10,11 +10,6 @@
 
 namespace edgemoe {
 
-// Most tiles of operands that are in the ring at once, each with its biases.
-constexpr int OPEN_TILES = 16;
-// Iterations between writing a place of the ring and reading it, and the other way round: as long as the pipeline may
-// take from one to the other.
-constexpr int RING_DISTANCE = 4;
 // Cycles in which the cache brings a part of a tile. Asked more often, the unit would wait for parts instead of
 // computing.
 constexpr int CACHE_PACE = (CACHE_STEPS + OPERAND_PARTS - 1) / OPERAND_PARTS;

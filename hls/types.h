@@ -140,16 +140,10 @@ using maxima_row_t = act_t[TOKENS_PARALLEL];
 using ring_row_t = part_t[OPERAND_PARTS];
 
 // One instance of an operation's hardware serves memories that are as deep as the deepest where that costs nothing, and
-// shallower elsewhere: its ports count to the deepest. Synthesis wants the size of every array parameter (UG1399,
-// "Arrays on the Interface").
-constexpr int larger(int a, int b) { return a > b ? a : b; }
-constexpr int MEMORY_DEPTH = larger(larger(RESIDUAL_DEPTH, NORMED_DEPTH), larger(QUERY_DEPTH, HIDDEN_DEPTH));
-// Arrays that stand in where an operation has nothing to read or to write; up to four elements would become registers.
-constexpr int STAND_IN_DEPTH = 8;
-// A memory whose depth fills UltraRAMs badly keeps its last addresses in BRAM, in an array of its own.
+// shallower elsewhere: its ports count to the deepest, FIRST_DEPTH. Synthesis wants the size of every array parameter
+// (UG1399, "Arrays on the Interface"). A memory whose depth fills UltraRAMs badly keeps its last addresses in BRAM, in
+// an array of its own of up to REST_DEPTH.
 constexpr bool SPLIT = SPLIT_DEPTH > 0;
-constexpr int FIRST_DEPTH = SPLIT && SPLIT_DEPTH < MEMORY_DEPTH ? SPLIT_DEPTH : MEMORY_DEPTH;
-constexpr int REST_DEPTH = larger(MEMORY_DEPTH - FIRST_DEPTH, STAND_IN_DEPTH);
 
 // The factor of a row's results: 1 / sum of a softmax row, or an expert's score.
 struct row_scale_t {

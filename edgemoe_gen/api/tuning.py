@@ -20,7 +20,7 @@ from edgemoe_gen.base.locks import folder_lock
 from edgemoe_gen.design import make_design
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.model import SpecOptions
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
+from edgemoe_gen.numerics.widths import block_kinds
 from edgemoe_gen.project.config import FILE_NAME, config_to_toml
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.tuning.apply import Applied, apply_point
@@ -203,7 +203,7 @@ def apply_tuned(number: int, *, output: PathText = "tune", config: PathText | No
 
 
 def _space(setting: Setting, objective: str) -> Space:
-    kinds = {ATTENTION, *(EXPERTS if block.experts else MLP for block in setting.model.spec.blocks)}
+    kinds = set().union(*(block_kinds(bool(block.experts)) for block in setting.model.spec.blocks))
     try:
         return default_space(setting.defaults, setting.board, setting.chosen, setting.given, kinds, objective)
     except KnobError as error:

@@ -8,36 +8,24 @@ from typing import Any
 
 from edgemoe_gen.base.arithmetic import bits_for, ceil_div
 from edgemoe_gen.base.version import __version__
-from edgemoe_gen.design.design import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS, Design
-from edgemoe_gen.design.fifos import OPERATE, ROUTER, stream_depths
+from edgemoe_gen.design.design import Design
+from edgemoe_gen.design.fifos import OPERATE, ROUTER
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
-from edgemoe_gen.design.storage import shared_depths
-from edgemoe_gen.hardware import descriptor
+from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS
+from edgemoe_gen.hardware import axi, descriptor
+from edgemoe_gen.hardware.memories import STAND_IN_DEPTH
+from edgemoe_gen.hardware.ring import OPEN_TILES, RING_DISTANCE
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
-from edgemoe_gen.program.short import port_depths
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
 RESOLVED_KNOBS = (*NARROW_KNOBS, "cache_bits")  # hardware follows from what they come to: NARROW_BITS, CACHE_BITS
-MEMORY_MEANINGS = {
-    "residual": "the tokens x between layers",
-    "normed": "LayerNorm of x",
-    "query": "queries, attention outputs, tokens gathered for an expert",
-    "hidden": "hidden features, scores, logits, patches",
-    "cache": "keys and values",
-}
 
 
 def context(design: Design) -> dict[str, Any]:
     """All names that templates use."""
-    ports = list(range(design.knobs.weight_ports))
-    beats = port_depths(design)
-    axi = [_axi_port("program", "program", "read", beats["program"])]
-    axi += [_axi_port(f"weights_{port}", f"weights_{port}", "read", beats["weights"]) for port in ports]
-    axi += [_axi_port(name, "input", "read", beats[name]) for name in ("constants", "image")]
-    axi += [_axi_port("result", "result", "write", beats["result"])]
-    depths = stream_depths(design)
+    ports = [_axi_port(port, design.port_depths[port.buffer]) for port in axi.axi_ports(design.knobs.weight_ports)]
     return {
         "version": __version__,
         "board": design.board,
@@ -49,22 +37,13 @@ def context(design: Design) -> dict[str, Any]:
         "dsp_operand_bits": DSP_OPERAND_BITS,
         "accumulator_limit": ACCUMULATOR_LIMIT,
         "tables": _tables(design),
-        "kinds": descriptor.KINDS,
-        "operands": descriptor.OPERANDS,
-        "flags": descriptor.FLAGS,
-        "statuses": descriptor.STATUSES,
-        "fields": descriptor.field_places(),
-        "paths": [_path(design, source, destination) for source, destination in descriptor.PATHS],
-        "memories": _memories(design),
-        "operate_memories": OPERATE_MEMORIES,
         "ring_storage": design.storage.primitive.get("operands", "bram"),
-        "fifo_depths": depths,
-        "inner_fifos": [fifo.name for fifo in design.fifos.values() if fifo.region == OPERATE],
-        "ports": ports,
-        "axi_ports": axi,
-        "control_ports": [port["name"] for port in axi] + ["status", "progress"],
+        "fifos": design.fifos,
+        "inner_fifos": [fifo for fifo in design.fifos.values() if fifo.region == OPERATE],
+        "ports": list(range(design.knobs.weight_ports)),
+        "axi_ports": ports,
+        "control_ports": [port["name"] for port in ports] + ["status", "progress"],
         "order_storage": design.storage.primitive["orders"],
-        "operation_words": descriptor.OPERATION_WORDS,
         "beat_bits": design.knobs.port_bits,
         "weight_header_bytes": 4 * descriptor.WEIGHT_HEADER_WORDS,
         "weight_magic": descriptor.WEIGHT_MAGIC,
@@ -126,7 +105,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("RSQRT_GAIN_BITS", tables.RSQRT_FRACTION + 2 + bits_for(k.max_dim), ""),
                 ("EXP_SUM_BITS", design.exp_sum_bits, "sum of a softmax row"),
                 ("TOKEN_BITS", design.token_bits, ""),
-                ("ROUTE_BITS", bits_for(design.max_routes), ""),
+                ("ROUTE_BITS", design.route_bits, ""),
                 ("EXPERT_BITS", design.expert_bits, ""),
             ],
         ),
@@ -145,6 +124,8 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("CHUNK_VALUES", chunk, "outputs that are neighbours both in a part and in a tile"),
                 ("OPERAND_CHUNKS", k.out_parallel * k.in_parallel // chunk, ""),
                 ("RING_WORDS", design.ring_words, "words of operands that the unit keeps"),
+                ("OPEN_TILES", OPEN_TILES, "tiles that are in the ring at once, each with its biases"),
+                ("RING_DISTANCE", RING_DISTANCE, "iterations between writing a place of the ring and reading it"),
                 ("CACHE_READS", design.cache_reads, "addresses that hold a word of operands"),
                 ("CACHE_STEPS", max(design.cache_reads, design.operand_parts), "cycles that bring one"),
                 ("SCORE_GROUPS", design.score_groups, "cycles that round a word of scores of a block of rows"),
@@ -171,6 +152,9 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                     design.split_depth,
                     "addresses of a split memory that lie in UltraRAM; 0: none is split",
                 ),
+                ("FIRST_DEPTH", design.first_depth, "addresses of the memories that an operation's parameters reach"),
+                ("REST_DEPTH", design.rest_depth, "of their second arrays"),
+                ("STAND_IN_DEPTH", STAND_IN_DEPTH, "of arrays that stand in where an operation has nothing"),
             ],
         ),
         (
@@ -183,7 +167,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("BIASES_PER_BEAT", design.biases_per_beat, ""),
                 ("BIASES_PER_STEP", design.biases_per_step, "biases that all ports bring in a cycle"),
                 ("BIAS_STEPS", design.bias_steps, "cycles that bring the biases of a tile"),
-                ("WEIGHT_FIFO_DEPTH", design.fifo_elements, "elements of FILL_BEATS beats behind each port"),
+                ("WEIGHT_FIFO_DEPTH", design.fifos["weights"].depth, "elements of FILL_BEATS beats behind each port"),
                 ("WIDE_PER_BEAT", wide_per_beat, "32-bit values"),
                 ("NARROW_PER_BEAT", narrow_per_beat, "16-bit values"),
                 ("WIDE_BEATS_PER_WORD", k.in_parallel // wide_per_beat, ""),
@@ -192,7 +176,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
         ),
         (
             "RTL co-simulation: beats that it copies through a port",
-            [(f"COSIM_{port.upper()}_BEATS", beats, "") for port, beats in port_depths(design).items()],
+            [(f"COSIM_{port.upper()}_BEATS", beats, "") for port, beats in design.port_depths.items()],
         ),
         (
             "Program",
@@ -256,130 +240,13 @@ def _tables(design: Design) -> list[dict[str, Any]]:
     ]
 
 
-# Parameters of `operate` that are memories: whether their elements are structures, and whether a row has lanes.
-OPERATE_MEMORIES = [
-    {"name": name, "aggregate": not name.startswith("maxima"), "lanes": name != "bias_ring"}
-    for name in (
-        "source", "source_rest", "source_tail", "destination", "destination_rest", "destination_tail", "cache_before",
-        "cache_after", "gather_source", "gather_source_rest", "gather_destination", "gather_destination_rest",
-        "maxima_before", "maxima_after", "ring", "bias_ring",
-    )
-]  # fmt: skip
-STAND_INS = {
-    "no_source_rest": "memory_row_t",
-    "no_source_tail": "tail_row_t",
-    "no_destination": "memory_row_t",
-    "no_destination_rest": "memory_row_t",
-    "no_destination_tail": "tail_row_t",
-    "no_cache_before": "cache_row_t",
-    "no_cache_after": "cache_row_t",
-    "no_gather_source": "memory_row_t",
-    "no_gather_source_rest": "memory_row_t",
-    "no_gather_destination": "memory_row_t",
-    "no_gather_destination_rest": "memory_row_t",
-    "no_maxima_before": "maxima_row_t",
-    "no_maxima_after": "maxima_row_t",
-}
-
-
-def _memories(design: Design) -> list[dict[str, Any]]:
-    """All arrays of `execute` that have lanes: the memories, and what stands in where an operation has none.
-
-    Memories that `operate` takes by one parameter have one depth where that costs nothing.
-    Stand-ins keep two arguments of a call from ever being the same array. Their layout is that of the arrays that they
-    stand in for, since one instance of `operate` has one set of ports.
-    """
-    rows = []
-    shared = shared_depths(design)
-    for name in descriptor.MEMORIES:
-        row = {
-            "name": name,
-            "type": "cache_row_t" if name == "cache" else "memory_row_t",
-            "depth": f"{name.upper()}_DEPTH",
-            "meaning": MEMORY_MEANINGS[name],
-            "storage": design.storage.primitive[name],
-        }
-        first, last = shared.get(name, (False, False))
-        if first:
-            row["depth"] = "FIRST_DEPTH"
-        if name in design.storage.split:
-            depth = "REST_DEPTH" if last else f"{name.upper()}_DEPTH - SPLIT_DEPTH"
-            rows += [
-                row,
-                row | {"name": f"{name}_rest", "storage": "bram", "depth": depth, "meaning": "its last addresses"},
-            ]
-        else:
-            rows.append(row)
-    rows.append(
-        {
-            "name": "residual_tail",
-            "type": "tail_row_t",
-            "depth": "RESIDUAL_DEPTH",
-            "meaning": "what the residual keeps below an activation's binary point",
-            "storage": design.storage.primitive["residual_tail"],
-        }
-    )
-    rows.append(
-        {
-            "name": "maxima",
-            "type": "maxima_row_t",
-            "depth": "SCORE_BLOCKS",
-            "meaning": "largest score of every row",
-            "storage": "lutram",
-        }
-    )
-    rows += [
-        {"name": name, "type": kind, "depth": "STAND_IN_DEPTH", "meaning": "never used", "storage": "lutram"}
-        for name, kind in STAND_INS.items()
-    ]
-    # Rows of maxima are numbers; all others are structures, of which a word keeps every value.
-    numbers = [row["type"] == "maxima_row_t" for row in rows]
-    return [
-        row | {"latency": 1 if number else 2, "aggregate": not number}
-        for row, number in zip(rows, numbers, strict=True)
-    ]
-
-
-def _path(design: Design, source: str, destination: str) -> dict[str, Any]:
-    """Arguments of `operate` for an operation from one memory to another, in groups."""
-    to_cache = destination == "cache"
-    # Only from the hidden features to the residual are both memories free between which tokens are gathered.
-    gathers = (source, destination) == ("hidden", "residual")
-
-    def rest(memory: str, stand_in: str) -> str:
-        return f"{memory}_rest" if memory in design.storage.split else stand_in
-
-    gathering = ["no_gather_source", "no_gather_source_rest", "no_gather_destination", "no_gather_destination_rest"]
-    if gathers:
-        gathering = ["normed", rest("normed", gathering[1]), "query", rest("query", gathering[3])]
+def _axi_port(port: axi.AxiPort, depth: int) -> dict[str, Any]:
     return {
-        "source": source,
-        "destination": destination,
-        "arguments": [
-            [source, rest(source, "no_source_rest"), "residual_tail" if source == "residual" else "no_source_tail"],
-            [
-                "no_destination" if to_cache else destination,
-                rest(destination, "no_destination_rest"),
-                "residual_tail" if destination == "residual" else "no_destination_tail",
-            ],
-            ["no_cache_before" if to_cache else "cache", "cache" if to_cache else "no_cache_after"],
-            gathering,
-            [
-                "queue.by_expert",
-                "queue.places",
-                "maxima" if (source, destination) == ("hidden", "query") else "no_maxima_before",
-                "maxima" if (source, destination) == ("query", "hidden") else "no_maxima_after",
-            ],
-        ],
-    }
-
-
-def _axi_port(name: str, bundle: str, direction: str, depth: int) -> dict[str, Any]:
-    return {
-        "name": name,
-        "bundle": f"gmem_{bundle}",
-        "direction": f"num_{direction}",
-        "burst": direction,
-        "outstanding": 16,
+        "name": port.name,
+        "bundle": port.bundle,
+        "meaning": port.meaning,
+        "latency": axi.AXI_LATENCY,
+        "outstanding": f"num_{port.direction}_outstanding = {axi.AXI_OUTSTANDING}",
+        "burst": f"max_{port.direction}_burst_length = {axi.AXI_BURST}",
         "depth": depth,
     }

@@ -12,6 +12,7 @@ from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.base.templating import templates_of
 from edgemoe_gen.codegen.context import context
 from edgemoe_gen.codegen.hooks import hook_files, hooks_context
+from edgemoe_gen.codegen.operations import operations_context
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
@@ -47,8 +48,14 @@ def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> di
         hooks: the user's own Tcl by name of the hook.
     """
     environment = templates_of(resource_folder("templates"), html=False)
-    names = context(design) | wiring_context(design) | synthesis_context(design) | _flow_context()
-    names |= hooks_context(hooks or {})
+    names = (
+        context(design)
+        | operations_context(design)
+        | wiring_context(design)
+        | synthesis_context(design)
+        | hooks_context(hooks or {})
+        | _flow_context()
+    )
     files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
     files |= hook_files(hooks or {}, environment, names)
     for header in sorted(resource_folder("hls").glob("*.h")):

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware import axi
 from edgemoe_gen.hardware.names import IP_LIBRARY, IP_VENDOR, IP_VERSION, TOP
 
 PROJECT = "hls_project"
@@ -25,9 +26,6 @@ TESTBENCH_FILES = ("testbench/main.cpp",)
 TESTBENCH_DATA = tuple(f"data/cosim/{name}.bin" for name in ("program", "weights", "image", "expected"))
 # Co-simulation copies the data files into the folder that it runs in.
 TESTBENCH_ARGUMENTS = "."
-AXI_BURST = 16  # beats: the processing system's ports speak AXI3 inside (UG1085)
-AXI_LATENCY = 64  # cycles from a request to its data, as in the INTERFACE pragmas
-AXI_OUTSTANDING = 16
 REGION_FIFO_DEPTH = 2
 # Arrays with fewer elements become registers (UG1399, "Array Partition Configuration"); so those of up to three do.
 COMPLETE_THRESHOLD = 4
@@ -113,7 +111,12 @@ def _interface(beat_bytes: int) -> list[Setting]:
     return [
         _set(group, "m_axi_addr64", True, "The driver writes 64-bit addresses: two registers a pointer."),
         _set(group, "m_axi_offset", "slave", "Addresses come through the control registers."),
-        _set(group, "m_axi_latency", AXI_LATENCY, "As in the pragmas; the flow for kernels has 64, that for IP has 0."),
+        _set(
+            group,
+            "m_axi_latency",
+            axi.AXI_LATENCY,
+            "As in the pragmas; the flow for kernels has 64, for IP 0.",
+        ),
         _set(
             group,
             "m_axi_alignment_byte_size",
@@ -123,10 +126,10 @@ def _interface(beat_bytes: int) -> list[Setting]:
         _set(
             group, "m_axi_max_widen_bitwidth", 0, "A port is as wide as the processing system's already: no widening."
         ),
-        _set(group, "m_axi_max_read_burst_length", AXI_BURST, "Longest burst of the processing system's ports."),
-        _set(group, "m_axi_max_write_burst_length", AXI_BURST, "The same for writes."),
-        _set(group, "m_axi_num_read_outstanding", AXI_OUTSTANDING, "Hides the latency of DDR."),
-        _set(group, "m_axi_num_write_outstanding", AXI_OUTSTANDING, "The same for writes."),
+        _set(group, "m_axi_max_read_burst_length", axi.AXI_BURST, "Longest burst of the processing system's ports."),
+        _set(group, "m_axi_max_write_burst_length", axi.AXI_BURST, "The same for writes."),
+        _set(group, "m_axi_num_read_outstanding", axi.AXI_OUTSTANDING, "Hides the latency of DDR."),
+        _set(group, "m_axi_num_write_outstanding", axi.AXI_OUTSTANDING, "The same for writes."),
         _set(group, "m_axi_auto_max_ports", False, "Bundles say which arguments share a port."),
         _set(
             group,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgemoe_gen.design.design import Design
+from edgemoe_gen.hardware.axi import bundles, weight_bundles
 from edgemoe_gen.hardware.names import TOP, VLNV
 
 PROJECT = "edgemoe"
@@ -146,9 +147,9 @@ def port_of_bundle(design: Design) -> dict[str, str]:
     that remain, in order; where none remains, they share the last one.
     """
     ports = design.board.memory_ports
-    bundles = [f"gmem_weights_{i}" for i in range(design.knobs.weight_ports)]
-    bundles += ["gmem_program", "gmem_input", "gmem_result"]
-    return {bundle: ports[min(place, len(ports) - 1)] for place, bundle in enumerate(bundles)}
+    weights = weight_bundles(design.knobs.weight_ports)
+    others = [bundle for bundle in bundles(design.knobs.weight_ports) if bundle not in weights]
+    return {bundle: ports[min(place, len(ports) - 1)] for place, bundle in enumerate((*weights, *others))}
 
 
 def wiring(design: Design) -> Wiring:

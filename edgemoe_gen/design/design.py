@@ -1,4 +1,4 @@
-"""One design: every size of the accelerator, derived from the knobs and checked.
+"""One design: every size of the accelerator, its memories and FIFOs, and what names it.
 
 Imports nothing of model or program, so that templates, packer and estimate agree by construction: they all read this.
 """
@@ -7,352 +7,61 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 
-from edgemoe_gen.base.arithmetic import bits_for, ceil_div
-from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.base.installed import resource_folder
-from edgemoe_gen.design.fifos import LANE_BITS, Fifo, fifos
-from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
-from edgemoe_gen.design.rules import rules
-from edgemoe_gen.design.storage import StoragePlan, plan_storage
-from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.design.fifos import Fifo, fifos
+from edgemoe_gen.design.knobs import NARROW_KNOBS
+from edgemoe_gen.design.sizes import Sizes
+from edgemoe_gen.design.storage import Memory, StoragePlan, memories, plan_storage
+from edgemoe_gen.hardware.descriptor import contract
+from edgemoe_gen.hardware.memories import STAND_IN_DEPTH
 from edgemoe_gen.numerics import tables
-
-TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
-BIAS_BITS = 32
-MEAN_FRACTION = 8
-MIN_ROWS = 32  # rows of scores that an operation has at least, so that no row's maximum is read before it is written
-CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read, mask, compare with the best, write
 
 
 @dataclass(frozen=True)
-class Design:
-    """A checked design. All sizes below follow from `knobs`; memories are counted in words of `in_parallel` values.
+class Design(Sizes):
+    """A checked design: sizes, FIFOs and storage.
 
     Make one with `make_design`.
+
+    Attributes:
+        fifo_depths: depths of FIFOs, by name, that replace the design's own.
     """
 
-    knobs: Knobs
-    board: Board
-    fifo_depths: Mapping[str, int] = field(default_factory=dict, hash=False)  # that replace the design's own, by name
-
-    # Compute unit
-
-    @property
-    def macs_per_cycle(self) -> int:
-        """Multiply-accumulates a cycle."""
-        k = self.knobs
-        return k.tokens_parallel * k.out_parallel * k.in_parallel
-
-    @property
-    def factor_bits(self) -> int:
-        """Width of the first operand: activations, or probabilities, of which the largest is 2^PROBABILITY_FRACTION."""
-        return max(self.knobs.activation_bits, tables.PROBABILITY_FRACTION + 2)
-
-    @property
-    def operand_bits(self) -> int:
-        """Width of the second operand: weights, or keys and values."""
-        return max(self.cache_bits, self.knobs.weight_bits)
-
-    @property
-    def cache_bits(self) -> int:
-        """Width of keys and values."""
-        return self.knobs.widths.cache
-
-    @property
-    def weights_per_beat(self) -> int:
-        """Weights in one beat; a weight never crosses the end of a beat."""
-        return self.knobs.port_bits // self.knobs.weight_bits
-
-    @property
-    def narrow_weight_bits(self) -> int:
-        """Width of narrow weights, two of which lie in the place of one; `weight_bits` if no kind of weights is."""
-        widths = self.knobs.widths
-        return min(widths.attention, widths.mlp, widths.experts)
-
-    @property
-    def has_narrow_weights(self) -> bool:
-        """Whether some kind of weights is narrow."""
-        return self.narrow_weight_bits < self.knobs.weight_bits
-
-    def is_narrow(self, kind: str) -> bool:
-        """Whether weights of this kind (`numerics.widths`) are narrow."""
-        return self.knobs.widths.of_kind(kind) < self.knobs.weight_bits
-
-    @property
-    def part_values(self) -> int:
-        """Weights that all ports bring in one step: one part of an operand tile."""
-        return self.weights_per_beat * self.knobs.weight_ports * self.knobs.fill_beats
-
-    @property
-    def operand_parts(self) -> int:
-        """Parts of an operand tile of out x in values."""
-        return ceil_div(self.knobs.out_parallel * self.knobs.in_parallel, self.part_values)
-
-    def weight_steps(self, in_words: int, narrow: bool) -> int:
-        """Steps that bring an output tile's weights of so many words of inputs; a narrow step brings two parts."""
-        parts = in_words * self.operand_parts
-        return ceil_div(parts, 2) if narrow else parts
-
-    @property
-    def score_groups(self) -> int:
-        """Cycles that round one word of scores of each row of a block."""
-        return ceil_div(self.knobs.tokens_parallel, self.knobs.score_rows)
-
-    @property
-    def score_blocks(self) -> int:
-        """Blocks of rows of scores that an operation can leave for the next one."""
-        return ceil_div(self.max_rows, self.knobs.tokens_parallel)
-
-    @property
-    def cache_reads(self) -> int:
-        """Addresses of the key and value memory that hold one word of operands (in x out values)."""
-        return self.knobs.out_parallel // self.knobs.cache_lanes
-
-    @property
-    def out_words(self) -> int:
-        """Words that a row of an output tile fills."""
-        return self.knobs.out_parallel // self.knobs.in_parallel
-
-    @property
-    def accumulator_bits(self) -> int:
-        """Width in which no sum can overflow.
-
-        A product of extremes is 2^(a-1) * 2^(b-1), or of the largest probability 2^PROBABILITY_FRACTION * 2^(b-1);
-        max_inputs of them need log2(max_inputs) bits more. One bit is the sign, one leaves as much room again for the
-        bias, which the program checks to need no more.
-        """
-        product = max(self.knobs.activation_bits - 1, tables.PROBABILITY_FRACTION) + (self.operand_bits - 1)
-        return product + math.ceil(math.log2(self.max_inputs)) + 2
-
-    @property
-    def fine_bits(self) -> int:
-        """Width of tokens between layers."""
-        return self.knobs.activation_bits + self.knobs.residual_tail_bits
-
-    @property
-    def bias_bits(self) -> int:
-        """Width of a bias with its output's shift."""
-        return BIAS_BITS
-
-    @property
-    def token_bits(self) -> int:
-        """Width of the number of a block of tokens."""
-        return bits_for(self.blocks + MIN_ROWS)
-
-    @property
-    def expert_bits(self) -> int:
-        """Width of an expert's number."""
-        return bits_for(self.knobs.max_experts)
-
-    @property
-    def place_bits(self) -> int:
-        """Width of a token's place: its block, and its lane in a byte."""
-        return self.token_bits + LANE_BITS
+    fifo_depths: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @cached_property
     def fifos(self) -> dict[str, Fifo]:
         """Every FIFO by name."""
-        return fifos(self)
+        return fifos(self, self.fifo_depths)
 
-    # Memories
-
-    def pitch(self, tokens: int) -> int:
-        """Rows from a frame of so many tokens to the next one: each begins a block in every memory, cache included."""
-        step = math.lcm(self.knobs.tokens_parallel, self.knobs.cache_lanes)
-        return ceil_div(tokens, step) * step
-
-    def pass_rows(self, tokens: int) -> int:
-        """Rows of all frames that share a pass of the weights, each of so many tokens."""
-        return (self.knobs.frames_per_pass - 1) * self.pitch(tokens) + tokens
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of tokens_parallel rows in a memory."""
-        return ceil_div(self.pass_rows(self.knobs.max_tokens), self.knobs.tokens_parallel)
-
-    def words(self, columns: int) -> int:
-        """Words that `columns` values fill."""
-        return ceil_div(columns, self.knobs.in_parallel)
-
-    def out_tiles(self, columns: int) -> int:
-        """Output tiles that `columns` values fill."""
-        return ceil_div(columns, self.knobs.out_parallel)
-
-    def padded_words(self, columns: int) -> int:
-        """Words of a memory row that is written tile by tile: `columns` rounded up to whole output tiles."""
-        return self.out_tiles(columns) * self.out_words
-
-    @property
-    def dim_words(self) -> int:
-        """Words a token in the residual and normed memories."""
-        return self.padded_words(self.knobs.max_dim)
-
-    @property
-    def query_words(self) -> int:
-        """Words a token in the query memory."""
-        return self.padded_words(max(self.knobs.max_query, self.knobs.max_dim))
-
-    @property
-    def cache_words(self) -> int:
-        """Words a token in the key and value memory."""
-        return self.padded_words(self.knobs.max_cache)
-
-    @property
-    def cache_blocks(self) -> int:
-        """Blocks of cache_lanes rows in the key and value memory."""
-        return ceil_div(self.pass_rows(self.knobs.max_tokens), self.knobs.cache_lanes)
-
-    @property
-    def hidden_words(self) -> int:
-        """Words a token in the hidden memory: hidden features, scores, patches, logits."""
-        return self.padded_words(self.knobs.max_hidden)
-
-    @property
-    def score_words(self) -> int:
-        """Words that the scores of one row fill, at most."""
-        return self.padded_words(self.knobs.max_tokens)
-
-    @property
-    def max_rows(self) -> int:
-        """Rows of scores that an operation can leave for the next one."""
-        k = self.knobs
-        return max(ceil_div(k.max_tokens, k.tokens_parallel) * k.tokens_parallel, MIN_ROWS + k.tokens_parallel)
-
-    @property
-    def search_levels(self) -> int:
-        """Levels of the tournament by which the router finds the largest logit of a word."""
-        return (self.knobs.in_parallel - 1).bit_length()
-
-    @property
-    def choose_tokens(self) -> int:
-        """Tokens that take turns in the router: a search, at a level a cycle, ends before its token's next one."""
-        return CHOOSE_FIXED + self.search_levels
-
-    @property
-    def max_in_words(self) -> int:
-        """Words of the longest inner dimension of a product."""
-        return max(self.dim_words, self.query_words, self.hidden_words, self.score_words)
-
-    @property
-    def ring_words(self) -> int:
-        """Words of operands that the compute unit's ring holds: two output tiles of the longest inner dimension."""
-        return 2 * self.max_in_words
-
-    @property
-    def max_inputs(self) -> int:
-        """Longest inner dimension of a product."""
-        return self.max_in_words * self.knobs.in_parallel
-
-    @property
-    def max_routes(self) -> int:
-        """Entries of the token queues, all experts together."""
-        return self.knobs.frames_per_pass * self.knobs.max_tokens * self.knobs.max_top_k
-
-    @property
-    def memory_depths(self) -> dict[str, int]:
-        """Addresses of each activation memory, by name.
-
-        An address holds a word of tokens_parallel tokens; in the cache a word of cache_lanes tokens.
-        """
-        return {
-            "residual": self.blocks * self.dim_words,
-            "normed": self.blocks * self.dim_words,
-            "query": self.blocks * self.query_words,
-            "hidden": max(
-                self.blocks * self.hidden_words, ceil_div(MIN_ROWS, self.knobs.tokens_parallel) * self.score_words
-            ),
-            "cache": self.cache_blocks * self.cache_words,
-        }
+    @cached_property
+    def memories(self) -> tuple[Memory, ...]:
+        """Every memory, in the order of the data path."""
+        return memories(self, self.fifos)
 
     @cached_property
     def storage(self) -> StoragePlan:
         """Which primitive holds which memory."""
-        return plan_storage(self)
+        return plan_storage(self.board, self.memories)
 
     @property
     def split_depth(self) -> int:
         """Addresses of the first array of every split memory; those beyond are in a second one. 0: none is split."""
         return self.storage.split_depth
 
-    # DDR
+    @property
+    def first_depth(self) -> int:
+        """Addresses of the first array of the deepest memory: how deep an operation's parameters are."""
+        return min(self.shared_depth, self.split_depth or self.shared_depth)
 
     @property
-    def beat_bytes(self) -> int:
-        """Bytes of a beat."""
-        return self.knobs.port_bits // 8
-
-    @property
-    def biases_per_beat(self) -> int:
-        """Biases in one beat."""
-        return self.knobs.port_bits // BIAS_BITS
-
-    @property
-    def step_bytes(self) -> int:
-        """Bytes that all weight ports bring in one step of fill_beats beats each."""
-        return self.beat_bytes * self.knobs.weight_ports * self.knobs.fill_beats
-
-    @property
-    def biases_per_step(self) -> int:
-        """Biases that all weight ports bring in one step."""
-        return self.biases_per_beat * self.knobs.weight_ports * self.knobs.fill_beats
-
-    @property
-    def bias_steps(self) -> int:
-        """Steps, of fill_beats beats a port, that bring the biases of one output tile."""
-        return ceil_div(self.knobs.out_parallel, self.biases_per_step)
-
-    @property
-    def fifo_elements(self) -> int:
-        """Elements of the weight FIFO behind each port; one holds fill_beats beats."""
-        return self.knobs.weight_fifo_beats // self.knobs.fill_beats
-
-    # LayerNorm
-
-    @property
-    def shifts_per_step(self) -> int:
-        """Shifts of features, a byte each, that all weight ports bring in one step."""
-        return self.step_bytes
-
-    @property
-    def shift_words(self) -> int:
-        """Words of features whose shifts come in one cycle; 1 if a word's take longer."""
-        return max(1, self.shifts_per_step // self.knobs.in_parallel)
-
-    @property
-    def shift_steps(self) -> int:
-        """Cycles that bring the shifts of one word of features; 1 if they bring more than that."""
-        return ceil_div(self.knobs.in_parallel, self.shifts_per_step)
-
-    @property
-    def centred_bits(self) -> int:
-        """Width of a feature minus the mean."""
-        return self.knobs.activation_bits + MEAN_FRACTION + 1
-
-    @property
-    def feature_sum_bits(self) -> int:
-        """Width of a sum of features."""
-        return self.knobs.activation_bits + math.ceil(math.log2(self.dim_words * self.knobs.in_parallel)) + 1
-
-    @property
-    def square_sum_bits(self) -> int:
-        """Width of a sum of squares."""
-        return 2 * self.knobs.activation_bits + math.ceil(math.log2(self.dim_words * self.knobs.in_parallel))
-
-    @property
-    def variance_bits(self) -> int:
-        """Width of n^2 times a variance of n features."""
-        return self.square_sum_bits + math.ceil(math.log2(self.knobs.max_dim)) + 2
-
-    @property
-    def exp_sum_bits(self) -> int:
-        """Width of a softmax row's sum: each of max_tokens or max_experts exponentials is at most 1."""
-        terms = max(self.knobs.max_tokens, self.knobs.max_experts)
-        return tables.EXP_FRACTION + math.ceil(math.log2(max(terms, 2))) + 2
+    def rest_depth(self) -> int:
+        """Addresses of the second array of the deepest memory; where there is none, of what stands in."""
+        return max(self.shared_depth - self.first_depth, STAND_IN_DEPTH)
 
     # Tables
 
@@ -385,6 +94,7 @@ class Design:
         # Which kinds of weights are narrow is the program's affair.
         shape = {name: value for name, value in asdict(self.knobs).items() if name not in ("clock_mhz", *NARROW_KNOBS)}
         shape |= {"narrow_weight_bits": self.narrow_weight_bits, "cache_bits": self.cache_bits}
+        shape["contract"] = contract()
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
         for folder in ("hls", "templates"):
             # What lies in folders below, the scripts of the vendor flow, shapes no program.
@@ -399,18 +109,3 @@ class Design:
 def _table(make: Callable[[int], tables.Table], segments: int) -> tables.Table:
     """Many designs share their tables, which take longer to compute than all else of a design."""
     return make(segments)
-
-
-def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | None = None) -> Design:
-    """A design whose knobs fit each other and the board's ports.
-
-    Whether it fits the board's resources is for `estimate` to say.
-
-    Raises:
-        KnobError: names the knobs or FIFOs, their values, and the rule that they break.
-    """
-    design = Design(knobs, board, dict(fifo_depths or {}))
-    for broken, message, hint in rules(design):
-        if broken:
-            raise KnobError(message, hint)
-    return design

@@ -9,21 +9,22 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from edgemoe_gen.base.errors import KnobError
-from edgemoe_gen.numerics.widths import Widths
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, OWN_WIDTH, WEIGHT_KINDS, Widths
 
 
 def _knob(default: float, meaning: str, low: float, high: float, power_of_two: bool = False) -> Any:
     return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "power_of_two": power_of_two})
 
 
-def _narrow_knob(what: str) -> Any:
+def _narrow_knob(kind: str) -> Any:
+    what = WEIGHT_KINDS[kind].meaning
     return _knob(
         0, f"width of {what}: at most half of weight_bits, the same for all that are narrow; 0: weight_bits", 0, 18
     )
 
 
 # Widths of single kinds of weights. Of the hardware they shape only whether and how narrow there are narrow ones.
-NARROW_KNOBS = ("attention_weight_bits", "mlp_weight_bits", "expert_weight_bits")
+NARROW_KNOBS = tuple(kind.knob for kind in OWN_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Knobs:
     in_parallel: int = _knob(16, "inputs that are multiplied and summed in one cycle", 4, 64)
     activation_bits: int = _knob(18, "width of activations, scores and logits", 8, 20)
     weight_bits: int = _knob(16, "width of weights", 4, 18)
-    attention_weight_bits: int = _narrow_knob("weights of query, key, value and projection")
-    mlp_weight_bits: int = _narrow_knob("weights of dense MLPs")
-    expert_weight_bits: int = _narrow_knob("experts' weights")
+    attention_weight_bits: int = _narrow_knob(ATTENTION)
+    mlp_weight_bits: int = _narrow_knob(MLP)
+    expert_weight_bits: int = _narrow_knob(EXPERTS)
     cache_bits: int = _knob(
         0, "width of keys and values: 8 to 18, at most that of activations; 0: as wide as activations", 0, 18
     )
@@ -91,8 +92,8 @@ class Knobs:
     def widths(self) -> Widths:
         """Bits of every kind of tensor."""
         return Widths(
-            self.activation_bits, self.weight_bits,
-            self.attention_weight_bits, self.mlp_weight_bits, self.expert_weight_bits, self.cache_bits,
+            self.activation_bits, self.weight_bits, cache=self.cache_bits,
+            **{kind.name: getattr(self, kind.knob) for kind in OWN_WIDTH},
         )  # fmt: skip
 
     def turned(self, values: dict[str, Any]) -> Knobs:

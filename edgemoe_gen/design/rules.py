@@ -1,31 +1,29 @@
 """Rules that tie several knobs together, or knobs to a board's ports: widths that fit a DSP48E2, sizes that divide.
 
-In: a design. Out: for each rule whether it is broken, one sentence with the knobs and their values, and what to do.
+In: the sizes of a design. Out: for each rule whether it is broken, one sentence with the knobs and their values, and
+what to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from edgemoe_gen.base.arithmetic import ceil_div
-from edgemoe_gen.design.fifos import fifo_rules
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
+from edgemoe_gen.design.sizes import Sizes
 from edgemoe_gen.numerics import tables
-
-if TYPE_CHECKING:
-    from edgemoe_gen.design.design import Design
 
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
 LEAST_WEIGHT_BITS = 4
 LEAST_CACHE_BITS = 8
+Rule = tuple[bool, str, str]  # whether it is broken, what to say, a hint
 MOST_ROWS = (1 << 15) - 1  # of an operation: its number of rows is a signed field of 16 bits
 
 
-def rules(design: Design) -> Iterator[tuple[bool, str, str]]:
+def rules(sizes: Sizes) -> Iterator[Rule]:
     """Whether a rule is broken, what to say, and a hint. Each may rely on those before it."""
-    k, board = design.knobs, design.board
+    k, board = sizes.knobs, sizes.board
     narrow_per_beat = k.port_bits // 16
     yield (
         k.out_parallel % k.in_parallel != 0,
@@ -74,32 +72,32 @@ def rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"set cache_bits to {k.activation_bits} or less, or 0 for as wide as activations",
     )
     yield (
-        design.cache_bits < LEAST_CACHE_BITS,
+        sizes.cache_bits < LEAST_CACHE_BITS,
         f"cache_bits is {k.cache_bits}, but keys and values have {LEAST_CACHE_BITS} bits or more",
         f"for example cache_bits={LEAST_CACHE_BITS}, or 0 for as wide as activations",
     )
     yield (
-        design.operand_bits > DSP_OPERAND_BITS,
+        sizes.operand_bits > DSP_OPERAND_BITS,
         f"activation_bits is {k.activation_bits} and cache_bits {k.cache_bits}, so keys and values have "
-        f"{design.cache_bits} bits, but a DSP48E2 multiplies 27 x {DSP_OPERAND_BITS} bits, and they are its second "
+        f"{sizes.cache_bits} bits, but a DSP48E2 multiplies 27 x {DSP_OPERAND_BITS} bits, and they are its second "
         f"operand: they may not exceed {DSP_OPERAND_BITS}",
         f"set cache_bits to {DSP_OPERAND_BITS} or less",
     )
     yield from _narrow_rules(k)
     yield (
-        design.accumulator_bits > ACCUMULATOR_LIMIT,
-        f"sums over {design.max_inputs} products of {design.factor_bits} x {design.operand_bits} bits need "
-        f"{design.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
+        sizes.accumulator_bits > ACCUMULATOR_LIMIT,
+        f"sums over {sizes.max_inputs} products of {sizes.factor_bits} x {sizes.operand_bits} bits need "
+        f"{sizes.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
         "lower activation_bits, cache_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, "
         "max_tokens)",
     )
     yield (
-        design.variance_bits > 64,
+        sizes.variance_bits > 64,
         f"max_dim is {k.max_dim}: the variance of so many values of {k.activation_bits} bits needs "
-        f"{design.variance_bits} bits, but LayerNorm has 64",
+        f"{sizes.variance_bits} bits, but LayerNorm has 64",
         "lower activation_bits or max_dim",
     )
-    sum_bits = design.exp_sum_bits + tables.EXP_FRACTION
+    sum_bits = sizes.exp_sum_bits + tables.EXP_FRACTION
     yield (
         sum_bits > 63,
         f"max_tokens is {k.max_tokens} and max_experts {k.max_experts}: a softmax sum of so many terms needs "
@@ -107,9 +105,9 @@ def rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         "lower max_tokens or max_experts",
     )
     yield (
-        design.pass_rows(k.max_tokens) > MOST_ROWS,
+        sizes.pass_rows(k.max_tokens) > MOST_ROWS,
         f"frames_per_pass is {k.frames_per_pass} and max_tokens {k.max_tokens}: so many frames have "
-        f"{design.pass_rows(k.max_tokens):,} rows, but an operation has at most {MOST_ROWS:,}",
+        f"{sizes.pass_rows(k.max_tokens):,} rows, but an operation has at most {MOST_ROWS:,}",
         "lower frames_per_pass",
     )
     yield (
@@ -124,15 +122,14 @@ def rules(design: Design) -> Iterator[tuple[bool, str, str]]:
         f"raise max_query to {k.max_dim}",
     )
     yield (
-        k.max_hidden < k.max_experts and design.hidden_words * k.in_parallel < k.max_experts,
+        k.max_hidden < k.max_experts and sizes.hidden_words * k.in_parallel < k.max_experts,
         f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
         "holds the router's logits",
         f"raise max_hidden to {k.max_experts} or lower max_experts",
     )
-    yield from fifo_rules(design)
 
 
-def _narrow_rules(k: Knobs) -> Iterator[tuple[bool, str, str]]:
+def _narrow_rules(k: Knobs) -> Iterator[Rule]:
     """Rules of the kinds of weights that have a width of their own."""
     narrow = {name: int(getattr(k, name)) for name in NARROW_KNOBS if getattr(k, name) not in (0, k.weight_bits)}
     half = k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0

@@ -10,13 +10,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from edgemoe_gen.base.arithmetic import ceil_div
+from edgemoe_gen.design.fifos import Fifo
+from edgemoe_gen.design.sizes import Sizes
+from edgemoe_gen.hardware.axi import ADAPTER_BEATS, OTHER_ADAPTERS
+from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.hardware.memories import MEMORIES, SPLITTABLE, tail_of
+from edgemoe_gen.hardware.ring import OPEN_TILES
 from edgemoe_gen.numerics import tables
-
-if TYPE_CHECKING:
-    from edgemoe_gen.design.design import Design
 
 # One write and one read port (UG573, simple dual port): width and depth.
 BRAM_SHAPES = ((72, 512), (36, 1024), (18, 2048), (9, 4096))
@@ -31,15 +33,6 @@ MUX_INPUTS = 4  # that one look-up table selects from (UG574)
 ROOM = 0.85
 # Share of a board's look-up tables that memories may take which could lie in BRAM too.
 LUTRAM_SHARE = 0.1
-# Memories with a second array for addresses beyond the first: the four that every operation can read or write.
-SPLITTABLE = ("residual", "normed", "query", "hidden")
-HELD = ("weights", "measured", "orders")  # FIFOs that are memories whatever their depth
-OPERATIONS_AHEAD = 128  # that fetching weights knows of before they run
-ORDER_BITS = 8 * 32 + 38 * 16 + 3 * 24  # of an operation as its processes pass it on (operation.h)
-OPEN_TILES = 16  # output tiles whose biases wait in the compute unit
-# An AXI adapter buffers all bursts that may be outstanding: 16 bursts of 16 beats (UG1399, m_axi interfaces).
-ADAPTER_BEATS = 16 * 16
-OTHER_ADAPTERS = 3  # beside those of the weight ports: program, input, result
 
 _Sums = tuple[int, int, int]  # BRAM36, UltraRAMs, look-up tables
 _Primitives = tuple[tuple[str, str], ...]  # name of a memory, and its primitive
@@ -113,91 +106,80 @@ class StoragePlan:
         return _use(memory, self.primitive[memory.name], self.split_depth if memory.name in self.split else 0)
 
 
-def memories(design: Design) -> tuple[Memory, ...]:
+def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
     """All memories of a design but shallow FIFOs and registers, in the order of the data path.
 
     None depends on the number of experts of a network, only on that of the largest: queues share one pool, sorted by
     expert.
     """
-    k = design.knobs
-    word = k.in_parallel * k.activation_bits
-    row_blocks = ceil_div(design.max_rows, k.tokens_parallel)
-    place = (max(row_blocks, design.blocks).bit_length() + 1) + 8
+    k = sizes.knobs
+    row_blocks = ceil_div(sizes.max_rows, k.tokens_parallel)
+    place = (max(row_blocks, sizes.blocks).bit_length() + 1) + 8
     route = place + tables.MANTISSA_BITS + k.max_experts.bit_length() + 1
-    offset = design.max_routes.bit_length() + 1
-    meanings = {
-        "residual": "tokens between layers",
-        "normed": "LayerNorm of tokens",
-        "query": "queries, attention, gathered tokens",
-        "hidden": "hidden features, scores, patches, logits",
-        "cache": "keys and values",
-    }
-    depths = design.memory_depths
-    large = ("bram", "uram")
-    activations = tuple(
-        Memory(name, what, k.in_parallel * design.cache_bits, depths[name], k.cache_lanes, large)
-        if name == "cache" else Memory(name, what, word, depths[name], k.tokens_parallel, large)
-        for name, what in meanings.items()
-    )  # fmt: skip
-    tail = Memory(
-        "residual_tail", "what tokens between layers keep beyond activations",
-        k.in_parallel * (k.residual_tail_bits + 1), depths["residual"] if k.residual_tail_bits else 0,
-        k.tokens_parallel, large,
-    )  # fmt: skip
+    offset = sizes.max_routes.bit_length() + 1
+    weights, measured, orders = (fifos[name] for name in ("weights", "measured", "orders"))
     return (
         Memory(
-            "weight_fifo", "weights fetched ahead",
-            k.port_bits * k.fill_beats, design.fifo_elements, k.weight_ports, large,
+            "weight_fifo", "weights fetched ahead", weights.width, weights.depth, weights.copies, ("bram", "uram"),
         ),
-        *activations,
-        tail,
+        *_activations(sizes),
         Memory(
             "operands", "ring of weights, keys or values: two output tiles",
-            design.part_values * design.operand_bits, design.ring_words, design.operand_parts, ("bram", "lutram"),
+            sizes.part_values * sizes.operand_bits, sizes.ring_words, sizes.operand_parts, ("bram", "lutram"),
         ),
-        Memory("biases", "biases of the tiles in the ring", k.out_parallel * 32, OPEN_TILES, 1, ("lutram",)),
         Memory(
-            "measured", "a token waiting for its mean",
-            design.fifos["measured"].width, design.fifos["measured"].depth, 1, ("bram",),
+            "biases", "biases of the tiles in the ring", k.out_parallel * sizes.bias_bits, OPEN_TILES, 1, ("lutram",),
         ),
-        Memory("shifts", "shifts of features (LayerNorm)", k.in_parallel * 8, design.dim_words, 1, ("lutram",)),
+        Memory("measured", "a token waiting for its mean", measured.width, measured.depth, 1, ("bram",)),
+        Memory("shifts", "shifts of features (LayerNorm)", k.in_parallel * 8, sizes.dim_words, 1, ("lutram",)),
         Memory(
             "maxima", "largest scores of rows: running, and of the operation before",
             k.activation_bits * k.tokens_parallel, row_blocks, 2, ("lutram",),
         ),
-        Memory("queues", "token queues of all experts", route, design.max_routes, 2, ("bram",)),
-        Memory("places", "places of queued tokens, for gathering", place, design.max_routes, 1, ("bram",)),
+        Memory("queues", "token queues of all experts", route, sizes.max_routes, 2, ("bram",)),
+        Memory("places", "places of queued tokens, for gathering", place, sizes.max_routes, 1, ("bram",)),
         Memory(
             "adapters", "bursts in the AXI adapters",
             k.port_bits, ADAPTER_BEATS, k.weight_ports + OTHER_ADAPTERS, ("bram",),
         ),
-        Memory("orders", "operations that lie ahead", ORDER_BITS, design.fifos["orders"].depth, 1, ("bram", "lutram")),
+        Memory("orders", "operations that lie ahead", orders.width, orders.depth, 1, ("bram", "lutram")),
         Memory("offsets", "first entry, length and counters of each queue", offset, k.max_experts, 4, ("lutram",)),
-        *_channels(design),
+        *_channels(fifos),
     )  # fmt: skip
 
 
-def _channels(design: Design) -> Iterator[Memory]:
+def _activations(sizes: Sizes) -> Iterator[Memory]:
+    """The activation memories, and behind them the tails that some of them keep."""
+    k, depths = sizes.knobs, sizes.memory_depths
+    for row in MEMORIES.values():
+        width, lanes = k.in_parallel * sizes.value_bits(row.name), sizes.memory_lanes(row.name)
+        yield Memory(row.name, row.meaning, width, depths[row.name], lanes, ("bram", "uram"))
+    for row in MEMORIES.values():
+        if row.tail:
+            depth = depths[row.name] if k.residual_tail_bits else 0
+            width, lanes = k.in_parallel * (k.residual_tail_bits + 1), sizes.memory_lanes(row.name)
+            yield Memory(tail_of(row.name), f"{row.meaning}: beyond activations", width, depth, lanes, ("bram", "uram"))
+
+
+def _channels(fifos: Mapping[str, Fifo]) -> Iterator[Memory]:
     """The other FIFOs between processes, of more than the 32 elements that look-up tables hold as shift registers."""
-    for fifo in design.fifos.values():
-        if fifo.name not in HELD and fifo.depth > SHIFT_REGISTER:
+    for fifo in fifos.values():
+        if not fifo.held and fifo.depth > SHIFT_REGISTER:
             kind = "lutram" if fifo.depth <= LUTRAM_SHAPES[-1][1] else "bram"
             yield Memory(f"fifo_{fifo.name}", "FIFO between processes", fifo.width, fifo.depth, fifo.copies, (kind,))
 
 
-def plan_storage(design: Design) -> StoragePlan:
+def plan_storage(board: Board, every: tuple[Memory, ...]) -> StoragePlan:
     """The assignment that leaves the scarcer of BRAM and UltraRAM the most room.
 
     Look-up tables hold what could lie in BRAM only where less than 1 - `ROOM` of BRAM would be left without. All
     assignments are tried: equal sums are merged on the way, and those that leave too little room are dropped as long as
     others leave enough.
     """
-    board = design.board
-    every = memories(design)
     for room in (ROOM, math.inf):
         best: tuple[tuple[float, ...], _Sums, _Primitives, int] | None = None
-        for split_depth in _split_depths(design, every):
-            for sums, held in _assignments(design, every, split_depth, room).items():
+        for split_depth in _split_depths(board, every):
+            for sums, held in _assignments(board, every, split_depth, room).items():
                 bram36, uram, lut = sums
                 load = max(bram36 / board.bram36, uram / board.uram if board.uram else 0.0)
                 score = (max(load - ROOM, 0.0), lut, load, bram36 + uram)
@@ -213,42 +195,40 @@ def plan_storage(design: Design) -> StoragePlan:
     return StoragePlan(ordered, bram36, uram, lut, split_depth, split)
 
 
-def shared_depths(design: Design) -> dict[str, tuple[bool, bool]]:
+def shared_depths(plan: StoragePlan, every: tuple[Memory, ...]) -> dict[str, tuple[bool, bool]]:
     """Of each memory of `SPLITTABLE` whether its array, and that of its last addresses, can be as deep as the deepest.
 
-    One piece of hardware serves all four. Arrays of one depth are surely one for it, and BRAM up to 512 words, UltraRAM
-    up to 4,096 come free. Depths that would take more are left as they are.
+    One piece of hardware serves all of them. Arrays of one depth are surely one for it, and BRAM up to 512 words,
+    UltraRAM up to 4,096 come free. Depths that would take more are left as they are.
     """
-    plan = design.storage
-    deepest = max(design.memory_depths[name] for name in SPLITTABLE)
+    shared = [memory for memory in every if memory.name in SPLITTABLE]
+    deepest = max(memory.depth for memory in shared)
     first = min(deepest, plan.split_depth or deepest)
     found = {}
-    for memory in memories(design):
-        if memory.name in SPLITTABLE:
-            begin, rest = memory, None
-            if memory.name in plan.split:
-                begin, rest = memory.parts(plan.split_depth)
-            kind = plan.primitive[memory.name]
-            found[memory.name] = (
-                _use(replace(begin, depth=first), kind, 0) == _use(begin, kind, 0),
-                rest is not None and replace(rest, depth=deepest - first).bram36 == rest.bram36,
-            )
+    for memory in shared:
+        begin, rest = memory, None
+        if memory.name in plan.split:
+            begin, rest = memory.parts(plan.split_depth)
+        kind = plan.primitive[memory.name]
+        found[memory.name] = (
+            _use(replace(begin, depth=first), kind, 0) == _use(begin, kind, 0),
+            rest is not None and replace(rest, depth=deepest - first).bram36 == rest.bram36,
+        )
     return found
 
 
-def storage_fits(design: Design, room: float, luts: float) -> bool:
+def storage_fits(board: Board, every: tuple[Memory, ...], room: float, luts: float) -> bool:
     """Whether the share `room` of a board's BRAM and UltraRAM and so many look-up tables can hold all memories."""
-    every = memories(design)
     return any(
         lut <= luts
-        for split_depth in _split_depths(design, every)
-        for _, _, lut in _assignments(design, every, split_depth, room)
+        for split_depth in _split_depths(board, every)
+        for _, _, lut in _assignments(board, every, split_depth, room)
     )
 
 
-def _split_depths(design: Design, every: tuple[Memory, ...]) -> Iterator[int]:
+def _split_depths(board: Board, every: tuple[Memory, ...]) -> Iterator[int]:
     yield 0
-    if design.board.uram:
+    if board.uram:
         deepest = max(memory.depth for memory in every if memory.name in SPLITTABLE)
         yield from range(URAM_DEPTH, deepest, URAM_DEPTH)
 
@@ -270,12 +250,11 @@ def _use(memory: Memory, kind: str, split_depth: int) -> _Sums:
     )
 
 
-def _assignments(design: Design, every: tuple[Memory, ...], split_depth: int, room: float) -> dict[_Sums, _Primitives]:
+def _assignments(board: Board, every: tuple[Memory, ...], split_depth: int, room: float) -> dict[_Sums, _Primitives]:
     """One assignment of all memories, primitives by name, for every different sum of what they take.
 
     Those that take more than the share `room` of BRAM or UltraRAM are left out.
     """
-    board = design.board
     bram36_limit, uram_limit = room * board.bram36, room * board.uram if board.uram else 0.0
     states: dict[_Sums, _Primitives] = {(0, 0, 0): ()}
     # Those that have no choice come first, then the largest: so sums that leave too little room end early.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.estimate.tabled import engine_constant
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
+from edgemoe_gen.hardware.ring import OPEN_TILES, RING_DISTANCE
 from edgemoe_gen.timing.table import Timing
 
 ORDER_READ = 1  # cycles in which the engine takes the next operation from its FIFO
@@ -134,8 +134,8 @@ def engine_of(design: Design, timing: Timing) -> Engine:
         fill_beats=k.fill_beats,
         choose_tokens=design.choose_tokens,
         ring_words=design.ring_words,
-        open_tiles=engine_constant("open_tiles"),
-        ring_distance=engine_constant("ring_distance"),
+        open_tiles=OPEN_TILES,
+        ring_distance=RING_DISTANCE,
         buffered=depths["operands"] or UNBOUNDED,
         narrow=16 * k.in_parallel // k.port_bits,
         wide=32 * k.in_parallel // k.port_bits,

@@ -16,12 +16,11 @@ from typing import NamedTuple
 
 from edgemoe_gen.estimate.engine import ORDER_READ, Engine
 from edgemoe_gen.estimate.unit import Need, Work, unit_time
-from edgemoe_gen.hardware.descriptor import KINDS, OPERANDS, Operation, bit, number, operand_number
+from edgemoe_gen.hardware.descriptor import Operation
+from edgemoe_gen.hardware.kinds import KINDS, OPERANDS, bit, facts_of, number, operand_number
 
 AHEAD, WIDE, NARROW = bit("AHEAD"), bit("WIDE"), bit("NARROW")
-LOAD, STORE, STORE_ROUTES, NORMALISE, GATHER, PRODUCT, ROUTE = (
-    number(kind) for kind in ("LOAD", "STORE", "STORE_ROUTES", "NORMALISE", "GATHER", "PRODUCT", "ROUTE")
-)
+STORE_ROUTES, NORMALISE, ROUTE = (number(kind) for kind in ("STORE_ROUTES", "NORMALISE", "ROUTE"))
 WEIGHTS, KEYS = operand_number("WEIGHTS"), operand_number("KEYS")
 
 
@@ -44,7 +43,7 @@ class Shape(NamedTuple):
     @property
     def uses_queue(self) -> bool:
         """Whether it works on the tokens of a queue, or gathers them."""
-        return (self.kind == PRODUCT and self.tokens == 0) or self.gather_words > 0
+        return (facts_of(self.kind).computes and self.tokens == 0) or self.gather_words > 0
 
 
 Key = tuple[int, ...]  # a shape as it comes from an operation: thousands of these are looked up
@@ -54,7 +53,7 @@ _key_of: Callable[[Operation], Key] = attrgetter(*Shape._fields)
 def name_of(shape: Shape) -> str:
     """Kind of an operation in words."""
     name = list(KINDS)[shape.kind].lower()
-    if shape.kind != PRODUCT:
+    if not facts_of(shape.kind).computes:
         return name
     return f"product with {list(OPERANDS)[shape.operand].lower() if shape.tokens else 'expert weights'}"
 
@@ -147,18 +146,18 @@ class _Region:
     ) -> None:
         self.e = e
         self.shape = shape
-        self.product = shape.kind == PRODUCT
+        self.product = facts_of(shape.kind).computes
         self.blocks: float = shape.blocks
         if self.product and shape.tokens == 0:
             # A queue ends somewhere in its last block: half of that is padding, less half a row.
             padding = (e.parallel - 1) / (2 * e.parallel)
             self.blocks = rows / e.parallel + padding if mean and rows else ceil(rows / e.parallel)
         self.gathered = gathered
-        self.next = following if following and following.kind == PRODUCT and following.flags & AHEAD else None
+        self.next = following if following and facts_of(following.kind).computes and following.flags & AHEAD else None
         self.first = 1 if self.product and shape.flags & AHEAD else 0
 
     def step(self) -> Step:
-        e, d = self.e, self.e.depth
+        e, d, kind = self.e, self.e.depth, facts_of(self.shape.kind)
         unit = unit_time(e, self._work())
         end = max(unit.end, self._moved())
         if self.shape.gather_words and self.gathered:
@@ -173,9 +172,9 @@ class _Region:
             tuple(Need(need.beats, need.tail + e.end) for need in own),
             tuple(Need(need.beats, need.tail + e.end) for need in unit.following),
             self.shape.weight_beats, unit.greedy, taken,
-            load_beats=self.shape.transfer_beats if self.shape.kind == LOAD else 0,
+            load_beats=self.shape.transfer_beats if kind.loads else 0,
             load_tail=self._load_tail() + e.end,
-            stored_beats=self.shape.transfer_beats if self.shape.kind == STORE else 0,
+            stored_beats=self.shape.transfer_beats if kind.stores else 0,
         )  # fmt: skip
 
     def _work(self) -> Work:
@@ -213,10 +212,10 @@ class _Region:
             # A token's last word makes its moments, for which all its words wait.
             ways = d.memory_words + d.measure_words + d.apply_words + d.store_words
             return e.start + words - 1 + self.shape.in_words - 1 + ways
-        if self.shape.kind == LOAD:
+        if facts_of(self.shape.kind).loads:
             beats = words * (e.wide if self.shape.flags & WIDE else e.narrow)
             return e.start + max(beats, words) - 1 + self._load_tail()
-        if self.shape.kind == STORE:
+        if facts_of(self.shape.kind).stores:
             ways = d.memory_words + d.measure_words + d.apply_words + d.output_beats
             return e.start + words * e.wide - 1 + ways
         return 0.0

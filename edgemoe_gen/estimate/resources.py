@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
-from edgemoe_gen.design.storage import HELD, MUX_INPUTS, OTHER_ADAPTERS, SHIFT_REGISTER, memories
+from edgemoe_gen.design.sizes import MEAN_FRACTION, TERM_BITS
+from edgemoe_gen.design.storage import MUX_INPUTS, SHIFT_REGISTER
+from edgemoe_gen.hardware.axi import OTHER_ADAPTERS
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.numerics import tables
 
@@ -289,9 +290,7 @@ def _channels(design: Design) -> Part:
     tile = k.tokens_parallel * k.in_parallel * k.activation_bits
     bits = (
         sum(
-            fifo.width * fifo.copies
-            for fifo in design.fifos.values()
-            if fifo.name not in HELD and fifo.depth <= SHIFT_REGISTER
+            fifo.width * fifo.copies for fifo in design.fifos.values() if not fifo.held and fifo.depth <= SHIFT_REGISTER
         )
         + k.weight_ports * k.port_bits * k.fill_beats  # beats become an element of the FIFO behind each port
         + (design.part_values * design.operand_bits if design.has_narrow_weights else 0)  # a weight, or one of two
@@ -304,7 +303,7 @@ def _channels(design: Design) -> Part:
 def _memories(design: Design) -> tuple[Part, ...]:
     plan = design.storage
     parts = []
-    for memory in memories(design):
+    for memory in design.memories:
         bram36, uram, lut = plan.use(memory)
         parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut))
     return tuple(parts)

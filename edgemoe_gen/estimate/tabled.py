@@ -24,11 +24,6 @@ def engine_timing(design: Design) -> Timing:
     return timing_of(design, kernels.loops, {**kernels.constants, **source_sizes(design)})
 
 
-def engine_constant(name: str) -> int:
-    """A constant that the kernels' headers state themselves, such as `open_tiles`."""
-    return _unrendered().constants[name]
-
-
 @lru_cache(maxsize=1)
 def _unrendered() -> Kernels:
     """Kernels of the headers and of the engine's template, whose loops and constants are the same for all designs."""

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.base.errors import KnobError
-from edgemoe_gen.design.design import Design, make_design
+from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs, knob_fields
+from edgemoe_gen.design.make import make_design
 from edgemoe_gen.design.storage import ROOM, URAM_DEPTH, storage_fits
 from edgemoe_gen.estimate.resources import arithmetic_parts
 from edgemoe_gen.fitting.workload import (
@@ -246,7 +247,7 @@ def _fits(knobs: Knobs, board: Board, room: float) -> bool:
     """Whether a design leaves 1 - `room` of every resource free; the same as its estimate says, but faster."""
     design = Design(knobs, board)
     luts = _free_luts(design, room)
-    if luts is None or not storage_fits(design, room, luts):
+    if luts is None or not storage_fits(design.board, design.memories, room, luts):
         return False
     # With less room than the plan of memories aims at, it may have traded BRAM for look-up tables that are not there.
     return room <= ROOM or design.storage.lut <= luts

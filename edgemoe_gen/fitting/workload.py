@@ -13,8 +13,9 @@ from edgemoe_gen.base.arithmetic import ceil_div, even_pieces
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.hardware.memories import CACHE, HIDDEN
 from edgemoe_gen.model import BlockSpec, ModelSpec
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
+from edgemoe_gen.numerics.widths import kind_of_part
 
 START = 40  # assumed: cycles until an operation's pipelines are full
 
@@ -85,7 +86,7 @@ class _Network:
         self.count = design.knobs.frames_per_pass
         self.rows = design.pass_rows(spec.tokens)
         self.blocks = ceil_div(self.rows, self.parallel)
-        words = min(design.memory_depths["hidden"] // self.blocks, design.max_in_words)
+        words = min(design.memory_depths[HIDDEN] // self.blocks, design.max_in_words)
         self.hidden = max(words * design.knobs.in_parallel, design.knobs.out_parallel)
         # A tile of keys or values comes cache_lanes rows a cycle, a tile of weights one part a cycle.
         self.cache_steps = max(design.operand_parts, design.knobs.out_parallel // design.knobs.cache_lanes)
@@ -94,9 +95,9 @@ class _Network:
         spec, k = self.spec, self.design.knobs
         tokens = self.count * spec.tokens
         every = [(tokens * spec.dim * 32 // k.port_bits, 0)]
-        for piece in even_pieces(spec.patch_inputs, self.hidden, k.out_parallel):
-            every.append((tokens * len(piece) * 16 // k.port_bits, 0))
-            every.append(self.linear(self.rows, len(piece), spec.dim))
+        for piece in map(len, even_pieces(spec.patch_inputs, self.hidden, k.out_parallel)):
+            every.append((tokens * piece * 16 // k.port_bits, 0))
+            every.append(self.linear(self.rows, piece, spec.dim, "patch"))
         kinds: dict[tuple[int, int], list[Step]] = {}
         for block in spec.blocks:
             kind = (block.experts, block.hidden)
@@ -112,41 +113,42 @@ class _Network:
         rows = self.rows
         if block.experts:
             tokens = self.count * spec.tokens
-            after.append(self.linear(rows, spec.dim, block.experts))
+            after.append(self.linear(rows, spec.dim, block.experts, "router"))
             searches = (spec.router.top_k + 1) * self.design.words(block.experts)
             after.append((tokens * searches + START, 0))
             rows = ceil_div(tokens * spec.router.top_k, block.experts)
         return [norm, *self.attention(), *after, *self.mlp(block, rows) * max(block.experts, 1)]
 
     def mlp(self, block: BlockSpec, rows: int) -> list[Step]:
-        narrow = self.design.is_narrow(EXPERTS if block.experts else MLP)
+        first, second = ("experts", "experts") if block.experts else ("fc1", "fc2")
         return [
             step for piece in map(len, even_pieces(block.hidden, self.hidden, self.design.knobs.out_parallel))
             for step in (
-                self.linear(rows, self.spec.dim, piece, narrow), self.linear(rows, piece, self.spec.dim, narrow)
+                self.linear(rows, self.spec.dim, piece, first), self.linear(rows, piece, self.spec.dim, second)
             )
         ]  # fmt: skip
 
     def attention(self) -> list[Step]:
         spec, design = self.spec, self.design
         head = design.out_tiles(spec.head_dim) * design.knobs.out_parallel
-        room = design.memory_depths["cache"] // ceil_div(self.rows, design.knobs.cache_lanes)
+        room = design.memory_depths[CACHE] // ceil_div(self.rows, design.knobs.cache_lanes)
         heads = max(1, min(spec.heads, room // (2 * design.words(head))))
-        rows = design.memory_depths["hidden"] // design.padded_words(spec.tokens) * self.parallel
-        narrow = design.is_narrow(ATTENTION)
-        every = [self.linear(self.rows, spec.dim, spec.heads * head, narrow)]
+        rows = design.memory_depths[HIDDEN] // design.padded_words(spec.tokens) * self.parallel
+        every = [self.linear(self.rows, spec.dim, spec.heads * head, "query")]
         one_head = [
             step for piece in map(len, even_pieces(spec.tokens, rows, self.parallel))
             for step in (self.scores(piece, head), self.values(piece, head))
         ]  # fmt: skip
         for first in range(0, spec.heads, heads):
             count = min(heads, spec.heads - first)
-            every += [self.linear(self.rows, spec.dim, count * head, narrow)] * 2
+            every += [self.linear(self.rows, spec.dim, count * head, part) for part in ("key", "value")]
             every += one_head * (count * self.count)
-        return [*every, self.linear(self.rows, spec.heads * head, spec.dim, narrow)]
+        return [*every, self.linear(self.rows, spec.heads * head, spec.dim, "projection")]
 
-    def linear(self, rows: int, inputs: int, outputs: int, narrow: bool = False) -> Step:
+    def linear(self, rows: int, inputs: int, outputs: int, part: str) -> Step:
+        """A layer by the part of the network whose weights it has (`numerics.widths`)."""
         design = self.design
+        narrow = design.is_narrow(kind_of_part(part))
         words, tiles, blocks = design.words(inputs), design.out_tiles(outputs), ceil_div(rows, self.parallel)
         fill = words * design.operand_parts
         # A row of results is rounded and stored a word a cycle.

@@ -7,55 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
-KINDS = {
-    "LOAD": "DDR to an activation memory",
-    "STORE": "an activation memory to DDR",
-    "NORMALISE": "LayerNorm without gain and offset",
-    "GATHER": "only gathers the tokens of an expert's queue, side by side",
-    "PRODUCT": "tokens times weights, keys or values",
-    "ROUTE": "router logits to token queues",
-    "STORE_ROUTES": "the last routes to DDR",
-    "END": "the end of the program; made by the engine itself",
-}
-OPERANDS = {
-    "WEIGHTS": "from DDR, every output tile preceded by its biases",
-    "KEYS": "key memory: the product is a matrix of attention scores",
-    "VALUES": "value memory: the first operand is a softmax of scores",
-}
-FLAGS = {
-    "ACCUMULATE": "add to the destination instead of replacing it",
-    "SCATTER": "rows go to the tokens of the expert's queue",
-    "SCALE": "rows are scaled: by the softmax sum, or by the expert's score",
-    "GELU": "apply GELU",
-    "WIDE": "transferred values take 32 bits instead of 16",
-    "CONSTANT": "load from the constants instead of the image",
-    "SOFTMAX_AFTER_TOP_K": "scores are a softmax over the chosen experts only",
-    "AHEAD": "the first tile of operands comes during the operation before",
-    "NARROW": "two weights take the place of one; a step brings two parts of a tile",
-}
+from edgemoe_gen.hardware.kinds import FLAGS, KINDS, OPERANDS
+from edgemoe_gen.hardware.memories import PATHS
+from edgemoe_gen.hardware.ring import OPEN_TILES, RING_DISTANCE
+
 STATUSES = {
     "DONE": "the program ran to its end",
     "WRONG_DESIGN": "the program is damaged or was compiled for another design; nothing ran",
     "PROGRAM_TOO_LONG": "no END within the largest number of operations",
 }
-# Source and destination memory of an operation. A product with keys or values has the cache as a third.
-PATHS = (
-    ("residual", "normed"),
-    ("residual", "hidden"),
-    ("normed", "query"),
-    ("normed", "hidden"),
-    ("normed", "cache"),
-    ("query", "hidden"),
-    ("query", "residual"),
-    ("hidden", "query"),
-    ("hidden", "residual"),
-)
-GATHERING_PATH = (
-    "hidden",
-    "residual",
-)  # the only one that leaves normed and query free, between which tokens are gathered
-RING_TILES = 16  # tiles of operands that may be in the unit's ring at once
-MEMORIES = ("residual", "normed", "query", "hidden", "cache")
 
 MAGIC = 0x4D4F4545  # "EEOM"
 VERSION = 3  # of the program and of the weight file
@@ -135,6 +95,14 @@ class Operation:
     frame_gap: int = _half("blocks from that of a frame's last row to the first one of the next frame")
 
 
+# Known only when an operation runs, each the number of an entry of the token queues.
+RUN_TIME_FIELDS = {
+    "queue_first": "the first entry of the expert's queue",
+    "gather_rows": "rows of the queue that is gathered",
+    "gather_first": "the first entry of that queue",
+}
+
+
 @dataclass(frozen=True)
 class FieldPlace:
     """Where a field of `Operation` lies: word, first bit in it, width."""
@@ -157,21 +125,18 @@ def field_places() -> tuple[FieldPlace, ...]:
     return tuple(places)
 
 
-def bit(flag: str) -> int:
-    """Value of a flag by name."""
-    return 1 << list(FLAGS).index(flag)
+def operation_bits(route_bits: int) -> int:
+    """Bits of an operation as the engine's processes pass it on.
+
+    Args:
+        route_bits: of the number of an entry of the token queues.
+    """
+    return sum(place.bits for place in field_places()) + route_bits * len(RUN_TIME_FIELDS)
 
 
-def number(kind: str) -> int:
-    """Value of a kind by name."""
-    return list(KINDS).index(kind)
-
-
-def operand_number(operand: str) -> int:
-    """Value of an operand by name."""
-    return list(OPERANDS).index(operand)
-
-
-def path_number(source: str, destination: str) -> int:
-    """Value of a path by its memories."""
-    return PATHS.index((source, destination))
+def contract() -> list[object]:
+    """What a program relies on beside the knobs: two designs that differ in it run no programs of each other."""
+    return [
+        VERSION, OPERATION_WORDS, PATHS, list(KINDS), list(OPERANDS), list(FLAGS), list(STATUSES),
+        [(place.name, place.word, place.low, place.bits) for place in field_places()], OPEN_TILES, RING_DISTANCE,
+    ]  # fmt: skip

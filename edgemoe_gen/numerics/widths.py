@@ -11,14 +11,44 @@ from dataclasses import dataclass
 
 PATCH, ATTENTION, MLP, ROUTER, EXPERTS = "patch", "attention", "mlp", "router", "experts"
 ACTIVATION, CACHE = "activation", "cache"
-# What comes behind `blocks.i` in the name of a weight.
-_WEIGHTS: Mapping[str, str] = {
-    "query": ATTENTION, "key": ATTENTION, "value": ATTENTION, "projection": ATTENTION,
-    "fc1": MLP, "fc2": MLP, "router": ROUTER, "experts": EXPERTS,
+
+
+@dataclass(frozen=True)
+class WeightKind:
+    """One kind of weights.
+
+    Attributes:
+        name: of the kind.
+        parts: names of its weights, as they stand behind `blocks.i` in the table of formats.
+        layers: names of its layers in `model.macs`.
+        meaning: in words.
+        knob: that gives it a width of its own; "": it is as wide as `weight_bits` says.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    layers: tuple[str, ...]
+    meaning: str = ""
+    knob: str = ""
+
+
+WEIGHT_KINDS = {
+    kind.name: kind
+    for kind in (
+        WeightKind(PATCH, (PATCH,), ("patch_embed",)),
+        WeightKind(
+            ATTENTION, ("query", "key", "value", "projection"), ("qkv", "projection"),
+            "weights of query, key, value and projection", "attention_weight_bits",
+        ),
+        WeightKind(MLP, ("fc1", "fc2"), ("mlp",), "weights of dense MLPs", "mlp_weight_bits"),
+        WeightKind(ROUTER, ("router",), ("gates",)),
+        WeightKind(EXPERTS, ("experts",), ("experts",), "experts' weights", "expert_weight_bits"),
+    )
 }  # fmt: skip
-_LAYERS: Mapping[str, str] = {
-    "patch_embed": PATCH, "qkv": ATTENTION, "scores": CACHE, "mix": CACHE, "projection": ATTENTION, "mlp": MLP,
-    "gates": ROUTER, "experts": EXPERTS,
+OWN_WIDTH = tuple(kind for kind in WEIGHT_KINDS.values() if kind.knob)
+_KIND_OF_PART: Mapping[str, str] = {part: kind.name for kind in WEIGHT_KINDS.values() for part in kind.parts}
+_KIND_OF_LAYER: Mapping[str, str] = {
+    "scores": CACHE, "mix": CACHE, **{layer: kind.name for kind in WEIGHT_KINDS.values() for layer in kind.layers}
 }  # fmt: skip
 
 
@@ -43,8 +73,8 @@ class Widths:
     cache: int = 0
 
     def __post_init__(self) -> None:
-        for kind in (ATTENTION, MLP, EXPERTS):
-            object.__setattr__(self, kind, getattr(self, kind) or self.weight)
+        for kind in OWN_WIDTH:
+            object.__setattr__(self, kind.name, getattr(self, kind.name) or self.weight)
         object.__setattr__(self, CACHE, self.cache or self.activation)
 
     def of(self, tensor: str) -> int:
@@ -53,11 +83,12 @@ class Widths:
 
     def of_kind(self, kind: str) -> int:
         """Bits of a kind as `kind_of` names it."""
-        return self.weight if kind in (PATCH, ROUTER) else int(getattr(self, kind))
+        of_weights = WEIGHT_KINDS.get(kind)
+        return self.weight if of_weights and not of_weights.knob else int(getattr(self, kind))
 
     def of_layer(self, layer: str) -> int:
         """Bits of the second operand of a layer's products, by its name in `model.macs`: weights, keys or values."""
-        return self.of_kind(_LAYERS.get(layer, PATCH))
+        return self.of_kind(_KIND_OF_LAYER.get(layer, PATCH))
 
 
 def kind_of(tensor: str) -> str:
@@ -66,5 +97,16 @@ def kind_of(tensor: str) -> str:
         return PATCH
     parts = tensor.split(".")
     if parts[-1] == "weight":
-        return _WEIGHTS[parts[2]]
+        return kind_of_part(parts[2])
     return CACHE if parts[-1] in ("key", "value") else ACTIVATION
+
+
+def kind_of_part(part: str) -> str:
+    """Kind of weights by what stands behind `blocks.i` in their name, such as `query`, `fc1` or `experts`."""
+    return _KIND_OF_PART[part]
+
+
+def block_kinds(experts: bool) -> set[str]:
+    """Kinds of the weights of a block, which has experts or a dense MLP."""
+    parts = ("router", "experts") if experts else ("fc1", "fc2")
+    return {kind_of_part(part) for part in ("query", "key", "value", "projection", *parts)}

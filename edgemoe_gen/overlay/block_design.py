@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from edgemoe_gen.codegen.wiring import ENGINE, ENGINE_VLNV, PROCESSING_SYSTEM, PROJECT, MemoryPort, Wiring, wiring
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.axi import bundles
 
 PS_VLNV = "xilinx.com:ip:zynq_ultra_ps_e:3.4"
 # The PLL that the logic's clock is divided from: 45 times the 33.33 MHz that these boards give, as Vivado counts.
@@ -180,8 +181,7 @@ def block_design(design: Design, clock_mhz: float | None = None) -> BlockDesign:
 def _engine(design: Design, facts: Wiring) -> Block:
     bits = design.knobs.port_bits
     wired = {master.bundle: master for port in facts.memory_ports for master in port.masters}
-    weights = [f"gmem_weights_{port}" for port in range(design.knobs.weight_ports)]
-    masters = [wired[bundle] for bundle in ("gmem_program", *weights, "gmem_input", "gmem_result")]
+    masters = [wired[bundle] for bundle in bundles(design.knobs.weight_ports)]
     registers = engine_registers(design.knobs.weight_ports)
     address = registers[-1].offset.bit_length()
     buses = [Bus("s_axi_control", False, "s_axi_control", CONTROL_BITS, address, "AXI4LITE", True)]

@@ -16,6 +16,7 @@ from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.base.parsing import XML_LIMIT, parse_xml
 from edgemoe_gen.base.reading import read_bytes
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.axi import bundles
 from edgemoe_gen.hardware.names import TOP, VLNV
 from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, engine_registers
 
@@ -171,14 +172,13 @@ class _Reader:
         return int(text) / 1e6
 
     def masters(self, engine: ElementTree.Element, design: Design) -> tuple[str, ...]:
-        wanted = ["program", *(f"weights_{i}" for i in range(design.knobs.weight_ports)), "input", "result"]
         # Vivado names the bus of an interface that nothing is connected to "__NOC__".
         connected = {
             bus.get("NAME")
             for bus in engine.iter("BUSINTERFACE")
             if bus.get("TYPE") in ("MASTER", "INITIATOR") and bus.get("BUSNAME") != "__NOC__"
         }
-        names = tuple(f"m_axi_gmem_{bundle}" for bundle in wanted)
+        names = tuple(f"m_axi_{bundle}" for bundle in bundles(design.knobs.weight_ports))
         missing = [name for name in names if name not in connected]
         if missing:
             raise self.error(f"has no connected master {', '.join(missing)} of '{ENGINE}'")

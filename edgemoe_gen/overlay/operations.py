@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from edgemoe_gen.hardware import descriptor as d
-from edgemoe_gen.hardware.descriptor import Operation, bit, number
+from edgemoe_gen.hardware.descriptor import Operation
+from edgemoe_gen.hardware.kinds import bit, facts_of, number
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.program.compile import Program
 
@@ -40,8 +41,8 @@ def operation_table(program: Program, spec: ModelSpec) -> dict[str, Any]:
             parts[str(place)] = last = name
     return {
         "total": len(operations),
-        "image": [i for i, op in enumerate(operations) if op.kind == number("LOAD") and not op.flags & bit("CONSTANT")],
-        "result": [i for i, op in enumerate(operations) if op.kind in (number("STORE"), number("STORE_ROUTES"))],
+        "image": [i for i, op in enumerate(operations) if facts_of(op.kind).loads and not op.flags & bit("CONSTANT")],
+        "result": [i for i, op in enumerate(operations) if facts_of(op.kind).stores],
         "parts": parts,
         "frames": len(program.frames),
     }

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgemoe_gen.base.errors import OverlayError
-from edgemoe_gen.hardware.descriptor import Operation, bit, number
+from edgemoe_gen.hardware.descriptor import Operation
+from edgemoe_gen.hardware.kinds import bit, facts_of
 from edgemoe_gen.program.compile import Frame, Program
 from edgemoe_gen.program.places import Region
 
@@ -108,7 +109,7 @@ def _take(operations: list[Operation], frame: Frame) -> list[Operation]:
     """Takes a frame's operations from the front: the last one stores its tokens."""
     end = frame.regions["tokens"].first
     for place, operation in enumerate(operations):
-        if operation.kind == number("STORE") and operation.transfer_first == end:
+        if facts_of(operation.kind).stores and operation.transfer_first == end:
             own = operations[: place + 1]
             del operations[: place + 1]
             return own
@@ -127,9 +128,9 @@ def _part(
     first_result = min(region.first for region in frames[0].regions.values())
     moved = []
     for operation in own:
-        if operation.kind == number("LOAD") and not operation.flags & bit("CONSTANT"):
+        if facts_of(operation.kind).loads and not operation.flags & bit("CONSTANT"):
             operation = replace(operation, transfer_first=operation.transfer_first - first_image)
-        elif operation.kind in (number("STORE"), number("STORE_ROUTES")):
+        elif facts_of(operation.kind).stores:
             operation = replace(operation, transfer_first=operation.transfer_first - first_result)
         moved.append(operation)
     alone = replace(

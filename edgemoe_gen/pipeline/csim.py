@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from edgemoe_gen.base.documents import write_json
-from edgemoe_gen.design.design import BIAS_BITS
+from edgemoe_gen.design.sizes import BIAS_BITS
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.lower import Linear, LoweredNetwork
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, PATCH, ROUTER
+from edgemoe_gen.numerics.widths import kind_of_part
 from edgemoe_gen.pictures.found import Picture, pixels
 from edgemoe_gen.pipeline.artefacts import ShortProgram
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
@@ -113,13 +113,14 @@ def needed_bytes(program: Program, network: LoweredNetwork) -> dict[str, float]:
     design = program.design
     fine_bits = design.knobs.activation_bits + design.knobs.residual_tail_bits
     weight_bits = biases = 0
-    layers: list[tuple[str, Linear]] = [(PATCH, network.patch)]
+    layers: list[tuple[str, Linear]] = [("patch", network.patch)]
     for block in network.blocks:
-        layers += [(ATTENTION, layer) for layer in (block.query, block.key, block.value, block.projection)]
-        layers += [(ROUTER, layer) for layer in block.routers[:1]]
-        layers += [(EXPERTS if block.routers else MLP, layer) for pair in block.mlp for layer in pair]
-    for kind, layer in layers:
-        weight_bits += layer.weight.size * design.knobs.widths.of_kind(kind)
+        layers += [(part, getattr(block, part)) for part in ("query", "key", "value", "projection")]
+        layers += [("router", layer) for layer in block.routers[:1]]
+        pair = ("experts", "experts") if block.routers else ("fc1", "fc2")
+        layers += [row for both in block.mlp for row in zip(pair, both, strict=True)]
+    for part, layer in layers:
+        weight_bits += layer.weight.size * design.knobs.widths.of_kind(kind_of_part(part))
         biases += layer.bias.size if layer.bias is not None else 0
     return {
         "weights": weight_bits / 8 + biases * BIAS_BITS / 8 + network.position.size * fine_bits / 8,

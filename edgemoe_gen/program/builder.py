@@ -14,15 +14,10 @@ import numpy as np
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import MIN_ROWS, TERM_BITS
-from edgemoe_gen.hardware.descriptor import (
-    GATHERING_PATH,
-    Operation,
-    bit,
-    number,
-    operand_number,
-    path_number,
-)
+from edgemoe_gen.design.sizes import MIN_ROWS, TERM_BITS
+from edgemoe_gen.hardware.descriptor import Operation
+from edgemoe_gen.hardware.kinds import bit, facts_of, number, operand_number
+from edgemoe_gen.hardware.memories import GATHERING_PATH, path_number
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for
 from edgemoe_gen.program.contents import Contents
@@ -63,8 +58,7 @@ class Builder:
 
     def memory_blocks(self, memory: str, tokens: int) -> int:
         """Blocks that so many rows fill in a memory: the cache has lanes of its own."""
-        lanes = self.design.knobs.cache_lanes if memory == "cache" else self.design.knobs.tokens_parallel
-        return ceil_div(tokens, lanes)
+        return ceil_div(tokens, self.design.memory_lanes(memory))
 
     def capacity_words(self, memory: str, tokens: int) -> int:
         """Words a row that a memory can hold of so many rows."""
@@ -346,7 +340,7 @@ class Builder:
                 "gather_words": self.design.words(gathering.source.columns),
                 "gather_stride": gathering.source.stride,
             }
-        if operation.kind == number("PRODUCT"):
+        if facts_of(operation.kind).computes:
             fields |= self._ring.take(operation, self.operations[-1] if self.operations else None)
         self.operations.append(replace(operation, **fields))
         self.layers.append(self.layer)

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import BIAS_BITS
+from edgemoe_gen.design.sizes import BIAS_BITS
 from edgemoe_gen.numerics.fixed import (
     FINEST_OUTPUT,
     OUTPUT_SHIFT_BITS,

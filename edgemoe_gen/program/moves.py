@@ -6,10 +6,12 @@ In: a design, places and formats. Out: an `Operation` without addresses, which t
 from __future__ import annotations
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import MEAN_FRACTION
-from edgemoe_gen.hardware.descriptor import Operation, bit, number, path_number
+from edgemoe_gen.design.sizes import MEAN_FRACTION
+from edgemoe_gen.hardware.descriptor import Operation
+from edgemoe_gen.hardware.kinds import bit, number
+from edgemoe_gen.hardware.memories import path_from, path_number, path_to
 from edgemoe_gen.numerics.fixed import Format
-from edgemoe_gen.program.places import Place, path_from, path_to
+from edgemoe_gen.program.places import Place
 
 INVERSE_BITS = 24  # of LayerNorm's factor 1 / n
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import BIAS_BITS
+from edgemoe_gen.design.sizes import BIAS_BITS
 
 Integers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]

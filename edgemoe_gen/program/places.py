@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgemoe_gen.hardware.descriptor import PATHS
+from edgemoe_gen.hardware.memories import GATHERED
 from edgemoe_gen.numerics.fixed import Format
 
 
@@ -41,7 +41,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Gathering:
-    """The tokens of an expert's queue, copied side by side from the normed to the query memory."""
+    """The tokens of an expert's queue, copied side by side from one memory to another (`GATHERED`)."""
 
     expert: int
     source: Place
@@ -50,8 +50,10 @@ class Gathering:
     def __post_init__(self) -> None:
         memories = (self.source.memory, self.destination.memory)
         starts = (self.source.word, self.source.block, self.destination.word, self.destination.block)
-        if memories != ("normed", "query") or any(starts) or self.source.stride != self.destination.stride:
-            raise ValueError(f"tokens are gathered from the start of normed to that of query, not {self}")
+        if memories != GATHERED or any(starts) or self.source.stride != self.destination.stride:
+            raise ValueError(
+                f"tokens are gathered from the start of {GATHERED[0]} to that of {GATHERED[1]}, not {self}"
+            )
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,3 @@ class ImageSlice:
     first: int
     start: int
     stop: int
-
-
-def path_from(memory: str) -> int:
-    """A path whose source is `memory`."""
-    return next(i for i, (source, _) in enumerate(PATHS) if source == memory)
-
-
-def path_to(memory: str) -> int:
-    """A path whose destination is `memory`."""
-    return next(i for i, (_, destination) in enumerate(PATHS) if destination == memory)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware.descriptor import PATHS, RING_TILES, Operation, bit, number, operand_number
+from edgemoe_gen.hardware.descriptor import Operation
+from edgemoe_gen.hardware.kinds import bit, facts_of, operand_number
+from edgemoe_gen.hardware.memories import MEMORIES, PATHS
+from edgemoe_gen.hardware.ring import OPEN_TILES
 
 
 class Ring:
@@ -37,12 +40,11 @@ class Ring:
             )
         ahead = False
         if before is not None and self.ahead:
-            fills_cache = PATHS[before.path][1] == "cache" and before.kind in (number("PRODUCT"), number("LOAD"))
-            ahead = before.kind not in (number("ROUTE"), number("STORE_ROUTES")) and (
-                operation.operand == operand_number("WEIGHTS") or not fills_cache
-            )
+            kind = facts_of(before.kind)
+            fills_operands = kind.writes and MEMORIES[PATHS[before.path][1]].operands
+            ahead = kind.in_region and (operation.operand == operand_number("WEIGHTS") or not fills_operands)
         fields = {"ring_word": self._word, "ring_tile": self._tile}
         words = operation.out_tiles * operation.in_words
         self._word = (self._word + words) % self.design.ring_words
-        self._tile = (self._tile + operation.out_tiles) % RING_TILES
+        self._tile = (self._tile + operation.out_tiles) % OPEN_TILES
         return fields | {"flags": operation.flags | (bit("AHEAD") if ahead else 0)}

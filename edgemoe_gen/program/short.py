@@ -22,22 +22,6 @@ from edgemoe_gen.program.compile import Program, compile_network
 TASK = "cosim"
 PATCH = 2
 WEIGHTS_SEED, PICTURE_SEED = 1, 2
-# Bounds of the short program: what co-simulation copies through each port. A test holds them over many designs.
-MOST_OPERATIONS = 64
-MOST_TILES = 96
-MOST_WORDS = 64  # rows of memory words in the picture and result
-
-
-def port_depths(design: Design) -> dict[str, int]:
-    """Beats behind each port in co-simulation, by the port's name: the `depth` of its INTERFACE pragma."""
-    words = MOST_WORDS * design.knobs.in_parallel
-    return {
-        "program": ceil_div(MOST_OPERATIONS * OPERATION_WORDS * 32, design.knobs.port_bits),
-        "weights": MOST_TILES * (design.operand_parts + design.bias_steps) * design.knobs.fill_beats,
-        "constants": ceil_div(words * 32, design.knobs.port_bits),
-        "image": ceil_div(words * 16, design.knobs.port_bits),
-        "result": ceil_div(words * 32, design.knobs.port_bits),
-    }
 
 
 def short_network(design: Design) -> tuple[Model, NDArray[np.float32]]:
@@ -57,7 +41,7 @@ def compile_short(design: Design) -> tuple[Program, ModelSpec, NDArray[np.float3
     network = prepare(model, seen)
     formats = choose_formats(network, seen, design.knobs.widths)
     program = compile_network(design, model, network, formats, [TASK])
-    depths = port_depths(design)
+    depths = design.port_depths
     used = {
         "program": ceil_div((1 + len(program.operations)) * OPERATION_WORDS * 32, design.knobs.port_bits),
         "weights": program.weights.shape[1],

@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import MIN_ROWS, TERM_BITS
+from edgemoe_gen.design.sizes import MIN_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor as d
+from edgemoe_gen.hardware import kinds, memories
+from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, NARROW, SCATTER, SOURCE, WIDE
+from edgemoe_gen.hardware.ring import OPEN_TILES
 from edgemoe_gen.numerics import tables
-from edgemoe_gen.program.uses import ACCUMULATE, AHEAD, FLAGS_OF, NARROW, PATHS_OF, SCATTER, SOURCE, USED, WIDE
 
 Column = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_KINDS = list(d.KINDS)
+_KINDS = list(kinds.KINDS)
+_MEMORIES = list(memories.MEMORIES)
 _FINISHED_BITS = TERM_BITS + tables.MANTISSA_BITS + 2
 _DEFAULTS: dict[str, int] = asdict(d.Operation())
 _MOST_BEATS = (1 << 31) - 1
@@ -85,18 +88,24 @@ class _Check:
         self.room = room
         self.f = operation_columns(operations)
         kind, operand = self.f["kind"], self.f["operand"]
-        product = kind == d.number("PRODUCT")
-        self.of = {name: kind == d.number(name) for name in USED if name in _KINDS}
-        self.of |= {name: product & (operand == d.operand_number(name)) for name in d.OPERANDS}
-        self.product = product
+        self.product = self.that("computes")
+        self.of = {name: kind == kinds.number(name) for name in kinds.USES if name in kinds.KINDS}
+        self.of |= {name: self.product & (operand == kinds.operand_number(name)) for name in kinds.OPERANDS}
         self.index = np.arange(len(operations))
-        memories = [tuple(d.MEMORIES.index(memory) for memory in path) for path in d.PATHS]
-        path = np.clip(self.f["path"], 0, len(d.PATHS) - 1)
-        self.source, self.destination = (np.array(side)[path] for side in zip(*memories, strict=True))
-        self.depths = np.array([design.memory_depths[memory] for memory in d.MEMORIES], np.int64)
-        self.lanes = np.array(
-            [design.knobs.cache_lanes if m == "cache" else design.knobs.tokens_parallel for m in d.MEMORIES], np.int64
-        )
+        sides = [tuple(map(_MEMORIES.index, path)) for path in memories.PATHS]
+        path = np.clip(self.f["path"], 0, len(memories.PATHS) - 1)
+        self.source, self.destination = (np.array(side)[path] for side in zip(*sides, strict=True))
+        self.depths = np.array([design.memory_depths[memory] for memory in memories.MEMORIES], np.int64)
+        self.lanes = np.array([design.memory_lanes(memory) for memory in memories.MEMORIES], np.int64)
+        self.operands = np.array([memory.operands for memory in memories.MEMORIES.values()])
+
+    def that(self, fact: str) -> Mask:
+        """Operations of the kinds of which a fact (`hardware.kinds.Kind`) is true."""
+        return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_that(fact)])
+
+    def depth(self, memory: str) -> int:
+        """Addresses of a memory."""
+        return int(self.depths[_MEMORIES.index(memory)])
 
     def all(self) -> None:
         """All rules; those that later ones rely on come first."""
@@ -151,15 +160,15 @@ class _Check:
         every = np.ones(len(self.index), bool)
         most = min(len(self.index), d.MAX_OPERATIONS - 1)
         self.rule(every, "kind", self.index < most, f"a program has fewer than {d.MAX_OPERATIONS} operations")
-        self.within(every, "kind", 0, d.number("END") - 1)
-        self.within(every, "operand", 0, len(d.OPERANDS) - 1)
+        self.within(every, "kind", 0, kinds.number("END") - 1)
+        self.within(every, "operand", 0, len(kinds.OPERANDS) - 1)
         self._unused()
-        for name in USED:
-            if name in PATHS_OF:
-                said = ", ".join(" to ".join(d.PATHS[path]) for path in sorted(PATHS_OF[name]))
-                self.among(self.of[name], "path", PATHS_OF[name], f"{name} goes from {said}")
-            if name in FLAGS_OF:
-                self.among(self.of[name], "flags", FLAGS_OF[name], f"{name} has no such flags")
+        for name, use in kinds.USES.items():
+            if use.paths:
+                said = ", ".join(" to ".join(memories.PATHS[path]) for path in sorted(use.paths))
+                self.among(self.of[name], "path", use.paths, f"{name} goes from {said}")
+            if use.flags:
+                self.among(self.of[name], "flags", use.flags, f"{name} has no such flags")
         self.equal(~self.product, "operand", 0, "only a product has a second operand: it must be")
         last = d.field_places()[-1]
         rest = self.operations[:, last.word].astype(np.int64) >> (last.low + last.bits)
@@ -170,8 +179,8 @@ class _Check:
         """Fields that a kind does not use: all at once, as there are many."""
         names = list(_DEFAULTS)
         differs = np.stack([self.f[name] != default for name, default in _DEFAULTS.items()])
-        for kind, used in USED.items():
-            unused = [name not in ("kind", "operand", *used) for name in names]
+        for kind, use in kinds.USES.items():
+            unused = [name not in ("kind", "operand", *use.fields) for name in names]
             broken = differs & np.array(unused)[:, None] & self.of[kind]
             if broken.any():
                 field = names[int(broken.any(axis=1).argmax())]
@@ -181,7 +190,7 @@ class _Check:
         f, k, design = self.f, self.design.knobs, self.design
         queued = self.of["WEIGHTS"] & (f["expert"] >= 0)
         self.queued = queued
-        matrix = self.product | self.of["LOAD"] | self.of["STORE"] | self.of["NORMALISE"]
+        matrix = self.that("computes") | self.that("moves")
         self.equal(queued, "tokens", 0, "an expert's queue has the rows: it must be")
         self.within(matrix & ~queued, "tokens", 1, design.blocks * k.tokens_parallel)
         self.within(matrix, "in_words", 1, design.max_in_words)
@@ -214,8 +223,7 @@ class _Check:
         last = np.where(several, (frames - 1) * pitch + own, (f["tokens"] - 1) // parallel)
         # Rows of a queue are rows of every memory.
         self.equal(route, "source_block", 0, "tokens begin at block")
-        hidden = int(self.depths[d.MEMORIES.index("hidden")])
-        self._fits(route, "source", f["in_words"], last + 1, np.full_like(last, hidden))
+        self._fits(route, "source", f["in_words"], last + 1, np.full_like(last, self.depth(memories.ROUTER_SOURCE)))
         self.rule(route, "tokens", last < design.blocks, f"the memories hold {design.blocks} blocks")
         # What the last route says, at every operation behind it.
         before = np.maximum.accumulate(np.where(route, self.index, -1))
@@ -235,22 +243,23 @@ class _Check:
 
     def _gathers(self, gathers: Mask, routed: Column) -> None:
         f, design = self.f, self.design
-        path = d.path_number(*d.GATHERING_PATH)
-        self.rule(gathers, "path", f["path"] == path, "only hidden to residual leaves the gathered memories free")
+        path, way = memories.path_number(*memories.GATHERING_PATH), " to ".join(memories.GATHERING_PATH)
+        self.rule(gathers, "path", f["path"] == path, f"only {way} leaves the gathered memories free")
         for field in ("gather_words", "gather_stride"):
             self.equal(~gathers, field, 0, "nothing is gathered: it must be")
         self.within(gathers, "gather_words", 1, design.dim_words)
         rows = _ceil(self.route_rows, design.knobs.tokens_parallel)
-        depths = (int(self.depths[d.MEMORIES.index(memory)]) for memory in ("normed", "query"))
+        depths = map(self.depth, memories.GATHERED)
         most = np.minimum(*(depth // blocks for depth, blocks in zip(depths, (self.route_blocks, rows), strict=True)))
         self.within(gathers, "gather_stride", f["gather_words"], most)
         # First layers take the tokens gathered last; second ones go on with the same expert.
         scatter = self.of["WEIGHTS"] & (f["flags"] & SCATTER != 0)
         self.scatter = scatter
         self.rule(scatter, "expert", self.queued, "only an expert's rows are scattered")
-        self.rule(scatter, "path", f["path"] == path, "an expert's results go from hidden to residual")
+        self.rule(scatter, "path", f["path"] == path, f"an expert's results go from {way}")
         first = self.queued & ~scatter
-        self.rule(first, "path", f["path"] == d.path_number("query", "hidden"), "an expert's tokens go from query")
+        to_experts = f["path"] == memories.path_number(*memories.EXPERT_PATH)
+        self.rule(first, "path", to_experts, f"an expert's tokens go from {memories.EXPERT_PATH[0]}")
         for who, those, said in (
             (first, gathers, "the last one gathered is"), (scatter, first, "the last first layer is of"),
         ):  # fmt: skip
@@ -270,11 +279,11 @@ class _Check:
         self.within(where, f"{side}_block", 0, depth // np.maximum(stride, 1) - blocks)
 
     def _places(self) -> None:
-        f, of, design = self.f, self.of, self.design
+        f, design = self.f, self.design
         rows = np.where(self.queued, self.route_rows, f["tokens"])
-        reads = self.product | of["STORE"] | of["NORMALISE"]
+        reads = self.that("reads")
         self._fits(reads, "source", f["in_words"], _ceil(rows, self.lanes[self.source]), self.depths[self.source])
-        writes = self.product | of["LOAD"] | of["NORMALISE"]
+        writes = self.that("writes")
         words = np.where(self.product, f["out_tiles"] * design.out_words, f["in_words"])
         blocks = np.where(self.scatter, self.route_blocks, _ceil(rows, self.lanes[self.destination]))
         self.equal(self.scatter, "destination_block", 0, "a queue says where its rows go: it must be")
@@ -292,7 +301,7 @@ class _Check:
         ahead_of = np.minimum.accumulate(places[::-1])[::-1]  # the next product
         first = ahead_of[np.maximum.accumulate(np.where(begins, self.index, 0))] % len(self.index)
         for field, step, size in (
-            ("ring_word", tiles * words, design.ring_words), ("ring_tile", tiles, d.RING_TILES),
+            ("ring_word", tiles * words, design.ring_words), ("ring_tile", tiles, OPEN_TILES),
         ):  # fmt: skip
             self.within(self.product, field, 0, size - 1)
             taken = np.cumsum(step) - step
@@ -300,10 +309,9 @@ class _Check:
             expected %= size
             self.equal(self.product, field, expected, "behind the products before it, it is")
         ahead = self.product & (f["flags"] & AHEAD != 0)
-        computes = ~(of["ROUTE"] | of["STORE_ROUTES"])
-        cache = d.MEMORIES.index("cache")
-        fills = (self.destination == cache) & (self.product | of["LOAD"])
-        free = np.concatenate([[False], computes[:-1]])
+        to_operands = self.operands[self.destination]
+        fills = to_operands & self.that("writes")
+        free = np.concatenate([[False], self.that("in_region")[:-1]])
         filled = np.concatenate([[False], fills[:-1]])
         self.rule(ahead, "flags", free, "the operation before brings no operands, so none can come ahead")
         self.rule(ahead & ~of["WEIGHTS"], "flags", ~filled, "the operation before fills the cache that they come from")
@@ -311,7 +319,7 @@ class _Check:
         narrow = weights & (f["flags"] & NARROW != 0)
         self.rule(narrow, "flags", np.full(narrow.shape, design.has_narrow_weights), "the design has no narrow weights")
         accumulates = weights & (f["flags"] & ACCUMULATE != 0)
-        self.rule(accumulates, "flags", self.destination != cache, "nothing can be added to the cache")
+        self.rule(accumulates, "flags", ~to_operands, "nothing can be added to the cache")
         self.equal(weights & ~accumulates, "old_shift", 0, "nothing is added to: it must be")
 
     def _scores(self) -> None:
@@ -324,7 +332,7 @@ class _Check:
         self.equal(of["VALUES"], "in_words", _ceil(f["keys"], k.in_parallel), "its keys take")
         self.equal(both, "operand_blocks", _ceil(f["keys"], k.cache_lanes), "its keys take")
         words = np.where(of["KEYS"], f["in_words"], f["out_tiles"] * design.out_words)
-        depth = np.full_like(words, self.depths[d.MEMORIES.index("cache")])
+        depth = np.full_like(words, self.depth(memories.CACHE))
         self._fits(both, "operand", words, f["operand_blocks"], depth)
         # Values are weighted by the scores, and by their maxima, of the operation before.
         scored = np.concatenate([[False], of["KEYS"][:-1]])
@@ -373,12 +381,12 @@ class _Check:
         beats = np.where(of["NORMALISE"], shifts, f["out_tiles"] * steps) * k.fill_beats
         self.equal(takes, "weight_beats", beats, "its weights take")
         self.within(takes, "weight_first", 0, self.room.weights - beats)
-        load, stores = of["LOAD"], of["STORE"] | of["STORE_ROUTES"]
+        load, stores = self.that("loads"), self.that("stores")
         bits = np.where(load & (f["flags"] & WIDE == 0), 16, 32)
         beats = f["tokens"] * f["in_words"] * k.in_parallel * bits // k.port_bits
         beats = np.where(of["STORE_ROUTES"], f["tokens"] * f["top_k"], beats)
         self.equal(load | stores, "transfer_beats", beats, "its values take")
-        constant = f["flags"] & d.bit("CONSTANT") != 0
+        constant = f["flags"] & kinds.bit("CONSTANT") != 0
         self.within(load, "transfer_first", 0, np.where(constant, self.room.constants, self.room.image) - beats)
         stored = np.where(stores, beats, 0)
         first = np.cumsum(stored) - stored

@@ -8,7 +8,8 @@ import numpy as np
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import TERM_BITS
+from edgemoe_gen.design.sizes import TERM_BITS
+from edgemoe_gen.hardware.memories import CACHE, HIDDEN, QUERY
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, quantise
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS, PROBABILITY_FRACTION
 from edgemoe_gen.program.places import Place
@@ -32,20 +33,20 @@ def run_softmax(bench: Bench, rows: Integers, fraction: int, names: list[str] | 
     rows = quantise(dequantise(rows, bench.form(fraction)), form)
     count, keys = rows.shape
     width = design.out_tiles(count) * k.out_parallel
-    cache_words = bench.builder.capacity_words("cache", keys)
+    cache_words = bench.builder.capacity_words(CACHE, keys)
     key_words = design.words(width)
     window = min((cache_words - key_words) // design.out_words * k.out_parallel, design.query_words * k.in_parallel)
     window = min(window, design.out_tiles(keys) * k.out_parallel)
     unit, value_unit = k.activation_bits - 2, design.cache_bits - 2
-    query = bench.place("query", width, unit)
-    key = Place("cache", width, form, cache_words)
-    scores = bench.builder.place("hidden", keys, bench.form(fraction))
+    query = bench.place(QUERY, width, unit)
+    key = Place(CACHE, width, form, cache_words)
+    scores = bench.builder.place(HIDDEN, keys, bench.form(fraction))
     bench.load(query, np.eye(count, width, dtype=np.int64) << unit)
     exact = bench.load(key, np.pad(rows.T, ((0, 0), (0, width - count)))).T[:count]
     bench.builder.scores(query, key, scores, count, keys)
     bench.store("scores", scores, count)
-    value = Place("cache", window, bench.cache_form(unit), cache_words, key_words)
-    result = bench.place("query", window, unit)
+    value = Place(CACHE, window, bench.cache_form(unit), cache_words, key_words)
+    result = bench.place(QUERY, window, unit)
     for start in range(0, keys, window):
         bench.load(value, np.eye(keys, window, -start, dtype=np.int64) << value_unit)
         bench.builder.values(scores, value, result, count, keys)
@@ -65,8 +66,8 @@ def run_softmax(bench: Bench, rows: Integers, fraction: int, names: list[str] | 
 def softmax_rows_that_fit(design: Design, keys: int) -> int:
     """Rows of scores that `run_softmax` can take at once: queries, keys and scores must fit, with room for values."""
     k = design.knobs
-    cache = design.memory_depths["cache"] // ceil_div(keys, k.cache_lanes) // design.out_words * k.out_parallel
-    hidden = design.memory_depths["hidden"] // design.padded_words(keys) * k.tokens_parallel
+    cache = design.memory_depths[CACHE] // ceil_div(keys, k.cache_lanes) // design.out_words * k.out_parallel
+    hidden = design.memory_depths[HIDDEN] // design.padded_words(keys) * k.tokens_parallel
     columns = min(design.query_words * k.in_parallel, cache - k.out_parallel) // k.out_parallel * k.out_parallel
     return min(columns, hidden, k.max_tokens)
 
@@ -123,9 +124,9 @@ def run_attention(
     words = design.words(padded)
     stride = 2 * heads * words
     places = {
-        "query": Place("query", heads * padded, bench.form(fractions[0]), heads * words),
-        "key": Place("cache", heads * padded, Format(design.cache_bits, fractions[1]), stride),
-        "value": Place("cache", heads * padded, Format(design.cache_bits, fractions[2]), stride, heads * words),
+        "query": Place(QUERY, heads * padded, bench.form(fractions[0]), heads * words),
+        "key": Place(CACHE, heads * padded, Format(design.cache_bits, fractions[1]), stride),
+        "value": Place(CACHE, heads * padded, Format(design.cache_bits, fractions[2]), stride, heads * words),
     }
     exact = {}
     for name, integers in (("query", query), ("key", key), ("value", value)):
@@ -133,22 +134,22 @@ def run_attention(
         flat = rows.transpose(1, 0, 2).reshape(rows.shape[1], heads * padded)
         loaded = ref.clip(bench.load(places[name], flat), places[name].form)
         exact[name] = loaded.reshape(-1, heads, padded)[:, :, :width].transpose(1, 0, 2)
-    scores = bench.builder.place("hidden", keys, bench.form(fractions[3]))
+    scores = bench.builder.place(HIDDEN, keys, bench.form(fractions[3]))
     rows_a_pass = bench.builder.blocks(ceil_div(tokens, passes)) * k.tokens_parallel
-    room = design.memory_depths["hidden"] // scores.stride * k.tokens_parallel
+    room = design.memory_depths[HIDDEN] // scores.stride * k.tokens_parallel
     rows_a_pass = min(rows_a_pass, room)
     result_form = bench.form(fractions[2] + k.activation_bits - design.cache_bits)
     for head in range(heads):
-        k_place = Place("cache", padded, places["key"].form, stride, head * words)
-        v_place = Place("cache", padded, places["value"].form, stride, (heads + head) * words)
+        k_place = Place(CACHE, padded, places["key"].form, stride, head * words)
+        v_place = Place(CACHE, padded, places["value"].form, stride, (heads + head) * words)
         for start in range(0, tokens, rows_a_pass):
             block, count = start // k.tokens_parallel, min(rows_a_pass, tokens - start)
-            q_place = Place("query", padded, places["query"].form, heads * words, head * words, block)
-            result = Place("query", padded, result_form, heads * words, head * words, block)
+            q_place = Place(QUERY, padded, places["query"].form, heads * words, head * words, block)
+            result = Place(QUERY, padded, result_form, heads * words, head * words, block)
             bench.builder.scores(q_place, k_place, scores, count, keys)
             bench.store(f"scores.{head}.{start}", scores, count)
             bench.builder.values(scores, v_place, result, count, keys)
-    bench.store("y", Place("query", heads * padded, result_form, heads * words), tokens)
+    bench.store("y", Place(QUERY, heads * padded, result_form, heads * words), tokens)
     bench.run()
     results = bench.values("y").reshape(tokens, heads, padded)[:, :, :width]
     found = []
@@ -216,7 +217,7 @@ def _holds_a_head(design: Design) -> bool:
 
 def _cache_columns(design: Design, keys: int) -> int:
     blocks = ceil_div(keys, design.knobs.cache_lanes)
-    return design.memory_depths["cache"] // blocks * design.knobs.in_parallel
+    return design.memory_depths[CACHE] // blocks * design.knobs.in_parallel
 
 
 def _tiled(rows: Integers, heads: int, tokens: int, shift: int) -> Integers:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.memories import HIDDEN, NORMED, QUERY, RESIDUAL
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, fraction_for, quantise
 from edgemoe_gen.numerics.lower import Linear
@@ -116,7 +117,7 @@ def linear_cases(design: Design) -> Iterator[Case]:
 
         return check
 
-    plain = Layer("normed", "query", near, near)
+    plain = Layer(NORMED, QUERY, near, near)
     yield Case("all tokens, largest layer", "random", shaped(plain, most, k.max_dim, k.max_query))
     yield Case("one value", "random", shaped(plain, 1, 1, 1))
     yield Case("one more than fits at once", "random", shaped(plain, t + 1, i + 1, o + 1))
@@ -124,9 +125,9 @@ def linear_cases(design: Design) -> Iterator[Case]:
     yield Case("one tile, no bias", "random", shaped(plain, t, i, o, bias=False))
     yield Case("no bias", "random", shaped(plain, 3 * t + 1, 3 * i - 5, 2 * o + 3, bias=False))
     yield Case("more tokens than weights take to load", "random", shaped(plain, min(most, 97), 7, o + 2))
-    up = Layer("normed", "hidden", near, near, gelu=True)
+    up = Layer(NORMED, HIDDEN, near, near, gelu=True)
     yield Case("GELU", "random", shaped(up, 2 * t + 3, i + 9, 3 * o + 7))
-    down = Layer("hidden", "residual", near, near - 1)
+    down = Layer(HIDDEN, RESIDUAL, near, near - 1)
     yield Case("long inner dimension", "random", shaped(down, 2 * t + 1, k.max_hidden, o + 5))
     added = {
         "added, same binary point": (near - 1, near - 1),
@@ -134,10 +135,10 @@ def linear_cases(design: Design) -> Iterator[Case]:
         "added, binary point moves right": (near - 3, near),
     }
     for name, (old, out) in added.items():
-        layer = Layer("query", "residual", near, out, old_fraction=old)
+        layer = Layer(QUERY, RESIDUAL, near, out, old_fraction=old)
         yield Case(name, "random", shaped(layer, 3 * t - 1, 2 * i + 1, o + 1))
-    yield Case("residual to hidden", "random", shaped(Layer("residual", "hidden", near - 2, near), t + 2, i + 3, o - 1))
-    yield Case("query to hidden", "random", shaped(Layer("query", "hidden", near, near - 1), t + 1, i + 2, o + 3))
+    yield Case("residual to hidden", "random", shaped(Layer(RESIDUAL, HIDDEN, near - 2, near), t + 2, i + 3, o - 1))
+    yield Case("query to hidden", "random", shaped(Layer(QUERY, HIDDEN, near, near - 1), t + 1, i + 2, o + 3))
     for name, saturating in (("extreme inputs and weights, saturating", True), ("extreme inputs and weights", False)):
         yield Case(name, "extreme", _extreme_linear(design, saturating))
     yield Case("extreme sums on extreme residuals", "extreme", _extreme_accumulation(design))
@@ -159,16 +160,16 @@ def _extreme_linear(design: Design, saturating: bool, bits: int | None = None) -
     def check(engine: Engine, rng: np.random.Generator) -> list[Deviation]:  # noqa: ARG001
         bench = Bench(engine)
         k = design.knobs
-        inputs = min(k.max_dim, memory_columns(design, "normed", 10))
+        inputs = min(k.max_dim, memory_columns(design, NORMED, 10))
         x = extreme_rows(inputs, k.activation_bits)[: k.max_tokens]
         width = bits or k.weight_bits
         form = Format(width, width - 1)
-        weight = extreme_rows(inputs, width)[: memory_columns(design, "query", 10)]
+        weight = extreme_rows(inputs, width)[: memory_columns(design, QUERY, 10)]
         bias = np.where(np.arange(len(weight)) % 2 == 1, -7.75, 7.75)
         # Inputs reach 8 and weights 1: sums reach 8 x inputs, and the bias adds 8.
         near = k.activation_bits - 4
         room = 0 if saturating else int(np.ceil(np.log2(inputs + 1)))
-        layer = Layer("normed", "query", near, near - room)
+        layer = Layer(NORMED, QUERY, near, near - room)
         return run_linear(bench, layer, x, Linear(dequantise(weight, form), bias), form)
 
     return check
@@ -186,7 +187,7 @@ def _extreme_accumulation(design: Design) -> Check:
         form = Format(k.weight_bits, k.weight_bits - 1)
         weight = np.resize(extreme_rows(inputs, k.weight_bits), (outputs, inputs))
         near = k.activation_bits - 4
-        layer = Layer("hidden", "residual", near, near, old_fraction=near)
+        layer = Layer(HIDDEN, RESIDUAL, near, near, old_fraction=near)
         return run_linear(bench, layer, x, Linear(dequantise(weight, form), None), form, old)
 
     return check
@@ -201,10 +202,10 @@ def gelu_cases(design: Design) -> Iterator[Case]:
     def through_identity(values: Integers, fraction: int, out_fraction: int) -> Check:
         def check(engine: Engine, rng: np.random.Generator) -> list[Deviation]:  # noqa: ARG001
             bench = Bench(engine)
-            columns = min(4 * design.knobs.out_parallel, memory_columns(design, "normed", design.knobs.max_tokens))
+            columns = min(4 * design.knobs.out_parallel, memory_columns(design, NORMED, design.knobs.max_tokens))
             linear, form = identity_linear(columns, design)
-            source = bench.place("normed", columns, fraction)
-            destination = bench.place("hidden", columns, out_fraction)
+            source = bench.place(NORMED, columns, fraction)
+            destination = bench.place(HIDDEN, columns, out_fraction)
             padded = np.zeros(-(-values.size // columns) * columns, np.int64)
             padded[: values.size] = values
             matrix = padded.reshape(-1, columns)
@@ -255,8 +256,8 @@ def run_layer_norm(
 
     `shifts` [features] divide each feature by a power of two. Bound: `references.layer_norm_bound`.
     """
-    source = bench.place("residual", x.shape[1], fraction)
-    destination = bench.place("normed", x.shape[1], out_fraction)
+    source = bench.place(RESIDUAL, x.shape[1], fraction)
+    destination = bench.place(NORMED, x.shape[1], out_fraction)
     values = bench.load(source, x, tail)
     bench.builder.normalise(source, destination, x.shape[0], eps, shifts)
     bench.store("y", destination, x.shape[0])
@@ -332,7 +333,7 @@ def run_patch_embed(
     a `product_bound`.
     """
     tokens = patches.shape[0]
-    residual = bench.place("residual", linear.weight.shape[0], out_fraction)
+    residual = bench.place(RESIDUAL, linear.weight.shape[0], out_fraction)
     bench.builder.load_constant(position, residual)
     bits = bench.design.knobs.activation_bits + bench.design.knobs.residual_tail_bits
     form = Format(bits, fraction_for(float(np.abs(position).max(initial=0.0)), bits))
@@ -342,7 +343,7 @@ def run_patch_embed(
     bound = form.step / 2 + fine.step / 2
     for start, stop in zip([0, *cuts], [*cuts, patches.shape[1]], strict=True):
         part, weight_form = exact_linear(Linear(linear.weight[:, start:stop], None), bench.design)
-        source = bench.builder.place("hidden", stop - start, image_form)
+        source = bench.builder.place(HIDDEN, stop - start, image_form)
         values = bench.load_narrow(source, patches[:, start:stop], image_form)
         bench.builder.linear(Weights(part, weight_form), source, residual, tokens, Finish(added_to=out))
         wanted = ref.clip(wanted + ref.clip(values @ part.weight.T, fine), fine)
@@ -361,7 +362,7 @@ def patch_embed_cases(design: Design) -> Iterator[Case]:
 
     def shaped(tokens: int, inputs: int, dim: int, slices: int, extreme: bool = False) -> Check:
         tokens, dim = min(tokens, k.max_tokens), min(dim, k.max_dim)
-        most = memory_columns(design, "hidden", tokens)
+        most = memory_columns(design, HIDDEN, tokens)
         inputs = min(inputs, slices * (most // 2))
 
         def check(engine: Engine, rng: np.random.Generator) -> list[Deviation]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import TERM_BITS
+from edgemoe_gen.design.sizes import TERM_BITS
+from edgemoe_gen.hardware.memories import HIDDEN, NORMED, QUERY, RESIDUAL
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
@@ -55,7 +56,7 @@ def check_routes(
 
 def run_router(bench: Bench, logits: Integers, fraction: int, gate: Gate) -> list[Deviation]:
     """Routes of given logits [tokens, experts]."""
-    place = bench.place("hidden", logits.shape[1], fraction)
+    place = bench.place(HIDDEN, logits.shape[1], fraction)
     bench.load(place, logits)
     bench.builder.route(place, Rows(logits.shape[0]), gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
     bench.store_routes("routes", logits.shape[0], gate.top_k)
@@ -71,9 +72,9 @@ def run_whole_router(
     Logits are compared with W x + b, routes with NumPy's choice from the engine's logits; and with the choice from
     exact logits for every token whose chosen experts lead by more than twice the bound of a logit.
     """
-    layer = Layer("normed", "hidden", fraction, out_fraction)
-    source = bench.place("normed", x.shape[1], fraction)
-    place = bench.place("hidden", linear.weight.shape[0], out_fraction)
+    layer = Layer(NORMED, HIDDEN, fraction, out_fraction)
+    source = bench.place(NORMED, x.shape[1], fraction)
+    place = bench.place(HIDDEN, linear.weight.shape[0], out_fraction)
     values = bench.load(source, x)
     bench.builder.linear(Weights(linear, weight_form), source, place, x.shape[0])
     bench.builder.route(place, Rows(x.shape[0]), gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
@@ -198,11 +199,11 @@ def run_experts(
     """
     design, tokens = bench.design, x.shape[0]
     dim, hidden = experts.mlp[0][1].weight.shape
-    source = bench.place("normed", dim, experts.source_fraction)
-    residual = bench.place("residual", dim, experts.out_fraction)
-    router = bench.place("hidden", logits.shape[1], logit_fraction)
-    gathered = bench.place("query", dim, experts.source_fraction)
-    middle = bench.place("hidden", hidden, experts.hidden_fraction)
+    source = bench.place(NORMED, dim, experts.source_fraction)
+    residual = bench.place(RESIDUAL, dim, experts.out_fraction)
+    router = bench.place(HIDDEN, logits.shape[1], logit_fraction)
+    gathered = bench.place(QUERY, dim, experts.source_fraction)
+    middle = bench.place(HIDDEN, hidden, experts.hidden_fraction)
     values, total = bench.load(source, x), bench.load(residual, old)
     bench.load(router, logits)
     bench.builder.route(router, Rows(tokens), gate.experts, gate.top_k, gate.after_top_k, gate.threshold)
@@ -233,7 +234,7 @@ def run_experts(
         found.append(
             compare_exactly(f"gathered tokens of expert {expert}", bench.integers(f"gathered.{expert}"), x[rows])
         )
-        layer = Layer("query", "hidden", experts.source_fraction, experts.hidden_fraction, gelu=True)
+        layer = Layer(QUERY, HIDDEN, experts.source_fraction, experts.hidden_fraction, gelu=True)
         wanted, limit = linear_reference(design, layer, values[rows], up, up_form, middle.form)
         features = bench.values(f"hidden.{expert}")
         found.append(compare(f"hidden features of expert {expert}", features, wanted, limit))
@@ -268,7 +269,7 @@ def expert_cases(design: Design) -> Iterator[Case]:
         turns: Sequence[int] = (),
     ) -> Check:
         tokens, dim = min(tokens, k.max_tokens), min(dim, k.max_dim)
-        hidden = min(hidden, memory_columns(design, "hidden", tokens))
+        hidden = min(hidden, memory_columns(design, HIDDEN, tokens))
 
         def check(engine: Engine, rng: np.random.Generator) -> list[Deviation]:
             bench = Bench(engine)

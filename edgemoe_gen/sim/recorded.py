@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.memories import HIDDEN, NORMED, QUERY, RESIDUAL
 from edgemoe_gen.model import Model, Reference, allowed_experts
 from edgemoe_gen.numerics.fixed import Format, Integers, quantise
 from edgemoe_gen.numerics.formats import Formats
@@ -109,7 +110,7 @@ def _run_layer(layer: _Layer, kernel: str, engine: Engine, _: np.random.Generato
 def _patch_embed(engine: Engine, recorded: Recorded) -> list[Deviation]:
     bench, spec = Bench(engine), recorded.model.spec
     form = recorded.formats["image"]
-    step = memory_columns(engine.design, "hidden", spec.tokens)
+    step = memory_columns(engine.design, HIDDEN, spec.tokens)
     cuts = list(range(step, spec.patch_inputs, step))
     patches = quantise(recorded.patches, form)
     fraction = recorded.formats["embed"].fraction
@@ -168,7 +169,7 @@ class _Layer:
 
     def gelu(self, engine: Engine) -> list[Deviation]:
         up, form = self._mlp(0)[0]
-        layer = Layer("normed", "hidden", self.form("norm2").fraction, self.form("hidden").fraction, gelu=True)
+        layer = Layer(NORMED, HIDDEN, self.form("norm2").fraction, self.form("hidden").fraction, gelu=True)
         return run_linear(Bench(engine), layer, self.integers("norm2", self.form("norm2")), up, form)
 
     def layer_norm(self, engine: Engine) -> list[Deviation]:
@@ -181,12 +182,12 @@ class _Layer:
         x = self.integers("norm1", self.form("norm1"))
         for part in ("query", "key", "value"):
             linear, form = self.rounded(getattr(self.block, part), part)
-            layer = Layer("normed", "query", self.form("norm1").fraction, self.form(part).fraction)
+            layer = Layer(NORMED, QUERY, self.form("norm1").fraction, self.form(part).fraction)
             found += run_linear(Bench(engine), layer, x, linear, form)
         if not self.block.routers:
             down, form = self._mlp(0)[1]
             fraction = self.form("residual").fraction
-            layer = Layer("hidden", "residual", self.form("hidden").fraction, fraction, old_fraction=fraction)
+            layer = Layer(HIDDEN, RESIDUAL, self.form("hidden").fraction, fraction, old_fraction=fraction)
             hidden = self.integers("activated", self.form("hidden"))[:, : down.weight.shape[1]]
             old = self.integers("middle", self.form("residual"))
             found += run_linear(Bench(engine), layer, hidden, down, form, old)
@@ -240,7 +241,7 @@ class _Layer:
     def _mlp(self, expert: int) -> tuple[tuple[Linear, Format], tuple[Linear, Format]]:
         """Both layers of an MLP, cut to as many hidden features as the hidden memory holds at once."""
         up, down = self.block.mlp[expert]
-        most = memory_columns(self.design, "hidden", self.tokens)
+        most = memory_columns(self.design, HIDDEN, self.tokens)
         which = f"experts.{expert}." if self.block.routers else ""
         up = Linear(up.weight[:most], None if up.bias is None else up.bias[:most])
         return self.rounded(up, f"{which}fc1"), self.rounded(Linear(down.weight[:, :most], down.bias), f"{which}fc2")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
+from edgemoe_gen.design.sizes import MEAN_FRACTION, TERM_BITS
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, Integers
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.axi import AXI_BURST, AXI_OUTSTANDING
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.latency import FAMILIES, Chains, family_names, read_family
 from edgemoe_gen.kernels import Loop, read_kernels
@@ -196,8 +197,8 @@ def timing_of(
         depths=dict(depths or {}),
         ddr_bytes=bytes_a_cycle(design.board, clock, ddr_gb_per_s, ddr_efficiency),
         axi_latency=math.ceil(axi["latency_ns"] * clock / 1e3),
-        axi_outstanding=int(axi["outstanding"]),
-        axi_burst=int(axi["burst"]),
+        axi_outstanding=AXI_OUTSTANDING,
+        axi_burst=AXI_BURST,
     )
 
 

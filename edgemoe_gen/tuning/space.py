@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs, knob_fields
 from edgemoe_gen.hardware.boards import Board
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
+from edgemoe_gen.numerics.widths import OWN_WIDTH, WEIGHT_KINDS
 from edgemoe_gen.tuning.trial import Point, Value
 
 FRAMES = "frames"
@@ -28,9 +28,7 @@ _DEFAULT: Mapping[str, tuple[Value, ...]] = {
     "out_parallel": (8, 16, 24, 32, 48),
     "in_parallel": (8, 16, 24, 32),
     "weight_bits": (8, 10, 12, 14, 16),
-    "attention_weight_bits": (0, 8),
-    "mlp_weight_bits": (0, 8),
-    "expert_weight_bits": (0, 8),
+    **dict.fromkeys(NARROW_KNOBS, (0, 8)),
     "activation_bits": (12, 14, 16, 18, 20),
     "cache_bits": (0, 12, 16),
     "residual_tail_bits": (0, 3, 6),
@@ -47,7 +45,7 @@ _SHARED: Mapping[str, tuple[Value, ...]] = {"frames_per_pass": (1, 2, 3, 4)}
 SHARING = ("throughput", "energy", "ddr_bytes")
 
 # The kind of weights whose width a knob is.
-_KINDS = dict(zip(NARROW_KNOBS, (ATTENTION, MLP, EXPERTS), strict=True))
+_KINDS = {kind.knob: kind.name for kind in OWN_WIDTH}
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def default_space(
     board: Board,
     chosen: Mapping[str, Value],
     given: Sequence[Dimension] = (),
-    kinds: Container[str] = (ATTENTION, MLP, EXPERTS),
+    kinds: Container[str] = tuple(WEIGHT_KINDS),
     objective: str = "",
 ) -> Space:
     """The space of a search: what is given, and what else suits the board.

@@ -54,7 +54,7 @@ def test_a_deadlock_fails_the_stage_in_one_sentence_and_stands_in_the_report(
     shutil.copytree(built, here / "out")
     # LayerNorm's words wait in `measured` until the token's sums are complete, and a token has four words. A design
     # whose FIFO is so shallow is refused before.
-    monkeypatch.setattr("edgemoe_gen.design.rules.fifo_rules", lambda _: ())
+    monkeypatch.setattr("edgemoe_gen.design.make.fifo_rules", lambda *_: ())
     (here / "shallow.toml").write_text("[fifo_depths]\nmeasured = 2\n")
     outcome = build(run, project, here / "out", "--config", here / "shallow.toml")
     assert outcome.code == 1

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
-from edgemoe_gen.design.storage import LUTRAM_SHARE, ROOM, SPLITTABLE, Memory, StoragePlan, memories, storage_fits
+from edgemoe_gen.design.storage import LUTRAM_SHARE, ROOM, Memory, StoragePlan, storage_fits
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import Board, board_names, load_board
+from edgemoe_gen.hardware.memories import SPLITTABLE
 from edgemoe_gen.kernels import read_kernels
 from edgemoe_gen.program.compile import check_capacity
 from tests.design.specs import make_spec
@@ -38,7 +39,7 @@ def test_on_chip_memory_does_not_depend_on_the_number_of_experts() -> None:
         for experts in (16, 32, 64)
     ]
     assert all(design.storage == designs[0].storage for design in designs)
-    assert all(memories(design) == memories(designs[0]) for design in designs)
+    assert all(design.memories == designs[0].memories for design in designs)
     assert all(estimate_resources(design) == estimate_resources(designs[0]) for design in designs)
 
 
@@ -83,7 +84,7 @@ def test_a_split_memory_fills_its_ultraram_and_keeps_the_rest_in_bram() -> None:
     assert design.memory_depths["residual"] == 4512
     assert (plan.split_depth, plan.split) == (4096, ("residual", "normed", "query"))
     assert design.split_depth == 4096
-    residual = next(memory for memory in memories(design) if memory.name == "residual")
+    residual = next(memory for memory in design.memories if memory.name == "residual")
     # 144 bits wide: two UltraRAMs for 4,096 words, and two BRAM36 of 72 x 512 for the other 416, for every lane.
     assert plan.primitive["residual"] == "uram"
     assert plan.use(residual) == (2 * 11, 2 * 11, 0)
@@ -94,7 +95,7 @@ def test_a_split_memory_fills_its_ultraram_and_keeps_the_rest_in_bram() -> None:
 def every_plan(design: Design) -> Iterator[tuple[int, int, int]]:
     """BRAM36, UltraRAMs and look-up tables of every assignment there is, without any shortcut."""
     board = design.board
-    every = memories(design)
+    every = design.memories
     deepest = max(memory.depth for memory in every if memory.name in SPLITTABLE)
     for split_depth in [0, *(range(4096, deepest, 4096) if board.uram else ())]:
         split = tuple(m.name for m in every if m.name in SPLITTABLE and split_depth and m.depth > split_depth)
@@ -135,10 +136,10 @@ def designs(draw: st.DrawFn) -> Design:
 @given(designs())
 def test_the_plan_counts_every_memory_once_and_none_leaves_more_room(design: Design) -> None:
     plan, board = design.storage, design.board
-    assert plan.bram36 == sum(plan.use(memory)[0] for memory in memories(design))
-    assert plan.uram == sum(plan.use(memory)[1] for memory in memories(design))
-    assert plan.lut == sum(plan.use(memory)[2] for memory in memories(design))
-    assert all(plan.primitive[memory.name] in memory.allowed for memory in memories(design))
+    assert plan.bram36 == sum(plan.use(memory)[0] for memory in design.memories)
+    assert plan.uram == sum(plan.use(memory)[1] for memory in design.memories)
+    assert plan.lut == sum(plan.use(memory)[2] for memory in design.memories)
+    assert all(plan.primitive[memory.name] in memory.allowed for memory in design.memories)
 
     def score(bram36: int, uram: int, lut: int) -> tuple[float, int, float]:
         load = max(bram36 / board.bram36, uram / board.uram if board.uram else 0.0)
@@ -155,16 +156,13 @@ def test_whether_memories_fit_is_whether_any_assignment_does(design: Design, roo
         bram36 <= room * board.bram36 and uram <= room * board.uram and lut <= luts
         for bram36, uram, lut in every_plan(design)
     )
-    assert storage_fits(design, room, luts) == fitting
+    assert storage_fits(design.board, design.memories, room, luts) == fitting
 
 
 def rendered_depths(design: Design) -> dict[str, int]:
     """Addresses of each array of the memories that an operation reads or writes, as the sources declare them."""
     files = render_sources(design)
-    constants = dict(read_kernels(files).constants)
-    deepest = constants["memory_depth"] = max(design.memory_depths[name] for name in SPLITTABLE)
-    constants["first_depth"] = min(deepest, design.split_depth or deepest)
-    constants["rest_depth"] = max(deepest - constants["first_depth"], 8)
+    constants = read_kernels(files).constants
     found = re.findall(
         r"static memory_row_t ((?:residual|normed|query|hidden)\w*)\[(\w+)(?: - (\w+))?\]", files["src/engine.cpp"]
     )
@@ -179,7 +177,7 @@ def test_arrays_of_one_parameter_are_as_deep_as_the_deepest_where_that_costs_not
     plan, depths = design.storage, rendered_depths(design)
     firsts = {name: depth for name, depth in depths.items() if name in SPLITTABLE}
     assert set(firsts) == set(SPLITTABLE)
-    for memory in memories(design):
+    for memory in design.memories:
         if memory.name not in SPLITTABLE:
             continue
         begin, rest = depths[memory.name], depths.get(f"{memory.name}_rest", 0)
@@ -214,7 +212,7 @@ def test_operands_move_to_look_up_tables_only_where_bram_would_run_short() -> No
     full = make_design(Knobs(tokens_parallel=5, max_tokens=197, weight_fifo_beats=40960), board)
     assert roomy.storage.primitive["operands"] == "bram"
     assert full.storage.primitive["operands"] == "lutram"
-    operands = next(memory for memory in memories(full) if memory.name == "operands")
+    operands = next(memory for memory in full.memories if memory.name == "operands")
     assert full.storage.bram36 <= ROOM * board.bram36 < full.storage.bram36 + operands.bram36
 
 

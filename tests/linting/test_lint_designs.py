@@ -12,7 +12,6 @@ import pytest
 
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
-from edgemoe_gen.design.storage import ORDER_BITS
 from edgemoe_gen.hardware.boards import board_names, load_board
 from edgemoe_gen.linting import TOP, LintResult, lint
 from edgemoe_gen.linting.headers import HEADERS
@@ -44,8 +43,7 @@ def test_every_stream_is_as_wide_as_its_row_of_the_design_says() -> None:
     design = make_design(Knobs(), load_board("zcu104"))
     unit = parse(rendered(), TOP)
     widths = {node.name: bits(element(node.cursor.type).get_template_argument_type(0)) for _, node in unit.streams}
-    assert widths.pop("orders") <= design.fifos["orders"].width == ORDER_BITS
-    assert widths == {name: fifo.width for name, fifo in design.fifos.items() if name != "orders"}
+    assert widths == {name: fifo.width for name, fifo in design.fifos.items()}
     assert {node.name: (dimensions(node.cursor.type) or (1,))[0] for _, node in unit.streams} == {
         name: fifo.copies for name, fifo in design.fifos.items()
     }

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
 from edgemoe_gen.model import macs
 from edgemoe_gen.numerics.formats import choose_formats
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, PATCH, ROUTER, Widths, kind_of
+from edgemoe_gen.numerics.widths import (
+    ATTENTION,
+    EXPERTS,
+    MLP,
+    OWN_WIDTH,
+    PATCH,
+    ROUTER,
+    WEIGHT_KINDS,
+    Widths,
+    block_kinds,
+    kind_of,
+)
 from tests.sim.engines import Case, random_case
 
 pytest.importorskip("torch")
@@ -48,3 +60,20 @@ def test_every_layer_that_counts_products_has_the_width_of_its_operands(case: Ca
         "patch_embed": 16, "qkv": 5, "scores": 15, "mix": 15, "projection": 5, "mlp": 6, "gates": 16, "experts": 7,
     }  # fmt: skip
     assert {layer: WIDTHS.of_layer(layer) for layer in macs(case.model.spec)} == wanted
+
+
+def test_every_kind_of_weights_with_a_width_of_its_own_has_a_knob_that_says_it() -> None:
+    assert tuple(kind.knob for kind in OWN_WIDTH) == NARROW_KNOBS
+    for kind in OWN_WIDTH:
+        widths = Knobs(weight_bits=16, **{kind.knob: 8}).widths
+        assert {name: widths.of_kind(name) for name in WEIGHT_KINDS} == {
+            **dict.fromkeys(WEIGHT_KINDS, 16),
+            kind.name: 8,
+        }
+
+
+def test_a_block_has_the_kinds_of_its_layers(case: Case) -> None:
+    names = [row.name for row in choose_formats(case.network, case.seen, WIDTHS).rows() if row.kind == "weight"]
+    for index, block in enumerate(case.model.spec.blocks):
+        here = {kind_of(name) for name in names if name.startswith(f"blocks.{index}.")}
+        assert block_kinds(bool(block.experts)) == here

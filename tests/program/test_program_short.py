@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import make_design
 from edgemoe_gen.design.knobs import Knobs
-from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.hardware.kinds import KINDS
 from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
-from edgemoe_gen.program.short import compile_short, port_depths
+from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.program.verify import verify_program
 from edgemoe_gen.sim.engine import Engine
 from tests.sim.engines import room_of
@@ -56,13 +56,13 @@ def test_it_fits_the_buffers_of_any_design_and_is_valid(design) -> None:  # type
 
 def test_it_visits_every_kind_of_operation_but_taps() -> None:
     program, _, _ = compile_short(make_design(Knobs(), ZCU104))
-    kinds = list(descriptor.KINDS)
+    kinds = list(KINDS)
     seen = {kinds[operation.kind] for operation in program.operations}
     assert seen >= set(kinds) - {"STORE_ROUTES", "END"}
 
 
 def test_the_depths_hold_more_than_one_beat_so_that_co_simulation_copies_whole_buffers() -> None:
-    assert all(depth > 1 for depth in port_depths(make_design(Knobs(), ZCU104)).values())
+    assert all(depth > 1 for depth in make_design(Knobs(), ZCU104).port_depths.values())
 
 
 def test_it_runs_on_the_engine_and_gives_tokens_that_differ() -> None:

@@ -15,10 +15,10 @@ from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.hardware.kinds import KINDS, USES
 from edgemoe_gen.program.compile import Program, compile_network
 from edgemoe_gen.program.file import program_in, program_words, read_program, read_weights, weight_bytes
 from edgemoe_gen.program.short import compile_short
-from edgemoe_gen.program.uses import USED
 from edgemoe_gen.program.verify import Room, operation_columns, verify_program
 from tests.sim.engines import random_case, room_of, small_design
 
@@ -74,7 +74,7 @@ PROGRAMS = {"network": network, "short": short}
 def kinds(words: NDArray[np.uint32]) -> list[str]:
     """Kind of each operation, a product's by its operand."""
     f = operation_columns(words.reshape(-1, d.OPERATION_WORDS)[1:])
-    names = [list(d.KINDS)[kind] for kind in f["kind"]]
+    names = [list(KINDS)[kind] for kind in f["kind"]]
     return [
         list(d.OPERANDS)[operand] if name == "PRODUCT" else name
         for name, operand in zip(names, f["operand"], strict=True)
@@ -100,7 +100,7 @@ def refused(words: NDArray[np.uint32], design: Design, room: Room) -> bool:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("kind", USED)
+@pytest.mark.parametrize("kind", USES)
 def test_a_wrong_value_of_any_field_of_any_kind_is_refused(name: str, kind: str) -> None:
     program, design = PROGRAMS[name]()
     words, room = program_words(program), room_of(program)
@@ -118,7 +118,7 @@ def test_a_wrong_value_of_any_field_of_any_kind_is_refused(name: str, kind: str)
             values = {-top - 1, top}
             if field not in FREE[kind]:
                 values |= {-1, now - 1, now + 1, int(random.integers(-top, top))}
-            if field == "eps_low" and field in USED[kind]:  # any 31 bits
+            if field == "eps_low" and field in USES[kind].fields:  # any 31 bits
                 values = {-top - 1, -1}
             taken += [
                 f"{field} {now} -> {value} of operation {at}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.design.design import MIN_ROWS
+from edgemoe_gen.design.sizes import MIN_ROWS
 from edgemoe_gen.model import Reference
 from edgemoe_gen.model.spec import PRUNE_THRESHOLD
 from edgemoe_gen.sim.engine import Engine

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edgemoe_gen.base.errors import CapacityError, KnobError
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.hardware.descriptor import number
+from edgemoe_gen.hardware.kinds import number
 from edgemoe_gen.program.compile import compile_groups, compile_network, group_frames
 from edgemoe_gen.sim.engine import Engine, FrameResult, run_frames
 from tests.sim.engines import Case, compiled, random_case, run_case, small_design

@@ -11,7 +11,7 @@ import pytest
 
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.hardware.descriptor import number
+from edgemoe_gen.hardware.kinds import number
 from edgemoe_gen.model import Reference, SpecOptions, load_model
 from edgemoe_gen.model.macs import total, weights
 from edgemoe_gen.program.compile import compile_network

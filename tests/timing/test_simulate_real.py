@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from edgemoe_gen.cli import main
-from edgemoe_gen.design.fifos import stream_depths
 from edgemoe_gen.project.config import Config, read_config
 from edgemoe_gen.project.opening import open_design
 from tests.factory import write_checkpoint, write_spec
@@ -85,7 +84,7 @@ def test_smallest_depths_cost_nothing_are_written_and_rendered(run: Run) -> None
     code, out, err = run("--size-fifos", "--config", "edgemoe.toml")
     assert code == 0, err
     depths = read_config(Path("edgemoe.toml")).fifo_depths
-    assert set(depths) == set(stream_depths(open_design(Config(), None)))
+    assert set(depths) == {name for name, fifo in open_design(Config(), None).fifos.items() if not fifo.knob}
     assert "smallest that costs nothing" in out
     # The design takes them: none is below what its rules ask for.
     code, text, _ = run("--json", "--config", "edgemoe.toml")
@@ -105,7 +104,7 @@ def test_a_fifo_below_its_least_ends_with_2_and_one_sentence(run: Run) -> None:
 
 def test_a_fifo_too_shallow_ends_with_1_and_names_its_circle(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     # LayerNorm holds a token back until its sums are complete, and a token has four words. The rule knows it already.
-    monkeypatch.setattr("edgemoe_gen.design.rules.fifo_rules", lambda _: ())
+    monkeypatch.setattr("edgemoe_gen.design.make.fifo_rules", lambda *_: ())
     Path("edgemoe.toml").write_text("[fifo_depths]\nmeasured = 2\n", encoding="utf-8")
     code, out, _ = run("--config", "edgemoe.toml")
     assert code == 1

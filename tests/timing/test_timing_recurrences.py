@@ -10,7 +10,6 @@ import pytest
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.design.fifos import stream_depths
 from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.short import compile_short
@@ -68,7 +67,8 @@ def test_the_shipped_kernels_keep_all_rules(run: tuple[TimedResult, TimedRun]) -
 
 def test_every_fifo_but_those_of_knobs_has_a_depth_that_a_project_may_say() -> None:
     fifos = instrument(render_sources(DESIGN)).fifos
-    assert set(fifos) == {*stream_depths(DESIGN), *KNOBS}
+    assert set(fifos) == set(DESIGN.fifos)
+    assert {name for name, fifo in DESIGN.fifos.items() if fifo.knob} == set(KNOBS)
 
 
 def test_processes_of_the_whole_run_have_a_record_for_each_operation(

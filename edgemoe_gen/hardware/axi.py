@@ -1,0 +1,62 @@
+"""The engine's AXI master ports and how they reach memory: rendered into pragmas and scripts, counted by the estimate.
+
+A port's traffic goes through the adapter of its bundle. An adapter buffers every burst that may be outstanding (UG1399,
+m_axi interfaces).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+AXI_BURST = 16  # longest burst: the processing system's ports speak AXI3 inside (UG1085)
+AXI_OUTSTANDING = 16  # requests of a port that are on their way at once; they hide the latency of DDR
+AXI_LATENCY = 64  # cycles from a request to its data that the tool schedules for
+ADAPTER_BEATS = AXI_BURST * AXI_OUTSTANDING
+READ, WRITE = "read", "write"
+
+
+@dataclass(frozen=True)
+class AxiPort:
+    """One pointer of the engine.
+
+    Attributes:
+        name: of the argument.
+        buffer: what its buffer in DDR is called; the weight ports have one together.
+        bundle: of ports that share an AXI master.
+        direction: `READ` or `WRITE`.
+        meaning: what lies in the buffer.
+    """
+
+    name: str
+    buffer: str
+    bundle: str
+    direction: str
+    meaning: str
+
+
+WEIGHTS = "weights"  # the buffer of all weight ports
+_PROGRAM_TEXT = "a header of OPERATION_WORDS words, then as many an operation (`operation.h`)"
+_PROGRAM = AxiPort("program", "program", "gmem_program", READ, _PROGRAM_TEXT)
+_OTHERS = (
+    AxiPort("constants", "constants", "gmem_input", READ, "position embeddings"),
+    AxiPort("image", "image", "gmem_input", READ, "patches, 16 bits a value, row after row"),
+    AxiPort("result", "result", "gmem_result", WRITE, "stored matrices, 32 bits a value"),
+)
+OTHER_ADAPTERS = len({port.bundle for port in (_PROGRAM, *_OTHERS)})  # beside those of the weight ports
+
+
+def axi_ports(weight_ports: int) -> tuple[AxiPort, ...]:
+    """All ports, in the order of the engine's arguments."""
+    share = "its share of the weights, beat after beat in the order of use"
+    names = [f"{WEIGHTS}_{port}" for port in range(weight_ports)]
+    return (_PROGRAM, *(AxiPort(name, WEIGHTS, f"gmem_{name}", READ, share) for name in names), *_OTHERS)
+
+
+def bundles(weight_ports: int) -> tuple[str, ...]:
+    """The bundles, in the order of the ports: each is one AXI master."""
+    return tuple(dict.fromkeys(port.bundle for port in axi_ports(weight_ports)))
+
+
+def weight_bundles(weight_ports: int) -> tuple[str, ...]:
+    """The bundles of the weight ports."""
+    return tuple(port.bundle for port in axi_ports(weight_ports) if port.buffer == WEIGHTS)

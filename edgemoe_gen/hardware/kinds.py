@@ -1,0 +1,217 @@
+"""Kinds of operations: what each does, in facts that every other module asks, and the fields that it uses.
+
+A product is of one kind for each of its second operands, as far as fields are concerned. `operation.h` is rendered from
+these tables, the compiler asks them, and `program/verify.py` holds programs against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from edgemoe_gen.hardware.memories import (
+    GATHERING_PATH,
+    MEMORIES,
+    NORMALISING_PATH,
+    PATHS,
+    SCORES_PATH,
+    SPLITTABLE,
+    VALUES_PATH,
+    path_from,
+    path_number,
+    path_to,
+)
+
+FLAGS = {
+    "ACCUMULATE": "add to the destination instead of replacing it",
+    "SCATTER": "rows go to the tokens of the expert's queue",
+    "SCALE": "rows are scaled: by the softmax sum, or by the expert's score",
+    "GELU": "apply GELU",
+    "WIDE": "transferred values take 32 bits instead of 16",
+    "CONSTANT": "load from the constants instead of the image",
+    "SOFTMAX_AFTER_TOP_K": "scores are a softmax over the chosen experts only",
+    "AHEAD": "the first tile of operands comes during the operation before",
+    "NARROW": "two weights take the place of one; a step brings two parts of a tile",
+}
+
+
+def bit(flag: str) -> int:
+    """Value of a flag by name."""
+    return 1 << list(FLAGS).index(flag)
+
+
+AHEAD, SCATTER, ACCUMULATE, NARROW, WIDE, SCALE, GELU = (
+    bit(flag) for flag in ("AHEAD", "SCATTER", "ACCUMULATE", "NARROW", "WIDE", "SCALE", "GELU")
+)
+
+
+def _flag_sets(*optional: int, always: int = 0) -> frozenset[int]:
+    """All values of which each optional part is there or not."""
+    sets = {always}
+    for part in optional:
+        sets |= {value | part for value in sets}
+    return frozenset(sets)
+
+
+@dataclass(frozen=True)
+class Use:
+    """What an operation uses; every other field is at its default.
+
+    Attributes:
+        fields: their names.
+        paths: those that it takes; none: it has no path.
+        flags: all values that its flags can have; none: it has no flags.
+    """
+
+    fields: tuple[str, ...]
+    paths: frozenset[int] = frozenset()
+    flags: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of operation.
+
+    Attributes:
+        meaning: in words.
+        use: fields; None: they follow from the second operand (`OPERANDS`), or no program has it.
+        in_region: it runs in the region of all processes, so that the next product's first tile can come meanwhile.
+        computes: it uses the compute unit.
+        moves: it moves words past the compute unit.
+        reads: it reads its path's source.
+        writes: it writes its path's destination.
+        loads: its values come from DDR.
+        stores: its results go to DDR.
+    """
+
+    meaning: str
+    use: Use | None = None
+    in_region: bool = False
+    computes: bool = False
+    moves: bool = False
+    reads: bool = False
+    writes: bool = False
+    loads: bool = False
+    stores: bool = False
+
+
+SOURCE = ("source_block", "source_stride", "source_word")
+_DESTINATION = ("destination_block", "destination_stride", "destination_word")
+_OPERAND = ("operand_block", "operand_stride", "operand_word", "operand_blocks")
+_WEIGHTS = ("weight_first", "weight_beats")
+_TRANSFER = ("transfer_first", "transfer_beats")
+_GATHER = ("gather_expert", "gather_words", "gather_stride")
+_MATRIX = ("tokens", "in_words")
+_PRODUCT = (
+    *_MATRIX, *SOURCE, *_DESTINATION, "path", "flags", "operand", "blocks", "out_tiles", "ring_word", "ring_tile",
+    "term_shift", "out_shift",
+)  # fmt: skip
+
+
+def _only(path: tuple[str, str]) -> frozenset[int]:
+    return frozenset({path_number(*path)})
+
+
+KINDS: Mapping[str, Kind] = {
+    "LOAD": Kind(
+        "DDR to an activation memory",
+        Use(
+            ("path", "flags", *_MATRIX, *_DESTINATION, *_TRANSFER, "out_shift"),
+            frozenset(map(path_to, MEMORIES)),
+            frozenset({0, WIDE, WIDE | bit("CONSTANT")}),
+        ),
+        in_region=True, moves=True, writes=True, loads=True,
+    ),
+    "STORE": Kind(
+        "an activation memory to DDR",
+        Use(("path", *_MATRIX, *SOURCE, *_TRANSFER), frozenset(map(path_from, SPLITTABLE))),
+        in_region=True, moves=True, reads=True, stores=True,
+    ),
+    "NORMALISE": Kind(
+        "LayerNorm without gain and offset",
+        Use(
+            (
+                "path", *_MATRIX, *SOURCE, *_DESTINATION, *_WEIGHTS, "features", "inverse_features", "inverse_shift",
+                "eps_high", "eps_low", "normal_fraction",
+            ),
+            _only(NORMALISING_PATH),
+        ),
+        in_region=True, moves=True, reads=True, writes=True,
+    ),
+    "GATHER": Kind(
+        "only gathers the tokens of an expert's queue, side by side",
+        Use(("path", *_GATHER), _only(GATHERING_PATH)),
+        in_region=True,
+    ),
+    "PRODUCT": Kind("tokens times weights, keys or values", in_region=True, computes=True, reads=True, writes=True),
+    "ROUTE": Kind(
+        "router logits to token queues",
+        Use(
+            (
+                "flags", *_MATRIX, *SOURCE, "score_shift", "score_threshold", "expert_first", "expert_end", "top_k",
+                "frame_tokens", "frame_gap",
+            ),
+            flags=_flag_sets(bit("SOFTMAX_AFTER_TOP_K")),
+        ),
+    ),
+    "STORE_ROUTES": Kind("the last routes to DDR", Use(("tokens", "top_k", *_TRANSFER)), stores=True),
+    "END": Kind("the end of the program; made by the engine itself"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One second operand of a product: its meaning, and the fields that the product uses."""
+
+    meaning: str
+    use: Use
+
+
+_SCORES = (*_PRODUCT, *_OPERAND, "keys", "score_shift")
+OPERANDS: Mapping[str, Operand] = {
+    "WEIGHTS": Operand(
+        "from DDR, every output tile preceded by its biases",
+        Use(
+            (*_PRODUCT, *_WEIGHTS, *_GATHER, "expert", "bias_shift", "old_shift"),
+            frozenset(range(len(PATHS))) - _only(NORMALISING_PATH) - _only(VALUES_PATH),
+            _flag_sets(GELU, ACCUMULATE, SCATTER | SCALE, NARROW, AHEAD),
+        ),
+    ),
+    "KEYS": Operand(
+        "key memory: the product is a matrix of attention scores",
+        Use(_SCORES, _only(SCORES_PATH), _flag_sets(AHEAD)),
+    ),
+    "VALUES": Operand(
+        "value memory: the first operand is a softmax of scores",
+        Use(_SCORES, _only(VALUES_PATH), _flag_sets(AHEAD, always=SCALE)),
+    ),
+}  # fmt: skip
+# What each kind uses, and a product by its second operand.
+USES: Mapping[str, Use] = {
+    **{name: kind.use for name, kind in KINDS.items() if kind.use is not None},
+    **{name: operand.use for name, operand in OPERANDS.items()},
+}
+
+
+def number(kind: str) -> int:
+    """Value of a kind by name."""
+    return list(KINDS).index(kind)
+
+
+def operand_number(operand: str) -> int:
+    """Value of an operand by name."""
+    return list(OPERANDS).index(operand)
+
+
+def facts_of(kind: int) -> Kind:
+    """The facts of a kind by its value."""
+    return _BY_NUMBER[kind]
+
+
+def kinds_that(fact: str) -> tuple[str, ...]:
+    """Names of the kinds of which a fact, a field of `Kind`, is true."""
+    assert fact in {field.name for field in fields(Kind)}, fact
+    return tuple(name for name, kind in KINDS.items() if getattr(kind, fact) is True)
+
+
+_BY_NUMBER = tuple(KINDS.values())

@@ -1,0 +1,9 @@
+"""The ring of operands in the compute unit: what kernel, packer, memories and estimate must agree on."""
+
+from __future__ import annotations
+
+# Tiles of operands that are in the ring at once, each with its biases. A program numbers tiles modulo this.
+OPEN_TILES = 16
+# Iterations between writing a place of the ring and reading it, and the other way round: as long as the pipeline may
+# take from one to the other.
+RING_DISTANCE = 4
