@@ -64,8 +64,8 @@ def by_name(found: Diagnosis) -> dict[str, Check]:
 def test_machine_without_tools_is_ready_up_to_lint() -> None:
     found = doctor()
     assert list(found.stages) == [
-        "generate", "render", "compile", "csim", "simulate", "report", "lint", "hls", "cosim", "ip", "bitstream",
-        "package",
+        "generate", "render", "compile", "csim", "simulate", "lint", "preview", "hls", "cosim", "ip", "bitstream",
+        "package", "report",
     ]  # fmt: skip
     assert not any(found.stages[name].ready for name in ("hls", "cosim", "ip", "bitstream"))
     assert found.stages["compile"].ready and found.stages["package"].ready

@@ -17,8 +17,8 @@ from edgemoe_gen.pipeline.builder import build
 from edgemoe_gen.pipeline.options import BuildOptions
 from edgemoe_gen.pipeline.plan import PlannedStage, plan
 from edgemoe_gen.pipeline.selection import Selection
-from edgemoe_gen.pipeline.stages import StageResult
-from edgemoe_gen.pipeline.state import digest_of
+from edgemoe_gen.pipeline.support.folders import StageResult
+from edgemoe_gen.pipeline.support.state import digest_of
 from edgemoe_gen.project.config import Config
 from tests.conftest import Once
 from tests.pipeline.quick_builds import config_of, make_project, use_quick_stages
@@ -193,7 +193,7 @@ def test_a_hook_of_synthesis_goes_by_the_scripts_of_tcl(
 ) -> None:
     quick(True)
     unified = [Tool(name, Path("/opt") / name, "2025.1", "PATH") for name in ("vitis-run", "v++")]
-    monkeypatch.setattr("edgemoe_gen.pipeline.vendor.find_tools", lambda: Toolset(None, *unified))
+    monkeypatch.setattr("edgemoe_gen.pipeline.support.vendor.find_tools", lambda: Toolset(None, *unified))
     config = knob("activation_bits", 17)(copied(project[True], tmp_path))
     for chosen, line in (
         (config, "v++ -c --mode hls --config hls.cfg --work_dir hls_component"),
@@ -228,7 +228,7 @@ def test_without_libclang_a_build_goes_on_and_says_so(
     project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(True)
-    monkeypatch.setattr("edgemoe_gen.pipeline.builder.libclang_missing", lambda: "no module")
+    monkeypatch.setattr("edgemoe_gen.linting.libclang_missing", lambda: "no module")
     config = knob("activation_bits", 17)(copied(project[True], tmp_path))
     found: dict[str, PlannedStage] = {stage.name: stage for stage in plan(config)}
     assert found["lint"].state == "left out" and "edgemoe-gen[lint]" in found["lint"].why
