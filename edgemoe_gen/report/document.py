@@ -111,6 +111,7 @@ def make_document(
 def timing_of(results: Path) -> dict[str, Any] | None:
     """What the timed simulation left in the build's folder (`timing.facts`); None where there is no table."""
     facts: dict[str, Any] = TIMING.read(results)
+    facts.pop("schema", None)  # it is the file's
     return None if "not_timed" in facts else facts
 
 

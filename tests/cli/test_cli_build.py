@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgemoe_gen.base.build_files import DESIGN, ESTIMATE, REPORT, TIMING
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.pipeline.support.folders import open_stages
 from edgemoe_gen.program.file import read_program, read_weights
@@ -101,6 +102,13 @@ def test_traffic_is_close_to_the_least_possible(built: Path) -> None:
     assert traffic["total"] == sum(traffic["ports"].values())
     # A network of 74,000 weights: its program is a tenth of its traffic.
     assert 1.0 <= traffic["ratio"] < 1.15
+
+
+def test_documents_of_a_build_say_their_schema_first(built: Path) -> None:
+    for document, place in ((DESIGN, "accelerator"), (ESTIMATE, "accelerator"), (TIMING, ""), (REPORT, "")):
+        facts = document.read(built / place)
+        assert next(iter(facts.items())) == ("schema", document.schema), document.name
+    assert "schema" not in REPORT.read(built)["timing"]
 
 
 def test_report_needs_nothing_from_outside(built: Path) -> None:
