@@ -115,9 +115,9 @@ class Run:
         if isinstance(stage, ToolStage) and self.options.export:
             self._export(stage)
             return False
-        if self.selection.passes_over(name):
-            return True
         before, wanted = self.selection.is_before(name), self.selection.wants(name)
+        if stage.on_request and not wanted:
+            return True
         why = stage.left_out_why() if before or wanted else ""
         if why:
             if wanted:

@@ -49,14 +49,10 @@ class Selection:
         first, last = first or only, last or only
         return cls(first, last, cosim or COSIM.name in (first, last), bool(only))
 
-    def passes_over(self, stage: str) -> bool:
-        """Whether a stage was to be asked for, and was not."""
-        asked = stage in (self.first, self.last) or (self.cosim and stage == COSIM.name)
-        return stage_of(stage).on_request and not asked
-
     def wants(self, stage: str) -> bool:
         """Whether a stage is to run."""
-        if self.passes_over(stage) or self.is_before(stage):
+        asked = self.names(stage) or (self.cosim and stage == COSIM.name)
+        if (stage_of(stage).on_request and not asked) or self.is_before(stage):
             return False
         return not self.last or stage_of(stage).always or position(stage) <= position(self.last)
 

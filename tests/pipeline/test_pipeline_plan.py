@@ -210,6 +210,17 @@ def test_one_stage_alone(only: str, project: dict[bool, Path], quick: Callable[[
     assert {name for name, state in found.items() if state == "would run"} <= {only, "report"}
 
 
+def test_no_build_waits_for_a_stage_that_runs_on_request_alone(
+    project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path
+) -> None:
+    quick(True)
+    config = deleted("cosim")(copied(project[True], tmp_path))
+    behind, before = (BuildOptions(Selection.of(**asked, cosim=True)) for asked in ({"first": "ip"}, {"last": "hls"}))
+    assert states(config, behind)["package"] == "would run"
+    assert build(config, before).stopped_before == "ip"
+    assert states(config, before)["cosim"] == "not asked for"
+
+
 def test_a_stage_that_is_not_up_to_date_before_the_first_is_named_with_the_option_that_was_said(
     project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path
 ) -> None:
