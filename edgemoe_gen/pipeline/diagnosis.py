@@ -150,8 +150,10 @@ def _stages(machine: _Machine, boards: list[Board]) -> dict[str, Stage]:
 
 
 def _stage(stage: StageFacts, machine: _Machine) -> Stage:
-    """What a stage and those that it needs lack. Results of the vendor's tools may come from another machine, so that
-    only a stage of theirs lacks them."""
+    """What a stage and those that it needs lack.
+
+    Results of the vendor's tools may come from another machine: only the stages that these tools run lack them.
+    """
     needed = with_needs([stage.name])
     missing = machine.missing([*_PACKAGES, *(name for one in needed for name in one.uses)])
     if not isinstance(stage, ToolStage):

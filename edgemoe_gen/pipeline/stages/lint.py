@@ -1,5 +1,7 @@
-"""The stage `lint`: the C++ against what Vitis HLS accepts. What this tool itself has rendered needs no other's leave,
-so a machine without libclang leaves it out."""
+"""The stage `lint`: the C++ against what Vitis HLS accepts.
+
+It looks at what this tool itself has rendered, so nothing waits for it on a machine without libclang.
+"""
 
 from __future__ import annotations
 
