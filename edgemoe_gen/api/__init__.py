@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.pipeline.options import BuildResult
     from edgemoe_gen.pipeline.plan import PlannedStage
     from edgemoe_gen.pipeline.running import RunResult
-    from edgemoe_gen.pipeline.stages import StageResult
+    from edgemoe_gen.pipeline.support.folders import StageResult
     from edgemoe_gen.project.config import CALIBRATION_IMAGES
     from edgemoe_gen.project.inspection import BitsWorth, Inspection
     from edgemoe_gen.tuning.apply import Applied
@@ -95,7 +95,7 @@ _PLACES = {
     "edgemoe_gen.pipeline.options": ("BuildResult",),
     "edgemoe_gen.pipeline.exchange": ("ImportResult",),
     "edgemoe_gen.pipeline.plan": ("PlannedStage",),
-    "edgemoe_gen.pipeline.stages": ("StageResult",),
+    "edgemoe_gen.pipeline.support.folders": ("StageResult",),
     "edgemoe_gen.pipeline.running": ("RunResult",),
     "edgemoe_gen.tuning.apply": ("Applied",),
     "edgemoe_gen.tuning.compare": ("Comparison",),

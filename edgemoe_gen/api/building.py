@@ -13,7 +13,7 @@ from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.pipeline.fingerprint import is_kept, recall
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.selection import Selection
-from edgemoe_gen.pipeline.stages import StageResult, open_stages
+from edgemoe_gen.pipeline.support.folders import StageResult, open_stages
 from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.project.early import Needs
 from edgemoe_gen.project.opening import Progress, no_progress, open_project, picture_notes

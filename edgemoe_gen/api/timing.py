@@ -20,7 +20,7 @@ from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
-from edgemoe_gen.pipeline.simulate import time_network
+from edgemoe_gen.pipeline.support.timed import time_network
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.early import Needs

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.base.build_files import REPORT, REPORT_PAGE
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.options import (
@@ -24,6 +25,7 @@ from edgemoe_gen.cli.options import (
     spec_options,
 )
 from edgemoe_gen.cli.tables import format_table, kernel_table, knob_lines, quality_line
+from edgemoe_gen.pipeline.stages.table import help_lines
 from edgemoe_gen.report.numbers import count, seconds
 
 
@@ -55,18 +57,7 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
     Stages run in this order; one whose inputs have not changed is skipped:
 
     \b
-      render     C++ sources, scripts, program and packed weights
-      compile    the C simulation
-      csim       every kernel against float64, then the project's pictures
-      simulate   cycles of a frame of each task: the kernels with clocks in them
-      lint       the C++ against what Vitis HLS accepts
-      preview    an overlay for the simulated board, to write host code against
-      hls        C synthesis                      (needs Vitis)
-      cosim      RTL co-simulation, with --cosim  (needs Vitis)
-      ip         IP export                        (needs Vitis)
-      bitstream  block design, implementation     (needs Vivado)
-      package    overlay: a folder and a wheel that PYNQ finds
-      report     report.html and report.json, whatever has run
+      STAGES
 
     Without the vendor's tools the build ends before hls. OUTPUT/logs holds what they said, OUTPUT/vendor their
     projects.
@@ -107,12 +98,15 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
                 "stopped_before": result.stopped_before,
                 "stopped_why": result.stopped_why,
                 "timing": _timed_figures(result.report),
-                "report": str(result.output / "report.json") if result.report else None,
+                "report": str(result.output / REPORT.name) if result.report else None,
                 "overlay": None if result.overlay is None else str(result.overlay),
             }
         )
         return
     _show(result, whole=lines.ran or bool(given["first"] or given["only"]))
+
+
+command.help = str(command.help).replace("      STAGES", "\n".join(f"      {line}" for line in help_lines()))
 
 
 class _StageLines:
@@ -152,7 +146,7 @@ def _show(result: api.BuildResult, whole: bool) -> None:
         if whole:
             _show_report(result.report)
         output.line(result.headline)
-        output.line(f"report: {result.output / 'report.html'}")
+        output.line(f"report: {result.output / REPORT_PAGE}")
     if result.overlay is not None:
         output.line(f"overlay: {result.overlay}")
     if result.stopped_before:

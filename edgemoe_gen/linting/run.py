@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgemoe_gen.base.build_files import ACCELERATOR
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.reading import read_text
 from edgemoe_gen.codegen import render_sources
@@ -52,11 +53,7 @@ def lint_folder(folder: Path) -> LintResult:
             function.
     """
     source = next(
-        (
-            place
-            for place in (folder / "src", folder / "accelerator" / "src", folder)
-            if (place / "engine.cpp").is_file()
-        ),
+        (place for place in (folder / "src", folder / ACCELERATOR / "src", folder) if (place / "engine.cpp").is_file()),
         None,
     )
     if source is None:

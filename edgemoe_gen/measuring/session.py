@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.arrays import read_array
+from edgemoe_gen.base.build_files import PREVIEW
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError, ImageError, OverlayError
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.hardware.boards import board_names, load_board
 from edgemoe_gen.model import ImageSpec
-from edgemoe_gen.overlay.builds import PREVIEW, is_build, overlay_in
+from edgemoe_gen.overlay.builds import is_build, overlay_in
 from edgemoe_gen.overlay.driver import Accelerator
 from edgemoe_gen.overlay.driver.manifest import BUILD_AGAIN, MANIFEST, Manifest, find_overlay, read_manifest
 from edgemoe_gen.pictures.found import open_picture, pixels

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgemoe_gen.base.build_files import ACCELERATOR, DESIGN, OVERLAY, PREVIEW
 from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
 
-DESIGN = "design.json"
-OVERLAY, PREVIEW = "overlay", "preview"
-
 
 def is_build(folder: Path) -> bool:
     """Whether a folder is that of a build."""
-    return (folder / "accelerator" / DESIGN).is_file()
+    return (folder / ACCELERATOR / DESIGN.name).is_file()
 
 
 def overlay_in(build: Path) -> Path | None:
@@ -36,14 +34,14 @@ def _overlays(build: Path, kind: str) -> list[Path]:
 
 def _packaged(build: Path) -> list[Path]:
     """Overlays of the design that was rendered last; one that was packaged before it changed is another's."""
-    rendered = _identity(build / "accelerator" / DESIGN)
+    rendered = _identity(build / ACCELERATOR / DESIGN.name)
     return [path for path in _overlays(build, OVERLAY) if rendered == _identity(path / MANIFEST, "design") != ""]
 
 
 def _identity(path: Path, *tables: str) -> str:
     """A design's identity as a JSON file says it, inside of tables; "" where it says none."""
     try:
-        facts = read_json(path)
+        facts = DESIGN.read(path.parent) if path.name == DESIGN.name else read_json(path)
         for table in tables:
             facts = facts[table]
         return str(facts["identity"])

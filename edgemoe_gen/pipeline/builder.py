@@ -1,7 +1,7 @@
 """`build`: project in; rendered, simulated, synthesised and packaged accelerator out.
 
-Stages are those of `selection.STAGES`; from hls on they need the vendor's tools, and a build stops before the first one
-that can't run here. Everything that can be wrong with the inputs is found before the output folder is touched.
+Stages are those of `stages/table.py`, in its order; a build stops before the first one that can't run here. Everything
+that can be wrong with the inputs is found before the output folder is touched.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgemoe_gen.base.errors import EdgeMoEError, TimingError
+from edgemoe_gen.base.build_files import OVERLAY
+from edgemoe_gen.base.errors import ConfigError, EdgeMoEError, TimingError
 from edgemoe_gen.flow.kit import KitFiles, read_kit
-from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline import fingerprint
 from edgemoe_gen.pipeline.exchange import export_kit
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
-from edgemoe_gen.pipeline.own import own_stages
-from edgemoe_gen.pipeline.selection import STAGES, VENDOR
-from edgemoe_gen.pipeline.stages import StageResult, Stages, open_stages
-from edgemoe_gen.pipeline.vendor import StageUnavailableError, VendorStages, missing_tool, not_current
-from edgemoe_gen.pipeline.work import Work
-from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
+from edgemoe_gen.pipeline.selection import Selection
+from edgemoe_gen.pipeline.stages.compile import libraries
+from edgemoe_gen.pipeline.stages.report import REPORT, report_document
+from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, stage_of, with_needs
+from edgemoe_gen.pipeline.support.context import Context, Standing, open_context
+from edgemoe_gen.pipeline.support.folders import StageResult, Stages, open_stages
+from edgemoe_gen.pipeline.support.stage import Stage
+from edgemoe_gen.pipeline.support.vendor import StageUnavailableError, ToolStage, VendorStages, missing_tool
+from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.opening import Progress, no_progress
 
 
@@ -44,59 +47,55 @@ def build(
     """
     options = options or BuildOptions()
     seen = fingerprint.look(config)  # before anything is read: what changes from here on is noticed next time
-    work = Work(config, progress)
-    output = config.output or Path(DEFAULT_OUTPUT)
-    with open_stages(output, on_stage, options.force) as stages:
-        run = Run(stages, work, options)
+    context = open_context(config, progress)
+    with open_stages(context.output, on_stage, options.force) as stages:
+        run = Run(stages, context, options)
         result = run.result()
-        fingerprint.remember(seen, options, result, work.design.knobs.clock_mhz, work.libraries)
+        fingerprint.remember(seen, options, result, context.project.design.knobs.clock_mhz, libraries(context))
         return result
 
 
 class Run:
     """One run of the stages in an open folder, of which a plan is the same walk with stages that only pretend."""
 
-    def __init__(self, stages: Stages, work: Work, options: BuildOptions) -> None:
+    def __init__(self, stages: Stages, context: Context, options: BuildOptions) -> None:
         self.stages = stages
-        self.work = work
+        self.context = context
         self.options = options
         self.selection = options.selection
         self.output = stages.folder
-        self.own = own_stages(work, self.output)
-        self.stopped: tuple[str, str] = ("", "")
+        self.stopped: tuple[str, str] = ("", "")  # before which stage the walk has ended or would if it failed, and why
         self.vendor = VendorStages(
             stages,
-            self.selection,
-            lambda stage, step: work.progress(f"{stage}: {step}", 0, 0),
+            lambda stage, step: context.progress(f"{stage}: {step}", 0, 0),
             self._before_tool,
-            work.design.knobs.clock_mhz,
+            context.clock_mhz,
             options.retry_clock,
             self._kit_files,
         )
-        work.accelerator, work.simulation = self.output / "accelerator", self.output / "csim"
 
     def walk(self) -> None:
         """All stages that are asked for and that this machine can run, in their order."""
-        for name in ("render", "compile", "csim"):
-            self._stage(name)
+        passed: set[str] = set()
         try:
-            if not self.selection.only_report and self._checked():
-                self._export() if self.options.export else self._hardware()
+            for stage in self._way():
+                if not self._pass(stage):
+                    break
+                passed.add(stage.name)
         except EdgeMoEError as error:
-            self.work.failed_stage = error.stage
             # What was found so far is worth reading even if a later stage fails, a missed clock above all.
-            self._report()
+            if passed.issuperset(REPORT.needs):
+                self._report(error)
             raise
         self._report()
 
     def result(self) -> BuildResult:
         """Walks, and says what came of it."""
         self.walk()
-        work, output = self.work, self.output
-        overlay = output / "overlay" / work.overlay_name
-        document = work.document if self._is_simulated() else {}
+        overlay = self.output / OVERLAY / self.context.project.overlay_name
+        document = report_document(self.context) if self._is_reportable() else {}
         return BuildResult(
-            output,
+            self.output,
             document.get("headline", "not simulated yet"),
             tuple(stages_once(self.stages.results)),
             *self.stopped,
@@ -105,72 +104,76 @@ class Run:
             tuple(self.stages.notes),
         )
 
-    def _stage(self, name: str) -> bool:
+    def _way(self) -> Sequence[Stage | ToolStage]:
+        """Stages to pass; of a report that is written again from what is there, those that it can't be without."""
+        way = with_needs(REPORT.needs) if self.selection.first == REPORT.name else STAGES
+        return [stage for stage in way if not stage.always]
+
+    def _pass(self, stage: Stage | ToolStage) -> bool:
         """Runs a stage that is asked for; refuses to go on from one that is not up to date; False ends the build."""
-        stage = self.own[name]
-        if self.selection.is_before(name):
-            if not stage.is_current(self.stages):
-                raise not_current(name, self.output, self.selection)
-            return True
-        if not self.selection.wants(name):
-            self.stopped = self.stopped if self.stopped[0] else (name, "")
+        name = stage.name
+        if isinstance(stage, ToolStage) and self.options.export:
+            self._export(stage)
             return False
-        before, self.stopped = self.stopped, (name, "")  # where it ends if the stage fails
-        stage.run(self.stages, self.selection.anew(name))
-        self.stopped = before
-        return True
-
-    def _checked(self) -> bool:
-        return self._stage("simulate") and self._lint() and self._stage("preview")
-
-    def _lint(self) -> bool:
-        """Lint looks at what this tool itself has rendered: where it can't run, nothing waits for it."""
-        why = libclang_missing()
-        if why and self.selection.is_before("lint"):
+        before, wanted = self.selection.is_before(name), self.selection.wants(name)
+        if stage.on_request and not wanted:
             return True
-        if not why or not self.selection.wants("lint"):
-            return self._stage("lint")
-        why = f'libclang is not there ({why}): pip install "edgemoe-gen[lint]"'
-        if "lint" in (self.selection.first, self.selection.last):
-            self._stop("lint", why)
-        self.stages.leave_out("lint", why)
-        return True
-
-    def _kit_files(self) -> KitFiles:
-        return read_kit(self.work.accelerator)
-
-    def _export(self) -> None:
-        assert self.options.export is not None
-        export_kit(self.work.accelerator, self.options.export, self.work.design)
-        self.stopped = ("hls", f"exported to {self.options.export}")
-
-    def _hardware(self) -> None:
-        for stage in VENDOR:
-            if stage == "cosim" and not self.selection.wants(stage):
-                continue
-            try:
-                if not self._vendor_stage(stage):
-                    return
-            except StageUnavailableError as stopped:
-                self._stop(stopped.stage, stopped.why)
-                return
-        self.work.clock_mhz = self.vendor.clock_mhz
-        self._stage("package")
-
-    def _vendor_stage(self, stage: str) -> bool:
-        before = self.selection.is_before(stage)
-        if not before and not self.selection.wants(stage):
-            self.stopped = (stage, "")
+        why = stage.left_out_why() if before or wanted else ""
+        if why:
+            if wanted:
+                self._leave_out(name, why)
+            return True
+        if not before and not wanted:
+            self.stopped = (name, "")
             return False
-        self.stopped = ("", "") if before else (stage, "")  # where it ends if the stage fails
+        if before and not self._is_current(stage):
+            raise not_current(name, self.output, self.selection)
+        self.stopped = ("", "") if before else (name, "")  # where it ends if the stage fails
         try:
-            self.vendor.require(stage) if before else self.vendor.run(stage)
+            self._take(stage) if before else self._run(stage)
+        except StageUnavailableError as stopped:
+            self._stop(stopped.stage, stopped.why)
+            return False
         except TimingError as error:
-            error.stage = stage
-            self.stopped = ("package", "")  # the bitstream is a result, if not one to package
+            error.stage = name
+            self.stopped = (NAMES[position(name) + 1], "")  # the bitstream is a result, if not one to package
             raise
         self.stopped = ("", "")
         return True
+
+    def _is_current(self, stage: Stage | ToolStage) -> bool:
+        if isinstance(stage, ToolStage):
+            return self.vendor.is_current(stage)
+        return stage.is_current(self.context, self.stages)
+
+    def _run(self, stage: Stage | ToolStage) -> None:
+        anew = self.selection.anew(stage.name)
+        if isinstance(stage, ToolStage):
+            self.vendor.run(stage, anew)
+            self.context = replace(self.context, clock_mhz=self.vendor.clock_mhz)
+        else:
+            stage.run(self.context, self.stages, anew)
+
+    def _take(self, stage: Stage | ToolStage) -> None:
+        """Goes on from what an earlier build has left."""
+        if isinstance(stage, ToolStage):
+            self.vendor.take(stage)
+            self.context = replace(self.context, clock_mhz=self.vendor.clock_mhz)
+
+    def _leave_out(self, name: str, why: str) -> None:
+        """Goes on without a stage that no other one waits for, unless the user named it."""
+        if self.selection.names(name):
+            self._stop(name, why)
+        self.stages.leave_out(name, why)
+
+    def _kit_files(self) -> KitFiles:
+        return read_kit(self.context.accelerator)
+
+    def _export(self, stage: ToolStage) -> None:
+        """Leaves the vendor's stages, of which this is the first one, to another machine."""
+        assert self.options.export is not None
+        export_kit(self.context.accelerator, self.options.export, self.context.project.design)
+        self.stopped = (stage.name, f"exported to {self.options.export}")
 
     def _before_tool(self, stage: str) -> None:
         """Tools take long: what is known so far can be looked at meanwhile."""
@@ -185,22 +188,32 @@ class Run:
             raise error
         self.stopped = (stage, why)
 
-    def _is_simulated(self) -> bool:
+    def _is_reportable(self) -> bool:
         """Whether the pictures were simulated by this very design: a report of others would show wrong figures."""
-        return self.own["csim"].is_current(self.stages)
+        return all(self._is_current(stage_of(name)) for name in REPORT.needs)
 
-    def _report(self) -> None:
-        if not self._is_simulated():
+    def _report(self, failure: EdgeMoEError | None = None) -> None:
+        if not self._is_reportable():
             return
         ran = {result.name for result in self.stages.results if not result.left_out}
-        current = {stage for stage in VENDOR if self.vendor.is_current(stage)}
-        self.work.stopped_before = self.stopped[0]
-        if self.own["simulate"].is_current(self.stages):
-            current.add("simulate")
-        done = {"render", "compile", "csim"} | current | (ran - {*VENDOR, "simulate", "report"})
-        self.work.done = [stage for stage in STAGES if stage in done]
-        self.work.forget_document()
-        self.own["report"].run(self.stages)
+        # What the report shows counts wherever it is up to date; of other stages, those that this build has passed.
+        shown = [stage for stage in STAGES if isinstance(stage, ToolStage) or stage.name in REPORT.hashes]
+        done = {stage.name for stage in (*with_needs(REPORT.needs), *filter(self._is_current, shown))}
+        done |= ran - {stage.name for stage in shown} - {REPORT.name}
+        standing = Standing(tuple(name for name in NAMES if name in done), self.stopped[0], failure)
+        self.context = replace(self.context, standing=standing)
+        REPORT.run(self.context, self.stages)
+
+
+def not_current(stage: str, output: Path, selection: Selection) -> ConfigError:
+    """The error for a stage that comes before the first one asked for and is not up to date."""
+    option = "--only" if selection.only else "--from"
+    error = ConfigError(
+        f"stage '{stage}' is not up to date in {output}, but it comes before {option} {selection.first}",
+        f"leave {option} out once: what has not changed is skipped",
+    )
+    error.stage = stage
+    return error
 
 
 def stages_once(results: Sequence[StageResult]) -> list[StageResult]:
@@ -211,4 +224,4 @@ def stages_once(results: Sequence[StageResult]) -> list[StageResult]:
         if before is not None:
             result = replace(result, seconds=before.seconds + result.seconds, skipped=before.skipped and result.skipped)
         once[result.name] = result
-    return sorted(once.values(), key=lambda result: STAGES.index(result.name))
+    return sorted(once.values(), key=lambda result: position(result.name))

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,18 @@ from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.base.extras import EXTRAS, Extra, installed
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.flow.check import Check, Status
-from edgemoe_gen.flow.tools import TOOL_STAGES, Toolset, find_tools, hls_generation, stage_commands, why_missing
+from edgemoe_gen.flow.tools import Toolset, find_tools, hls_generation, stage_commands, why_missing
 from edgemoe_gen.flow.vendor_checks import named_releases, vendor_checks
 from edgemoe_gen.hardware.boards import Board, board_names, load_board
 from edgemoe_gen.linting import libclang_missing
+from edgemoe_gen.pipeline.stages.table import STAGES, with_needs
+from edgemoe_gen.pipeline.support.stage import StageFacts
+from edgemoe_gen.pipeline.support.vendor import ToolStage
 from edgemoe_gen.sim.cache import cache_folder
 from edgemoe_gen.sim.compiler import ap_types_folder, compiler_version, find_compiler
 
 _PACKAGES = ("click", "jinja2", "numpy", "pillow", "pyyaml", "rich")
+VIVADO = "Vivado"  # as stages name it
 LEAST_DISK_GB, LEAST_MEMORY_GB = 1.0, 2.0
 
 
@@ -83,22 +87,43 @@ def doctor(board: str | None = None) -> Diagnosis:
     ]
     there = {check.name: check.status != "missing" for check in checks}
     extras = tuple(_extra(extra, there) for extra in EXTRAS)
-    stages = _stages(checks, tools, boards if board else [])
-    return Diagnosis(tuple(checks), extras, stages, _commands(checks, extras))
+    machine = _Machine(checks, extras, tools)
+    return Diagnosis(tuple(checks), extras, _stages(machine, boards if board else []), _commands(machine))
 
 
 def _extra(extra: Extra, there: dict[str, bool]) -> ExtraFound:
     return ExtraFound(extra, tuple(name for name in extra.packages if not there.get(name, installed(name))))
 
 
-def _commands(checks: Sequence[Check], extras: Sequence[ExtraFound]) -> dict[str, Stage]:
+class _Machine:
+    """What there is, by the names that stages and commands need it by: those of checks, and "[extra]"."""
+
+    def __init__(self, checks: Sequence[Check], extras: Sequence[ExtraFound], tools: Toolset) -> None:
+        self.tools = tools
+        self.checks = {check.name: check for check in checks}
+        self._gap = {check.name: check.status == "missing" for check in checks}
+        self._gap |= {f"[{found.extra.name}]": bool(found.lacks) for found in extras}
+
+    def missing(self, names: Iterable[str]) -> str:
+        """Which of these are not here; "" where all are."""
+        lacks = [name for name in dict.fromkeys(names) if self._gap[name]]
+        return f"not here: {', '.join(lacks)}" if lacks else ""
+
+    def used(self, name: str) -> str:
+        """What a stage would use: of a check, name and version."""
+        check = self.checks.get(name)
+        if check is None:
+            return name
+        version = check.found if check.status == "ok" else ""
+        return f"{check.name} {version}".strip() if check.name != "C++ compiler" else version or check.name
+
+
+def _commands(machine: _Machine) -> dict[str, Stage]:
     """The commands that are no stage of a build, on this machine: those of overlays on the simulated board."""
-    gap = {check.name: check.status == "missing" for check in checks}
-    gap |= {f"[{found.extra.name}]": bool(found.lacks) for found in extras}
 
     def needs(*names: str) -> Stage:
-        lacks = [name for name in names if gap[name]]
-        return Stage(not lacks, ", ".join(names), f"not here: {', '.join(lacks)}" if lacks else "")
+        missing = machine.missing(names)
+        return Stage(not missing, ", ".join(names), missing)
 
     simulated = ("[pynq]", "C++ compiler")
     return {
@@ -110,52 +135,42 @@ def _commands(checks: Sequence[Check], extras: Sequence[ExtraFound]) -> dict[str
     }
 
 
-def _stages(checks: list[Check], tools: Toolset, boards: list[Board]) -> dict[str, Stage]:
-    by_name = {check.name: check for check in checks}
-
-    def needs(*names: str) -> Stage:
-        gaps = [name for name in (*_PACKAGES, *names) if by_name[name].status == "missing"]
-        uses = ", ".join(_used(by_name[name]) for name in names)
-        return Stage(not gaps, uses or "edgemoe-gen alone", "" if not gaps else f"not here: {', '.join(gaps)}")
-
-    stages = {
-        "generate": needs(),
-        "render": needs("torch"),
-        "compile": needs("C++ compiler"),
-        "csim": needs("torch", "C++ compiler"),
-        "simulate": needs("torch", "C++ compiler"),
-        "report": needs("torch", "C++ compiler"),
-        "lint": needs("libclang"),
-    }
-    # A build comes to these only by way of the stages before them.
-    before = needs("torch", "C++ compiler").missing
-    for stage in TOOL_STAGES:
-        stages[stage] = _after(_tool_stage(stage, tools), before)
-    absent = [check for board in boards if (check := by_name.get(f"board files {board.name}")) and tools.vivado]
-    if stages["bitstream"].ready and not stages["ip"].ready:
-        stages["bitstream"] = _after(stages["bitstream"], stages["ip"].missing)
-    for check in absent:
-        if check.status == "missing" and stages["bitstream"].ready:
-            stages["bitstream"] = replace(stages["bitstream"], ready=False, missing=f"{check.name}: {check.found}")
-    return stages | {"package": replace(needs("torch"), ready=not before, missing=before)}
+def _stages(machine: _Machine, boards: list[Board]) -> dict[str, Stage]:
+    """The stages in their order, behind the sources of a design alone."""
+    alone = machine.missing(_PACKAGES)
+    found = {"generate": Stage(not alone, "edgemoe-gen alone", alone)}
+    found |= {stage.name: _stage(stage, machine) for stage in STAGES}
+    if machine.tools.vivado:
+        absent = [check for board in boards if (check := machine.checks.get(f"board files {board.name}"))]
+        for check in (check for check in absent if check.status == "missing"):
+            for stage in (stage for stage in STAGES if stage.tool == VIVADO and found[stage.name].ready):
+                missing = f"{check.name}: {check.found}"
+                found[stage.name] = replace(found[stage.name], ready=False, missing=missing)
+    return found
 
 
-def _after(stage: Stage, missing: str) -> Stage:
-    """A stage that is ready only where what the stages before it lack is there too."""
-    return replace(stage, ready=stage.ready and not missing, missing="; ".join(filter(None, (missing, stage.missing))))
+def _stage(stage: StageFacts, machine: _Machine) -> Stage:
+    """What a stage and those that it needs lack.
+
+    Results of the vendor's tools may come from another machine: only the stages that these tools run lack them.
+    """
+    needed = with_needs([stage.name])
+    missing = machine.missing([*_PACKAGES, *(name for one in needed for name in one.uses)])
+    if not isinstance(stage, ToolStage):
+        return Stage(not missing, ", ".join(map(machine.used, stage.uses)) or "edgemoe-gen alone", missing)
+    tool = _tool_stage(stage, machine.tools)
+    others = (_tool_stage(one, machine.tools).missing for one in reversed(needed) if isinstance(one, ToolStage))
+    without = tool.missing or next(filter(None, others), "")
+    missing = "; ".join(filter(None, (missing, without)))
+    return replace(tool, ready=not missing, missing=missing)
 
 
-def _used(check: Check) -> str:
-    version = check.found if check.status == "ok" else ""
-    return f"{check.name} {version}".strip() if check.name != "C++ compiler" else version or check.name
-
-
-def _tool_stage(stage: str, tools: Toolset) -> Stage:
-    missing = why_missing(stage, tools)
+def _tool_stage(stage: ToolStage, tools: Toolset) -> Stage:
+    missing = why_missing(stage.name, tools)
     if missing:
         return Stage(False, "", missing)
-    uses = " then ".join(command.tool.title for command in stage_commands(stage, tools))
-    generation = f" ({hls_generation(tools)})" if stage != "bitstream" else ""
+    uses = " then ".join(command.tool.title for command in stage_commands(stage.name, tools))
+    generation = f" ({hls_generation(tools)})" if stage.tool != VIVADO else ""
     return Stage(True, uses + generation)
 
 

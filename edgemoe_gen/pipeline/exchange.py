@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemoe_gen.base.build_files import ACCELERATOR
 from edgemoe_gen.base.copying import copy_file
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.base.reading import read_bytes
@@ -20,9 +21,10 @@ from edgemoe_gen.flow import kit as kits
 from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF
 from edgemoe_gen.overlay.bitfile import check_bitstream
 from edgemoe_gen.overlay.handoff import check_handoff
-from edgemoe_gen.pipeline.selection import VENDOR
-from edgemoe_gen.pipeline.stages import StageResult, open_stages
-from edgemoe_gen.pipeline.vendor import LOGS, refuse_failed, vendor_inputs, verdict
+from edgemoe_gen.pipeline.stages import bitstream
+from edgemoe_gen.pipeline.stages.table import TOOL_STAGES
+from edgemoe_gen.pipeline.support.folders import StageResult, open_stages
+from edgemoe_gen.pipeline.support.vendor import LOGS, ToolStage
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
         ConfigError: there is no build in `output`.
     """
     facts = kits.read_facts(kit)
-    accelerator = output / "accelerator"
+    accelerator = output / ACCELERATOR
     if not (accelerator / "src").is_dir():
         raise ConfigError(f"there is no build in {output}", "name the folder of the build with --output")
     changed = _changed(accelerator, kit)
@@ -94,20 +96,21 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
         )
     files = kits.read_kit(accelerator)
     with open_stages(output, on_stage, force=None) as stages:
-        for stage in found:
-            log = kit / LOGS / f"{stage}.log"
+        for stage in (stage for stage in TOOL_STAGES if stage.name in found):
+            log = kit / LOGS / f"{stage.name}.log"
 
-            def work(folder: Path, stage: str = stage, log: Path = log) -> str:
-                if stage == "bitstream":
-                    _refuse_damaged(kit / stage, str(facts.get("part", "")))
-                detail = kits.collect(stage, kit, folder / stage) + verdict(stage, kit / stage)
-                refuse_failed(stage, folder / stage, log)
+            def work(folder: Path, stage: ToolStage = stage, log: Path = log) -> str:
+                name = stage.name
+                if stage is bitstream.BITSTREAM:
+                    _refuse_damaged(kit / name, str(facts.get("part", "")))
+                detail = kits.collect(name, kit, folder / name) + stage.verdict(kit / name)
+                stage.check(folder / name, log)
                 if log.is_file():
                     (output / LOGS).mkdir(exist_ok=True)
                     copy_file(log, output / LOGS / log.name, kit)
                 return f"imported: {detail}"
 
-            stages.run(stage, vendor_inputs(stage, files, output), [stage], work, anew=True)
+            stages.run(stage.name, stage.inputs_of(files, output), stage.outputs, work, anew=True)
         return ImportResult(output, tuple(stages.results), notes)
 
 
@@ -115,13 +118,13 @@ def _lacking(kit: Path) -> tuple[str, ...]:
     """A sentence for each stage whose results are not all there. Co-simulation is not missed where it has not run."""
     known = kits.missing_in(kit)
     notes = []
-    for stage in VENDOR:
-        missing = known.get(stage)
-        if missing is None and stage != "cosim":
-            notes.append(f"there is nothing of stage {stage} yet")
+    for stage in TOOL_STAGES:
+        missing = known.get(stage.name)
+        if missing is None and not stage.on_request:
+            notes.append(f"there is nothing of stage {stage.name} yet")
         elif missing:
             verb = "is" if len(missing) == 1 else "are"
-            notes.append(f"results of stage {stage} are incomplete: {_listed(missing)} {verb} missing")
+            notes.append(f"results of stage {stage.name} are incomplete: {_listed(missing)} {verb} missing")
     return tuple(notes)
 
 

@@ -20,19 +20,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.build_files import REPORT
 from edgemoe_gen.base.errors import EdgeMoEError
 from edgemoe_gen.base.files import write_text_whole
 from edgemoe_gen.base.installed import PACKAGE, resource_folder
 from edgemoe_gen.base.locks import STATE
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.base.version import __version__
-from edgemoe_gen.flow.tools import TOOL_STAGES, find_tools, why_missing
-from edgemoe_gen.linting import libclang_missing
+from edgemoe_gen.flow.tools import find_tools, why_missing
 from edgemoe_gen.pictures.found import find_pictures
 from edgemoe_gen.pictures.truth import find_truth
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
-from edgemoe_gen.pipeline.stages import StageResult
-from edgemoe_gen.pipeline.state import digest_text
+from edgemoe_gen.pipeline.stages.table import STAGES, TOOL_STAGES
+from edgemoe_gen.pipeline.support.folders import NOTES, StageResult
+from edgemoe_gen.pipeline.support.state import digest_text
+from edgemoe_gen.pipeline.support.vendor import FOLDER, LOGS
 from edgemoe_gen.project.config import DEFAULT_BOARD, DEFAULT_OUTPUT, Config
 from edgemoe_gen.sim.cache import find_library
 from edgemoe_gen.sim.compiler import toolchain
@@ -40,8 +42,7 @@ from edgemoe_gen.sim.compiler import toolchain
 FILE = "fingerprint.json"
 YOUNG = 2 * 10**9  # ns: no clock of a file system is coarser
 _WAIT = 2.5  # s for an output's clock to tick
-_FOREIGN = ("vendor", "logs", STATE)  # of the output folder: no stage's result is in there
-_REPORT = "report.json"
+_FOREIGN = (FOLDER, LOGS, STATE)  # of the output folder: no stage's result is in there
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _known(output: Path, facts: Mapping[str, Any]) -> Known:
         StageResult(stage["name"], 0.0, not stage["left_out"], stage["detail"], stage["left_out"])
         for stage in facts["stages"]
     )
-    report = read_json(output / _REPORT) if facts["report"] else {}
+    report = REPORT.read(output) if facts["report"] else {}
     overlay = None if facts["overlay"] is None else output / facts["overlay"]
     before, why = facts["stopped"]
     return Known(
@@ -153,7 +154,8 @@ def _machine() -> str:
     except EdgeMoEError as error:
         compiler = error.message
     tools = find_tools()
-    return digest_text(sys.version, compiler, libclang_missing(), *(why_missing(stage, tools) for stage in TOOL_STAGES))
+    left_out = (stage.left_out_why() for stage in STAGES)
+    return digest_text(sys.version, compiler, *left_out, *(why_missing(stage.name, tools) for stage in TOOL_STAGES))
 
 
 def _inputs(config: Config) -> Iterator[Path]:
@@ -171,7 +173,7 @@ def _inputs(config: Config) -> Iterator[Path]:
 
 
 def _outputs(output: Path) -> Iterator[Path]:
-    yield output / STATE / "stages.json"
+    yield output / STATE / NOTES
     for path in sorted(output.iterdir()):
         if path.name not in _FOREIGN:
             yield from _below(path)

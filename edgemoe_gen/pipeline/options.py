@@ -8,7 +8,7 @@ from typing import Any
 
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.pipeline.selection import Selection
-from edgemoe_gen.pipeline.stages import StageResult
+from edgemoe_gen.pipeline.support.folders import StageResult
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from edgemoe_gen.flow.kit import KitFiles
 from edgemoe_gen.pipeline.builder import Run
 from edgemoe_gen.pipeline.fingerprint import Known, recall
 from edgemoe_gen.pipeline.options import BuildOptions
-from edgemoe_gen.pipeline.selection import STAGES, VENDOR
-from edgemoe_gen.pipeline.stages import StageResult, Stages
-from edgemoe_gen.pipeline.vendor import FOLDER
-from edgemoe_gen.pipeline.work import Work
+from edgemoe_gen.pipeline.stages.render import rendered_kit
+from edgemoe_gen.pipeline.stages.table import NAMES, STAGES
+from edgemoe_gen.pipeline.support.context import open_context
+from edgemoe_gen.pipeline.support.folders import StageResult, Stages
+from edgemoe_gen.pipeline.support.vendor import FOLDER, ToolStage
 from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.project.opening import no_progress
 
@@ -51,7 +52,7 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     if known is not None:
         return _unchanged(known, options)
     stages = _Pretended(config.output or Path(DEFAULT_OUTPUT), options.force)
-    walk = _Walk(stages, Work(config, no_progress), options)
+    walk = _Walk(stages, open_context(config, no_progress), options)
     blocked = ""
     try:
         walk.walk()
@@ -64,16 +65,18 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     if options.export:
         blocked = ""  # the rest runs elsewhere
     planned = []
-    for name in STAGES:
+    for stage in STAGES:
+        name = stage.name
         if name in stages.states:
             state = stages.states[name]
-            runs = state in ("would run", "may run") and name in VENDOR
-            commands = tuple(command.line() for command in walk.vendor.commands(name)) if runs else ()
+            commands: tuple[str, ...] = ()
+            if state in ("would run", "may run") and isinstance(stage, ToolStage):
+                commands = tuple(command.line() for command in walk.vendor.commands(stage))
             folder = stages.folder / FOLDER if commands else None
             planned.append(PlannedStage(name, state, stages.why.get(name, ""), folder, commands))
         elif name == blocked:
             planned.append(PlannedStage(name, "can't run here", why))
-        elif blocked and options.selection.wants(name) and name != "report":
+        elif blocked and options.selection.wants(name) and not stage.always:
             planned.append(PlannedStage(name, "can't run here", f"{blocked} comes first"))
         else:
             planned.append(PlannedStage(name, "not asked for"))
@@ -85,7 +88,7 @@ def _unchanged(known: Known, options: BuildOptions) -> tuple[PlannedStage, ...]:
     result = known.result
     left_out = {stage.name: stage.detail for stage in result.stages if stage.left_out}
     planned, blocked = [], ""
-    for name in STAGES:
+    for name in NAMES:
         if name in known.stages:
             planned.append(PlannedStage(name, "up to date"))
         elif name in left_out:
@@ -106,11 +109,11 @@ class _Walk(Run):
     def _before_tool(self, stage: str) -> None:
         self.stopped = (stage, "")
 
-    def _export(self) -> None:
-        self.stopped = ("hls", "")
+    def _export(self, stage: ToolStage) -> None:
+        self.stopped = (stage.name, "")
 
     def _kit_files(self) -> KitFiles:
-        return self.work.kit_files(self.selection.cosim)
+        return rendered_kit(self.context.project, self.selection.cosim)
 
 
 class _Pretended(Stages):

@@ -11,8 +11,8 @@ from pathlib import Path
 from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.overlay.builds import is_build, overlay_in
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
-from edgemoe_gen.overlay.preview import write_preview
-from edgemoe_gen.pipeline.work import Work
+from edgemoe_gen.pipeline.stages import preview
+from edgemoe_gen.pipeline.support.context import open_context
 from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.simulated.designs import find_design
@@ -51,11 +51,10 @@ def default_build(config: Config) -> Path | None:
 
 
 def _preview(build: Path, scratch: Path, config: Config, progress: Progress) -> Path:
-    work = Work(replace(config, output=build), progress)
-    work.accelerator = build / "accelerator"
-    built = find_design(work.accelerator)
-    if built is None or built.identity != work.design.identity:
+    context = open_context(replace(config, output=build), progress)
+    built = find_design(context.accelerator)
+    if built is None or built.identity != context.project.design.identity:
         raise OverlayError(
             f"{build} is not a build of this project: its design is another one", "build the project again"
         )
-    return write_preview(work.overlay_name, work.accelerator, scratch, work.overlay_facts())
+    return preview.write(context, scratch)

@@ -6,12 +6,8 @@ import difflib
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import ConfigError
-
-# In the order of work. The report is written again whenever there is something new to say.
-STAGES = (
-    "render", "compile", "csim", "simulate", "lint", "preview", "hls", "cosim", "ip", "bitstream", "package", "report",
-)  # fmt: skip
-VENDOR = ("hls", "cosim", "ip", "bitstream")  # run by the vendor's tools
+from edgemoe_gen.pipeline.stages.cosim import COSIM
+from edgemoe_gen.pipeline.stages.table import NAMES, position, stage_of
 
 
 @dataclass(frozen=True)
@@ -38,42 +34,40 @@ class Selection:
             ConfigError: a stage is unknown, or the choice is empty or contradicts itself.
         """
         for stage in (first, last, only):
-            if stage and stage not in STAGES:
-                near = difflib.get_close_matches(stage, STAGES, n=1)
+            if stage and stage not in NAMES:
+                near = difflib.get_close_matches(stage, NAMES, n=1)
                 meant = f"did you mean '{near[0]}'? " if near else ""
-                raise ConfigError(f"there is no stage '{stage}'", f"{meant}the stages are {', '.join(STAGES)}")
+                raise ConfigError(f"there is no stage '{stage}'", f"{meant}the stages are {', '.join(NAMES)}")
         if only and (first or last):
             raise ConfigError(
                 "--only is given together with --from or --until", "--only X is the same as --from X --until X"
             )
-        if first and last and STAGES.index(first) > STAGES.index(last):
+        if first and last and position(first) > position(last):
             raise ConfigError(
-                f"--from {first} comes after --until {last}: nothing would run", f"the stages are {', '.join(STAGES)}"
+                f"--from {first} comes after --until {last}: nothing would run", f"the stages are {', '.join(NAMES)}"
             )
         first, last = first or only, last or only
-        return cls(first, last, cosim or "cosim" in (first, last), bool(only))
+        return cls(first, last, cosim or COSIM.name in (first, last), bool(only))
 
     def wants(self, stage: str) -> bool:
         """Whether a stage is to run."""
-        if stage == "cosim" and not self.cosim:
+        asked = self.names(stage) or (self.cosim and stage == COSIM.name)
+        if (stage_of(stage).on_request and not asked) or self.is_before(stage):
             return False
-        return not self.is_before(stage) and (
-            not self.last or stage == "report" or STAGES.index(stage) <= STAGES.index(self.last)
-        )
+        return not self.last or stage_of(stage).always or position(stage) <= position(self.last)
 
     def is_before(self, stage: str) -> bool:
         """Whether a stage comes before all that are to run, so that it must be up to date."""
-        return bool(self.first) and STAGES.index(stage) < STAGES.index(self.first)
+        return bool(self.first) and position(stage) < position(self.first)
 
     def anew(self, stage: str) -> bool:
         """Whether a stage runs even if it is up to date."""
-        return bool(self.first) and self.wants(stage) and stage != "report"
+        return bool(self.first) and self.wants(stage) and not stage_of(stage).always
 
-    @property
-    def only_report(self) -> bool:
-        """Whether the report alone is to be written again, from what is there."""
-        return self.first == "report"
+    def names(self, stage: str) -> bool:
+        """Whether the user named a stage itself."""
+        return stage in (self.first, self.last)
 
     def insists(self, stage: str) -> bool:
         """Whether the user named a stage that can't be reached without this one."""
-        return any(named and STAGES.index(named) >= STAGES.index(stage) for named in (self.first, self.last))
+        return any(named and position(named) >= position(stage) for named in (self.first, self.last))

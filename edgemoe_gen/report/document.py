@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.build_files import COMPARISON, FORMATS, KERNELS, REPORT, TIMING
+from edgemoe_gen.base.build_files import ESTIMATE as ESTIMATE_FILE
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design import Design
@@ -23,7 +25,6 @@ from edgemoe_gen.report import numbers
 from edgemoe_gen.report.implementation import SYNTHESIS, implementation_facts
 from edgemoe_gen.report.views import mean_of
 
-TIMING = "timing.json"
 CSIM, ESTIMATE, PROOF, COUNT = "C simulation", "estimate", "proof", "count"
 TARGET = 2.0**-14  # of the largest absolute error of GELU and of a softmax probability
 LAYER_TITLES = {
@@ -68,8 +69,8 @@ def make_document(
         failed_stage: the one that ended in an error; None where none did.
         timing: facts of a timed run that failed; one that went well is read from the stage's file.
     """
-    estimate = _read(accelerator / "estimate.json")
-    compared = _read(simulation / "comparison.json")
+    estimate = ESTIMATE_FILE.read(accelerator)
+    compared = read_json(simulation / COMPARISON)
     errors = error_facts(compared["frames"])
     vendor = None if results is None else implementation_facts(accelerator, results, stages)
     document = {
@@ -91,8 +92,8 @@ def make_document(
         "implementation": vendor,
         "timing": timing_of(results) if results is not None and "simulate" in stages else timing,
         "bounds": bound_facts(design),
-        "kernels": {"tier": CSIM, "rows": _read(simulation / "kernels.json")},
-        "formats": {"calibration_pictures": calibrated, "rows": _read(accelerator / "formats.json")},
+        "kernels": {"tier": CSIM, "rows": read_json(simulation / KERNELS)},
+        "formats": {"calibration_pictures": calibrated, "rows": read_json(accelerator / FORMATS)},
         "knobs": [
             {
                 "name": knob.name,
@@ -104,17 +105,14 @@ def make_document(
         ],
         "identity": f"{design.identity:016x}",
     }
-    return {"headline": headline(document), **document}
+    return REPORT.stamped({"headline": headline(document), **document})
 
 
 def timing_of(results: Path) -> dict[str, Any] | None:
     """What the timed simulation left in the build's folder (`timing.facts`); None where there is no table."""
-    facts: dict[str, Any] = _read(results / TIMING)
+    facts: dict[str, Any] = TIMING.read(results)
+    facts.pop("schema", None)  # it is the file's
     return None if "not_timed" in facts else facts
-
-
-def _read(path: Path) -> Any:
-    return read_json(path)
 
 
 def headline(document: Mapping[str, Any]) -> str:

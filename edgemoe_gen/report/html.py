@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.build_files import REPORT, REPORT_PAGE
 from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.report import colours, numbers
 from edgemoe_gen.report.page import page_environment
@@ -37,8 +38,8 @@ def write_report(
         class_names: by task, for legends.
         folder: where to.
     """
-    write_json(folder / "report.json", document)
-    (folder / "report.html").write_text(render_html(document, simulation, class_names), encoding="utf-8")
+    write_json(folder / REPORT.name, document)
+    (folder / REPORT_PAGE).write_text(render_html(document, simulation, class_names), encoding="utf-8")
 
 
 def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapping[str, Sequence[str]]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.base.parsing import read_json
+from edgemoe_gen.base.build_files import DESIGN, ESTIMATE, Document
 from edgemoe_gen.flow.reports import (
     Cosim,
     ImplementationFacts,
@@ -53,8 +53,8 @@ def implementation_facts(
     if synthesis is None and routed is None:
         return None
     warnings = [*(synthesis.warnings if synthesis else ()), *(routed.warnings if routed else ())]
-    estimate = _json(accelerator / "estimate.json", warnings)
-    design = _json(accelerator / "design.json", warnings)
+    estimate = _facts(ESTIMATE, accelerator, warnings)
+    design = _facts(DESIGN, accelerator, warnings)
     warnings += _other_device(design, synthesis, routed)
     cosim = _cosim(results / "cosim", warnings) if "cosim" in stages else None
     rows = resource_rows(estimate, synthesis, routed)
@@ -290,11 +290,11 @@ def _plain(part: str) -> str:
     return part.lower().replace("-", "")
 
 
-def _json(path: Path, warnings: list[str]) -> Mapping[str, Any]:
+def _facts(document: Document, folder: Path, warnings: list[str]) -> Mapping[str, Any]:
     try:
-        value = read_json(path)
+        value = document.read(folder)
     except (OSError, ValueError):
-        warnings.append(f"{path.name}: not readable, so that nothing can be compared with it")
+        warnings.append(f"{document.name}: not readable, so that nothing can be compared with it")
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.build_files import ACCELERATOR, DESIGN, Document
 from edgemoe_gen.base.errors import EdgeMoEError, OverlayError
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.boards import Board, load_board
-from edgemoe_gen.overlay.builds import DESIGN
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
 
 BUILD_AGAIN = "build the project again with this version of edgemoe-gen"
@@ -24,7 +24,7 @@ def find_design(folder: Path) -> Design | None:
     Raises:
         OverlayError: the files are damaged, or another version of edgemoe-gen made them.
     """
-    built = next((p for p in (folder / DESIGN, folder.parent / "accelerator" / DESIGN) if p.is_file()), None)
+    built = next((p for p in (folder / DESIGN.name, folder.parent / ACCELERATOR / DESIGN.name) if p.is_file()), None)
     if (folder / MANIFEST).is_file():
         return _overlay_design(folder / MANIFEST)
     return None if built is None else _built_design(built)
@@ -41,7 +41,7 @@ def _overlay_design(path: Path) -> Design:
 
 
 def _built_design(path: Path) -> Design:
-    facts = _read(path)
+    facts = _read(path, DESIGN)
     try:
         knobs = {name: knob["value"] for name, knob in facts["knobs"].items()}
         return _made(path, knobs, _listed_board(facts["board"]), str(facts["identity"]))
@@ -51,9 +51,9 @@ def _built_design(path: Path) -> Design:
 
 def _board(name: str, part: str, overlay: Path) -> Board:
     """A board by name; one of the user's own is in the `design.json` of the build that the overlay lies in."""
-    for path in (folder / "accelerator" / DESIGN for folder in list(overlay.parents)[:3]):
+    for path in (folder / ACCELERATOR / DESIGN.name for folder in list(overlay.parents)[:3]):
         if path.is_file():
-            board = _listed_board(_read(path)["board"])
+            board = _listed_board(_read(path, DESIGN)["board"])
             if (board.name, board.part) == (name, part):
                 return board
     try:
@@ -83,9 +83,10 @@ def _made(path: Path, knobs: dict[str, Any], board: Board, identity: str) -> Des
     return design
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, document: Document | None = None) -> dict[str, Any]:
+    """A table of a JSON file; `document` says which it is, if it has a schema."""
     try:
-        facts = read_json(path)
+        facts = document.read(path.parent) if document else read_json(path)
     except (OSError, ValueError) as error:
         raise OverlayError(f"{path} can't be read: {error}", BUILD_AGAIN) from error
     if not isinstance(facts, dict):

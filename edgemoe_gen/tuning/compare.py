@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.build_files import ACCELERATOR, DESIGN
 from edgemoe_gen.base.errors import CapacityError, ConfigError, KnobError
-from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.design.knobs import knob_fields, parse_knob
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.hardware.boards import Board, load_board
@@ -22,7 +22,7 @@ from edgemoe_gen.tuning.front import FIGURES
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Outcome, Point, Value, reached
 
-DESIGN_FILE = Path("accelerator") / "design.json"
+DESIGN_FILE = Path(ACCELERATOR) / DESIGN.name
 DEFAULT = "default"
 
 
@@ -132,7 +132,7 @@ def _built(text: str, folder: Path) -> Side:
     if path is None:
         raise ConfigError(f"{folder} is no folder of a build: it has no {DESIGN_FILE}", "run edgemoe-gen build first")
     try:
-        facts = read_json(path)
+        facts = DESIGN.read(path.parent)
         known = {knob.name for knob in knob_fields()}
         knobs = {name: row["value"] for name, row in facts["knobs"].items() if name in known}
         board = Board(**{**facts["board"], "memory_ports": tuple(facts["board"]["memory_ports"])})

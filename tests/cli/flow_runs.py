@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgemoe_gen.pipeline.state import digest_of
+from edgemoe_gen.pipeline.support.state import digest_of
 from tests.flow.standin_vitis import install_classic, install_unified
 from tests.flow.standin_vivado import install_vivado
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgemoe_gen.base.build_files import DESIGN, ESTIMATE, REPORT, TIMING
 from edgemoe_gen.base.errors import ConfigError
-from edgemoe_gen.pipeline.stages import open_stages
+from edgemoe_gen.pipeline.support.folders import open_stages
 from edgemoe_gen.program.file import read_program, read_weights
 from tests.cli.conftest import Outcome, Project
 
@@ -103,6 +104,13 @@ def test_traffic_is_close_to_the_least_possible(built: Path) -> None:
     assert 1.0 <= traffic["ratio"] < 1.15
 
 
+def test_documents_of_a_build_say_their_schema_first(built: Path) -> None:
+    for document, place in ((DESIGN, "accelerator"), (ESTIMATE, "accelerator"), (TIMING, ""), (REPORT, "")):
+        facts = document.read(built / place)
+        assert next(iter(facts.items())) == ("schema", document.schema), document.name
+    assert "schema" not in REPORT.read(built)["timing"]
+
+
 def test_report_needs_nothing_from_outside(built: Path) -> None:
     page = (built / "report.html").read_text()
     assert not re.search(r"(?:src|href)=[\"'](?!data:)", page)
@@ -125,7 +133,7 @@ def test_broken_kernel_ends_the_build_and_keeps_the_last_report(
     from edgemoe_gen.sim.kernels import CaseResult
 
     broken = CaseResult("gelu", "all", "extreme", 1.0, 0.5, 0.1, where="value 3")
-    monkeypatch.setattr("edgemoe_gen.pipeline.kernels.run_kernels", lambda *_, **__: [broken])
+    monkeypatch.setattr("edgemoe_gen.pipeline.support.kernels.run_kernels", lambda *_, **__: [broken])
     shutil.copytree(built, here / "out")
     (here / "out" / "csim" / "kernels.json").unlink()  # so that the stage runs again
     before = (here / "out" / "report.json").read_bytes()
@@ -229,8 +237,7 @@ def test_without_libclang_a_build_reaches_the_preview_and_says_that_lint_is_left
     shutil.copytree(built, here / "out")
     (here / "out/lint.json").unlink()
     shutil.rmtree(here / "out/preview")
-    for module in ("pipeline.builder", "linting"):
-        monkeypatch.setattr(f"edgemoe_gen.{module}.libclang_missing", lambda: "no module")
+    monkeypatch.setattr("edgemoe_gen.linting.libclang_missing", lambda: "no module")
     outcome = build(run, project, here / "out")
     assert outcome.code == 0, outcome.err
     left_out = "left out: libclang is not there (no module): pip install"
@@ -289,7 +296,9 @@ def test_a_build_killed_while_its_outputs_move_goes_on(here: Path, monkeypatch: 
 
     with monkeypatch.context() as patch:
         # As if the process ended here: the output is in its place, and the build does not know yet.
-        patch.setattr("edgemoe_gen.pipeline.stages.digest_of", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "edgemoe_gen.pipeline.support.folders.digest_of", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with open_stages(here / "out", lambda _: None) as stages, pytest.raises(KeyboardInterrupt):
             stages.run("things", "1", ["thing"], make, anew=True)
     assert (here / "out" / "thing").exists()
@@ -341,7 +350,7 @@ def test_interrupted_build_exits_130(run: Run, project: Project, here: Path, mon
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgemoe_gen.pipeline.work.compile_network", interrupt)
+    monkeypatch.setattr("edgemoe_gen.program.compile.compile_network", interrupt)
     outcome = build(run, project, here / "out")
     assert outcome.code == 130
     assert not (here / "out" / "accelerator").exists()
@@ -355,17 +364,17 @@ def test_a_build_compiles_each_program_once(
     compiled: list[str] = []
 
     def counted(module: str, name: str) -> None:
-        compile_it = getattr(importlib.import_module(f"edgemoe_gen.pipeline.{module}"), name)
+        compile_it = getattr(importlib.import_module(f"edgemoe_gen.{module}"), name)
 
         def count(*given: object, **more: object) -> object:
             compiled.append(" ".join([name, *more]))
             return compile_it(*given, **more)
 
-        monkeypatch.setattr(f"edgemoe_gen.pipeline.{module}.{name}", count)
+        monkeypatch.setattr(f"edgemoe_gen.{module}.{name}", count)
 
-    counted("work", "compile_network")
-    counted("work", "compile_short")
-    counted("simulate", "compile_network")
+    counted("pipeline.support.frames", "compile_network")
+    counted("pipeline.support.context", "compile_short")
+    counted("program.compile", "compile_network")  # the other stages take it from there
     assert build(run, project, here / "out").code == 0
     assert sorted(compiled) == ["compile_network", "compile_network taps", "compile_short"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -77,7 +76,7 @@ def test_a_device_without_a_table_is_built_without_a_time(
     def unknown(*_: object) -> None:
         raise NoTableError("there is no timing table of the device xcvc1902")
 
-    monkeypatch.setattr(importlib.import_module("edgemoe_gen.pipeline.work"), "load_timing", unknown)
+    monkeypatch.setattr("edgemoe_gen.timing.table.load_timing", unknown)
     shutil.copytree(built, here / "out")
     outcome = build(run, project, here / "out", "--from", "simulate")
     assert outcome.code == 0, outcome.err

@@ -17,11 +17,14 @@ import pytest
 
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.hardware.boards import board_names
-from edgemoe_gen.pipeline.state import digest_of
-from edgemoe_gen.pipeline.work import Work
+from edgemoe_gen.pipeline.stages.table import stage_of
+from edgemoe_gen.pipeline.support.context import Context
+from edgemoe_gen.pipeline.support.stage import Made
+from edgemoe_gen.pipeline.support.state import digest_of
 from tests.cli.conftest import Outcome, Project
 from tests.cli.flow_runs import GENERATIONS, arguments, digests, in_process_of_its_own
 from tests.flow.standin_vitis import tclsh
+from tests.pipeline.quick_builds import set_make
 
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.skipif(tclsh() is None, reason="the stand-ins of the vendor's tools need tclsh")
@@ -225,14 +228,14 @@ def test_a_build_interrupted_in_one_of_our_own_stages_ends_in_the_same_bytes(
 ) -> None:
     output = tmp_path / "out"
     with_tools()
-    make = getattr(Work, stage)
+    make = stage_of(stage).make
 
-    def interrupted(work: Work, folder: Path) -> str:
-        make(work, folder)
+    def interrupted(context: Context, folder: Path) -> Made:
+        make(context, folder)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Work, stage, interrupted)
+        set_make(patch, stage, interrupted)
         assert run(*arguments(project, output)).code == 130
     assert not list(output.rglob("*.partial"))
     assert run(*arguments(project, output)).code == 0

@@ -20,9 +20,12 @@ from PIL import Image
 from edgemoe_gen import api
 from edgemoe_gen.cli import main
 from edgemoe_gen.pipeline import builder, fingerprint
-from edgemoe_gen.pipeline.work import Work
+from edgemoe_gen.pipeline.stages.render import RENDER
+from edgemoe_gen.pipeline.support.context import Context, open_context
+from edgemoe_gen.pipeline.support.stage import Made
 from tests.cli.conftest import Project
 from tests.factory import write_checkpoint
+from tests.pipeline.quick_builds import set_make
 
 
 @dataclass
@@ -62,13 +65,12 @@ def own(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     network = ["checkpoint.pth.tar", "--spec", "spec.toml", "--image", "images"]
     made = Own(tmp_path, [*network, *project.knobs, "--until", "render"])
 
-    class Looking(Work):
-        def __init__(self, *arguments: Any) -> None:
-            made.looked.append("")
-            super().__init__(*arguments)
+    def looking(*arguments: Any) -> Context:
+        made.looked.append("")
+        return open_context(*arguments)
 
-    monkeypatch.setattr(builder, "Work", Looking)
-    monkeypatch.setattr("edgemoe_gen.pipeline.plan.Work", Looking)
+    monkeypatch.setattr(builder, "open_context", looking)
+    monkeypatch.setattr("edgemoe_gen.pipeline.plan.open_context", looking)
     assert made.build(capsys)[0]
     return made
 
@@ -185,15 +187,15 @@ def test_whatever_changes_is_looked_at(own: Own, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("libclang_missing", lambda: "gone"),
-        ("toolchain", lambda: "another compiler"),
-        ("why_missing", lambda *_: "new"),
+        ("linting.libclang_missing", lambda: "gone"),
+        ("pipeline.fingerprint.toolchain", lambda: "another compiler"),
+        ("pipeline.fingerprint.why_missing", lambda *_: "new"),
     ],
 )
 def test_another_machine_is_looked_at(
     own: Own, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
-    monkeypatch.setattr(fingerprint, name, value)
+    monkeypatch.setattr(f"edgemoe_gen.{name}", value)
     looked, said = own.build(capsys)
     assert looked and said.startswith("unchanged: render")
 
@@ -246,16 +248,16 @@ def test_inputs_that_a_clock_may_not_tell_apart_are_looked_at_again(
 def test_what_changes_after_it_was_read_is_looked_at_next_time(
     own: Own, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Work.render
+    read = RENDER.make
 
-    def render(work: Work, folder: Path) -> str:
-        said = read(work, folder)
+    def render(context: Context, folder: Path) -> Made:
+        made = read(context, folder)
         black(own.images / "scene_0.png")
-        return said
+        return made
 
-    monkeypatch.setattr(Work, "render", render)
-    own.build(capsys, "--task", "depth")
-    monkeypatch.setattr(Work, "render", read)
+    with monkeypatch.context() as patch:
+        set_make(patch, RENDER.name, render)
+        own.build(capsys, "--task", "depth")
     looked, said = own.build(capsys, "--task", "depth")
     assert looked and said.startswith("render ")
 
@@ -298,4 +300,4 @@ def test_neither_torch_nor_templates_are_imported_where_there_is_nothing_to_do(
     assert done.returncode == 0 and done.stdout.startswith("unchanged: render")
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "edgemoe_gen.pipeline.fingerprint" in imported
-    assert not imported & {"torch", "edgemoe_gen.pipeline.work", "edgemoe_gen.pipeline.builder", "rich"}
+    assert not imported & {"torch", "edgemoe_gen.pipeline.support.context", "edgemoe_gen.pipeline.builder", "rich"}

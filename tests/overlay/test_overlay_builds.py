@@ -14,7 +14,7 @@ from edgemoe_gen.cli import main
 from edgemoe_gen.measuring.session import look_up, opened
 from edgemoe_gen.overlay.builds import overlay_in
 from edgemoe_gen.overlay.preview import write_preview
-from edgemoe_gen.pipeline.artefacts import design_facts
+from edgemoe_gen.pipeline.support.artefacts import design_facts
 from tests.overlay.small_builds import NAME, SmallBuild
 
 needs_pynq = pytest.mark.skipif(find_spec("pynq") is None, reason="PYNQ is not installed: install the extra `pynq`")

@@ -16,13 +16,16 @@ from PIL import Image
 
 from edgemoe_gen.flow.tools import Command, Tool, Toolset
 from edgemoe_gen.model import read_spec_file
-from edgemoe_gen.pipeline import artefacts
-from edgemoe_gen.pipeline.state import digest_text
-from edgemoe_gen.pipeline.work import Work
+from edgemoe_gen.pipeline.stages.table import stage_of
+from edgemoe_gen.pipeline.support import artefacts
+from edgemoe_gen.pipeline.support.context import Context, OpenedProject
+from edgemoe_gen.pipeline.support.stage import Made
+from edgemoe_gen.pipeline.support.state import digest_text
 from edgemoe_gen.project.config import Config
 from tests.factory import write_checkpoint, write_spec
 from tests.flow.reports import vendor_reports
 
+Make = Callable[[Context, Path], Made]
 CHECKPOINTS = ("checkpoint.pth.tar", "other.pth.tar")
 KNOBS = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_ports": 1, "weight_fifo_beats": 256}
 LARGEST = {"max_tokens": 33, "max_dim": 32, "max_query": 32, "max_cache": 64, "max_hidden": 192, "max_experts": 64}
@@ -54,26 +57,32 @@ def _write(folder: Path, files: dict[str, str]) -> None:
         (folder / name).write_text(text)
 
 
-def _short(work: Work) -> dict[str, bytes]:
-    said = digest_text(*work.sources.values())
+def _short(project: OpenedProject) -> dict[str, bytes]:
+    said = digest_text(*project.sources.values())
     return {f"{name}.bin": f"{name} {said}".encode() for name in ("program", "weights", "image")}
 
 
-def _render(work: Work, folder: Path) -> str:
-    accelerator = folder / "accelerator"
-    artefacts.write_design(work.design, accelerator)
-    _write(accelerator, work.sources)
-    _write(accelerator, {"data/weights.bin": work.render_inputs})
+def _kit(project: OpenedProject, cosim: bool) -> dict[str, str | bytes]:
+    short = {f"data/cosim/{name}": data for name, data in _short(project).items()} if cosim else {}
+    return {**project.sources, **short}
+
+
+def _render(context: Context, folder: Path) -> Made:
+    accelerator, project = folder / "accelerator", context.project
+    artefacts.write_design(project.design, accelerator)
+    _write(accelerator, project.sources)
+    _write(accelerator, {"data/weights.bin": project.digest})
     (accelerator / "data/cosim").mkdir()
-    for name, data in _short(work).items():
+    for name, data in _short(project).items():
         (accelerator / "data/cosim" / name).write_bytes(data)
-    return "rendered"
+    return Made("rendered")
 
 
-def _csim(work: Work, folder: Path) -> str:
-    _write(folder, {"csim/kernels.json": work.simulation_inputs, "accelerator/data/expected.bin": work.render_inputs})
-    _write(folder, {"accelerator/data/cosim/expected.bin": digest_text(*work.sources.values())})
-    return "simulated"
+def _csim(context: Context, folder: Path) -> Made:
+    project = context.project
+    _write(folder, {"csim/kernels.json": project.pictures_digest, "accelerator/data/expected.bin": project.digest})
+    _write(folder, {"accelerator/data/cosim/expected.bin": digest_text(*project.sources.values())})
+    return Made("simulated")
 
 
 def _run_tool(stage: str, command: Command, kit: Path, *_: object) -> None:
@@ -95,26 +104,31 @@ def use_quick_stages(patch: pytest.MonkeyPatch, tools: bool) -> None:
     """From now on builds and plans are quick; `tools`: whether this machine seems to have the vendor's."""
     hls, vivado = (Tool(name, Path("/opt") / name, "2022.1", "PATH") for name in ("vitis_hls", "vivado"))
     found = Toolset(hls, vivado=vivado) if tools else Toolset()
-    patch.setattr("edgemoe_gen.pipeline.vendor.find_tools", lambda: found)
-    patch.setattr("edgemoe_gen.pipeline.vendor.run_command", _run_tool)
-    patch.setattr("edgemoe_gen.pipeline.own.compiled", lambda *_: Path())
-    patch.setattr("edgemoe_gen.pipeline.work.data_files", lambda work: _short(work))
-    patch.setattr(Work, "short", property(lambda work: (work,)))
-    patch.setattr(Work, "render", _render)
-    patch.setattr(Work, "compile", lambda *_: "compiled")
-    patch.setattr(Work, "csim", _csim)
+    patch.setattr("edgemoe_gen.pipeline.support.vendor.find_tools", lambda: found)
+    patch.setattr("edgemoe_gen.pipeline.support.vendor.run_command", _run_tool)
+    patch.setattr("edgemoe_gen.pipeline.stages.compile.compiled", lambda *_: Path())
+    patch.setattr("edgemoe_gen.pipeline.plan.rendered_kit", _kit)
+    patch.setattr("edgemoe_gen.pipeline.stages.report._document", lambda _: {"headline": "quick"})
+    set_make(patch, "render", _render)
+    set_make(patch, "compile", lambda *_: Made("compiled"))
+    set_make(patch, "csim", _csim)
     for name, made in (
         ("simulate", "timing.json"), ("lint", "lint.json"), ("preview", "preview/manifest.json"),
         ("package", "overlay/manifest.json"), ("report", "report.json"),
     ):  # fmt: skip
-        patch.setattr(Work, name, _writer(name, made))
-    patch.setattr(Work, "document", property(lambda _: {"headline": "quick"}))
+        set_make(patch, name, _writer(name, made))
 
 
-def _writer(name: str, made: str) -> Callable[[Work, Path], str]:
-    def write(work: Work, folder: Path) -> str:
-        files = {made: json.dumps({"passed": True, "stage": name, "of": work.simulation_inputs})}
-        _write(folder, files | ({"report.html": work.simulation_inputs} if name == "report" else {}))
-        return name
+def set_make(patch: pytest.MonkeyPatch, name: str, make: Make) -> None:
+    """Lets a stage be made otherwise: the object that all have is frozen, so it is changed where it stands."""
+    patch.setitem(stage_of(name).__dict__, "make", make)
+
+
+def _writer(name: str, made: str) -> Make:
+    def write(context: Context, folder: Path) -> Made:
+        said = context.project.pictures_digest
+        files = {made: json.dumps({"passed": True, "stage": name, "of": said})}
+        _write(folder, files | ({"report.html": said} if name == "report" else {}))
+        return Made(name)
 
     return write

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgemoe_gen.base.errors import ConfigError
-from edgemoe_gen.pipeline.artefacts import read_numerics
+from edgemoe_gen.pipeline.support.artefacts import read_numerics
 from tests.sim.engines import random_case
 
 pytest.importorskip("torch")

@@ -17,8 +17,8 @@ from edgemoe_gen.pipeline.builder import build
 from edgemoe_gen.pipeline.options import BuildOptions
 from edgemoe_gen.pipeline.plan import PlannedStage, plan
 from edgemoe_gen.pipeline.selection import Selection
-from edgemoe_gen.pipeline.stages import StageResult
-from edgemoe_gen.pipeline.state import digest_of
+from edgemoe_gen.pipeline.support.folders import StageResult
+from edgemoe_gen.pipeline.support.state import digest_of
 from edgemoe_gen.project.config import Config
 from tests.conftest import Once
 from tests.pipeline.quick_builds import config_of, make_project, use_quick_stages
@@ -193,7 +193,7 @@ def test_a_hook_of_synthesis_goes_by_the_scripts_of_tcl(
 ) -> None:
     quick(True)
     unified = [Tool(name, Path("/opt") / name, "2025.1", "PATH") for name in ("vitis-run", "v++")]
-    monkeypatch.setattr("edgemoe_gen.pipeline.vendor.find_tools", lambda: Toolset(None, *unified))
+    monkeypatch.setattr("edgemoe_gen.pipeline.support.vendor.find_tools", lambda: Toolset(None, *unified))
     config = knob("activation_bits", 17)(copied(project[True], tmp_path))
     for chosen, line in (
         (config, "v++ -c --mode hls --config hls.cfg --work_dir hls_component"),
@@ -208,6 +208,17 @@ def test_one_stage_alone(only: str, project: dict[bool, Path], quick: Callable[[
     quick(True)
     found = states(copied(project[True], tmp_path), BuildOptions(Selection.of(only=only)))
     assert {name for name, state in found.items() if state == "would run"} <= {only, "report"}
+
+
+def test_no_build_waits_for_a_stage_that_runs_on_request_alone(
+    project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path
+) -> None:
+    quick(True)
+    config = deleted("cosim")(copied(project[True], tmp_path))
+    behind, before = (BuildOptions(Selection.of(**asked, cosim=True)) for asked in ({"first": "ip"}, {"last": "hls"}))
+    assert states(config, behind)["package"] == "would run"
+    assert build(config, before).stopped_before == "ip"
+    assert states(config, before)["cosim"] == "not asked for"
 
 
 def test_a_stage_that_is_not_up_to_date_before_the_first_is_named_with_the_option_that_was_said(
@@ -228,7 +239,7 @@ def test_without_libclang_a_build_goes_on_and_says_so(
     project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(True)
-    monkeypatch.setattr("edgemoe_gen.pipeline.builder.libclang_missing", lambda: "no module")
+    monkeypatch.setattr("edgemoe_gen.linting.libclang_missing", lambda: "no module")
     config = knob("activation_bits", 17)(copied(project[True], tmp_path))
     found: dict[str, PlannedStage] = {stage.name: stage for stage in plan(config)}
     assert found["lint"].state == "left out" and "edgemoe-gen[lint]" in found["lint"].why

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from edgemoe_gen.base.errors import ConfigError
-from edgemoe_gen.pipeline.selection import STAGES, Selection
+from edgemoe_gen.pipeline.selection import Selection
+from edgemoe_gen.pipeline.stages.table import NAMES
 
 
 def wanted(**asked: object) -> list[str]:
     selection = Selection.of(**asked)  # type: ignore[arg-type]
-    return [stage for stage in STAGES if selection.wants(stage)]
+    return [stage for stage in NAMES if selection.wants(stage)]
 
 
 def test_everything_runs_by_default_but_co_simulation() -> None:
-    assert wanted() == [stage for stage in STAGES if stage != "cosim"]
-    assert wanted(cosim=True) == list(STAGES)
+    assert wanted() == [stage for stage in NAMES if stage != "cosim"]
+    assert wanted(cosim=True) == list(NAMES)
 
 
 def test_until_ends_after_its_stage_and_the_report_is_always_written() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgemoe_gen.base.errors import ConfigError
-from edgemoe_gen.pipeline.stages import Stages, open_stages
-from edgemoe_gen.pipeline.state import digest_of
+from edgemoe_gen.pipeline.support.folders import Stages, open_stages
+from edgemoe_gen.pipeline.support.state import digest_of
 
 FILES = {"a.txt": "one", "src/b.h": "two", "src/deep/c.h": "three"}
 
@@ -194,7 +194,7 @@ def test_a_run_that_was_killed_while_its_outputs_moved_is_gone_on_from(
     run(tmp_path)
     for place in ("_replace", "digest_of"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"edgemoe_gen.pipeline.stages.{place}", killed)
+            patch.setattr(f"edgemoe_gen.pipeline.support.folders.{place}", killed)
             with pytest.raises(KeyboardInterrupt), open_stages(tmp_path, lambda _: None) as stages:
                 stages.run("make", place, ["things"], writer(FILES | {"a.txt": place}), anew=True)
         run(tmp_path, f"after {place}")

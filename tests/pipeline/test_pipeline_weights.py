@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edgemoe_gen.model import SpecOptions
-from edgemoe_gen.pipeline.work import Work
+from edgemoe_gen.pipeline.stages.render import RENDER
+from edgemoe_gen.pipeline.support.context import open_context
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.opening import no_progress
 from tests.factory import make_state, options
@@ -26,6 +27,7 @@ def test_other_weights_of_the_same_file_make_the_stages_anew(tmp_path: Path) -> 
 
     def inputs(weights: str | None) -> str:
         said = SpecOptions(weights=weights).over(options())
-        return Work(Config(tmp_path / "m.pth", images=(tmp_path / "a.npy",), model=said), no_progress).render_inputs
+        config = Config(tmp_path / "m.pth", images=(tmp_path / "a.npy",), model=said)
+        return RENDER.inputs(open_context(config, no_progress))
 
     assert inputs(None) == inputs("state_dict") != inputs("state_dict_ema")

@@ -1,4 +1,4 @@
-"""Stages of a build: skip what is up to date, write to a temporary place and move, keep others out.
+"""Folders of stages: skip what is up to date, write to a temporary place and move, keep others out.
 
 A stage has a name, a hash of everything that it depends on, and outputs. It is skipped when it has run before with the
 same hash and its outputs are still the ones that it wrote. A folder that holds anything else than what stages wrote is
@@ -17,8 +17,9 @@ from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError
 from edgemoe_gen.base.locks import STATE, folder_lock
-from edgemoe_gen.pipeline.state import State, digest_of, files_below, read_state, write_state
+from edgemoe_gen.pipeline.support.state import State, digest_of, files_below, read_state, write_state
 
+NOTES = "stages.json"  # what is remembered of all stages
 SHOWN_FILES = 3  # that a sentence names
 
 
@@ -61,7 +62,7 @@ class Stages:
         self.results: list[StageResult] = []
         self.notes: list[str] = []  # what was moved aside
         self._report = report
-        self._file = folder / STATE / "stages.json"
+        self._file = folder / STATE / NOTES
         self._done = self._read()
 
     def _read(self) -> dict[str, State]:

@@ -1,4 +1,4 @@
-"""The second half of the stage `csim`: every picture and task through the compiled engine, beside the float reference.
+"""Second half of the stage `csim`: every picture and task through the compiled engine, beside the float reference.
 
 Out: a folder with `comparison.json` and one archive of small maps a frame, all that the report needs; and the result
 that the rendered testbench compares with.
@@ -14,21 +14,20 @@ from typing import Any
 
 import numpy as np
 
+from edgemoe_gen.base.build_files import ACCELERATOR, COMPARISON, COSIM_DATA, CSIM, EXPECTED
 from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.design.sizes import BIAS_BITS
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.lower import Linear, LoweredNetwork
 from edgemoe_gen.numerics.widths import kind_of_part
 from edgemoe_gen.pictures.found import Picture, pixels
-from edgemoe_gen.pipeline.artefacts import ShortProgram
+from edgemoe_gen.pipeline.support.artefacts import ShortProgram
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.project.opening import Numerics, Progress
 from edgemoe_gen.report.views import Quality, difference, metrics, truth_of, view
 from edgemoe_gen.sim.comparison import compare
 from edgemoe_gen.sim.engine import Engine, run_frames
 
-EXPECTED = "expected.bin"  # what the rendered testbench compares the first picture's result with
-COSIM = "cosim"  # folder of the short program beside the network's
 IMAGE_BYTES, RESULT_BYTES = 2, 4  # of one value in DDR
 
 
@@ -58,8 +57,8 @@ def simulate(
     run = engine.run_program(program, pack_image(program, model.spec, [pictures[0].values] * len(tasks)))
     seconds = (time.perf_counter() - start) / len(tasks)
     traffic = run.traffic
-    (folder / "accelerator/data" / EXPECTED).write_bytes(run.result.tobytes())
-    folder = folder / "csim"
+    (folder / ACCELERATOR / "data" / EXPECTED).write_bytes(run.result.tobytes())
+    folder = folder / CSIM
     folder.mkdir(exist_ok=True)
     tapped = compile_network(design, model, network, formats, tasks, taps=True)
     frames: list[dict[str, Any]] = []
@@ -96,7 +95,7 @@ def simulate(
             "needed": needed_bytes(program, network),
         },
     }
-    write_json(folder / "comparison.json", content)
+    write_json(folder / COMPARISON, content)
     return f"{len(pictures)} picture{'s' * (len(pictures) > 1)} × {len(tasks)} task{'s' * (len(tasks) > 1)}"
 
 
@@ -104,7 +103,7 @@ def simulate_short(engine: Engine, short: ShortProgram, folder: Path) -> None:
     """Runs the short program; writes what RTL co-simulation must give, `accelerator/data/cosim/expected.bin`."""
     program, spec, image = short
     run = engine.run_program(program, pack_image(program, spec, [image]))
-    (folder / "accelerator/data" / COSIM / EXPECTED).write_bytes(run.result.tobytes())
+    (folder / ACCELERATOR / "data" / COSIM_DATA / EXPECTED).write_bytes(run.result.tobytes())
 
 
 def needed_bytes(program: Program, network: LoweredNetwork) -> dict[str, float]:

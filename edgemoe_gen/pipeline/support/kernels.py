@@ -1,4 +1,4 @@
-"""The first half of the stage `csim`: every kernel of the design against float64, before any picture runs.
+"""First half of the stage `csim`: every kernel of the design against float64, before any picture runs.
 
 Out: `kernels.json`, one row a kernel. A broken bound ends the build, because no figure behind it could be trusted.
 """
@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.base.build_files import KERNELS as ROWS
 from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.model import Model
 from edgemoe_gen.project.opening import Numerics, Progress
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.kernels import KERNELS, CaseResult, record_inputs, run_kernels
-
-FILE = "kernels.json"
 
 
 def check_kernels(
@@ -55,7 +54,7 @@ def check_kernels(
     cases = run_kernels(engine.design, KERNELS, recorded, engine, progress=step)
     refuse_broken(cases)
     folder.mkdir()
-    write_json(folder / FILE, kernel_rows(cases))
+    write_json(folder / ROWS, kernel_rows(cases))
     return f"{sum(case.skipped is None for case in cases)} kernel cases"
 
 

@@ -1,7 +1,7 @@
-"""The stage `simulate`: a frame of every task through the kernels with clocks in them.
+"""Timed runs of a network's program: what the stage `simulate` and the command of that name have in common.
 
-Out: `timing.json`, which holds what `timing.facts.timing_facts` says, for the report. A deadlock, or a schedule that
-asks a memory for more than it has, ends the build: what follows would be of no use.
+In: a compiled program and the timing of its design. Out: a run with all that explains it, or an error that says why it
+failed and keeps what it found.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.model import Model, macs
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.pipeline.csim import needed_bytes
+from edgemoe_gen.pipeline.support.frames import needed_bytes
 from edgemoe_gen.program.compile import Program, group_frames, pack_image
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.timing.facts import TimedRun
@@ -24,7 +24,17 @@ from edgemoe_gen.timing.roofline import Roofline
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import Timing
 
-FILE = "timing.json"
+
+class FailedRunError(SimulationError):
+    """A timed run deadlocked or asked for more than the hardware has.
+
+    Attributes:
+        facts: of the run, which leaves no file.
+    """
+
+    def __init__(self, message: str, hint: str, facts: dict[str, Any] | None) -> None:
+        super().__init__(message, hint)
+        self.facts = facts
 
 
 def time_network(
@@ -62,8 +72,8 @@ def time_network(
     return TimedRun(title, tasks, timing, result, roofline, frames_per_pass=most)
 
 
-def refuse_failed(run: TimedRun) -> None:
-    """Raises a `SimulationError` if the run deadlocked or asked for more than the hardware has."""
+def refuse_failed(run: TimedRun, facts: dict[str, Any] | None = None) -> None:
+    """Raises a `FailedRunError`, with the facts, if the run deadlocked or asked for more than the hardware has."""
     if run.result.passed:
         return
     more = len(run.result.violations) - 1
@@ -71,7 +81,7 @@ def refuse_failed(run: TimedRun) -> None:
     hint = "see all of it: edgemoe-gen simulate, with the same options"
     if run.result.deadlock is not None:
         hint = f"a deeper FIFO may help: [fifo_depths] in edgemoe.toml; {hint}"
-    raise SimulationError(f"{TIER}: {run.headline}{others}", hint)
+    raise FailedRunError(f"{TIER}: {run.headline}{others}", hint, facts)
 
 
 def not_timed(why: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.build_files import CALIBRATION, DESIGN, ESTIMATE, FORMATS
 from edgemoe_gen.base.documents import json_text, write_json
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.parsing import read_json
@@ -31,7 +32,7 @@ from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.project.opening import Numerics
 
-ESTIMATE = "estimate"
+TIER = "estimate"
 ShortProgram = tuple[Program, ModelSpec, NDArray[np.float32]]  # what `compile_short` gives
 
 
@@ -44,8 +45,8 @@ def design_files(design: Design, hooks: Mapping[str, str] | None = None) -> dict
     """
     estimate = {"resources": resource_facts(estimate_resources(design), design)}
     return render_sources(design, hooks) | {
-        "design.json": json_text(design_facts(design)) + "\n",
-        "estimate.json": json_text(estimate) + "\n",
+        DESIGN.name: json_text(DESIGN.stamped(design_facts(design))) + "\n",
+        ESTIMATE.name: json_text(ESTIMATE.stamped(estimate)) + "\n",
     }
 
 
@@ -59,11 +60,11 @@ def write_network(
 ) -> None:
     """`data/`: program, weights and image (one picture for every frame); numerics, and the cycles' estimate."""
     _write_data(program, spec, image, folder / "data")
-    write_json(folder / "formats.json", format_facts(numerics.formats))
-    np.savez(folder / "calibration.npz", **dict[str, Any](numerics.columns))
-    estimate = read_json(folder / "estimate.json")
+    write_json(folder / FORMATS, format_facts(numerics.formats))
+    np.savez(folder / CALIBRATION, **dict[str, Any](numerics.columns))
+    estimate = ESTIMATE.read(folder)
     estimate["cycles"] = cycle_facts(estimate_cycles(program), program, spec)
-    write_json(folder / "estimate.json", estimate)
+    write_json(folder / ESTIMATE.name, estimate)
 
 
 def write_cosim(short: ShortProgram, folder: Path) -> None:
@@ -105,7 +106,7 @@ def design_facts(design: Design) -> dict[str, Any]:
 def resource_facts(resources: Resources, design: Design) -> dict[str, Any]:
     """The estimate of resources as JSON."""
     return {
-        "tier": ESTIMATE,
+        "tier": TIER,
         "fits": resources.fits(design.board),
         "against": [{"resource": n, "used": u, "available": a} for n, u, a in resources.against(design.board)],
         "parts": [asdict(part) for part in resources.rows()],
@@ -117,7 +118,7 @@ def cycle_facts(cycles: CycleEstimate, program: Program, spec: ModelSpec) -> dic
     frames = len(program.frames)
     clock = program.design.knobs.clock_mhz
     return {
-        "tier": ESTIMATE,
+        "tier": TIER,
         "frames": frames,
         "clock_mhz": clock,
         "cycles_per_frame": round(cycles.total / frames),
@@ -161,7 +162,7 @@ def read_numerics(folder: Path, model: Model) -> Numerics:
 
 
 def _read_numerics(folder: Path, model: Model) -> Numerics:
-    rows = read_json(folder / "formats.json")
+    rows = read_json(folder / FORMATS)
     formats = Formats(
         {
             row["name"]: TensorFormat(
@@ -175,5 +176,5 @@ def _read_numerics(folder: Path, model: Model) -> Numerics:
             for row in rows
         }
     )
-    columns = read_arrays(folder / "calibration.npz")
+    columns = read_arrays(folder / CALIBRATION)
     return Numerics(equalise(lower(model), columns), formats, columns)

@@ -1,0 +1,59 @@
+"""Files of a build's folder by name: whoever writes one and whoever reads it take the name from here.
+
+A document that others may build upon counts its versions in a field `schema`. It grows by one when a field goes, or
+means something else; a field more changes nothing. docs/formats.md describes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.parsing import read_json
+
+ACCELERATOR, CSIM, PREVIEW, OVERLAY = "accelerator", "csim", "preview", "overlay"  # folders
+FORMATS, CALIBRATION = "formats.json", "calibration.npz"  # in ACCELERATOR
+EXPECTED = "expected.bin"  # what the rendered testbench compares its result with
+COSIM_DATA = "cosim"  # folder of the short program beside the network's
+COMPARISON, KERNELS = "comparison.json", "kernels.json"  # in CSIM
+LINT = "lint.json"
+REPORT_PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON file with a schema: its name, and the version that is written and the newest that can be read."""
+
+    name: str
+    schema: int
+
+    def stamped(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """What is written: the facts behind the version."""
+        return {"schema": self.schema, **facts}
+
+    def read(self, folder: Path) -> Any:
+        """What is in the file of this name; one without a version is older than versions are.
+
+        Raises:
+            OSError, ValueError: it can't be read, or is no JSON.
+            ConfigError: a newer edgemoe-gen has written it.
+        """
+        path = folder / self.name
+        facts = read_json(path)
+        found = facts.get("schema", 0) if isinstance(facts, dict) else 0
+        if not isinstance(found, int):
+            raise ValueError(f"its schema is {found!r}, no whole number")
+        if found > self.schema:
+            raise ConfigError(
+                f"{path} has schema {found}, but this version of edgemoe-gen reads none above {self.schema}",
+                "take the newer edgemoe-gen that wrote it, or build again with this one into another folder",
+            )
+        return facts
+
+
+DESIGN = Document("design.json", 1)  # in ACCELERATOR
+ESTIMATE = Document("estimate.json", 1)  # in ACCELERATOR
+TIMING = Document("timing.json", 1)
+REPORT = Document("report.json", 1)

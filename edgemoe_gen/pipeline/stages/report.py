@@ -1,0 +1,107 @@
+"""The stage `report`: one document and one page on whatever has run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgemoe_gen.base.build_files import REPORT as DOCUMENT
+from edgemoe_gen.base.build_files import REPORT_PAGE, TIMING
+from edgemoe_gen.pipeline.support.stage import Made, Stage
+from edgemoe_gen.pipeline.support.state import digest_of, digest_text
+
+if TYPE_CHECKING:
+    from edgemoe_gen.pipeline.support.context import Context, Standing
+
+# Folders of the vendor's stages that it shows.
+_VENDOR = ("hls", "cosim", "bitstream")
+
+
+@dataclass(frozen=True, eq=False)
+class Reported:
+    """The report of a build, and how far that had come."""
+
+    standing: Standing
+    document: dict[str, Any]
+
+
+def inputs(context: Context) -> str:
+    """Hash of all that is shown, with what earlier stages have left in the build's folder."""
+    project, standing = context.project, context.standing
+    done = standing.done
+    return digest_text(
+        project.pictures_digest,
+        digest_of([context.simulation]),
+        digest_of([context.output / TIMING.name]) if "simulate" in done else json.dumps(_failed_timing(context)),
+        *(digest_of([context.output / stage]) for stage in _VENDOR if stage in done),
+        project.model.spec,
+        project.model.spec.image.origin,
+        sorted(project.config.knobs),
+        project.model.source,
+        list(done),
+        standing.stopped_before,
+        _failed_stage(context) or "",
+    )
+
+
+def make(context: Context, folder: Path) -> Made:
+    """Writes both files."""
+    from edgemoe_gen.report.html import write_report
+
+    made = Reported(context.standing, _document(context))
+    write_report(made.document, context.simulation, context.project.model.spec.class_names, folder)
+    return Made(f"{REPORT_PAGE}, {DOCUMENT.name}", (made,))
+
+
+def report_document(context: Context) -> dict[str, Any]:
+    """The document as it stands, whether it has just been written or was up to date."""
+    found = context.results.get(Reported, lambda: Reported(context.standing, _document(context)))
+    return found.document if found.standing == context.standing else _document(context)
+
+
+def _document(context: Context) -> dict[str, Any]:
+    from edgemoe_gen.report.document import make_document
+
+    project, standing = context.project, context.standing
+    return make_document(
+        project.model,
+        project.design,
+        project.tasks,
+        context.accelerator,
+        context.simulation,
+        len(project.calibration),
+        project.config.knobs,
+        results=context.output,
+        stages=standing.done,
+        stopped_before=standing.stopped_before,
+        failed_stage=_failed_stage(context),
+        timing=_failed_timing(context),
+    )
+
+
+def _failed_stage(context: Context) -> str | None:
+    failure = context.standing.failure
+    return (failure.stage or None) if failure else None
+
+
+def _failed_timing(context: Context) -> dict[str, Any] | None:
+    """Facts of a timed run that failed, which leaves no file."""
+    from edgemoe_gen.pipeline.support.timed import FailedRunError
+
+    failure = context.standing.failure
+    return failure.facts if isinstance(failure, FailedRunError) else None
+
+
+REPORT = Stage(
+    name="report",
+    summary=f"{REPORT_PAGE} and {DOCUMENT.name}, whatever has run",
+    outputs=(DOCUMENT.name, REPORT_PAGE),
+    inputs=inputs,
+    make=make,
+    needs=("csim",),
+    hashes=("csim", "simulate", *_VENDOR),
+    uses=("torch", "C++ compiler"),
+    always=True,
+)

@@ -1,0 +1,71 @@
+"""All stages of a build, in the order of work. Whoever lists stages reads them from here.
+
+A new stage is a module beside this one and a row below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edgemoe_gen.pipeline.stages.bitstream import BITSTREAM
+from edgemoe_gen.pipeline.stages.compile import COMPILE
+from edgemoe_gen.pipeline.stages.cosim import COSIM
+from edgemoe_gen.pipeline.stages.csim import CSIM
+from edgemoe_gen.pipeline.stages.hls import HLS
+from edgemoe_gen.pipeline.stages.ip import IP
+from edgemoe_gen.pipeline.stages.lint import LINT
+from edgemoe_gen.pipeline.stages.package import PACKAGE
+from edgemoe_gen.pipeline.stages.preview import PREVIEW
+from edgemoe_gen.pipeline.stages.render import RENDER
+from edgemoe_gen.pipeline.stages.report import REPORT
+from edgemoe_gen.pipeline.stages.simulate import SIMULATE
+from edgemoe_gen.pipeline.support.stage import Stage
+from edgemoe_gen.pipeline.support.vendor import ToolStage
+
+STAGES: tuple[Stage | ToolStage, ...] = (
+    RENDER,
+    COMPILE,
+    CSIM,
+    SIMULATE,
+    LINT,
+    PREVIEW,
+    HLS,
+    COSIM,
+    IP,
+    BITSTREAM,
+    PACKAGE,
+    REPORT,  # written again whenever there is something new to say
+)
+NAMES = tuple(stage.name for stage in STAGES)
+TOOL_STAGES = tuple(stage for stage in STAGES if isinstance(stage, ToolStage))
+_BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def stage_of(name: str) -> Stage | ToolStage:
+    """The stage of a name that is known to be one's."""
+    return _BY_NAME[name]
+
+
+def position(name: str) -> int:
+    """Place of a stage in the order of work."""
+    return NAMES.index(name)
+
+
+def help_lines() -> list[str]:
+    """A line for each stage: name, what it makes, and the vendor's tool that it needs."""
+    width = max(len(stage.summary) for stage in STAGES if stage.tool) + 2
+    tools = [f"(needs {stage.tool})" if stage.tool else "" for stage in STAGES]
+    return [
+        f"{stage.name:<9}  {stage.summary:<{width}}{tool}".rstrip() for stage, tool in zip(STAGES, tools, strict=True)
+    ]
+
+
+def with_needs(names: Iterable[str]) -> tuple[Stage | ToolStage, ...]:
+    """Stages and all that they need, directly or not, in the order of work."""
+    found, left = set[str](), list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += _BY_NAME[name].needs
+    return tuple(stage for stage in STAGES if stage.name in found)

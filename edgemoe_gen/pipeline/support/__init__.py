@@ -1,0 +1,1 @@
+"""What stages are made of: their class, the opened project, folders and hashes, and the vendor's tools."""
