@@ -14,13 +14,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.project.opening import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
 from edgemoe_gen.tuning.front import OBJECTIVES, best_confirmed, reasons
-from edgemoe_gen.tuning.space import parse_dimension
 from edgemoe_gen.tuning.state import State, Watch
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Figure, Outcome, Value
 
@@ -42,34 +39,12 @@ def workers_options(function: F) -> F:
     )
 
 
-def picture_options(function: F) -> F:
-    """--image, --calibrate and --task."""
-    function = click.option("--task", multiple=True, help="Task; repeatable, the first is timed [default: all].")(
-        function
-    )
-    function = click.option(
-        "--calibrate", multiple=True, type=PATH,
-        help="Picture or folder that errors are taken on, instead of those of --image; repeatable.",
-    )(function)  # fmt: skip
-    return click.option(
-        "--image", multiple=True, type=PATH,
-        help="Picture or folder that binary points are chosen from and errors taken on; repeatable.",
-    )(function)  # fmt: skip
-
-
-def choices(texts: Sequence[str]) -> dict[str, tuple[Value, ...]]:
-    """Values by knob from `name=a,b` texts.
-
-    Raises:
-        KnobError: a text is not of this form, or a knob is given twice.
-    """
-    found: dict[str, tuple[Value, ...]] = {}
-    for text in texts:
-        dimension = parse_dimension(text)
-        if dimension.name in found:
-            raise KnobError(f"the knob '{dimension.name}' is given twice", "give all its values at once")
-        found[dimension.name] = dimension.values
-    return found
+# What pictures and tasks are to the commands that measure errors on them.
+PICTURE_TEXTS = {
+    "image": "Picture or folder that binary points are chosen from and errors taken on; repeatable.",
+    "calibrate": "Picture or folder that errors are taken on, instead of those of --image; repeatable.",
+    "task": "Task; repeatable, the first is timed [default: all].",
+}
 
 
 def outcome_cells(outcome: Outcome) -> list[str]:

@@ -18,7 +18,8 @@ from edgemoe_gen.design import make_design
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.project.config import Config, config_to_toml, read_config
+from edgemoe_gen.project.config import Config, read_config
+from edgemoe_gen.project.writing import config_to_toml
 from edgemoe_gen.tuning import Dimension, Point, Space
 from edgemoe_gen.tuning.apply import apply_point
 from edgemoe_gen.tuning.asked import Asked
