@@ -84,7 +84,7 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
             }
         )
         return
-    _show(result, whole=lines.ran or bool(keywords["first"] or keywords["only"]))
+    _show(result, with_report=lines.ran or bool(keywords["first"] or keywords["only"]))
 
 
 class _StageLines:
@@ -119,9 +119,9 @@ def _timed_figures(report: Mapping[str, Any]) -> dict[str, Any] | None:
     return timed and {key: timed[key] for key in ("tier", "clock_mhz", "cycles_per_frame", "milliseconds_per_frame")}
 
 
-def _show(result: api.BuildResult, whole: bool) -> None:
+def _show(result: api.BuildResult, with_report: bool) -> None:
     if result.report:
-        if whole:
+        if with_report:
             _show_report(result.report)
         output.line(result.headline)
         output.line(f"report: {result.output / 'report.html'}")

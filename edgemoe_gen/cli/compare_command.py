@@ -91,8 +91,8 @@ def _headline(result: api.Comparison) -> str:
     found = {name: (x, y, tier) for name, x, y, tier in result.figures()}
     x, y, tier = found["latency_ms"]
     a, b = result.sides
-    own = f" {a.outcome.latency_words}" if a.outcome.frames != b.outcome.frames else ""
-    text = f"{a.name}: {x:.3f} ms{own}, {b.name}: {y:.3f} ms {b.outcome.latency_words} ({tier})"
+    unit = f" {a.outcome.latency_words}" if a.outcome.frames != b.outcome.frames else ""
+    text = f"{a.name}: {x:.3f} ms{unit}, {b.name}: {y:.3f} ms {b.outcome.latency_words} ({tier})"
     if "error" in found:
         x, y, tier = found["error"]
         text += f" · MSE {x:.2e} and {y:.2e} ({tier})"

@@ -163,12 +163,12 @@ def spec_options(given: dict[str, Any]) -> SpecOptions:
         SpecError: a list is not of the wanted kind.
     """
     hints = typing.get_type_hints(SpecOptions)
-    said: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for field in option_fields():
         value = given.pop(f"network_{field.name}", None)
         if value is not None:
-            said[field.name] = _parsed(field.name, _kind(hints[field.name]), value)
-    return SpecOptions(**said).said_by("the command line")
+            found[field.name] = _parsed(field.name, _kind(hints[field.name]), value)
+    return SpecOptions(**found).said_by("the command line")
 
 
 def _parsed(name: str, kind: str, value: Any) -> Any:

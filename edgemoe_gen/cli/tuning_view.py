@@ -134,18 +134,18 @@ class _Head:
 def watching() -> Iterator[tuple[Watch, Progress]]:
     """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and what comes before."""
     if not sys.stderr.isatty():
-        said: tuple[str, ...] = ()
+        shown: tuple[str, ...] = ()
         last = -LINE_SECONDS
 
         def say(state: State, what: str, done: int, total: int) -> None:
-            nonlocal said, last
+            nonlocal shown, last
             now = time.monotonic()
             over = state.until is not None and now > state.until
             new = (what, state.step, str(over), *state.at_work)
-            if new != said or now - last >= LINE_SECONDS:
-                said, last = new, now
-                words = [_progress(state, what, done, total), *at_work(state), summary(state)]
-                click.echo(" · ".join(words), err=True)
+            if new != shown or now - last >= LINE_SECONDS:
+                shown, last = new, now
+                parts = [_progress(state, what, done, total), *at_work(state), summary(state)]
+                click.echo(" · ".join(parts), err=True)
 
         with output.progress() as progress:
             yield say, progress
@@ -190,8 +190,8 @@ def headline(front: Sequence[Outcome], default: Outcome | None, objectives: Sequ
         return "no point is feasible"
     best, exact = best_confirmed(front, default, objectives, tier)
     names = list(dict.fromkeys((OBJECTIVES[objectives[0]], "error")))
-    own = "" if default is None else _figures(default, names)
-    beside = f"; the default design: {own}" if own else ""
+    of_default = "" if default is None else _figures(default, names)
+    beside = f"; the default design: {of_default}" if of_default else ""
     if best is None:
         return f"no point of the front is confirmed, all are estimates{beside}"
     place = list(front).index(best) + 1
