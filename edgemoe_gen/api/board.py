@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgemoe_gen.api.common import Paths, PathText
+from edgemoe_gen.api.arguments import BenchArguments, BenchKeywords
+from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.measuring import session
@@ -20,9 +21,13 @@ from edgemoe_gen.measuring.bench_page import render_page
 from edgemoe_gen.measuring.power import Power, RailPower, find_sensors
 from edgemoe_gen.pictures.found import find_pictures
 from edgemoe_gen.pipeline.running import RunResult
+from edgemoe_gen.project.arguments import PathText
 from edgemoe_gen.project.opening import Progress, no_progress
 
-FRAMES, SIMULATED_FRAMES, SECONDS = 100, 5, 10.0
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+FRAMES, SIMULATED_FRAMES = 100, 5
 PICTURE = "notebooks/picture.npy"  # the build's own, in every overlay
 
 
@@ -168,17 +173,8 @@ def _passed(tasks: Sequence[str], failure: str) -> list[tuple[str, bool | None]]
     return [(task, True if place < wrong else False if place == wrong else None) for place, task in enumerate(tasks)]
 
 
-def bench(
-    overlay: PathText,
-    *,
-    task: Sequence[str] = (),
-    image: Paths = (),
-    frames: int | None = None,
-    seconds: float = SECONDS,
-    simulated: bool = False,
-    output: PathText | None = None,
-    progress: Progress = no_progress,
-) -> BenchResult:
+@takes(BenchKeywords, BenchArguments)
+def bench(overlay: PathText, *, progress: Progress = no_progress, **keywords: Unpack[BenchKeywords]) -> BenchResult:
     """Measures latency by stage, frames a second, the cost of a task switch, and power.
 
     Args:
@@ -189,35 +185,37 @@ def bench(
         seconds: that a measurement may take; so long frames stream while power is read.
         simulated: on the simulated board, whose times are those of C simulation.
         output: page to write (.html).
+        progress: called with text, steps done and all.
 
     Raises:
         OverlayError: the overlay is missing, damaged or refused.
         ConfigError: there is no such task, a number is no number of frames or seconds, or the page can't be written.
         ImageError: a picture is not what the network takes.
     """
-    if frames is not None and frames < 1:
-        raise ConfigError(f"--frames is {frames}", "measure one frame or more")
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise ConfigError(f"--seconds is {seconds:g}", "give more than 0 seconds")
-    if output is not None:
-        if Path(output).suffix.lower() != ".html":
-            raise ConfigError(f"--output is '{output}', but a .html file is written", "end its name with .html")
-        check_writable(Path(output))
+    how, _ = split(BenchArguments, keywords)
+    if how.frames is not None and how.frames < 1:
+        raise ConfigError(f"--frames is {how.frames}", "measure one frame or more")
+    if not (math.isfinite(how.seconds) and how.seconds > 0):
+        raise ConfigError(f"--seconds is {how.seconds:g}", "give more than 0 seconds")
+    if how.output is not None:
+        if Path(how.output).suffix.lower() != ".html":
+            raise ConfigError(f"--output is '{how.output}', but a .html file is written", "end its name with .html")
+        check_writable(Path(how.output))
     installed = session.look_up(overlay)
-    tasks = session.chosen_tasks(installed, task)
-    if image:
-        pictures = [session.open_frame(path, installed) for path in find_pictures([Path(one) for one in image])]
+    tasks = session.chosen_tasks(installed, how.task)
+    if how.image:
+        pictures = [session.open_frame(path, installed) for path in find_pictures([Path(one) for one in how.image])]
     else:
         installed.manifest.read(PICTURE)
         pictures = [session.open_frame(installed.manifest.folder / PICTURE, installed)]
     notes = [installed.note] if installed.note else []
     notes += [] if installed.estimates else ["the overlay carries no estimate to compare with"]
-    with session.opened(installed, simulated) as (accelerator, tier):
+    with session.opened(installed, how.simulated) as (accelerator, tier):
         real = tier == session.MEASURED
         sensors, why = find_sensors() if real else ({}, "no power: a simulated board takes none")
         notes += [why] if why else []
-        count = frames or (FRAMES if real else SIMULATED_FRAMES)
-        plan = Plan(tasks, count, seconds, sensors, idle_seconds=min(3.0, seconds))
+        count = how.frames or (FRAMES if real else SIMULATED_FRAMES)
+        plan = Plan(tasks, count, how.seconds, sensors, idle_seconds=min(3.0, how.seconds))
         found = measure(accelerator, pictures, plan, progress, installed.estimates, real)
     manifest = installed.manifest
     result = BenchResult(
@@ -234,9 +232,9 @@ def bench(
         found.complete,
         (*notes, *found.notes),
     )
-    if output is not None:
+    if how.output is not None:
         text = _page(result)
-        write_text_whole(Path(output), text)
+        write_text_whole(Path(how.output), text)
     return result
 
 

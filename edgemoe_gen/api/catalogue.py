@@ -6,5 +6,9 @@ from edgemoe_gen.hardware.boards import Board, board_names, load_board
 
 
 def boards(name: str | None = None) -> tuple[Board, ...]:
-    """The board of a name or file, or all boards that come with the package."""
+    """The board of a name or file, or all boards that come with the package.
+
+    Args:
+        name: of the board, or path of a board file.
+    """
     return tuple(load_board(known) for known in ([name] if name else board_names()))

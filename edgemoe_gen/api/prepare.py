@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
+from edgemoe_gen.api.arguments import GenerateKeywords, InspectKeywords
+from edgemoe_gen.base.arguments import takes
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate import Resources, check_fits, estimate_resources
 from edgemoe_gen.linting import LintResult
 from edgemoe_gen.linting.run import lint_folder, lint_project
-from edgemoe_gen.model import ModelSpec, SpecOptions
+from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.generate import generate_sources
-from edgemoe_gen.project.config import FILE_NAME, config_to_toml
-from edgemoe_gen.project.early import Needs, check_early
+from edgemoe_gen.project.arguments import PROJECT, NewProjectKeywords, PathText, Values, project_arguments
+from edgemoe_gen.project.config import FILE_NAME
+from edgemoe_gen.project.early import Needs, check_early, open_checked
 from edgemoe_gen.project.inspection import Inspection, bits_worth
 from edgemoe_gen.project.inspection import inspect as inspect_checkpoint
 from edgemoe_gen.project.opening import (
     Progress,
     checkpoint_of,
+    config_with_spec,
     network_options,
     no_progress,
     open_design,
@@ -30,8 +34,11 @@ from edgemoe_gen.project.opening import (
     open_pictures,
     open_tasks,
     picture_notes,
-    with_spec,
 )
+from edgemoe_gen.project.writing import config_to_toml
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -56,36 +63,18 @@ class GenerateResult:
     notes: tuple[str, ...]
 
 
+@takes(NewProjectKeywords, *PROJECT)
 def init(
     checkpoint: PathText,
     *,
-    spec: PathText | None = None,
-    options: SpecOptions | None = None,
-    board: str | None = None,
-    knobs: Values | None = None,
-    image: Paths = (),
-    calibrate: Paths = (),
-    labels: PathText | None = None,
-    task: Sequence[str] = (),
-    class_names: Mapping[str, Sequence[str]] | None = None,
-    output: PathText | None = None,
     file: PathText = FILE_NAME,
     force: bool = False,
+    **keywords: Unpack[NewProjectKeywords],
 ) -> InitResult:
     """Writes `edgemoe.toml`: network, board, knobs and numerics of a project, every key explained.
 
     Args:
         checkpoint: file or folder of shards.
-        spec: spec file, .toml of ours or .yml of the authors'.
-        options: what neither checkpoint nor spec file tells.
-        board: name or file; the default is zcu104.
-        knobs: values by name, over those that suit network and board.
-        image: pictures, or folders of them, to simulate and report on.
-        calibrate: pictures that binary points are chosen from, if others.
-        labels: folder of ground truth, if not beside the pictures.
-        task: tasks to build for, if not all.
-        class_names: names of a task's classes in the order of their numbers, by task, over those of the spec.
-        output: folder that builds will write to.
         file: what to write.
         force: replace a file that is there.
     """
@@ -93,44 +82,36 @@ def init(
     if target.exists() and not force:
         raise ConfigError(f"{target} exists already", "add --force to replace it")
     check_writable(target)
-    words = said(checkpoint, options, board, knobs, image, calibrate, labels, task, output, class_names)
-    words = with_spec(words, None if spec is None else Path(spec))
-    check_early(words, Needs(checkpoint=True, pictures=True, labels=True))
-    model = open_model(words)
-    open_tasks(words, model.spec)
-    notes = (*model.notes, *picture_notes(words))
-    if words.images:
-        open_pictures(words, model.spec)
-    for path in find_pictures(words.calibrate or ()):
+    config = config_with_spec(project_arguments(keywords, checkpoint))
+    check_early(config, Needs(checkpoint=True, pictures=True, labels=True))
+    model = open_model(config)
+    open_tasks(config, model.spec)
+    notes = (*model.notes, *picture_notes(config))
+    if config.images:
+        open_pictures(config, model.spec)
+    for path in find_pictures(config.calibrate or ()):
         open_picture(path, model.spec.image)
-    design = open_design(words, model.spec)
-    if output is None:
-        words = replace(words, output=target.parent / "build")
+    design = open_design(config, model.spec)
+    if config.output is None:
+        config = replace(config, output=target.parent / "build")
     suits = f"this network on the {design.board.title.removeprefix('AMD ')}"
-    text = config_to_toml(words, target.parent, model.spec, design.knobs, suits)
+    text = config_to_toml(config, target.parent, model.spec, design.knobs, suits)
     write_text_whole(target, text)
     return InitResult(target, model.spec, design, estimate_resources(design), notes)
 
 
+@takes(InspectKeywords, *PROJECT)
 def inspect(
     checkpoint: PathText | None = None,
     *,
-    spec: PathText | None = None,
-    options: SpecOptions | None = None,
-    config: PathText | None = None,
     narrow: Sequence[int] = (),
-    image: Paths = (),
-    calibrate: Paths = (),
-    task: Sequence[str] = (),
     progress: Progress = no_progress,
+    **keywords: Unpack[InspectKeywords],
 ) -> Inspection:
     """The architecture found in a checkpoint; see `Inspection`.
 
     Args:
         checkpoint: file or folder of shards.
-        spec: spec file, .toml of ours or .yml of the authors'.
-        options: what neither checkpoint nor spec file tells.
-        config: the project's file.
         narrow: widths of weights, less than the project's `weight_bits`; says which weights' bits to spend first, if
             the network is complete.
         image: pictures that `narrow` runs.
@@ -138,43 +119,37 @@ def inspect(
         task: its task, the first one.
         progress: called with text, steps done and all.
     """
-    project = opened(
-        said(checkpoint, options, None, None, image, calibrate, task=task),
-        spec,
-        config,
-        Needs(checkpoint=True, pictures=bool(narrow)),
-    )
-    found = inspect_checkpoint(checkpoint_of(project.config), network_options(project.config))
+    needs = Needs(checkpoint=True, pictures=bool(narrow))
+    project = open_checked(project_arguments(keywords, checkpoint), needs)
+    config = project.config
+    found = inspect_checkpoint(checkpoint_of(config), network_options(config))
     notes = [*found.notes, *project.notes]
     if narrow and found.complete:
-        notes += left_out(project.config.calibrate or project.config.images or ())
-        found = replace(found, worth=bits_worth(project.config, narrow, progress))
+        notes += left_out(config.calibrate or config.images or ())
+        found = replace(found, worth=bits_worth(config, narrow, progress))
     elif narrow:
         notes.append("what bits are worth is not measured: the network is not complete")
     return replace(found, notes=tuple(notes))
 
 
+@takes(GenerateKeywords, *PROJECT)
 def generate(
-    checkpoint: PathText | None = None,
-    *,
-    spec: PathText | None = None,
-    options: SpecOptions | None = None,
-    config: PathText | None = None,
-    board: str | None = None,
-    knobs: Values | None = None,
-    output: PathText | None = None,
-    force: bool = False,
+    checkpoint: PathText | None = None, *, force: bool = False, **keywords: Unpack[GenerateKeywords]
 ) -> GenerateResult:
     """Renders the accelerator's sources to OUTPUT/accelerator, without program and weights.
 
-    With a checkpoint the largest network follows from it, and PyTorch is needed; without one the knobs say it. A folder
-    with files that were changed or added by hand is refused; with `force` it is moved to accelerator.edited-N.
+    With a checkpoint the largest network follows from it, and PyTorch is needed; without one the knobs say it.
+
+    Args:
+        checkpoint: file or folder of shards.
+        output: folder to write to; default: of the project, or "build".
+        force: move a folder with files that were changed or added by hand to accelerator.edited-N; else it is refused.
     """
-    project = opened(said(checkpoint, options, board, knobs, output=output), spec, config, Needs(output=True))
-    words = project.config
-    design = open_design(words, None if words.checkpoint is None else open_model(words).spec)
+    project = open_checked(project_arguments(keywords, checkpoint), Needs(output=True))
+    config = project.config
+    design = open_design(config, None if config.checkpoint is None else open_model(config).spec)
     resources = check_fits(design)
-    folder, files, notes = generate_sources(design, words, force)
+    folder, files, notes = generate_sources(design, config, force)
     return GenerateResult(folder, files, design, resources, (*project.notes, *notes))
 
 
@@ -195,4 +170,4 @@ def lint(
     """
     if folder is not None:
         return lint_folder(Path(folder))
-    return lint_project(None if config is None else Path(config), board, knobs)
+    return lint_project(project_arguments({"config": config, "board": board, "knobs": knobs}))

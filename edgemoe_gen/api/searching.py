@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.api.common import Paths, PathText, open_network, opened, said
+from edgemoe_gen.api.common import open_network
+from edgemoe_gen.api.tuning_arguments import Choices
 from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import Board
-from edgemoe_gen.model import Model, SpecOptions
+from edgemoe_gen.model import Model
 from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.pictures.found import left_out
+from edgemoe_gen.project.arguments import ProjectArguments
 from edgemoe_gen.project.config import Config
-from edgemoe_gen.project.early import Needs
+from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import Progress, open_board, open_calibration, open_tasks
 from edgemoe_gen.tuning.asked import Asked
 from edgemoe_gen.tuning.evaluate import Evaluator, make_evaluator
@@ -30,7 +31,6 @@ from edgemoe_gen.tuning.limits import Limit
 from edgemoe_gen.tuning.space import Dimension, is_knob
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Value
 
-Choices = Mapping[str, Value | Sequence[Value]]
 TIER_NAMES = {"estimate": ESTIMATE, "timed": TIMED, "csim": CSIM}
 SYNTHESIS_NAMES = ("synthesis", "vendor", "hls", SYNTHESIS)  # what a user may call the tier that --tier does not name
 
@@ -44,7 +44,7 @@ class Setting:
         asked: how it was named.
         model, board, tasks: of it.
         chosen: knobs that it fixes.
-        given: dimensions of the caller.
+        turned: dimensions of the caller.
         images: network inputs that errors are taken on.
         notes: what the user should know.
     """
@@ -55,15 +55,14 @@ class Setting:
     board: Board
     tasks: tuple[str, ...]
     chosen: Mapping[str, Value]
-    given: tuple[Dimension, ...]
+    turned: tuple[Dimension, ...]
     images: tuple[NDArray[np.float32], ...]
     notes: list[str]
 
     @property
     def defaults(self) -> Knobs:
         """Knobs that a build would take."""
-        chosen = dict(self.chosen)
-        return default_knobs(self.model.spec, self.board, chosen).turned(chosen)
+        return default_knobs(self.model.spec, self.board, dict(self.chosen))
 
     def evaluator(self, limits: Sequence[Limit], progress: Progress) -> Evaluator:
         """Everything that points need; runs the float reference."""
@@ -73,31 +72,25 @@ class Setting:
         )  # fmt: skip
 
 
-def open_setting(
-    checkpoint: PathText | None,
-    spec: PathText | None,
-    options: SpecOptions | None,
-    config: PathText | None,
-    board: str | None,
-    knobs: Choices | None,
-    image: Paths,
-    calibrate: Paths,
-    task: Sequence[str],
-    pictures: bool = True,
-) -> Setting:
-    """Opens a project, and its pictures if they are to be run; see `tune` for the arguments."""
-    given = _dimensions(knobs)
-    words = said(checkpoint, options, board, None, image, calibrate, task=task)
-    project = opened(words, spec, config, Needs(pictures=pictures))
-    whole, notes = project.config, list(project.notes)
-    model = open_network(whole, notes, ", so errors mean little")
-    tasks = open_tasks(whole, model.spec)
-    chosen = {name: value for name, value in whole.knobs.items() if name not in {d.name for d in given}}
+def open_setting(arguments: ProjectArguments, knobs: Choices | None = None, pictures: bool = True) -> Setting:
+    """Opens a project, and its pictures if they are to be run.
+
+    Args:
+        arguments: what the caller says of it.
+        knobs: values to try by knob.
+        pictures: they are to be run.
+    """
+    turned = _dimensions(knobs)
+    project = open_checked(arguments, Needs(pictures=pictures))
+    config, notes = project.config, list(project.notes)
+    model = open_network(config, notes, ", so errors mean little")
+    tasks = open_tasks(config, model.spec)
+    chosen = {name: value for name, value in config.knobs.items() if name not in {d.name for d in turned}}
     # A knob with one value is fixed, so the default design has it too.
-    chosen |= {d.name: d.values[0] for d in given if len(d.values) == 1 and is_knob(d.name)}
-    images = _images(whole, model, notes) if pictures else []
-    asked = Asked(words, None if spec is None else Path(spec), whole.source)
-    return Setting(whole, asked, model, open_board(whole), tasks, chosen, given, tuple(images), notes)
+    chosen |= {d.name: d.values[0] for d in turned if len(d.values) == 1 and is_knob(d.name)}
+    images = _images(config, model, notes) if pictures else []
+    asked = Asked(arguments.config, arguments.spec_file, config.source)
+    return Setting(config, asked, model, open_board(config), tasks, chosen, turned, tuple(images), notes)
 
 
 def _dimensions(knobs: Choices | None) -> tuple[Dimension, ...]:
@@ -107,11 +100,11 @@ def _dimensions(knobs: Choices | None) -> tuple[Dimension, ...]:
     )
 
 
-def _images(words: Config, model: Model, notes: list[str]) -> list[NDArray[np.float32]]:
-    paths = words.calibrate or words.images
+def _images(config: Config, model: Model, notes: list[str]) -> list[NDArray[np.float32]]:
+    paths = config.calibrate or config.images
     if paths:
         notes += left_out(paths)
-        return open_calibration(replace(words, calibrate=paths), model.spec, ())
+        return open_calibration(replace(config, calibrate=paths), model.spec, ())
     notes.append("no picture is named, so errors are taken on noise: give --image")
     return [random_picture(model.spec)]
 

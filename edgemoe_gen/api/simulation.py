@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from edgemoe_gen.api.arguments import CsimArguments, CsimKeywords, RunArguments, RunKeywords
 from edgemoe_gen.api.board import run_on_board
-from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
+from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.errors import ConfigError, ImageError
 from edgemoe_gen.base.files import check_writable
 from edgemoe_gen.design import Design
@@ -22,7 +24,8 @@ from edgemoe_gen.pipeline.running import (
     write_dump,
     write_picture,
 )
-from edgemoe_gen.project.early import Needs
+from edgemoe_gen.project.arguments import PROJECT, PathText, ProjectArguments, project_arguments
+from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import (
     Progress,
     no_progress,
@@ -37,6 +40,9 @@ from edgemoe_gen.project.opening import (
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.junit import write_junit
 from edgemoe_gen.sim.kernels import KERNELS, CaseResult, record_inputs, run_kernels
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -53,29 +59,20 @@ class CsimResult:
         return all(case.passed for case in self.cases)
 
 
+@takes(RunKeywords, *PROJECT, RunArguments)
 def run(
     checkpoint: PathText | None = None,
     *,
     image: PathText,
-    spec: PathText | None = None,
-    options: SpecOptions | None = None,
-    config: PathText | None = None,
-    board: str | None = None,
-    knobs: Values | None = None,
-    calibrate: Paths = (),
-    task: str | None = None,
-    backend: str = "float",
-    routes: PathText | None = None,
-    dump: PathText | None = None,
-    output: PathText | None = None,
-    overlay: PathText | None = None,
-    simulated: bool = False,
     progress: Progress = no_progress,
+    **keywords: Unpack[RunKeywords],
 ) -> RunResult:
     """One picture and task through one backend.
 
     Args:
+        checkpoint: file or folder of shards.
         image: picture.
+        calibrate: csim: pictures that binary points are chosen from; default: the project's, else `image`.
         task: name; needed if the network has several.
         backend: "float", "csim" or "board".
         routes: dump of another run whose experts the float backend takes.
@@ -83,72 +80,67 @@ def run(
         output: picture to write of the task's result.
         overlay: board: name of an installed overlay, its folder, or that of its build; it says all about the network.
         simulated: board: take the simulated one.
+        progress: called with text, steps done and all.
     """
-    if backend not in BACKENDS:
-        raise ConfigError(f"there is no backend '{backend}'", f"known backends: {', '.join(BACKENDS)}")
-    if routes is not None and backend != "float":
+    how, left = split(RunArguments, keywords)
+    if how.backend not in BACKENDS:
+        raise ConfigError(f"there is no backend '{how.backend}'", f"known backends: {', '.join(BACKENDS)}")
+    if how.routes is not None and how.backend != "float":
         raise ConfigError("--routes forces the float backend only", "the accelerator always takes its own routes")
-    for path, option, suffix in ((dump, "--dump", ".npz"), (output, "--output", ".png")):
+    for path, option, suffix in ((how.dump, "--dump", ".npz"), (how.output, "--output", ".png")):
         if path is not None:
             if Path(path).suffix.lower() != suffix:
                 raise ConfigError(
                     f"{option} is '{path}', but a {suffix} file is written", f"end its name with {suffix}"
                 )
             check_writable(Path(path))
-    if backend == "board":
-        _refuse_for_board(checkpoint, options, spec=spec, config=config, board=board, knob=knobs, calibrate=calibrate)
-        if overlay is None:
+    arguments = project_arguments(left, checkpoint)
+    if how.backend == "board":
+        _refuse_for_board(arguments)
+        if how.overlay is None:
             raise ConfigError("the board runs an overlay, but none is named", "give --overlay NAME or a folder")
         progress("running on the board", 0, 1)
-        return _written(run_on_board(overlay, image, task, simulated), dump, output)
-    if overlay is not None or simulated:
-        option = "--simulated" if overlay is None else "--overlay"
-        raise ConfigError(f"{option} is for the board, but the backend is {backend}", "give --backend board too")
+        return _written(run_on_board(how.overlay, image, how.task, how.simulated), how)
+    if how.overlay is not None or how.simulated:
+        option = "--simulated" if how.overlay is None else "--overlay"
+        raise ConfigError(f"{option} is for the board, but the backend is {how.backend}", "give --backend board too")
     if Path(image).is_dir():
         raise ImageError(f"{image} is a folder.", "Give one picture.")
-    named = () if task is None else (task,)
-    simulated_in_c = backend == "csim"
-    needs = Needs(True, pictures=simulated_in_c, others=[Path(image)], tasks=named, compiler=simulated_in_c)
-    project = opened(said(checkpoint, options, board, knobs, calibrate=calibrate), spec, config, needs)
-    words, notes = project.config, list(project.notes)
-    _refuse_to_choose(task, words.model.tasks or ())
-    model = open_model(words)
-    name = _one_task(task, model.spec)
+    named = () if how.task is None else (how.task,)
+    in_csim = how.backend == "csim"
+    project = open_checked(arguments, Needs(True, in_csim, others=[Path(image)], tasks=named, compiler=in_csim))
+    config, notes = project.config, list(project.notes)
+    _refuse_to_choose(how.task, config.model.tasks or ())
+    model = open_model(config)
+    name = _one_task(how.task, model.spec)
     picture = open_picture(Path(image), model.spec.image)
-    if backend == "float":
-        forced = None if routes is None else read_routes(Path(routes), model)
+    if not in_csim:
+        forced = None if how.routes is None else read_routes(Path(how.routes), model)
         progress("running the float reference", 0, 1)
         result = run_float(model, picture.values, name, forced)
     else:
-        design = open_design(words, model.spec)
-        if words.calibrate or words.images:
-            notes += left_out(words.calibrate or words.images or ())
-            others = open_pictures(words, model.spec) if not words.calibrate else ()
-            calibration = open_calibration(words, model.spec, others)
+        design = open_design(config, model.spec)
+        if config.calibrate or config.images:
+            notes += left_out(config.calibrate or config.images or ())
+            others = open_pictures(config, model.spec) if not config.calibrate else ()
+            calibration = open_calibration(config, model.spec, others)
         else:
             calibration = [picture.values]
             notes.append("binary points are calibrated on this very picture: give --calibrate for others")
-        numerics = open_numerics(words, model, design.knobs, calibration, open_tasks(words, model.spec), progress)
+        numerics = open_numerics(config, model, design.knobs, calibration, open_tasks(config, model.spec), progress)
         engine = Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
         progress("simulating", 0, 1)
         result = run_csim(engine, model, numerics.network, numerics.formats, picture.values, name)
-    return _written(replace(result, notes=tuple(notes)), dump, output)
+    return _written(replace(result, notes=tuple(notes)), how)
 
 
+@takes(CsimKeywords, *PROJECT, CsimArguments)
 def csim(
     checkpoint: PathText | None = None,
     *,
     kernel: Sequence[str] = (),
-    spec: PathText | None = None,
-    options: SpecOptions | None = None,
-    config: PathText | None = None,
-    board: str | None = None,
-    knobs: Values | None = None,
-    image: Paths = (),
-    task: str | None = None,
-    junit: PathText | None = None,
-    seed: int = 0,
     progress: Callable[[CaseResult], None] | None = None,
+    **keywords: Unpack[CsimKeywords],
 ) -> CsimResult:
     """Checks kernels of a design against float64 in C simulation; every case has its own error bound.
 
@@ -159,54 +151,62 @@ def csim(
         task: whose inputs are recorded; default: the first.
         junit: JUnit XML to write.
         seed: of the random inputs.
+        progress: called with each case's outcome.
     """
+    how, left = split(CsimArguments, keywords)
     for name in kernel:
         if name not in KERNELS:
             raise ConfigError(f"there is no kernel '{name}'", f"known kernels: {', '.join(KERNELS)}")
-    if junit is not None:
-        check_writable(Path(junit))
-    needs = Needs(pictures=True, tasks=() if task is None else (task,), compiler=True)
-    project = opened(said(checkpoint, options, board, knobs, image), spec, config, needs)
-    words, notes = project.config, list(project.notes)
+    if how.junit is not None:
+        check_writable(Path(how.junit))
+    needs = Needs(pictures=True, tasks=() if how.task is None else (how.task,), compiler=True)
+    project = open_checked(project_arguments(left, checkpoint), needs)
+    config, notes = project.config, list(project.notes)
     recorded, network_spec = None, None
-    if words.checkpoint is not None and words.images:
-        model = open_model(words)
+    if config.checkpoint is not None and config.images:
+        model = open_model(config)
         network_spec = model.spec
-        tasks = (task or open_tasks(words, model.spec)[0],)
+        tasks = (how.task or open_tasks(config, model.spec)[0],)
         model.spec.task_index(tasks[0])
-        pictures = [open_picture(path, model.spec.image) for path in find_pictures(words.images)[:1]]
+        pictures = [open_picture(path, model.spec.image) for path in find_pictures(config.images)[:1]]
         picture_values = [picture.values for picture in pictures]
-        numerics = open_numerics(words, model, open_knobs(words, model.spec), picture_values, tasks)
+        numerics = open_numerics(config, model, open_knobs(config, model.spec), picture_values, tasks)
         recorded = record_inputs(model, numerics.network, numerics.formats, picture_values[0], tasks[0])
-    elif words.checkpoint is not None:
-        network_spec = open_model(words).spec
+    elif config.checkpoint is not None:
+        network_spec = open_model(config).spec
         notes.append("no picture is named, so no inputs are recorded: give --image")
-    design = open_design(words, network_spec)
+    design = open_design(config, network_spec)
     engine = Engine.compile(design)
-    cases = tuple(run_kernels(design, tuple(kernel) or KERNELS, recorded, engine, seed, progress))
-    if junit is not None:
-        write_junit(cases, Path(junit))
+    cases = tuple(run_kernels(design, tuple(kernel) or KERNELS, recorded, engine, how.seed, progress))
+    if how.junit is not None:
+        write_junit(cases, Path(how.junit))
     return CsimResult(design, cases, tuple(notes))
 
 
-def _written(result: RunResult, dump: PathText | None, output: PathText | None) -> RunResult:
-    if output is not None:
-        write_picture(result, Path(output))
-    if dump is not None:
-        write_dump(result, Path(dump))
+def _written(result: RunResult, how: RunArguments) -> RunResult:
+    if how.output is not None:
+        write_picture(result, Path(how.output))
+    if how.dump is not None:
+        write_dump(result, Path(how.dump))
     return result
 
 
-def _refuse_for_board(checkpoint: PathText | None, options: SpecOptions | None, **given: object) -> None:
+def _refuse_for_board(arguments: ProjectArguments) -> None:
     """An overlay has its network, numbers and board in it; whoever names others expects something else."""
-    said_names = [f"--{name}" for name, value in given.items() if value]
-    if checkpoint is not None:
-        said_names.insert(0, "a checkpoint")
-    if options is not None and options != SpecOptions():
-        said_names.append("the network's options")
-    if said_names:
+    config = arguments.config
+    beside = {
+        "a checkpoint": config.checkpoint,
+        "--spec": arguments.spec_file,
+        "--config": arguments.project_file,
+        "--board": config.board,
+        "--knob": config.knobs,
+        "--calibrate": config.calibrate,
+        "the network's options": config.model != SpecOptions(),
+    }
+    named = [name for name, value in beside.items() if value]
+    if named:
         raise ConfigError(
-            f"the board runs what its overlay holds, so {', '.join(said_names)} cannot be given too", "leave that out"
+            f"the board runs what its overlay holds, so {', '.join(named)} cannot be given too", "leave that out"
         )
 
 

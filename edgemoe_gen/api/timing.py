@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.api.common import Paths, PathText, Values, open_network, opened, said
+from edgemoe_gen.api.arguments import SimulateArguments, SimulateKeywords
+from edgemoe_gen.api.common import open_network
+from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
-from edgemoe_gen.model import Model, SpecOptions
+from edgemoe_gen.model import Model
 from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.support.timed import time_network
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.project.arguments import PROJECT, PathText, project_arguments
 from edgemoe_gen.project.config import Config
-from edgemoe_gen.project.early import Needs
+from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import (
     Progress,
     no_progress,
@@ -40,6 +43,9 @@ from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import Timing, load_timing
 from edgemoe_gen.timing.trace import trace_document
 from edgemoe_gen.timing.vendor import with_csynth
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Float32 = NDArray[np.float32]
 
@@ -75,24 +81,12 @@ class SimulateResult:
         }
 
 
+@takes(SimulateKeywords, *PROJECT, SimulateArguments)
 def simulate(
     checkpoint: PathText | None = None,
     *,
-    spec: PathText | None = None,
-    options: SpecOptions | None = None,
-    config: PathText | None = None,
-    board: str | None = None,
-    knobs: Values | None = None,
-    image: Paths = (),
-    calibrate: Paths = (),
-    task: Sequence[str] = (),
-    trace: PathText | None = None,
-    html: PathText | None = None,
-    size_fifos: bool = False,
-    csynth: PathText | None = None,
-    ddr: float | None = None,
-    efficiency: float | None = None,
     progress: Progress = no_progress,
+    **keywords: Unpack[SimulateKeywords],
 ) -> SimulateResult:
     """Cycles of a network on a design, from the kernels themselves with clocks in them; see docs/simulate.md.
 
@@ -107,50 +101,49 @@ def simulate(
         csynth: the vendor's csynth XML, or its folder; replaces the table's intervals and depths.
         ddr: rate of the memory in GB/s; default: the board's.
         efficiency: share of it that bursts reach; default: the board's.
+        progress: called with text, steps done and all.
 
     Raises:
         SimulationError: the timing table does not know the device, the clock or a loop; or an interval is impossible.
     """
-    for path, option, suffix in ((trace, "--trace", ".json"), (html, "--html", ".html")):
+    how, left = split(SimulateArguments, keywords)
+    for path, option, suffix in ((how.trace, "--trace", ".json"), (how.html, "--html", ".html")):
         if path is not None:
             if Path(path).suffix.lower() != suffix:
                 raise ConfigError(f"{option} is '{path}', but a {suffix} file is written", f"end it with {suffix}")
             check_writable(Path(path))
-    project = opened(
-        said(checkpoint, options, board, knobs, image, calibrate, task=task),
-        spec,
-        config,
-        Needs(pictures=True, compiler=True),
-    )
-    words, notes = project.config, list(project.notes)
-    model = open_network(words, notes)
-    design = open_design(words, model.spec)
-    timing = load_timing(design, render_sources(design), ddr_gb_per_s=ddr, ddr_efficiency=efficiency)
-    timing, differences = (timing, ()) if csynth is None else with_csynth(timing, Path(csynth))
-    tasks = tuple(task) or open_tasks(words, model.spec)[:1] * design.knobs.frames_per_pass
-    program, images, network = _compiled(words, model, design, tasks, notes, progress)
+    arguments = project_arguments(left, checkpoint)
+    project = open_checked(arguments, Needs(pictures=True, compiler=True))
+    config, notes = project.config, list(project.notes)
+    model = open_network(config, notes)
+    design = open_design(config, model.spec)
+    timing = load_timing(design, render_sources(design), ddr_gb_per_s=how.ddr, ddr_efficiency=how.efficiency)
+    timing, differences = (timing, ()) if how.csynth is None else with_csynth(timing, Path(how.csynth))
+    # The caller's own, which may repeat a task; those of the project's file are what it is built for.
+    tasks = arguments.config.tasks or open_tasks(config, model.spec)[:1] * design.knobs.frames_per_pass
+    program, images, network = _compiled(config, model, design, tasks, notes, progress)
     run = time_network(program, model, network, images, timing, progress)
     run = replace(run, differences=differences)
-    if size_fifos:
-        run = replace(run, sizing=_sized(program, model, images, timing, words, notes, progress))
-    written = _write(run, program.layers, trace, html)
+    if how.size_fifos:
+        run = replace(run, sizing=_sized(program, model, images, timing, config, notes, progress))
+    written = _write(run, program.layers, how)
     return SimulateResult(design, run, written, tuple(notes))
 
 
 def _compiled(
-    words: Config, model: Model, design: Design, tasks: Sequence[str], notes: list[str], progress: Progress
+    config: Config, model: Model, design: Design, tasks: Sequence[str], notes: list[str], progress: Progress
 ) -> tuple[Program, list[Float32], LoweredNetwork]:
     for name in tasks:
         model.spec.task_index(name)
-    if words.images:
-        notes += left_out(words.images)
-        found = find_pictures(words.images)[: len(tasks)]
+    if config.images:
+        notes += left_out(config.images)
+        found = find_pictures(config.images)[: len(tasks)]
         pictures = [open_picture(path, model.spec.image).values for path in found]
     else:
         pictures = [random_picture(model.spec)]
         notes.append("no picture is named, so noise is routed: give --image for the routes of a real one")
-    calibration = open_calibration(words, model.spec, ()) if words.calibrate else pictures
-    numerics = open_numerics(words, model, design.knobs, calibration, tuple(dict.fromkeys(tasks)), progress)
+    calibration = open_calibration(config, model.spec, ()) if config.calibrate else pictures
+    numerics = open_numerics(config, model, design.knobs, calibration, tuple(dict.fromkeys(tasks)), progress)
     program = compile_network(design, model, numerics.network, numerics.formats, tasks)
     return program, [pictures[i % len(pictures)] for i in range(len(tasks))], numerics.network
 
@@ -160,7 +153,7 @@ def _sized(
     model: Model,
     images: Sequence[Float32],
     timing: Timing,
-    words: Config,
+    config: Config,
     notes: list[str],
     progress: Progress,
 ) -> sizing.Sizing:
@@ -171,20 +164,20 @@ def _sized(
 
     least = {name: fifo.least for name, fifo in program.design.fifos.items()}
     found = sizing.size_fifos(run, least, progress=progress)
-    if words.source is None:
+    if config.source is None:
         notes.append("there is no edgemoe.toml, so the depths are only shown: write one with edgemoe-gen init")
     else:
-        sizing.write_depths(words.source, found.depths)
+        sizing.write_depths(config.source, found.depths)
     return found
 
 
-def _write(run: TimedRun, labels: Sequence[str], trace: PathText | None, html: PathText | None) -> tuple[Path, ...]:
+def _write(run: TimedRun, labels: Sequence[str], how: SimulateArguments) -> tuple[Path, ...]:
     texts: dict[Path, str] = {}
-    if trace is not None:
+    if how.trace is not None:
         document = trace_document(run.result, labels, run.timing.clock_mhz, " + ".join(run.tasks))
-        texts[Path(trace)] = json_text(document, None) + "\n"
-    if html is not None:
-        texts[Path(html)] = simulation_page(timing_facts(run))
+        texts[Path(how.trace)] = json_text(document, None) + "\n"
+    if how.html is not None:
+        texts[Path(how.html)] = simulation_page(timing_facts(run))
     for path, text in texts.items():
         write_text_whole(path, text)
     return tuple(texts)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgemoe_gen.api.common import Paths, PathText
-from edgemoe_gen.api.searching import Choices, Setting, open_setting, tier_of
+from edgemoe_gen.api.searching import Setting, open_setting, tier_of
+from edgemoe_gen.api.tuning_arguments import TuneArguments, TuneKeywords
+from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import EdgeMoEError, KnobError
 from edgemoe_gen.base.files import check_folder, write_text_whole
 from edgemoe_gen.base.locks import folder_lock
 from edgemoe_gen.design import make_design
 from edgemoe_gen.estimate import estimate_resources
-from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.numerics.widths import block_kinds
-from edgemoe_gen.project.config import FILE_NAME, config_to_toml
+from edgemoe_gen.project.arguments import PROJECT, PathText, project_arguments
+from edgemoe_gen.project.config import FILE_NAME
 from edgemoe_gen.project.opening import Progress, no_progress
+from edgemoe_gen.project.writing import config_to_toml
 from edgemoe_gen.tuning.apply import Applied, apply_point
 from edgemoe_gen.tuning.asked import Asked
 from edgemoe_gen.tuning.document import tune_document
-from edgemoe_gen.tuning.front import FRONT, check_objectives
+from edgemoe_gen.tuning.front import check_objectives
 from edgemoe_gen.tuning.limits import parse_limit, with_room
 from edgemoe_gen.tuning.page import tune_page
 from edgemoe_gen.tuning.runner import check_workers, open_runner
@@ -36,6 +38,9 @@ from edgemoe_gen.tuning.state import Plan, State, Watch, no_watch
 from edgemoe_gen.tuning.storage import check_storage, open_storage, require_optuna
 from edgemoe_gen.tuning.synthesis import FOLDER, refuse_without_tools, tools_missing
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, Outcome
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_TRIALS = 128
@@ -67,38 +72,21 @@ class TuneResult:
     failed: tuple[EdgeMoEError, ...] = ()
 
 
+@takes(TuneKeywords, *PROJECT, TuneArguments)
 def tune(
     checkpoint: PathText | None = None,
     *,
-    spec: PathText | None = None,
-    options: SpecOptions | None = None,
-    config: PathText | None = None,
-    board: str | None = None,
-    knobs: Choices | None = None,
-    image: Paths = (),
-    calibrate: Paths = (),
-    task: Sequence[str] = (),
-    objective: str = FRONT[0],
-    front: Sequence[str] = FRONT,
-    limit: Sequence[str] = (),
-    budget: str | None = None,
-    trials: int | None = None,
-    confirm: int = 8,
-    tier: str = "csim",
-    synthesise: int = 0,
-    seed: int = 0,
-    jobs: int = 1,
-    scheduler: str | None = None,
-    output: PathText = "tune",
-    storage: str | None = None,
     progress: Progress = no_progress,
     watch: Watch = no_watch,
+    **keywords: Unpack[TuneKeywords],
 ) -> TuneResult:
     """Searches knobs for a checkpoint and board; see docs/tuning.md.
 
     Args:
+        checkpoint: file or folder of shards; without one the network is the typical one with random weights.
         knobs: values to try by knob; of those not named, the ones of the default space.
         image: pictures that errors are measured on, and binary points chosen from unless `calibrate` says others.
+        task: tasks to run, if not all; the first is timed.
         objective: orders the front, and is one of its objectives.
         front: its objectives.
         limit: bounds such as "dsp=0.8". DSP, BRAM, UltraRAM and look-up tables that none names have one of 85 %, as
@@ -114,6 +102,7 @@ def tune(
         scheduler: address of a Dask scheduler instead.
         output: folder of the result; the search's storage is in it, by which it resumes.
         storage: URL of a database instead, which several machines can share.
+        progress: called with text, steps done and all.
         watch: called with what is known so far.
 
     Raises:
@@ -122,53 +111,64 @@ def tune(
             `synthesise` needs are not here or not on every worker.
     """
     start = time.monotonic()
+    how, left = split(TuneArguments, keywords)
     require_optuna()
-    check_workers(scheduler)
-    seconds = parse_budget(DEFAULT_BUDGET if budget is None and trials is None else budget)
-    counts = (("--trials", trials, 1), ("--confirm", confirm, 0), ("--synthesise", synthesise, 0), ("--jobs", jobs, 1))
-    for name, number, least in counts:
-        if number is not None and number < least:
-            raise KnobError(f"{name} is {number}", f"give {least} or more")
-    wanted = tier_of(tier)
-    if synthesise and wanted != CSIM:
+    check_workers(how.scheduler)
+    seconds = parse_budget(DEFAULT_BUDGET if how.budget is None and how.trials is None else how.budget)
+    _check_counts(how)
+    wanted = tier_of(how.tier)
+    if how.synthesise and wanted != CSIM:
         raise KnobError(
-            f"--synthesise takes points that C simulation has confirmed, but --tier is '{tier}'", "leave --tier out"
+            f"--synthesise takes points that C simulation has confirmed, but --tier is '{how.tier}'",
+            "leave --tier out",
         )
-    if synthesise and scheduler is None:
+    if how.synthesise and how.scheduler is None:
         refuse_without_tools({"": tools_missing()})
-    objectives = check_objectives((objective, *(name for name in front if name != objective)))
-    limits = tuple(parse_limit(text) for text in limit)
-    folder = Path(output)
+    objectives = check_objectives((how.objective, *(name for name in how.front if name != how.objective)))
+    limits = tuple(parse_limit(text) for text in how.limit)
+    folder = Path(how.output)
     check_folder(folder)
     require_optuna()
-    check_storage(storage)
-    setting = open_setting(checkpoint, spec, options, config, board, knobs, image, calibrate, task)
-    space = _space(setting, objective)
-    most = DEFAULT_TRIALS if trials is None and budget is None else trials
-    confirmed = 0 if wanted == ESTIMATE else max(confirm, synthesise)
-    kept: Path | str = storage or folder / STORAGE
+    check_storage(how.storage)
+    setting = open_setting(project_arguments(left, checkpoint), how.knobs)
+    space = _space(setting, how.objective)
+    most = DEFAULT_TRIALS if how.trials is None and how.budget is None else how.trials
+    confirmed = 0 if wanted == ESTIMATE else max(how.confirm, how.synthesise)
+    kept: Path | str = how.storage or folder / STORAGE
     synthesis = folder / FOLDER
     # The storage first: whether it is damaged, or another search is at work, is known before the float reference runs.
-    with folder_lock(folder, "search") if storage else nullcontext(), open_storage(kept) as opened:
-        with open_runner(None, jobs, scheduler, progress) as runner:
-            if synthesise and scheduler is not None:
+    with folder_lock(folder, "search") if how.storage else nullcontext(), open_storage(kept) as storage:
+        with open_runner(None, how.jobs, how.scheduler, progress) as runner:
+            if how.synthesise and how.scheduler is not None:
                 refuse_without_tools(runner.each(tools_missing))
             default = estimate_resources(make_design(setting.defaults, setting.board))
             evaluator = setting.evaluator(with_room(limits, default, setting.board), progress)
-            left = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
-            plan = Plan(objectives, most, left, wanted, confirmed, seed, synthesise)
-            state = run_search(evaluator, space, plan, runner, opened, watch, synthesis if synthesise else None)
+            rest = None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
+            plan = Plan(objectives, most, rest, wanted, confirmed, how.seed, how.synthesise)
+            state = run_search(evaluator, space, plan, runner, storage, watch, synthesis if how.synthesise else None)
         document = tune_document(evaluator, space, plan, state, _asked(setting), setting.config, synthesis)
         written: tuple[Path, ...] = ()
         if state.outcomes:  # else the files of an earlier search stay
             written = (folder / DOCUMENT, folder / PAGE)
             write_text_whole(written[0], json_text(document, 1) + "\n")
             write_text_whole(written[1], tune_page(document))
-    setting.notes.extend(_notes(state, opened.name, seconds, time.monotonic() - start))
-    if synthesise and not (state.failed or state.synthesised) and state.stopped != "interrupted":
+    setting.notes.extend(_notes(state, storage.name, seconds, time.monotonic() - start))
+    if how.synthesise and not (state.failed or state.synthesised) and state.stopped != "interrupted":
         setting.notes.append("no point of the front was confirmed, so none was synthesised: give --budget more time")
     failed = tuple(error for _, error in state.failed)
     return TuneResult(state.front, state.base, state, document, written, tuple(setting.notes), failed)
+
+
+def _check_counts(how: TuneArguments) -> None:
+    counts = (
+        ("--trials", how.trials, 1),
+        ("--confirm", how.confirm, 0),
+        ("--synthesise", how.synthesise, 0),
+        ("--jobs", how.jobs, 1),
+    )
+    for name, number, least in counts:
+        if number is not None and number < least:
+            raise KnobError(f"{name} is {number}", f"give {least} or more")
 
 
 def _notes(state: State, storage: str, seconds: float | None, taken: float) -> Iterator[str]:
@@ -205,9 +205,9 @@ def apply_tuned(number: int, *, output: PathText = "tune", config: PathText | No
 def _space(setting: Setting, objective: str) -> Space:
     kinds = set().union(*(block_kinds(bool(block.experts)) for block in setting.model.spec.blocks))
     try:
-        return default_space(setting.defaults, setting.board, setting.chosen, setting.given, kinds, objective)
+        return default_space(setting.defaults, setting.board, setting.chosen, setting.turned, kinds, objective)
     except KnobError as error:
-        if setting.given or not setting.chosen:
+        if setting.turned or not setting.chosen:
             raise
         raise KnobError(
             f"the space is empty: {setting.config.source} sets every knob that a search turns",

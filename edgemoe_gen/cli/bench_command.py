@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import BenchArguments, BenchKeywords
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.failure import INTERRUPTED
+from edgemoe_gen.cli.options import keyword_options
 from edgemoe_gen.measuring.bench_page import latency_rows, power_rows, stream_rows, switch_text
 
 
 @click.command("bench")
 @click.argument("overlay", type=PATH)
-@click.option("--task", multiple=True, help="Task to measure; repeatable [default: all].")
-@click.option(
-    "--image", multiple=True, type=PATH,
-    help="Picture or folder to run in turn; repeatable [default: the overlay's own picture].",
-)  # fmt: skip
-@click.option("--frames", type=int, help="Frames of each measurement [default: 100; 5 if simulated].")
-@click.option(
-    "--seconds", type=float, default=10.0, show_default=True,
-    help="Time that a measurement may take; so long frames stream while power is read.",
-)  # fmt: skip
-@click.option("--simulated", is_flag=True, help="On the simulated board, whose times are those of C simulation.")
-@click.option("--output", type=PATH, help="Write the result as a page too (.html).")
+@keyword_options(BenchKeywords, BenchArguments)
 @json_option
 @click.pass_context
-def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
+def command(context: click.Context, /, keywords: BenchKeywords, overlay: Path, as_json: bool) -> None:
     """Measure an overlay on its board, beside the estimate of its build.
 
     OVERLAY is the name of an installed overlay, its folder, or a build's folder. Latency is that of one frame after
@@ -43,7 +34,7 @@ def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
       edgemoe-gen bench m3vit_zcu104 --task depth --frames 1000 --seconds 60 --output bench.html
     """
     with output.progress() as progress:
-        result = api.bench(given.pop("overlay"), progress=progress, **given)
+        result = api.bench(overlay, progress=progress, **keywords)
     for text in result.notes:
         output.note(text)
     if as_json:

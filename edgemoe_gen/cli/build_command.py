@@ -5,25 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import BuildArguments, BuildKeywords
 from edgemoe_gen.base.build_files import REPORT, REPORT_PAGE
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import (
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    design_options,
-    force_option,
-    image_options,
-    knob_values,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.cli.tables import format_table, kernel_table, knob_lines, quality_line
 from edgemoe_gen.pipeline.stages.table import help_lines
 from edgemoe_gen.report.numbers import count, seconds
@@ -31,27 +23,10 @@ from edgemoe_gen.report.numbers import count, seconds
 
 @click.command("build", cls=HelpfulCommand)
 @checkpoint_argument()
-@network_options
-@config_option
-@design_options
-@image_options
-@click.option("--output", type=PATH, help="Folder to write to [default: build].")
-@click.option("--from", "first", default="", metavar="STAGE", help="Run from this stage on, all of them anew.")
-@click.option("--until", default="", metavar="STAGE", help="Run up to this stage, included.")
-@click.option("--only", default="", metavar="STAGE", help="Run this stage alone, anew.")
-@click.option("--cosim", is_flag=True, help="Also run RTL co-simulation, of a short program.")
-@click.option("--retry-clock", is_flag=True, help="Where timing fails, build again at the clock that would meet it.")
-@click.option(
-    "--export",
-    type=PATH,
-    metavar="FOLDER",
-    help="Write the vendor's stages as a folder to run on another machine; see `edgemoe-gen import-results`.",
-)
-@click.option("--name", help="Name of the overlay [default: m3vit_BOARD].")
+@keyword_options(BuildKeywords, BuildArguments)
 @click.option("--dry-run", is_flag=True, help="Show what each stage would do and the exact commands; change nothing.")
-@force_option
 @json_option
-def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) -> None:
+def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     """Build the accelerator: from a checkpoint to an overlay for the board.
 
     Stages run in this order; one whose inputs have not changed is skipped:
@@ -71,16 +46,13 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
       edgemoe-gen build --until bitstream --retry-clock
       edgemoe-gen build --export kit                      (run kit/run.sh where Vitis is)
     """
-    options = spec_options(given)
-    given |= {"options": options, "knobs": knob_values(knobs)}
-    checkpoint = given.pop("checkpoint")
     if dry_run:
-        _show_plan(api.plan(checkpoint, **given), as_json)
+        _show_plan(api.plan(checkpoint, **keywords), as_json)
         return
 
     lines = _StageLines(quiet=as_json)
     with output.progress() as progress:
-        result = api.build(checkpoint, progress=progress, on_stage=lines.show, **given)
+        result = api.build(checkpoint, progress=progress, on_stage=lines.show, **keywords)
     lines.end()
     for text in result.notes:
         output.note(text)
@@ -103,7 +75,7 @@ def command(knobs: tuple[str, ...], as_json: bool, dry_run: bool, **given: Any) 
             }
         )
         return
-    _show(result, whole=lines.ran or bool(given["first"] or given["only"]))
+    _show(result, with_report=lines.ran or bool(keywords["first"] or keywords["only"]))
 
 
 command.help = str(command.help).replace("      STAGES", "\n".join(f"      {line}" for line in help_lines()))
@@ -141,9 +113,9 @@ def _timed_figures(report: Mapping[str, Any]) -> dict[str, Any] | None:
     return timed and {key: timed[key] for key in ("tier", "clock_mhz", "cycles_per_frame", "milliseconds_per_frame")}
 
 
-def _show(result: api.BuildResult, whole: bool) -> None:
+def _show(result: api.BuildResult, with_report: bool) -> None:
     if result.report:
-        if whole:
+        if with_report:
             _show_report(result.report)
         output.line(result.headline)
         output.line(f"report: {result.output / REPORT_PAGE}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import SearchedKeywords
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import HelpfulCommand, config_option, network_options, spec_options
-from edgemoe_gen.cli.tuning_view import picture_options, workers_options
+from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.cli.options import HelpfulCommand, keyword_options, project_option
+from edgemoe_gen.cli.tuning_view import PICTURE_TEXTS, workers_options
 from edgemoe_gen.report.numbers import count, plain
 from edgemoe_gen.tuning.front import FIGURES
 
@@ -18,18 +19,26 @@ from edgemoe_gen.tuning.front import FIGURES
 @click.command("compare", cls=HelpfulCommand)
 @click.argument("a")
 @click.argument("b")
-@click.option("--checkpoint", type=PATH, help="The network [default: the project's].")
-@network_options
-@config_option
-@click.option("--board", help="Board of designs that name none [default: zcu104].")
-@picture_options
+@project_option("checkpoint")
+@keyword_options(
+    SearchedKeywords, texts={**PICTURE_TEXTS, "board": "Board of designs that name none [default: zcu104]."}
+)
 @click.option(
     "--tier", default="csim", show_default=True,
     help="How far both climb: estimate, timed (timed simulation), csim (C simulation too, for errors).",
 )  # fmt: skip
 @workers_options
 @json_option
-def command(as_json: bool, **given: Any) -> None:
+def command(
+    keywords: SearchedKeywords,
+    a: str,
+    b: str,
+    checkpoint: Path | None,
+    tier: str,
+    jobs: int,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
     """Compare two designs: knobs that differ, cycles by layer, resources by part, error.
 
     A and B are each a project's file (.toml), the folder of a build, knobs such as "tokens_parallel=4,weight_bits=8",
@@ -42,9 +51,10 @@ def command(as_json: bool, **given: Any) -> None:
       edgemoe-gen compare edgemoe.toml other.toml
       edgemoe-gen compare build default --tier estimate
     """
-    options = spec_options(given)
     with output.progress() as progress:
-        result = api.compare(given.pop("a"), given.pop("b"), options=options, progress=progress, **given)
+        result = api.compare(
+            a, b, checkpoint=checkpoint, tier=tier, jobs=jobs, scheduler=scheduler, progress=progress, **keywords
+        )
     for text in result.notes:
         output.note(text)
     if as_json:
@@ -81,8 +91,8 @@ def _headline(result: api.Comparison) -> str:
     found = {name: (x, y, tier) for name, x, y, tier in result.figures()}
     x, y, tier = found["latency_ms"]
     a, b = result.sides
-    own = f" {a.outcome.latency_words}" if a.outcome.frames != b.outcome.frames else ""
-    text = f"{a.name}: {x:.3f} ms{own}, {b.name}: {y:.3f} ms {b.outcome.latency_words} ({tier})"
+    unit = f" {a.outcome.latency_words}" if a.outcome.frames != b.outcome.frames else ""
+    text = f"{a.name}: {x:.3f} ms{unit}, {b.name}: {y:.3f} ms {b.outcome.latency_words} ({tier})"
     if "error" in found:
         x, y, tier = found["error"]
         text += f" · MSE {x:.2e} and {y:.2e} ({tier})"

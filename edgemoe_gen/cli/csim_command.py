@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import CsimArguments, CsimKeywords
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import (
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    design_options,
-    knob_values,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.report.numbers import counted, error, seconds
 from edgemoe_gen.sim.kernels import KERNELS, CaseResult
 
@@ -27,22 +20,20 @@ BROKEN = 1
 
 @click.command("csim", cls=HelpfulCommand)
 @checkpoint_argument()
-@network_options
-@config_option
-@design_options
 @click.option("--kernel", multiple=True, help=f"Kernel to check: {', '.join(KERNELS)}; repeatable [default: all].")
-@click.option(
-    "--image",
-    multiple=True,
-    type=PATH,
-    help="Picture that inputs are recorded from, with CHECKPOINT.",
+@keyword_options(
+    CsimKeywords, CsimArguments, texts={"image": "Picture that inputs are recorded from, with CHECKPOINT."}
 )
-@click.option("--task", help="Task whose inputs are recorded [default: the first].")
-@click.option("--junit", type=PATH, help="Write JUnit XML, for CI.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the random inputs.")
 @json_option
 @click.pass_context
-def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(
+    context: click.Context,
+    /,
+    keywords: CsimKeywords,
+    checkpoint: Path | None,
+    kernel: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Check the kernels of a design in C simulation against float64: what CI runs, no vendor tool needed.
 
     Every kernel runs at the design's own sizes and widths on random and extreme inputs; with CHECKPOINT and --image
@@ -53,7 +44,6 @@ def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **
       edgemoe-gen csim --board zcu104 --junit kernels.xml
       edgemoe-gen csim --kernel softmax --kernel gelu --knob exp_segments=64
     """
-    options = spec_options(given)
     with output.progress() as progress:
         progress("compiling the engine and checking kernels", 0, 1)
         done = 0
@@ -63,7 +53,7 @@ def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **
             done += 1
             progress("cases", done, done)
 
-        result = api.csim(given.pop("checkpoint"), options=options, knobs=knob_values(knobs), progress=show, **given)
+        result = api.csim(checkpoint, kernel=kernel, progress=show, **keywords)
     for text in result.notes:
         output.note(text)
     if as_json:

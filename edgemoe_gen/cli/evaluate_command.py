@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import EvaluateKeywords
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import (
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    design_options,
-    knob_values,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.cli.tables import quality_line
 from edgemoe_gen.cli.tuning_view import workers_options
 from edgemoe_gen.report.numbers import counted, percent, share
@@ -30,19 +23,27 @@ from edgemoe_gen.report.numbers import counted, percent, share
     "--dataset", multiple=True, type=PATH, required=True,
     help="Folder of pictures with ground truth NAME.npz; repeatable.",
 )  # fmt: skip
-@network_options
-@config_option
-@design_options
-@click.option("--labels", type=PATH, help="Folder of ground truth [default: beside the pictures].")
-@click.option(
-    "--calibrate", multiple=True, type=PATH,
-    help="Picture or folder that binary points are chosen from [default: the project's, or the first 8]; repeatable.",
-)  # fmt: skip
-@click.option("--task", multiple=True, help="Task; repeatable [default: all].")
+@keyword_options(
+    EvaluateKeywords,
+    texts={
+        "calibrate": "Picture or folder that binary points are chosen from [default: the project's, or the first 8]; "
+        "repeatable.",
+        "labels": "Folder of ground truth [default: beside the pictures].",
+        "task": "Task; repeatable [default: all].",
+    },
+)
 @click.option("--first", type=int, metavar="N", help="Take the first N pictures.")
 @workers_options
 @json_option
-def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(
+    keywords: EvaluateKeywords,
+    checkpoint: Path | None,
+    dataset: tuple[Path, ...],
+    first: int | None,
+    jobs: int,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
     """Run a whole folder through float and through the accelerator in C simulation: mIoU and depth error of both.
 
     Ground truth of NAME.png is NAME.npz with `labels` [H, W] (class numbers) and `depth` [H, W], or an array named
@@ -53,10 +54,15 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
       edgemoe-gen evaluate checkpoint.pth.tar --spec spec.toml --dataset validation/ --jobs 2
       edgemoe-gen evaluate --dataset validation/ --knob weight_bits=8
     """
-    options = spec_options(given)
     with output.progress() as progress:
         result = api.evaluate(
-            given.pop("checkpoint"), options=options, knobs=knob_values(knobs), progress=progress, **given
+            checkpoint,
+            dataset=dataset,
+            first=first,
+            jobs=jobs,
+            scheduler=scheduler,
+            progress=progress,
+            **keywords,
         )
     for text in result.notes:
         output.note(text)

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import BuildArguments, GenerateKeywords
+from edgemoe_gen.base.arguments import arguments_of
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import (
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    design_options,
-    force_option,
-    knob_values,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.cli.options import HelpfulCommand, argument_option, checkpoint_argument, keyword_options
 from edgemoe_gen.cli.tables import resource_table
 
 
 @click.command("generate", cls=HelpfulCommand)
 @checkpoint_argument()
-@network_options
-@config_option
-@design_options
-@click.option("--output", type=PATH, help="Sources go to OUTPUT/accelerator [default: build].")
-@force_option
+@keyword_options(GenerateKeywords, texts={"output": "Sources go to OUTPUT/accelerator [default: build]."})
+@argument_option(arguments_of(BuildArguments)["force"])
 @json_option
-def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(keywords: GenerateKeywords, checkpoint: Path | None, force: bool, as_json: bool) -> None:
     """Render the accelerator's C++ sources, and nothing more.
 
     Without CHECKPOINT the knobs say which largest network the design holds, and PyTorch is not needed; with one they
@@ -41,8 +31,7 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
     Example:
       edgemoe-gen generate --board kv260 --knob tokens_parallel=2 --output design
     """
-    options = spec_options(given)
-    result = api.generate(given.pop("checkpoint"), options=options, knobs=knob_values(knobs), **given)
+    result = api.generate(checkpoint, force=force, **keywords)
     for text in result.notes:
         output.note(text)
     board = result.design.board

@@ -9,16 +9,16 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import HelpfulCommand, config_option
+from edgemoe_gen.cli.options import HelpfulCommand, project_option
 from edgemoe_gen.report.numbers import seconds
 
 
 @click.command("import-results", cls=HelpfulCommand)
 @click.argument("folder", type=PATH)
-@config_option
-@click.option("--output", type=PATH, help="Folder of the build [default: build].")
+@project_option("config")
+@click.option("--output", "destination", type=PATH, help="Folder of the build [default: build].")
 @json_option
-def command(folder: Path, config: Path | None, as_json: bool, **given: Path | None) -> None:
+def command(folder: Path, config: Path | None, destination: Path | None, as_json: bool) -> None:
     """Take the results of an exported FOLDER, which ran on a machine with the vendor's tools, into the build.
 
     The folder must come from this very build: every source and script is compared. The next `edgemoe-gen build` goes on
@@ -36,7 +36,7 @@ def command(folder: Path, config: Path | None, as_json: bool, **given: Path | No
         if not as_json:
             output.line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}")
 
-    result = api.import_results(folder, config=config, on_stage=show, **given)
+    result = api.import_results(folder, config=config, output=destination, on_stage=show)
     for text in result.notes:
         output.note(text)
     if as_json:

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
-from edgemoe_gen.cli.options import (
-    HelpfulCommand,
-    checkpoint_argument,
-    design_options,
-    image_options,
-    knob_values,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
+from edgemoe_gen.project.arguments import NewProjectKeywords
 from edgemoe_gen.report.document import normalisation_facts
 from edgemoe_gen.report.numbers import normalisation
 
 
 @click.command("init", cls=HelpfulCommand)
 @checkpoint_argument(required=True)
-@network_options
-@design_options
-@image_options
-@click.option("--output", type=PATH, help="Folder that builds will write to [default: build].")
+@keyword_options(NewProjectKeywords, texts={"output": "Folder that builds will write to [default: build]."})
 @click.option("--file", type=PATH, default="edgemoe.toml", show_default=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def command(knobs: tuple[str, ...], **given: Any) -> None:
+def command(keywords: NewProjectKeywords, checkpoint: Path, file: Path, force: bool) -> None:
     """Write edgemoe.toml: the project's network, board, knobs and numerics, every key explained in a comment.
 
     The architecture is read from CHECKPOINT. What a checkpoint can't tell (attention heads, image size, top-k, how
@@ -42,8 +32,7 @@ def command(knobs: tuple[str, ...], **given: Any) -> None:
       edgemoe-gen init checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 \
           --normalise imagenet --image images/
     """
-    options = spec_options(given)
-    result = api.init(given.pop("checkpoint"), options=options, knobs=knob_values(knobs), **given)
+    result = api.init(checkpoint, file=file, force=force, **keywords)
     output.checkpoint_notes(result.notes)
     spec, board = result.spec, result.design.board
     fits = "fits" if result.resources.fits(board) else "does not fit"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import InspectKeywords
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, config_option, network_options, spec_options
+from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.model import option_name
 from edgemoe_gen.model.normalisation import NORMALISATIONS, PARTS
 from edgemoe_gen.report.numbers import error as short
@@ -21,19 +23,29 @@ _SHORT = dict.fromkeys(PARTS, f", or --normalise {'|'.join(NORMALISATIONS)}")
 
 @click.command("inspect", cls=HelpfulCommand)
 @checkpoint_argument()
-@network_options
-@config_option
 @click.option(
     "--narrow", type=int, multiple=True, metavar="BITS",
     help="Round the weights of each kind and block alone to so many bits, and show which bits to spend first; "
     "repeatable. Runs the float reference on the pictures.",
 )  # fmt: skip
-@click.option("--image", multiple=True, type=PATH, help="Picture or folder that --narrow runs; repeatable.")
-@click.option("--calibrate", multiple=True, type=PATH, help="Picture or folder that it runs instead; repeatable.")
-@click.option("--task", multiple=True, help="Task of --narrow [default: the first].")
+@keyword_options(
+    InspectKeywords,
+    texts={
+        "image": "Picture or folder that --narrow runs; repeatable.",
+        "calibrate": "Picture or folder that it runs instead; repeatable.",
+        "task": "Task of --narrow [default: the first].",
+    },
+)
 @json_option
 @click.pass_context
-def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
+def command(
+    context: click.Context,
+    /,
+    keywords: InspectKeywords,
+    checkpoint: Path | None,
+    narrow: tuple[int, ...],
+    as_json: bool,
+) -> None:
     """Show the architecture found in a checkpoint: blocks, experts, router, tasks, sizes, MACs and weights by layer.
 
     What the checkpoint does not tell is listed as missing, with the option that says it; a spec that contradicts the
@@ -45,9 +57,8 @@ def command(context: click.Context, /, as_json: bool, **given: Any) -> None:
           --normalise imagenet
       edgemoe-gen inspect checkpoint.pth.tar --spec spec.toml --narrow 8 --image images/
     """
-    options = spec_options(given)
     with output.progress() as progress:
-        found = api.inspect(given.pop("checkpoint"), options=options, progress=progress, **given)
+        found = api.inspect(checkpoint, narrow=narrow, progress=progress, **keywords)
     if as_json:
         output.as_json(found.as_dict())
     else:

@@ -10,7 +10,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import HelpfulCommand, config_option, design_options, knob_values
+from edgemoe_gen.cli.options import HelpfulCommand, knob_values, project_option
 from edgemoe_gen.linting import RULES, TOP, LintResult
 from edgemoe_gen.report.numbers import counted
 
@@ -19,8 +19,9 @@ BROKEN = 1
 
 @click.command("lint", cls=HelpfulCommand)
 @click.argument("folder", required=False, type=PATH)
-@config_option
-@design_options
+@project_option("config")
+@project_option("board")
+@project_option("knobs")
 @click.option("--rules", is_flag=True, help="List all rules with the guide that each comes from.")
 @json_option
 @click.pass_context

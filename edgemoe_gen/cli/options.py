@@ -1,22 +1,31 @@
-"""Options that several commands share, and the help that shows those of the network apart from the others."""
+"""Options made of the arguments of the API's verbs, and the help that shows those of the network apart from the others.
+
+A command names the TypedDict that its verb unpacks; every key becomes an option, by what its field says of it.
+"""
 
 from __future__ import annotations
 
+import functools
 import typing
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import click
 
-from edgemoe_gen.base.errors import SpecError
+from edgemoe_gen.base.arguments import REPEATED, Argument, arguments_of, keywords_of
+from edgemoe_gen.base.errors import KnobError, SpecError
 from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.design.knobs import parse_knob
 from edgemoe_gen.model import SpecOptions, option_name
 from edgemoe_gen.model.normalisation import NORMALISATIONS
 from edgemoe_gen.model.spec import option_fields
 from edgemoe_gen.model.specfile import IMAGE_KEYS, KEYS
+from edgemoe_gen.project.arguments import PROJECT
 
 F = TypeVar("F", bound=Callable[..., Any])
+K = TypeVar("K")
+P = ParamSpec("P")
 
 _RENAMED = {"gate_input_ahead": "input_ahead", "height": "image_height", "width": "image_width"}
 _MEANINGS: Mapping[str, str] = {
@@ -52,8 +61,75 @@ class HelpfulCommand(click.Command):
                     formatter.write_dl(records)
 
 
-def network_options(function: F) -> F:
-    """--spec and one option for every field of `SpecOptions`; `spec_options` collects them."""
+def keyword_options(
+    keywords: type[K], *kinds: type, texts: Mapping[str, str] | None = None
+) -> Callable[[Callable[Concatenate[K, P], None]], Callable[..., None]]:
+    """Options for every keyword that a verb of the API unpacks; the command gets them as its first argument.
+
+    Args:
+        keywords: the TypedDict that the verb unpacks.
+        kinds: dataclasses of the verb's own arguments, beside those of a project.
+        texts: lines of help by keyword, where the command's differ from those of the fields.
+    """
+    arguments = keywords_of(keywords, *PROJECT, *kinds)
+
+    def decorate(function: Callable[Concatenate[K, P], None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def call(*positional: Any, **given: Any) -> None:
+            function(cast(K, collect(arguments, given)), *positional, **given)
+
+        command: Callable[..., None] = call
+        for each in reversed(arguments):
+            command = argument_option(replace(each, help=(texts or {}).get(each.keyword, each.help)))(command)
+        return command
+
+    return decorate
+
+
+def project_option(keyword: str) -> Callable[[F], F]:
+    """The option of one argument of a project; the command gets it by its keyword, as click reads it."""
+    return argument_option(arguments_of(*PROJECT)[keyword])
+
+
+def argument_option(argument: Argument) -> Callable[[F], F]:
+    """The option of an argument; what click reads of it, `collect` makes the API's."""
+    if argument.kind == "network":
+        return _network_options
+    default: Any = argument.default
+    repeated = argument.kind in _REPEATED
+    return click.option(
+        argument.option or "--" + argument.keyword.replace("_", "-"),
+        argument.keyword,
+        type=_TYPES.get(argument.kind, str),
+        is_flag=argument.kind == "flag",
+        multiple=repeated,
+        default=None if repeated else ",".join(default) if argument.kind == "commas" else default,
+        callback=_class_names if argument.kind == "class_names" else None,
+        metavar=argument.metavar,
+        show_default=argument.show_default,
+        help=argument.help,
+    )
+
+
+def collect(arguments: Sequence[Argument], given: dict[str, Any]) -> dict[str, Any]:
+    """Takes a verb's arguments out of what click has read.
+
+    Raises:
+        SpecError, KnobError: a text is not of its kind.
+    """
+    found = {}
+    for each in arguments:
+        if each.kind == "network":
+            found[each.keyword] = spec_options(given)
+        elif each.kind in _READERS:
+            found[each.keyword] = _READERS[each.kind](given.pop(each.keyword))
+        else:
+            found[each.keyword] = given.pop(each.keyword)
+    return found
+
+
+def _network_options(function: F) -> F:
+    """One option for every field of `SpecOptions`; `spec_options` collects them."""
     hints = typing.get_type_hints(SpecOptions)
     for field in reversed(option_fields()):
         if field.name == "class_names":  # a mapping; --class-names is its own option
@@ -68,7 +144,7 @@ def network_options(function: F) -> F:
             metavar=_METAVARS.get(field.name, _METAVARS.get(kind)),
             help=_MEANINGS.get(field.name, ""),
         )(function)
-    return click.option("--spec", type=PATH, help="Spec file: our .toml, or the authors' .yml.")(function)
+    return function
 
 
 def _kind(hint: Any) -> str:
@@ -87,12 +163,12 @@ def spec_options(given: dict[str, Any]) -> SpecOptions:
         SpecError: a list is not of the wanted kind.
     """
     hints = typing.get_type_hints(SpecOptions)
-    said: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for field in option_fields():
         value = given.pop(f"network_{field.name}", None)
         if value is not None:
-            said[field.name] = _parsed(field.name, _kind(hints[field.name]), value)
-    return SpecOptions(**said).said_by("the command line")
+            found[field.name] = _parsed(field.name, _kind(hints[field.name]), value)
+    return SpecOptions(**found).said_by("the command line")
 
 
 def _parsed(name: str, kind: str, value: Any) -> Any:
@@ -118,60 +194,12 @@ def checkpoint_argument(required: bool = False) -> Callable[[F], F]:
     return click.argument("checkpoint", required=required, type=PATH)
 
 
-def config_option(function: F) -> F:
-    """--config."""
-    return click.option("--config", type=PATH, help="Project file [default: ./edgemoe.toml where there is one].")(
-        function
-    )
-
-
-def design_options(function: F) -> F:
-    """--board and --knob."""
-    function = click.option(
-        "--knob", "knobs", multiple=True, metavar="NAME=VALUE",
-        help="Turn a knob, such as tokens_parallel=6; repeatable. `edgemoe-gen init` writes all, with their meaning.",
-    )(function)  # fmt: skip
-    return click.option("--board", help="Board: a name of `edgemoe-gen boards`, or a board file [default: zcu104].")(
-        function
-    )
-
-
-def image_options(function: F) -> F:
-    """--image, --calibrate, --labels, --task and --class-names, each but --labels repeatable."""
-    function = click.option(
-        "--class-names", multiple=True, metavar="TASK=A,B,...", callback=_class_names,
-        help="Names of a task's classes in the order of their numbers, for the report; repeatable.",
-    )(function)  # fmt: skip
-    function = click.option("--task", multiple=True, help="Task to build for; repeatable [default: all].")(function)
-    function = click.option(
-        "--labels",
-        type=PATH,
-        help="Folder of ground truth NAME.npz [default: beside the pictures].",
-    )(function)
-    function = click.option(
-        "--calibrate", multiple=True, type=PATH,
-        help="Picture or folder that binary points are chosen from [default: up to 8 of --image]; repeatable.",
-    )(function)  # fmt: skip
-    return click.option("--image", multiple=True, type=PATH, help="Picture or folder to simulate; repeatable.")(
-        function
-    )
-
-
 def _class_names(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     pairs = [text.partition("=") for text in texts]
     for task, equals, names in pairs:
         if not (task and equals and names):
             raise click.BadParameter("must be of the form TASK=A,B,...")
     return {task: tuple(name.strip() for name in names.split(",")) for task, _, names in pairs}
-
-
-def force_option(function: F) -> F:
-    """--force."""
-    return click.option(
-        "--force",
-        is_flag=True,
-        help="Where files of a result were changed or added by hand, move it to NAME.edited-N and go on.",
-    )(function)
 
 
 def knob_values(texts: tuple[str, ...]) -> dict[str, int | float]:
@@ -181,3 +209,30 @@ def knob_values(texts: tuple[str, ...]) -> dict[str, int | float]:
         KnobError: a text is not of this form.
     """
     return dict(parse_knob(text) for text in texts)
+
+
+def choices(texts: Sequence[str]) -> dict[str, tuple[int | float, ...]]:
+    """Values by knob from `name=a,b` texts.
+
+    Raises:
+        KnobError: a text is not of this form, or a knob is given twice.
+    """
+    from edgemoe_gen.tuning.space import parse_dimension
+
+    found: dict[str, tuple[int | float, ...]] = {}
+    for text in texts:
+        dimension = parse_dimension(text)
+        if dimension.name in found:
+            raise KnobError(f"the knob '{dimension.name}' is given twice", "give all its values at once")
+        found[dimension.name] = dimension.values
+    return found
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+# By kind of argument: click's type, whether it is given several times, and what makes the API's value of click's.
+_TYPES: Mapping[str, Any] = {"path": PATH, "paths": PATH, "int": int, "float": float, "flag": bool}
+_REPEATED = (*REPEATED, "knobs", "choices", "class_names")
+_READERS: Mapping[str, Callable[[Any], Any]] = {"knobs": knob_values, "choices": choices, "commas": _names}

@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import RunArguments, RunKeywords
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import (
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    design_options,
-    knob_values,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.model.images import KINDS
 from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
 
 
 @click.command("run", cls=HelpfulCommand)
 @checkpoint_argument()
-@network_options
-@config_option
-@design_options
 @click.option("--image", required=True, type=PATH, help=f"Picture: {KINDS}.")
-@click.option("--task", help="Task; needed if the network has several.")
-@click.option(
-    "--backend", default="float", show_default=True,
-    help="float: the reference; csim: the C simulation; board: an overlay on its board.",
-)  # fmt: skip
-@click.option(
-    "--calibrate", multiple=True, type=PATH,
-    help="csim: picture or folder that binary points are chosen from [default: the project's, else --image].",
-)  # fmt: skip
-@click.option("--routes", type=PATH, help="float: take the experts of another run's dump.")
-@click.option("--dump", type=PATH, help="Write tokens, blocks, routes, scores, output as .npz.")
-@click.option("--output", type=PATH, help="Write the task's result as a picture (.png).")
-@click.option("--overlay", type=PATH, help="board: an installed overlay, its folder, or a build's.")
-@click.option("--simulated", is_flag=True, help="board: take the simulated one.")
+@keyword_options(
+    RunKeywords,
+    RunArguments,
+    texts={
+        "calibrate": "csim: picture or folder that binary points are chosen from [default: the project's, else "
+        "--image].",
+    },
+)
 @json_option
-def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json: bool) -> None:
     """Run one picture through the float reference, the C simulation, or an overlay on its board.
 
     A dump holds tokens [T, D] (last block), blocks [depth, T, D], routes and scores [blocks with experts, T, k] by
@@ -57,14 +41,14 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
       edgemoe-gen run checkpoint.pth.tar --spec spec.toml --image street.png --task semseg --routes a.npz --dump b.npz
       edgemoe-gen run --backend board --overlay m3vit_zcu104 --image street.png --task semseg --output semseg.png
     """
-    options = spec_options(given)
     with output.progress() as progress:
-        result = api.run(given.pop("checkpoint"), options=options, knobs=knob_values(knobs), progress=progress, **given)
+        result = api.run(checkpoint, image=image, progress=progress, **keywords)
     for text in result.notes:
         output.note(text)
+    paths = {"dump": keywords["dump"], "output": keywords["output"]}
+    written = {name: None if path is None else str(path) for name, path in paths.items()}
     if as_json:
-        paths = {name: None if given[name] is None else str(given[name]) for name in ("image", "dump", "output")}
-        output.as_json({**result.as_dict(), "files": paths})
+        output.as_json({**result.as_dict(), "files": {"image": str(image), **written}})
         return
     facts = result.as_dict()
     tokens = facts["tokens"]
@@ -90,7 +74,7 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
         rows.append((what, ", ".join(f"{c['name']} {percent(c['share'])}" for c in shown_classes)))
     if result.traffic is not None:
         rows.append(("DDR traffic, every block's output included", bytes_(result.traffic.total)))
-    rows += [(name, str(given[name])) for name in ("dump", "output") if given[name] is not None]
+    rows += [(name, path) for name, path in written.items() if path is not None]
     output.table("", ["what", "found"], rows)
 
 

@@ -10,10 +10,17 @@ from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.cli.options import HelpfulCommand
 
+_OVERLAY = "edgemoe_gen.serve.overlay"  # of the context's notes
+
+
+def _named(context: click.Context, _: click.Parameter, overlay: Path | None) -> None:
+    """Notes an overlay that --overlay names, as `run` has it."""
+    context.meta[_OVERLAY] = overlay
+
 
 @click.command("serve", cls=HelpfulCommand)
 @click.argument("overlay", required=False, type=PATH)
-@click.option("--overlay", "named", type=PATH, hidden=True)
+@click.option("--overlay", "named", type=PATH, hidden=True, expose_value=False, callback=_named)
 @click.option("--simulated", is_flag=True, help="Run on the simulated board; its times are those of C simulation.")
 @click.option(
     "--source", "sources", multiple=True, metavar="camera:N|FILE|DIR", default=("camera:0",), show_default=True,
@@ -35,7 +42,6 @@ from edgemoe_gen.cli.options import HelpfulCommand
 )  # fmt: skip
 def command(
     overlay: Path | None,
-    named: Path | None,
     simulated: bool,
     sources: tuple[str, ...],
     tasks: tuple[str, ...],
@@ -60,7 +66,7 @@ def command(
     from edgemoe_gen.serving.backend import overlay_opener
     from edgemoe_gen.serving.run import check_aiohttp
 
-    where = overlay or named  # --overlay, as `run` has it, is understood too
+    where: Path | None = overlay or click.get_current_context().meta[_OVERLAY]
     if where is None:
         raise click.UsageError("Missing argument 'OVERLAY'.", click.get_current_context())
     check_aiohttp()

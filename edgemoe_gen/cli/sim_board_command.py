@@ -17,8 +17,8 @@ import click
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
-from edgemoe_gen.cli.options import HelpfulCommand, config_option
-from edgemoe_gen.project.config import Config
+from edgemoe_gen.cli.options import HelpfulCommand, project_option
+from edgemoe_gen.project.arguments import ProjectArguments
 from edgemoe_gen.project.opening import open_project
 
 MIB = 1 << 20
@@ -40,7 +40,7 @@ MIB = 1 << 20
     metavar="FOLDER",
     help="Overlay, or build that has one or could have one [default: this project's build].",
 )
-@config_option
+@project_option("config")
 @click.option("--ddr-mib", type=click.IntRange(1), default=2048, show_default=True, help="DDR of the board in MiB.")
 @click.option(
     "--latency-ms", type=click.FloatRange(0), default=0.0, show_default=True, help="Time that a frame takes at least."
@@ -111,7 +111,7 @@ def _simulation() -> Any:
 def _overlay(where: Path | None, config: Path | None, scratch: Path, progress: Any) -> Path | None:
     # What a preview needs, PyTorch among it, is imported only where one is made or looked for.
     runnable = importlib.import_module("edgemoe_gen.pipeline.runnable")
-    project = open_project(Config(), None, config)
+    project = open_project(ProjectArguments(project_file=config))
     where = where or runnable.default_build(project.config)
     if where is None:
         return None  # the script may name an overlay that is installed

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import SimulateArguments, SimulateKeywords
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import (
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    design_options,
-    knob_values,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.report.numbers import bytes_, count, percent
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER
@@ -27,41 +20,19 @@ FAILED = 1
 
 @click.command("simulate", cls=HelpfulCommand)
 @checkpoint_argument()
-@network_options
-@config_option
-@design_options
-@click.option(
-    "--image",
-    multiple=True,
-    type=PATH,
-    help="Picture of each frame, in turn; repeatable [default: noise].",
+@keyword_options(
+    SimulateKeywords,
+    SimulateArguments,
+    texts={
+        "image": "Picture of each frame, in turn; repeatable [default: noise].",
+        "calibrate": "Picture or folder that binary points are chosen from [default: those of --image]; repeatable.",
+        "task": "Task of each frame; repeatable, also the same one [default: the first, for a full pass of the "
+        "weights].",
+    },
 )
-@click.option(
-    "--calibrate",
-    multiple=True,
-    type=PATH,
-    help="Picture or folder that binary points are chosen from [default: those of --image]; repeatable.",
-)
-@click.option(
-    "--task",
-    multiple=True,
-    help="Task of each frame; repeatable, also the same one [default: the first, for a full pass of the weights].",
-)
-@click.option("--trace", type=PATH, metavar="FILE.json", help="Write a trace for ui.perfetto.dev.")
-@click.option("--html", type=PATH, metavar="FILE.html", help="Write a page: timeline, roofline, tables.")
-@click.option(
-    "--size-fifos", is_flag=True,
-    help="Find the smallest depth of each FIFO that costs no cycle; write them to [fifo_depths] of edgemoe.toml.",
-)  # fmt: skip
-@click.option(
-    "--csynth", type=PATH, metavar="FILE.xml",
-    help="Take II and depth of loops from C synthesis' csynth.xml, or its folder, and show where the table differs.",
-)  # fmt: skip
-@click.option("--ddr", type=float, metavar="GB/S", help="Rate of the memory [default: the board's].")
-@click.option("--efficiency", type=float, metavar="SHARE", help="Share of it that bursts reach [default: the board's].")
 @json_option
 @click.pass_context
-def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(context: click.Context, /, keywords: SimulateKeywords, checkpoint: Path | None, as_json: bool) -> None:
     """Run the kernels with clocks in them: cycles a frame, where they go, what limits; no vendor tool needed.
 
     Each process keeps a clock, each FIFO its depth, each port its bursts and all together the memory's bandwidth.
@@ -75,11 +46,8 @@ def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **
       edgemoe-gen simulate --task semseg --task depth --trace trace.json
       edgemoe-gen simulate --size-fifos
     """
-    options = spec_options(given)
     with output.progress() as progress:
-        result = api.simulate(
-            given.pop("checkpoint"), options=options, knobs=knob_values(knobs), progress=progress, **given
-        )
+        result = api.simulate(checkpoint, progress=progress, **keywords)
     for text in result.notes:
         output.note(text)
     if as_json:

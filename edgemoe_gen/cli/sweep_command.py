@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.arguments import SweepArguments, SweepKeywords
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, config_option, network_options, spec_options
+from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, choices, keyword_options
 from edgemoe_gen.cli.tuning_view import (
     CELLS,
     LEGEND,
     NARROWER,
-    choices,
+    PICTURE_TEXTS,
     outcome_cells,
-    picture_options,
     rejected_lines,
-    workers_options,
 )
 from edgemoe_gen.tuning.sweep import followed
 
@@ -27,23 +26,13 @@ MOST_ROWS = 200  # on the screen; a file has all
 
 @click.command("sweep", cls=HelpfulCommand)
 @checkpoint_argument()
-@network_options
-@config_option
-@click.option("--board", help="Board: a name of `edgemoe-gen boards`, or a board file [default: zcu104].")
 @click.option(
     "--knob", "knobs", multiple=True, required=True, metavar="NAME=A[,B...]",
     help="Values of a knob; repeatable: all combinations are evaluated.",
 )  # fmt: skip
-@picture_options
-@click.option("--limit", multiple=True, metavar="FIGURE=BOUND", help="Refuse points beyond, such as dsp=0.8.")
-@click.option(
-    "--tier", default="estimate", show_default=True,
-    help="How far every point climbs: estimate, timed (timed simulation), csim (C simulation too, for errors).",
-)  # fmt: skip
-@workers_options
-@click.option("--output", type=PATH, metavar="FILE.csv", help="Write all points, as .csv or .json.")
+@keyword_options(SweepKeywords, SweepArguments, texts=PICTURE_TEXTS)
 @json_option
-def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(keywords: SweepKeywords, checkpoint: Path | None, knobs: tuple[str, ...], as_json: bool) -> None:
     """Evaluate every combination of some knobs' values; all other knobs follow from network and board.
 
     Without CHECKPOINT it takes M3ViT tiny with random weights: cycles and resources are the same, errors mean little.
@@ -53,9 +42,8 @@ def command(knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
       edgemoe-gen sweep --knob tokens_parallel=1,2,3,4,5,6 --knob weight_bits=8,16 --output grid.csv
       edgemoe-gen sweep checkpoint.pth.tar --spec spec.toml --image images/ --knob weight_bits=8,12,16 --tier csim
     """
-    options = spec_options(given)
     with output.progress() as progress:
-        result = api.sweep(given.pop("checkpoint"), options=options, knobs=choices(knobs), progress=progress, **given)
+        result = api.sweep(checkpoint, knobs=choices(knobs), progress=progress, **keywords)
     for text in result.notes:
         output.note(text)
     if as_json:

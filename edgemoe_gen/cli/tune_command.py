@@ -2,89 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.api.tuning_arguments import TuneArguments, TuneKeywords
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH, json_option
+from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.failure import INTERRUPTED
-from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, config_option, network_options, spec_options
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.cli.tuning_view import (
-    choices,
+    PICTURE_TEXTS,
     differences,
     front_table,
     headline,
-    picture_options,
     rejected_lines,
     watching,
-    workers_options,
 )
 from edgemoe_gen.report.numbers import counted, plain
-from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
-from edgemoe_gen.tuning.space import SHARING, TURNED
+from edgemoe_gen.tuning.front import FIGURES
 from edgemoe_gen.tuning.trial import SYNTHESIS
 
 WITH_APPLY = ("apply", "output", "config", "as_json")
 
 
-@click.command("tune", cls=HelpfulCommand)
+class TuneCommand(HelpfulCommand):
+    """`tune --apply` writes a point of the last search: it searches nothing, and reads none of a search's options."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Applies, or searches."""
+        number: int | None = ctx.params.pop("apply")
+        if number is not None:
+            _apply(ctx, number)
+            return None
+        return super().invoke(ctx)
+
+
+@click.command("tune", cls=TuneCommand)
 @checkpoint_argument()
-@network_options
-@config_option
-@click.option("--board", help="Board: a name of `edgemoe-gen boards`, or a board file [default: zcu104].")
-@click.option(
-    "--knob", "knobs", multiple=True, metavar="NAME=A[,B...]",
-    help="Values to try of a knob, such as tokens_parallel=2,4,6; one value fixes it; repeatable. Not named, these are "
-    f"turned: {', '.join(TURNED)}; and frames_per_pass for the objectives {', '.join(SHARING)}; "
-    "all others follow from network and board.",
-)  # fmt: skip
-@picture_options
-@click.option(
-    "--objective", default=FRONT[0], show_default=True,
-    help=f"What the front is ordered by: {', '.join(OBJECTIVES)}.",
-)  # fmt: skip
-@click.option(
-    "--front", default=",".join(FRONT), show_default=True, metavar="A,B,...", help="All objectives of the front."
-)
-@click.option(
-    "--limit", multiple=True, metavar="FIGURE=BOUND",
-    help="Refuse points beyond: dsp=0.8 (a share of the board), uram=80 (a count), latency_ms=3, error=1e-5; "
-    f"repeatable. Figures: {', '.join(FIGURES)}. DSP, BRAM36, URAM and LUT keep 15% free unless named.",
-)  # fmt: skip
-@click.option(
-    "--budget", metavar="TIME",
-    help="Wall time to aim at: 90s, 10m, 1h [default: 2m, without --trials]. The default design, 32 estimates, the "
-    "front's first points and what is under way are always finished.",
-)  # fmt: skip
-@click.option("--trials", type=int, help="Feasible points to estimate [default: 128, or as many as the budget allows].")
-@click.option(
-    "--confirm", type=int, default=8, show_default=True, help="Points of the front to simulate at most, best first."
-)
-@click.option(
-    "--tier", default="csim", show_default=True,
-    help="How far they climb: estimate, timed (timed simulation), csim (C simulation too).",
-)  # fmt: skip
-@click.option(
-    "--synthesise", type=int, default=0, metavar="N",
-    help="Then synthesise the first N confirmed points with the vendor's tools (Vitis), hours each, beyond the budget "
-    "[default: 0].",
-)  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the sampler.")
-@workers_options
-@click.option(
-    "--output", type=PATH, default="tune", show_default=True, help="Folder of results; a search in it goes on."
-)
-@click.option("--storage", metavar="URL", help="Database instead of the folder's journal, such as sqlite:///search.db.")
+@keyword_options(TuneKeywords, TuneArguments, texts=PICTURE_TEXTS)
 @click.option(
     "--apply", type=int, metavar="N",
     help="Search nothing: write point N of the last search in --output into edgemoe.toml (or --config).",
 )  # fmt: skip
 @json_option
 @click.pass_context
-def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_json: bool, **given: Any) -> None:
+def command(context: click.Context, /, keywords: TuneKeywords, checkpoint: Path | None, as_json: bool) -> None:
     """Search knobs for a checkpoint and board: a Pareto front over latency, error, DSP, memory and DDR traffic.
 
     Points that break a rule or a limit are rejected before anything is evaluated. The others get an estimate; those on
@@ -101,17 +66,8 @@ def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_js
       edgemoe-gen tune --jobs 8 --trials 2000
       edgemoe-gen tune --synthesise 3                (with Vitis on PATH; --scheduler for many at once)
     """
-    number = given.pop("apply")
-    if number is not None:
-        _apply(context, number, given, as_json)
-        return
-    options = spec_options(given)
-    names = tuple(name.strip() for name in front.split(",") if name.strip())
     with watching() as (watch, progress):
-        result = api.tune(
-            given.pop("checkpoint"), options=options, knobs=choices(knobs), front=names, progress=progress,
-            watch=watch, **given,
-        )  # fmt: skip
+        result = api.tune(checkpoint, progress=progress, watch=watch, **keywords)
     for text in result.notes:
         output.note(text)
     if as_json:
@@ -127,7 +83,7 @@ def command(context: click.Context, /, knobs: tuple[str, ...], front: str, as_js
         raise result.failed[0]
 
 
-def _apply(context: click.Context, number: int, given: dict[str, Any], as_json: bool) -> None:
+def _apply(context: click.Context, number: int) -> None:
     for parameter in context.command.params:
         name = str(parameter.name)
         if name not in WITH_APPLY and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -136,8 +92,9 @@ def _apply(context: click.Context, number: int, given: dict[str, Any], as_json: 
                 f"--apply writes a point of the last search and searches nothing, so it takes no {word}",
                 "it takes --output, --config and --json; search first, without --apply",
             )
-    result = api.apply_tuned(number, output=given["output"], config=given["config"])
-    if as_json:
+    folder: Path = context.params["output"]
+    result = api.apply_tuned(number, output=folder, config=context.params["config"])
+    if context.params["as_json"]:
         output.as_json(result.as_dict())
         return
     for text in result.notes:
@@ -151,7 +108,7 @@ def _apply(context: click.Context, number: int, given: dict[str, Any], as_json: 
         output.line(f"{name}: {was} -> {now:g}" if before != now else f"{name}: {now:g}, as before, but held")
     keys = f"{len(result.changes)} key" + ("" if len(result.changes) == 1 else "s")
     output.line(f"{keys} written; all else follows from network and board, as in a build without them")
-    output.line(f"{'written' if result.new else 'changed'}: {result.path}, point {number} of {given['output']}")
+    output.line(f"{'written' if result.new else 'changed'}: {result.path}, point {number} of {folder}")
 
 
 def _show(result: api.TuneResult) -> None:

@@ -14,13 +14,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.project.opening import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
 from edgemoe_gen.tuning.front import OBJECTIVES, best_confirmed, reasons
-from edgemoe_gen.tuning.space import parse_dimension
 from edgemoe_gen.tuning.state import State, Watch
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Figure, Outcome, Value
 
@@ -42,34 +39,12 @@ def workers_options(function: F) -> F:
     )
 
 
-def picture_options(function: F) -> F:
-    """--image, --calibrate and --task."""
-    function = click.option("--task", multiple=True, help="Task; repeatable, the first is timed [default: all].")(
-        function
-    )
-    function = click.option(
-        "--calibrate", multiple=True, type=PATH,
-        help="Picture or folder that errors are taken on, instead of those of --image; repeatable.",
-    )(function)  # fmt: skip
-    return click.option(
-        "--image", multiple=True, type=PATH,
-        help="Picture or folder that binary points are chosen from and errors taken on; repeatable.",
-    )(function)  # fmt: skip
-
-
-def choices(texts: Sequence[str]) -> dict[str, tuple[Value, ...]]:
-    """Values by knob from `name=a,b` texts.
-
-    Raises:
-        KnobError: a text is not of this form, or a knob is given twice.
-    """
-    found: dict[str, tuple[Value, ...]] = {}
-    for text in texts:
-        dimension = parse_dimension(text)
-        if dimension.name in found:
-            raise KnobError(f"the knob '{dimension.name}' is given twice", "give all its values at once")
-        found[dimension.name] = dimension.values
-    return found
+# What pictures and tasks are to the commands that measure errors on them.
+PICTURE_TEXTS = {
+    "image": "Picture or folder that binary points are chosen from and errors taken on; repeatable.",
+    "calibrate": "Picture or folder that errors are taken on, instead of those of --image; repeatable.",
+    "task": "Task; repeatable, the first is timed [default: all].",
+}
 
 
 def outcome_cells(outcome: Outcome) -> list[str]:
@@ -159,18 +134,18 @@ class _Head:
 def watching() -> Iterator[tuple[Watch, Progress]]:
     """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and what comes before."""
     if not sys.stderr.isatty():
-        said: tuple[str, ...] = ()
+        shown: tuple[str, ...] = ()
         last = -LINE_SECONDS
 
         def say(state: State, what: str, done: int, total: int) -> None:
-            nonlocal said, last
+            nonlocal shown, last
             now = time.monotonic()
             over = state.until is not None and now > state.until
             new = (what, state.step, str(over), *state.at_work)
-            if new != said or now - last >= LINE_SECONDS:
-                said, last = new, now
-                words = [_progress(state, what, done, total), *at_work(state), summary(state)]
-                click.echo(" · ".join(words), err=True)
+            if new != shown or now - last >= LINE_SECONDS:
+                shown, last = new, now
+                parts = [_progress(state, what, done, total), *at_work(state), summary(state)]
+                click.echo(" · ".join(parts), err=True)
 
         with output.progress() as progress:
             yield say, progress
@@ -215,8 +190,8 @@ def headline(front: Sequence[Outcome], default: Outcome | None, objectives: Sequ
         return "no point is feasible"
     best, exact = best_confirmed(front, default, objectives, tier)
     names = list(dict.fromkeys((OBJECTIVES[objectives[0]], "error")))
-    own = "" if default is None else _figures(default, names)
-    beside = f"; the default design: {own}" if own else ""
+    of_default = "" if default is None else _figures(default, names)
+    beside = f"; the default design: {of_default}" if of_default else ""
     if best is None:
         return f"no point of the front is confirmed, all are estimates{beside}"
     place = list(front).index(best) + 1

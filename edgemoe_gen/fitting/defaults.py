@@ -54,12 +54,13 @@ def default_knobs(spec: ModelSpec, board: Board, turned: dict[str, Any] | None =
     Args:
         spec: the largest network to run.
         board: the board.
-        turned: knobs that the user has chosen; they stay as they are.
+        turned: knobs that the user has chosen; the result has them as they are.
 
     Raises:
         KnobError: a chosen knob is unknown or out of range.
     """
-    return _defaults(spec.without_names(), board, tuple(sorted((turned or {}).items())))
+    chosen = turned or {}
+    return _defaults(spec.without_names(), board, tuple(sorted(chosen.items()))).turned(chosen)
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ from edgemoe_gen.base.errors import BoardError
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.base.names import CONTROL
 from edgemoe_gen.base.parsing import parse_toml, read_settings
+from edgemoe_gen.base.settings import unknown_key, value_of_kind
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,11 @@ _VIVADO_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def _board(path: Path, table: dict[str, Any]) -> Board:
-    kinds: dict[str, type] = {"str": str, "int": int, "float": float}
     values: dict[str, Any] = {"name": path.stem}
     known = {field.name: field for field in fields(Board)}
-    for key in table:
-        if key not in known:
-            raise BoardError(f"{path.name}: unknown key '{key}'", f"known keys: {', '.join(known)}")
+    wrong = unknown_key(table, known)
+    if wrong is not None:
+        raise BoardError(f"{path.name}: unknown key '{wrong}'", f"known keys: {', '.join(known)}")
     for key, field in known.items():
         if key not in table:
             if key not in values and field.default is MISSING:
@@ -113,13 +113,13 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
         if key == "memory_ports":
             values[key] = _memory_ports(path, table[key])
             continue
-        wanted = kinds[str(field.type)]
-        value = table[key]
-        if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
-            raise BoardError(f"{path.name}: '{key}' is {value!r}, but must be of type {wanted.__name__}")
+        kind = str(field.type)
+        try:
+            value = value_of_kind(table[key], "number" if kind == "float" else kind)
+        except ValueError:
+            raise BoardError(f"{path.name}: '{key}' is {table[key]!r}, but must be of type {kind}") from None
         if isinstance(value, (int, float)):
             _check_number(path, key, value)
-            value = wanted(value)
         if isinstance(value, str):
             _check_text(path, key, value)
         values[key] = value

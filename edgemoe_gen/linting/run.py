@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from edgemoe_gen.base.build_files import ACCELERATOR
@@ -11,9 +10,9 @@ from edgemoe_gen.base.reading import read_text
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.linting import LintResult, lint
-from edgemoe_gen.project.config import Config
-from edgemoe_gen.project.early import check_early
-from edgemoe_gen.project.opening import open_design, open_model, open_project
+from edgemoe_gen.project.arguments import ProjectArguments
+from edgemoe_gen.project.early import open_checked
+from edgemoe_gen.project.opening import open_design, open_model
 
 _SUFFIXES = (".cpp", ".h")
 
@@ -27,22 +26,14 @@ def lint_design(design: Design) -> LintResult:
     return lint(render_sources(design))
 
 
-def lint_project(
-    config: Path | None = None, board: str | None = None, knobs: Mapping[str, int | float] | None = None
-) -> LintResult:
+def lint_project(arguments: ProjectArguments) -> LintResult:
     """Checks what `generate` would render.
-
-    Args:
-        config: project file; None takes `edgemoe.toml` of the current folder where there is one.
-        board: name or file of the board, over the project's.
-        knobs: by name, over the project's.
 
     Raises:
         BoardError, KnobError, ConfigError: as for `generate`; libclang is not installed.
     """
-    said = open_project(Config(board=board, knobs=dict(knobs or {})), None, config).config
-    check_early(said)
-    return lint_design(open_design(said, None if said.checkpoint is None else open_model(said).spec))
+    config = open_checked(arguments).config
+    return lint_design(open_design(config, None if config.checkpoint is None else open_model(config).spec))
 
 
 def lint_folder(folder: Path) -> LintResult:

@@ -7,7 +7,6 @@ they are skipped.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.base.parsing import parse_toml, read_settings
+from edgemoe_gen.base.settings import KINDS, unknown_key, value_of_kind
 from edgemoe_gen.model.normalisation import FORMULA, NAMES, name_of
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions
 from edgemoe_gen.model.yml import read_yml
@@ -123,44 +123,18 @@ def _inner(path: Path, model: Mapping[str, Any], name: str) -> Mapping[str, Any]
 
 
 def _known(path: Path, prefix: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-    for key in table:
-        if key not in keys:
-            raise SpecError(f"{path}: the key {prefix}{key} is unknown.", f"Known keys: {', '.join(keys)}.")
+    key = unknown_key(table, keys)
+    if key is not None:
+        raise SpecError(f"{path}: the key {prefix}{key} is unknown.", f"Known keys: {', '.join(keys)}.")
 
 
 def _value(path: Path, key: str, kind: str, value: object) -> object:
-    number = _is_number(value)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if kind == "int" and whole:
-        return value
-    if kind == "float" and number:
-        return float(value)  # type: ignore[arg-type]
-    if (kind == "bool" and isinstance(value, bool)) or (kind == "str" and isinstance(value, str)):
-        return value
-    if kind == "ints" and whole:
-        return value
-    if isinstance(value, list):
-        if kind in ("ints", "sizes") and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-            return tuple(value)
-        if kind == "names" and value and all(isinstance(v, str) and v for v in value):
-            return tuple(value)
-        if kind == "numbers" and len(value) == 3 and all(map(_is_number, value)):
-            return tuple(float(v) for v in value)
-    wanted = {
-        "int": "a whole number",
-        "float": "a number",
-        "bool": "true or false",
-        "str": "a string",
-        "ints": "a whole number or a list of them",
-        "sizes": "a list of whole numbers",
-        "names": "a list of names",
-        "numbers": "a list of three numbers",
-    }[kind]
-    raise SpecError(f"{path}: {key} is {value!r}, which is not {wanted}.", f"Give {wanted}.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        if kind == "names" and value == []:  # a network has a task, and a task that is named has classes
+            raise ValueError(KINDS[kind])
+        return value_of_kind(value, kind)
+    except ValueError as error:
+        raise SpecError(f"{path}: {key} is {value!r}, which is not {error}.", f"Give {error}.") from None
 
 
 def spec_to_toml(spec: ModelSpec, said: SpecOptions | None = None) -> str:

@@ -15,8 +15,16 @@ from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.model.spec import unknown_task
 from edgemoe_gen.pictures.found import find_pictures
 from edgemoe_gen.pictures.truth import find_truth
+from edgemoe_gen.project.arguments import ProjectArguments
 from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.project.opening import check_pinned, checkpoint_there, open_board, picture_paths
+from edgemoe_gen.project.opening import (
+    Project,
+    check_pinned,
+    checkpoint_there,
+    open_board,
+    open_project,
+    picture_paths,
+)
 from edgemoe_gen.sim.compiler import find_compiler
 
 
@@ -72,6 +80,21 @@ def check_early(config: Config, needs: Needs = NOTHING) -> None:
         _check_output(config.output or Path(DEFAULT_OUTPUT))
     if needs.compiler:
         find_compiler()
+
+
+def open_checked(arguments: ProjectArguments, needs: Needs = NOTHING) -> Project:
+    """The project: what the caller says, over a spec file, over `edgemoe.toml`; refused as `check_early` does.
+
+    Args:
+        arguments: what the caller says.
+        needs: what the verb goes on with.
+
+    Raises:
+        EdgeMoEError: a file is malformed, or what is said can't be, as far as that is known without the checkpoint.
+    """
+    project = open_project(arguments)
+    check_early(project.config, needs)
+    return project
 
 
 def _check_pictures(config: Config, needs: Needs) -> None:

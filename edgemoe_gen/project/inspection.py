@@ -152,25 +152,25 @@ def inspect(path: Path, options: SpecOptions) -> Inspection:
 
 def _incomplete(checkpoint: Checkpoint, options: SpecOptions, first: SpecError) -> Inspection:
     missing = _missing(checkpoint, options)
-    said = options
+    believed = options
     contradictions: tuple[SpecError, ...] = ()
     spec = _try(checkpoint, _filled(checkpoint, options, missing))
     if spec is None:
         # What is said is at odds with the tensors: show those alone.
         error = first if not missing else _error(checkpoint, _filled(checkpoint, options, missing)) or first
         contradictions = (error,)
-        said, missing = (
+        believed, missing = (
             SpecOptions(),
             tuple(key for key in _missing(checkpoint, SpecOptions()) if _unsaid(options, key)),
         )
-        spec = _try(checkpoint, _filled(checkpoint, said, _missing(checkpoint, said)))
+        spec = _try(checkpoint, _filled(checkpoint, believed, _missing(checkpoint, believed)))
     if spec is None:
         raise first
     model = Model(
         spec, checkpoint.backbone, checkpoint.decoders, checkpoint.head, checkpoint.path, checkpoint.notes,
         checkpoint.weights, checkpoint.others, checkpoint.features,
     )  # fmt: skip
-    return _inspection(model, missing, contradictions, _missing(checkpoint, said))
+    return _inspection(model, missing, contradictions, _missing(checkpoint, believed))
 
 
 def _inspection(

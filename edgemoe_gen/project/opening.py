@@ -33,6 +33,7 @@ from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pictures.found import Picture, find_pictures, left_out, open_picture, picture_names
 from edgemoe_gen.pictures.truth import find_truth, read_truth, without_truth
+from edgemoe_gen.project.arguments import ProjectArguments
 from edgemoe_gen.project.config import CALIBRATION_IMAGES, DEFAULT_BOARD, FILE_NAME, Config, read_config
 
 Progress = Callable[[str, int, int], None]
@@ -66,31 +67,29 @@ class Project:
     notes: tuple[str, ...] = ()
 
 
-def open_project(said: Config, spec: Path | None = None, config: Path | None = None) -> Project:
+def open_project(arguments: ProjectArguments) -> Project:
     """What the caller says, over a spec file, over `edgemoe.toml`.
 
-    Args:
-        said: options of the caller.
-        spec: spec file, .toml or .yml.
-        config: the project's file; None takes `edgemoe.toml` of the current folder where there is one, unless it is
-            about another checkpoint.
+    Without a project file `edgemoe.toml` of the current folder is taken where there is one, unless it is about another
+    checkpoint.
 
     Raises:
         ConfigError, SpecError, KnobError: a file is malformed.
     """
-    said = with_spec(said, spec)
-    path = config or Path(FILE_NAME)
-    if config is None and not path.is_file():
-        return Project(said)
+    caller = config_with_spec(arguments)
+    path = arguments.project_file or Path(FILE_NAME)
+    if arguments.project_file is None and not path.is_file():
+        return Project(caller)
     base = read_config(path)
-    if config is None and _differ(said.checkpoint, base.checkpoint):
-        return Project(said, (f"{path} is about {base.checkpoint}: not used",))
-    return Project(said.over(base))
+    if arguments.project_file is None and _differ(caller.checkpoint, base.checkpoint):
+        return Project(caller, (f"{path} is about {base.checkpoint}: not used",))
+    return Project(caller.over(base))
 
 
-def with_spec(said: Config, spec: Path | None) -> Config:
-    """What is said, over a spec file (None: there is none)."""
-    return said if spec is None else replace(said, model=said.model.over(read_spec_file(spec)))
+def config_with_spec(arguments: ProjectArguments) -> Config:
+    """What the caller says, over the spec file where there is one."""
+    config, path = arguments.config, arguments.spec_file
+    return config if path is None else replace(config, model=config.model.over(read_spec_file(path)))
 
 
 def _differ(a: Path | None, b: Path | None) -> bool:
@@ -153,7 +152,7 @@ def open_knobs(config: Config, spec: ModelSpec | None) -> Knobs:
         KnobError: a knob is unknown or out of range.
     """
     turned = dict(config.knobs)
-    return default_knobs(spec or TYPICAL, open_board(config), turned).turned(turned)
+    return default_knobs(spec or TYPICAL, open_board(config), turned)
 
 
 def open_board(config: Config) -> Board:

@@ -111,7 +111,7 @@ class Evaluator:
             KnobError: a value is out of its range.
         """
         turned = {**self.chosen, **{name: value for name, value in point.values if is_knob(name)}}
-        return default_knobs(self.model.spec, self.board, turned).turned(turned)
+        return default_knobs(self.model.spec, self.board, turned)
 
     def pins(self, point: Point, kept: Mapping[str, Value]) -> dict[str, Value]:
         """Knobs to choose beside those that are kept, as few as it takes, so that a build makes the design of a point.
@@ -126,7 +126,7 @@ class Evaluator:
         found: dict[str, Value] = {}
         while True:
             turned = {**kept, **found}
-            built = default_knobs(self.model.spec, self.board, turned).turned(turned)
+            built = default_knobs(self.model.spec, self.board, turned)
             missing = {name: value for name, value in chosen.items() if getattr(built, name) != value}
             if not missing:
                 # What follows from the choices may still differ, as it is looked for with fewer of them given.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 
 import click
 import pytest
@@ -20,15 +21,34 @@ ONLY_API = {"options", "progress", "on_stage", "watch"}
 # What these do in Python: `SimulatedBoard` in a `with` statement, and `edgemoe_gen.serving.serve`.
 ELSEWHERE = {"sim-board", "serve"}
 VERBS = [name for name in COMMANDS if name not in ELSEWHERE]
+EMPTY = (None, (), {})  # what is not said, by click and by the API
+
+
+def verb(name: str) -> Callable[..., object]:
+    function: Callable[..., object] = getattr(api, name.replace("-", "_"))
+    return function
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_every_command_is_a_function_with_the_same_options(name: str) -> None:
+def test_every_command_is_a_function_with_the_same_options_and_defaults(name: str) -> None:
+    # The keywords that a verb unpacks are the same by their type; this holds for those that it lists itself as well.
     command = group.get_command(click.Context(group), name)
     assert command is not None
-    options = {str(p.name) for p in command.params if not str(p.name).startswith("network_")}
-    arguments = set(inspect.signature(getattr(api, name.replace("-", "_"))).parameters)
-    assert options - ONLY_CLI == arguments - ONLY_API
+    read = command.make_context(name, [], resilient_parsing=True).params
+    options = {_keyword(option): value for option, value in read.items() if not option.startswith("network_")}
+    arguments = inspect.signature(verb(name)).parameters
+    assert options.keys() - ONLY_CLI == arguments.keys() - ONLY_API
+    for keyword in options.keys() - ONLY_CLI:
+        default, wanted = options[keyword], arguments[keyword].default
+        if isinstance(default, str) and isinstance(wanted, tuple):  # names in one text
+            default = tuple(default.split(","))
+        said = None if wanted is inspect.Parameter.empty else wanted
+        assert str(default) == str(said) or (default in EMPTY and said in EMPTY), keyword
+
+
+def _keyword(option: str) -> str:
+    """How the API calls what a command calls so, whose module has an `output` of its own."""
+    return "output" if option == "destination" else option
 
 
 def test_package_offers_the_verbs() -> None:

@@ -18,8 +18,9 @@ from edgemoe_gen.flow.failures import explain
 from edgemoe_gen.flow.hooks import HOOKS
 from edgemoe_gen.flow.kit import files_of, wants_tcl
 from edgemoe_gen.flow.tools import Command, Tool
-from edgemoe_gen.project.config import Config, config_to_toml, parse_config, read_config
+from edgemoe_gen.project.config import Config, parse_config, read_config
 from edgemoe_gen.project.opening import open_hooks
+from edgemoe_gen.project.writing import config_to_toml
 
 needs_tclsh = pytest.mark.skipif(tclsh() is None, reason="tclsh, which runs the stand-ins, is not installed")
 VIVADO = [hook for hook in HOOKS if hook.stage == "bitstream"]

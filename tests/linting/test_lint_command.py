@@ -14,6 +14,7 @@ from edgemoe_gen.cli import main
 from edgemoe_gen.cli.lint_command import command
 from edgemoe_gen.linting import RULES, Finding, LintResult, libclang_missing, lint, refuse_findings
 from edgemoe_gen.linting.run import lint_folder, lint_project
+from edgemoe_gen.project.arguments import ProjectArguments
 from tests.linting.lint_sources import small
 
 pytest.importorskip("clang.cindex")
@@ -70,7 +71,7 @@ def test_the_project_file_says_board_and_knobs(tmp_path: Path) -> None:
     file = tmp_path / "edgemoe.toml"
     file.write_text('board = "nowhere"\n', encoding="utf-8")
     with pytest.raises(Exception, match="nowhere"):
-        lint_project(file)
+        lint_project(ProjectArguments(project_file=file))
 
 
 def test_a_folder_and_knobs_together_are_refused(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgemoe_gen.api.common import opened, said
 from edgemoe_gen.design.knobs import parse_knob
 from edgemoe_gen.overlay.facts import OverlayFacts
 from edgemoe_gen.overlay.preview import write_preview
 from edgemoe_gen.pictures.found import open_picture, pixels
 from edgemoe_gen.program.compile import compile_network, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
+from edgemoe_gen.project.arguments import project_arguments
+from edgemoe_gen.project.early import open_checked
 from edgemoe_gen.project.opening import open_calibration, open_design, open_model, open_numerics, open_tasks
 from edgemoe_gen.sim.engine import Engine
 from tests.cli.conftest import KNOBS, LARGEST
@@ -71,7 +72,8 @@ def make_project(
     for path, values in zip(pictures, frames, strict=True):
         Image.fromarray(values).save(path)
     turned = dict(parse_knob(knob) for knob in knobs)
-    words = opened(said(checkpoint, None, None, turned, calibrate=pictures[:1]), spec, None).config
+    keywords = {"spec": spec, "knobs": turned, "calibrate": pictures[:1]}
+    words = open_checked(project_arguments(keywords, checkpoint)).config
     model = open_model(words)
     assert model.spec.task_names == TASKS
     design = open_design(words, model.spec)

@@ -27,7 +27,7 @@ def test_other_weights_of_the_same_file_make_the_stages_anew(tmp_path: Path) -> 
 
     def inputs(weights: str | None) -> str:
         said = SpecOptions(weights=weights).over(options())
-        config = Config(tmp_path / "m.pth", images=(tmp_path / "a.npy",), model=said)
+        config = Config(checkpoint=tmp_path / "m.pth", images=(tmp_path / "a.npy",), model=said)
         return RENDER.inputs(open_context(config, no_progress))
 
     assert inputs(None) == inputs("state_dict") != inputs("state_dict_ema")

@@ -13,7 +13,8 @@ from edgemoe_gen.base.parsing import parse_toml
 from edgemoe_gen.base.tomltext import toml_value
 from edgemoe_gen.design import Knobs, knob_fields
 from edgemoe_gen.model import SpecOptions, infer_spec, load_checkpoint
-from edgemoe_gen.project.config import Config, config_to_toml, read_config
+from edgemoe_gen.project.config import Config, read_config
+from edgemoe_gen.project.writing import config_to_toml
 from tests.factory import options, write_checkpoint
 
 FULL = Config(

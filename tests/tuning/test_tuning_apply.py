@@ -18,7 +18,8 @@ from edgemoe_gen.design import make_design
 from edgemoe_gen.estimate import estimate_resources
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.project.config import Config, config_to_toml, read_config
+from edgemoe_gen.project.config import Config, read_config
+from edgemoe_gen.project.writing import config_to_toml
 from edgemoe_gen.tuning import Dimension, Point, Space
 from edgemoe_gen.tuning.apply import apply_point
 from edgemoe_gen.tuning.asked import Asked
@@ -200,7 +201,7 @@ def test_only_what_a_build_would_not_take_anyway_is_written_and_another_board_st
     applied = apply_point(1, Path("tune/tune.json"))
     assert {name: now for name, _, now in applied.changes} == read_config(applied.path).knobs
     knobs = read_config(applied.path).knobs
-    assert default_knobs(SPEC, evaluator.board, dict(knobs)).turned(dict(knobs)) == evaluator.knobs(point)
+    assert default_knobs(SPEC, evaluator.board, dict(knobs)) == evaluator.knobs(point)
     assert knobs["weight_bits"] == 8 and "activation_bits" not in knobs
     assert f"# {default.weight_bits} is the default for" in applied.path.read_text()
     small = load_board("kv260")
@@ -220,4 +221,4 @@ def test_pins_are_a_part_of_a_point_that_builds_all_of_its_design(seed: int) -> 
         pins = evaluator.pins(point, kept)
         assert set(pins) <= set(point.as_dict())
         turned = {**kept, **pins}
-        assert default_knobs(SPEC, evaluator.board, turned).turned(turned) == wanted
+        assert default_knobs(SPEC, evaluator.board, turned) == wanted

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.api.common import said
+from edgemoe_gen.api.arguments import BuildArguments, BuildKeywords
+from edgemoe_gen.base.arguments import keywords_of
 from edgemoe_gen.cli import main
 from edgemoe_gen.cli.build_command import command as build
-from edgemoe_gen.cli.options import knob_values, spec_options
+from edgemoe_gen.cli.options import collect
 from edgemoe_gen.model import SpecOptions
+from edgemoe_gen.project.arguments import PROJECT, project_arguments
 from edgemoe_gen.project.config import Config, read_config
 from edgemoe_gen.tuning import Point
 from edgemoe_gen.tuning.asked import Asked, build_command
@@ -29,13 +31,18 @@ def parsed(text: str) -> dict[str, Any]:
     words = shlex.split(text)
     assert words[:2] == ["edgemoe-gen", "build"]
     given = build.make_context("build", words[2:]).params
-    return {**given, "options": spec_options(given), "knobs": knob_values(given["knobs"])}
+    return {**given, **collect(keywords_of(BuildKeywords, *PROJECT, BuildArguments), given)}
 
 
 def test_without_a_file_all_that_was_said_is_in_the_command() -> None:
-    words = said(
-        "my ck.pth", OPTIONS, "zcu102", None, ["a b.png", "images"], ["more"], task=["depth"]
-    )  # fmt: skip
+    keywords = {
+        "options": OPTIONS,
+        "board": "zcu102",
+        "image": ["a b.png", "images"],
+        "calibrate": ["more"],
+        "task": ["depth"],
+    }
+    words = project_arguments(keywords, "my ck.pth").config
     command = build_command(Asked(words, Path("net.yml")), words, "zcu102", {"weight_bits": 8}, POINT)
     given = parsed(command)
     assert given["checkpoint"] == Path("my ck.pth")
@@ -50,7 +57,7 @@ def test_without_a_file_all_that_was_said_is_in_the_command() -> None:
 
 
 def test_with_a_file_the_command_names_it_and_what_was_said_beside_it() -> None:
-    words = said(None, SpecOptions(top_k=2), None, None, ["images"])
+    words = project_arguments({"options": SpecOptions(top_k=2), "image": ["images"]}).config
     whole = words.over(Config(checkpoint=Path("ck.pth"), board="mine/board.toml", knobs={"weight_bits": 8}))
     file = Path("proj/edgemoe.toml")
     given = parsed(build_command(Asked(words, None, file), whole, "mine", whole.knobs, POINT))

@@ -1,0 +1,242 @@
+"""What each verb takes beside the project: dataclasses whose fields are options of the command line, and their types.
+
+A field of `BuildArguments` has its type in `BuildKeywords`, which has the keywords of the project that `build` takes
+too; so for each verb. It imports nothing that runs a verb. What `tune` takes is in `tuning_arguments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from edgemoe_gen.base.arguments import argument
+from edgemoe_gen.pipeline.options import BuildOptions
+from edgemoe_gen.pipeline.selection import Selection
+from edgemoe_gen.project.arguments import (
+    DesignKeywords,
+    NetworkKeywords,
+    Paths,
+    PathText,
+    PictureKeywords,
+    ProjectKeywords,
+)
+
+SECONDS = 10.0  # that a measurement may take
+
+
+class InspectKeywords(NetworkKeywords, PictureKeywords, total=False):
+    """Keywords of `inspect`."""
+
+    config: PathText | None
+
+
+class GenerateKeywords(DesignKeywords, total=False):
+    """Keywords of `generate`."""
+
+    output: PathText | None
+
+
+class EvaluateKeywords(DesignKeywords, total=False):
+    """Keywords of `evaluate`."""
+
+    calibrate: Paths
+    labels: PathText | None
+    task: Sequence[str]
+
+
+class SearchedKeywords(NetworkKeywords, PictureKeywords, total=False):
+    """Keywords of the verbs that choose knobs themselves."""
+
+    config: PathText | None
+    board: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildArguments:
+    """Which stages `build` runs, and how; see there."""
+
+    first: str = argument("", "str", "Run from this stage on, all of them anew.", option="--from", metavar="STAGE")
+    until: str = argument("", "str", "Run up to this stage, included.", metavar="STAGE")
+    only: str = argument("", "str", "Run this stage alone, anew.", metavar="STAGE")
+    cosim: bool = argument(False, "flag", "Also run RTL co-simulation, of a short program.")
+    retry_clock: bool = argument(False, "flag", "Where timing fails, build again at the clock that would meet it.")
+    export: PathText | None = argument(
+        None,
+        "path",
+        "Write the vendor's stages as a folder to run on another machine; see `edgemoe-gen import-results`.",
+        metavar="FOLDER",
+    )
+    force: bool = argument(
+        False,
+        "flag",
+        "Where files of a result were changed or added by hand, move it to NAME.edited-N and go on.",
+    )
+
+    @property
+    def options(self) -> BuildOptions:
+        """The same as a build takes it.
+
+        Raises:
+            ConfigError: a stage is unknown, or two of them contradict each other.
+        """
+        kit = None if self.export is None else Path(self.export)
+        selection = Selection.of(self.first, self.until, self.only, self.cosim)
+        return BuildOptions(selection, self.retry_clock, kit, self.force)
+
+
+class BuildKeywords(ProjectKeywords, total=False):
+    """Keywords of `build` and `plan`."""
+
+    first: str
+    until: str
+    only: str
+    cosim: bool
+    retry_clock: bool
+    export: PathText | None
+    force: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunArguments:
+    """How `run` runs its picture; see there."""
+
+    task: str | None = argument(None, "str", "Task; needed if the network has several.")
+    backend: str = argument(
+        "float",
+        "str",
+        "float: the reference; csim: the C simulation; board: an overlay on its board.",
+        show_default=True,
+    )
+    routes: PathText | None = argument(None, "path", "float: take the experts of another run's dump.")
+    dump: PathText | None = argument(None, "path", "Write tokens, blocks, routes, scores, output as .npz.")
+    output: PathText | None = argument(None, "path", "Write the task's result as a picture (.png).")
+    overlay: PathText | None = argument(None, "path", "board: an installed overlay, its folder, or a build's.")
+    simulated: bool = argument(False, "flag", "board: take the simulated one.")
+
+
+class RunKeywords(DesignKeywords, total=False):
+    """Keywords of `run`."""
+
+    calibrate: Paths
+    task: str | None
+    backend: str
+    routes: PathText | None
+    dump: PathText | None
+    output: PathText | None
+    overlay: PathText | None
+    simulated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsimArguments:
+    """What `csim` checks; see there."""
+
+    task: str | None = argument(None, "str", "Task whose inputs are recorded [default: the first].")
+    junit: PathText | None = argument(None, "path", "Write JUnit XML, for CI.")
+    seed: int = argument(0, "int", "Seed of the random inputs.", show_default=True)
+
+
+class CsimKeywords(DesignKeywords, total=False):
+    """Keywords of `csim`."""
+
+    image: Paths
+    task: str | None
+    junit: PathText | None
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateArguments:
+    """What `simulate` times and writes; see there."""
+
+    trace: PathText | None = argument(None, "path", "Write a trace for ui.perfetto.dev.", metavar="FILE.json")
+    html: PathText | None = argument(None, "path", "Write a page: timeline, roofline, tables.", metavar="FILE.html")
+    size_fifos: bool = argument(
+        False,
+        "flag",
+        "Find the smallest depth of each FIFO that costs no cycle; write them to [fifo_depths] of edgemoe.toml.",
+    )
+    csynth: PathText | None = argument(
+        None,
+        "path",
+        "Take II and depth of loops from C synthesis' csynth.xml, or its folder, and show where the table differs.",
+        metavar="FILE.xml",
+    )
+    ddr: float | None = argument(None, "float", "Rate of the memory [default: the board's].", metavar="GB/S")
+    efficiency: float | None = argument(
+        None, "float", "Share of it that bursts reach [default: the board's].", metavar="SHARE"
+    )
+
+
+class SimulateKeywords(DesignKeywords, PictureKeywords, total=False):
+    """Keywords of `simulate`."""
+
+    trace: PathText | None
+    html: PathText | None
+    size_fifos: bool
+    csynth: PathText | None
+    ddr: float | None
+    efficiency: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepArguments:
+    """How `sweep` evaluates its grid; see there."""
+
+    limit: Sequence[str] = argument((), "names", "Refuse points beyond, such as dsp=0.8.", metavar="FIGURE=BOUND")
+    tier: str = argument(
+        "estimate",
+        "str",
+        "How far every point climbs: estimate, timed (timed simulation), csim (C simulation too, for errors).",
+        show_default=True,
+    )
+    jobs: int = argument(1, "int", "Worker processes on this machine.", show_default=True)
+    scheduler: str | None = argument(
+        None,
+        "str",
+        "Run on the workers of this Dask scheduler; each needs edgemoe-gen, PyTorch and g++.",
+        metavar="tcp://HOST:PORT",
+    )
+    output: PathText | None = argument(None, "path", "Write all points, as .csv or .json.", metavar="FILE.csv")
+
+
+class SweepKeywords(SearchedKeywords, total=False):
+    """Keywords of `sweep`."""
+
+    limit: Sequence[str]
+    tier: str
+    jobs: int
+    scheduler: str | None
+    output: PathText | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchArguments:
+    """What `bench` measures, and how long; see there."""
+
+    task: Sequence[str] = argument((), "names", "Task to measure; repeatable [default: all].")
+    image: Paths = argument(
+        (), "paths", "Picture or folder to run in turn; repeatable [default: the overlay's own picture]."
+    )
+    frames: int | None = argument(None, "int", "Frames of each measurement [default: 100; 5 if simulated].")
+    seconds: float = argument(
+        SECONDS,
+        "float",
+        "Time that a measurement may take; so long frames stream while power is read.",
+        show_default=True,
+    )
+    simulated: bool = argument(False, "flag", "On the simulated board, whose times are those of C simulation.")
+    output: PathText | None = argument(None, "path", "Write the result as a page too (.html).")
+
+
+class BenchKeywords(TypedDict, total=False):
+    """Keywords of `bench`."""
+
+    task: Sequence[str]
+    image: Paths
+    frames: int | None
+    seconds: float
+    simulated: bool
+    output: PathText | None

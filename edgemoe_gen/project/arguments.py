@@ -1,0 +1,142 @@
+"""What a caller says of a project: the keywords that the verbs share, and the `Config` that they amount to.
+
+The TypedDicts are the types of those keywords, each a part of `ProjectKeywords`, as a verb needs them; what else there
+is to say of one stands with its field in `Config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, TypedDict
+
+from edgemoe_gen.base.arguments import ARGUMENT, Argument, argument
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.model.spec import SpecOptions
+from edgemoe_gen.project.config import Config
+
+PathText = str | PathLike[str]
+Paths = Sequence[PathText]
+Values = Mapping[str, int | float]
+
+
+class NetworkKeywords(TypedDict, total=False):
+    """What the checkpoint does not tell of the network."""
+
+    spec: PathText | None
+    options: SpecOptions | None
+
+
+class BoardKeywords(TypedDict, total=False):
+    """The board, and the design on it."""
+
+    board: str | None
+    knobs: Values | None
+
+
+class PictureKeywords(TypedDict, total=False):
+    """Pictures and tasks."""
+
+    image: Paths
+    calibrate: Paths
+    task: Sequence[str]
+
+
+class NewProjectKeywords(NetworkKeywords, BoardKeywords, PictureKeywords, total=False):
+    """What a project's file can be written from."""
+
+    labels: PathText | None
+    class_names: Mapping[str, Sequence[str]] | None
+    output: PathText | None
+
+
+class DesignKeywords(NetworkKeywords, BoardKeywords, total=False):
+    """A network and a design, by options or by the project's file."""
+
+    config: PathText | None
+
+
+class ProjectKeywords(NewProjectKeywords, DesignKeywords, total=False):
+    """All that a caller may say of a project, but its checkpoint."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectArguments:
+    """A project as a caller names it.
+
+    Attributes:
+        config: what the caller says itself.
+        spec_file: file that says more of the network, .toml or .yml.
+        project_file: file that says the rest; None takes `edgemoe.toml` of the current folder where there is one.
+    """
+
+    config: Config = field(default_factory=Config)
+    spec_file: Path | None = argument(
+        None,
+        "path",
+        "Spec file: our .toml, or the authors' .yml.",
+        keyword="spec",
+        meaning="spec file, .toml of ours or .yml of the authors'.",
+    )
+    project_file: Path | None = argument(
+        None,
+        "path",
+        "Project file [default: ./edgemoe.toml where there is one].",
+        keyword="config",
+        meaning="the project's file; default: `edgemoe.toml` of the current folder where there is one.",
+    )
+
+
+PROJECT: tuple[type, ...] = (ProjectArguments, Config)  # whose fields are all that there is to say of a project
+
+
+def _path(value: PathText | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+# What becomes of a keyword, by kind: where it says nothing, that is what a field of `Config` has that is not said.
+_AS_SAID: Mapping[str, Callable[[Any], object]] = {
+    "path": _path,
+    "paths": lambda paths: tuple(Path(path) for path in paths or ()) or None,
+    "names": lambda names: tuple(names or ()) or None,
+    "str": lambda text: text,
+    "knobs": lambda values: dict(values or {}),
+    "class_names": lambda names: {task: tuple(each) for task, each in (names or {}).items()},
+    "network": lambda options: options or SpecOptions(),
+}
+
+
+def project_arguments(keywords: Mapping[str, object], checkpoint: PathText | None = None) -> ProjectArguments:
+    """What the keywords of a verb say of its project.
+
+    Args:
+        keywords: of `ProjectKeywords`; one that is missing is not said.
+        checkpoint: what a verb takes beside them.
+
+    Raises:
+        ConfigError: the name or the output folder is empty, which would be taken for none, or for the current folder.
+    """
+    for keyword in ("name", "output"):
+        value = keywords.get(keyword)
+        if isinstance(value, str | PathLike) and fspath(value) == "":
+            raise ConfigError(f"--{keyword} is empty", "leave it out to take the default")
+    left = {**keywords, "checkpoint": checkpoint}
+    files = _fields_of(ProjectArguments, left)
+    arguments = ProjectArguments(config=Config(**_fields_of(Config, left)), **files)
+    if left:
+        raise TypeError(f"a project has no argument '{next(iter(left))}'")
+    return arguments
+
+
+def _fields_of(kind: type, left: dict[str, object]) -> dict[str, Any]:
+    """Takes out the keywords of a dataclass' fields."""
+    found: dict[str, Any] = {}
+    for each in fields(kind):
+        about: Argument | None = each.metadata.get(ARGUMENT)
+        if about is not None and (keyword := about.keyword or each.name) in left:
+            found[each.name] = _AS_SAID[about.kind](left.pop(keyword))
+    return found
