@@ -13,7 +13,8 @@ from edgemoe_gen.design.fifos import OPERATE, ROUTER
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
 from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS
-from edgemoe_gen.hardware import axi, descriptor
+from edgemoe_gen.hardware import descriptor
+from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING, AxiPort, axi_ports
 from edgemoe_gen.hardware.memories import STAND_IN_DEPTH
 from edgemoe_gen.hardware.ring import OPEN_TILES, RING_DISTANCE
 from edgemoe_gen.numerics import tables
@@ -25,7 +26,7 @@ RESOLVED_KNOBS = (*NARROW_KNOBS, "cache_bits")  # hardware follows from what the
 
 def context(design: Design) -> dict[str, Any]:
     """All names that templates use."""
-    ports = [_axi_port(port, design.port_depths[port.buffer]) for port in axi.axi_ports(design.knobs.weight_ports)]
+    ports = [_axi_port(port, design.port_depths[port.buffer]) for port in axi_ports(design.knobs.weight_ports)]
     return {
         "version": __version__,
         "board": design.board,
@@ -240,13 +241,13 @@ def _tables(design: Design) -> list[dict[str, Any]]:
     ]
 
 
-def _axi_port(port: axi.AxiPort, depth: int) -> dict[str, Any]:
+def _axi_port(port: AxiPort, depth: int) -> dict[str, Any]:
     return {
         "name": port.name,
         "bundle": port.bundle,
         "meaning": port.meaning,
-        "latency": axi.AXI_LATENCY,
-        "outstanding": f"num_{port.direction}_outstanding = {axi.AXI_OUTSTANDING}",
-        "burst": f"max_{port.direction}_burst_length = {axi.AXI_BURST}",
+        "latency": AXI_LATENCY,
+        "outstanding": f"num_{port.direction}_outstanding = {AXI_OUTSTANDING}",
+        "burst": f"max_{port.direction}_burst_length = {AXI_BURST}",
         "depth": depth,
     }

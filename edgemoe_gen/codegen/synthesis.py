@@ -12,7 +12,7 @@ from typing import Any
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware import axi
+from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING
 from edgemoe_gen.hardware.names import IP_LIBRARY, IP_VENDOR, IP_VERSION, TOP
 
 PROJECT = "hls_project"
@@ -111,12 +111,7 @@ def _interface(beat_bytes: int) -> list[Setting]:
     return [
         _set(group, "m_axi_addr64", True, "The driver writes 64-bit addresses: two registers a pointer."),
         _set(group, "m_axi_offset", "slave", "Addresses come through the control registers."),
-        _set(
-            group,
-            "m_axi_latency",
-            axi.AXI_LATENCY,
-            "As in the pragmas; the flow for kernels has 64, for IP 0.",
-        ),
+        _set(group, "m_axi_latency", AXI_LATENCY, "As in the pragmas; the flow for kernels has 64, that for IP has 0."),
         _set(
             group,
             "m_axi_alignment_byte_size",
@@ -126,10 +121,10 @@ def _interface(beat_bytes: int) -> list[Setting]:
         _set(
             group, "m_axi_max_widen_bitwidth", 0, "A port is as wide as the processing system's already: no widening."
         ),
-        _set(group, "m_axi_max_read_burst_length", axi.AXI_BURST, "Longest burst of the processing system's ports."),
-        _set(group, "m_axi_max_write_burst_length", axi.AXI_BURST, "The same for writes."),
-        _set(group, "m_axi_num_read_outstanding", axi.AXI_OUTSTANDING, "Hides the latency of DDR."),
-        _set(group, "m_axi_num_write_outstanding", axi.AXI_OUTSTANDING, "The same for writes."),
+        _set(group, "m_axi_max_read_burst_length", AXI_BURST, "Longest burst of the processing system's ports."),
+        _set(group, "m_axi_max_write_burst_length", AXI_BURST, "The same for writes."),
+        _set(group, "m_axi_num_read_outstanding", AXI_OUTSTANDING, "Hides the latency of DDR."),
+        _set(group, "m_axi_num_write_outstanding", AXI_OUTSTANDING, "The same for writes."),
         _set(group, "m_axi_auto_max_ports", False, "Bundles say which arguments share a port."),
         _set(
             group,

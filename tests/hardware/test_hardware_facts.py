@@ -7,7 +7,7 @@ import re
 import pytest
 
 from edgemoe_gen.base.installed import resource_folder
-from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.codegen import context, render_sources, synthesis
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware import axi, descriptor
 from edgemoe_gen.hardware.boards import load_board
@@ -35,12 +35,13 @@ def test_no_header_states_what_the_sizes_state(sources: dict[str, str]) -> None:
         assert not sizes & set(re.findall(r"constexpr \w+ (\w+) =", path.read_text(encoding="utf-8"))), path
 
 
-def test_the_settings_of_the_axi_ports_reach_pragmas_scripts_and_clocked_simulation(
+def test_the_settings_of_the_axi_ports_reach_pragmas_and_scripts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(axi, "AXI_LATENCY", 77)
-    monkeypatch.setattr(axi, "AXI_OUTSTANDING", 8)
-    monkeypatch.setattr(axi, "AXI_BURST", 32)
+    for module in (context, synthesis):
+        monkeypatch.setattr(module, "AXI_LATENCY", 77)
+        monkeypatch.setattr(module, "AXI_OUTSTANDING", 8)
+        monkeypatch.setattr(module, "AXI_BURST", 32)
     sources = render_sources(make_design(Knobs(weight_ports=3), BOARD))
     pragmas = re.findall(r"INTERFACE m_axi (.*)\\\n(.*)\\\n", sources["src/engine.cpp"])
     assert len(pragmas) == len(axi.axi_ports(3)) == 7
