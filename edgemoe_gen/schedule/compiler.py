@@ -29,12 +29,13 @@ FOLDER = "schedules"
 _LONGEST_S = 600
 # What turns loops into something that no longer looks like their source is off; unrolling and inlining do all they can.
 _FLAGS = (
-    "-std=c++20 -O2 -gline-tables-only -target x86_64-linux-musl -mcpu=x86_64 -fno-vectorize -fno-slp-vectorize "
-    "-Wno-everything -fno-exceptions -fno-rtti -fno-sanitize=all -fno-stack-protector -fno-discard-value-names "
-    "-mllvm -inline-threshold=100000000 -mllvm -jump-threading-threshold=0 -mllvm -enable-dfa-jump-thread=0 "
-    "-mllvm -disable-loop-idiom-all -mllvm -indvars-widen-indvars=false -mllvm -rotation-max-header-size=0 "
-    "-mllvm -enable-load-pre=0 -mllvm -sink-common-insts=0"
-).split()
+    "-std=c++20", "-O2", "-gline-tables-only", "-target", "x86_64-linux-musl", "-mcpu=x86_64", "-fno-vectorize",
+    "-fno-slp-vectorize", "-Wno-everything", "-fno-exceptions", "-fno-rtti", "-fno-sanitize=all",
+    "-fno-stack-protector", "-fno-discard-value-names", "-mllvm", "-inline-threshold=100000000",
+    "-mllvm", "-jump-threading-threshold=0", "-mllvm", "-enable-dfa-jump-thread=0", "-mllvm", "-disable-loop-idiom-all",
+    "-mllvm", "-indvars-widen-indvars=false", "-mllvm", "-rotation-max-header-size=0", "-mllvm", "-enable-load-pre=0",
+    "-mllvm", "-sink-common-insts=0",
+)  # fmt: skip
 
 
 def ziglang_missing() -> str:
@@ -107,16 +108,23 @@ def _compile(files: Mapping[str, str], unit: str) -> str:
             "-S", "-emit-llvm", "-o", "out.ll", unit,
         ]  # fmt: skip
         # Of its own, so that nothing of the user's is written to.
-        environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"), "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
+        environment = os.environ | {
+            "ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"),
+            "ZIG_LOCAL_CACHE_DIR": str(folder / "zig"),
+        }
         try:
             done = subprocess.run(
                 command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_LONGEST_S, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise SimulationError(f"the compiler of {PACKAGE} does not run: {error}", "install the package anew") from error
+            raise SimulationError(
+                f"the compiler of {PACKAGE} does not run: {error}", "install the package anew"
+            ) from error
         if done.returncode or not (folder / "out.ll").is_file():
             said = next((line for line in done.stderr.splitlines() if "error:" in line), done.stderr.strip()[-300:])
-            raise SimulationError(f"clang does not compile {unit} for a schedule: {said}", "this is a fault of the sources")
+            raise SimulationError(
+                f"clang does not compile {unit} for a schedule: {said}", "this is a fault of the sources"
+            )
         return (folder / "out.ll").read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What the schedule knows of LLVM IR: a module's functions, their blocks and instructions, each with its source line."""
+"""What a schedule knows of LLVM IR: a module's functions, their blocks and instructions, each with its source line."""
 
 from __future__ import annotations
 

@@ -15,9 +15,24 @@ _TYPED = re.compile(rf"^(?P<type>.+?) (?P<value>{_VALUE})$")
 _NAMED = re.compile(r'^(%"[^"]*"|%[-\w.$]+) = (.*)$')
 _DEBUG = re.compile(r", !dbg !(\d+)")
 _LOOP = re.compile(r", !llvm\.loop !(\d+)")
-_FLAGS = frozenset("nuw nsw exact disjoint nneg inbounds nusw samesign volatile tail musttail notail".split())
-BINARY = frozenset("add sub mul shl lshr ashr and or xor udiv sdiv urem srem".split())
-CASTS = frozenset("trunc zext sext freeze ptrtoint inttoptr bitcast".split())
+_FLAGS = frozenset(
+    (
+        "nuw",
+        "nsw",
+        "exact",
+        "disjoint",
+        "nneg",
+        "inbounds",
+        "nusw",
+        "samesign",
+        "volatile",
+        "tail",
+        "musttail",
+        "notail",
+    )
+)
+BINARY = frozenset(("add", "sub", "mul", "shl", "lshr", "ashr", "and", "or", "xor", "udiv", "sdiv", "urem", "srem"))
+CASTS = frozenset(("trunc", "zext", "sext", "freeze", "ptrtoint", "inttoptr", "bitcast"))
 _ATTRIBUTE = re.compile(r"\b(?:noundef|nonnull|signext|zeroext|align \d+|dereferenceable\(\d+\)|range\([^)]*\)|"
                         r"captures\([^)]*\)|readonly|writeonly|noalias|nocapture|returned)\b ?")  # fmt: skip
 _VARIABLE = re.compile(r'@"[^"]+"|@[\w.$]+')
@@ -138,8 +153,8 @@ class _Reader:
             type_, value = self._typed(first)
             return Instruction(opcode, name, type_, (value, second), detail=predicate)
         if opcode == "select":
-            condition, first, second = (self._typed(part) for part in _parts(rest)[:3])
-            return Instruction(opcode, name, first[0], (condition[1], first[1], second[1]))
+            typed = [self._typed(part) for part in _parts(rest)[:3]]
+            return Instruction(opcode, name, typed[1][0], tuple(value for _, value in typed))
         if opcode == "phi":
             incoming = re.findall(rf"\[ ({_VALUE}), (%[-\w.$]+) \]", rest)
             type_ = self._type(rest.partition(" [ ")[0])
@@ -150,8 +165,8 @@ class _Reader:
             return self._call(name, rest)
         if opcode == "br":
             targets = tuple(re.findall(r"label (%[-\w.$]+)", rest))
-            condition = re.match(rf"i1 ({_VALUE})", rest)
-            return Instruction(opcode, name, VOID, (condition[1],) if condition else (), targets)
+            decided = re.match(rf"i1 ({_VALUE})", rest)
+            return Instruction(opcode, name, VOID, (decided[1],) if decided else (), targets)
         if opcode == "switch":
             type_, value = self._typed(_parts(rest)[0])
             targets = tuple(re.findall(r"label (%[-\w.$]+)", rest))
@@ -215,7 +230,7 @@ def _joined(lines: list[str]) -> Iterator[str]:
 
 def _parts(text: str) -> list[str]:
     """Split at the commas that stand outside of all brackets."""
-    if not any(bracket in text for bracket in "([{<\""):
+    if not any(bracket in text for bracket in '([{<"'):
         return text.split(", ")
     return list(_split(text, 0, ""))
 

@@ -61,7 +61,8 @@ class Prepared:
         texts: by path, without the port's header, which a shim stands in for.
         loops: pipelined ones, in the order of the sources.
         storage: by variable; what several functions say of one name is the longest latency.
-        partitioned: variables that become registers.
+        partitioned: variables that are cut into registers or banks.
+        aggregated: variables whose elements are one word each.
         regions: dataflow functions with the processes that each starts.
     """
 
@@ -69,6 +70,7 @@ class Prepared:
     loops: tuple[PipelinedLoop, ...]
     storage: Mapping[str, Storage]
     partitioned: frozenset[str]
+    aggregated: frozenset[str]
     regions: Mapping[str, tuple[str, ...]]
 
 
@@ -85,6 +87,7 @@ def prepare(sources: Mapping[str, str]) -> Prepared:
     loops: list[PipelinedLoop] = []
     storage: dict[str, Storage] = {}
     partitioned: set[str] = set()
+    aggregated: set[str] = set()
     for path, text in sources.items():
         if not re.fullmatch(r"src/\w+\.(h|cpp)", path) or path == PORT:
             continue
@@ -98,9 +101,10 @@ def prepare(sources: Mapping[str, str]) -> Prepared:
             if known is None or (bound.latency or 0) > (known.latency or 0):
                 storage[bound.variable] = bound
         partitioned |= {_variable(source, place, rest) for place, rest in source.pragmas("ARRAY_PARTITION")}
+        aggregated |= {_variable(source, place, rest) for place, rest in source.pragmas("AGGREGATE")}
         kept_apart = processes | set(found.regions) | {loop.function for loop in loops}
         texts[path] = _for_clang(source, {site.line for site in sites}, kept_apart)
-    return Prepared(texts, tuple(loops), storage, frozenset(partitioned), found.regions)
+    return Prepared(texts, tuple(loops), storage, frozenset(partitioned), frozenset(aggregated), found.regions)
 
 
 @dataclass(frozen=True)
