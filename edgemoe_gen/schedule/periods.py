@@ -19,12 +19,10 @@ class Limit:
 
     Attributes:
         ns: the shortest period that a cycle can have; 0 without recurrences.
-        ii: the shortest interval at which it can be held at all: more than asked where latencies forbid that.
-        recurrence: what forbids a shorter period, or the interval that was asked for; None where nothing does.
+        recurrence: what forbids a shorter period; None where nothing does.
     """
 
     ns: float
-    ii: int
     recurrence: Recurrence | None
 
 
@@ -48,16 +46,18 @@ class Loop:
             self._parts.append(_Part(sorted_operations(problem, numbers), links))
 
     def limit(self, ii: int) -> Limit:
-        """What bounds the loop at an interval."""
-        forced, reason = self._forced(ii)
-        if forced > ii:
-            return Limit(_ENDLESS_NS, forced, reason)
+        """What bounds the loop at an interval that latencies allow."""
         ns, recurrence = 0.0, None
         for part in self._parts:
             found = self._shortest(part, ii, ns)
             if found is not None:
                 ns, recurrence = found
-        return Limit(ns, ii, recurrence)
+        return Limit(ns, recurrence)
+
+    def over(self, ii: int, period: float) -> list[tuple[float, Recurrence]]:
+        """Every set of operations that needs more than a period: how much, and why. The worst first."""
+        found = [self._shortest(part, ii, period) for part in self._parts]
+        return sorted((one for one in found if one is not None), key=lambda one: -one[0])
 
     def interval(self, ii: int, period: float) -> int:
         """The least interval, from `ii` on, that a period allows."""
@@ -73,8 +73,8 @@ class Loop:
     def _solved(self, part: _Part, ii: int, period: float) -> Times | Recurrence:
         return solve(self.problem, part.order, part.links, ii, period)
 
-    def _forced(self, ii: int) -> tuple[int, Recurrence | None]:
-        """The interval that latencies alone force."""
+    def forced(self, ii: int) -> tuple[int, Recurrence | None]:
+        """The least interval, from `ii` on, that latencies allow, and what forbids `ii` itself."""
         reason = None
         for part in self._parts:
             while ii < MOST_II:
@@ -97,7 +97,24 @@ class Loop:
                 high = middle
             else:
                 low, reason = middle, found
-        return high, reason
+        return high, reason if reason.closed else self._tightest(part, ii, high)
+
+    def _tightest(self, part: _Part, ii: int, period: float) -> Recurrence:
+        """The longest chain within a cycle at a period that is just held: it is what bounds it."""
+        times = self._solved(part, ii, period)
+        if isinstance(times, Recurrence):
+            return times
+        last = max(part.order, key=lambda number: times.ns[number])
+        chain = [last]
+        inside = set(part.order)
+        while True:
+            before = [n for n in self.problem.waits[chain[-1]] if n in inside]
+            before = [n for n in before if times.cycles[n] == times.starts[chain[-1]]]
+            if not before:
+                break
+            chain.append(max(before, key=lambda number: times.ns[number]))
+        links = tuple(link for link in part.links if link.earlier in chain or link.later in chain)
+        return Recurrence(tuple(chain[::-1]), links, closed=False)
 
 
 __all__ = ["MOST_II", "Limit", "Loop"]

@@ -31,10 +31,12 @@ class Recurrence:
     Attributes:
         operations: by number; links lead into some of them.
         links: those between iterations that it passes.
+        closed: False where no single ring of reasons was found; the operations are then all that were pushed.
     """
 
     operations: tuple[int, ...]
     links: tuple[Link, ...]
+    closed: bool = True
 
 
 def solve(problem: Problem, order: Sequence[int], links: Sequence[Link], ii: int, period: float) -> Times | Recurrence:
@@ -69,7 +71,7 @@ def solve(problem: Problem, order: Sequence[int], links: Sequence[Link], ii: int
             else:
                 if at + cost.ns > period + _TOLERANCE:
                     if cost.ns > period + _TOLERANCE:
-                        return Recurrence((number,), ())
+                        return Recurrence((number,), (), closed=False)
                     cycle, at = cycle + 1, 0.0
                 starts[number] = cycle
                 if cost.latency:
@@ -91,7 +93,7 @@ def solve(problem: Problem, order: Sequence[int], links: Sequence[Link], ii: int
         if found is not None:
             return found
         if max(least) > longest:  # no chain of reasons shows it, but nothing can be so late
-            return Recurrence(tuple(sorted(pushed)), tuple(pushed.values()))
+            return Recurrence(tuple(sorted(pushed)), tuple(pushed.values()), closed=False)
 
 
 def _chase(
