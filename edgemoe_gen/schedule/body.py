@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.schedule.conditions import ALWAYS, NEVER, Conditions
 from edgemoe_gen.schedule.flow import NaturalLoop, block_order, predecessors
 from edgemoe_gen.schedule.graph import Graph

@@ -17,9 +17,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgemoe_gen.errors import ConfigError, SimulationError
-from edgemoe_gen.files import write_whole
-from edgemoe_gen.resources import resource_folder
+from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.base.files import write_whole
+from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.schedule.sources import PORT
 from edgemoe_gen.sim.cache import cache_folder
 

@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.errors import SimulationError
-from edgemoe_gen.latency import FAMILIES
+from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.hardware.latency import FAMILIES
 
 if sys.version_info >= (3, 11):
     import tomllib

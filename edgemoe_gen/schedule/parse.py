@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.schedule.debug import Lines
 from edgemoe_gen.schedule.ir import Block, Function, Instruction, Module, Parameter
 from edgemoe_gen.schedule.layout import POINTER, VOID, Layout, Type

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.timing.instrument import instrument
 from edgemoe_gen.timing.loops import source_constants
 
