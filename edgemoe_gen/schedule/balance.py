@@ -18,7 +18,7 @@ def balance_sums(
     costs: Sequence[Cost],
     waits: list[tuple[int, ...]],
     body: Body,
-    add: Callable[[str, Cost, Sequence[int]], int],
+    add: Callable[[str, Cost, Sequence[int], int], int],
     together: Mapping[int, int],
 ) -> None:
     """Rewrites what operations wait for, so that chains of additions become trees.
@@ -55,7 +55,7 @@ def balance_sums(
         level.sort(key=lambda leaf: home is None or together.get(leaf) != home)  # the carried one passes every level
         while len(level) > 2 - len(last):
             pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
-            level = [pair[0] if len(pair) == 1 else add("sum", costs[node.number], pair) for pair in pairs]
+            level = [pair[0] if len(pair) == 1 else add("add", costs[node.number], pair, node.number) for pair in pairs]
         waits[node.number] = (*last, *level)
 
 

@@ -26,19 +26,22 @@ class Problem:
         costs: of each.
         waits: of each, the operations whose results it takes in the same iteration.
         links: between iterations, and orders that no value keeps.
-        names: of the operations behind the graph's nodes.
+        names: of the operations behind the graph's nodes; `nodes` are those of the graph that they stand for or behind.
     """
 
     costs: list[Cost] = field(default_factory=list)
     waits: list[tuple[int, ...]] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)
+    nodes: dict[int, int] = field(default_factory=dict)
 
-    def add(self, name: str, cost: Cost, waits: Sequence[int]) -> int:
+    def add(self, name: str, cost: Cost, waits: Sequence[int], node: int | None = None) -> int:
         """An operation behind the graph's nodes."""
         self.costs.append(cost)
         self.waits.append(tuple(waits))
         self.names[len(self.costs) - 1] = name
+        if node is not None:
+            self.nodes[len(self.costs) - 1] = node
         return len(self.costs) - 1
 
 
@@ -49,7 +52,7 @@ def make_problem(body: Body, costs: Costs, store_ns: float, loop: PipelinedLoop)
     exits = sorted(body.exits)
     for carried, following in body.carried.items():
         name = graph.nodes[carried].name
-        register = problem.add(f"register {name}", Cost(store_ns), [following, *exits])
+        register = problem.add(f"register {name}", Cost(store_ns), [following, *exits], following)
         problem.links.append(Link(register, carried, 1, 1, carrier=f"register {name}"))
     for group in access_groups(body.accesses):
         if group.kind in ("fifo", "axi"):

@@ -82,7 +82,7 @@ class Reporter:
         nodes = self._body.graph.nodes
         if number >= len(nodes):
             name = _plain(self._problem.names[number])
-            before = next((n for n in self._problem.waits[number] if n < len(nodes)), None)
+            before = self._problem.nodes.get(number)
             place, inner = self._place(None if before is None else nodes[before].location)
             bits = self._widths.bits(before) if before is not None else 0
             return Step(name, bits, cost.ns, cost.latency, place, inner)

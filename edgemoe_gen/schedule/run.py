@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
-from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.schedule.body import Body, build_body
 from edgemoe_gen.schedule.compiler import compile_ir, compiler_version
 from edgemoe_gen.schedule.costs import Costs
