@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.errors import ConfigError, SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
@@ -37,24 +38,43 @@ class Found:
     widths: Widths
 
 
-def schedule_design(design: Design) -> Schedule:
-    """The schedule of a design's kernels on its board.
+def schedule_design(design: Design, loop: str | None = None) -> Schedule:
+    """The schedule of a design's kernels on its board; of one loop alone where it is named.
 
     Raises:
-        ConfigError: the compiler is not installed.
+        ConfigError: the compiler is not installed, or there is no such loop.
         SimulationError: there is no table of delays for the part; or a kernel is of a form that is not known.
     """
-    return schedule_sources(render_sources(design), design.board.part, design.knobs.clock_mhz)
+    return schedule_sources(render_sources(design), design.board.part, design.knobs.clock_mhz, loop=loop)
 
 
-def schedule_sources(sources: Mapping[str, str], part: str, clock_mhz: float, unit: str = "src/engine.cpp") -> Schedule:
-    """The same of rendered sources, by path."""
+def schedule_sources(
+    sources: Mapping[str, str], part: str, clock_mhz: float, unit: str = "src/engine.cpp", loop: str | None = None
+) -> Schedule:
+    """The same of rendered sources, by path.
+
+    Args:
+        unit: the source that includes all others.
+        loop: label of the only loop to schedule; None: all.
+    """
     delays = family_delays(part)
     budget = budget_ns(clock_mhz)
     prepared = prepare(sources)
+    if loop is not None:
+        prepared = _only(prepared, loop)
     module = parse_module(compile_ir(prepared.texts, unit))
     loops = tuple(schedule_loop(found, delays, budget) for found in find_loops(module, prepared))
     return Schedule(part, clock_mhz, budget, delays.source, compiler_version(), loops)
+
+
+def _only(prepared: Prepared, label: str) -> Prepared:
+    loops = tuple(loop for loop in prepared.loops if loop.label == label)
+    if not loops:
+        labels = [loop.label for loop in prepared.loops]
+        near = difflib.get_close_matches(label, labels, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"pipelined loops are {', '.join(labels)}"
+        raise ConfigError(f"there is no pipelined loop '{label}'", hint)
+    return replace(prepared, loops=loops)
 
 
 def find_loops(module: Module, prepared: Prepared) -> list[Found]:
