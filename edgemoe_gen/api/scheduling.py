@@ -65,4 +65,5 @@ def schedule(
     project = opened(said(checkpoint, options, board, knobs), spec, config)
     words = project.config
     design = open_design(words, None if words.checkpoint is None else open_model(words).spec)
-    return ScheduleResult(design, schedule_design(design, loop), tuple(project.notes))
+    found = schedule_design(design, loop)
+    return ScheduleResult(design, found, (*project.notes, *found.notes))

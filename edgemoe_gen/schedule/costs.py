@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from edgemoe_gen.schedule.body import Access
 from edgemoe_gen.schedule.delays import FREE, Cost, Delays
-from edgemoe_gen.schedule.graph import WIRES, Node
+from edgemoe_gen.schedule.memory import Access
+from edgemoe_gen.schedule.node import WIRES, Node
 from edgemoe_gen.schedule.widths import Widths
 
 _SIGN_TESTS = {"slt": 0, "sge": 0, "sgt": -1, "sle": -1}

@@ -47,10 +47,11 @@ FREE = Cost(0.0)
 
 @dataclass(frozen=True)
 class Delays:
-    """A table of delays. `source` is its file's name."""
+    """A table of delays. `source` is its file's name; `grades` are the speed grades whose reports it is made of."""
 
     title: str
     source: str
+    grades: tuple[str, ...]
     widths: Mapping[str, tuple[int, ...]]
     ns: Mapping[str, tuple[float, ...]]
     substitutes: Mapping[str, Mapping[str, Any]]
@@ -117,6 +118,7 @@ def read_delays(path: Path) -> tuple[Delays, tuple[str, ...]]:
         table = Delays(
             title=text["title"],
             source=path.name,
+            grades=tuple(text["grades"]),
             widths={name: tuple(bits for bits, _ in points) for name, points in operators.items()},
             ns={name: tuple(float(ns) for _, ns in points) for name, points in operators.items()},
             substitutes=text["substitutes"],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from edgemoe_gen.schedule.body import Access
+from edgemoe_gen.schedule.memory import Access
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import gcd
 
 from edgemoe_gen.schedule.ir import Function, Instruction, Module
+from edgemoe_gen.schedule.parse import plain_name
 from edgemoe_gen.schedule.sources import Prepared, Storage
 
 FIFO_READ, FIFO_WRITE = "edgemoe_fifo_read", "edgemoe_fifo_write"
@@ -80,6 +81,7 @@ class Variables:
         }
         self._parameters = {parameter.name: parameter for parameter in function.parameters}
         self._channels = _channels(function, module)
+        self._written = _written(function)
         self._known: dict[str, Variable] = {}
 
     def __getitem__(self, name: str) -> Variable:
@@ -107,7 +109,7 @@ class Variables:
             return Variable(plain, "registers")
         parameter = self._parameters.get(name)
         if parameter is None or parameter.by_value is not None:
-            return Variable(plain, "values")
+            return Variable(plain, "registers" if name in self._written else "values")
         bound = [
             storage
             for root in self._bindings.get((self._function.symbol, name), frozenset())
@@ -148,6 +150,21 @@ def _channels(function: Function, module: Module) -> dict[str, tuple[str, tuple[
     return {name: (kind, tuple(sorted(offsets))) for name, (kind, offsets) in found.items()}
 
 
+def _written(function: Function) -> frozenset[str]:
+    """Variables that are stored to."""
+    instructions = [i for block in function.blocks.values() for i in block.instructions]
+    above = {i.name: i.operands[0] for i in instructions if i.opcode == "getelementptr"}
+    found = set()
+    for i in instructions:
+        copies = i.opcode == "call" and i.detail.startswith(("llvm.memcpy", "llvm.memmove", "llvm.memset"))
+        if i.opcode == "store" or copies:
+            name = i.operands[0 if copies else 1]
+            while name in above:
+                name = above[name]
+            found.add(name)
+    return frozenset(found)
+
+
 def fixed_offset(module: Module, instruction: Instruction) -> int:
     """Bytes that the constant indices of a getelementptr make."""
     return sum(step * int(index) for step, index in steps(module, instruction) if not index.startswith("%"))
@@ -182,8 +199,6 @@ def source_name(name: str) -> str:
 
 def plain_symbol(name: str) -> str:
     """A global's name in the sources."""
-    from edgemoe_gen.schedule.parse import plain_name
-
     return plain_name(name[1:].strip('"'))
 
 

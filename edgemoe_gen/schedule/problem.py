@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edgemoe_gen.schedule.balance import balance_sums
-from edgemoe_gen.schedule.body import Access, Body
+from edgemoe_gen.schedule.body import Body
 from edgemoe_gen.schedule.components import Link, components
 from edgemoe_gen.schedule.conditions import NEVER
 from edgemoe_gen.schedule.costs import Costs
 from edgemoe_gen.schedule.delays import FREE, Cost
 from edgemoe_gen.schedule.groups import Group, access_groups
+from edgemoe_gen.schedule.memory import Access
 from edgemoe_gen.schedule.sources import Dependence, PipelinedLoop
 
 

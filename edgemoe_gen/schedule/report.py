@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgemoe_gen.schedule.body import Body
-from edgemoe_gen.schedule.graph import WIRES
 from edgemoe_gen.schedule.ir import Location
+from edgemoe_gen.schedule.node import WIRES
 from edgemoe_gen.schedule.places import source_name
 from edgemoe_gen.schedule.problem import Problem
 from edgemoe_gen.schedule.result import RecurrenceReport, Step

@@ -88,6 +88,7 @@ class Schedule:
     Attributes:
         part, clock_mhz: of the design; `budget_ns` is the period less the uncertainty.
         table: file of the delays; `compiler`: version of the package that compiled the kernels.
+        notes: what the figures leave out for this part.
     """
 
     part: str
@@ -96,6 +97,7 @@ class Schedule:
     table: str
     compiler: str
     loops: tuple[LoopSchedule, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[LoopSchedule, ...]:

@@ -25,6 +25,7 @@ from edgemoe_gen.schedule.result import LoopSchedule, Schedule
 from edgemoe_gen.schedule.scheduler import Recurrence
 from edgemoe_gen.schedule.sources import PipelinedLoop, Prepared, prepare
 from edgemoe_gen.schedule.widths import Widths, measure
+from edgemoe_gen.timing.table import speed_grade
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,17 @@ def schedule_sources(
         prepared = _only(prepared, loop)
     module = parse_module(compile_ir(prepared.texts, unit))
     loops = tuple(schedule_loop(found, delays, budget) for found in find_loops(module, prepared))
-    return Schedule(part, clock_mhz, budget, delays.source, compiler_version(), loops)
+    return Schedule(part, clock_mhz, budget, delays.source, compiler_version(), loops, _notes(delays, part))
+
+
+def _notes(delays: Delays, part: str) -> tuple[str, ...]:
+    grade = speed_grade(part)
+    if grade in delays.grades:
+        return ()
+    return (
+        f"{delays.source} is of speed grade {' and '.join(delays.grades)}; {part} is of grade {grade or 'unknown'}, "
+        "whose delays no report tells: these are those of the table",
+    )
 
 
 def _only(prepared: Prepared, label: str) -> Prepared:

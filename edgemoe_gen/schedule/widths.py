@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemoe_gen.schedule.graph import Graph, Node
+from edgemoe_gen.schedule.graph import Graph
+from edgemoe_gen.schedule.node import Node
 
 Range = tuple[int, int]
 _ROUNDS = 6  # until ranges of carried values no longer shrink; they may stop earlier, never be wrong

@@ -126,6 +126,12 @@ def test_a_part_without_a_table_is_refused_by_name() -> None:
         schedule_sources(SOURCES, "xc7z020-clg484-1", CLOCK_MHZ)
 
 
+def test_a_grade_without_reports_is_said() -> None:
+    assert schedule_sources(SOURCES, PART, CLOCK_MHZ).notes == ()
+    (note,) = schedule_sources(SOURCES, "xczu3eg-sbva484-1-i", CLOCK_MHZ).notes
+    assert "grade 2 and 2L" in note and "xczu3eg-sbva484-1-i is of grade 1" in note
+
+
 def test_a_loop_that_keeps_another_one_is_refused_with_its_line() -> None:
     broken = KERNELS.replace(
         "    out.write(table[in[1].read() & 255]);",
