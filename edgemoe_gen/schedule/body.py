@@ -30,6 +30,7 @@ class Body:
         conditions: what `Access.condition` refers to.
         accesses: in the order of the program.
         carried: node of a carried value to the node of its value after the iteration.
+        initial: node of a carried value to the node of what it is before the first one.
         exits: one-bit nodes that decide whether there is another iteration.
     """
 
@@ -37,6 +38,7 @@ class Body:
     conditions: Conditions
     accesses: Sequence[Access]
     carried: Mapping[int, int]
+    initial: Mapping[int, int]
     exits: frozenset[int]
 
 
@@ -103,16 +105,19 @@ class _Builder:
             for target in block.successors:
                 if target not in loop.blocks:
                     exits |= self._conditions.atoms(self._edges[name, target])
-        carried = self._close(heads, pieces)
-        return Body(self._graph, self._conditions, self._memory.accesses, carried, frozenset(exits))
+        carried, initial = self._close(heads, pieces)
+        return Body(self._graph, self._conditions, self._memory.accesses, carried, initial, frozenset(exits))
 
     def _carried(self, phi: Instruction, cuts: tuple[int, ...]) -> list[int]:
         bounds = [0, *(cut for cut in cuts if 0 < cut < phi.type.bits), phi.type.bits]
         return [self._graph.add("carried", (), high - low, low, phi.name) for low, high in itertools.pairwise(bounds)]
 
-    def _close(self, heads: list[Instruction], pieces: Mapping[str, list[int]]) -> dict[int, int]:
-        """What every carried value is after the iteration."""
+    def _close(
+        self, heads: list[Instruction], pieces: Mapping[str, list[int]]
+    ) -> tuple[dict[int, int], dict[int, int]]:
+        """What every carried value is after the iteration, and before the first."""
         carried: dict[int, int] = {}
+        initial: dict[int, int] = {}
         again = NEVER
         for latch in self._loop.latches:
             again = self._conditions.either(again, self._edges[latch, self._loop.header])
@@ -126,12 +131,19 @@ class _Builder:
                 if block in self._loop.latches
             ]
             value = self._choices.chosen(alternatives, again, phi.type.bits)
+            before = [
+                self._value(value, phi.type.bits)
+                for value, block in zip(phi.operands, phi.blocks, strict=True)
+                if block not in self._loop.latches
+            ]
+            start = before[0] if len(before) == 1 else self._graph.shared("input", (), phi.type.bits, name=phi.name)
             at = 0
             for piece in pieces[phi.name]:
                 width = self._graph.nodes[piece].width
                 carried[piece] = self._graph.slice(value, at, width)
+                initial[piece] = self._graph.slice(start, at, width)
                 at += width
-        return carried
+        return carried, initial
 
     # Values.
 
@@ -144,13 +156,19 @@ class _Builder:
         if text in self._values:
             return self._values[text]
         found = self._defined.get(text)
-        if found is not None and found.opcode in ("sext", "zext") and found.element is not None:
-            inner = self._value(found.operands[0], found.element.bits)
-            value = (graph.sext if found.opcode == "sext" else graph.zext)(inner, width)
-        else:
+        value = None if found is None else self._moved(found)
+        if value is None:
             value = graph.shared("input", (), width, name=text)
         self._values[text] = value
         return value
+
+    def _moved(self, i: Instruction) -> int | None:
+        """What is known before the loop and only moves bits of something else, so that its own width is seen."""
+        if i.opcode in ("sext", "zext", "trunc") and i.element is not None and i.element.kind == "int":
+            return self._operation(i)
+        if i.opcode in ("shl", "lshr", "ashr", "and") and i.operands[1].isdigit():
+            return self._operation(i)
+        return None
 
     # Instructions.
 

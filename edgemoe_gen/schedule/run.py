@@ -106,7 +106,9 @@ def find_loops(module: Module, prepared: Prepared) -> list[Found]:
                 continue
             body = build_body(module, function, loop, variables)
             roots = [*body.exits, *(access.node for access in body.accesses if access.kind != "load")]
-            found[source.label] = Found(source, function, loop, body, measure(body.graph, body.carried, roots))
+            found[source.label] = Found(
+                source, function, loop, body, measure(body.graph, body.carried, body.initial, roots)
+            )
     missing = next((loop for loop in prepared.loops if loop.label not in found), None)
     if missing is not None:
         raise SimulationError(

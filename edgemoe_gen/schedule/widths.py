@@ -41,11 +41,12 @@ class Widths:
         return max(1, *(min(self.graph.nodes[a].width, self.needed(a)) for a in node.args))
 
 
-def measure(graph: Graph, carried: Mapping[int, int], roots: Sequence[int]) -> Widths:
+def measure(graph: Graph, carried: Mapping[int, int], initial: Mapping[int, int], roots: Sequence[int]) -> Widths:
     """Ranges and demanded bits of a loop's nodes.
 
     Args:
         carried: node of a carried value to that of its next value.
+        initial: node of a carried value to that of its first.
         roots: nodes whose arguments count whole: accesses, exits.
     """
     ranges: list[Range] = [(0, 0)] * len(graph.nodes)
@@ -53,7 +54,10 @@ def measure(graph: Graph, carried: Mapping[int, int], roots: Sequence[int]) -> W
     for _ in range(_ROUNDS):
         for node in graph.nodes:
             ranges[node.number] = held[node.number] if node.number in held else _range(node, graph, ranges)
-        shrunk = {number: _within(held[number], ranges[following]) for number, following in carried.items()}
+        shrunk = {
+            number: _within(held[number], ranges[following], ranges[initial[number]])
+            for number, following in carried.items()
+        }
         if shrunk == held:
             break
         held = shrunk
@@ -67,9 +71,9 @@ def _everything(width: int) -> Range:
     return (0, 1) if width <= 1 else (-(1 << (width - 1)), (1 << (width - 1)) - 1)
 
 
-def _within(held: Range, new: Range) -> Range:
-    """A carried value starts from something that its type's narrower users hold as well, so zero is always in it."""
-    return max(held[0], min(new[0], 0)), min(held[1], max(new[1], 0))
+def _within(held: Range, following: Range, first: Range) -> Range:
+    """What a carried value can be: at first, or by its update."""
+    return max(held[0], min(following[0], first[0])), min(held[1], max(following[1], first[1]))
 
 
 def _range(node: Node, graph: Graph, ranges: Sequence[Range]) -> Range:

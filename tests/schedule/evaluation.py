@@ -37,7 +37,7 @@ def evaluate(graph: Graph, inputs: Mapping[str, int]) -> list[int]:
         mask = (1 << node.width) - 1
         if node.op == "const":
             value = int(node.detail)
-        elif node.op == "input":
+        elif node.op in ("input", "carried"):
             value = inputs[node.name]
         elif node.op == "concat":
             value, at = 0, 0

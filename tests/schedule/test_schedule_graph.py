@@ -65,17 +65,40 @@ def test_nodes_are_worth_what_their_operations_say(
 @given(programs())
 def test_values_lie_within_their_ranges(program: tuple[Graph, list[tuple[int, int]], dict[str, int]]) -> None:
     graph, made, inputs = program
-    widths = measure(graph, {}, [number for number, _ in made])
+    widths = measure(graph, {}, {}, [number for number, _ in made])
     for node, value in zip(graph.nodes, evaluate(graph, inputs), strict=True):
         low, high = widths.ranges[node.number]
         assert low <= (value if node.width == 1 else signed(value, node.width)) <= high, node
+
+
+@given(programs(), st.data())
+def test_values_of_all_iterations_lie_within_their_ranges(
+    program: tuple[Graph, list[tuple[int, int]], dict[str, int]], data: st.DataObject
+) -> None:
+    # Each input becomes a carried value, with a constant before the first iteration and some node's value after each.
+    graph, made, inputs = program
+    carried, initial = {}, {}
+    for i, width in enumerate(WIDTHS):
+        number = graph.shared("input", (), width, name=f"x{i}")
+        same = [node for node, _ in made if graph.nodes[node].width == width]
+        carried[number] = data.draw(st.sampled_from(same))
+        initial[number] = graph.const(inputs[f"x{i}"], width)
+    widths = measure(graph, carried, initial, [number for number, _ in made])
+    now = dict(inputs)
+    for _ in range(4):
+        values = evaluate(graph, now)
+        for node in graph.nodes:
+            low, high = widths.ranges[node.number]
+            value = values[node.number]
+            assert low <= (value if node.width == 1 else signed(value, node.width)) <= high, node
+        now = {f"x{i}": values[carried[graph.shared("input", (), w, name=f"x{i}")]] for i, w in enumerate(WIDTHS)}
 
 
 @given(programs())
 def test_bits_that_nobody_asks_for_change_nothing(program: tuple[Graph, list[tuple[int, int]], dict[str, int]]) -> None:
     graph, made, inputs = program
     root = made[-1][0]
-    widths = measure(graph, {}, [root])
+    widths = measure(graph, {}, {}, [root])
     before = evaluate(graph, inputs)[root]
     for i, width in enumerate(WIDTHS):
         number = graph.shared("input", (), width, name=f"x{i}")
