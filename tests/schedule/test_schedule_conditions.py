@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import product
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgemoe_gen.schedule.conditions import ALWAYS, NEVER, Conditions
 
+# A busy machine is no fault of what is tested.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ATOMS = 4
 TABLES = st.lists(st.booleans(), min_size=1 << ATOMS, max_size=1 << ATOMS)
 WORLDS = list(product((False, True), repeat=ATOMS))
@@ -34,6 +36,7 @@ def holds(conditions: Conditions, condition: int, world: tuple[bool, ...]) -> bo
     return condition == ALWAYS
 
 
+@CALM
 @given(TABLES, TABLES)
 def test_operations_follow_the_truth_tables(a: list[bool], b: list[bool]) -> None:
     conditions = Conditions()
@@ -45,6 +48,7 @@ def test_operations_follow_the_truth_tables(a: list[bool], b: list[bool]) -> Non
     assert (x == y) == (a == b)
 
 
+@CALM
 @given(TABLES, TABLES)
 def test_a_simpler_condition_is_equal_where_it_counts(a: list[bool], b: list[bool]) -> None:
     conditions = Conditions()
@@ -53,6 +57,7 @@ def test_a_simpler_condition_is_equal_where_it_counts(a: list[bool], b: list[boo
     assert all(holds(conditions, simpler, w) == p for w, p, q in zip(WORLDS, a, b, strict=True) if q)
 
 
+@CALM
 @given(TABLES)
 def test_atoms_are_those_that_can_change_the_outcome(table: list[bool]) -> None:
     conditions = Conditions()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgemoe_gen.schedule.graph import Graph
 from edgemoe_gen.schedule.widths import measure
 from tests.schedule.evaluation import binary, evaluate, signed
 
+# A busy machine is no fault of what is tested.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WIDTHS = (1, 7, 8, 16, 32)
 OPERATIONS = ("add", "sub", "mul", "and", "or", "xor")
 
@@ -53,6 +55,7 @@ def programs(draw: st.DrawFn) -> tuple[Graph, list[tuple[int, int]], dict[str, i
     return graph, made, inputs
 
 
+@CALM
 @given(programs())
 def test_nodes_are_worth_what_their_operations_say(
     program: tuple[Graph, list[tuple[int, int]], dict[str, int]],
@@ -62,6 +65,7 @@ def test_nodes_are_worth_what_their_operations_say(
     assert [values[number] for number, _ in made] == [value for _, value in made]
 
 
+@CALM
 @given(programs())
 def test_values_lie_within_their_ranges(program: tuple[Graph, list[tuple[int, int]], dict[str, int]]) -> None:
     graph, made, inputs = program
@@ -71,6 +75,7 @@ def test_values_lie_within_their_ranges(program: tuple[Graph, list[tuple[int, in
         assert low <= (value if node.width == 1 else signed(value, node.width)) <= high, node
 
 
+@CALM
 @given(programs(), st.data())
 def test_values_of_all_iterations_lie_within_their_ranges(
     program: tuple[Graph, list[tuple[int, int]], dict[str, int]], data: st.DataObject
@@ -94,6 +99,7 @@ def test_values_of_all_iterations_lie_within_their_ranges(
         now = {f"x{i}": values[carried[graph.shared("input", (), w, name=f"x{i}")]] for i, w in enumerate(WIDTHS)}
 
 
+@CALM
 @given(programs())
 def test_bits_that_nobody_asks_for_change_nothing(program: tuple[Graph, list[tuple[int, int]], dict[str, int]]) -> None:
     graph, made, inputs = program
