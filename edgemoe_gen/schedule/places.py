@@ -101,11 +101,12 @@ class Variables:
         if name.startswith("@"):
             return Variable(plain_symbol(name), "table", DEFAULT_LATENCY, "lutram")
         if name in self._allocas:
-            storage = self._prepared.storage.get(plain)
-            if storage is not None and plain not in self._prepared.partitioned:
-                return Variable(
-                    plain, "memory", _latency(storage), storage.implementation, one_word=self._whole_words(plain)
-                )
+            # Of a helper that was inlined, the function is not told: then what is said of the name anywhere counts.
+            owner = "" if ".i" in name else self._function.name
+            storage = self._prepared.storage_of(plain, owner)
+            if storage is not None and not self._prepared.is_partitioned(plain, owner):
+                whole = self._prepared.is_aggregated(plain, owner)
+                return Variable(plain, "memory", _latency(storage), storage.implementation, one_word=whole)
             return Variable(plain, "registers")
         parameter = self._parameters.get(name)
         if parameter is None or parameter.by_value is not None:
@@ -113,15 +114,13 @@ class Variables:
         bound = [
             storage
             for root in self._bindings.get((self._function.symbol, name), frozenset())
-            if (storage := self._prepared.storage.get(root)) is not None
+            if (storage := self._prepared.storage_of(root)) is not None
         ]
         latency = max((_latency(storage) for storage in bound), default=DEFAULT_LATENCY)
         kinds = [storage.implementation for storage in bound if _latency(storage) == latency]
         slowest = next((kind for kind in ("uram", "bram") if kind in kinds), kinds[0] if kinds else "")
-        return Variable(plain, "memory", latency, slowest, whole=False, one_word=self._whole_words(plain))
-
-    def _whole_words(self, name: str) -> bool:
-        return name in self._prepared.aggregated and name not in self._prepared.partitioned
+        whole = self._prepared.is_aggregated(plain) and not self._prepared.is_partitioned(plain)
+        return Variable(plain, "memory", latency, slowest, whole=False, one_word=whole)
 
 
 def _latency(storage: Storage) -> int:

@@ -34,8 +34,9 @@ class Dependence:
 
 @dataclass(frozen=True)
 class Storage:
-    """A BIND_STORAGE pragma: `latency` is None where it says none."""
+    """A BIND_STORAGE pragma, of a function's variable: `latency` is None where it says none."""
 
+    function: str
     variable: str
     implementation: str
     latency: int | None
@@ -60,18 +61,32 @@ class Prepared:
     Attributes:
         texts: by path, without the port's header, which a shim stands in for.
         loops: pipelined ones, in the order of the sources.
-        storage: by variable; what several functions say of one name is the longest latency.
-        partitioned: variables that are cut into registers or banks.
-        aggregated: variables whose elements are one word each.
+        storage: of memories.
+        partitioned: functions and their variables that are cut into registers or banks.
+        aggregated: functions and their variables whose elements are one word each.
         regions: dataflow functions with the processes that each starts.
     """
 
     texts: Mapping[str, str]
     loops: tuple[PipelinedLoop, ...]
-    storage: Mapping[str, Storage]
-    partitioned: frozenset[str]
-    aggregated: frozenset[str]
+    storage: tuple[Storage, ...]
+    partitioned: frozenset[tuple[str, str]]
+    aggregated: frozenset[tuple[str, str]]
     regions: Mapping[str, tuple[str, ...]]
+
+    def storage_of(self, variable: str, function: str = "") -> Storage | None:
+        """What is said of a variable; of a function's own, or the slowest of all of that name."""
+        named = [storage for storage in self.storage if storage.variable == variable]
+        found = [storage for storage in named if function in ("", storage.function)]
+        return max(found, key=lambda storage: storage.latency or 0, default=None)
+
+    def is_partitioned(self, variable: str, function: str = "") -> bool:
+        """Whether a pragma cuts a variable, of this function or of any."""
+        return any(name == variable and function in ("", owner) for owner, name in self.partitioned)
+
+    def is_aggregated(self, variable: str, function: str = "") -> bool:
+        """Whether a pragma makes a variable's elements words, in this function or in any."""
+        return any(name == variable and function in ("", owner) for owner, name in self.aggregated)
 
 
 def prepare(sources: Mapping[str, str]) -> Prepared:
@@ -85,9 +100,9 @@ def prepare(sources: Mapping[str, str]) -> Prepared:
     processes = {process for names in found.regions.values() for process in names}
     texts: dict[str, str] = {}
     loops: list[PipelinedLoop] = []
-    storage: dict[str, Storage] = {}
-    partitioned: set[str] = set()
-    aggregated: set[str] = set()
+    storage: list[Storage] = []
+    partitioned: set[tuple[str, str]] = set()
+    aggregated: set[tuple[str, str]] = set()
     for path, text in sources.items():
         if not re.fullmatch(r"src/\w+\.(h|cpp)", path) or path == PORT:
             continue
@@ -96,15 +111,12 @@ def prepare(sources: Mapping[str, str]) -> Prepared:
         for site in sites:
             if site.interval:
                 loops.append(_loop(source, site.label, site.interval, site.line, constants))
-        for bound in _storage(source, constants):
-            known = storage.get(bound.variable)
-            if known is None or (bound.latency or 0) > (known.latency or 0):
-                storage[bound.variable] = bound
-        partitioned |= {_variable(source, place, rest) for place, rest in source.pragmas("ARRAY_PARTITION")}
-        aggregated |= {_variable(source, place, rest) for place, rest in source.pragmas("AGGREGATE")}
+        storage += _storage(source, constants)
+        partitioned |= _owned(source, "ARRAY_PARTITION")
+        aggregated |= _owned(source, "AGGREGATE")
         kept_apart = processes | set(found.regions) | {loop.function for loop in loops}
         texts[path] = _for_clang(source, {site.line for site in sites}, kept_apart)
-    return Prepared(texts, tuple(loops), storage, frozenset(partitioned), frozenset(aggregated), found.regions)
+    return Prepared(texts, tuple(loops), tuple(storage), frozenset(partitioned), frozenset(aggregated), found.regions)
 
 
 @dataclass(frozen=True)
@@ -182,6 +194,11 @@ def _variable(source: _Source, place: int, rest: str) -> str:
     return said[1]
 
 
+def _owned(source: _Source, kind: str) -> set[tuple[str, str]]:
+    """Functions and variables that pragmas of a kind name."""
+    return {(source.function_at(place), _variable(source, place, rest)) for place, rest in source.pragmas(kind)}
+
+
 def _storage(source: _Source, constants: Mapping[str, int]) -> Iterator[Storage]:
     for place, rest in source.pragmas("BIND_STORAGE"):
         kind = re.search(r"\btype ?= ?(\w+)", rest)
@@ -190,6 +207,7 @@ def _storage(source: _Source, constants: Mapping[str, int]) -> Iterator[Storage]
         implementation = re.search(r"\bimpl ?= ?(\w+)", rest)
         latency = re.search(r"\blatency ?= ?(\w+)", rest)
         yield Storage(
+            source.function_at(place),
             _variable(source, place, rest),
             implementation[1].lower() if implementation else "",
             None if latency is None else _number(source, place, latency[1], constants),

@@ -158,8 +158,65 @@ member_steps:
     queue.by_expert[i] = queue.by_token[i] * queue.by_token[i];
   }
 }
+// Read, add and write of a memory without a stated distance: the next iteration may ask for the same place.
+void unstated(int n, numbers &in) {
+  int cells[64];
+#pragma HLS BIND_STORAGE variable = cells type = ram_2p impl = bram latency = 1
+unstated_steps:
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+    const int at = in.read();
+    cells[at & 63] = cells[at & 63] + 1;
+  }
+}
+void independent(int n, numbers &in) {
+  int cells[64];
+#pragma HLS BIND_STORAGE variable = cells type = ram_2p impl = bram latency = 1
+independent_steps:
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS DEPENDENCE variable = cells inter false
+    const int at = in.read();
+    cells[at & 63] = cells[at & 63] + 1;
+  }
+}
+void twice(int n, numbers &in, numbers &out) {
+twice_steps:
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+    const int first = in.read();
+    out.write(first + in.read());
+  }
+}
+void either(int n, int limit, numbers &in, numbers &out) {
+either_steps:
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+    int value = 0;
+    if (i < limit) {
+      value = in.read();
+    } else {
+      value = in.read() + limit;
+    }
+    out.write(value);
+  }
+}
+// The largest so far of eight rows, in registers by an index that varies: a value of 18 bits that an int holds.
+void largest_of_rows(int n, hls::stream<factor_t> &in, hls::stream<factor_t> &out) {
+  factor_t largest[8] = {};
+#pragma HLS ARRAY_PARTITION variable = largest complete
+largest_steps:
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+    const factor_t fresh = in.read();
+    const factor_t before = largest[i & 7];
+    largest[i & 7] = fresh > before ? fresh : before;
+    out.write(largest[(i + 1) & 7]);
+  }
+}
 void top(int n, numbers (&in)[2], numbers &out, hls::stream<pair_t> &pairs, hls::stream<pair_t> &counted,
-         hls::stream<factors_t> &factors, hls::stream<ap_int<44>> &sums) {
+         hls::stream<factors_t> &factors, hls::stream<ap_int<44>> &sums, hls::stream<factor_t> &rows,
+         hls::stream<factor_t> &largest) {
   static int table[256];
   static queue_t queue;
 #pragma HLS BIND_STORAGE variable = table type = ram_2p impl = bram latency = 2
@@ -174,6 +231,11 @@ void top(int n, numbers (&in)[2], numbers &out, hls::stream<pair_t> &pairs, hls:
   through_memory(n, table, in, out);
   straight(n, in, out);
   members(n, queue);
+  unstated(n, in[0]);
+  independent(n, in[0]);
+  twice(n, in[0], out);
+  either(n, n, in[0], out);
+  largest_of_rows(n, rows, largest);
 }
 """
 SOURCES = {"src/engine.cpp": KERNELS}
