@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.api.catalogue import boards
     from edgemoe_gen.api.designs import SweepResult, compare, evaluate, sweep
     from edgemoe_gen.api.prepare import GenerateResult, InitResult, generate, init, inspect, lint
+    from edgemoe_gen.api.scheduling import ScheduleResult, schedule
     from edgemoe_gen.api.simulation import CsimResult, csim, run
     from edgemoe_gen.api.timing import SimulateResult, simulate
     from edgemoe_gen.api.tuning import TuneResult, apply_tuned, tune
@@ -52,6 +53,7 @@ __all__ = [
     "LintResult",
     "PlannedStage",
     "RunResult",
+    "ScheduleResult",
     "SelftestResult",
     "SimulateResult",
     "StageResult",
@@ -73,6 +75,7 @@ __all__ = [
     "lint",
     "plan",
     "run",
+    "schedule",
     "selftest",
     "simulate",
     "sweep",
@@ -85,6 +88,7 @@ _PLACES = {
     "edgemoe_gen.api.catalogue": ("boards",),
     "edgemoe_gen.api.designs": ("SweepResult", "compare", "evaluate", "sweep"),
     "edgemoe_gen.api.prepare": ("GenerateResult", "InitResult", "generate", "init", "inspect", "lint"),
+    "edgemoe_gen.api.scheduling": ("ScheduleResult", "schedule"),
     "edgemoe_gen.api.simulation": ("CsimResult", "csim", "run"),
     "edgemoe_gen.api.timing": ("SimulateResult", "simulate"),
     "edgemoe_gen.api.tuning": ("TuneResult", "apply_tuned", "tune"),

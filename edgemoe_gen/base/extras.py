@@ -39,6 +39,7 @@ EXTRAS = (
         "the stages render and csim, simulate, evaluate, run --backend float",
     ),
     Extra("lint", ("libclang",), "the C++ against what Vitis HLS accepts", "lint; a build leaves it out without it"),
+    Extra("schedule", ("ziglang",), "clang, for the kernels' loops in cycles and nanoseconds", "schedule"),
     Extra("tune", ("optuna",), "searching designs", "tune"),
     Extra(
         "cluster",
@@ -70,6 +71,7 @@ EXTRAS = (
             "ruff",
             "safetensors",
             "types-PyYAML",
+            "ziglang",
         ),
         "this project's own tests and checks",
         "no command",

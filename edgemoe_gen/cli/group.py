@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": "Show what a checkpoint holds, and what is missing.",
     "generate": "Render the C++ sources, and nothing more.",
     "lint": "Check the C++ against what Vitis HLS accepts.",
+    "schedule": "Loops of the kernels in cycles and ns, without Vitis.",
     "build": "Render, simulate, synthesise, package, report.",
     "import-results": "Take back what the vendor's tools made elsewhere.",
     "run": "Run one picture: float reference, C simulation or board.",

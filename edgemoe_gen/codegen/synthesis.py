@@ -49,10 +49,20 @@ class Setting:
     everywhere: bool = True
 
 
+def budget_ns(clock_mhz: float) -> float:
+    """What of a period C synthesis may use for logic."""
+    period_ps, uncertainty_ps = _period_and_uncertainty_ps(clock_mhz)
+    return (period_ps - uncertainty_ps) / 1000
+
+
+def _period_and_uncertainty_ps(clock_mhz: float) -> tuple[int, int]:
+    period_ps = int(PS_PER_SECOND_AND_MHZ / clock_mhz)  # rounded down: never a slower clock than asked
+    return period_ps, ceil_div(period_ps * CLOCK_UNCERTAINTY_PERCENT, 100)
+
+
 def synthesis_context(design: Design) -> dict[str, Any]:
     """Names that the scripts of Vitis HLS use beside those of `context`: one, `hls`."""
-    period_ps = int(PS_PER_SECOND_AND_MHZ / design.knobs.clock_mhz)  # rounded down: never a slower clock than asked
-    uncertainty_ps = ceil_div(period_ps * CLOCK_UNCERTAINTY_PERCENT, 100)
+    period_ps, uncertainty_ps = _period_and_uncertainty_ps(design.knobs.clock_mhz)
     return {
         "hls": {
             "top": TOP,

@@ -26,7 +26,7 @@ FAMILIES = PACKAGE / "timing" / "families"
 
 def family_names() -> list[str]:
     """Names of the families that there are tables of."""
-    return sorted(path.stem for path in FAMILIES.glob("*.toml"))
+    return sorted(path.stem for path in FAMILIES.glob("*.toml") if "." not in path.stem)  # others are parts of one
 
 
 def read_family(path: Path) -> Mapping[str, Any]:

@@ -1,0 +1,69 @@
+"""`schedule`: what every pipelined loop of a design takes, without the vendor's tool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgemoe_gen.api.common import PathText, Values, opened, said
+from edgemoe_gen.design import Design
+from edgemoe_gen.model import SpecOptions
+from edgemoe_gen.project.opening import open_design, open_model
+from edgemoe_gen.schedule.result import Schedule
+from edgemoe_gen.schedule.run import schedule_design
+
+
+@dataclass(frozen=True)
+class ScheduleResult:
+    """Outcome of `schedule`.
+
+    Attributes:
+        design: whose kernels these are.
+        schedule: of its loops.
+        notes: what the user should know.
+    """
+
+    design: Design
+    schedule: Schedule
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every loop holds its interval within the budget."""
+        return not self.schedule.failed
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        return {
+            "design": f"{self.design.identity:016x}",
+            **self.schedule.document(),
+            "passed": self.passed,
+            "notes": list(self.notes),
+        }
+
+
+def schedule(
+    checkpoint: PathText | None = None,
+    *,
+    spec: PathText | None = None,
+    options: SpecOptions | None = None,
+    config: PathText | None = None,
+    board: str | None = None,
+    knobs: Values | None = None,
+    loop: str | None = None,
+) -> ScheduleResult:
+    """Schedules the pipelined loops of a design's kernels: interval, depth, slowest recurrence; see docs/schedule.md.
+
+    Args:
+        checkpoint: the network that the design is for; without one the knobs say it.
+        loop: label of the only loop to schedule; None: all.
+
+    Raises:
+        ConfigError: the compiler of the extra `[schedule]` is not installed, or there is no such loop.
+        SimulationError: there is no table of delays for the part, or a kernel is of a form that is not known.
+    """
+    project = opened(said(checkpoint, options, board, knobs), spec, config)
+    words = project.config
+    design = open_design(words, None if words.checkpoint is None else open_model(words).spec)
+    found = schedule_design(design, loop)
+    return ScheduleResult(design, found, (*project.notes, *found.notes))

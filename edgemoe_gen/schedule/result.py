@@ -1,0 +1,113 @@
+"""The outcome of a schedule: what every pipelined loop takes, and what bounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SCHEMA = 1
+TIER = "schedule (open)"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a recurrence.
+
+    Attributes:
+        operation: what it does, with the name of its register, memory or FIFO where it has one.
+        bits: that count.
+        ns: combinational; `cycles` of latency beside it.
+        place: file and line in the kernel; `inner` in the helper that was inlined there, or "".
+    """
+
+    operation: str
+    bits: int
+    ns: float
+    cycles: int
+    place: str
+    inner: str
+
+
+@dataclass(frozen=True)
+class RecurrenceReport:
+    """What iterations wait for from one to the next.
+
+    Attributes:
+        ns: the shortest period that holds it at the interval, at the higher price of a choice.
+        iterations: that it spans.
+        carriers: registers and memories that carry it.
+        places: file and line of what it passes, each once.
+        steps: its operations.
+    """
+
+    ns: float
+    iterations: int
+    carriers: tuple[str, ...]
+    places: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class LoopSchedule:
+    """One pipelined loop.
+
+    Attributes:
+        label, file, line, function: where it stands.
+        ii: initiation interval, as its pragma says.
+        forced_ii: the least that latencies and stated distances allow; more than `ii` is a fault of the design.
+        budget_ii: the least at which every recurrence fits the budget.
+        depth: cycles of an iteration, first and last included.
+        ns: of its slowest recurrence, choices at their higher price; `low_ns` at their lower one. 0 without one.
+        recurrence: the slowest, or None.
+        over: all that are over the budget, those on the same lines once.
+        stages: of every FIFO and port, the stage in which it is read and in which it is written.
+        fault: why the interval can't be held, with file and line; "" where it can.
+    """
+
+    label: str
+    file: str
+    line: int
+    function: str
+    ii: int
+    forced_ii: int
+    budget_ii: int
+    depth: int
+    ns: float
+    low_ns: float
+    recurrence: RecurrenceReport | None
+    over: tuple[RecurrenceReport, ...]
+    stages: Mapping[str, Mapping[str, int]]
+    fault: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All pipelined loops of a design.
+
+    Attributes:
+        part, clock_mhz: of the design; `budget_ns` is the period less the uncertainty.
+        table: file of the delays; `compiler`: version of the package that compiled the kernels.
+        notes: what the figures leave out for this part.
+    """
+
+    part: str
+    clock_mhz: float
+    budget_ns: float
+    table: str
+    compiler: str
+    loops: tuple[LoopSchedule, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[LoopSchedule, ...]:
+        """Loops over the budget or with a fault, the slowest first."""
+        bad = [loop for loop in self.loops if loop.fault or loop.ns > self.budget_ns]
+        return tuple(sorted(bad, key=lambda loop: (not loop.fault, -loop.ns)))
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"schema": SCHEMA, "tier": TIER, **asdict(self), "failed": [loop.label for loop in self.failed]}
+
+
+__all__ = ["SCHEMA", "TIER", "LoopSchedule", "RecurrenceReport", "Schedule", "Step"]
