@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgemoe_gen.api.common import PathText, Values, opened, said
+from edgemoe_gen.base.arguments import takes
 from edgemoe_gen.design import Design
-from edgemoe_gen.model import SpecOptions
+from edgemoe_gen.project.arguments import PROJECT, DesignKeywords, PathText, project_arguments
+from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import open_design, open_model
 from edgemoe_gen.schedule.result import Schedule
 from edgemoe_gen.schedule.run import schedule_design
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,9 @@ class ScheduleResult:
         }
 
 
+@takes(DesignKeywords, *PROJECT)
 def schedule(
-    checkpoint: PathText | None = None,
-    *,
-    spec: PathText | None = None,
-    options: SpecOptions | None = None,
-    config: PathText | None = None,
-    board: str | None = None,
-    knobs: Values | None = None,
-    loop: str | None = None,
+    checkpoint: PathText | None = None, *, loop: str | None = None, **keywords: Unpack[DesignKeywords]
 ) -> ScheduleResult:
     """Schedules the pipelined loops of a design's kernels: interval, depth, slowest recurrence; see docs/schedule.md.
 
@@ -62,8 +60,8 @@ def schedule(
         ConfigError: the compiler of the extra `[schedule]` is not installed, or there is no such loop.
         SimulationError: there is no table of delays for the part, or a kernel is of a form that is not known.
     """
-    project = opened(said(checkpoint, options, board, knobs), spec, config)
-    words = project.config
-    design = open_design(words, None if words.checkpoint is None else open_model(words).spec)
+    project = open_checked(project_arguments(keywords, checkpoint), Needs())
+    config = project.config
+    design = open_design(config, None if config.checkpoint is None else open_model(config).spec)
     found = schedule_design(design, loop)
     return ScheduleResult(design, found, (*project.notes, *found.notes))

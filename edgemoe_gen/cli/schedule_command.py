@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import json_option
-from edgemoe_gen.cli.options import (
-    HelpfulCommand,
-    checkpoint_argument,
-    config_option,
-    design_options,
-    knob_values,
-    network_options,
-    spec_options,
-)
+from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
+from edgemoe_gen.project.arguments import DesignKeywords
 from edgemoe_gen.report.numbers import counted
 from edgemoe_gen.schedule import missing
 from edgemoe_gen.schedule.result import SCHEMA, TIER, LoopSchedule, RecurrenceReport, Schedule
@@ -27,13 +20,13 @@ FAILED = 1
 
 @click.command("schedule", cls=HelpfulCommand)
 @checkpoint_argument()
-@network_options
-@config_option
-@design_options
+@keyword_options(DesignKeywords)
 @click.option("--loop", metavar="NAME", help="Only this loop, with every operation of its recurrences.")
 @json_option
 @click.pass_context
-def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def command(
+    context: click.Context, /, keywords: DesignKeywords, checkpoint: Path | None, loop: str | None, as_json: bool
+) -> None:
     """Schedule the pipelined loops of a design's kernels, without the vendor's tool.
 
     For each loop: interval, depth, and the slowest recurrence in nanoseconds of the budget, with the lines that it
@@ -52,13 +45,13 @@ def command(context: click.Context, /, knobs: tuple[str, ...], as_json: bool, **
         else:
             output.line(f'nothing is scheduled: {reason}; pip install "edgemoe-gen[schedule]"')
         return
-    result = api.schedule(given.pop("checkpoint"), options=spec_options(given), knobs=knob_values(knobs), **given)
+    result = api.schedule(checkpoint, loop=loop, **keywords)
     for text in result.notes:
         output.note(text)
     if as_json:
         output.as_json(result.as_dict())
     else:
-        _show(result.schedule, given["loop"] is not None)
+        _show(result.schedule, loop is not None)
     if not result.passed:
         context.exit(FAILED)
 

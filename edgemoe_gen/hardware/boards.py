@@ -162,3 +162,11 @@ def _memory_ports(path: Path, value: object) -> tuple[str, ...]:
                 f"known ports: {', '.join(MEMORY_PORTS)}",
             )
     return tuple(value)
+
+
+def speed_grade(part: str) -> str:
+    """Speed grade in a part's name as Vivado has it: "2" of xczu7ev-ffvc1156-2-e, "2L" of xck26-sfvc784-2LV-c."""
+    for token in part.lower().split("-")[2:]:
+        if token[:1].isdigit():
+            return token[0] + ("L" if "l" in token else "")
+    return ""

@@ -10,6 +10,7 @@ from edgemoe_gen.base.errors import ConfigError, SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.boards import speed_grade
 from edgemoe_gen.schedule.body import Body, build_body
 from edgemoe_gen.schedule.compiler import compile_ir, compiler_version
 from edgemoe_gen.schedule.costs import Costs
@@ -25,7 +26,6 @@ from edgemoe_gen.schedule.result import LoopSchedule, Schedule
 from edgemoe_gen.schedule.scheduler import Recurrence
 from edgemoe_gen.schedule.sources import PipelinedLoop, Prepared, prepare
 from edgemoe_gen.schedule.widths import Widths, measure
-from edgemoe_gen.timing.table import speed_grade
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,19 @@
-"""What the text of rendered sources says and no compiler keeps: loops, pragmas, processes; and the text for clang.
+"""What rendered sources say and no compiler keeps: pipelined loops and pragmas; and the text for clang.
 
-The only module of this package that reads C++ as text. Loops and dataflow regions come from `timing.instrument`, which
-refuses what it does not know. Lines stay where they are, so that what clang says of a line is true of the header.
+The reader of kernels finds loops, pragmas and dataflow regions. Lines stay where they are, so that what clang says of a
+line is true of the header.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from edgemoe_gen.base.errors import SimulationError
-from edgemoe_gen.timing.instrument import instrument
-from edgemoe_gen.timing.loops import source_constants
+from edgemoe_gen.kernels import Loop, Pragma, Source, read_kernels
+from edgemoe_gen.kernels.regions import read_regions
 
-_PRAGMA = re.compile(r"^[ \t]*#pragma HLS (\w+)((?:[^\n\\]|\\\n|\\)*)", re.MULTILINE)
-_FUNCTION = re.compile(r"^(?:template <[^\n]*>\n)?(?:(?:static|inline) )*[\w:<>]+ (\w+)\([^;{}]*\)\s*\{", re.MULTILINE)
-_FOR = re.compile(r"\bfor[ \t]*\(")
 _KEPT_APART = "__attribute__((noinline)) "
+_UNROLL, _KEEP = ('_Pragma("clang loop unroll(full)") ', '_Pragma("clang loop unroll(disable)") ')
 PORT = "src/port.h"  # replaced by a shim
 
 
@@ -95,146 +91,96 @@ def prepare(sources: Mapping[str, str]) -> Prepared:
     Raises:
         SimulationError: a loop or pragma of a form that is not known; names file and line.
     """
-    found = instrument(sources)
-    constants = source_constants(sources)
-    processes = {process for names in found.regions.values() for process in names}
-    texts: dict[str, str] = {}
+    kernels = read_kernels(sources)
+    regions = {
+        name: tuple(process.name for process in processes)
+        for source in kernels.sources.values()
+        for name, (_, processes) in read_regions(source).items()
+    }
     loops: list[PipelinedLoop] = []
     storage: list[Storage] = []
     partitioned: set[tuple[str, str]] = set()
     aggregated: set[tuple[str, str]] = set()
-    for path, text in sources.items():
-        if not re.fullmatch(r"src/\w+\.(h|cpp)", path) or path == PORT:
-            continue
-        source = _Source(path, text)
-        sites = [site for site in found.loops if site.file == path]
-        for site in sites:
-            if site.interval:
-                loops.append(_loop(source, site.label, site.interval, site.line, constants))
-        storage += _storage(source, constants)
-        partitioned |= _owned(source, "ARRAY_PARTITION")
-        aggregated |= _owned(source, "AGGREGATE")
-        kept_apart = processes | set(found.regions) | {loop.function for loop in loops}
-        texts[path] = _for_clang(source, {site.line for site in sites}, kept_apart)
-    return Prepared(texts, tuple(loops), tuple(storage), frozenset(partitioned), frozenset(aggregated), found.regions)
+    for source in kernels.sources.values():
+        reader = _Reader(source, kernels.constants)
+        loops += [reader.loop(loop) for loop in source.timed_loops if loop.ii]
+        storage += reader.storage()
+        partitioned |= reader.owned("ARRAY_PARTITION")
+        aggregated |= reader.owned("AGGREGATE")
+    kept_apart = {*regions, *(name for names in regions.values() for name in names), *(loop.function for loop in loops)}
+    texts = {path: text for path, text in sources.items() if path.startswith("src/") and path != PORT}
+    texts |= {path: _for_clang(source, kept_apart) for path, source in kernels.sources.items()}
+    return Prepared(texts, tuple(loops), tuple(storage), frozenset(partitioned), frozenset(aggregated), regions)
 
 
 @dataclass(frozen=True)
-class _Source:
-    path: str
-    text: str
+class _Reader:
+    """What pragmas of one file say."""
 
-    def line(self, place: int) -> int:
-        return self.text.count("\n", 0, place) + 1
+    source: Source
+    constants: Mapping[str, int]
 
-    def pragmas(self, kind: str) -> Iterator[tuple[int, str]]:
-        """Place and rest of every pragma of a kind."""
-        for pragma in _PRAGMA.finditer(self.text):
-            if pragma.group(1).upper() == kind:
-                yield pragma.start(), " ".join(pragma.group(2).replace("\\\n", " ").split())
+    def loop(self, loop: Loop) -> PipelinedLoop:
+        dependences = tuple(self._dependence(pragma) for pragma in self.source.within(loop.body, "DEPENDENCE"))
+        return PipelinedLoop(loop.label, loop.ii, loop.file, loop.line, loop.function, dependences)
 
-    def function_at(self, place: int) -> str:
-        """Name of the function that a place lies in."""
-        heads = [head for head in _FUNCTION.finditer(self.text) if head.start() <= place]
-        return heads[-1].group(1) if heads else ""
+    def storage(self) -> Iterator[Storage]:
+        for pragma in self.source.of("BIND_STORAGE"):
+            if pragma.value("type") == "fifo":
+                continue
+            latency = pragma.options.get("latency")
+            yield Storage(
+                self._function(pragma),
+                pragma.subject,
+                pragma.value("impl"),
+                None if latency is None else self._number(pragma, latency),
+            )
 
+    def owned(self, directive: str) -> set[tuple[str, str]]:
+        """Functions and variables that pragmas of a directive name."""
+        return {(self._function(pragma), pragma.subject) for pragma in self.source.of(directive)}
 
-def _loop(source: _Source, label: str, ii: int, line: int, constants: Mapping[str, int]) -> PipelinedLoop:
-    start = 0
-    for _ in range(line - 1):
-        start = source.text.index("\n", start) + 1
-    end = _end_of_block(source.text, source.text.index("{", start))
-    dependences = tuple(
-        _dependence(source, place, rest, constants)
-        for place, rest in source.pragmas("DEPENDENCE")
-        if start <= place < end
-    )
-    return PipelinedLoop(label, ii, source.path, line, source.function_at(start), dependences)
+    def _function(self, pragma: Pragma) -> str:
+        function = self.source.function_at(pragma.start)
+        return "" if function is None else function.name
 
+    def _dependence(self, pragma: Pragma) -> Dependence:
+        distance = pragma.options.get("distance")
+        dependent = pragma.value("dependent", "true")
+        if pragma.value("type") != "inter" or (dependent == "true") == (distance is None):
+            raise self.source.text.fault(
+                pragma.start,
+                f"{pragma.written} is of a form that is not known",
+                "write variable = x inter RAW distance = d true, or inter false",
+            )
+        found = 0 if distance is None else self._number(pragma, distance)
+        return Dependence(pragma.subject, pragma.value("direction").upper(), found, pragma.file, pragma.line)
 
-def _end_of_block(text: str, opening: int) -> int:
-    depth = 0
-    for found in re.compile(r"[{}]").finditer(text, opening):
-        depth += 1 if found.group() == "{" else -1
-        if depth == 0:
-            return found.end()
-    return len(text)
-
-
-def _dependence(source: _Source, place: int, rest: str, constants: Mapping[str, int]) -> Dependence:
-    said = re.fullmatch(
-        r"variable ?= ?(\w+) inter(?: (RAW|WAR|WAW))?(?: (false)| distance ?= ?(\w+) true)", rest, re.IGNORECASE
-    )
-    if said is None:
-        raise SimulationError(
-            f"{source.path}, line {source.line(place)}: DEPENDENCE {rest} is of a form that is not known",
-            "write variable = x inter RAW distance = d true, or inter false",
-        )
-    distance = 0 if said[3] else _number(source, place, said[4], constants)
-    return Dependence(said[1], (said[2] or "").upper(), distance, source.path, source.line(place))
-
-
-def _number(source: _Source, place: int, text: str, constants: Mapping[str, int]) -> int:
-    if text.isdigit():
-        return int(text)
-    if text.lower() not in constants:
-        raise SimulationError(
-            f"{source.path}, line {source.line(place)}: {text} is no constant whose value could be read",
-            "define it as constexpr int with a number or a sum of such constants",
-        )
-    return constants[text.lower()]
+    def _number(self, pragma: Pragma, text: str) -> int:
+        if text.isdigit():
+            return int(text)
+        if text.lower() not in self.constants:
+            raise self.source.text.fault(
+                pragma.start,
+                f"{text} is no constant whose value could be read",
+                "define it as constexpr int with a number or a sum of such constants",
+            )
+        return self.constants[text.lower()]
 
 
-def _variable(source: _Source, place: int, rest: str) -> str:
-    said = re.match(r"variable ?= ?(\w+)", rest)
-    if said is None:
-        raise SimulationError(
-            f"{source.path}, line {source.line(place)}: the pragma names no variable", "write variable = x first"
-        )
-    return said[1]
-
-
-def _owned(source: _Source, kind: str) -> set[tuple[str, str]]:
-    """Functions and variables that pragmas of a kind name."""
-    return {(source.function_at(place), _variable(source, place, rest)) for place, rest in source.pragmas(kind)}
-
-
-def _storage(source: _Source, constants: Mapping[str, int]) -> Iterator[Storage]:
-    for place, rest in source.pragmas("BIND_STORAGE"):
-        kind = re.search(r"\btype ?= ?(\w+)", rest)
-        if kind is not None and kind[1].lower() == "fifo":
-            continue
-        implementation = re.search(r"\bimpl ?= ?(\w+)", rest)
-        latency = re.search(r"\blatency ?= ?(\w+)", rest)
-        yield Storage(
-            source.function_at(place),
-            _variable(source, place, rest),
-            implementation[1].lower() if implementation else "",
-            None if latency is None else _number(source, place, latency[1], constants),
-        )
-
-
-def _for_clang(source: _Source, loop_lines: set[int], kept_apart: set[str]) -> str:
+def _for_clang(source: Source, kept_apart: set[str]) -> str:
     """The text with the unrolling that its pragmas ask for; kernels stay functions of their own."""
-    insertions: list[tuple[int, str]] = []
-    unrolled = {_loop_before(source.text, place) for place, _ in source.pragmas("UNROLL")}
-    for found in _FOR.finditer(source.text):
-        if found.start() in unrolled:
-            insertions.append((found.start(), '_Pragma("clang loop unroll(full)") '))
-        elif source.line(found.start()) in loop_lines:
-            insertions.append((found.start(), '_Pragma("clang loop unroll(disable)") '))
-    for head in _FUNCTION.finditer(source.text):
-        if head.group(1) in kept_apart and not head.group().startswith("template"):
-            insertions.append((head.start(), _KEPT_APART))
+    text = source.text.text
+    insertions = [(loop.keyword, _UNROLL if loop.unrolled else _KEEP) for loop in source.loops]
+    for function in source.functions:
+        start = function.body.start
+        if function.name in kept_apart and not text.startswith("template", start):
+            insertions.append((start, _KEPT_APART))
     parts, at = [], 0
-    for place, text in sorted(insertions):
-        parts += [source.text[at:place], text]
+    for place, inserted in sorted(insertions):
+        parts += [text[at:place], inserted]
         at = place
-    return "".join([*parts, source.text[at:]])
-
-
-def _loop_before(text: str, place: int) -> int:
-    return max((found.start() for found in _FOR.finditer(text, 0, place)), default=-1)
+    return "".join([*parts, text[at:]])
 
 
 __all__ = ["PORT", "Dependence", "PipelinedLoop", "Prepared", "Storage", "prepare"]

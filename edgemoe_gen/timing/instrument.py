@@ -7,18 +7,18 @@ it does not know; here is refused what is known but can't be timed. So nothing g
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgemoe_gen.base.errors import SimulationError
-from edgemoe_gen.kernels import Function, Loop, Pragma, Source, Text, read_kernels
+from edgemoe_gen.kernels import Loop, Pragma, Source, Text, read_kernels
+from edgemoe_gen.kernels.regions import read_regions
 
 MEMORY_FUNCTIONS = (
     "read_word", "write_word", "read_lane", "write_lane", "read_at", "write_at", "read_needed", "note_read",
     "note_write",
 )  # fmt: skip
 
-_CALL = re.compile(r"([A-Za-z_]\w*)[ \t]*\(")
 _MEMORY_CALL = re.compile(rf"\b({'|'.join(MEMORY_FUNCTIONS)})[ \t]*\(")
 _PROGRESS = re.compile(r"\*progress\s*=\s*([^;=]+);")
 
@@ -96,47 +96,14 @@ def _loops(file: _File) -> None:
 
 def _regions(file: _File) -> dict[str, tuple[str, ...]]:
     regions = {}
-    for pragma in file.source.of("DATAFLOW"):
-        function = file.source.ruled(pragma)
-        if not isinstance(function, Function):
-            raise file.fault(pragma.start, "DATAFLOW does not rule a function", "move the region into a function")
-        if pragma.options:
-            raise file.fault(pragma.start, f"{pragma.written} is of a form that is not known", "write DATAFLOW")
-        regions[function.name] = tuple(_processes(file, function))
-        if not regions[function.name]:
-            raise file.fault(pragma.start, f"the dataflow function {function.name} calls no process", "give it one")
-        file.insert(function.body.opening + 1, f' EDGEMOE_REGION("{function.name}");')
+    for name, (function, processes) in read_regions(file.source).items():
+        file.insert(function.body.opening + 1, f' EDGEMOE_REGION("{name}");')
+        for process in processes:
+            file.insert(process.start, f'EDGEMOE_PROCESS("{process.name}", ')
+            file.insert(process.end, f", {process.arguments or '0'})")
         file.insert(function.body.closing, "EDGEMOE_JOIN(); ")
+        regions[name] = tuple(process.name for process in processes)
     return regions
-
-
-def _processes(file: _File, function: Function) -> Iterator[str]:
-    """The calls at the top level of a dataflow function, each made a process."""
-    text, code, closing = file.text, file.text.statements, function.body.closing
-    at = function.body.opening + 1
-    while (at := text.next(at)) < closing:
-        end = at
-        while end < closing and code[end] != ";":
-            if code[end] == "{" and not _initialises(code[at:end]):
-                raise file.fault(at, "a block stands in a dataflow function", "move it into a process of its own")
-            if code[end] in "({":
-                end = text.closing(end)
-            end += 1
-        call = _CALL.match(code, at)
-        if re.match(r"(return|if|for|while|switch|goto)\b", code[at:end]):
-            raise file.fault(at, "a dataflow function does more than to call processes", "move it into a process")
-        if call is not None and text.closing(call.end() - 1) == end - 1:
-            arguments = " ".join(text.text[call.end() : end - 1].split())
-            file.insert(at, f'EDGEMOE_PROCESS("{call.group(1)}", ')
-            file.insert(end, f", {arguments or '0'})")
-            yield call.group(1)
-        elif call is not None:
-            raise file.fault(at, "a statement of a dataflow function is of a form that is not known", "write one call")
-        at = end + 1
-
-
-def _initialises(statement: str) -> bool:
-    return statement.rstrip().endswith("=") or bool(re.search(r"\w\s+\w+\s*$", statement))
 
 
 def _depths(file: _File) -> list[str]:

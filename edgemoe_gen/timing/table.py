@@ -17,7 +17,7 @@ from typing import Any
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.axi import AXI_BURST, AXI_OUTSTANDING
-from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.hardware.boards import Board, speed_grade
 from edgemoe_gen.hardware.latency import FAMILIES, Chains, family_names, read_family
 from edgemoe_gen.kernels import Loop, read_kernels
 
@@ -230,14 +230,6 @@ def _family(board: Board) -> tuple[Path, Mapping[str, Any]]:
         f"there is no timing table of the device {board.part} ({board.title})",
         f"there are tables of: {', '.join(family_names())}; add one to edgemoe_gen/timing/families",
     )
-
-
-def speed_grade(part: str) -> str:
-    """Speed grade in a part's name as Vivado has it: "2" of xczu7ev-ffvc1156-2-e, "2L" of xck26-sfvc784-2LV-c."""
-    for token in part.lower().split("-")[2:]:
-        if token[:1].isdigit():
-            return token[0] + ("L" if "l" in token else "")
-    return ""
 
 
 def _band(path: Path, table: Mapping[str, Any], board: Board, clock_mhz: float) -> tuple[int, str]:

@@ -6,13 +6,13 @@ import time
 from functools import cache
 
 import pytest
+from edgemoe_gen.timing.loops import source_loops
 
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.schedule.result import LoopSchedule, Schedule
 from edgemoe_gen.schedule.run import schedule_design
-from edgemoe_gen.timing.loops import source_loops
 
 pytest.importorskip("ziglang", reason="the compiler of the extra [schedule] is not installed")
 

@@ -17,7 +17,7 @@ from edgemoe_gen.hardware.latency import FAMILIES, family_names
 from edgemoe_gen.kernels import Loop, read_kernels, read_source
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.opening import open_design
-from edgemoe_gen.timing.table import Recurrence, check_recurrence, load_timing, speed_grade
+from edgemoe_gen.timing.table import Recurrence, check_recurrence, load_timing
 
 if sys.version_info >= (3, 11):
     import tomllib
