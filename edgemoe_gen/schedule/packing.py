@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 from edgemoe_gen.schedule.flow import NaturalLoop
+from edgemoe_gen.schedule.graph import Graph
 from edgemoe_gen.schedule.ir import Function, Instruction
 
 
@@ -27,6 +30,12 @@ def cut_places(function: Function, loop: NaturalLoop) -> dict[str, tuple[int, ..
                 cuts.setdefault(web.of(name), set()).update(places)
     header = function.blocks[loop.header].instructions
     return {i.name: tuple(sorted(cuts[web.of(i.name)])) for i in header if i.opcode == "phi" and web.of(i.name) in cuts}
+
+
+def carried_pieces(graph: Graph, phi: Instruction, cuts: tuple[int, ...]) -> list[int]:
+    """The nodes that a carried integer is made of, the lowest first."""
+    bounds = [0, *(cut for cut in cuts if 0 < cut < phi.type.bits), phi.type.bits]
+    return [graph.add("carried", (), high - low, low, phi.name) for low, high in itertools.pairwise(bounds)]
 
 
 def _cuts(i: Instruction) -> list[tuple[str, tuple[int, ...]]]:
@@ -58,4 +67,4 @@ class _Web:
         self._above[self.of(a)] = self.of(b)
 
 
-__all__ = ["cut_places"]
+__all__ = ["carried_pieces", "cut_places"]

@@ -11,7 +11,8 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.boards import speed_grade
-from edgemoe_gen.schedule.body import Body, build_body
+from edgemoe_gen.schedule.body import Body
+from edgemoe_gen.schedule.building import build_body
 from edgemoe_gen.schedule.compiler import compile_ir, compiler_version
 from edgemoe_gen.schedule.costs import Costs
 from edgemoe_gen.schedule.delays import Delays, family_delays

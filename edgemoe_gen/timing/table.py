@@ -56,7 +56,8 @@ class LoopTiming:
         states: cycles an iteration of a sequential loop takes at least; 0 of a pipelined one.
         recurrences: what bounds the interval from below.
         origin: "table", or the schedule or report that the figures come from.
-        writes: stage, counted from 0, of each FIFO that is written before the last one.
+        writes: stage, counted from that of the reads, of each FIFO that is written before the last one.
+        begin: cycles of a pipelined loop before its first iteration reads.
     """
 
     label: str
@@ -66,6 +67,7 @@ class LoopTiming:
     recurrences: tuple[Recurrence, ...] = ()
     origin: str = "table"
     writes: Mapping[str, int] = field(default_factory=dict)
+    begin: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,9 @@ class Timing:
         return replace(self, depths=dict(depths))
 
     def loop_lines(self) -> str:
-        """Lines "label ii depth states [fifo stage]..." for the timed library."""
+        """Lines "label ii depth states begin [fifo stage]..." for the timed library."""
         return "".join(
-            f"{loop.label} {loop.ii} {loop.depth} {loop.states}"
+            f"{loop.label} {loop.ii} {loop.depth} {loop.states} {loop.begin}"
             + "".join(f" {fifo} {stage}" for fifo, stage in loop.writes.items())
             + "\n"
             for loop in self.loops.values()

@@ -62,7 +62,7 @@ class pipeline_t : public accesses_t {
     frames_.push_back({&loop, now, now, 0});
     pipelined_ = loop.rule.ii > 0;
     if (!pipelined_) return;
-    previous_ = now - loop.rule.ii;
+    previous_ = now + loop.rule.begin - loop.rule.ii;
     shift_ = write_shift_ = 0;
     activation_ = ++run->serials;
     const loop_rule_t &rule = loop.rule;

@@ -12,7 +12,7 @@
 
 // The C side of the structure that edgemoe_gen.timing.library fills.
 struct edgemoe_timing_t {
-  const char *loops;  // "label ii depth states [fifo stage]..." a line; ii = 0: a sequence of states
+  const char *loops;  // "label ii depth states begin [fifo stage]..." a line; ii = 0: a sequence of states
   const char *depths;  // "fifo depth" a line: instead of the source's depth; 0: unbounded
   const char *memories;  // "label array latency [read_ports write_ports]" a line; label or array may be *
   const char *constants;  // "name value" a line: process_start, region_end, loop_skip, stalling
@@ -41,6 +41,7 @@ struct loop_rule_t {
   cycle_t ii;
   cycle_t depth;
   cycle_t states;
+  cycle_t begin;  // cycles from a pipelined loop's start to its first issue
   std::vector<std::pair<std::string, cycle_t>> writes;  // FIFOs that are written before the last stage, with theirs
 
   cycle_t stage(const std::string &fifo) const {
@@ -62,9 +63,9 @@ struct table_t {
 
   explicit table_t(const edgemoe_timing_t &timing) {
     for_lines(timing.loops, [this](std::istringstream &line, const std::string &label) {
-      loop_rule_t rule = {0, 0, 0, {}};
-      line >> rule.ii >> rule.depth >> rule.states;
-      if (!line || rule.ii < 0 || (rule.ii > 0 && rule.depth < 2) || (rule.ii == 0 && rule.states < 1)) {
+      loop_rule_t rule = {0, 0, 0, 0, {}};
+      line >> rule.ii >> rule.depth >> rule.states >> rule.begin;
+      if (!line || rule.begin < 0 || rule.ii < 0 || (rule.ii > 0 && rule.depth < 2) || (rule.ii == 0 && rule.states < 1)) {
         throw std::invalid_argument("loop " + label +
                                     " of the timing table needs an II and a depth >= 2, or states >= 1");
       }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edgemoe_gen.schedule.components import Link
 from edgemoe_gen.schedule.delays import Cost
 from edgemoe_gen.schedule.periods import Loop
 from edgemoe_gen.schedule.problem import Problem
-from edgemoe_gen.schedule.scheduler import Times
+from edgemoe_gen.schedule.scheduler import Times, solve
 
 
 def chain(*costs: Cost) -> Problem:
@@ -99,3 +101,59 @@ def test_accesses_in_order_take_a_cycle_each() -> None:
     times = scheduled(problem, period=2.5, ii=2)
     assert list(times.starts) == [0, 1]
     assert Loop(problem).forced(1)[0] == 2
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """A few operations, each waiting for some before it, with links over one to three iterations."""
+    problem = Problem()
+    count = draw(st.integers(2, 7))
+    for number in range(count):
+        tenths, latency = draw(st.integers(0, 20)), draw(st.sampled_from((0, 0, 0, 1, 2)))
+        cost = Cost(tenths / 10, latency, 0.5 if latency else 0.0)
+        waits = draw(st.lists(st.integers(0, number - 1), max_size=2, unique=True)) if number else []
+        problem.add(f"o{number}", cost, waits)
+    for _ in range(draw(st.integers(1, 3))):
+        earlier, later = draw(st.integers(0, count - 1)), draw(st.integers(0, count - 1))
+        problem.links.append(
+            Link(earlier, later, draw(st.integers(0, 1)), draw(st.integers(1, 3)), draw(st.booleans()))
+        )
+    return problem
+
+
+def slip(problem: Problem, ii: int, period: float, iterations: int) -> int:
+    """Cycles by which iterations run late, when each is played one after another as soon as it can."""
+    starts: list[list[int]] = []
+    ends: list[list[int]] = []
+    for k in range(iterations):
+        cycles, ns, begun = [0] * len(problem.costs), [0.0] * len(problem.costs), [0] * len(problem.costs)
+        for number, cost in enumerate(problem.costs):
+            cycle, at = k * ii, 0.0
+            for link in problem.links:
+                if link.later == number and k >= link.distance:
+                    before = (starts if link.from_start else ends)[k - link.distance][link.earlier]
+                    cycle = max(cycle, before + link.gap)
+            for other in problem.waits[number]:
+                if (cycles[other], ns[other]) > (cycle, at):
+                    cycle, at = cycles[other], ns[other]
+            if at + cost.ns > period + 1e-9:
+                cycle, at = cycle + 1, 0.0
+            begun[number] = cycle
+            cycles[number], ns[number] = (cycle + cost.latency, 0.5) if cost.latency else (cycle, at + cost.ns)
+        starts.append(begun)
+        ends.append(cycles)
+    return max(cycle - (iterations - 1) * ii for cycle in ends[-1])
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(problems(), st.integers(1, 3), st.integers(20, 60))
+def test_an_interval_is_held_where_iterations_played_one_by_one_do_not_fall_behind(
+    problem: Problem, ii: int, tenths: int
+) -> None:
+    period = tenths / 10
+    found = solve(problem, range(len(problem.costs)), problem.links, ii, period)
+    # Seven operations and three links can't fall behind by less than a cycle in this many iterations.
+    falls_behind = slip(problem, ii, period, 200) > slip(problem, ii, period, 100)
+    assert isinstance(found, Times) != falls_behind
+    if isinstance(found, Times):
+        assert max(found.cycles) == slip(problem, ii, period, 200)

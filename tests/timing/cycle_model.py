@@ -221,6 +221,8 @@ class CycleModel:
         for port in (fetch, store):
             if port is not None:
                 port.remaining = loop.iterations
+        if loop.iterations:
+            yield from self._idle(loop.begin)
         while done < loop.iterations:
             # What would this cycle be: everything one stage on.
             moved = [None, *stages[:-1]]

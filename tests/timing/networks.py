@@ -45,7 +45,11 @@ class Access:
 
 @dataclass(frozen=True)
 class Loop:
-    """A pipelined loop. fetch, store: number of the port of which every iteration reads or writes a beat, or -1."""
+    """A pipelined loop.
+
+    fetch, store: number of the port of which every iteration reads or writes a beat, or -1. begin: cycles before the
+    first iteration.
+    """
 
     label: int
     iterations: int
@@ -55,6 +59,7 @@ class Loop:
     writes: tuple[Access, ...] = ()
     fetch: int = -1
     store: int = -1
+    begin: int = 0
 
 
 @dataclass(frozen=True)
@@ -214,9 +219,9 @@ def _rules(region: Region) -> dict[int, str]:
         for statement in statements(process.body):
             if isinstance(statement, Loop):
                 early = "".join(f" f{a.fifo} {a.stage}" for a in statement.writes if a.stage)
-                rules[statement.label] = f"{statement.ii} {statement.depth} 0{early}"
+                rules[statement.label] = f"{statement.ii} {statement.depth} 0 {statement.begin}{early}"
             if isinstance(statement, States):
-                rules[statement.label] = f"0 0 {statement.states}"
+                rules[statement.label] = f"0 0 {statement.states} 0"
     return rules
 
 

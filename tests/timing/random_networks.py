@@ -73,7 +73,7 @@ class Draft:
         needed = [a.phase + a.period * (a.limit - 1) + 1 for a in (*ins, *outs) if a.limit]
         iterations = max(needed, default=0) + self.integer(0, 2)
         touched = [self.next_port() if self.integer(0, 3) == 3 else -1 for _ in range(2)]
-        return Loop(self.next_label(), iterations, self.integer(1, 4), depth, ins, outs, *touched)
+        return Loop(self.next_label(), iterations, self.integer(1, 4), depth, ins, outs, *touched, self.integer(0, 2))
 
     def statements(self, slot: Slot) -> tuple[Any, ...]:
         """A slot's statements."""

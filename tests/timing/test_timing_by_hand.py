@@ -35,7 +35,7 @@ def run(
     """Runs a kernel of hand.cpp; loops: label to II and depth, (1, 2) where nothing is said."""
     labels = ("produce", "consume", "pass", "feed", "fetch", "store", "gather", "accumulate")
     table = dict.fromkeys(labels, (1, 2)) | (loops or {})
-    lines = "".join(f"{label} {ii} {depth} 0\n" for label, (ii, depth) in table.items()) + f"rounds 0 0 {states}\n"
+    lines = "".join(f"{label} {ii} {depth} 0 0\n" for label, (ii, depth) in table.items()) + f"rounds 0 0 {states} 0\n"
     constants = f"process_start {start}\nregion_end {end}\nloop_skip 0\n"
     texts = (text.encode() for text in (lines, depths, memories, constants))
     library = compiled("hand.cpp")

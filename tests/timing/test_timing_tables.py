@@ -158,7 +158,8 @@ def test_memory_rate_is_exact(design: Design, sources: dict[str, str]) -> None:
 def test_lines_for_the_timed_library_have_its_form(design: Design, sources: dict[str, str]) -> None:
     timing = load_timing(design, sources, depths={"scales": 0, "weights[1]": 32})
     for line in timing.loop_lines().splitlines():
-        label, ii, depth, states, *writes = line.split()
+        label, ii, depth, states, begin, *writes = line.split()
+        assert begin == "0"
         assert label in timing.loops and (int(ii) > 0) == (int(depth) >= 2) == (int(states) == 0)
         assert all(name in design.fifos for name in writes[::2])
         assert all(0 < int(stage) < int(depth) - 1 for stage in writes[1::2])
