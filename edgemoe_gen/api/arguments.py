@@ -164,6 +164,20 @@ class SimulateArguments:
         "Take II and depth of loops from C synthesis' csynth.xml, or its folder, and show where the table differs.",
         metavar="FILE.xml",
     )
+    depths: str = argument(
+        "schedule",
+        "str",
+        "Where depths of pipelines come from: schedule (needs the extra of that name, else the table), or table.",
+        metavar="schedule|table",
+        show_default=True,
+    )
+    pipelines: str = argument(
+        "flush",
+        "str",
+        "What a pipeline does that waits for an input: flush (older iterations go on) or stall (all stands still).",
+        metavar="flush|stall",
+        show_default=True,
+    )
     ddr: float | None = argument(None, "float", "Rate of the memory [default: the board's].", metavar="GB/S")
     efficiency: float | None = argument(
         None, "float", "Share of it that bursts reach [default: the board's].", metavar="SHARE"
@@ -177,6 +191,8 @@ class SimulateKeywords(DesignKeywords, PictureKeywords, total=False):
     html: PathText | None
     size_fifos: bool
     csynth: PathText | None
+    depths: str
+    pipelines: str
     ddr: float | None
     efficiency: float | None
 

@@ -40,9 +40,9 @@ from edgemoe_gen.timing import sizing
 from edgemoe_gen.timing.facts import TimedRun, full_facts, timing_facts
 from edgemoe_gen.timing.result import TimedResult
 from edgemoe_gen.timing.run import time_program
-from edgemoe_gen.timing.table import Timing, load_timing
+from edgemoe_gen.timing.scheduled import known_timing
+from edgemoe_gen.timing.table import Timing
 from edgemoe_gen.timing.trace import trace_document
-from edgemoe_gen.timing.vendor import with_csynth
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -98,7 +98,9 @@ def simulate(
         trace: JSON file to write that Perfetto opens.
         html: page to write with timeline and roofline.
         size_fifos: find the smallest depth of each FIFO that costs nothing, and write them to the project's file.
-        csynth: the vendor's csynth XML, or its folder; replaces the table's intervals and depths.
+        csynth: the vendor's csynth XML, or its folder; its intervals and depths are used.
+        depths: where depths of pipelines come from: "schedule", or "table".
+        pipelines: what one does that waits for an input: "flush", older iterations go on, or "stall".
         ddr: rate of the memory in GB/s; default: the board's.
         efficiency: share of it that bursts reach; default: the board's.
         progress: called with text, steps done and all.
@@ -117,8 +119,15 @@ def simulate(
     config, notes = project.config, list(project.notes)
     model = open_network(config, notes)
     design = open_design(config, model.spec)
-    timing = load_timing(design, render_sources(design), ddr_gb_per_s=how.ddr, ddr_efficiency=how.efficiency)
-    timing, differences = (timing, ()) if how.csynth is None else with_csynth(timing, Path(how.csynth))
+    timing, differences = known_timing(
+        design,
+        render_sources(design),
+        depths=how.depths,
+        pipelines=how.pipelines,
+        ddr_gb_per_s=how.ddr,
+        ddr_efficiency=how.efficiency,
+        csynth=None if how.csynth is None else Path(how.csynth),
+    )
     # The caller's own, which may repeat a task; those of the project's file are what it is built for.
     tasks = arguments.config.tasks or open_tasks(config, model.spec)[:1] * design.knobs.frames_per_pass
     program, images, network = _compiled(config, model, design, tasks, notes, progress)
@@ -160,7 +169,13 @@ def _sized(
     buffer = pack_image(program, model.spec, images)
 
     def run(depths: Mapping[str, int]) -> TimedResult:
-        return time_program(program, buffer, timing.with_depths({**timing.depths, **depths}), record=False)
+        said = timing.with_depths({**timing.depths, **depths})
+        flushing = time_program(program, buffer, replace(said, stalling=False), record=False)
+        if not flushing.passed:
+            return flushing
+        # Depths must also do where synthesis makes pipelines that stall as a whole.
+        stalling = time_program(program, buffer, replace(said, stalling=True), record=False)
+        return flushing if stalling.passed else stalling
 
     least = {name: fifo.least for name, fifo in program.design.fifos.items()}
     found = sizing.size_fifos(run, least, progress=progress)

@@ -56,4 +56,5 @@ class Document:
 DESIGN = Document("design.json", 1)  # in ACCELERATOR
 ESTIMATE = Document("estimate.json", 1)  # in ACCELERATOR
 TIMING = Document("timing.json", 1)
+SCHEDULE = Document("schedule.json", 1)
 REPORT = Document("report.json", 1)

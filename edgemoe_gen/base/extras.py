@@ -39,7 +39,12 @@ EXTRAS = (
         "the stages render and csim, simulate, evaluate, run --backend float",
     ),
     Extra("lint", ("libclang",), "the C++ against what Vitis HLS accepts", "lint; a build leaves it out without it"),
-    Extra("schedule", ("ziglang",), "clang, for the kernels' loops in cycles and nanoseconds", "schedule"),
+    Extra(
+        "schedule",
+        ("ziglang",),
+        "clang, for the kernels' loops in cycles and ns",
+        "schedule; a build leaves it out without it",
+    ),
     Extra("tune", ("optuna",), "searching designs", "tune"),
     Extra(
         "cluster",

@@ -117,12 +117,13 @@ def _ports(run: TimedRun) -> None:
 def _differences(run: TimedRun) -> None:
     if not run.differences:
         return
-    rows = [(d.label, d.ii, d.vendor_ii, d.depth, d.vendor_depth) for d in run.differences if d.differs]
+    origin = run.differences[0].origin
+    rows = [(d.label, d.ii, d.found_ii, d.depth, d.found_depth) for d in run.differences if d.differs]
     if rows:
-        columns = ["loop", ">II, table", ">II, C synthesis", ">depth, table", ">depth, C synthesis"]
-        output.table("Loops that C synthesis schedules otherwise; its figures are used", columns, rows)
+        columns = ["loop", ">II, table", f">II, {origin}", ">depth, table", f">depth, {origin}"]
+        output.table(f"Loops that {origin} says otherwise than the table; its figures are used", columns, rows)
     same = len(run.differences) - len(rows)
-    output.line(f"{same} of {len(run.differences)} loops are in C synthesis as the table says")
+    output.line(f"{same} of {len(run.differences)} loops are in {origin} as the table says")
 
 
 def _sizing(run: TimedRun) -> None:

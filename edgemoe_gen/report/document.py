@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.base.build_files import COMPARISON, FORMATS, KERNELS, REPORT, TIMING
+from edgemoe_gen.base.build_files import COMPARISON, FORMATS, KERNELS, REPORT, SCHEDULE, TIMING
 from edgemoe_gen.base.build_files import ESTIMATE as ESTIMATE_FILE
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.base.version import __version__
@@ -91,6 +91,7 @@ def make_document(
         "cycles": at_built_clock(estimate["cycles"], vendor),
         "implementation": vendor,
         "timing": timing_of(results) if results is not None and "simulate" in stages else timing,
+        "schedule": schedule_of(results) if results is not None and "schedule" in stages else None,
         "bounds": bound_facts(design),
         "kernels": {"tier": CSIM, "rows": read_json(simulation / KERNELS)},
         "formats": {"calibration_pictures": calibrated, "rows": read_json(accelerator / FORMATS)},
@@ -113,6 +114,12 @@ def timing_of(results: Path) -> dict[str, Any] | None:
     facts: dict[str, Any] = TIMING.read(results)
     facts.pop("schema", None)  # it is the file's
     return None if "not_timed" in facts else facts
+
+
+def schedule_of(results: Path) -> dict[str, Any] | None:
+    """What the schedule of the kernels' loops says, in short; None where no delays of the device are known."""
+    facts: dict[str, Any] = SCHEDULE.read(results)
+    return {name: facts[name] for name in ("tier", "headline", "budget_ns", "failed")} if "tier" in facts else None
 
 
 def headline(document: Mapping[str, Any]) -> str:

@@ -91,17 +91,22 @@ class Delays:
         return self.of("lutram" if implementation == "lutram" else "bram", bits)
 
 
+class NoDelaysError(SimulationError):
+    """There is no table of delays of a device: nothing is wrong with the design."""
+
+
 def family_delays(part: str) -> Delays:
     """The table that a part is in.
 
     Raises:
-        SimulationError: there is none, or it is not readable.
+        NoDelaysError: there is none.
+        SimulationError: it is not readable.
     """
     for path in sorted(FAMILIES.glob(f"*{SUFFIX}")):
         table, prefixes = read_delays(path)
         if part.lower().startswith(prefixes):
             return table
-    raise SimulationError(
+    raise NoDelaysError(
         f"there is no table of delays of the device {part}",
         f"add one as edgemoe_gen/timing/families/<family>{SUFFIX}",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 SCHEMA = 1
@@ -105,9 +105,53 @@ class Schedule:
         bad = [loop for loop in self.loops if loop.fault or loop.ns > self.budget_ns]
         return tuple(sorted(bad, key=lambda loop: (not loop.fault, -loop.ns)))
 
+    @property
+    def slowest(self) -> LoopSchedule | None:
+        """The loop with the slowest recurrence."""
+        return max(self.loops, key=lambda loop: loop.ns, default=None)
+
+    @property
+    def headline(self) -> str:
+        """The slowest recurrence beside the budget, in a few words."""
+        slowest = self.slowest
+        if slowest is None or slowest.recurrence is None:
+            return f"no recurrence in {len(self.loops)} loops ({TIER})"
+        place = slowest.recurrence.places[0].rpartition("/")[2] if slowest.recurrence.places else slowest.file
+        over = "" if slowest.ns <= self.budget_ns else ", over the budget"
+        return (
+            f"slowest recurrence {slowest.ns:.2f} of {self.budget_ns:.2f} ns{over}, {slowest.label}, {place} ({TIER})"
+        )
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Schedule:
+        """The schedule that `document` was made of.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is none of this schema.
+        """
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema {document['schema']}")
+        values = {each.name: document[each.name] for each in fields(cls)}
+        loops = tuple(_loop(loop) for loop in values.pop("loops"))
+        return cls(loops=loops, notes=tuple(values.pop("notes")), **values)
+
     def document(self) -> dict[str, Any]:
         """For JSON."""
         return {"schema": SCHEMA, "tier": TIER, **asdict(self), "failed": [loop.label for loop in self.failed]}
+
+
+def _loop(values: Mapping[str, Any]) -> LoopSchedule:
+    slowest = values["recurrence"]
+    changed = {
+        "recurrence": None if slowest is None else _recurrence(slowest),
+        "over": tuple(map(_recurrence, values["over"])),
+    }
+    return LoopSchedule(**{**values, **changed})
+
+
+def _recurrence(values: Mapping[str, Any]) -> RecurrenceReport:
+    changed = {name: tuple(values[name]) for name in ("carriers", "places")}
+    return RecurrenceReport(**{**values, **changed, "steps": tuple(Step(**step) for step in values["steps"])})
 
 
 __all__ = ["SCHEMA", "TIER", "LoopSchedule", "RecurrenceReport", "Schedule", "Step"]

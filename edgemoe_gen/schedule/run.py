@@ -18,6 +18,7 @@ from edgemoe_gen.schedule.costs import Costs
 from edgemoe_gen.schedule.delays import Delays, family_delays
 from edgemoe_gen.schedule.flow import NaturalLoop, innermost_loops
 from edgemoe_gen.schedule.ir import Function, Module
+from edgemoe_gen.schedule.kept import kept_schedule
 from edgemoe_gen.schedule.parse import parse_module
 from edgemoe_gen.schedule.periods import Loop
 from edgemoe_gen.schedule.places import Variables, bind
@@ -47,7 +48,11 @@ def schedule_design(design: Design, loop: str | None = None) -> Schedule:
         ConfigError: the compiler is not installed, or there is no such loop.
         SimulationError: there is no table of delays for the part; or a kernel is of a form that is not known.
     """
-    return schedule_sources(render_sources(design), design.board.part, design.knobs.clock_mhz, loop=loop)
+    sources, part, clock_mhz = render_sources(design), design.board.part, design.knobs.clock_mhz
+    if loop is not None:
+        return schedule_sources(sources, part, clock_mhz, loop=loop)
+    kernels = {name: text for name, text in sources.items() if name.startswith("src/")}
+    return kept_schedule(kernels, part, clock_mhz, lambda: schedule_sources(sources, part, clock_mhz))
 
 
 def schedule_sources(

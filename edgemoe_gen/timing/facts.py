@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgemoe_gen.timing.differences import Difference
 from edgemoe_gen.timing.explain import block_of, group_of
 from edgemoe_gen.timing.result import TIER, Process, TimedResult
 from edgemoe_gen.timing.roofline import Roofline
 from edgemoe_gen.timing.sizing import Sizing
 from edgemoe_gen.timing.table import Timing
-from edgemoe_gen.timing.vendor import Difference
 
 BINS = 300  # columns of the picture
 STATES = ("busy", "ddr", "starved", "blocked")

@@ -6,30 +6,15 @@ In: a csynth XML report, or a folder of them. Out: a `Timing` that follows the v
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.flow.reports.csynth import Loop, read_csynth
+from edgemoe_gen.timing.differences import Difference
 from edgemoe_gen.timing.table import LEAST_DEPTH, LoopTiming, Timing
 
 VENDOR = "C synthesis"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One loop by the table and by C synthesis; intervals and depths in cycles."""
-
-    label: str
-    ii: int
-    vendor_ii: int
-    depth: int
-    vendor_depth: int
-
-    @property
-    def differs(self) -> bool:
-        """Whether C synthesis found something else than the table says."""
-        return (self.ii, self.depth) != (self.vendor_ii, self.vendor_depth)
 
 
 def with_csynth(timing: Timing, path: Path) -> tuple[Timing, tuple[Difference, ...]]:
@@ -38,7 +23,7 @@ def with_csynth(timing: Timing, path: Path) -> tuple[Timing, tuple[Difference, .
     Of a loop that several modules hold, the slowest counts.
 
     Args:
-        timing: of the table.
+        timing: of the table or a schedule.
         path: a csynth XML file, or a folder of them.
 
     Raises:
@@ -66,7 +51,7 @@ def with_csynth(timing: Timing, path: Path) -> tuple[Timing, tuple[Difference, .
         ii, depth = found[label]
         writes = {fifo: min(stage, depth - 1) for fifo, stage in ours.writes.items()}  # a report gives no stages
         loops[label] = replace(ours, ii=ii, depth=depth, origin=VENDOR, writes=writes)
-        rows.append(Difference(label, ours.ii, ii, ours.depth, depth))
+        rows.append(Difference(label, VENDOR, ours.ii, ii, ours.depth, depth))
     return replace(timing, loops=loops), tuple(rows)
 
 

@@ -36,7 +36,7 @@ from edgemoe_gen.program.outline import outline_network
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.sim.engine import Engine, run_frames
 from edgemoe_gen.timing.run import time_program
-from edgemoe_gen.timing.table import load_timing
+from edgemoe_gen.timing.scheduled import known_timing
 from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.limits import Limit, first_broken
 from edgemoe_gen.tuning.noise import Gains, Powers, error_of, measure_gains, noise_powers, tensor_powers
@@ -248,7 +248,7 @@ class Evaluator:
         program = self.program(design, self.tasks[:1] * frames)
         buffer = pack_image(program, self.model.spec, [self.images[i % len(self.images)] for i in range(frames)])
         tell("compiling its timed simulation")
-        timing = load_timing(design, render_sources(design))
+        timing, _ = known_timing(design, render_sources(design))
         tell("running its timed simulation")
         result = time_program(program, buffer, timing, record=False)
         if not result.passed:

@@ -42,7 +42,7 @@ def test_vendor_replaces_the_table_and_the_difference_is_told(tmp_path: Path, ti
     assert found.loops["round_steps"].origin == VENDOR and found.loops["cache_steps"] == timing.loops["cache_steps"]
     assert {row.label: row.differs for row in rows} == {"round_steps": True, "weight_steps": False}
     different = next(row for row in rows if row.differs)
-    assert (different.ii, different.vendor_ii, different.vendor_depth) == (1, 2, 70)
+    assert (different.ii, different.found_ii, different.found_depth) == (1, 2, 70)
     assert "round_steps 2 70 0\n" in found.loop_lines()
 
 

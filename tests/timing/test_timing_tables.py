@@ -12,7 +12,7 @@ import pytest
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware.boards import board_names
+from edgemoe_gen.hardware.boards import board_names, speed_grade
 from edgemoe_gen.hardware.latency import FAMILIES, family_names
 from edgemoe_gen.kernels import Loop, read_kernels, read_source
 from edgemoe_gen.project.config import Config

@@ -5,6 +5,7 @@ A deadlock, or a schedule that asks a memory for more than it has, ends the buil
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.pipeline.stages.render import rendered
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_text
+from edgemoe_gen.schedule import missing
 
 if TYPE_CHECKING:
     from edgemoe_gen.pipeline.support.context import Context
@@ -21,27 +23,28 @@ if TYPE_CHECKING:
 
 
 def inputs(context: Context) -> str:
-    """Hash of the rendered project, and of the depths of FIFOs, which the timed sources leave open."""
+    """Hash of the project, of whether it can be scheduled, and of depths of FIFOs, which timed sources leave open."""
     depths = sorted(context.project.design.fifo_depths.items())
-    return digest_text(context.project.digest, depths, *context.project.timed_sources.sources.values())
+    return digest_text(context.project.digest, depths, missing(), *context.project.timed_sources.sources.values())
 
 
 def make(context: Context, folder: Path) -> Made:
     """Runs one frame of each task, and one full pass of the weights where it is of several frames."""
     from edgemoe_gen.pipeline.support.timed import not_timed, pass_facts, refuse_failed, time_network, timed_words
     from edgemoe_gen.timing.facts import timing_facts
-    from edgemoe_gen.timing.table import NoTableError, load_timing
+    from edgemoe_gen.timing.scheduled import known_timing
+    from edgemoe_gen.timing.table import NoTableError
 
     project = context.project
     try:
-        timing = load_timing(project.design, project.sources)
+        timing, differences = known_timing(project.design, project.sources)
     except NoTableError as error:
         write_json(folder / TIMING.name, TIMING.stamped(not_timed(error.message)))
         return Made(f"not timed: {error.message}")
     network = rendered(context)
     images = [project.pictures[0].values] * len(project.tasks)
     run = time_network(network.program, project.model, network.numerics.network, images, timing, context.progress)
-    facts = timing_facts(run)
+    facts = timing_facts(replace(run, differences=differences))
     refuse_failed(run, facts)
     whole = _timed_pass(context, timing)
     if whole is not None:

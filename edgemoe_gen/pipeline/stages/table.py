@@ -18,6 +18,7 @@ from edgemoe_gen.pipeline.stages.package import PACKAGE
 from edgemoe_gen.pipeline.stages.preview import PREVIEW
 from edgemoe_gen.pipeline.stages.render import RENDER
 from edgemoe_gen.pipeline.stages.report import REPORT
+from edgemoe_gen.pipeline.stages.schedule import SCHEDULE
 from edgemoe_gen.pipeline.stages.simulate import SIMULATE
 from edgemoe_gen.pipeline.support.stage import Stage
 from edgemoe_gen.pipeline.support.vendor import ToolStage
@@ -26,6 +27,7 @@ STAGES: tuple[Stage | ToolStage, ...] = (
     RENDER,
     COMPILE,
     CSIM,
+    SCHEDULE,
     SIMULATE,
     LINT,
     PREVIEW,
