@@ -10,6 +10,7 @@ from edgemoe_gen.schedule.debug import Lines
 from edgemoe_gen.schedule.elements import Elements
 from edgemoe_gen.schedule.ir import Block, Function, Instruction, Module, Parameter
 from edgemoe_gen.schedule.layout import POINTER, VOID, Layout, Type
+from edgemoe_gen.schedule.symbols import plain_name
 
 _VALUE = r'%"[^"]*"|@"[^"]*"|[%@][-\w.$]+|-?\d+|true|false|null|poison|undef|zeroinitializer'
 _TYPED = re.compile(rf"^(?P<type>.+?) (?P<value>{_VALUE})$")
@@ -105,7 +106,7 @@ class _Reader:
             if loop is not None:
                 block.loop = self._lines.loop(int(loop[1]))
             block.instructions.append(self._instruction(line.strip()))
-        return Function(symbol, _plain_name(symbol), parameters, blocks, self._types(body, parameters))
+        return Function(symbol, plain_name(symbol), parameters, blocks, self._types(body, parameters))
 
     def _types(self, body: list[str], parameters: tuple[Parameter, ...]) -> dict[str, int]:
         """Types of parameters and of what is declared in a body, by name."""
@@ -285,22 +286,4 @@ def _bracketed(text: str, start: int) -> str:
     return next(_split(text, start, ")"))
 
 
-def _plain_name(symbol: str) -> str:
-    """The last part of a mangled name: `multiply` of _ZN7edgemoe8multiplyE..., `ring` of a static in a function."""
-    name, rest = symbol, symbol[2:] if symbol.startswith("_Z") else ""
-    static = re.search(r"E(?=\d+[A-Za-z_]\w*$)", symbol) if symbol.startswith("_ZZ") else None
-    if static is not None:
-        rest = symbol[static.end() :]
-    while rest:
-        found = re.match(r"[NLK]*(\d+)", rest)
-        if found is None:
-            break
-        length = int(found[1])
-        name = rest[found.end() : found.end() + length]
-        rest = rest[found.end() + length :]
-    return name
-
-
-plain_name = _plain_name
-
-__all__ = ["BINARY", "CASTS", "parse_module", "plain_name"]
+__all__ = ["BINARY", "CASTS", "parse_module"]

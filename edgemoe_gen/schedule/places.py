@@ -13,8 +13,8 @@ from math import gcd
 
 from edgemoe_gen.schedule.elements import Exact
 from edgemoe_gen.schedule.ir import Function, Instruction, Module
-from edgemoe_gen.schedule.parse import plain_name
 from edgemoe_gen.schedule.sources import Prepared, Storage
+from edgemoe_gen.schedule.symbols import plain_name
 
 FIFO_READ, FIFO_WRITE = "edgemoe_fifo_read", "edgemoe_fifo_write"
 AXI_READ, AXI_WRITE, AXI_REQUEST = "edgemoe_axi_read", "edgemoe_axi_write", "edgemoe_axi_request"
