@@ -1,7 +1,7 @@
 """Prepared sources to LLVM IR, with the clang of the package `ziglang`; the result is kept by content.
 
-No vendor tool, no other compiler: the same package gives the same text on every machine. Lines of the headers go along
-as line tables.
+No vendor tool, no other compiler: the same package gives the same text on every machine. Lines of the headers and
+types of variables go along as debug information.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FOLDER = "schedules"
 _LONGEST_S = 600
 # What turns loops into something that no longer looks like their source is off; unrolling and inlining do all they can.
 _FLAGS = (
-    "-std=c++20", "-O2", "-gline-tables-only", "-target", "x86_64-linux-musl", "-mcpu=x86_64", "-fno-vectorize",
+    "-std=c++20", "-O2", "-g", "-target", "x86_64-linux-musl", "-mcpu=x86_64", "-fno-vectorize",
     "-fno-slp-vectorize", "-Wno-everything", "-fno-exceptions", "-fno-rtti", "-fno-sanitize=all",
     "-fno-stack-protector", "-fno-discard-value-names", "-mllvm", "-inline-threshold=100000000",
     "-mllvm", "-jump-threading-threshold=0", "-mllvm", "-enable-dfa-jump-thread=0", "-mllvm", "-disable-loop-idiom-all",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edgemoe_gen.schedule.elements import Elements
 from edgemoe_gen.schedule.layout import Layout, Type
 
 
@@ -73,12 +74,18 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Function:
-    """A function with its blocks in the order of the text; `symbol` is its mangled name."""
+    """A function with its blocks in the order of the text.
+
+    Attributes:
+        symbol: its mangled name.
+        types: of variables by the name of their pointer, as `Module.elements` numbers them.
+    """
 
     symbol: str
     name: str
     parameters: tuple[Parameter, ...]
     blocks: Mapping[str, Block]
+    types: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,7 @@ class Module:
     functions: Mapping[str, Function]
     globals: Mapping[str, str]
     layout: Layout
+    elements: Elements
 
 
 __all__ = ["Block", "Function", "Instruction", "Location", "Module", "Parameter"]

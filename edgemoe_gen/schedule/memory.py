@@ -15,6 +15,8 @@ from edgemoe_gen.schedule.places import (
     Variables,
 )
 
+_LARGEST_PACKED = 128  # bits of an integer that the compiler packs a struct into
+
 
 @dataclass(frozen=True)
 class Access:
@@ -53,6 +55,28 @@ class Memory:
 
     def load(self, place: Pointer, size: int, width: int, condition: int) -> int:
         """The node of a value of `size` bytes at a place."""
+        return self._narrowed(self._loaded(place, size, width, condition), place)
+
+    def _narrowed(self, number: int, place: Pointer) -> int:
+        """A loaded value as the widths of its parts make it: the bits above them repeat the sign."""
+        graph, parts, at = self._graph, list[int](), 0
+        width = graph.nodes[number].width
+        while at < width:
+            exact = self._variables.exact(place, at)
+            step = width - at if exact is None else min(exact.container, width - at)
+            if exact is None and width > _LARGEST_PACKED:
+                return number
+            if exact is None:
+                step = min(8, step)
+            part = graph.slice(number, at, step)
+            if exact is not None and exact.bits < step == exact.container:
+                extend = graph.sext if exact.signed else graph.zext
+                part = extend(graph.slice(part, 0, exact.bits), step)
+            parts.append(part)
+            at += step
+        return graph.concat(parts)
+
+    def _loaded(self, place: Pointer, size: int, width: int, condition: int) -> int:
         variable = self._variables[place.variable]
         indices = [node for _, node in place.terms]
         if variable.kind in ("fifo", "axi"):

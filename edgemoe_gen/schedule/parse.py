@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.schedule.debug import Lines
+from edgemoe_gen.schedule.elements import Elements
 from edgemoe_gen.schedule.ir import Block, Function, Instruction, Module, Parameter
 from edgemoe_gen.schedule.layout import POINTER, VOID, Layout, Type
+from edgemoe_gen.schedule.symbols import plain_name
 
 _VALUE = r'%"[^"]*"|@"[^"]*"|[%@][-\w.$]+|-?\d+|true|false|null|poison|undef|zeroinitializer'
 _TYPED = re.compile(rf"^(?P<type>.+?) (?P<value>{_VALUE})$")
@@ -36,6 +38,10 @@ CASTS = frozenset(("trunc", "zext", "sext", "freeze", "ptrtoint", "inttoptr", "b
 _ATTRIBUTE = re.compile(r"\b(?:noundef|nonnull|signext|zeroext|align \d+|dereferenceable\(\d+\)|range\([^)]*\)|"
                         r"captures\([^)]*\)|readonly|writeonly|noalias|nocapture|returned)\b ?")  # fmt: skip
 _VARIABLE = re.compile(r'@"[^"]+"|@[\w.$]+')
+_DECLARED = re.compile(
+    r"^ +#dbg_(?:declare\(ptr (?P<name>%[-\w.$]+), !(?P<variable>\d+),|"
+    r"assign\(.*, !(?P<assigned>\d+), !DIExpression\(\), !\d+, ptr (?P<place>%[-\w.$]+), !DIExpression\(\))"
+)
 _LABEL = re.compile(r'^("?)([-\w.$]+)\1:')
 _CALLEE = re.compile(r'(@"[^"]+"|@[\w.$]+)\(')
 
@@ -68,14 +74,15 @@ def parse_module(text: str) -> Module:
             bodies.append(lines[at:end])
             at = end
         at += 1
-    reader = _Reader(Layout(named), Lines(metadata))
+    reader = _Reader(Layout(named), Lines(metadata), Elements(metadata))
     functions = {function.symbol: function for function in map(reader.function, bodies)}
-    return Module(functions, variables, reader.layout)
+    return Module(functions, variables, reader.layout, reader.elements)
 
 
 class _Reader:
-    def __init__(self, layout: Layout, lines: Lines) -> None:
+    def __init__(self, layout: Layout, lines: Lines, elements: Elements) -> None:
         self.layout = layout
+        self.elements = elements
         self._lines = lines
 
     def function(self, body: list[str]) -> Function:
@@ -99,7 +106,24 @@ class _Reader:
             if loop is not None:
                 block.loop = self._lines.loop(int(loop[1]))
             block.instructions.append(self._instruction(line.strip()))
-        return Function(symbol, _plain_name(symbol), parameters, blocks)
+        return Function(symbol, plain_name(symbol), parameters, blocks, self._types(body, parameters))
+
+    def _types(self, body: list[str], parameters: tuple[Parameter, ...]) -> dict[str, int]:
+        """Types of parameters and of what is declared in a body, by name."""
+        types: dict[str, int] = {}
+        subprogram = re.search(r"!dbg !(\d+)", body[0])
+        for place, parameter in enumerate(parameters, 1):
+            type_ = self.elements.argument(int(subprogram[1]), place) if subprogram else None
+            if type_ is not None:
+                types[parameter.name] = type_
+        for line in body:
+            declared = _DECLARED.match(line)
+            if declared is None:
+                continue
+            type_ = self.elements.variable(int(declared["variable"] or declared["assigned"]))
+            if type_ is not None:
+                types.setdefault(declared["name"] or declared["place"], type_)
+        return types
 
     def _parameter(self, text: str) -> Parameter:
         by_value = None
@@ -215,7 +239,7 @@ def _joined(lines: list[str]) -> Iterator[str]:
     """Lines of a body, those of a switch put together."""
     held = ""
     for line in lines:
-        if not line.strip() or line.startswith("  #dbg"):
+        if not line.strip() or line.lstrip().startswith("#dbg"):
             continue
         if held:
             held += " " + line.strip()
@@ -262,22 +286,4 @@ def _bracketed(text: str, start: int) -> str:
     return next(_split(text, start, ")"))
 
 
-def _plain_name(symbol: str) -> str:
-    """The last part of a mangled name: `multiply` of _ZN7edgemoe8multiplyE..., `ring` of a static in a function."""
-    name, rest = symbol, symbol[2:] if symbol.startswith("_Z") else ""
-    static = re.search(r"E(?=\d+[A-Za-z_]\w*$)", symbol) if symbol.startswith("_ZZ") else None
-    if static is not None:
-        rest = symbol[static.end() :]
-    while rest:
-        found = re.match(r"[NLK]*(\d+)", rest)
-        if found is None:
-            break
-        length = int(found[1])
-        name = rest[found.end() : found.end() + length]
-        rest = rest[found.end() + length :]
-    return name
-
-
-plain_name = _plain_name
-
-__all__ = ["BINARY", "CASTS", "parse_module", "plain_name"]
+__all__ = ["BINARY", "CASTS", "parse_module"]

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
 
+from edgemoe_gen.schedule.elements import Exact
 from edgemoe_gen.schedule.ir import Function, Instruction, Module
-from edgemoe_gen.schedule.parse import plain_name
 from edgemoe_gen.schedule.sources import Prepared, Storage
+from edgemoe_gen.schedule.symbols import plain_name
 
 FIFO_READ, FIFO_WRITE = "edgemoe_fifo_read", "edgemoe_fifo_write"
 AXI_READ, AXI_WRITE, AXI_REQUEST = "edgemoe_axi_read", "edgemoe_axi_write", "edgemoe_axi_request"
@@ -88,6 +89,10 @@ class Variables:
         if name not in self._known:
             self._known[name] = self._find(name)
         return self._known[name]
+
+    def exact(self, place: Pointer, bits: int) -> Exact | None:
+        """The integer of exact width at a place, `bits` behind it."""
+        return self._module.elements.exact(self._function.types.get(place.variable), 8 * place.offset + bits)
 
     def is_root(self, name: str) -> bool:
         """Whether a pointer of this name is the start of a variable."""

@@ -1,7 +1,7 @@
 """How many bits of a node count: what its value can be, and what its users ask for.
 
-Only what types say is used: a carried value can be anything that its own update leaves of its type. That a counter
-stays below its limit is seen by no vendor's tool, so it is not seen here.
+Only what types say is used: a carried value that grows can be anything that its update leaves of its type. That a
+counter stays below its limit is seen by no vendor's tool, so it is not seen here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from edgemoe_gen.schedule.graph import Graph
 from edgemoe_gen.schedule.node import Node
 
 Range = tuple[int, int]
-_ROUNDS = 6  # until ranges of carried values no longer shrink; they may stop earlier, never be wrong
+_PATIENCE = 3  # iterations after which a carried value that still grows can be anything of its type
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,23 @@ def measure(graph: Graph, carried: Mapping[int, int], initial: Mapping[int, int]
         roots: nodes whose arguments count whole: accesses, exits.
     """
     ranges: list[Range] = [(0, 0)] * len(graph.nodes)
-    held = {number: _everything(graph.nodes[number].width) for number in carried}
-    for _ in range(_ROUNDS):
+
+    def compute(held: Mapping[int, Range]) -> None:
         for node in graph.nodes:
             ranges[node.number] = held[node.number] if node.number in held else _range(node, graph, ranges)
-        shrunk = {
-            number: _within(held[number], ranges[following], ranges[initial[number]])
-            for number, following in carried.items()
-        }
-        if shrunk == held:
+
+    compute({number: _everything(graph.nodes[number].width) for number in carried})
+    held = {number: ranges[first] for number, first in initial.items()}
+    rounds = 0
+    while True:
+        compute(held)
+        grown = {number: _both(held[number], ranges[following]) for number, following in carried.items()}
+        if grown == held:
             break
-        held = shrunk
-    for node in graph.nodes:
-        ranges[node.number] = held[node.number] if node.number in held else _range(node, graph, ranges)
+        rounds += 1
+        if rounds > _PATIENCE:
+            grown = {n: r if r == held[n] else _everything(graph.nodes[n].width) for n, r in grown.items()}
+        held = grown
     return Widths(ranges, _demanded(graph, carried, roots), graph)
 
 
@@ -71,9 +75,9 @@ def _everything(width: int) -> Range:
     return (0, 1) if width <= 1 else (-(1 << (width - 1)), (1 << (width - 1)) - 1)
 
 
-def _within(held: Range, following: Range, first: Range) -> Range:
-    """What a carried value can be: at first, or by its update."""
-    return max(held[0], min(following[0], first[0])), min(held[1], max(following[1], first[1]))
+def _both(first: Range, second: Range) -> Range:
+    """All that one of two values can be."""
+    return min(first[0], second[0]), max(first[1], second[1])
 
 
 def _range(node: Node, graph: Graph, ranges: Sequence[Range]) -> Range:

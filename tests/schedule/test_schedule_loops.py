@@ -115,9 +115,9 @@ def test_two_reads_that_exclude_each_other_take_one() -> None:
 
 
 def test_registers_by_index_are_a_multiplexer() -> None:
-    # And, as the page says, the choice counts 32 bits, which hold the 18 of the value.
+    # The compiler chooses between integers of 32 bits, of which 18 are the value.
     assert operations("largest_steps") == [
-        ("load largest", 32), ("compare", 18), ("select", 32), ("store largest", 0),
+        ("load largest", 18), ("compare", 18), ("select", 18), ("store largest", 0),
     ]  # fmt: skip
 
 
