@@ -13,7 +13,8 @@ from edgemoe_gen.design.fifos import OPERATE, ROUTER, stream_depths
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
 from edgemoe_gen.design.storage import shared_depths
-from edgemoe_gen.numerics import tables
+from edgemoe_gen.estimate.resources import tables_in_dsp
+from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program import descriptor
 from edgemoe_gen.program.short import port_depths
@@ -117,16 +118,30 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                     "bits by which an output's weights are finer than its layer's",
                 ),
                 ("MANTISSA_BITS", tables.MANTISSA_BITS, "the narrow operand of a DSP48E2"),
+                ("MANTISSA_FRACTION", tables.MANTISSA_FRACTION, ""),
                 ("FINISHED_BITS", TERM_BITS + tables.MANTISSA_BITS + 2, ""),
                 ("MEAN_FRACTION", MEAN_FRACTION, "bits that a mean keeps below the feature's binary point"),
                 ("FEATURE_SUM_BITS", design.feature_sum_bits, ""),
                 ("SQUARE_SUM_BITS", design.square_sum_bits, ""),
                 ("VARIANCE_BITS", design.variance_bits, "n^2 times the variance of n features"),
+                ("INVERSE_BITS", shifts.INVERSE_FRACTION + 2, "of 1 / features, for the mean"),
                 ("RSQRT_GAIN_BITS", tables.RSQRT_FRACTION + 2 + bits_for(k.max_dim), ""),
                 ("EXP_SUM_BITS", design.exp_sum_bits, "sum of a softmax row"),
                 ("TOKEN_BITS", design.token_bits, ""),
                 ("ROUTE_BITS", bits_for(design.max_routes), ""),
                 ("EXPERT_BITS", design.expert_bits, ""),
+            ],
+        ),
+        (
+            "Shifts, within which the compiler of programs keeps; see numerics/shifts.py",
+            [
+                ("SUM_SHIFT_MOST", shifts.SUM.most, "of a sum of products, down"),
+                ("BIAS_SHIFT_MOST", shifts.BIAS.most, "of a bias, up"),
+                ("RESULT_SHIFT_MOST", shifts.RESULT.most, "of a term with MANTISSA_FRACTION bits more, down"),
+                ("COPY_UP", -shifts.COPY.least, "most that a copy is shifted up"),
+                ("SCORE_SHIFT_MOST", shifts.SCORE.most, "of a difference of scores, up"),
+                ("MEAN_SHIFT_LEAST", shifts.mean_shift(1), "of the sum of features times 1 / features, down"),
+                ("MEAN_SHIFT_MOST", shifts.mean_shift(k.max_dim), ""),
             ],
         ),
         (
@@ -209,6 +224,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
         (
             "Tables",
             [
+                ("TABLES_IN_DSP", int(tables_in_dsp(design)), "1: DSPs form the products inside table look-ups"),
                 ("EXP_FRACTION", tables.EXP_FRACTION, ""),
                 ("EXP_POSITION_BITS", tables.EXP_POSITION_BITS, "binary point of a difference of scores"),
                 ("EXP_INDEX_BITS", k.exp_segments.bit_length() - 1, ""),
@@ -247,9 +263,11 @@ def _tables(design: Design) -> list[dict[str, Any]]:
             "segments": table.segments,
             "bits": table.bits,
             "error": f"{table.error:.2e}",
-            "type_bits": bits,
             "rise_bits": table.rise_bits,
-            "nodes": table.nodes,
+            "arrays": [
+                {"name": constant, "bits": bits, "meaning": "where segments start", "numbers": table.nodes[:-1]},
+                {"name": f"{constant}_RISES", "bits": table.rise_bits, "meaning": "and rise", "numbers": table.rises},
+            ],
         }
         for table, constant, what, bits in entries
     ]
