@@ -5,6 +5,16 @@
 
 namespace edgemoe {
 
+// Two-way choices that select one of VALUES, one after another. A template, since synthesis knows no recursion.
+template <int VALUES>
+struct levels_t {
+  static constexpr int value = 1 + levels_t<(VALUES + 1) / 2>::value;
+};
+template <>
+struct levels_t<1> {
+  static constexpr int value = 0;
+};
+
 // Product of both operands of the compute unit, exact.
 inline product_t multiply_exact(factor_t a, operand_t b) {
 #pragma HLS INLINE
@@ -117,10 +127,6 @@ struct shift_out_t<BITS, 0> {
 };
 #endif
 
-// The largest power of two that is no larger than `value`.
-constexpr int power_within(int value) { return value < 2 ? 1 : 2 * power_within(value / 2); }
-constexpr int ceil_log2(int value) { return value < 2 ? 0 : 1 + ceil_log2((value + 1) / 2); }
-
 // value * 2^-shift for LEAST <= shift <= MOST, rounded to nearest with ties towards +infinity and clipped to TO_BITS
 // signed bits. The compiler of programs keeps to the windows of shifts; what they are is in config.h.
 // One shifter, of twice the value: floor(x + 1/2) = (floor(2 x) + 1) / 2, so no half is shifted to where it is added.
@@ -135,7 +141,7 @@ inline sint<TO_BITS> round_to(sint<BITS> value, int shift) {
   constexpr int DOWN = LEAST > 1 ? LEAST - 1 : 0;
   const ap_int<BITS + UP> widened = ap_int<BITS + UP>(value) << UP;
   bool beyond = false;
-  const ap_int<TO_BITS + 1> twice = shift_down_t<TO_BITS + 1, power_within(MOST - LEAST)>::of(
+  const ap_int<TO_BITS + 1> twice = shift_down_t<TO_BITS + 1, (1 << levels_t<MOST - LEAST + 1>::value) / 2>::of(
       ap_int<BITS + UP - DOWN>(widened >> DOWN), shift - LEAST, beyond);
   const ap_int<TO_BITS + 1> rounded = (ap_int<TO_BITS + 2>(twice) + 1) >> 1;
   const ap_int<TO_BITS> high = ap_int<TO_BITS>((ap_int<TO_BITS + 1>(1) << (TO_BITS - 1)) - 1);
@@ -152,17 +158,14 @@ inline sint<TO_BITS> shift_up(sint<BITS> value, int shift) {
 #ifdef EDGEMOE_PLAIN_INTEGERS
   return shift_left<TO_BITS>(value, shift);
 #else
-  return shift_up_t<TO_BITS, 1, ceil_log2(MOST + 1)>::of(value, shift);
+  return shift_up_t<TO_BITS, 1, levels_t<MOST + 1>::value>::of(value, shift);
 #endif
 }
 
 // One of N values, by a tree of choices between two: N - 1 of them, where an index of unknown range would be decoded.
-template <typename T, int N>
-inline T pick(const T (&values)[N], int index) {
+template <int LEVELS, typename T, int N>
+inline T pick_by_levels(const T (&values)[N], int index) {
 #pragma HLS INLINE
-#ifdef EDGEMOE_PLAIN_INTEGERS
-  return values[index];
-#else
   T left[N];
 #pragma HLS ARRAY_PARTITION variable = left complete
 pick_copies:
@@ -171,7 +174,7 @@ pick_copies:
     left[i] = values[i];
   }
 pick_levels:
-  for (int level = 0; level < ceil_log2(N); ++level) {
+  for (int level = 0; level < LEVELS; ++level) {
 #pragma HLS UNROLL
   pick_pairs:
     for (int i = 0; i < N; ++i) {
@@ -181,6 +184,14 @@ pick_levels:
     }
   }
   return left[0];
+}
+template <typename T, int N>
+inline T pick(const T (&values)[N], int index) {
+#pragma HLS INLINE
+#ifdef EDGEMOE_PLAIN_INTEGERS
+  return values[index];
+#else
+  return pick_by_levels<levels_t<N>::value>(values, index);
 #endif
 }
 

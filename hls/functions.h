@@ -12,7 +12,7 @@ namespace edgemoe {
 // nothing.
 inline exp_t exp2_negative(sint<ACT_BITS + 1> difference, int shift) {
 #pragma HLS INLINE
-  constexpr int WHOLE_BITS = ceil_log2(EXP_FRACTION + 1);
+  constexpr int WHOLE_BITS = levels_t<EXP_FRACTION + 1>::value;
   constexpr int POSITION_BITS = WHOLE_BITS + EXP_POSITION_BITS;
 #ifdef EDGEMOE_PLAIN_INTEGERS
   const sint<63> position = sint<63>(difference) * (sint<63>(1) << shift);
@@ -20,7 +20,7 @@ inline exp_t exp2_negative(sint<ACT_BITS + 1> difference, int shift) {
 #else
   // Only the bits that a result other than zero can have are shifted; whether there are more is seen on the way.
   bool beyond = false;
-  const ap_uint<POSITION_BITS> position = shift_out_t<POSITION_BITS, power_within(SCORE_SHIFT_MOST)>::of(
+  const ap_uint<POSITION_BITS> position = shift_out_t<POSITION_BITS, (SCORE_SHIFT_MOST + 1) / 2>::of(
       ap_uint<POSITION_BITS>(difference), shift, beyond);
   if ((position >> EXP_POSITION_BITS) > EXP_FRACTION) beyond = true;
 #endif

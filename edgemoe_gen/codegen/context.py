@@ -9,11 +9,11 @@ from typing import Any
 from edgemoe_gen import __version__
 from edgemoe_gen.arithmetic import bits_for, ceil_div
 from edgemoe_gen.design.design import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS, Design
+from edgemoe_gen.design.products import tables_in_dsp
 from edgemoe_gen.design.fifos import OPERATE, ROUTER, stream_depths
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
 from edgemoe_gen.design.storage import shared_depths
-from edgemoe_gen.estimate.resources import tables_in_dsp
 from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program import descriptor
@@ -124,7 +124,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("FEATURE_SUM_BITS", design.feature_sum_bits, ""),
                 ("SQUARE_SUM_BITS", design.square_sum_bits, ""),
                 ("VARIANCE_BITS", design.variance_bits, "n^2 times the variance of n features"),
-                ("INVERSE_BITS", shifts.INVERSE_FRACTION + 2, "of 1 / features, for the mean"),
+                ("INVERSE_BITS", shifts.INVERSE_BITS, "of 1 / features, for the mean"),
                 ("RSQRT_GAIN_BITS", tables.RSQRT_FRACTION + 2 + bits_for(k.max_dim), ""),
                 ("EXP_SUM_BITS", design.exp_sum_bits, "sum of a softmax row"),
                 ("TOKEN_BITS", design.token_bits, ""),

@@ -120,11 +120,6 @@ def check_fits(design: Design) -> Resources:
     return resources
 
 
-def tables_in_dsp(design: Design) -> bool:
-    """Whether the products inside table look-ups lie in DSPs: where they find room beside all other products."""
-    return False
-
-
 def dsp_count(a: int, b: int) -> int:
     """DSP48E2 for one product of signed a x b bits."""
     wide, narrow = max(a, b), min(a, b)

@@ -34,6 +34,7 @@ SCORE = Window(0, 31)  # a difference of scores up to the exponential's binary p
 OLD = Window(-16, 15)  # what is added to, from its format to the new one
 
 INVERSE_FRACTION = 23  # bits of 1 / features behind its first one
+INVERSE_BITS = INVERSE_FRACTION + 2  # of 1 / features, with its first bit and a sign
 MEAN_FRACTION = 8  # bits that a mean keeps below the feature's binary point
 
 
