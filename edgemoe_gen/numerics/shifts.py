@@ -25,7 +25,9 @@ class Window:
         return min(max(shift, self.least), self.most)
 
 
-SUM = Window(0, 31)  # a sum of products to a term or to a score: term_shift, an output's finer bits and a row's exponent
+SUM = Window(
+    0, 31
+)  # a sum of products to a term or to a score: term_shift, an output's finer bits and a row's exponent
 BIAS = Window(0, 31)  # a bias up to a sum's binary point: bias_shift and an output's finer bits
 # A term with MANTISSA_FRACTION more bits, or its product with a mantissa, to a result.
 RESULT = Window(0, 31)
