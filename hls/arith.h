@@ -96,8 +96,7 @@ struct shift_up_t {
 #pragma HLS INLINE
     constexpr int GROWN = BITS + STEP < TO_BITS ? BITS + STEP : TO_BITS;
     const ap_int<GROWN> moved = ap_int<GROWN>(value) << STEP;
-    return shift_up_t<TO_BITS, 2 * STEP, LEFT - 1>::of(
-        (amount & STEP) != 0 ? moved : ap_int<GROWN>(value), amount);
+    return shift_up_t<TO_BITS, 2 * STEP, LEFT - 1>::of((amount & STEP) != 0 ? moved : ap_int<GROWN>(value), amount);
   }
 };
 template <int TO_BITS, int STEP>
@@ -246,8 +245,7 @@ inline sint<VALUE_BITS> interpolate(const T (&starts)[SEGMENTS], const R (&rises
   const int index = static_cast<int>(position >> REST_BITS);
   const sint<REST_BITS + 1> rest = static_cast<sint<REST_BITS + 1>>(position & ((1 << REST_BITS) - 1));
   const sint<RISE_BITS> rise = rises[index];
-  const sint<RISE_BITS + REST_BITS + 1> step =
-      table_product_t<TABLES_IN_DSP, RISE_BITS, REST_BITS + 1>::of(rise, rest);
+  const sint<RISE_BITS + REST_BITS + 1> step = table_product_t<TABLES_IN_DSP, RISE_BITS, REST_BITS + 1>::of(rise, rest);
   // The half is part of the start, where it costs nothing: one addition, which a DSP has behind its product.
   const sint<SUM_BITS> start = sint<SUM_BITS>(starts[index]) * (1 << REST_BITS) + (1 << (REST_BITS - 1));
   return static_cast<sint<VALUE_BITS>>((start + step) >> REST_BITS);

@@ -13,15 +13,15 @@ namespace edgemoe {
 inline exp_t exp2_negative(sint<ACT_BITS + 1> difference, int shift) {
 #pragma HLS INLINE
   constexpr int WHOLE_BITS = levels_t<EXP_FRACTION + 1>::value;
-  constexpr int POSITION_BITS = WHOLE_BITS + EXP_POSITION_BITS;
 #ifdef EDGEMOE_PLAIN_INTEGERS
   const sint<63> position = sint<63>(difference) * (sint<63>(1) << shift);
   const bool beyond = (position >> EXP_POSITION_BITS) > EXP_FRACTION || position < 0;
 #else
+  constexpr int POSITION_BITS = WHOLE_BITS + EXP_POSITION_BITS;
   // Only the bits that a result other than zero can have are shifted; whether there are more is seen on the way.
   bool beyond = false;
-  const ap_uint<POSITION_BITS> position = shift_out_t<POSITION_BITS, (SCORE_SHIFT_MOST + 1) / 2>::of(
-      ap_uint<POSITION_BITS>(difference), shift, beyond);
+  const ap_uint<POSITION_BITS> position =
+      shift_out_t<POSITION_BITS, (SCORE_SHIFT_MOST + 1) / 2>::of(ap_uint<POSITION_BITS>(difference), shift, beyond);
   if ((position >> EXP_POSITION_BITS) > EXP_FRACTION) beyond = true;
 #endif
   const int whole = static_cast<int>(position >> EXP_POSITION_BITS) & ((1 << WHOLE_BITS) - 1);
@@ -29,7 +29,8 @@ inline exp_t exp2_negative(sint<ACT_BITS + 1> difference, int shift) {
   const exp_t value = interpolate<EXP_POSITION_BITS - EXP_INDEX_BITS, EXP_FRACTION + 2, EXP2_TABLE_RISE_BITS>(
       EXP2_TABLE, EXP2_TABLE_RISES, part);
   // Rounded as round_to does, with one shifter.
-  const sint<EXP_FRACTION + 3> twice = static_cast<sint<EXP_FRACTION + 3>>((sint<EXP_FRACTION + 3>(value) * 2) >> whole);
+  const sint<EXP_FRACTION + 3> twice =
+      static_cast<sint<EXP_FRACTION + 3>>((sint<EXP_FRACTION + 3>(value) * 2) >> whole);
   return beyond ? exp_t(0) : exp_t((twice + 1) >> 1);
 }
 
@@ -40,8 +41,8 @@ inline row_scale_t reciprocal(exp_sum_t sum) {
   // sum = (1 + rest) * 2^exponent, rest with RECIPROCAL_POSITION_BITS bits; rounded, it may be 2 * 2^exponent.
   constexpr int DOWN = EXP_FRACTION - RECIPROCAL_POSITION_BITS;  // at exponent 0, the least
   const sint<RECIPROCAL_POSITION_BITS + 3> normal =
-      round_to<EXP_SUM_BITS, RECIPROCAL_POSITION_BITS + 3, DOWN, DOWN + EXP_SUM_BITS - EXP_FRACTION>(
-          sum, exponent + DOWN) -
+      round_to<EXP_SUM_BITS, RECIPROCAL_POSITION_BITS + 3, DOWN, DOWN + EXP_SUM_BITS - EXP_FRACTION>(sum,
+                                                                                                     exponent + DOWN) -
       (1 << RECIPROCAL_POSITION_BITS);
   const sint<32> rest = static_cast<sint<32>>(saturate<RECIPROCAL_POSITION_BITS + 1>(normal));
   row_scale_t scale;

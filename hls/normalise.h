@@ -18,8 +18,8 @@ struct moments_t {
 
 // A token's shift depends on its values. What lies beyond the window is a result of 0, or one that saturates, and so it
 // is at the window's end: a mantissa is at least 2^(MANTISSA_BITS - 2), and no product has more bits than the most.
-constexpr int NORMAL_SHIFT_LEAST = -1;
-constexpr int NORMAL_SHIFT_MOST = 62;
+constexpr int NORMAL_SHIFT_LEAST = ACT_BITS < MANTISSA_BITS ? -1 : MANTISSA_BITS - 1 - ACT_BITS;
+constexpr int NORMAL_SHIFT_MOST = NORMAL_SHIFT_LEAST + 63;
 static_assert(MANTISSA_BITS - 2 - NORMAL_SHIFT_LEAST >= ACT_BITS - 1, "a product that is shifted up must saturate");
 static_assert(FINISHED_BITS <= NORMAL_SHIFT_MOST, "a product that is shifted down by the most must vanish");
 inline int normal_shift(int shift) {
@@ -40,8 +40,8 @@ inline moments_t moments(const operation_t op, feature_sum_t sum, square_sum_t s
   const int surplus = highest_bit<RSQRT_GAIN_BITS>(gain) - (MANTISSA_BITS - 2);
   moments_t result;
   const sint<MEAN_BITS> product = sint<MEAN_BITS>(sum) * op.inverse_features;
-  result.mean = round_to<MEAN_BITS, ACT_BITS + MEAN_FRACTION + 1, MEAN_SHIFT_LEAST, MEAN_SHIFT_MOST>(
-      product, op.inverse_shift);
+  result.mean =
+      round_to<MEAN_BITS, ACT_BITS + MEAN_FRACTION + 1, MEAN_SHIFT_LEAST, MEAN_SHIFT_MOST>(product, op.inverse_shift);
   result.mantissa = round_to<RSQRT_GAIN_BITS, MANTISSA_BITS, 0, RSQRT_GAIN_BITS - 1>(gain, surplus);
   result.shift = root.exponent + RSQRT_FRACTION + MEAN_FRACTION - surplus - op.normal_fraction;
   return result;
@@ -118,8 +118,7 @@ apply_words:
 #pragma HLS UNROLL
       const centred_t centred =
           static_cast<centred_t>(values[lane] * centred_t(1 << (MEAN_FRACTION - TAIL_BITS)) - token.mean);
-      const finished_t normal =
-          finished_t(centred) * token.mantissa;
+      const finished_t normal = finished_t(centred) * token.mantissa;
       // A copy with COPY_UP more bits below the point goes through the same shifter.
       const finished_t copy = finished_t(values[lane]) * (1 << COPY_UP);
       const int shift = normal_shift(static_cast<int>(token.shift) + static_cast<int>(feature[lane]));

@@ -75,8 +75,8 @@ weight_steps:
 // Rate: one row of the cache in and one part of the tile before out an iteration, II = 1;
 // (tiles x in_words + 1) x CACHE_STEPS iterations.
 // Keys are transposed on the way: a tile is always [in][out], and a key is a column of it, a value a row. So each place
-// of a tile has one step, lane and feature that it comes from as a key, and one as a value: all constants, between which
-// two-way choices select. A variable place would be decoded for every value that comes, to every place there is.
+// of a tile has one step, lane and feature that it comes from as a key, and one as a value: all constants, between
+// which two-way choices select. A variable place would be decoded for every value that comes, to every place there is.
 inline void operands_from_cache(const operation_t op, int first_tile, int tiles, const cache_row_t cache[CACHE_DEPTH],
                                 fifo<part_t> &operands) {
   const bool keys = op.operand == OPERAND_KEYS;

@@ -14,24 +14,25 @@ using results_t = vec<fine_t, OUT_PARALLEL>;
 
 // A sum of products to an activation: rounded once to TERM_BITS (one DSP operand), scaled by its row where there is a
 // scale or passed through GELU, and rounded to the destination's format: to that of the finer memory where it is added.
-// All three have MANTISSA_FRACTION bits more below the point than a term, so that one shifter serves them.
+// All three go through one shifter; a product's mantissa has its bits in the shift already.
 inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t scale) {
 #pragma HLS INLINE
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
   const bool biased = op.operand == OPERAND_WEIGHTS;
+  const bool curved = (op.flags & FLAG_GELU) != 0;
   const bool accumulates = (op.flags & FLAG_ACCUMULATE) != 0;
   const int finer = biased ? static_cast<int>(bias & ((1 << OUTPUT_SHIFT_BITS) - 1)) : 0;
-  const sint<BIAS_BITS - OUTPUT_SHIFT_BITS> offset = static_cast<sint<BIAS_BITS - OUTPUT_SHIFT_BITS>>(
-      bias >> OUTPUT_SHIFT_BITS);
-  const acc_t total = sum + (biased ? shift_up<BIAS_BITS - OUTPUT_SHIFT_BITS, ACC_BITS, BIAS_SHIFT_MOST>(
-                                          offset, op.bias_shift + finer)
-                                    : acc_t(0));
+  const sint<BIAS_BITS - OUTPUT_SHIFT_BITS> offset =
+      static_cast<sint<BIAS_BITS - OUTPUT_SHIFT_BITS>>(bias >> OUTPUT_SHIFT_BITS);
+  const acc_t total =
+      sum + (biased ? shift_up<BIAS_BITS - OUTPUT_SHIFT_BITS, ACC_BITS, BIAS_SHIFT_MOST>(offset, op.bias_shift + finer)
+                    : acc_t(0));
   const int shift = op.term_shift + finer + (scaled ? static_cast<int>(scale.exponent) : 0);
-  const term_t term = round_to<ACC_BITS, TERM_BITS, 0, SUM_SHIFT_MOST>(total, shift);
-  finished_t value = finished_t(term) * (1 << MANTISSA_FRACTION);
+  const term_t term = round_to<ACC_BITS, TERM_BITS, SUM_SHIFT_LEAST, SUM_SHIFT_MOST>(total, shift);
+  finished_t value = finished_t(term) * (1 << RESULT_UP);
   if (scaled) value = finished_t(term) * scale.mantissa;
-  if ((op.flags & FLAG_GELU) != 0) value = finished_t(gelu(term)) * (1 << MANTISSA_FRACTION);
-  const int out_shift = op.out_shift + (scaled ? 0 : MANTISSA_FRACTION) - (accumulates ? TAIL_BITS : 0);
+  if (curved) value = finished_t(gelu(term)) * (1 << RESULT_UP);
+  const int out_shift = op.out_shift + (scaled && !curved ? 0 : RESULT_UP) - (accumulates ? TAIL_BITS : 0);
   return round_result<FINISHED_BITS, 0, RESULT_SHIFT_MOST>(value, out_shift, !accumulates);
 }
 
@@ -138,8 +139,8 @@ score_steps:
           }
           of_groups[group] = pick(of_words, at.word);
         }
-        score[r][l] = round_to<ACC_BITS, ACT_BITS, 0, SUM_SHIFT_MOST>(pick(of_groups, at.group),
-                                                                      op.term_shift + op.out_shift);
+        score[r][l] = round_to<ACC_BITS, ACT_BITS, 0, SCORE_SUM_SHIFT_MOST>(pick(of_groups, at.group),
+                                                                            op.term_shift + op.out_shift);
         const bool exists = at.tile * OUT_PARALLEL + at.word * IN_PARALLEL + l < op.keys;
         maxima_of_lanes[l] = exists ? score[r][l] : act_t(ACT_MINIMUM);
       }

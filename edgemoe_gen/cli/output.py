@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # imported where they are needed: most of what a command cost
     from rich.progress import TaskID
     from rich.table import Table
 
-    from edgemoe_gen.project.opening import opening
+    from edgemoe_gen.project import opening
 
 WIDE = 160  # columns of a table that goes to a file or pipe
 

@@ -97,6 +97,7 @@ def _knobs(design: Design) -> list[dict[str, Any]]:
 
 def _groups(design: Design) -> list[dict[str, Any]]:
     k = design.knobs
+    sums = shifts.sum_window(k.activation_bits, k.weight_bits)
     wide_per_beat = k.port_bits // 32
     narrow_per_beat = k.port_bits // 16
     chunk = math.gcd(design.part_values, k.out_parallel)
@@ -118,7 +119,6 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                     "bits by which an output's weights are finer than its layer's",
                 ),
                 ("MANTISSA_BITS", tables.MANTISSA_BITS, "the narrow operand of a DSP48E2"),
-                ("MANTISSA_FRACTION", tables.MANTISSA_FRACTION, ""),
                 ("FINISHED_BITS", TERM_BITS + tables.MANTISSA_BITS + 2, ""),
                 ("MEAN_FRACTION", MEAN_FRACTION, "bits that a mean keeps below the feature's binary point"),
                 ("FEATURE_SUM_BITS", design.feature_sum_bits, ""),
@@ -135,11 +135,14 @@ def _groups(design: Design) -> list[dict[str, Any]]:
         (
             "Shifts, within which the compiler of programs keeps; see numerics/shifts.py",
             [
-                ("SUM_SHIFT_MOST", shifts.SUM.most, "of a sum of products, down"),
+                ("SUM_SHIFT_LEAST", sums.least, "of a sum of products to a term, down"),
+                ("SUM_SHIFT_MOST", sums.most, ""),
+                ("SCORE_SUM_SHIFT_MOST", shifts.SCORE_SUM.most, "of a sum of products to a score, down"),
                 ("BIAS_SHIFT_MOST", shifts.BIAS.most, "of a bias, up"),
-                ("RESULT_SHIFT_MOST", shifts.RESULT.most, "of a term with MANTISSA_FRACTION bits more, down"),
+                ("RESULT_SHIFT_MOST", shifts.RESULT.most, "of a term with RESULT_UP bits more to a result, down"),
+                ("RESULT_UP", shifts.RESULT_UP, ""),
                 ("COPY_UP", -shifts.COPY.least, "most that a copy is shifted up"),
-                ("SCORE_SHIFT_MOST", shifts.SCORE.most, "of a difference of scores, up"),
+                ("SCORE_SHIFT_MOST", shifts.EXPONENTIAL.most, "of a difference of scores, up"),
                 ("MEAN_SHIFT_LEAST", shifts.mean_shift(1), "of the sum of features times 1 / features, down"),
                 ("MEAN_SHIFT_MOST", shifts.mean_shift(k.max_dim), ""),
             ],

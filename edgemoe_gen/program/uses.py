@@ -57,11 +57,11 @@ def _flag_sets(*optional: int, always: int = 0) -> set[int]:
 
 
 AHEAD, SCATTER, ACCUMULATE, NARROW = (d.bit(name) for name in ("AHEAD", "SCATTER", "ACCUMULATE", "NARROW"))
-WIDE = d.bit("WIDE")
+WIDE, SCALE, GELU = d.bit("WIDE"), d.bit("SCALE"), d.bit("GELU")
 FLAGS_OF = {
     "LOAD": {0, WIDE, WIDE | d.bit("CONSTANT")},
-    "WEIGHTS": _flag_sets(d.bit("GELU"), ACCUMULATE, SCATTER | d.bit("SCALE"), NARROW, AHEAD),
+    "WEIGHTS": _flag_sets(GELU, ACCUMULATE, SCATTER | SCALE, NARROW, AHEAD),
     "KEYS": _flag_sets(AHEAD),
-    "VALUES": _flag_sets(AHEAD, always=d.bit("SCALE")),
+    "VALUES": _flag_sets(AHEAD, always=SCALE),
     "ROUTE": _flag_sets(d.bit("SOFTMAX_AFTER_TOP_K")),
 }
