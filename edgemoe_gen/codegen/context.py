@@ -15,6 +15,7 @@ from edgemoe_gen.design.products import tables_in_dsp
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
 from edgemoe_gen.design.storage import shared_depths
 from edgemoe_gen.hardware import descriptor
+from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING
 from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 from edgemoe_gen.program.short import port_depths
@@ -63,6 +64,8 @@ def context(design: Design) -> dict[str, Any]:
         "inner_fifos": [fifo.name for fifo in design.fifos.values() if fifo.region == OPERATE],
         "ports": ports,
         "axi_ports": axi,
+        "axi_latency": AXI_LATENCY,
+        "axi_burst": AXI_BURST,
         "control_ports": [port["name"] for port in axi] + ["status", "progress"],
         "order_storage": design.storage.primitive["orders"],
         "operation_words": descriptor.OPERATION_WORDS,
@@ -400,6 +403,6 @@ def _axi_port(name: str, bundle: str, direction: str, depth: int) -> dict[str, A
         "bundle": f"gmem_{bundle}",
         "direction": f"num_{direction}",
         "burst": direction,
-        "outstanding": 16,
+        "outstanding": AXI_OUTSTANDING,
         "depth": depth,
     }

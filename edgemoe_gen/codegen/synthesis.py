@@ -12,6 +12,7 @@ from typing import Any
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING
 from edgemoe_gen.hardware.names import IP_LIBRARY, IP_VENDOR, IP_VERSION, TOP
 
 PROJECT = "hls_project"
@@ -25,9 +26,6 @@ TESTBENCH_FILES = ("testbench/main.cpp",)
 TESTBENCH_DATA = tuple(f"data/cosim/{name}.bin" for name in ("program", "weights", "image", "expected"))
 # Co-simulation copies the data files into the folder that it runs in.
 TESTBENCH_ARGUMENTS = "."
-AXI_BURST = 16  # beats: the processing system's ports speak AXI3 inside (UG1085)
-AXI_LATENCY = 64  # cycles from a request to its data, as in the INTERFACE pragmas
-AXI_OUTSTANDING = 16
 REGION_FIFO_DEPTH = 2
 # Arrays with fewer elements become registers (UG1399, "Array Partition Configuration"); so those of up to three do.
 COMPLETE_THRESHOLD = 4
