@@ -145,6 +145,8 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("RESULT_SHIFT_MOST", shifts.RESULT.most, "of a term with RESULT_UP bits more to a result, down"),
                 ("RESULT_UP", shifts.RESULT_UP, ""),
                 ("COPY_UP", -shifts.COPY.least, "most that a copy is shifted up"),
+                ("OLD_SHIFT_LEAST", shifts.OLD.least, "of what is added to, down"),
+                ("OLD_SHIFT_MOST", shifts.OLD.most, ""),
                 ("SCORE_SHIFT_MOST", shifts.EXPONENTIAL.most, "of a difference of scores, up"),
                 ("MEAN_SHIFT_LEAST", shifts.mean_shift(1), "of the sum of features times 1 / features, down"),
                 ("MEAN_SHIFT_MOST", shifts.mean_shift(k.max_dim), ""),

@@ -31,6 +31,7 @@ RESULT = Window(0, 31)  # a term with RESULT_UP more bits, or its product with a
 RESULT_UP = 11
 BIAS = Window(0, 31)  # a bias up to a sum's binary point: bias_shift and an output's finer bits
 COPY = Window(-16, 31)  # a word that is loaded, to its memory's format
+OLD = Window(-16, 15)  # what is added to, from its format to the new one
 EXPONENTIAL = Window(0, 31)  # a difference of scores up to the exponential's binary point
 # GELU's argument has a format of its own, which 18-bit activations and 16-bit weights always reach from above.
 SUM_BITS = 18 + 16

@@ -19,7 +19,19 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import MIN_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.numerics import shifts, tables
-from edgemoe_gen.program.uses import ACCUMULATE, AHEAD, FLAGS_OF, GELU, NARROW, PATHS_OF, SCALE, SCATTER, SOURCE, USED, WIDE
+from edgemoe_gen.program.uses import (
+    ACCUMULATE,
+    AHEAD,
+    FLAGS_OF,
+    GELU,
+    NARROW,
+    PATHS_OF,
+    SCALE,
+    SCATTER,
+    SOURCE,
+    USED,
+    WIDE,
+)
 
 Column = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -337,7 +349,7 @@ class _Check:
 
     def _shifts(self) -> None:
         f, of, design = self.f, self.of, self.design
-        terms, tail = _FINISHED_BITS - 1, design.knobs.residual_tail_bits
+        tail = design.knobs.residual_tail_bits
         sums = shifts.sum_window(design.knobs.activation_bits, design.knobs.weight_bits)
         rows = of["WEIGHTS"] | of["VALUES"]
         self.within(rows, "term_shift", sums.least, sums.most)
@@ -351,7 +363,7 @@ class _Check:
         self.within(of["KEYS"], "term_shift", -most, most)
         scores, both = shifts.SCORE_SUM, f["term_shift"]
         self.within(of["KEYS"], "out_shift", scores.least - both, scores.most - both)
-        self.within(of["WEIGHTS"], "old_shift", -terms, terms)
+        self.within(of["WEIGHTS"], "old_shift", shifts.OLD.least, shifts.OLD.most)
         difference = of["KEYS"] | of["VALUES"] | of["ROUTE"]
         self.within(difference, "score_shift", shifts.EXPONENTIAL.least, shifts.EXPONENTIAL.most)
         one = 1 << tables.MANTISSA_FRACTION
