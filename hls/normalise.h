@@ -16,6 +16,19 @@ struct moments_t {
   sint<8> shift;
 };
 
+// A token's shift depends on its values. What lies beyond the window is a result of 0, or one that saturates, and so it
+// is at the window's end: a mantissa is at least 2^(MANTISSA_BITS - 2), and no product has more bits than the most.
+constexpr int NORMAL_SHIFT_LEAST = ACT_BITS < MANTISSA_BITS ? -1 : MANTISSA_BITS - 1 - ACT_BITS;
+constexpr int NORMAL_SHIFT_MOST = NORMAL_SHIFT_LEAST + 63;
+static_assert(MANTISSA_BITS - 2 - NORMAL_SHIFT_LEAST >= ACT_BITS - 1, "a product that is shifted up must saturate");
+static_assert(FINISHED_BITS <= NORMAL_SHIFT_MOST, "a product that is shifted down by the most must vanish");
+inline int normal_shift(int shift) {
+#pragma HLS INLINE
+  return shift < NORMAL_SHIFT_LEAST ? NORMAL_SHIFT_LEAST : shift > NORMAL_SHIFT_MOST ? NORMAL_SHIFT_MOST : shift;
+}
+// A copy is shifted by -COPY_UP or more (the program keeps to it), so this much is in the window.
+constexpr int MEAN_BITS = FEATURE_SUM_BITS + INVERSE_BITS;
+
 // Mean and normalising factor from the sums over n features, S = sum(x) and Q = sum(x^2):
 // variance = (n Q - S^2) / n^2, exact in integers (Ba et al., arXiv 1607.06450, section 3); the program gives n^2 eps.
 inline moments_t moments(const operation_t op, feature_sum_t sum, square_sum_t squares) {
@@ -26,8 +39,10 @@ inline moments_t moments(const operation_t op, feature_sum_t sum, square_sum_t s
   const sint<RSQRT_GAIN_BITS> gain = sint<RSQRT_GAIN_BITS>(root.mantissa) * op.features;
   const int surplus = highest_bit<RSQRT_GAIN_BITS>(gain) - (MANTISSA_BITS - 2);
   moments_t result;
-  result.mean = static_cast<centred_t>(round_shift<64>(sint<64>(sum) * op.inverse_features, op.inverse_shift));
-  result.mantissa = saturate<MANTISSA_BITS>(round_shift<RSQRT_GAIN_BITS>(gain, surplus));
+  const sint<MEAN_BITS> product = sint<MEAN_BITS>(sum) * op.inverse_features;
+  result.mean =
+      round_to<MEAN_BITS, ACT_BITS + MEAN_FRACTION + 1, MEAN_SHIFT_LEAST, MEAN_SHIFT_MOST>(product, op.inverse_shift);
+  result.mantissa = round_to<RSQRT_GAIN_BITS, MANTISSA_BITS, 0, RSQRT_GAIN_BITS - 1>(gain, surplus);
   result.shift = root.exponent + RSQRT_FRACTION + MEAN_FRACTION - surplus - op.normal_fraction;
   return result;
 }
@@ -103,10 +118,12 @@ apply_words:
 #pragma HLS UNROLL
       const centred_t centred =
           static_cast<centred_t>(values[lane] * centred_t(1 << (MEAN_FRACTION - TAIL_BITS)) - token.mean);
-      const finished_t normal = round_shift<FINISHED_BITS>(
-          finished_t(centred) * token.mantissa, static_cast<int>(token.shift) + static_cast<int>(feature[lane]));
-      const finished_t copy = round_shift<FINISHED_BITS>(finished_t(values[lane]), op.out_shift);
-      result[lane] = layer_norm ? to_fine(saturate<ACT_BITS>(normal)) : saturate<FINE_BITS>(copy);
+      const finished_t normal = finished_t(centred) * token.mantissa;
+      // A copy with COPY_UP more bits below the point goes through the same shifter.
+      const finished_t copy = finished_t(values[lane]) * (1 << COPY_UP);
+      const int shift = normal_shift(static_cast<int>(token.shift) + static_cast<int>(feature[lane]));
+      result[lane] = round_result<FINISHED_BITS, NORMAL_SHIFT_LEAST, NORMAL_SHIFT_MOST>(
+          layer_norm ? normal : copy, layer_norm ? shift : op.out_shift + COPY_UP, layer_norm);
     }
     results.write(result);
     word = word == op.in_words - 1 ? 0 : word + 1;

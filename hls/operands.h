@@ -43,12 +43,13 @@ weight_steps:
       }
     }
     if (step < BIAS_STEPS) {
-    bias_lanes:
-      for (int lane = 0; lane < BIASES_PER_STEP; ++lane) {
+    // By output, not by lane of the step: each has one step and one lane that it comes from.
+    bias_outs:
+      for (int out = 0; out < OUT_PARALLEL; ++out) {
 #pragma HLS UNROLL
-        const int out = step * BIASES_PER_STEP + lane;
+        const int lane = out % BIASES_PER_STEP;
         const int beat = lane / BIASES_PER_BEAT;
-        if (out < OUT_PARALLEL) {
+        if (step == out / BIASES_PER_STEP) {
           bias[out] = beat_field<BIAS_BITS>(fills[beat / FILL_BEATS][beat % FILL_BEATS], lane % BIASES_PER_BEAT);
         }
       }
@@ -73,7 +74,9 @@ weight_steps:
 
 // Rate: one row of the cache in and one part of the tile before out an iteration, II = 1;
 // (tiles x in_words + 1) x CACHE_STEPS iterations.
-// Keys are transposed on the way: a tile is always [in][out], and a key is a column of it, a value a row.
+// Keys are transposed on the way: a tile is always [in][out], and a key is a column of it, a value a row. So each place
+// of a tile has one step, lane and feature that it comes from as a key, and one as a value: all constants, between
+// which two-way choices select. A variable place would be decoded for every value that comes, to every place there is.
 inline void operands_from_cache(const operation_t op, int first_tile, int tiles, const cache_row_t cache[CACHE_DEPTH],
                                 fifo<part_t> &operands) {
   const bool keys = op.operand == OPERAND_KEYS;
@@ -91,12 +94,20 @@ cache_steps:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
+    const bool odd = (index & 1) != 0;  // the half of `tile` that is filled; the other one is sent
     if (index > 0 && step < OPERAND_PARTS) {
       part_t part;
     send_lanes:
       for (int l = 0; l < PART_VALUES; ++l) {
 #pragma HLS UNROLL
-        part[l] = tile[(index - 1) & 1][step * PART_VALUES + l];
+        operand_t of_parts[OPERAND_PARTS];
+#pragma HLS ARRAY_PARTITION variable = of_parts complete
+      send_parts:
+        for (int p = 0; p < OPERAND_PARTS; ++p) {
+#pragma HLS UNROLL
+          of_parts[p] = odd ? tile[0][p * PART_VALUES + l] : tile[1][p * PART_VALUES + l];
+        }
+        part[l] = pick(of_parts, step);
       }
       operands.write(part);
     }
@@ -106,17 +117,27 @@ cache_steps:
       const int column = keys ? in_word : out_tile * OUT_WORDS + step % OUT_WORDS;
       const bool valid = block < op.operand_blocks;
       const int address = valid ? (op.operand_block + block) * op.operand_stride + op.operand_word + column : 0;
-    receive_tokens:
+      cache_word_t rows[CACHE_LANES];
+    receive_rows:
       for (int lane = 0; lane < CACHE_LANES; ++lane) {
 #pragma HLS UNROLL
-        const cache_word_t row = read_lane(cache, address, lane);
-      receive_lanes:
-        for (int l = 0; l < IN_PARALLEL; ++l) {
+        rows[lane] = read_lane(cache, address, lane);
+      }
+    receive_ins:
+      for (int in = 0; in < IN_PARALLEL; ++in) {
 #pragma HLS UNROLL
-          const int place =
-              keys ? l * OUT_PARALLEL + step * CACHE_LANES + lane
-                   : (step / OUT_WORDS * CACHE_LANES + lane) * OUT_PARALLEL + step % OUT_WORDS * IN_PARALLEL + l;
-          tile[index & 1][place] = row[l];
+      receive_outs:
+        for (int out = 0; out < OUT_PARALLEL; ++out) {
+#pragma HLS UNROLL
+          const int key_step = out / CACHE_LANES;
+          const int value_step = in / CACHE_LANES * OUT_WORDS + out / IN_PARALLEL;
+          const cache_t key = rows[out % CACHE_LANES][in];
+          const cache_t value = rows[in % CACHE_LANES][out % IN_PARALLEL];
+          if (step == (keys ? key_step : value_step)) {
+            const operand_t arrived = keys ? key : value;
+            if (odd) tile[1][in * OUT_PARALLEL + out] = arrived;
+            if (!odd) tile[0][in * OUT_PARALLEL + out] = arrived;
+          }
         }
       }
     }
@@ -158,11 +179,18 @@ shift_words:
   shift_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-      const int byte = slot * IN_PARALLEL + lane - step * SHIFTS_PER_STEP;
-      if (byte >= 0 && byte < SHIFTS_PER_STEP) {
+      // Of a step that holds several words, a lane's byte is in one of SHIFT_WORDS places; a word of several steps has
+      // this lane in one of them. One of the two counts is 1.
+      sint<8> of_slots[SHIFT_WORDS];
+#pragma HLS ARRAY_PARTITION variable = of_slots complete
+    shift_slots:
+      for (int s = 0; s < SHIFT_WORDS; ++s) {
+#pragma HLS UNROLL
+        const int byte = (s * IN_PARALLEL + lane) % SHIFTS_PER_STEP;
         const int beat = byte / SHIFTS_PER_BEAT;
-        shifts[lane] = beat_field<8>(fills[beat / FILL_BEATS][beat % FILL_BEATS], byte % SHIFTS_PER_BEAT);
+        of_slots[s] = beat_field<8>(fills[beat / FILL_BEATS][beat % FILL_BEATS], byte % SHIFTS_PER_BEAT);
       }
+      if (step == (SHIFT_STEPS > 1 ? lane / SHIFTS_PER_STEP : 0)) shifts[lane] = pick(of_slots, slot);
     }
     if (step == SHIFT_STEPS - 1) feature_shifts.write(shifts);
     step = step == SHIFT_STEPS - 1 ? 0 : step + 1;

@@ -14,22 +14,26 @@ using results_t = vec<fine_t, OUT_PARALLEL>;
 
 // A sum of products to an activation: rounded once to TERM_BITS (one DSP operand), scaled by its row where there is a
 // scale or passed through GELU, and rounded to the destination's format: to that of the finer memory where it is added.
+// All three go through one shifter; a product's mantissa has its bits in the shift already.
 inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t scale) {
 #pragma HLS INLINE
   const bool scaled = (op.flags & FLAG_SCALE) != 0;
   const bool biased = op.operand == OPERAND_WEIGHTS;
+  const bool curved = (op.flags & FLAG_GELU) != 0;
+  const bool accumulates = (op.flags & FLAG_ACCUMULATE) != 0;
   const int finer = biased ? static_cast<int>(bias & ((1 << OUTPUT_SHIFT_BITS) - 1)) : 0;
-  const acc_t offset = static_cast<acc_t>(bias >> OUTPUT_SHIFT_BITS);
-  const acc_t total = sum + (biased ? shift_left<ACC_BITS>(offset, op.bias_shift + finer) : acc_t(0));
+  const sint<BIAS_BITS - OUTPUT_SHIFT_BITS> offset =
+      static_cast<sint<BIAS_BITS - OUTPUT_SHIFT_BITS>>(bias >> OUTPUT_SHIFT_BITS);
+  const acc_t total =
+      sum + (biased ? shift_up<BIAS_BITS - OUTPUT_SHIFT_BITS, ACC_BITS, BIAS_SHIFT_MOST>(offset, op.bias_shift + finer)
+                    : acc_t(0));
   const int shift = op.term_shift + finer + (scaled ? static_cast<int>(scale.exponent) : 0);
-  const term_t term = saturate<TERM_BITS>(round_shift<ACC_BITS>(total, shift));
-  finished_t value = term;
+  const term_t term = round_to<ACC_BITS, TERM_BITS, SUM_SHIFT_LEAST, SUM_SHIFT_MOST>(total, shift);
+  finished_t value = finished_t(term) * (1 << RESULT_UP);
   if (scaled) value = finished_t(term) * scale.mantissa;
-  if ((op.flags & FLAG_GELU) != 0) value = gelu(term);
-  if ((op.flags & FLAG_ACCUMULATE) != 0) {
-    return saturate<FINE_BITS>(round_shift<FINISHED_BITS>(value, op.out_shift - TAIL_BITS));
-  }
-  return to_fine(saturate<ACT_BITS>(round_shift<FINISHED_BITS>(value, op.out_shift)));
+  if (curved) value = finished_t(gelu(term)) * (1 << RESULT_UP);
+  const int out_shift = op.out_shift + (scaled && !curved ? 0 : RESULT_UP) - (accumulates ? TAIL_BITS : 0);
+  return round_result<FINISHED_BITS, 0, RESULT_SHIFT_MOST>(value, out_shift, !accumulates);
 }
 
 // The sums of neighbouring tokens come side by side: one FIFO of all would be wider than a stream may be.
@@ -69,12 +73,19 @@ round_steps:
     if (softmax && lane == 0) row_sum = row_sums.read();
     row_scale_t scale = {};
     if (scattered) scale = scales.read();
-    if (softmax) scale = reciprocal(row_sum[lane]);
+    if (softmax) scale = reciprocal(pick(row_sum.lane, lane));
     results_t result;
   round_lanes:
     for (int out = 0; out < OUT_PARALLEL; ++out) {
 #pragma HLS UNROLL
-      result[out] = finish(op, block_sums[lane][out], bias[out], scale);
+      acc_t of_tokens[TOKENS_PARALLEL];
+#pragma HLS ARRAY_PARTITION variable = of_tokens complete
+    round_tokens:
+      for (int token = 0; token < TOKENS_PARALLEL; ++token) {
+#pragma HLS UNROLL
+        of_tokens[token] = block_sums[token][out];
+      }
+      result[out] = finish(op, pick(of_tokens, lane), bias[out], scale);
     }
     results.write(result);
     lane = lane == TOKENS_PARALLEL - 1 ? 0 : lane + 1;
@@ -107,15 +118,29 @@ score_steps:
   score_rows:
     for (int r = 0; r < SCORE_ROWS; ++r) {
 #pragma HLS UNROLL
-      const int lane = at.group * SCORE_ROWS + r;
-      const int token = lane < TOKENS_PARALLEL ? lane : 0;
       act_t maxima_of_lanes[IN_PARALLEL];
 #pragma HLS ARRAY_PARTITION variable = maxima_of_lanes complete
     score_lanes:
       for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
-        const acc_t sum = block_sums[token][at.word * IN_PARALLEL + l];
-        score[r][l] = saturate<ACT_BITS>(round_shift<ACC_BITS>(sum, op.term_shift + op.out_shift));
+        // By group and word, not by row and column: a choice among those that can come to this place.
+        acc_t of_groups[SCORE_GROUPS];
+#pragma HLS ARRAY_PARTITION variable = of_groups complete
+      score_groups:
+        for (int group = 0; group < SCORE_GROUPS; ++group) {
+#pragma HLS UNROLL
+          const int token = group * SCORE_ROWS + r < TOKENS_PARALLEL ? group * SCORE_ROWS + r : 0;
+          acc_t of_words[OUT_WORDS];
+#pragma HLS ARRAY_PARTITION variable = of_words complete
+        score_words:
+          for (int word = 0; word < OUT_WORDS; ++word) {
+#pragma HLS UNROLL
+            of_words[word] = block_sums[token][word * IN_PARALLEL + l];
+          }
+          of_groups[group] = pick(of_words, at.word);
+        }
+        score[r][l] = round_to<ACC_BITS, ACT_BITS, 0, SCORE_SUM_SHIFT_MOST>(pick(of_groups, at.group),
+                                                                            op.term_shift + op.out_shift);
         const bool exists = at.tile * OUT_PARALLEL + at.word * IN_PARALLEL + l < op.keys;
         maxima_of_lanes[l] = exists ? score[r][l] : act_t(ACT_MINIMUM);
       }

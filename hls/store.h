@@ -76,7 +76,10 @@ store_words:
         fine_t value = fresh[l];
         if (accumulate) {
           const fine_t before = to_fine(old[l]) + old_tail[l];
-          value = saturate<FINE_BITS>(finished_t(round_shift<FINISHED_BITS>(before, op.old_shift) + value));
+          // One bit more than a result has is enough: beyond it, no value that is added brings the sum back.
+          const sint<FINE_BITS + 1> aligned =
+              round_to<FINE_BITS, FINE_BITS + 1, OLD_SHIFT_LEAST, OLD_SHIFT_MOST>(before, op.old_shift);
+          value = saturate<FINE_BITS>(sint<FINE_BITS + 2>(aligned + value));
         }
         rounded[l] = to_act(value);
         tail[l] = static_cast<tail_t>(value - to_fine(rounded[l]));

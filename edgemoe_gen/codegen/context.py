@@ -11,13 +11,14 @@ from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.fifos import OPERATE, ROUTER
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
+from edgemoe_gen.design.products import tables_in_dsp
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
 from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING, AxiPort, axi_ports
 from edgemoe_gen.hardware.memories import STAND_IN_DEPTH
 from edgemoe_gen.hardware.ring import OPEN_TILES, RING_DISTANCE
-from edgemoe_gen.numerics import tables
+from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
@@ -77,6 +78,7 @@ def _knobs(design: Design) -> list[dict[str, Any]]:
 
 def _groups(design: Design) -> list[dict[str, Any]]:
     k = design.knobs
+    sums = shifts.sum_window(k.activation_bits, k.weight_bits)
     wide_per_beat = k.port_bits // 32
     narrow_per_beat = k.port_bits // 16
     chunk = math.gcd(design.part_values, k.out_parallel)
@@ -103,11 +105,29 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("FEATURE_SUM_BITS", design.feature_sum_bits, ""),
                 ("SQUARE_SUM_BITS", design.square_sum_bits, ""),
                 ("VARIANCE_BITS", design.variance_bits, "n^2 times the variance of n features"),
+                ("INVERSE_BITS", shifts.INVERSE_BITS, "of 1 / features, for the mean"),
                 ("RSQRT_GAIN_BITS", tables.RSQRT_FRACTION + 2 + bits_for(k.max_dim), ""),
                 ("EXP_SUM_BITS", design.exp_sum_bits, "sum of a softmax row"),
                 ("TOKEN_BITS", design.token_bits, ""),
                 ("ROUTE_BITS", design.route_bits, ""),
                 ("EXPERT_BITS", design.expert_bits, ""),
+            ],
+        ),
+        (
+            "Shifts, within which the compiler of programs keeps; see numerics/shifts.py",
+            [
+                ("SUM_SHIFT_LEAST", sums.least, "of a sum of products to a term, down"),
+                ("SUM_SHIFT_MOST", sums.most, ""),
+                ("SCORE_SUM_SHIFT_MOST", shifts.SCORE_SUM.most, "of a sum of products to a score, down"),
+                ("BIAS_SHIFT_MOST", shifts.BIAS.most, "of a bias, up"),
+                ("RESULT_SHIFT_MOST", shifts.RESULT.most, "of a term with RESULT_UP bits more to a result, down"),
+                ("RESULT_UP", shifts.RESULT_UP, ""),
+                ("COPY_UP", -shifts.COPY.least, "most that a copy is shifted up"),
+                ("OLD_SHIFT_LEAST", shifts.OLD.least, "of what is added to, down"),
+                ("OLD_SHIFT_MOST", shifts.OLD.most, ""),
+                ("SCORE_SHIFT_MOST", shifts.EXPONENTIAL.most, "of a difference of scores, up"),
+                ("MEAN_SHIFT_LEAST", shifts.mean_shift(1), "of the sum of features times 1 / features, down"),
+                ("MEAN_SHIFT_MOST", shifts.mean_shift(k.max_dim), ""),
             ],
         ),
         (
@@ -195,6 +215,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
         (
             "Tables",
             [
+                ("TABLES_IN_DSP", int(tables_in_dsp(design)), "1: DSPs form the products inside table look-ups"),
                 ("EXP_FRACTION", tables.EXP_FRACTION, ""),
                 ("EXP_POSITION_BITS", tables.EXP_POSITION_BITS, "binary point of a difference of scores"),
                 ("EXP_INDEX_BITS", k.exp_segments.bit_length() - 1, ""),
@@ -233,9 +254,11 @@ def _tables(design: Design) -> list[dict[str, Any]]:
             "segments": table.segments,
             "bits": table.bits,
             "error": f"{table.error:.2e}",
-            "type_bits": bits,
             "rise_bits": table.rise_bits,
-            "nodes": table.nodes,
+            "arrays": [
+                {"name": constant, "bits": bits, "meaning": "where segments start", "numbers": table.nodes[:-1]},
+                {"name": f"{constant}_RISES", "bits": table.rise_bits, "meaning": "and rise", "numbers": table.rises},
+            ],
         }
         for table, constant, what, bits in entries
     ]

@@ -1,34 +1,55 @@
 """Resources of a design, counted by rules that `docs/resources.md` lists with their sources. Tier: estimate.
 
-DSP: one for every piece of 27 x 18 bits of a product (UG579), but none for the small products inside table look-ups,
-which are bound to look-up tables. BRAM and UltraRAM: the shapes of the primitives (UG573), see `design/storage.py`.
-LUT (UG574): an addition or comparison takes one a bit, a shifter one a bit for every two binary stages, a ROM one for
-64 entries of a bit, a product one for every pair of bits, a short FIFO one a bit. FF: twice the LUTs, as pipelined
-datapaths usually have. DSP and memories follow from the structure; LUT and FF are coarse.
+DSP: see `design/products.py`. BRAM and UltraRAM: the shapes of the primitives (UG573), see `design/storage.py`.
+LUT (UG574): an addition or comparison takes one a bit, a choice among four one a bit, and so a shifter one a bit for
+every two binary stages; a ROM one for 64 entries of a bit, a product one for every pair of bits, a FIFO one a bit for
+32 elements. FF: twice the LUTs, as pipelined datapaths usually have. DSP and memories follow from the structure; LUT
+and FF are coarse.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.sizes import MEAN_FRACTION, TERM_BITS
+from edgemoe_gen.design.fifos import SHIFT_BITS
+from edgemoe_gen.design.products import part_dsps, table_products, tables_in_dsp
+from edgemoe_gen.design.sizes import TERM_BITS
 from edgemoe_gen.design.storage import MUX_INPUTS, SHIFT_REGISTER
 from edgemoe_gen.hardware.axi import OTHER_ADAPTERS
 from edgemoe_gen.hardware.boards import Board
-from edgemoe_gen.numerics import tables
+from edgemoe_gen.hardware.latency import most_cycles
+from edgemoe_gen.numerics import shifts, tables
+from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
+from edgemoe_gen.numerics.shifts import INVERSE_BITS, Window
 
-DSP_WIDE, DSP_NARROW = 27, 18
 # Assumed, from the size of comparable movers: what AXI adapters and the control of all processes take.
 CONTROL_LUT_PER_ADAPTER = 1500
 CONTROL_LUT = 8000
-# Assumed: places are made into addresses by one product of two 16-bit fields each, in the readers of tiles, of words
-# (twice: beside gathering), of keys and values and of logits, and in the writers (twice); and lengths of loops.
-CONTROL_DSP = 12
-INVERSE_BITS = 25  # of 1 / features, for the mean
+FINISHED_BITS = TERM_BITS + tables.MANTISSA_BITS + 2  # of a term times a mantissa
+# What each pipeline writes to FIFOs. Those that feed a port to memory are no free-running ones (UG1448, "Pipeline
+# Styles": usage constraints).
+WRITTEN = {
+    "dispatch_rows": ("destinations", "scales"),
+    "weight_steps": ("operands", "new_biases"),
+    "cache_steps": ("operands",),
+    "shift_words": ("feature_shifts",),
+    "product_tiles": ("tiles", "row_sums"),
+    "memory_words": ("words",),
+    "input_beats": ("words",),
+    "multiply_steps": ("sums", "biases"),
+    "round_steps": ("results",),
+    "score_steps": ("scores",),
+    "measure_words": ("measured", "token_moments"),
+    "apply_words": ("copies",),
+    "output_beats": ("output",),
+    "choose_words": ("choices",),
+    "weigh_routes": ("powers", "totals"),
+    "score_routes": ("routes",),
+    "route_beats": ("output",),
+}
 
 
 @dataclass(frozen=True)
@@ -121,51 +142,83 @@ def check_fits(design: Design) -> Resources:
     return resources
 
 
-def dsp_count(a: int, b: int) -> int:
-    """DSP48E2 for one product of signed a x b bits."""
-    wide, narrow = max(a, b), min(a, b)
-    return min(
-        math.ceil((wide - 1) / (DSP_WIDE - 1)) * math.ceil((narrow - 1) / (DSP_NARROW - 1)),
-        math.ceil((wide - 1) / (DSP_NARROW - 1)) * math.ceil((narrow - 1) / (DSP_WIDE - 1)),
-    )
+def _shifter(bits: int, stages: int | None = None) -> int:
+    """A shift by any number of bits, or of so many binary stages: a look-up table selects one of four (UG574)."""
+    return bits * ceil_div((bits - 1).bit_length() if stages is None else stages, 2)
 
 
-def _shifter(bits: int) -> int:
-    """A shift by any number of bits: a look-up table selects one of four, which is two binary stages of a bit."""
-    return bits * ceil_div(math.ceil(math.log2(bits)), 2)
+def _any_rounding(bits: int) -> int:
+    """`round_shift`: a shifter either way, and one for the half that is added; the clipping behind it."""
+    return 3 * _shifter(bits) + 2 * bits
 
 
-def _rounding(bits: int) -> int:
-    """A shift either way; the half that is added before it, and the clipping behind it."""
-    return 2 * _shifter(bits) + 2 * bits
+def _rounding(bits: int, to_bits: int, window: Window) -> int:
+    """`round_to`: stages from the widest to the narrowest, two a look-up table, each as wide as what may still count.
+
+    Behind them the half is added and the result clipped, one a bit each; what is beyond is seen on the way, five bits a
+    look-up table.
+    """
+    wide = bits + 1 - window.least
+    lut, left = 0, window.stages
+    while left > 0:
+        left -= 1 if left % 2 else 2
+        lut += min(wide, to_bits + (1 << left))
+    return lut + 2 * to_bits + ceil_div(max(wide - to_bits, 0), 5)
+
+
+def _shift_up(bits: int, to_bits: int, window: Window) -> int:
+    """`shift_up`: stages from the narrowest to the widest, two a look-up table."""
+    stages = [min(bits + (1 << (done + 2)) - 1, to_bits) for done in range(0, window.stages - 1, 2)]
+    return sum(stages) + (to_bits if window.stages % 2 else 0)
+
+
+def _choice(count: int, bits: int) -> int:
+    """`pick`: one of several values."""
+    return bits * ceil_div(count - 1, MUX_INPUTS - 1)
 
 
 def _rom(entries: int, bits: int) -> int:
     return bits * ceil_div(entries, 64)
 
 
-def _interpolation(table: tables.Table, value_bits: int, rest_bits: int) -> int:
-    """LUT of one table look-up: both nodes from ROMs, and their difference times the rest of the position added."""
-    rise = table.rise_bits
-    return 2 * _rom(len(table.nodes), value_bits) + rise + rise * rest_bits + value_bits
+def _interpolation(design: Design, table: tables.Table, value_bits: int, rest_bits: int) -> int:
+    """LUT of one table look-up: where the segment starts and how far it rises, from ROMs; the product; one addition.
+
+    A DSP does both, its adder is behind its product (UG579).
+    """
+    roms = _rom(table.segments, value_bits + table.rise_bits)
+    if tables_in_dsp(design):
+        return roms
+    return roms + table.rise_bits * rest_bits + value_bits + rest_bits
 
 
 def _exponential(design: Design) -> int:
-    """LUT of 2^-(maximum - score): subtraction, binary point, table, and the shift by the whole part."""
+    """LUT of 2^-(maximum - score): subtraction, binary point, table, and the shift by the whole part, rounded."""
     k = design.knobs
-    table = _interpolation(
-        design.exp2_table, tables.EXP_FRACTION, tables.EXP_POSITION_BITS - (k.exp_segments.bit_length() - 1)
-    )
-    position = k.activation_bits + 1 + tables.EXP_POSITION_BITS
-    return (k.activation_bits + 1) + _shifter(position) + table + _shifter(tables.EXP_FRACTION) + tables.EXP_FRACTION
+    index = k.exp_segments.bit_length() - 1
+    table = _interpolation(design, design.exp2_table, tables.EXP_FRACTION, tables.EXP_POSITION_BITS - index)
+    whole = tables.EXP_FRACTION.bit_length()
+    position = whole + tables.EXP_POSITION_BITS
+    beyond = ceil_div(position, 5) + 2
+    value = tables.EXP_FRACTION + 2
+    return (
+        k.activation_bits + 1
+        + _shifter(position, shifts.EXPONENTIAL.stages) + beyond
+        + table
+        + _shifter(value, whole) + value
+    )  # fmt: skip
 
 
 def _reciprocal(design: Design) -> int:
     """LUT of 1 / sum: its highest bit, the shift to 1..2, and the table."""
     k = design.knobs
-    rest = tables.RECIPROCAL_POSITION_BITS - (k.reciprocal_segments.bit_length() - 1)
-    table = _interpolation(design.reciprocal_table, tables.MANTISSA_BITS, rest)
-    return 2 * design.exp_sum_bits + _rounding(design.exp_sum_bits) + table
+    position = tables.RECIPROCAL_POSITION_BITS
+    table = _interpolation(
+        design, design.reciprocal_table, tables.MANTISSA_BITS, position - (k.reciprocal_segments.bit_length() - 1)
+    )
+    least = tables.EXP_FRACTION - position
+    window = Window(least, least + design.exp_sum_bits - tables.EXP_FRACTION)
+    return 2 * design.exp_sum_bits + _rounding(design.exp_sum_bits, position + 3, window) + position + table
 
 
 def arithmetic_parts(design: Design) -> tuple[Part, ...]:
@@ -179,12 +232,18 @@ def arithmetic_parts(design: Design) -> tuple[Part, ...]:
         _router(design),
         _cache_reader(design),
         _channels(design),
+        _outputs(design),
         Part(
             "control", "addresses, loops, AXI adapters",
-            dsp=CONTROL_DSP,
+            dsp=part_dsps(design)["control"],
             lut=CONTROL_LUT + CONTROL_LUT_PER_ADAPTER * (design.knobs.weight_ports + OTHER_ADAPTERS),
         ),
     )  # fmt: skip
+
+
+def _dsps(design: Design, part: str) -> int:
+    inside = table_products(design).get(part, 0) if tables_in_dsp(design) else 0
+    return part_dsps(design).get(part, 0) + inside
 
 
 def _compute_unit(design: Design) -> Part:
@@ -193,7 +252,7 @@ def _compute_unit(design: Design) -> Part:
     additions = k.tokens_parallel * k.out_parallel * k.in_parallel // 2
     return Part(
         "compute unit", "tokens x out x in products and their sums",
-        dsp=design.macs_per_cycle * dsp_count(design.factor_bits, design.operand_bits),
+        dsp=_dsps(design, "compute unit"),
         lut=additions * (design.factor_bits + design.operand_bits + 4),
     )  # fmt: skip
 
@@ -201,58 +260,74 @@ def _compute_unit(design: Design) -> Part:
 def _probabilities(design: Design) -> Part:
     k = design.knobs
     lanes = k.tokens_parallel * k.in_parallel
+    # Each is rounded again, to an operand of the unit, and added to its row's sum.
+    operand = tables.PROBABILITY_FRACTION + 2
     return Part(
         "probabilities", "an exponential for every value that enters the unit, and their sums",
-        lut=lanes * (_exponential(design) + design.exp_sum_bits),
+        dsp=_dsps(design, "probabilities"),
+        lut=lanes * (_exponential(design) + 2 * operand + design.exp_sum_bits),
     )  # fmt: skip
 
 
 def _rounding_lanes(design: Design) -> Part:
     k = design.knobs
-    finished = TERM_BITS + tables.MANTISSA_BITS + 2
+    acc = design.accumulator_bits
     gelu_rest = tables.GELU_FRACTION - (k.gelu_segments.bit_length() - 1)
-    gelu = _interpolation(design.gelu_table, tables.GELU_OUT_FRACTION, gelu_rest) + 4 * TERM_BITS
-    bias = _shifter(design.accumulator_bits) + design.accumulator_bits
-    added = k.activation_bits + k.residual_tail_bits
-    lane = bias + _rounding(design.accumulator_bits) + gelu + _rounding(finished) + _rounding(added)
+    gelu = _interpolation(design, design.gelu_table, tables.GELU_OUT_FRACTION, gelu_rest) + 4 * TERM_BITS
+    offset = design.bias_bits - OUTPUT_SHIFT_BITS
+    bias = _shift_up(offset, acc, shifts.BIAS) + acc
+    sums = shifts.sum_window(k.activation_bits, k.weight_bits)
+    # A term, a product or a GELU goes on to one rounding, of which a result without a tail is clipped again.
+    result = FINISHED_BITS + _rounding(FINISHED_BITS, design.fine_bits, shifts.RESULT) + design.fine_bits
+    lane = _choice(k.tokens_parallel, acc) + bias + _rounding(acc, TERM_BITS, sums) + gelu + result
+    # The store's lanes: the old value to the new binary point, the sum, its rounded part and tail, and keys' clipping.
+    added = _rounding(design.fine_bits, design.fine_bits + 1, shifts.OLD) + 5 * design.fine_bits
+    added += design.fine_bits * ceil_div(design.out_words - 1, MUX_INPUTS - 1)
     return Part(
-        "rounding", "one lane an output: bias, scale or GELU, addition; and a row's 1 / sum",
-        dsp=k.out_parallel * dsp_count(TERM_BITS, tables.MANTISSA_BITS),
-        lut=k.out_parallel * lane + _reciprocal(design),
+        "rounding", "one lane an output: bias, scale or GELU; a row's 1 / sum; one lane an input: addition",
+        dsp=_dsps(design, "rounding"),
+        lut=k.out_parallel * lane
+        + k.in_parallel * added
+        + _choice(k.tokens_parallel, design.exp_sum_bits)
+        + _reciprocal(design),
     )  # fmt: skip
 
 
 def _score_lanes(design: Design) -> Part:
     k = design.knobs
-    lane = _rounding(design.accumulator_bits) + 2 * k.activation_bits
+    acc = design.accumulator_bits
+    lane = _choice(design.score_groups, acc) + _choice(design.out_words, acc)
+    lane += _rounding(acc, k.activation_bits, shifts.SCORE_SUM) + 2 * k.activation_bits
     return Part(
-        "scores", "rounding and comparison of score_rows x in scores",
+        "scores", "choice, rounding and comparison of score_rows x in scores",
         lut=k.score_rows * k.in_parallel * lane,
     )  # fmt: skip
 
 
 def _layer_norm(design: Design) -> Part:
     k = design.knobs
-    feature = k.max_dim.bit_length() + 1
-    centred = k.activation_bits + MEAN_FRACTION + 1
-    finished = TERM_BITS + tables.MANTISSA_BITS + 2
-    root_rest = tables.RSQRT_POSITION_BITS - (k.rsqrt_segments.bit_length() - 1)
-    root = _interpolation(design.rsqrt_table, tables.RSQRT_FRACTION, root_rest) + _rounding(design.variance_bits)
-    # variance = n Q - S^2, mean = S / n, and the root's mantissa times n.
+    gain = tables.RSQRT_FRACTION + 2 + k.max_dim.bit_length() + 1
+    position = tables.RSQRT_POSITION_BITS
+    root = _interpolation(
+        design, design.rsqrt_table, tables.RSQRT_FRACTION, position - (k.rsqrt_segments.bit_length() - 1)
+    ) + _rounding(design.variance_bits, position + 4, Window(-position, design.variance_bits - position))
+    mean = design.feature_sum_bits + INVERSE_BITS
     moments = (
-        dsp_count(feature, design.square_sum_bits)
-        + dsp_count(design.feature_sum_bits, design.feature_sum_bits)
-        + dsp_count(design.feature_sum_bits, INVERSE_BITS)
-        + dsp_count(tables.RSQRT_FRACTION + 2, feature)
+        root
+        + _rounding(mean, design.centred_bits, Window(shifts.mean_shift(1), shifts.mean_shift(k.max_dim)))
+        + _rounding(gain, tables.MANTISSA_BITS, Window(0, gain - 1))
+        + 2 * (design.variance_bits + gain)  # the highest bits of both
+        + 2 * design.variance_bits
     )
-    lane = centred + _rounding(finished) + _rounding(k.activation_bits + k.residual_tail_bits)
+    # A normalised value or a copy goes through one rounding, whose shift is a token's and a feature's.
+    shift = 3 * SHIFT_BITS
+    normal = FINISHED_BITS + _rounding(FINISHED_BITS, design.fine_bits, Window(-1, 62)) + design.fine_bits
+    lane = design.centred_bits + shift + normal + 2 * k.activation_bits
     sums = k.in_parallel * (design.feature_sum_bits + design.square_sum_bits)
     return Part(
         "LayerNorm", "a square and a product a lane, and the moments of a token",
-        dsp=k.in_parallel
-        * (dsp_count(k.activation_bits, k.activation_bits) + dsp_count(centred, tables.MANTISSA_BITS))
-        + moments,
-        lut=k.in_parallel * lane + sums + root + 2 * design.variance_bits + _rounding(design.feature_sum_bits + 25),
+        dsp=_dsps(design, "LayerNorm"),
+        lut=k.in_parallel * lane + sums + moments,
     )  # fmt: skip
 
 
@@ -262,9 +337,9 @@ def _router(design: Design) -> Part:
     choosing = k.max_top_k * expert + 2 * k.activation_bits + expert
     return Part(
         "router", "search of the top-k, their softmax, queues",
-        dsp=dsp_count(tables.EXP_FRACTION + 2, tables.MANTISSA_BITS),
+        dsp=_dsps(design, "router"),
         lut=k.in_parallel * (_exponential(design) + design.exp_sum_bits + choosing)
-        + _exponential(design) + _reciprocal(design) + _rounding(TERM_BITS + tables.MANTISSA_BITS),
+        + _exponential(design) + _reciprocal(design) + _any_rounding(FINISHED_BITS),
     )  # fmt: skip
 
 
@@ -274,9 +349,11 @@ def _cache_reader(design: Design) -> Part:
     tile = k.out_parallel * k.in_parallel * design.cache_bits
     part = design.part_values * design.cache_bits
     clipping = k.in_parallel * k.activation_bits if design.cache_bits < k.activation_bits else 0
+    # Shifts of features are bytes: of what a step brings, one of several words.
+    bytes_of_shifts = _choice(design.shift_words, k.in_parallel * SHIFT_BITS)
     return Part(
-        "transposer", "keys and values to tiles of operands",
-        lut=tile + part * ceil_div(2 * design.operand_parts - 1, MUX_INPUTS - 1) + clipping,
+        "transposer", "keys and values to tiles of operands; shifts of features",
+        lut=tile + _choice(2 * design.operand_parts, part) + clipping + bytes_of_shifts,
     )  # fmt: skip
 
 
@@ -296,8 +373,26 @@ def _channels(design: Design) -> Part:
         + (design.part_values * design.operand_bits if design.has_narrow_weights else 0)  # a weight, or one of two
     )
     # One of four memories, each of which may have a second array, and one lane of a row of tokens.
-    sources = 2 * tile + k.in_parallel * fine * ceil_div(k.tokens_parallel - 1, MUX_INPUTS - 1)
+    sources = 2 * tile + _choice(k.tokens_parallel, k.in_parallel * fine)
     return Part("channels", "FIFOs between processes, selection of memories", lut=bits + sources)
+
+
+def _outputs(design: Design) -> Part:
+    """FIFOs that Vitis HLS adds at the outputs of free-running pipelines, as deep as the pipeline.
+
+    UG1448, "Pipeline Styles": that style is the default, and means a "moderate resource increase due to FIFOs added on
+    outputs". Their depth is not documented; what a pipeline holds must have room when it may not stall.
+    """
+    sizes = (
+        ("in_parallel", design.knobs.in_parallel),
+        ("variance_bits", design.variance_bits),
+        ("exp_sum_bits", design.exp_sum_bits),
+    )
+    lut = 0
+    for loop, names in WRITTEN.items():
+        elements = ceil_div(most_cycles(loop, "", sizes), SHIFT_REGISTER)
+        lut += elements * sum(design.fifos[name].width * design.fifos[name].copies for name in names)
+    return Part("outputs", "FIFOs that free-running pipelines get", lut=lut)
 
 
 def _memories(design: Design) -> tuple[Part, ...]:

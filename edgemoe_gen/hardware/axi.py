@@ -2,6 +2,13 @@
 
 A port's traffic goes through the adapter of its bundle. An adapter buffers every burst that may be outstanding (UG1399,
 m_axi interfaces).
+
+`AXI_LATENCY`: cycles for which C synthesis schedules between a request and its data. "If this figure is too low, the
+design will be ready too soon and may stall waiting for the bus. If this figure is too high, bus access may be granted
+but the bus may stall waiting on the design" (UG1399, "Controlling AXI4 Burst Behavior"). Our processes at the ports do
+nothing but move beats to FIFOs, so a stall costs no more than the wait itself; cycles that are scheduled beyond the
+memory's own latency come on top of every burst. So it lies below what a memory takes at any clock above 210 MHz:
+180 ns (`timing/families`) are 38 cycles there, which is this and the states that a request takes besides.
 """
 
 from __future__ import annotations
@@ -10,7 +17,7 @@ from dataclasses import dataclass
 
 AXI_BURST = 16  # longest burst: the processing system's ports speak AXI3 inside (UG1085)
 AXI_OUTSTANDING = 16  # requests of a port that are on their way at once; they hide the latency of DDR
-AXI_LATENCY = 64  # cycles from a request to its data that the tool schedules for
+AXI_LATENCY = 32  # cycles from a request to its data that the tool schedules for
 ADAPTER_BEATS = AXI_BURST * AXI_OUTSTANDING
 READ, WRITE = "read", "write"
 

@@ -187,7 +187,7 @@ def choose_formats(
         fraction = pins.pop(name) if chosen else fraction_for(largest * headroom, bits, most)
         if most is not None and fraction > most:
             raise ConfigError(
-                f"formats: '{name}' is pinned to {fraction} fractional bits, but the exponential takes at most {most}",
+                f"formats: '{name}' is pinned to {fraction} fractional bits, but what reads it takes at most {most}",
                 f"pin it to {most} or fewer",
             )
         form = Format(bits, fraction)
@@ -218,7 +218,9 @@ def choose_formats(
             weight(f"{name}.{part}.weight", getattr(block, part))
             activation(f"{name}.{part}")
         for head in range(network.spec.heads):
-            activation(f"{name}.scores.{head}", most=EXP_POSITION_BITS)
+            # No score is finer than its products.
+            products = rows[f"{name}.query"].form.fraction + rows[f"{name}.key"].form.fraction
+            activation(f"{name}.scores.{head}", most=min(EXP_POSITION_BITS, products))
         weight(f"{name}.projection.weight", block.projection)
         activation(f"{name}.residual")
         activation(f"{name}.norm2", shifts=block.shifts2)

@@ -55,13 +55,18 @@ class Table:
 
     @property
     def bits(self) -> int:
-        """Size of the table in bits, as stored: every node as wide as the largest needs."""
+        """Size of the table's nodes in bits, every one as wide as the largest needs."""
         return len(self.nodes) * max(self.nodes).bit_length()
+
+    @property
+    def rises(self) -> tuple[int, ...]:
+        """How far the function rises over each segment; kept beside the starts, so that nothing is read twice."""
+        return tuple(b - a for a, b in pairwise(self.nodes))
 
     @property
     def rise_bits(self) -> int:
         """Width of the difference between two neighbouring nodes, with its sign."""
-        return max(abs(b - a) for a, b in pairwise(self.nodes)).bit_length() + 1
+        return max(abs(rise) for rise in self.rises).bit_length() + 1
 
 
 def _erf(x: Array) -> Array:

@@ -20,6 +20,7 @@ from edgemoe_gen.numerics.fixed import (
     quantise,
 )
 from edgemoe_gen.numerics.lower import Linear
+from edgemoe_gen.numerics.shifts import BIAS, sum_window
 from edgemoe_gen.program.pack import Bytes, linear_beats, pack_linear, pack_shifts, pack_words, shift_beats
 
 _NOTHING: Bytes = np.zeros((0, 0, 0), np.uint8)
@@ -102,7 +103,10 @@ class Contents:
         # A finer output also shifts its bias further up, and its sum further down: both have to stay in their widths.
         room = self.design.accumulator_bits - 2
         magnitudes = np.ceil(np.log2(np.maximum(np.abs(bias), 1)) + 1).astype(np.int64)
-        finer = np.clip(np.minimum(finer, room - np.maximum(magnitudes + bias_shift, term_shift)), 0, None)
+        finer = np.minimum(finer, room - np.maximum(magnitudes + bias_shift, term_shift))
+        window = sum_window(self.design.knobs.activation_bits, self.design.knobs.weight_bits)
+        most = min(window.most - term_shift, BIAS.most - bias_shift)
+        finer = np.clip(np.minimum(finer, most), 0, None)
         weight = quantise(linear.weight * 2.0 ** finer[:, None], form)
         self._prove_no_overflow(weight, bias << (bias_shift + finer))
         biases = (bias << OUTPUT_SHIFT_BITS) | finer

@@ -19,9 +19,9 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.design.sizes import MIN_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.hardware import kinds, memories
-from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, NARROW, SCATTER, SOURCE, WIDE
+from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, GELU, NARROW, SCALE, SCATTER, SOURCE, WIDE
 from edgemoe_gen.hardware.ring import OPEN_TILES
-from edgemoe_gen.numerics import tables
+from edgemoe_gen.numerics import shifts, tables
 
 Column = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -345,16 +345,23 @@ class _Check:
 
     def _shifts(self) -> None:
         f, of, design = self.f, self.of, self.design
-        sums, terms = design.accumulator_bits - 1, _FINISHED_BITS - 1
-        activation = design.knobs.activation_bits
-        self.within(self.product, "term_shift", -sums, sums)
-        self.within(of["WEIGHTS"], "bias_shift", 0, sums)
-        self.within(of["LOAD"] | self.product, "out_shift", -terms, terms)
-        self.within(of["KEYS"], "out_shift", -sums - f["term_shift"], sums - f["term_shift"])
-        self.within(of["WEIGHTS"], "old_shift", -terms, terms)
-        # The least is that of the finest format there is (`fraction_for`).
-        scores = of["KEYS"] | of["VALUES"] | of["ROUTE"]
-        self.within(scores, "score_shift", tables.EXP_POSITION_BITS - activation - 8, 2 * tables.EXP_POSITION_BITS - 1)
+        tail = design.knobs.residual_tail_bits
+        sums = shifts.sum_window(design.knobs.activation_bits, design.knobs.weight_bits)
+        rows = of["WEIGHTS"] | of["VALUES"]
+        self.within(rows, "term_shift", sums.least, sums.most)
+        self.within(of["WEIGHTS"], "bias_shift", shifts.BIAS.least, shifts.BIAS.most)
+        scales = f["flags"] & (SCALE | GELU) == SCALE
+        up = np.where(scales, 0, shifts.RESULT_UP) - np.where(f["flags"] & ACCUMULATE != 0, tail, 0)
+        self.within(rows, "out_shift", shifts.RESULT.least - up, shifts.RESULT.most - up)
+        self.within(of["LOAD"], "out_shift", shifts.COPY.least, shifts.COPY.most)
+        # A score is rounded once, by both together.
+        most = design.accumulator_bits - 1
+        self.within(of["KEYS"], "term_shift", -most, most)
+        scores, both = shifts.SCORE_SUM, f["term_shift"]
+        self.within(of["KEYS"], "out_shift", scores.least - both, scores.most - both)
+        self.within(of["WEIGHTS"], "old_shift", shifts.OLD.least, shifts.OLD.most)
+        difference = of["KEYS"] | of["VALUES"] | of["ROUTE"]
+        self.within(difference, "score_shift", shifts.EXPONENTIAL.least, shifts.EXPONENTIAL.most)
         one = 1 << tables.MANTISSA_FRACTION
         self.within(of["ROUTE"], "score_threshold", -one, one)
 

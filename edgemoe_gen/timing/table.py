@@ -16,7 +16,7 @@ from typing import Any
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware.axi import AXI_BURST, AXI_OUTSTANDING
+from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING
 from edgemoe_gen.hardware.boards import Board, speed_grade
 from edgemoe_gen.hardware.latency import FAMILIES, Chains, family_names, read_family
 from edgemoe_gen.kernels import Loop, read_kernels
@@ -198,7 +198,8 @@ def timing_of(
         constants={name: int(entry["cycles"]) for name, entry in table["constants"].items()},
         depths=dict(depths or {}),
         ddr_bytes=bytes_a_cycle(design.board, clock, ddr_gb_per_s, ddr_efficiency),
-        axi_latency=math.ceil(axi["latency_ns"] * clock / 1e3),
+        # The later of both: what the memory takes, and the states in which the pragma has a request scheduled.
+        axi_latency=max(math.ceil(axi["latency_ns"] * clock / 1e3), AXI_LATENCY + int(axi["request_states"])),
         axi_outstanding=AXI_OUTSTANDING,
         axi_burst=AXI_BURST,
     )

@@ -9,7 +9,7 @@ import pytest
 from edgemoe_gen.base.installed import PACKAGE
 
 LINES = {
-    "design": ("knobs", "sizes", "rules", "fifos", "storage", "design", "make", "__init__"),
+    "design": ("knobs", "sizes", "rules", "fifos", "storage", "products", "design", "make", "__init__"),
     "hardware": ("names", "boards", "axi", "ring", "memories", "kinds", "descriptor", "latency", "__init__"),
 }
 

@@ -107,7 +107,7 @@ def test_what_differs_by_release_or_flow_is_stated(tmp_path: Path) -> None:
     # 128-bit ports: every buffer begins on 16 bytes. The other values: see the reason above each.
     for line in (
         "flow_target=vivado",
-        "syn.interface.m_axi_latency=64",
+        "syn.interface.m_axi_latency=32",
         "syn.interface.m_axi_alignment_byte_size=16",
         "syn.interface.m_axi_max_widen_bitwidth=0",
         "syn.interface.m_axi_addr64=1",

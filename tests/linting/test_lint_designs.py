@@ -92,7 +92,7 @@ FAULTS = (
     ("constant-bank", "src/store.h", "memory_rest, address, lane, score", "memory_rest, address, lane + at.group, score", "'memory'"),
     ("loop-bound", "src/normalise.h", "#pragma HLS LOOP_TRIPCOUNT max = DIM_WORDS\n", "", "apply_moments"),
     ("exception", "src/route.h", "  const int entries =", "  if (op.tokens < 0) throw 1;\n  const int entries =", "fill_queues"),
-    ("interface-axi", "src/engine.cpp", "latency = 64", "", "'program'"),
+    ("interface-axi", "src/engine.cpp", "latency = 32", "", "'program'"),
     ("dataflow-bundle", "src/engine.cpp", "bundle = gmem_weights_1", "bundle = gmem_weights_0", "fetch_weights, fetch_weights"),
 )  # fmt: skip
 

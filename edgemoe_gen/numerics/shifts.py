@@ -1,0 +1,51 @@
+"""Windows of the shifts that the kernels have shifters for: compiled programs keep to them, and `verify` holds them.
+
+A shifter is as large as its window is wide, and stands in every lane. What a window excludes are formats that no layer
+needs: nothing would be left of a value, or all would saturate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INVERSE_FRACTION = 23  # bits of 1 / features behind its first one
+INVERSE_BITS = INVERSE_FRACTION + 2  # of 1 / features, with its first bit and a sign
+MEAN_FRACTION = 8  # bits that a mean keeps below the feature's binary point
+
+
+@dataclass(frozen=True)
+class Window:
+    """Shifts from `least` to `most`, both included; down if positive."""
+
+    least: int
+    most: int
+
+    @property
+    def stages(self) -> int:
+        """Two-way choices that reach every shift, one after another."""
+        return (self.most - self.least).bit_length()
+
+
+SCORE_SUM = Window(0, 31)  # a sum of products to a score
+RESULT = Window(0, 31)  # a term with RESULT_UP more bits, or its product with a mantissa, to a result
+RESULT_UP = 11
+BIAS = Window(0, 31)  # a bias up to a sum's binary point: bias_shift and an output's finer bits
+COPY = Window(-16, 31)  # a word that is loaded, to its memory's format
+OLD = Window(-16, 15)  # what is added to, from its format to the new one
+EXPONENTIAL = Window(0, 31)  # a difference of scores up to the exponential's binary point
+# GELU's argument has a format of its own, which 18-bit activations and 16-bit weights always reach from above.
+SUM_BITS = 18 + 16
+
+
+def sum_window(activation_bits: int, weight_bits: int) -> Window:
+    """Of a sum of products to a term: term_shift, an output's finer bits and a row's exponent together.
+
+    Narrower factors have fewer fractional bits, and so have their products.
+    """
+    least = min(0, activation_bits + weight_bits - SUM_BITS)
+    return Window(least, least + 31)
+
+
+def mean_shift(features: int) -> int:
+    """By how much a sum of features times their inverse is shifted down to the mean."""
+    return INVERSE_FRACTION + features.bit_length() - 1 - MEAN_FRACTION
