@@ -24,9 +24,8 @@ inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t s
   const int finer = biased ? static_cast<int>(bias & ((1 << OUTPUT_SHIFT_BITS) - 1)) : 0;
   const sint<BIAS_BITS - OUTPUT_SHIFT_BITS> offset =
       static_cast<sint<BIAS_BITS - OUTPUT_SHIFT_BITS>>(bias >> OUTPUT_SHIFT_BITS);
-  const acc_t total =
-      sum + (biased ? shift_up<BIAS_BITS - OUTPUT_SHIFT_BITS, ACC_BITS, BIAS_SHIFT_MOST>(offset, op.bias_shift + finer)
-                    : acc_t(0));
+  const acc_t added = shift_up<BIAS_BITS - OUTPUT_SHIFT_BITS, ACC_BITS, BIAS_SHIFT_MOST>(offset, op.bias_shift + finer);
+  const acc_t total = sum + (biased ? added : acc_t(0));
   const int shift = op.term_shift + finer + (scaled ? static_cast<int>(scale.exponent) : 0);
   const term_t term = round_to<ACC_BITS, TERM_BITS, SUM_SHIFT_LEAST, SUM_SHIFT_MOST>(total, shift);
   finished_t value = finished_t(term) * (1 << RESULT_UP);

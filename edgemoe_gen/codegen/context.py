@@ -256,8 +256,8 @@ def _tables(design: Design) -> list[dict[str, Any]]:
             "error": f"{table.error:.2e}",
             "rise_bits": table.rise_bits,
             "arrays": [
-                {"name": constant, "bits": bits, "meaning": "where segments start", "numbers": table.nodes[:-1]},
-                {"name": f"{constant}_RISES", "bits": table.rise_bits, "meaning": "and rise", "numbers": table.rises},
+                {"name": constant, "bits": bits, "numbers": table.nodes[:-1]},
+                {"name": f"{constant}_RISES", "bits": table.rise_bits, "numbers": table.rises},
             ],
         }
         for table, constant, what, bits in entries

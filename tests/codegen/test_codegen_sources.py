@@ -97,7 +97,8 @@ def test_no_function_calls_itself() -> None:
     for name, text in kernels().items():
         for function, body in pattern.findall(text):
             found += 1
-            assert not re.search(rf"\b{function}\(", body), f"{name}: {function}"
+            # Another instance of a template is another function (UG1399, "Templates": recursion that synthesis knows).
+            assert not re.search(rf"(?<!::)\b{function}\(", body), f"{name}: {function}"
     assert found > 20
 
 

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.design.products import dsp_count, part_dsps, table_products, tables_in_dsp
+from edgemoe_gen.design.storage import ROOM
 from edgemoe_gen.estimate import Part, check_fits, estimate_resources
-from edgemoe_gen.estimate.resources import dsp_count
+from edgemoe_gen.estimate.resources import WRITTEN, _exponential, _rounding, _shift_up
 from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.numerics import shifts
+from edgemoe_gen.numerics.shifts import Window
 
 
 def zcu104(**knobs: float) -> Design:
@@ -41,18 +45,31 @@ def part(design: Design, name: str) -> Part:
     return next(part for part in estimate_resources(design).parts if part.name == name)
 
 
-def test_only_products_wider_than_a_table_s_take_dsps() -> None:
+def test_products_of_tables_take_dsps_where_there_is_room() -> None:
     design = zcu104()
+    assert tables_in_dsp(design)
     with_dsp = {p.name: p.dsp for p in estimate_resources(design).parts if p.dsp}
     # One 27 x 18 product an output; a square and a product a feature. Moments: n Q is 9 x 45 bits, two wide pieces;
     # S^2 is 27 x 27, two narrow pieces; S / n 27 x 25, two; the root's mantissa times n, 22 x 9, one.
-    assert with_dsp == {
-        "compute unit": 1024, "rounding": 16, "LayerNorm": 2 * 16 + 2 + 2 + 2 + 1, "router": 1, "control": 12,
-    }  # fmt: skip
+    wide = {"compute unit": 1024, "rounding": 16, "LayerNorm": 2 * 16 + 2 + 2 + 2 + 1, "router": 1, "control": 12}
+    assert part_dsps(design) == wide
+    # Inside tables: 4 x 16 exponentials; GELU of each output and a row's 1 / sum; a root; 16 + 1 exponentials, 1 / sum.
+    tables = {"probabilities": 64, "rounding": 17, "LayerNorm": 1, "router": 18}
+    assert table_products(design) == tables
+    assert with_dsp == {name: wide.get(name, 0) + tables.get(name, 0) for name in wide | tables}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.sampled_from([8, 16, 32]), st.sampled_from(["zcu104", "kv260", "ultra96v2"]))
+def test_products_of_tables_never_take_the_room_that_placement_needs(tokens: int, out: int, board: str) -> None:
+    design = make_design(Knobs(tokens_parallel=tokens, out_parallel=out, in_parallel=8), load_board(board))
+    needed = sum(part_dsps(design).values()) + sum(table_products(design).values())
+    assert tables_in_dsp(design) == (needed <= ROOM * design.board.dsp)
+    assert estimate_resources(design).dsp == (needed if tables_in_dsp(design) else sum(part_dsps(design).values()))
 
 
 def test_rounding_grows_with_outputs_and_scores_with_their_rows() -> None:
-    assert part(zcu104(out_parallel=32), "rounding").dsp == 2 * part(zcu104(), "rounding").dsp
+    assert part_dsps(zcu104(out_parallel=32))["rounding"] == 2 * part_dsps(zcu104())["rounding"]
     one, two = (part(zcu104(score_rows=rows), "scores") for rows in (1, 2))
     assert (two.lut, two.dsp) == (2 * one.lut, 0)
 
@@ -63,8 +80,46 @@ def test_an_exponential_stands_where_every_value_enters_the_unit() -> None:
         for tokens, inner in ((2, 8), (2, 16), (4, 16))
     }
     assert lanes[2, 16] == 2 * lanes[2, 8] and lanes[4, 16] == 2 * lanes[2, 16]
-    # Open synthesis (Yosys 0.70, synth_xilinx -family xcup) makes 707 logic cells of one lane.
-    assert 0.75 * 707 < lanes[2, 8] / 16 < 1.25 * 707
+
+
+@pytest.mark.parametrize(
+    ("what", "rule", "made"),
+    [
+        # Look-up tables that Yosys 0.70 makes of a lane (synth_xilinx -family xcup -nodsp -nobram), as arith.h has it.
+        ("a score", _rounding(46, 18, shifts.SCORE_SUM), 130),
+        ("a term", _rounding(46, 27, shifts.sum_window(18, 16)), 167),
+        ("a result", _rounding(47, 24, shifts.RESULT), 151),
+        ("a normalised value", _rounding(47, 24, Window(-1, 62)), 187),
+        ("an old value", _rounding(24, 25, shifts.OLD), 141),
+        ("a bias that is added", _shift_up(28, 46, shifts.BIAS) + 46, 180),
+        # Its product is in a DSP; rounded once more, to an operand.
+        ("an exponential", _exponential(zcu104()) + 36, 336),
+    ],
+)  # fmt: skip
+def test_the_rule_of_a_lane_is_near_what_open_synthesis_makes(what: str, rule: int, made: int) -> None:
+    assert 0.75 * made < rule < 1.25 * made, what
+
+
+def test_a_narrower_window_of_shifts_takes_less() -> None:
+    wide, narrow = (_rounding(46, 18, Window(0, most)) for most in (63, 15))
+    assert narrow < wide
+
+
+def test_every_fifo_that_a_pipeline_writes_gets_one_at_its_output() -> None:
+    design = zcu104()
+    written = {name for names in WRITTEN.values() for name in names}
+    # Those behind ports to memory and of whole operations are written by processes at AXI ports, or by no pipeline.
+    assert set(design.fifos) - written == {
+        "weight_orders",
+        "input_orders",
+        "orders",
+        "output_orders",
+        "weights",
+        "input",
+    }
+    wider = zcu104(tokens_parallel=8)
+    sums = [d.fifos["sums"].width * d.fifos["sums"].copies for d in (design, wider)]
+    assert part(wider, "outputs").lut - part(design, "outputs").lut >= sums[1] - sums[0] > 0
 
 
 def test_a_split_memory_counts_in_both_primitives() -> None:
