@@ -19,6 +19,7 @@ from edgemoe_gen.program import descriptor
 from edgemoe_gen.program.short import port_depths
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
+FIELD_BITS = 16  # of most fields of an operation
 RESOLVED_KNOBS = (*NARROW_KNOBS, "cache_bits")  # hardware follows from what they come to: NARROW_BITS, CACHE_BITS
 MEMORY_MEANINGS = {
     "residual": "the tokens x between layers",
@@ -127,6 +128,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("TOKEN_BITS", design.token_bits, ""),
                 ("ROUTE_BITS", bits_for(design.max_routes), ""),
                 ("EXPERT_BITS", design.expert_bits, ""),
+                *_count_widths(design),
             ],
         ),
         (
@@ -230,6 +232,21 @@ def _groups(design: Design) -> list[dict[str, Any]]:
     return [
         {"title": title, "constants": [{"name": n, "value": v, "meaning": m} for n, v, m in constants]}
         for title, constants in groups
+    ]
+
+
+def _count_widths(design: Design) -> list[tuple[str, int, str]]:
+    """Widths of what the loops count; a count goes no further than the memories, or than an operation's 16-bit field."""
+    k = design.knobs
+    rows = (design.blocks + MIN_ROWS) * k.tokens_parallel
+    steps = design.bias_steps + design.max_in_words * design.operand_parts
+    return [
+        ("ROW_BITS", bits_for(rows), "of a row's number, padded to whole blocks"),
+        ("WORD_BITS", bits_for(design.max_in_words), "of a word's number in a row"),
+        ("TILE_BITS", FIELD_BITS, "of an output tile's number"),
+        ("RING_BITS", bits_for(design.ring_words), "of a place in the ring"),
+        ("PART_BITS", bits_for(max(design.operand_parts, design.cache_reads)), "of a part's number in a word"),
+        ("STEP_BITS", bits_for(steps), "of a step's number in a tile's weights"),
     ]
 
 
