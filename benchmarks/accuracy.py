@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from setting import NOTHING, Setting, describe, open_setting, parser, ratio, show
 
-from edgemoe_gen.comparison import FrameErrors, compare, mean_errors
 from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.design.rules import LEAST_WEIGHT_BITS
 from edgemoe_gen.model import Reference
 from edgemoe_gen.numerics.attribute import attribute_error, by_worth
 from edgemoe_gen.program.compile import Program
+from edgemoe_gen.sim.comparison import FrameErrors, compare, mean_errors
 from edgemoe_gen.sim.engine import Engine, run_frames
 
 EDGE_MOE_FORCED, EDGE_MOE_FREE, EDGE_MOE_SETS = 2.08e-3, 3.73e-3, 767

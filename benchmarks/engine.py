@@ -31,7 +31,7 @@ from engine_parts.tables import (
     write_markdown,
 )
 
-from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.base.errors import EdgeMoEError
 
 CASES: dict[str, Callable[[], Case]] = {"tiny": tiny, "tiny224": tiny_square, "small": small}
 PARTS = ("frames", "ablation", "switch", "experts")

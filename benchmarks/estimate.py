@@ -14,18 +14,18 @@ from typing import Any
 
 from setting import EXAMPLE, show
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import make_design
-from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.estimate import estimate_cycles
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.hardware.descriptor import number
 from edgemoe_gen.model import Model, load_model, read_spec_file
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.model.spec import BlockSpec, ImageSpec, ModelSpec, RouterSpec, TaskSpec
 from edgemoe_gen.numerics.formats import choose_formats, observe_ranges, prepare
-from edgemoe_gen.pictures import find_pictures, open_picture
+from edgemoe_gen.pictures.found import find_pictures, open_picture
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
-from edgemoe_gen.program.descriptor import number
 from edgemoe_gen.timing.result import TimedResult
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import Timing, load_timing

@@ -19,12 +19,12 @@ from engine_parts.cases import Case, Float32, little, tiny
 from engine_parts.runs import FREE, compile_case, fault_of, resources_of
 from setting import show
 
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.errors import EdgeMoEError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, make_design
-from edgemoe_gen.design.defaults import default_knobs
-from edgemoe_gen.errors import EdgeMoEError
 from edgemoe_gen.estimate import estimate_cycles
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.outline import outline_network
 from edgemoe_gen.timing.run import time_program

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import EdgeMoEError, ImageError
 from edgemoe_gen.design import Design, make_design
-from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.design.knobs import parse_knob
-from edgemoe_gen.errors import EdgeMoEError, ImageError
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import Model, ModelSpec, SpecOptions, load_model, read_spec_file
 from edgemoe_gen.model.normalisation import NAMES
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
-from edgemoe_gen.pictures import find_pictures, open_picture
+from edgemoe_gen.pictures.found import find_pictures, open_picture
 from edgemoe_gen.program.compile import Program, compile_network
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "scenes"

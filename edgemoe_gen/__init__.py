@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from edgemoe_gen.base.version import __version__
 
 if TYPE_CHECKING:
     from edgemoe_gen.api import (

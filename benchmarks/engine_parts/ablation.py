@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgemoe_gen.design import Design, make_design
-from edgemoe_gen.design.defaults import default_knobs
+from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.program.schedule import Schedule
 from engine_parts.cases import Case
 from engine_parts.runs import ESTIMATE, TIMED, Outcome, time_case

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.boards import Board, load_board
 from edgemoe_gen.design import Design, Knobs, make_design
-from edgemoe_gen.design.defaults import default_knobs
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import Board, load_board
 from edgemoe_gen.model import BlockSpec, ImageSpec, Model, ModelSpec, RouterSpec, SpecOptions, TaskSpec, load_model
 from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.project import TYPICAL
+from edgemoe_gen.project.opening import TYPICAL
 from edgemoe_gen.timing.networks import balanced_model, route_counts
 
 Float32 = NDArray[np.float32]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edgemoe_gen.design.defaults import default_knobs
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.fitting.defaults import default_knobs
 from engine_parts.ablation import Parallel
 from engine_parts.cases import Case, with_experts, with_shared_router
 from engine_parts.runs import Outcome, ResourceUse, compile_case, memory_mib, resources_of, time_case

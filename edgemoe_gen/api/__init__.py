@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from edgemoe_gen.api.simulation import CsimResult, csim, run
     from edgemoe_gen.api.timing import SimulateResult, simulate
     from edgemoe_gen.api.tuning import TuneResult, apply_tuned, tune
-    from edgemoe_gen.config import CALIBRATION_IMAGES
-    from edgemoe_gen.diagnosis import Check, Diagnosis, doctor
-    from edgemoe_gen.inspection import BitsWorth, Inspection
     from edgemoe_gen.linting import LintResult
+    from edgemoe_gen.pipeline.diagnosis import Check, Diagnosis, doctor
     from edgemoe_gen.pipeline.exchange import ImportResult
     from edgemoe_gen.pipeline.options import BuildResult
     from edgemoe_gen.pipeline.plan import PlannedStage
+    from edgemoe_gen.pipeline.running import RunResult
     from edgemoe_gen.pipeline.stages import StageResult
-    from edgemoe_gen.running import RunResult
+    from edgemoe_gen.project.config import CALIBRATION_IMAGES
+    from edgemoe_gen.project.inspection import BitsWorth, Inspection
     from edgemoe_gen.tuning.apply import Applied
     from edgemoe_gen.tuning.compare import Comparison
     from edgemoe_gen.tuning.dataset import DatasetResult
@@ -88,15 +88,15 @@ _PLACES = {
     "edgemoe_gen.api.simulation": ("CsimResult", "csim", "run"),
     "edgemoe_gen.api.timing": ("SimulateResult", "simulate"),
     "edgemoe_gen.api.tuning": ("TuneResult", "apply_tuned", "tune"),
-    "edgemoe_gen.config": ("CALIBRATION_IMAGES",),
-    "edgemoe_gen.diagnosis": ("Check", "Diagnosis", "doctor"),
-    "edgemoe_gen.inspection": ("BitsWorth", "Inspection"),
+    "edgemoe_gen.project.config": ("CALIBRATION_IMAGES",),
+    "edgemoe_gen.pipeline.diagnosis": ("Check", "Diagnosis", "doctor"),
+    "edgemoe_gen.project.inspection": ("BitsWorth", "Inspection"),
     "edgemoe_gen.linting": ("LintResult",),
     "edgemoe_gen.pipeline.options": ("BuildResult",),
     "edgemoe_gen.pipeline.exchange": ("ImportResult",),
     "edgemoe_gen.pipeline.plan": ("PlannedStage",),
     "edgemoe_gen.pipeline.stages": ("StageResult",),
-    "edgemoe_gen.running": ("RunResult",),
+    "edgemoe_gen.pipeline.running": ("RunResult",),
     "edgemoe_gen.tuning.apply": ("Applied",),
     "edgemoe_gen.tuning.compare": ("Comparison",),
     "edgemoe_gen.tuning.dataset": ("DatasetResult",),

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from edgemoe_gen.api.common import Paths, PathText
-from edgemoe_gen.errors import ConfigError, OverlayError
-from edgemoe_gen.files import check_writable, write_text_whole
-from edgemoe_gen.overlay import session
-from edgemoe_gen.overlay.bench import Latency, Plan, Spread, SwitchCost, Throughput, measure
-from edgemoe_gen.overlay.bench_page import render_page
-from edgemoe_gen.overlay.power import Power, RailPower, find_sensors
-from edgemoe_gen.pictures import find_pictures
-from edgemoe_gen.project import Progress, no_progress
-from edgemoe_gen.running import RunResult
+from edgemoe_gen.base.errors import ConfigError, OverlayError
+from edgemoe_gen.base.files import check_writable, write_text_whole
+from edgemoe_gen.measuring import session
+from edgemoe_gen.measuring.bench import Latency, Plan, Spread, SwitchCost, Throughput, measure
+from edgemoe_gen.measuring.bench_page import render_page
+from edgemoe_gen.measuring.power import Power, RailPower, find_sensors
+from edgemoe_gen.pictures.found import find_pictures
+from edgemoe_gen.pipeline.running import RunResult
+from edgemoe_gen.project.opening import Progress, no_progress
 
 FRAMES, SIMULATED_FRAMES, SECONDS = 100, 5, 10.0
 PICTURE = "notebooks/picture.npy"  # the build's own, in every overlay

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
-from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.early import Needs
-from edgemoe_gen.files import check_folder
+from edgemoe_gen.base.files import check_folder
 from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.pipeline.fingerprint import is_kept, recall
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import StageResult, open_stages
-from edgemoe_gen.project import Progress, no_progress, open_project, picture_notes
+from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
+from edgemoe_gen.project.early import Needs
+from edgemoe_gen.project.opening import Progress, no_progress, open_project, picture_notes
 
 if TYPE_CHECKING:  # what a build with nothing to do need not import
     from edgemoe_gen.pipeline.exchange import ImportResult

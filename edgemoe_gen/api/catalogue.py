@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgemoe_gen.boards import Board, board_names, load_board
+from edgemoe_gen.hardware.boards import Board, board_names, load_board
 
 
 def boards(name: str | None = None) -> tuple[Board, ...]:

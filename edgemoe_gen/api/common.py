@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
-from edgemoe_gen.config import Config
-from edgemoe_gen.early import NOTHING, Needs, check_early
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_model
-from edgemoe_gen.project import TYPICAL, Project, open_model, open_project
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.early import NOTHING, Needs, check_early
+from edgemoe_gen.project.opening import TYPICAL, Project, open_model, open_project
 
 PathText = str | PathLike[str]
 Paths = Sequence[PathText]

@@ -10,12 +10,12 @@ from typing import Any
 
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
 from edgemoe_gen.api.searching import Choices, open_setting, tier_of
-from edgemoe_gen.documents import json_text
-from edgemoe_gen.early import Needs
-from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.files import check_writable, write_text_whole
+from edgemoe_gen.base.documents import json_text
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.model import SpecOptions
-from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.project.early import Needs
+from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.tuning.compare import Comparison, compare_designs, read_side
 from edgemoe_gen.tuning.dataset import DatasetResult, evaluate_dataset
 from edgemoe_gen.tuning.document import sweep_document

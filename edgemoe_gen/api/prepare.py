@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
-from edgemoe_gen.config import FILE_NAME, config_to_toml
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.design import Design
-from edgemoe_gen.early import Needs, check_early
-from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.estimate import Resources, check_fits, estimate_resources
-from edgemoe_gen.files import check_writable, write_text_whole
-from edgemoe_gen.inspection import Inspection, bits_worth
-from edgemoe_gen.inspection import inspect as inspect_checkpoint
 from edgemoe_gen.linting import LintResult
 from edgemoe_gen.linting.run import lint_folder, lint_project
 from edgemoe_gen.model import ModelSpec, SpecOptions
-from edgemoe_gen.pictures import find_pictures, left_out, open_picture
+from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.generate import generate_sources
-from edgemoe_gen.project import (
+from edgemoe_gen.project.config import FILE_NAME, config_to_toml
+from edgemoe_gen.project.early import Needs, check_early
+from edgemoe_gen.project.inspection import Inspection, bits_worth
+from edgemoe_gen.project.inspection import inspect as inspect_checkpoint
+from edgemoe_gen.project.opening import (
     Progress,
     checkpoint_of,
     network_options,

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.api.common import Paths, PathText, open_network, opened, said
-from edgemoe_gen.boards import Board
-from edgemoe_gen.config import Config
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import Knobs
-from edgemoe_gen.design.defaults import default_knobs
-from edgemoe_gen.early import Needs
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_picture
-from edgemoe_gen.pictures import left_out
-from edgemoe_gen.project import Progress, open_board, open_calibration, open_tasks
-from edgemoe_gen.tuning.command import Asked
+from edgemoe_gen.pictures.found import left_out
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.early import Needs
+from edgemoe_gen.project.opening import Progress, open_board, open_calibration, open_tasks
+from edgemoe_gen.tuning.asked import Asked
 from edgemoe_gen.tuning.evaluate import Evaluator, make_evaluator
 from edgemoe_gen.tuning.limits import Limit
 from edgemoe_gen.tuning.space import Dimension, is_knob

@@ -8,13 +8,22 @@ from pathlib import Path
 
 from edgemoe_gen.api.board import run_on_board
 from edgemoe_gen.api.common import Paths, PathText, Values, opened, said
+from edgemoe_gen.base.errors import ConfigError, ImageError
+from edgemoe_gen.base.files import check_writable
 from edgemoe_gen.design import Design
-from edgemoe_gen.early import Needs
-from edgemoe_gen.errors import ConfigError, ImageError
-from edgemoe_gen.files import check_writable
 from edgemoe_gen.model import ModelSpec, SpecOptions
-from edgemoe_gen.pictures import find_pictures, left_out, open_picture
-from edgemoe_gen.project import (
+from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
+from edgemoe_gen.pipeline.running import (
+    BACKENDS,
+    RunResult,
+    read_routes,
+    run_csim,
+    run_float,
+    write_dump,
+    write_picture,
+)
+from edgemoe_gen.project.early import Needs
+from edgemoe_gen.project.opening import (
     Progress,
     no_progress,
     open_calibration,
@@ -25,7 +34,6 @@ from edgemoe_gen.project import (
     open_pictures,
     open_tasks,
 )
-from edgemoe_gen.running import BACKENDS, RunResult, read_routes, run_csim, run_float, write_dump, write_picture
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.junit import write_junit
 from edgemoe_gen.sim.kernels import KERNELS, CaseResult, record_inputs, run_kernels

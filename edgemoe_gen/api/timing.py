@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.api.common import Paths, PathText, Values, open_network, opened, said
+from edgemoe_gen.base.documents import json_text
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
-from edgemoe_gen.documents import json_text
-from edgemoe_gen.early import Needs
-from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.files import check_writable, write_text_whole
 from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.model.random import random_picture
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.pictures import find_pictures, left_out, open_picture
-from edgemoe_gen.pipeline.timed import time_network
+from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
+from edgemoe_gen.pipeline.simulate import time_network
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
-from edgemoe_gen.project import (
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.early import Needs
+from edgemoe_gen.project.opening import (
     Progress,
     no_progress,
     open_calibration,

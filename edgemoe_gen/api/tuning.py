@@ -13,18 +13,18 @@ from typing import Any
 
 from edgemoe_gen.api.common import Paths, PathText
 from edgemoe_gen.api.searching import Choices, Setting, open_setting, tier_of
-from edgemoe_gen.config import FILE_NAME, config_to_toml
+from edgemoe_gen.base.documents import json_text
+from edgemoe_gen.base.errors import EdgeMoEError, KnobError
+from edgemoe_gen.base.files import check_folder, write_text_whole
+from edgemoe_gen.base.locks import folder_lock
 from edgemoe_gen.design import make_design
-from edgemoe_gen.documents import json_text
-from edgemoe_gen.errors import EdgeMoEError, KnobError
 from edgemoe_gen.estimate import estimate_resources
-from edgemoe_gen.files import check_folder, write_text_whole
-from edgemoe_gen.locks import folder_lock
 from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
-from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.project.config import FILE_NAME, config_to_toml
+from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.tuning.apply import Applied, apply_point
-from edgemoe_gen.tuning.command import Asked
+from edgemoe_gen.tuning.asked import Asked
 from edgemoe_gen.tuning.document import tune_document
 from edgemoe_gen.tuning.front import FRONT, check_objectives
 from edgemoe_gen.tuning.limits import parse_limit, with_room

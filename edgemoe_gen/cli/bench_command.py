@@ -10,7 +10,7 @@ from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.failure import INTERRUPTED
-from edgemoe_gen.overlay.bench_page import latency_rows, power_rows, stream_rows, switch_text
+from edgemoe_gen.measuring.bench_page import latency_rows, power_rows, stream_rows, switch_text
 
 
 @click.command("bench")

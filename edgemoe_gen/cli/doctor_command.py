@@ -7,7 +7,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import json_option
-from edgemoe_gen.diagnosis import ExtraFound, Stage
+from edgemoe_gen.pipeline.diagnosis import ExtraFound, Stage
 
 
 @click.command("doctor")

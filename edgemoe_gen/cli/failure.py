@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from edgemoe_gen.errors import EdgeMoEError, ToolError
+from edgemoe_gen.base.errors import EdgeMoEError, ToolError
 
 MENDABLE, INTERRUPTED, FAULT = 2, 130, 70
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import click
 
-from edgemoe_gen import __version__
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.design.knobs import parse_knob
-from edgemoe_gen.errors import SpecError
 from edgemoe_gen.model import SpecOptions, option_name
 from edgemoe_gen.model.normalisation import NORMALISATIONS
 from edgemoe_gen.model.spec import option_fields

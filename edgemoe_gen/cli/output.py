@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from edgemoe_gen.documents import json_text
+from edgemoe_gen.base.documents import json_text
 
 if TYPE_CHECKING:  # imported where they are needed: most of what a command costs that prints one line
     from rich.console import Console
     from rich.progress import TaskID
     from rich.table import Table
 
-    from edgemoe_gen import project
+    from edgemoe_gen.project import opening
 
 WIDE = 160  # columns of a table that goes to a file or pipe
 
@@ -161,7 +161,7 @@ def _console() -> Console:
 
 
 @contextmanager
-def progress() -> Iterator[project.Progress]:
+def progress() -> Iterator[opening.Progress]:
     """Progress on stderr: a bar on a terminal, one line for each kind of work elsewhere.
 
     Where the total is 0, nobody knows how much is left: the text is "work: step", and the step changes on the way.

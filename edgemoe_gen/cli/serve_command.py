@@ -55,7 +55,7 @@ def command(
       edgemoe-gen serve m3vit_zcu104 --source camera:0 --source drive.mp4
       edgemoe-gen serve build --simulated --source images
     """
-    from edgemoe_gen.overlay.session import chosen_tasks, look_up
+    from edgemoe_gen.measuring.session import chosen_tasks, look_up
     from edgemoe_gen.serving import make_sources, serve
     from edgemoe_gen.serving.backend import overlay_opener
     from edgemoe_gen.serving.run import check_aiohttp

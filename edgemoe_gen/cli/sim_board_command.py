@@ -14,12 +14,12 @@ from typing import Any
 
 import click
 
+from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.cli.options import HelpfulCommand, config_option
-from edgemoe_gen.config import Config
-from edgemoe_gen.errors import ConfigError, OverlayError
-from edgemoe_gen.project import open_project
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.opening import open_project
 
 MIB = 1 << 20
 
@@ -100,7 +100,7 @@ def _simulation() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PYNQ warns of what is missing off the board
-            return importlib.import_module("edgemoe_gen.overlay.simulated")
+            return importlib.import_module("edgemoe_gen.simulated.board")
     except ImportError as error:
         raise OverlayError(
             f"the simulated board needs PYNQ, which can't be imported: {error}",

@@ -10,8 +10,8 @@ from edgemoe_gen.cli import output
 from edgemoe_gen.report.numbers import error, figure, percent, plain, share
 
 if TYPE_CHECKING:
-    from edgemoe_gen.boards import Board
     from edgemoe_gen.estimate import Resources
+    from edgemoe_gen.hardware.boards import Board
 
 
 def resource_table(resources: Resources, board: Board) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
 from edgemoe_gen.cli.failure import INTERRUPTED
@@ -21,7 +22,6 @@ from edgemoe_gen.cli.tuning_view import (
     watching,
     workers_options,
 )
-from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.report.numbers import counted, plain
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
 from edgemoe_gen.tuning.space import SHARING, TURNED

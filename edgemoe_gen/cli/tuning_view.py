@@ -14,10 +14,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
-from edgemoe_gen.errors import KnobError
-from edgemoe_gen.project import Progress
+from edgemoe_gen.project.opening import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
 from edgemoe_gen.tuning.front import OBJECTIVES, best_confirmed, reasons
 from edgemoe_gen.tuning.space import parse_dimension

@@ -6,16 +6,16 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from edgemoe_gen import __version__
-from edgemoe_gen.arithmetic import bits_for, ceil_div
+from edgemoe_gen.base.arithmetic import bits_for, ceil_div
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design.design import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS, Design
 from edgemoe_gen.design.fifos import OPERATE, ROUTER, stream_depths
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
 from edgemoe_gen.design.storage import shared_depths
+from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
-from edgemoe_gen.program import descriptor
 from edgemoe_gen.program.short import port_depths
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}

@@ -1,4 +1,4 @@
-"""Files of hooks, as `edgemoe_gen.hooks` lists them: the user's text as it is, and beside it what sources it.
+"""Files of hooks, as `edgemoe_gen.flow.hooks` lists them: the user's text as it is, and beside it what sources it.
 
 In: texts by the hook's name. Out: files of the rendered project, and what the scripts need to know of them. The file
 that sources a text says which hook it was that stopped.
@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from edgemoe_gen.hooks import HOOKS
+from edgemoe_gen.flow.hooks import HOOKS
 
 
 def hooks_context(texts: Mapping[str, str]) -> dict[str, Any]:

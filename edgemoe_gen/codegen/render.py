@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.base.templating import templates_of
 from edgemoe_gen.codegen.context import context
 from edgemoe_gen.codegen.hooks import hook_files, hooks_context
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
-from edgemoe_gen.resources import resource_folder
-from edgemoe_gen.templating import templates_of
 
 # Template, and where its result stands in a rendered project.
 TEMPLATES = {

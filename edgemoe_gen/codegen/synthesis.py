@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design import Design
-from edgemoe_gen.names import IP_LIBRARY, IP_VENDOR, IP_VERSION, TOP
+from edgemoe_gen.hardware.names import IP_LIBRARY, IP_VENDOR, IP_VERSION, TOP
 
 PROJECT = "hls_project"
 SOLUTION = "solution"

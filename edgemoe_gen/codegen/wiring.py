@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgemoe_gen.design.design import Design
-from edgemoe_gen.names import TOP, VLNV
+from edgemoe_gen.hardware.names import TOP, VLNV
 
 PROJECT = "edgemoe"
 ENGINE, ENGINE_VLNV = TOP, VLNV

@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 
-from edgemoe_gen.arithmetic import bits_for, ceil_div
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.arithmetic import bits_for, ceil_div
+from edgemoe_gen.base.errors import KnobError
+from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.design.fifos import LANE_BITS, Fifo, fifos
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
 from edgemoe_gen.design.rules import rules
 from edgemoe_gen.design.storage import StoragePlan, plan_storage
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.numerics import tables
-from edgemoe_gen.resources import resource_folder
 
 TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
 BIAS_BITS = 32

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgemoe_gen.design.storage import OPERATIONS_AHEAD, ORDER_BITS
-from edgemoe_gen.latency import most_cycles
+from edgemoe_gen.hardware.latency import most_cycles
 from edgemoe_gen.numerics import tables
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.numerics.widths import Widths
 
 

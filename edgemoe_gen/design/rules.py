@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design.fifos import fifo_rules
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
 from edgemoe_gen.numerics import tables

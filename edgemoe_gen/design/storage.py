@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.numerics import tables
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from edgemoe_gen.estimate.engine import engine_of
 from edgemoe_gen.estimate.operations import ROUTE, Key, Operations, Shape, Step, keys_of
 from edgemoe_gen.estimate.stream import run
 from edgemoe_gen.estimate.tabled import engine_timing
+from edgemoe_gen.hardware.descriptor import Operation
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.timing.table import Timing
 
 WAITS = "waits for memory"

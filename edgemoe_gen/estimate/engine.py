@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate.tabled import engine_constant
-from edgemoe_gen.program.descriptor import OPERATION_WORDS
+from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.timing.table import Timing
 
 ORDER_READ = 1  # cycles in which the engine takes the next operation from its FIFO

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from edgemoe_gen.estimate.engine import ORDER_READ, Engine
 from edgemoe_gen.estimate.unit import Need, Work, unit_time
-from edgemoe_gen.program.descriptor import KINDS, OPERANDS, Operation, bit, number, operand_number
+from edgemoe_gen.hardware.descriptor import KINDS, OPERANDS, Operation, bit, number, operand_number
 
 AHEAD, WIDE, NARROW = bit("AHEAD"), bit("WIDE"), bit("NARROW")
 LOAD, STORE, STORE_ROUTES, NORMALISE, GATHER, PRODUCT, ROUTE = (

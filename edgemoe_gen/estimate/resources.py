@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgemoe_gen.arithmetic import ceil_div
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.arithmetic import ceil_div
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import MEAN_FRACTION, TERM_BITS
 from edgemoe_gen.design.storage import HELD, MUX_INPUTS, OTHER_ADAPTERS, SHIFT_REGISTER, memories
-from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.numerics import tables
 
 DSP_WIDE, DSP_NARROW = 27, 18

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen.context import source_sizes
 from edgemoe_gen.design import Design
-from edgemoe_gen.resources import resource_folder
 from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
 from edgemoe_gen.timing.table import Timing, timing_of
 

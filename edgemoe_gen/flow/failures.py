@@ -13,11 +13,11 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edgemoe_gen.errors import ToolError
+from edgemoe_gen.base.errors import ToolError
+from edgemoe_gen.base.reading import ANY, open_regular
 from edgemoe_gen.flow import surroundings
 from edgemoe_gen.flow.surroundings import Cause, Evidence
 from edgemoe_gen.flow.tools import DATE_OVERFLOW, DATE_PATCH, Command
-from edgemoe_gen.reading import ANY, open_regular
 
 HEAD_BYTES, TAIL_BYTES = 1 << 20, 4 << 20
 SHOWN_LINES = 8

@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.reading import open_regular
 from edgemoe_gen.flow.process import MARK, end_processes
 from edgemoe_gen.flow.tools import Tool, Toolset, inside, is_file, tool_environment
-from edgemoe_gen.reading import open_regular
+from edgemoe_gen.hardware.boards import Board
 
 # UG973 2022.2, table "Architecture Support": the Zynq UltraScale+ devices of the free Standard Edition. XCK26, of the
 # Kria K26, is an XCZU5EV. What is larger than these needs the Enterprise Edition.

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.copying import copy_files, copy_folder
-from edgemoe_gen.documents import write_json
-from edgemoe_gen.errors import ConfigError, OverlayError, ToolError
+from edgemoe_gen.base.copying import copy_files, copy_folder
+from edgemoe_gen.base.documents import write_json
+from edgemoe_gen.base.errors import ConfigError, OverlayError, ToolError
+from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.flow.failures import missing_result
+from edgemoe_gen.flow.hooks import files_of_hooks
 from edgemoe_gen.flow.reports.collect import REPORTS
-from edgemoe_gen.hooks import files_of_hooks
-from edgemoe_gen.names import BITSTREAM, HANDOFF, TOP
-from edgemoe_gen.parsing import read_json
+from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF, TOP
 
 FACTS = "kit.json"
 OPTIONS = "flow/options.tcl"

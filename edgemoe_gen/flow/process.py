@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from edgemoe_gen.errors import ToolError
+from edgemoe_gen.base.errors import ToolError
 from edgemoe_gen.flow.failures import explain, unwritable_log
 from edgemoe_gen.flow.steps import steps_in
 from edgemoe_gen.flow.tools import Command, tool_environment

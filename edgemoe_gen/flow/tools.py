@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.base.errors import ConfigError, EdgeMoEError
 
 HLS_TOOLS = ("vitis_hls", "vitis-run", "v++")
 NAMES = (*HLS_TOOLS, "vivado")

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgemoe_gen.boards import Board
-from edgemoe_gen.check import Check
+from edgemoe_gen.flow.check import Check
 from edgemoe_gen.flow.failures import GET_BOARD_FILES
 from edgemoe_gen.flow.installation import ALWAYS_LICENSED, ask_release, board_versions, is_free, licences
 from edgemoe_gen.flow.tools import OLDEST, Toolset, date_note, hls_generation, packages_wrong
+from edgemoe_gen.hardware.boards import Board
 
 # This project's figures, not AMD's. Disk: HLS project, Vivado project with its checkpoints, and reports of one design.
 # Memory: one run on a ZU7EV. AMD asks for 32 GB for Vitis as a whole (UG1400 2022.2, "Installation Requirements").

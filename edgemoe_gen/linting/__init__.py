@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.linting.result import Finding, LintResult, Rule, refuse_findings
 from edgemoe_gen.linting.rules import RULES
-from edgemoe_gen.names import TOP
 
 __all__ = ["RULES", "TOP", "Finding", "LintResult", "Rule", "libclang_missing", "lint", "refuse_findings"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgemoe_gen.errors import LintError
+from edgemoe_gen.base.errors import LintError
 
 
 @dataclass(frozen=True)

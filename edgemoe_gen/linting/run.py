@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.reading import read_text
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
-from edgemoe_gen.early import check_early
-from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.linting import LintResult, lint
-from edgemoe_gen.project import open_design, open_model, open_project
-from edgemoe_gen.reading import read_text
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.early import check_early
+from edgemoe_gen.project.opening import open_design, open_model, open_project
 
 _SUFFIXES = (".cpp", ".h")
 

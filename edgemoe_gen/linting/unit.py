@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.linting.headers import HEADERS
 from edgemoe_gen.linting.pragmas import MARK, Pragma, rewrite
 from edgemoe_gen.linting.result import Finding

@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from edgemoe_gen.names import shown
+from edgemoe_gen.base.names import shown
 
 _DIRECTORY = 16 << 20  # bytes of a zip's directory, of 60 or more an entry
 PICKLE_LIMIT = 256 << 20  # bytes of a pickle

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
+from edgemoe_gen.base.names import TASK_NAME, TASK_NAME_RULE, listed, shown, word
 from edgemoe_gen.model.features import Feature, described, find_features
 from edgemoe_gen.model.folding import fold
 from edgemoe_gen.model.layout import PLAIN, unknown
 from edgemoe_gen.model.safe import Array, Stored, Tree, read_safetensors, read_torch
 from edgemoe_gen.model.weights import Network, choose, find_networks
-from edgemoe_gen.names import TASK_NAME, TASK_NAME_RULE, listed, shown, word
 
 _EXPERTS = ".mlp.experts."
 _RANK = re.compile(r"(0|[1-9][0-9]{0,8})\.pth")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
 from edgemoe_gen.model.checkpoint import Checkpoint
 from edgemoe_gen.model.positions import read_prefix
 from edgemoe_gen.model.safe import Array

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edgemoe_gen.names import shown
+from edgemoe_gen.base.names import shown
 
 Role = Literal["folded", "unsupported", "behind", "training"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
+from edgemoe_gen.base.names import shown
 from edgemoe_gen.model.features import find_features
 from edgemoe_gen.model.safe import Array
-from edgemoe_gen.names import shown
 
 REGISTERS, DISTILLATION = "reg_token", "dist_token"
 

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edgemoe_gen.arrays import read_array
-from edgemoe_gen.errors import ImageError
+from edgemoe_gen.base.arrays import read_array
+from edgemoe_gen.base.errors import ImageError
+from edgemoe_gen.base.reading import UnfitFileError, open_regular
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import ImageSpec
-from edgemoe_gen.reading import UnfitFileError, open_regular
 
 # What a picture may be, by Pillow's names, and how its files are called. Pillow tries no other format, whatever a file
 # is called: some of them run other programs.

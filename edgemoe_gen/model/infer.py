@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from edgemoe_gen.errors import SpecError
+from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.model.checkpoint import Checkpoint
 from edgemoe_gen.model.facts import Facts, tensor
 from edgemoe_gen.model.normalisation import NAMES, PARTS

@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
+from edgemoe_gen.base.names import shown
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import BlockSpec, ModelSpec
-from edgemoe_gen.names import shown
 
 Shapes = dict[str, tuple[int, ...]]
 

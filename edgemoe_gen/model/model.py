@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
 from edgemoe_gen.model.checkpoint import Checkpoint, load_checkpoint
 from edgemoe_gen.model.infer import infer_spec
 from edgemoe_gen.model.layout import backbone_shapes, check_tensors, decoder_shapes, gate_name, head_shapes, unknown

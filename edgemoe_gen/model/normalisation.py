@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgemoe_gen.errors import SpecError
+from edgemoe_gen.base.errors import SpecError
 
 Rgb = tuple[float, float, float]
 PARTS = ("scale", "mean", "std")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgemoe_gen.errors import CheckpointError, SpecError
+from edgemoe_gen.base.errors import CheckpointError, SpecError
 from edgemoe_gen.model.folding import DISTILLATION, REGISTERS
 from edgemoe_gen.model.safe import Array
 

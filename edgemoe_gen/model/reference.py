@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgemoe_gen.errors import CheckpointError, ImageError, SpecError
+from edgemoe_gen.base.errors import CheckpointError, ImageError, SpecError
 from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS, gate_name
 from edgemoe_gen.model.model import Model
 from edgemoe_gen.model.safe import Array

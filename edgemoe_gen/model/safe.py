@@ -19,13 +19,13 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
+from edgemoe_gen.base.names import shown
+from edgemoe_gen.base.reading import ANY, open_regular
 from edgemoe_gen.model.archive import PICKLE_LIMIT, Archive, ArchiveError, StoredBytes
 from edgemoe_gen.model.harmless import FLOATS, Harmless, RefusedError, Storage, Tensor
 from edgemoe_gen.model.pickled import Budget, CutPickleError, Ignored, PickleError, read_pickle
 from edgemoe_gen.model.safetensors import Entry, read_entries
-from edgemoe_gen.names import shown
-from edgemoe_gen.reading import ANY, open_regular
 
 Array = npt.NDArray[np.float32]
 

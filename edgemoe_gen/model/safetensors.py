@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
+from edgemoe_gen.base.names import shown
 from edgemoe_gen.model.archive import StoredBytes
-from edgemoe_gen.names import shown
 
 _HEADER_LIMIT = 16 << 20  # bytes, of about 100 a tensor
 _DIMENSIONS = 32  # of an array of NumPy 1

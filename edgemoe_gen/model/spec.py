@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from edgemoe_gen.errors import SpecError
+from edgemoe_gen.base.errors import SpecError
+from edgemoe_gen.base.names import CONTROL, TASK_NAME, TASK_NAME_RULE
 from edgemoe_gen.model.normalisation import PARTS, normalisation
-from edgemoe_gen.names import CONTROL, TASK_NAME, TASK_NAME_RULE
 
 RouterKind = Literal["none", "single", "multi", "task_conditioned"]
 GateType = Literal["noisy_vmoe", "noisy"]

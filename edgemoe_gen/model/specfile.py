@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.errors import SpecError
+from edgemoe_gen.base.errors import SpecError
+from edgemoe_gen.base.parsing import parse_toml, read_settings
 from edgemoe_gen.model.normalisation import FORMULA, NAMES, name_of
 from edgemoe_gen.model.spec import ModelSpec, SpecOptions
 from edgemoe_gen.model.yml import read_yml
-from edgemoe_gen.parsing import parse_toml, read_settings
 
 # Key, kind, comment. Kinds: int, float, bool, str, ints (one or a list), names, numbers (three), sizes (a list).
 KEYS: tuple[tuple[str, str, str], ...] = (

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
+from edgemoe_gen.base.names import listed, shown, word
 from edgemoe_gen.model.safe import Foreign, Stored, Tree, refusal
-from edgemoe_gen.names import listed, shown, word
 
 TOP = "top level"
 _LABEL_PARTS = 6  # of a label, from its end

@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from edgemoe_gen.errors import SpecError
+from edgemoe_gen.base.errors import SpecError
+from edgemoe_gen.base.names import shown
+from edgemoe_gen.base.parsing import refuse_absurd
 from edgemoe_gen.model.spec import SpecOptions
-from edgemoe_gen.names import shown
-from edgemoe_gen.parsing import refuse_absurd
 
 # Switch in task_dictionary and name, in the order in which parse_task_dictionary of utils/config.py fills TASKS.NAMES:
 # the order in the file does not matter.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.model import Model, Reference, ReferenceResult
 from edgemoe_gen.model.layout import gate_name
 from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Floats, Format, dequantise, finer_outputs, quantise

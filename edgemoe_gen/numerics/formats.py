@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.model import Model, Reference, ReferenceResult
 from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Format, dequantise, finer_outputs, fraction_for, quantise
 from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork, equalise, lower

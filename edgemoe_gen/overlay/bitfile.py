@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgemoe_gen.errors import OverlayError
-from edgemoe_gen.reading import read_bytes
+from edgemoe_gen.base.errors import OverlayError
+from edgemoe_gen.base.reading import read_bytes
 
 _HINT = "build the bitstream again"
 

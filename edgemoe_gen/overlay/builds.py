@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.base.errors import OverlayError
+from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
-from edgemoe_gen.parsing import read_json
 
 DESIGN = "design.json"
 OVERLAY, PREVIEW = "overlay", "preview"

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from edgemoe_gen.base.errors import OverlayError
+from edgemoe_gen.base.parsing import XML_LIMIT, parse_xml
+from edgemoe_gen.base.reading import read_bytes
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import OverlayError
-from edgemoe_gen.names import TOP, VLNV
+from edgemoe_gen.hardware.names import TOP, VLNV
 from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, engine_registers
-from edgemoe_gen.parsing import XML_LIMIT, parse_xml
-from edgemoe_gen.reading import read_bytes
 
 ENGINE, ENGINE_TYPE = TOP, VLNV
 IDENTITY_BLOCK, IDENTITY_TYPE = "design_id", "xilinx.com:ip:axi_gpio"

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edgemoe_gen import __version__
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.base.errors import OverlayError
+from edgemoe_gen.base.version import __version__
+from edgemoe_gen.hardware.descriptor import OPERATION_WORDS, STATUSES, WEIGHT_HEADER_WORDS
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.overlay.decoders import ARCHIVE, decoder_kind
 from edgemoe_gen.overlay.driver.accelerator import STREAM_BUFFERS
@@ -19,7 +20,6 @@ from edgemoe_gen.overlay.handoff import ENGINE, IDENTITY_BLOCK, Handoff
 from edgemoe_gen.overlay.operations import operation_table, program_layout
 from edgemoe_gen.overlay.programs import TaskProgram
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.program.descriptor import OPERATION_WORDS, STATUSES, WEIGHT_HEADER_WORDS
 
 IMAGE_VALUE_BYTES, RESULT_VALUE_BYTES = 2, 4
 NO_BITSTREAM = "none: for the simulated board only"

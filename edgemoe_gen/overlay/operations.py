@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgemoe_gen.hardware import descriptor as d
+from edgemoe_gen.hardware.descriptor import Operation, bit, number
 from edgemoe_gen.model import ModelSpec
-from edgemoe_gen.program import descriptor as d
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.program.descriptor import Operation, bit, number
 
 
 def program_layout(beat_bytes: int) -> dict[str, int]:

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edgemoe_gen import __version__
-from edgemoe_gen.boards import Board
-from edgemoe_gen.documents import json_text
-from edgemoe_gen.errors import OverlayError
-from edgemoe_gen.names import BITSTREAM, HANDOFF
+from edgemoe_gen.base.documents import json_text
+from edgemoe_gen.base.errors import OverlayError
+from edgemoe_gen.base.reading import read_bytes
+from edgemoe_gen.base.version import __version__
+from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF
 from edgemoe_gen.overlay.bitfile import check_bitstream
 from edgemoe_gen.overlay.decoders import ARCHIVE, archive, decoder_kind
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
@@ -32,7 +33,6 @@ from edgemoe_gen.overlay.texts import Texts
 from edgemoe_gen.overlay.wheel import write_wheel
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_bytes, weight_bytes
-from edgemoe_gen.reading import read_bytes
 
 __all__ = ["OverlayFacts", "WrittenOverlay", "check_name", "default_name", "write_overlay"]
 

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from edgemoe_gen.names import BITSTREAM, HANDOFF
+from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF
 from edgemoe_gen.overlay.facts import Figure, OverlayFacts
 from edgemoe_gen.overlay.generated_hwh import write_hwh
 from edgemoe_gen.overlay.manifest import NO_BITSTREAM

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.base.errors import OverlayError
+from edgemoe_gen.hardware.descriptor import Operation, bit, number
 from edgemoe_gen.program.compile import Frame, Program
-from edgemoe_gen.program.descriptor import Operation, bit, number
 from edgemoe_gen.program.places import Region
 
 

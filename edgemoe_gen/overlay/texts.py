@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgemoe_gen import __version__
+from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.base.templating import templates_of
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.overlay.facts import Figure
@@ -19,8 +21,6 @@ from edgemoe_gen.overlay.handoff import Handoff
 from edgemoe_gen.overlay.manifest import buffer_sizes
 from edgemoe_gen.overlay.programs import TaskProgram
 from edgemoe_gen.overlay.wheel import wheel_name
-from edgemoe_gen.resources import resource_folder
-from edgemoe_gen.templating import templates_of
 
 _CELL = re.compile(r"^# %%( \[markdown\])?\n", re.MULTILINE)
 

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgemoe_gen import __version__
+from edgemoe_gen.base.version import __version__
 
 TAG = "py3-none-any"
 _DATE = (1980, 1, 1, 0, 0, 0)

@@ -14,22 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen import __version__
-from edgemoe_gen.arrays import read_arrays
+from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.documents import json_text, write_json
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.parsing import read_json
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
-from edgemoe_gen.documents import json_text, write_json
-from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
 from edgemoe_gen.model import Model, ModelSpec, macs, total
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats, TensorFormat
 from edgemoe_gen.numerics.lower import equalise, lower
-from edgemoe_gen.parsing import read_json
 from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
-from edgemoe_gen.project import Numerics
+from edgemoe_gen.project.opening import Numerics
 
 ESTIMATE = "estimate"
 ShortProgram = tuple[Program, ModelSpec, NDArray[np.float32]]  # what `compile_short` gives

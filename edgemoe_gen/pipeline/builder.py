@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.errors import EdgeMoEError, TimingError
+from edgemoe_gen.base.errors import EdgeMoEError, TimingError
 from edgemoe_gen.flow.kit import KitFiles, read_kit
 from edgemoe_gen.linting import libclang_missing
 from edgemoe_gen.pipeline import fingerprint
@@ -22,7 +21,8 @@ from edgemoe_gen.pipeline.selection import STAGES, VENDOR
 from edgemoe_gen.pipeline.stages import StageResult, Stages, open_stages
 from edgemoe_gen.pipeline.vendor import StageUnavailableError, VendorStages, missing_tool, not_current
 from edgemoe_gen.pipeline.work import Work
-from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
+from edgemoe_gen.project.opening import Progress, no_progress
 
 
 def build(

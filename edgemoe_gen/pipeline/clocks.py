@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgemoe_gen.documents import json_text
-from edgemoe_gen.files import write_text_whole
-from edgemoe_gen.parsing import read_json
+from edgemoe_gen.base.documents import json_text
+from edgemoe_gen.base.files import write_text_whole
+from edgemoe_gen.base.parsing import read_json
 
 FILE = "clocks.json"
 

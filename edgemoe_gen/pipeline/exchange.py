@@ -11,18 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen import __version__
-from edgemoe_gen.copying import copy_file
+from edgemoe_gen.base.copying import copy_file
+from edgemoe_gen.base.errors import ConfigError, OverlayError
+from edgemoe_gen.base.reading import read_bytes
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import ConfigError, OverlayError
 from edgemoe_gen.flow import kit as kits
-from edgemoe_gen.names import BITSTREAM, HANDOFF
+from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF
 from edgemoe_gen.overlay.bitfile import check_bitstream
 from edgemoe_gen.overlay.handoff import check_handoff
 from edgemoe_gen.pipeline.selection import VENDOR
 from edgemoe_gen.pipeline.stages import StageResult, open_stages
 from edgemoe_gen.pipeline.vendor import LOGS, refuse_failed, vendor_inputs, verdict
-from edgemoe_gen.reading import read_bytes
 
 
 @dataclass(frozen=True)

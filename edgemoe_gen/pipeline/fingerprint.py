@@ -20,22 +20,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen import __version__
-from edgemoe_gen.config import DEFAULT_BOARD, DEFAULT_OUTPUT, Config
-from edgemoe_gen.errors import EdgeMoEError
-from edgemoe_gen.files import write_text_whole
+from edgemoe_gen.base.errors import EdgeMoEError
+from edgemoe_gen.base.files import write_text_whole
+from edgemoe_gen.base.installed import PACKAGE, resource_folder
+from edgemoe_gen.base.locks import STATE
+from edgemoe_gen.base.parsing import read_json
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.flow.tools import TOOL_STAGES, find_tools, why_missing
 from edgemoe_gen.linting import libclang_missing
-from edgemoe_gen.locks import STATE
-from edgemoe_gen.parsing import read_json
-from edgemoe_gen.pictures import find_pictures
+from edgemoe_gen.pictures.found import find_pictures
+from edgemoe_gen.pictures.truth import find_truth
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.stages import StageResult
 from edgemoe_gen.pipeline.state import digest_text
-from edgemoe_gen.resources import PACKAGE, resource_folder
+from edgemoe_gen.project.config import DEFAULT_BOARD, DEFAULT_OUTPUT, Config
 from edgemoe_gen.sim.cache import find_library
 from edgemoe_gen.sim.compiler import toolchain
-from edgemoe_gen.truth import find_truth
 
 FILE = "fingerprint.json"
 YOUNG = 2 * 10**9  # ns: no clock of a file system is coarser

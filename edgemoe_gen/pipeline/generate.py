@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgemoe_gen.codegen import write_files
-from edgemoe_gen.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.design import Design
 from edgemoe_gen.flow.kit import refuse_results
 from edgemoe_gen.pipeline.artefacts import design_files
 from edgemoe_gen.pipeline.stages import open_stages
 from edgemoe_gen.pipeline.state import digest_files, digest_text
-from edgemoe_gen.project import open_hooks
+from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
+from edgemoe_gen.project.opening import open_hooks
 
 
 def generate_sources(design: Design, config: Config, force: bool = False) -> tuple[Path, int, tuple[str, ...]]:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.documents import write_json
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.documents import write_json
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.model import Model
-from edgemoe_gen.project import Numerics, Progress
+from edgemoe_gen.project.opening import Numerics, Progress
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.kernels import KERNELS, CaseResult, record_inputs, run_kernels
 

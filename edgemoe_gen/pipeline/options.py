@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import StageResult
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.flow.kit import refuse_results
-from edgemoe_gen.pipeline.simulate import EXPECTED
+from edgemoe_gen.pipeline.csim import EXPECTED
+from edgemoe_gen.pipeline.simulate import FILE
 from edgemoe_gen.pipeline.stages import Stages
 from edgemoe_gen.pipeline.state import digest_text
-from edgemoe_gen.pipeline.timed import FILE
 from edgemoe_gen.pipeline.work import SIMULATED, Work
 from edgemoe_gen.sim.compiler import Build, compiled
 

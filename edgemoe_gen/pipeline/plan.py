@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.base.errors import EdgeMoEError
 from edgemoe_gen.flow.kit import KitFiles
 from edgemoe_gen.pipeline.builder import Run
 from edgemoe_gen.pipeline.fingerprint import Known, recall
@@ -20,7 +19,8 @@ from edgemoe_gen.pipeline.selection import STAGES, VENDOR
 from edgemoe_gen.pipeline.stages import StageResult, Stages
 from edgemoe_gen.pipeline.vendor import FOLDER
 from edgemoe_gen.pipeline.work import Work
-from edgemoe_gen.project import no_progress
+from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
+from edgemoe_gen.project.opening import no_progress
 
 State = Literal["up to date", "would run", "may run", "left out", "not asked for", "can't run here"]
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edgemoe_gen.config import DEFAULT_OUTPUT, Config
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.overlay.builds import is_build, overlay_in
-from edgemoe_gen.overlay.designs import find_design
 from edgemoe_gen.overlay.driver.manifest import MANIFEST
 from edgemoe_gen.overlay.preview import write_preview
 from edgemoe_gen.pipeline.work import Work
-from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
+from edgemoe_gen.project.opening import Progress, no_progress
+from edgemoe_gen.simulated.designs import find_design
 
 
 def runnable_overlay(where: Path, scratch: Path, config: Config, progress: Progress = no_progress) -> Path:

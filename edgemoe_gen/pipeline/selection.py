@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 
 # In the order of work. The report is written again whenever there is something new to say.
 STAGES = (

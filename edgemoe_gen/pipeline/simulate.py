@@ -1,128 +1,97 @@
-"""The second half of the stage `csim`: every picture and task through the compiled engine, beside the float reference.
+"""The stage `simulate`: a frame of every task through the kernels with clocks in them.
 
-Out: a folder with `comparison.json` and one archive of small maps a frame, all that the report needs; and the result
-that the rendered testbench compares with.
+Out: `timing.json`, which holds what `timing.facts.timing_facts` says, for the report. A deadlock, or a schedule that
+asks a memory for more than it has, ends the build: what follows would be of no use.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgemoe_gen.comparison import compare
-from edgemoe_gen.design.design import BIAS_BITS
-from edgemoe_gen.documents import write_json
-from edgemoe_gen.model import Model, Reference
-from edgemoe_gen.numerics.lower import Linear, LoweredNetwork
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, PATCH, ROUTER
-from edgemoe_gen.pictures import Picture, pixels
-from edgemoe_gen.pipeline.artefacts import ShortProgram
-from edgemoe_gen.program.compile import Program, compile_network, pack_image
-from edgemoe_gen.project import Numerics, Progress
-from edgemoe_gen.report.views import Quality, difference, metrics, truth_of, view
-from edgemoe_gen.sim.engine import Engine, run_frames
+from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.model import Model, macs
+from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.pipeline.csim import needed_bytes
+from edgemoe_gen.program.compile import Program, group_frames, pack_image
+from edgemoe_gen.project.opening import Progress, no_progress
+from edgemoe_gen.timing.facts import TimedRun
+from edgemoe_gen.timing.result import TIER
+from edgemoe_gen.timing.roofline import Roofline
+from edgemoe_gen.timing.run import time_program
+from edgemoe_gen.timing.table import Timing
 
-EXPECTED = "expected.bin"  # what the rendered testbench compares the first picture's result with
-COSIM = "cosim"  # folder of the short program beside the network's
-IMAGE_BYTES, RESULT_BYTES = 2, 4  # of one value in DDR
+FILE = "timing.json"
 
 
-def simulate(
-    engine: Engine,
-    model: Model,
-    numerics: Numerics,
+def time_network(
     program: Program,
-    pictures: Sequence[Picture],
-    folder: Path,
-    progress: Progress,
-) -> str:
-    """Runs everything; writes `csim` and `accelerator/data/expected.bin` into `folder`; returns a few words on it.
+    model: Model,
+    network: LoweredNetwork,
+    images: Sequence[NDArray[np.float32]],
+    timing: Timing,
+    progress: Progress = no_progress,
+) -> TimedRun:
+    """One timed run of a compiled program, explained.
 
     Args:
-        engine: the compiled design.
-        model, numerics: the network and its binary points.
-        program: of the network, one frame a task; it is timed and counted, while errors come from one with taps.
-        pictures: each runs through every task.
-        folder: where to.
-        progress: called with text, frames done, frames in all.
+        program: of frames in the groups that `compile_network` makes.
+        model, network: what it was compiled from, for the roofline.
+        images: one picture [3, height, width] a frame.
+        timing: of the program's design.
+        progress: called with text, steps done, steps in all.
     """
-    reference = Reference(model)
-    design, network, formats = engine.design, numerics.network, numerics.formats
-    tasks = [frame.task for frame in program.frames]
-    start = time.perf_counter()
-    run = engine.run_program(program, pack_image(program, model.spec, [pictures[0].values] * len(tasks)))
-    seconds = (time.perf_counter() - start) / len(tasks)
-    traffic = run.traffic
-    (folder / "accelerator/data" / EXPECTED).write_bytes(run.result.tobytes())
-    folder = folder / "csim"
-    folder.mkdir(exist_ok=True)
-    tapped = compile_network(design, model, network, formats, tasks, taps=True)
-    frames: list[dict[str, Any]] = []
-    quality: dict[str, Quality] = {}
-    total = len(pictures) * len(tasks)
-    for picture in pictures:
-        results, _ = run_frames(engine, tapped, model.spec, [picture.values] * len(tasks))
-        for result in results:
-            compared = compare(model, reference, picture.name, picture.values, result)
-            row: dict[str, Any] = {"errors": asdict(compared.errors)}
-            if compared.float_output is not None and compared.engine_output is not None:
-                ours, theirs = view(compared.float_output), view(compared.engine_output)
-                truth = truth_of(result.task, ours, picture.truth)
-                row["view"] = {"kind": ours.kind, "classes": ours.classes, "file": f"frame_{len(frames)}.npz"}
-                row["difference"] = difference(ours, theirs)
-                row["metrics"] = [] if truth is None else [asdict(m) for m in metrics(ours, theirs, truth)]
-                arrays: dict[str, Any] = {"ours": ours.values, "theirs": theirs.values}
-                arrays["picture"] = pixels(picture.values, model.spec.image)
-                if truth is not None:
-                    arrays["truth"] = truth
-                    quality.setdefault(result.task, Quality(ours.kind, ours.classes)).add(ours, theirs, truth)
-                np.savez_compressed(folder / row["view"]["file"], **arrays)
-            frames.append(row)
-            progress("simulating", len(frames), total)
-    content = {
-        "frames": frames,
-        "quality": [
-            {"task": task, **asdict(part.metric()), "pictures": part.pictures} for task, part in quality.items()
-        ],
-        "seconds_per_frame": seconds,
-        "traffic": {
-            "ports": {name: value / len(tasks) for name, value in asdict(traffic).items()},
-            "total": traffic.total / len(tasks),
-            "needed": needed_bytes(program, network),
-        },
-    }
-    write_json(folder / "comparison.json", content)
-    return f"{len(pictures)} picture{'s' * (len(pictures) > 1)} × {len(tasks)} task{'s' * (len(tasks) > 1)}"
+    progress("timing the engine", 0, 1)
+    result = time_program(program, pack_image(program, model.spec, images), timing)
+    progress("timing the engine", 1, 1)
+    tasks = tuple(frame.task for frame in program.frames)
+    frames, most = len(tasks), program.design.knobs.frames_per_pass
+    passes = len(group_frames(tasks, most))
+    roofline = Roofline(
+        peak_macs=program.design.macs_per_cycle,
+        ddr_bytes=float(timing.ddr_bytes),
+        macs=frames * sum(macs(model.spec).values()),
+        weight_bytes=passes * needed_bytes(program, network)["weights"],
+        moved_bytes=sum(port.bytes for port in result.ports) or result.ddr_bytes,
+        cycles=result.cycles,
+    )
+    title = program.design.board.title.removeprefix("AMD ")
+    return TimedRun(title, tasks, timing, result, roofline, frames_per_pass=most)
 
 
-def simulate_short(engine: Engine, short: ShortProgram, folder: Path) -> None:
-    """Runs the short program; writes what RTL co-simulation must give, `accelerator/data/cosim/expected.bin`."""
-    program, spec, image = short
-    run = engine.run_program(program, pack_image(program, spec, [image]))
-    (folder / "accelerator/data" / COSIM / EXPECTED).write_bytes(run.result.tobytes())
+def refuse_failed(run: TimedRun) -> None:
+    """Raises a `SimulationError` if the run deadlocked or asked for more than the hardware has."""
+    if run.result.passed:
+        return
+    more = len(run.result.violations) - 1
+    others = f" (and {more} more)" if run.result.deadlock is None and more > 0 else ""
+    hint = "see all of it: edgemoe-gen simulate, with the same options"
+    if run.result.deadlock is not None:
+        hint = f"a deeper FIFO may help: [fifo_depths] in edgemoe.toml; {hint}"
+    raise SimulationError(f"{TIER}: {run.headline}{others}", hint)
 
 
-def needed_bytes(program: Program, network: LoweredNetwork) -> dict[str, float]:
-    """The least that a frame can move: every weight and bias that its task may need, picture and result, once each."""
-    spec = network.spec
-    design = program.design
-    fine_bits = design.knobs.activation_bits + design.knobs.residual_tail_bits
-    weight_bits = biases = 0
-    layers: list[tuple[str, Linear]] = [(PATCH, network.patch)]
-    for block in network.blocks:
-        layers += [(ATTENTION, layer) for layer in (block.query, block.key, block.value, block.projection)]
-        layers += [(ROUTER, layer) for layer in block.routers[:1]]
-        layers += [(EXPERTS if block.routers else MLP, layer) for pair in block.mlp for layer in pair]
-    for kind, layer in layers:
-        weight_bits += layer.weight.size * design.knobs.widths.of_kind(kind)
-        biases += layer.bias.size if layer.bias is not None else 0
+def not_timed(why: str) -> dict[str, Any]:
+    """What stands in the file where a run can't be timed: nobody has written the device's table."""
+    return {"tier": TIER, "not_timed": why}
+
+
+def pass_facts(run: TimedRun) -> dict[str, Any]:
+    """A run of one full pass of the weights as JSON; all of its frames have their results at its end."""
     return {
-        "weights": weight_bits / 8 + biases * BIAS_BITS / 8 + network.position.size * fine_bits / 8,
-        "image": 3 * spec.image.height * spec.image.width * IMAGE_BYTES,
-        "result": spec.tokens * spec.dim * RESULT_BYTES,
+        "tier": TIER,
+        "frames": len(run.tasks),
+        "task": run.tasks[0],
+        "milliseconds": run.milliseconds,
+        "milliseconds_per_frame": run.milliseconds_per_frame,
+        "ddr_bytes_per_frame": run.result.ddr_bytes / len(run.tasks),
     }
+
+
+def timed_words(run: TimedRun, whole: TimedRun | None = None) -> str:
+    """The outcome in a few words; `whole` is the run of a full pass, where it is of several frames."""
+    words = f"{run.milliseconds_per_frame:.3f} ms a frame, {run.roofline.ratio:.2f} × the bound"
+    return words if whole is None else f"{words}; {len(whole.tasks)} frames of a pass in {whole.milliseconds:.3f} ms"

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.errors import ConfigError, EdgeMoEError
-from edgemoe_gen.locks import STATE, folder_lock
+from edgemoe_gen.base.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.base.locks import STATE, folder_lock
 from edgemoe_gen.pipeline.state import State, digest_of, files_below, read_state, write_state
 
 SHOWN_FILES = 3  # that a sentence names

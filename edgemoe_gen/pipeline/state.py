@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from edgemoe_gen.parsing import read_json
+from edgemoe_gen.base.parsing import read_json
 
 # Python leaves these wherever it imports from, so in an overlay too; nobody misses them.
 _OWN_OF_PYTHON = "__pycache__"

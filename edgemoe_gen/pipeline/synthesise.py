@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from edgemoe_gen.base.errors import ToolError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import ToolError
 from edgemoe_gen.flow.kit import files_of, read_kit, refuse_results
 from edgemoe_gen.flow.reports import SynthesisFacts, read_synthesis
-from edgemoe_gen.names import TOP
+from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.pipeline.artefacts import design_files, write_cosim, write_design
+from edgemoe_gen.pipeline.csim import COSIM, EXPECTED, simulate_short
 from edgemoe_gen.pipeline.selection import Selection
-from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate_short
 from edgemoe_gen.pipeline.stages import open_stages
 from edgemoe_gen.pipeline.state import digest_files, digest_text
 from edgemoe_gen.pipeline.vendor import LOGS, StageUnavailableError, VendorStages, missing_tool

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from edgemoe_gen.errors import ConfigError, SimulationError, TimingError, ToolError
+from edgemoe_gen.base.errors import ConfigError, SimulationError, TimingError, ToolError
+from edgemoe_gen.base.locks import STATE
 from edgemoe_gen.flow import kit as kits
 from edgemoe_gen.flow.process import run_command
 from edgemoe_gen.flow.reports import (
@@ -33,7 +34,6 @@ from edgemoe_gen.flow.tools import (
     tool_environment,
     why_missing,
 )
-from edgemoe_gen.locks import STATE
 from edgemoe_gen.pipeline.clocks import MissedClock, read_missed, write_missed
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import StageResult, Stages

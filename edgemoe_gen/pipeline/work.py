@@ -14,16 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen import __version__
+from edgemoe_gen.base.documents import write_json
+from edgemoe_gen.base.installed import PACKAGE, resource_folder
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.config import Config
-from edgemoe_gen.documents import write_json
 from edgemoe_gen.estimate import check_fits, estimate_cycles
 from edgemoe_gen.linting import lint, refuse_findings
 from edgemoe_gen.overlay.package import OverlayFacts, check_name, default_name, write_overlay
 from edgemoe_gen.overlay.preview import write_preview
 from edgemoe_gen.overlay.programs import pass_groups, split_tasks
-from edgemoe_gen.pictures import pixels
+from edgemoe_gen.pictures.found import pixels
 from edgemoe_gen.pipeline.artefacts import (
     ESTIMATE,
     ShortProgram,
@@ -33,13 +33,14 @@ from edgemoe_gen.pipeline.artefacts import (
     write_design,
     write_network,
 )
+from edgemoe_gen.pipeline.csim import COSIM, EXPECTED, simulate, simulate_short
 from edgemoe_gen.pipeline.kernels import check_kernels
-from edgemoe_gen.pipeline.simulate import COSIM, EXPECTED, simulate, simulate_short
+from edgemoe_gen.pipeline.simulate import FILE, not_timed, pass_facts, refuse_failed, time_network, timed_words
 from edgemoe_gen.pipeline.state import digest_of, digest_text
-from edgemoe_gen.pipeline.timed import FILE, not_timed, pass_facts, refuse_failed, time_network, timed_words
 from edgemoe_gen.program.compile import Program, check_capacity, compile_groups, compile_network
 from edgemoe_gen.program.short import compile_short
-from edgemoe_gen.project import (
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.opening import (
     Numerics,
     Progress,
     open_calibration,
@@ -52,7 +53,6 @@ from edgemoe_gen.project import (
 )
 from edgemoe_gen.report.document import make_document
 from edgemoe_gen.report.html import write_report
-from edgemoe_gen.resources import PACKAGE, resource_folder
 from edgemoe_gen.sim.cache import find_library
 from edgemoe_gen.sim.compiler import Build, compile_library, library_name
 from edgemoe_gen.sim.engine import Engine

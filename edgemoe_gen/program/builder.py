@@ -11,15 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.base.arithmetic import ceil_div
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import MIN_ROWS, TERM_BITS
-from edgemoe_gen.errors import CapacityError
-from edgemoe_gen.numerics import tables
-from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for
-from edgemoe_gen.numerics.lower import Linear
-from edgemoe_gen.program.contents import Contents
-from edgemoe_gen.program.descriptor import (
+from edgemoe_gen.hardware.descriptor import (
     GATHERING_PATH,
     Operation,
     bit,
@@ -27,6 +23,10 @@ from edgemoe_gen.program.descriptor import (
     operand_number,
     path_number,
 )
+from edgemoe_gen.numerics import tables
+from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for
+from edgemoe_gen.numerics.lower import Linear
+from edgemoe_gen.program.contents import Contents
 from edgemoe_gen.program.moves import load_operation, normalise_operation, store_operation
 from edgemoe_gen.program.places import Gathering, Place, Region, Rows
 from edgemoe_gen.program.ring import Ring

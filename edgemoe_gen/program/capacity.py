@@ -5,8 +5,8 @@ In: a design, a spec, formats. Out: nothing, or an error that names the knob; no
 
 from __future__ import annotations
 
+from edgemoe_gen.base.errors import CapacityError, ProgramError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import CapacityError, ProgramError
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.numerics.formats import Formats
 

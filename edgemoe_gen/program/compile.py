@@ -14,15 +14,15 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.hardware.descriptor import Operation
 from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.numerics.fixed import Format, quantise
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import check_capacity, check_widths
-from edgemoe_gen.program.descriptor import Operation
 from edgemoe_gen.program.group import Frame, Group
 from edgemoe_gen.program.pack import Bytes, pack_words
 from edgemoe_gen.program.schedule import Schedule

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import BIAS_BITS
-from edgemoe_gen.errors import ProgramError
 from edgemoe_gen.numerics.fixed import (
     FINEST_OUTPUT,
     OUTPUT_SHIFT_BITS,

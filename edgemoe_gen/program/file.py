@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.base.errors import ProgramError
+from edgemoe_gen.base.reading import read_bytes
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import ProgramError
-from edgemoe_gen.program import descriptor as d
+from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.program.verify import Room, verify_program
-from edgemoe_gen.reading import read_bytes
 
 WEIGHT_CHECKSUM_WORD = 9
 _WEIGHT_HEADER_CHECKSUM = 9

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.model import Model, allowed_experts
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats

@@ -6,8 +6,8 @@ In: a design, places and formats. Out: an `Operation` without addresses, which t
 from __future__ import annotations
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.descriptor import Operation, bit, number, path_number
 from edgemoe_gen.numerics.fixed import Format
-from edgemoe_gen.program.descriptor import Operation, bit, number, path_number
 from edgemoe_gen.program.places import Place, path_from, path_to
 
 

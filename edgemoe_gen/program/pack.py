@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import BIAS_BITS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgemoe_gen.hardware.descriptor import PATHS
 from edgemoe_gen.numerics.fixed import Format
-from edgemoe_gen.program.descriptor import PATHS
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import CapacityError
-from edgemoe_gen.program.descriptor import PATHS, RING_TILES, Operation, bit, number, operand_number
+from edgemoe_gen.hardware.descriptor import PATHS, RING_TILES, Operation, bit, number, operand_number
 
 
 class Ring:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.base.arithmetic import ceil_div
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.model.spec import BlockSpec, ImageSpec, RouterSpec, TaskSpec
 from edgemoe_gen.numerics.formats import choose_formats, observe_ranges, prepare
 from edgemoe_gen.program.compile import Program, compile_network
-from edgemoe_gen.program.descriptor import OPERATION_WORDS
 
 TASK = "cosim"
 PATCH = 2

@@ -5,7 +5,7 @@ A product is of one kind for each of its second operands. `verify.py` holds prog
 
 from __future__ import annotations
 
-from edgemoe_gen.program import descriptor as d
+from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.program.places import path_from, path_to
 
 SOURCE = ("source_block", "source_stride", "source_word")

@@ -14,11 +14,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import MIN_ROWS, TERM_BITS
-from edgemoe_gen.errors import ProgramError
+from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.numerics import tables
-from edgemoe_gen.program import descriptor as d
 from edgemoe_gen.program.uses import ACCUMULATE, AHEAD, FLAGS_OF, NARROW, PATHS_OF, SCATTER, SOURCE, USED, WIDE
 
 Column = NDArray[np.int64]

@@ -12,13 +12,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen import __version__
+from edgemoe_gen.base.parsing import read_json
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.knobs import knob_fields, meaning
 from edgemoe_gen.model import ImageSpec, Model, ModelSpec, macs, weights
 from edgemoe_gen.model.normalisation import FORMULA, name_of
 from edgemoe_gen.numerics import tables
-from edgemoe_gen.parsing import read_json
 from edgemoe_gen.report import numbers
 from edgemoe_gen.report.implementation import SYNTHESIS, implementation_facts
 from edgemoe_gen.report.views import mean_of

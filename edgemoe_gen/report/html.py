@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from edgemoe_gen.arrays import read_arrays
-from edgemoe_gen.documents import write_json
+from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.report import colours, numbers
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.plot import Series, log_lines

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.flow.reports import (
     Cosim,
     ImplementationFacts,
@@ -26,8 +27,7 @@ from edgemoe_gen.flow.reports.csynth import Module, Span
 from edgemoe_gen.flow.reports.power import Power
 from edgemoe_gen.flow.reports.tables import Number
 from edgemoe_gen.flow.reports.utilisation import Instance
-from edgemoe_gen.names import TOP
-from edgemoe_gen.parsing import read_json
+from edgemoe_gen.hardware.names import TOP
 
 SYNTHESIS, IMPLEMENTATION = "vendor synthesis (C synthesis)", "vendor implementation"
 VECTORLESS, WITH_ACTIVITY = "estimate (Vivado, vector-less)", "estimate (Vivado, simulated activity)"

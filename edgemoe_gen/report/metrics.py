@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgemoe_gen.masks import known_depth, known_labels, known_values
+from edgemoe_gen.pictures.masks import known_depth, known_labels, known_values
 
 
 class ConfusionMatrix:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import jinja2
 
+from edgemoe_gen.base.templating import templates_of
 from edgemoe_gen.report import numbers
-from edgemoe_gen.templating import templates_of
 
 
 def page_environment() -> jinja2.Environment:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edgemoe_gen import __version__
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.report import colours
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.timeline import group_key_html, key_html, roofline_svg, timeline_svg

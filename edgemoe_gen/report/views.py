@@ -114,7 +114,7 @@ class Quality:
         self.errors = [0.0, 0.0]
 
     def add(self, float_view: View, engine_view: View, truth: Array) -> None:
-        """Takes in one picture; `truth` [H, W] class numbers or values, as `edgemoe_gen.truth` reads them."""
+        """Takes in one picture; `truth` [H, W] class numbers or values, as `edgemoe_gen.pictures.truth` reads them."""
         before = self.pixels
         for side, shown in enumerate((float_view, engine_view)):
             if self.kind == "classes":

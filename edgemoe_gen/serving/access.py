@@ -13,7 +13,7 @@ import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
 LEAST_TOKEN = 12  # characters; one of ours has 32

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from edgemoe_gen.overlay.session import SIMULATED, Installed, opened
+from edgemoe_gen.measuring.session import SIMULATED, Installed, opened
 
 
 class Outcome(Protocol):

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from edgemoe_gen.documents import json_text
-from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.base.documents import json_text
+from edgemoe_gen.base.errors import ConfigError, EdgeMoEError
 from edgemoe_gen.report.colours import class_colour, scale_gradient
 from edgemoe_gen.report.views import class_name
 from edgemoe_gen.serving.backend import Backend, BackendFacts, Opener

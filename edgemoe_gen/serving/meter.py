@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgemoe_gen.overlay.power import TOTAL_RAILS, find_sensors
+from edgemoe_gen.measuring.power import TOTAL_RAILS, find_sensors
 
 WINDOW_SECONDS = 4.0
 FEWEST = 8  # frames that the rate of a slow engine is taken from, however long they took

@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.serving.access import LOOPBACK, Access, token_for
 from edgemoe_gen.serving.backend import Opener
 from edgemoe_gen.serving.live import LiveView

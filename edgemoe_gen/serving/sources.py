@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgemoe_gen.errors import EdgeMoEError, ImageError
+from edgemoe_gen.base.errors import EdgeMoEError, ImageError
 from edgemoe_gen.model.images import PICTURE_SUFFIXES, open_rgb
 
 Frame = NDArray[np.uint8]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgemoe_gen.arithmetic import ceil_div
+from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.design import TERM_BITS
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, quantise
@@ -15,7 +15,7 @@ from edgemoe_gen.program.places import Place
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, compare
 from edgemoe_gen.sim.engine import Engine
-from edgemoe_gen.sim.inputs import extreme_rows, random_values, score_rows
+from edgemoe_gen.sim.kernel_inputs import extreme_rows, random_values, score_rows
 
 NO_HEAD = "the key and value memory (max_cache) does not hold keys and values of one head"
 

@@ -15,7 +15,7 @@ from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, compare
 from edgemoe_gen.sim.engine import Engine
-from edgemoe_gen.sim.inputs import (
+from edgemoe_gen.sim.kernel_inputs import (
     exact_linear,
     extreme_rows,
     identity_linear,

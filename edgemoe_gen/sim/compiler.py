@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.sim.cache import find_library, keep_library
 
 # Labels name loops in synthesis reports and pragmas are for Vitis; a C++ compiler needs neither.

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.hardware.descriptor import STATUSES
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.numerics.fixed import Integers, dequantise
 from edgemoe_gen.program.compile import Program, pack_image
-from edgemoe_gen.program.descriptor import STATUSES
 from edgemoe_gen.program.file import WeightFile, program_words
 from edgemoe_gen.program.pack import Bytes, unpack_words
 from edgemoe_gen.program.places import Region

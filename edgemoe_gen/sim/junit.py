@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from edgemoe_gen.files import write_whole
+from edgemoe_gen.base.files import write_whole
 from edgemoe_gen.sim.checks import CaseResult
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.sim.cases_attention import attention_cases, softmax_cases
 from edgemoe_gen.sim.cases_dense import gelu_cases, layer_norm_cases, linear_cases, patch_embed_cases
 from edgemoe_gen.sim.cases_experts import expert_cases, router_cases

@@ -23,7 +23,7 @@ from edgemoe_gen.sim.cases_dense import Layer, run_layer_norm, run_linear, run_p
 from edgemoe_gen.sim.cases_experts import Experts, Gate, run_experts, run_whole_router
 from edgemoe_gen.sim.checks import Bench, Case, Deviation
 from edgemoe_gen.sim.engine import Engine
-from edgemoe_gen.sim.inputs import memory_columns, rounded_linear
+from edgemoe_gen.sim.kernel_inputs import memory_columns, rounded_linear
 
 Tensors = Mapping[str, NDArray[np.float32]]
 SOFTMAX_ROWS = 16

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 
 # Files that hold no kernels: the runtime's own counterparts.
 RUNTIME_FILES = ("src/fifo.h", "src/port.h", "src/memory.h")

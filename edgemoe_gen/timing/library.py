@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.base.templating import templates_of
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.pack import Bytes
-from edgemoe_gen.resources import resource_folder
 from edgemoe_gen.sim.cache import load_library
 from edgemoe_gen.sim.compiler import Build, compile_library
-from edgemoe_gen.templating import templates_of
 from edgemoe_gen.timing.instrument import Instrumented, instrument
 from edgemoe_gen.timing.table import Timing
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 
 # A label, then the loop behind it up to its opening brace, then the pragmas that stand right under that.
 _LOOP = re.compile(r"^[ \t]*(?P<label>[a-z_]\w*):\s*\n\s*for\s*\(", re.MULTILINE)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes

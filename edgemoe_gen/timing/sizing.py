@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.errors import ConfigError, SimulationError
-from edgemoe_gen.files import write_text_whole
+from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.base.files import write_text_whole
+from edgemoe_gen.base.tomltext import read_text, with_values
 from edgemoe_gen.timing.result import Fifo, TimedResult
-from edgemoe_gen.tomltext import read_text, with_values
 
 KNOBS = ("weights",)  # FIFOs whose depth a knob says
 TABLE = "fifo_depths"

@@ -14,10 +14,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import SimulationError
-from edgemoe_gen.latency import FAMILIES, Chains, family_names, read_family
+from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.hardware.latency import FAMILIES, Chains, family_names, read_family
 from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
 
 LEAST_DEPTH = 2

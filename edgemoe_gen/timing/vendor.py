@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.flow.reports.csynth import Loop, read_csynth
 from edgemoe_gen.timing.table import LEAST_DEPTH, LoopTiming, Timing
 

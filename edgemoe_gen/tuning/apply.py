@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.boards import load_board
-from edgemoe_gen.config import DEFAULT_BOARD, FILE_NAME, Config, parse_config, read_config
-from edgemoe_gen.errors import ConfigError, EdgeMoEError
-from edgemoe_gen.files import check_writable, write_text_whole
-from edgemoe_gen.parsing import read_json
-from edgemoe_gen.tomltext import read_text, with_values
+from edgemoe_gen.base.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.base.files import check_writable, write_text_whole
+from edgemoe_gen.base.parsing import read_json
+from edgemoe_gen.base.tomltext import read_text, with_values
+from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.project.config import DEFAULT_BOARD, FILE_NAME, Config, parse_config, read_config
 from edgemoe_gen.tuning.document import VERSION
 from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import Outcome, Value

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.boards import Board, load_board
-from edgemoe_gen.config import Config, read_config
+from edgemoe_gen.base.errors import CapacityError, ConfigError, KnobError
+from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.design.knobs import knob_fields, parse_knob
-from edgemoe_gen.errors import CapacityError, ConfigError, KnobError
 from edgemoe_gen.estimate import estimate_resources
-from edgemoe_gen.parsing import read_json
-from edgemoe_gen.project import Progress
+from edgemoe_gen.hardware.boards import Board, load_board
+from edgemoe_gen.project.config import Config, read_config
+from edgemoe_gen.project.opening import Progress
 from edgemoe_gen.tuning.evaluate import Evaluator
 from edgemoe_gen.tuning.front import FIGURES
 from edgemoe_gen.tuning.runner import Call, Runner

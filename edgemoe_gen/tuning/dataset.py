@@ -14,18 +14,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgemoe_gen.comparison import FrameErrors, compare
-from edgemoe_gen.config import CALIBRATION_IMAGES, Config
+from edgemoe_gen.base.errors import ImageError, SpecError
+from edgemoe_gen.base.files import absolute
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import ImageError, SpecError
 from edgemoe_gen.estimate import check_fits
-from edgemoe_gen.files import absolute
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.pictures import find_pictures, left_out, open_picture, picture_names
+from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture, picture_names
+from edgemoe_gen.pictures.truth import Truth, find_truth, read_truth, without_truth
 from edgemoe_gen.program.compile import check_capacity, compile_network
-from edgemoe_gen.project import (
+from edgemoe_gen.project.config import CALIBRATION_IMAGES, Config
+from edgemoe_gen.project.opening import (
     Progress,
     open_calibration,
     open_design,
@@ -35,8 +35,8 @@ from edgemoe_gen.project import (
 )
 from edgemoe_gen.report.numbers import counted
 from edgemoe_gen.report.views import MIOU, Quality, truth_of, view
+from edgemoe_gen.sim.comparison import FrameErrors, compare
 from edgemoe_gen.sim.engine import Engine, run_frames
-from edgemoe_gen.truth import Truth, find_truth, read_truth, without_truth
 from edgemoe_gen.tuning.runner import Call, open_runner
 
 

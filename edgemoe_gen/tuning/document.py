@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgemoe_gen.config import Config
-from edgemoe_gen.errors import EdgeMoEError, ToolError
+from edgemoe_gen.base.errors import EdgeMoEError, ToolError
 from edgemoe_gen.pipeline.synthesise import synthesis_folder
-from edgemoe_gen.tuning.command import Asked, build_command
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.tuning.asked import Asked, build_command
 from edgemoe_gen.tuning.evaluate import Evaluator
 from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES, best_confirmed
 from edgemoe_gen.tuning.space import Space

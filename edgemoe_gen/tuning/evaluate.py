@@ -18,22 +18,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.errors import CapacityError, ConfigError, EdgeMoEError, KnobError, ProgramError, SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
-from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields
-from edgemoe_gen.errors import CapacityError, ConfigError, EdgeMoEError, KnobError, ProgramError, SimulationError
 from edgemoe_gen.estimate import Resources, estimate_cycles, estimate_resources
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.model import Model, Reference, ReferenceResult, macs
 from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.numerics.widths import Widths
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
-from edgemoe_gen.program.descriptor import OPERATION_WORDS
 from edgemoe_gen.program.outline import outline_network
-from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.sim.engine import Engine, run_frames
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import load_timing

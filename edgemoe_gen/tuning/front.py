@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Outcome, reached
 
 

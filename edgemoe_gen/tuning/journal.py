@@ -18,8 +18,8 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
-from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.reading import open_regular
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.reading import open_regular
 
 MOST_BYTES = 1 << 32
 LONGEST_LINE = 1 << 24

@@ -10,10 +10,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design.storage import ROOM
-from edgemoe_gen.errors import KnobError
 from edgemoe_gen.estimate import Resources
+from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.tuning.front import FIGURES, reasons
 from edgemoe_gen.tuning.trial import Figure, Outcome
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from edgemoe_gen.documents import json_text
+from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.tuning.document import importance
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.tuning.calls import LOST_WORKERS, Call, Hear
 from edgemoe_gen.tuning.local_worker import CALL, FAILED, FUNCTION, GRACE_SECONDS, SUBJECT, TOLD
 

@@ -21,8 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.project import Progress, no_progress
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.tuning.calls import LOST_WORKERS, Call, Hear
 from edgemoe_gen.tuning.pool import PoolRunner
 

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.errors import ConfigError, KnobError, SimulationError
+from edgemoe_gen.base.errors import ConfigError, KnobError, SimulationError
 from edgemoe_gen.tuning.climb import Climb
 from edgemoe_gen.tuning.evaluate import SIMULATION_FAILS, Evaluator
 from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES, costs, spread

@@ -11,9 +11,9 @@ import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs, knob_fields
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.tuning.trial import Point, Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edgemoe_gen.errors import EdgeMoEError
+from edgemoe_gen.base.errors import EdgeMoEError
 from edgemoe_gen.tuning.front import front_of, reasons
 from edgemoe_gen.tuning.trial import CSIM, SYNTHESIS, Outcome
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgemoe_gen.errors import BusyError, ConfigError, EdgeMoEError
-from edgemoe_gen.locks import file_lock, folder_lock
+from edgemoe_gen.base.errors import BusyError, ConfigError, EdgeMoEError
+from edgemoe_gen.base.locks import file_lock, folder_lock
 
 if TYPE_CHECKING:
     from edgemoe_gen.tuning.journal import Journal

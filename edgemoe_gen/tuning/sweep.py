@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.tuning.front import FIGURES
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.space import Space

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgemoe_gen.boards import Board
+from edgemoe_gen.base.errors import BusyError, ConfigError, EdgeMoEError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import BusyError, ConfigError, EdgeMoEError
 from edgemoe_gen.flow.process import end_run
 from edgemoe_gen.flow.reports import SynthesisFacts
 from edgemoe_gen.flow.tools import DEFAULT_ROOTS, ROOTS_VARIABLE, find_tools, parallel_jobs, why_missing
+from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.pipeline.synthesise import synthesis_folder, synthesise
 from edgemoe_gen.sim.cache import cache_folder
 from edgemoe_gen.tuning.evaluate import BRAM36_KIB, URAM_KIB, Evaluator

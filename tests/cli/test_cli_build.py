@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.pipeline.stages import open_stages
 from edgemoe_gen.program.file import read_program, read_weights
 from tests.cli.conftest import Outcome, Project
@@ -44,8 +44,8 @@ def test_build_leaves_sources_program_weights_and_reports(built: Path) -> None:
 
 
 def test_weights_on_disk_belong_to_the_program_and_design(built: Path) -> None:
-    from edgemoe_gen.boards import load_board
     from edgemoe_gen.design import Knobs, make_design
+    from edgemoe_gen.hardware.boards import load_board
 
     facts = json.loads((built / "accelerator" / "design.json").read_text())
     knobs = Knobs(**{name: knob["value"] for name, knob in facts["knobs"].items()})
@@ -406,9 +406,9 @@ def test_maps_of_the_report_are_kept(built: Path) -> None:
 
 
 def test_weights_of_another_design_are_refused(built: Path) -> None:
-    from edgemoe_gen.boards import load_board
+    from edgemoe_gen.base.errors import ProgramError
     from edgemoe_gen.design import Knobs, make_design
-    from edgemoe_gen.errors import ProgramError
+    from edgemoe_gen.hardware.boards import load_board
 
     path = built / "accelerator" / "data" / "weights.bin"
     with pytest.raises(ProgramError) as caught:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.boards import board_names
+from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.hardware.boards import board_names
 from edgemoe_gen.pipeline.state import digest_of
 from edgemoe_gen.pipeline.work import Work
-from edgemoe_gen.resources import resource_folder
 from tests.cli.conftest import Outcome, Project
 from tests.cli.flow_runs import GENERATIONS, arguments, digests, in_process_of_its_own
 from tests.flow.standin_vitis import tclsh

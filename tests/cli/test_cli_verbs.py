@@ -274,7 +274,7 @@ def test_boards_lists_and_shows(run: Run) -> None:
 
 
 def test_doctor_names_absent_extras_in_its_first_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgemoe_gen.diagnosis.installed", lambda package: package != "optuna")
+    monkeypatch.setattr("edgemoe_gen.pipeline.diagnosis.installed", lambda package: package != "optuna")
     said = run("doctor").out
     first = said.splitlines()[0]
     assert first.endswith("extras not installed: tune, dev") and "tune" in first.partition("not here: ")[2]

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from edgemoe_gen import api
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from tests.cli.conftest import Outcome, Project
 from tests.factory import make_state, save_state, write_checkpoint
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from edgemoe_gen.base.errors import ConfigError, KnobError
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.config import Config, config_to_toml, read_config
-from edgemoe_gen.errors import ConfigError, KnobError
-from edgemoe_gen.project import open_design
+from edgemoe_gen.project.config import Config, config_to_toml, read_config
+from edgemoe_gen.project.opening import open_design
 
 
 def test_depth_of_the_project_replaces_the_designs(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen import render_sources, write_sources
 from edgemoe_gen.codegen.context import RESOLVED_KNOBS
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
 from edgemoe_gen.design.knobs import NARROW_KNOBS, meaning
-from edgemoe_gen.resources import resource_folder
+from edgemoe_gen.hardware.boards import load_board
 
 DESIGNS = {
     "default": Knobs(),
@@ -25,7 +25,7 @@ DESIGNS = {
 }
 PRINT_DIGESTS = """
 import hashlib
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
 sources = render_sources(make_design(Knobs(), load_board("zcu104")))

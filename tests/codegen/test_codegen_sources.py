@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources, write_sources
 from edgemoe_gen.design import Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.sim.compiler import WARNINGS, find_compiler
 
 ROOT = Path(__file__).parents[2]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design import fifos as module
 from edgemoe_gen.design.fifos import Fifo
-from edgemoe_gen.errors import KnobError
-from edgemoe_gen.latency import most_cycles
+from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.hardware.latency import most_cycles
 from edgemoe_gen.timing.table import load_timing
 
 BOARD = load_board("zcu104")

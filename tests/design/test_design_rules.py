@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import Board, load_board
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
 from edgemoe_gen.design.knobs import NARROW_KNOBS, parse_knob
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.hardware.boards import Board, load_board
 from edgemoe_gen.sim.compiler import find_compiler
 
 # Knobs that break one rule each, what the message must name, and the rule in words.

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.arithmetic import ceil_div
-from edgemoe_gen.boards import Board, board_names, load_board
+from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
-from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.design.storage import LUTRAM_SHARE, ROOM, SPLITTABLE, Memory, StoragePlan, memories, storage_fits
 from edgemoe_gen.estimate import estimate_resources
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import Board, board_names, load_board
 from edgemoe_gen.program.compile import check_capacity
 from edgemoe_gen.timing.loops import source_constants
 from tests.design.specs import make_spec

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.fifos import MOST_ELEMENT
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.numerics import tables
 
 BOARD = load_board("zcu102")

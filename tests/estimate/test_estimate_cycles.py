@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.estimate.cycles import PROGRAM, WAITS, CycleEstimate, estimate_cycles
 from edgemoe_gen.estimate.tabled import engine_timing
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.macs import macs, total
 from edgemoe_gen.timing.table import load_timing
 from tests.estimate.timed_cases import compiled_case, deviation, knobs

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.estimate.engine import Engine, engine_of
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.timing.table import load_timing
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design, Knobs, make_design
-from edgemoe_gen.errors import CapacityError
 from edgemoe_gen.estimate import Part, check_fits, estimate_resources
 from edgemoe_gen.estimate.resources import dsp_count
+from edgemoe_gen.hardware.boards import load_board
 
 
 def zcu104(**knobs: float) -> Design:

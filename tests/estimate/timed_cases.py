@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.estimate import CycleEstimate, estimate_cycles
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.program.compile import Program, compile_network, group_frames, pack_image
 from edgemoe_gen.sim.engine import run_frames
 from edgemoe_gen.timing.run import time_program

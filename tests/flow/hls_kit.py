@@ -14,9 +14,9 @@ from pathlib import Path
 
 from standin_vitis import install_classic, install_unified
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
 
 BOARDS = ("zcu104", "zcu102", "kv260", "ultra96v2")
 DATA = ("program", "weights", "image", "expected")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.errors import ToolError
+from edgemoe_gen.base.errors import ToolError
 from edgemoe_gen.flow import failures
 from edgemoe_gen.flow.failures import explain, missing_result
 from edgemoe_gen.flow.tools import Command, Tool

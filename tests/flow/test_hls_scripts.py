@@ -12,12 +12,12 @@ import pytest
 from hls_kit import BOARDS, STEPS, Kit, install, small_design, write_kit
 from standin_vitis import tclsh
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.flow.reports.cosim import read_cosim
 from edgemoe_gen.flow.reports.csynth import read_csynth
-from edgemoe_gen.resources import resource_folder
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.sim.compiler import ap_types_folder, find_compiler
 
 needs_tclsh = pytest.mark.skipif(tclsh() is None, reason="tclsh is not installed")

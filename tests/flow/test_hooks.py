@@ -12,14 +12,14 @@ from hls_kit import write_kit as write_hls_kit
 from standin_vitis import install_classic, install_unified, tclsh
 from vivado_kits import make, run, write_kit
 
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.config import Config, config_to_toml, parse_config, read_config
-from edgemoe_gen.errors import ConfigError
 from edgemoe_gen.flow.failures import explain
+from edgemoe_gen.flow.hooks import HOOKS
 from edgemoe_gen.flow.kit import files_of, wants_tcl
 from edgemoe_gen.flow.tools import Command, Tool
-from edgemoe_gen.hooks import HOOKS
-from edgemoe_gen.project import open_hooks
+from edgemoe_gen.project.config import Config, config_to_toml, parse_config, read_config
+from edgemoe_gen.project.opening import open_hooks
 
 needs_tclsh = pytest.mark.skipif(tclsh() is None, reason="tclsh, which runs the stand-ins, is not installed")
 VIVADO = [hook for hook in HOOKS if hook.stage == "bitstream"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.errors import ToolError
+from edgemoe_gen.base.errors import ToolError
 from edgemoe_gen.flow.process import run_command
 from edgemoe_gen.flow.tools import Command, Tool
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.boards import load_board
-from edgemoe_gen.errors import ConfigError, ToolError
+from edgemoe_gen.base.errors import ConfigError, ToolError
 from edgemoe_gen.flow.installation import ask_release, board_versions, is_free, licences
 from edgemoe_gen.flow.tools import (
     MissingToolError,
@@ -21,6 +20,7 @@ from edgemoe_gen.flow.tools import (
     tool_environment,
     why_missing,
 )
+from edgemoe_gen.hardware.boards import load_board
 
 
 def program(folder: Path, *names: str, text: str = "#!/bin/sh\nexit 0\n") -> Path:

@@ -15,9 +15,9 @@ from typing import Any
 from packaged_engine import write_packaged_engine
 from standin_vivado import install_vivado
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
 
 SCRIPT = "flow/bitstream.tcl"
 RUNS = "# ---------------------------------------------------------------- runs"

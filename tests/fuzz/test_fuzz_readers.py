@@ -22,26 +22,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgemoe_gen.boards import load_board
-from edgemoe_gen.config import read_config
+from edgemoe_gen.base.errors import EdgeMoEError
+from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import EdgeMoEError
 from edgemoe_gen.flow.kit import read_facts
 from edgemoe_gen.flow.reports.cosim import read_cosim
 from edgemoe_gen.flow.reports.csynth import read_csynth
 from edgemoe_gen.flow.reports.power import read_power
 from edgemoe_gen.flow.reports.timing import read_timing
 from edgemoe_gen.flow.reports.utilisation import read_hierarchy, read_kernels, read_utilisation
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import ImageSpec, load_checkpoint, load_image
 from edgemoe_gen.model.specfile import read_spec_file
 from edgemoe_gen.overlay.bitfile import check_bitstream
-from edgemoe_gen.overlay.designs import find_design
 from edgemoe_gen.overlay.driver.manifest import read_manifest
 from edgemoe_gen.overlay.handoff import check_handoff, read_handoff
-from edgemoe_gen.pictures import open_picture
+from edgemoe_gen.pictures.found import open_picture
 from edgemoe_gen.program.compile import compile_network
 from edgemoe_gen.program.file import program_bytes, read_program, read_weights, weight_bytes
-from edgemoe_gen.resources import resource_folder
+from edgemoe_gen.project.config import read_config
+from edgemoe_gen.simulated.designs import find_design
 from edgemoe_gen.tuning.apply import apply_point
 from tests.factory import make_state, save_state, write_spec
 from tests.flow.reports import vendor_reports

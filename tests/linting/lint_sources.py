@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.linting import LintResult, lint
 
 # Two processes, a stream, an array of streams, an array channel, a shared function and four ports.

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from edgemoe_gen.base.errors import ConfigError, LintError
 from edgemoe_gen.cli import main
 from edgemoe_gen.cli.lint_command import command
-from edgemoe_gen.errors import ConfigError, LintError
 from edgemoe_gen.linting import RULES, Finding, LintResult, libclang_missing, lint, refuse_findings
 from edgemoe_gen.linting.run import lint_folder, lint_project
 from tests.linting.lint_sources import small

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import board_names, load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.design.storage import ORDER_BITS
+from edgemoe_gen.hardware.boards import board_names, load_board
 from edgemoe_gen.linting import TOP, LintResult, lint
 from edgemoe_gen.linting.headers import HEADERS
 from edgemoe_gen.linting.tree import bits, dimensions, element

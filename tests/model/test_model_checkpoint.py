@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import CheckpointError, EdgeMoEError
+from edgemoe_gen.base.errors import CheckpointError, EdgeMoEError
 from edgemoe_gen.model import load_checkpoint, load_model
 from tests.factory import make_state, options, save_state, write_checkpoint
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.errors import CheckpointError, EdgeMoEError, SpecError
+from edgemoe_gen.base.errors import CheckpointError, EdgeMoEError, SpecError
 from edgemoe_gen.model import Reference, SpecOptions, load_checkpoint, load_model
 from edgemoe_gen.overlay.decoders import model_decoder
 from tests.factory import make_state, options, save_state

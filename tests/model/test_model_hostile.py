@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import CheckpointError
+from edgemoe_gen.base.errors import CheckpointError
 from edgemoe_gen.model import load_checkpoint, load_model
 from edgemoe_gen.model.harmless import Harmless
 from edgemoe_gen.model.pickled import Budget, PickleError, read_pickle

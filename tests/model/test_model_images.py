@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgemoe_gen.errors import ImageError
+from edgemoe_gen.base.errors import ImageError
 from edgemoe_gen.model import ImageSpec, load_image
 
 SPEC = ImageSpec.named(4, 6, "unit256")

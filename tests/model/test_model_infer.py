@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.errors import CheckpointError, SpecError
+from edgemoe_gen.base.errors import CheckpointError, SpecError
 from edgemoe_gen.model import BlockSpec, ImageSpec, SpecOptions, load_checkpoint, load_model, option_name
 from edgemoe_gen.model.infer import infer_spec
 from edgemoe_gen.model.spec import expert_windows

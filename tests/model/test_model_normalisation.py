@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.errors import SpecError
-from edgemoe_gen.inspection import inspect
+from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.model import SpecOptions, load_model, read_spec_file, spec_to_toml
 from edgemoe_gen.model.normalisation import NORMALISATIONS, PARTS, name_of
+from edgemoe_gen.project.inspection import inspect
 from edgemoe_gen.report.document import normalisation_facts
 from tests.factory import options, write_checkpoint
 

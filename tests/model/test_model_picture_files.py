@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgemoe_gen.errors import ImageError
+from edgemoe_gen.base.errors import ImageError
 from edgemoe_gen.model import ImageSpec, load_image
 from edgemoe_gen.model.images import FORMATS, PICTURE_SUFFIXES, open_rgb
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import ImageError, SpecError
+from edgemoe_gen.base.errors import ImageError, SpecError
 from edgemoe_gen.model import Reference, allowed_experts, decode, load_model, router_tensors
 from tests.factory import make_state, options, save_state
 from tests.model.oracle import Oracle, layer_norm, softmax

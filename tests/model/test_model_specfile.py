@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.errors import SpecError
+from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.model import SpecOptions, load_model, read_spec_file, spec_to_toml
 from edgemoe_gen.model.spec import TaskSpec
 from edgemoe_gen.model.specfile import IMAGE_KEYS, KEYS

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import CheckpointError, EdgeMoEError
+from edgemoe_gen.base.errors import CheckpointError, EdgeMoEError
+from edgemoe_gen.base.names import listed, shown
 from edgemoe_gen.model import SpecOptions, load_checkpoint, load_model
-from edgemoe_gen.names import listed, shown
 from tests.factory import make_state, options, save_state
 
 torch = pytest.importorskip("torch")

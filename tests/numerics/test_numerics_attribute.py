@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.model import Reference
 from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth, squared_errors
 from edgemoe_gen.numerics.formats import choose_formats

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.numerics.fixed import Format, finer_outputs, quantise
 from edgemoe_gen.numerics.formats import HEADROOM, IMAGE_BITS, choose_formats, observe_ranges
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS

@@ -13,10 +13,10 @@ from edgemoe_gen.api.common import opened, said
 from edgemoe_gen.design.knobs import parse_knob
 from edgemoe_gen.overlay.facts import OverlayFacts
 from edgemoe_gen.overlay.preview import write_preview
-from edgemoe_gen.pictures import open_picture, pixels
+from edgemoe_gen.pictures.found import open_picture, pixels
 from edgemoe_gen.program.compile import compile_network, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
-from edgemoe_gen.project import open_calibration, open_design, open_model, open_numerics, open_tasks
+from edgemoe_gen.project.opening import open_calibration, open_design, open_model, open_numerics, open_tasks
 from edgemoe_gen.sim.engine import Engine
 from tests.cli.conftest import KNOBS, LARGEST
 from tests.factory import write_checkpoint, write_spec

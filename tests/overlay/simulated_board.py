@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgemoe_gen.overlay.simulated import SimulatedBoard
 from edgemoe_gen.sim.engine import Engine
+from edgemoe_gen.simulated.board import SimulatedBoard
 
 
 class SimulatedDevice(SimulatedBoard):

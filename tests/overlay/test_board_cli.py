@@ -18,8 +18,8 @@ import pytest
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import main
-from edgemoe_gen.overlay.bench import STAGES, WARM_UP
-from edgemoe_gen.overlay.session import MEASURED, SIMULATED, tier_of_active_board
+from edgemoe_gen.measuring.bench import STAGES, WARM_UP
+from edgemoe_gen.measuring.session import MEASURED, SIMULATED, tier_of_active_board
 from tests.overlay.board_project import TASKS, BoardProject, make_project
 from tests.overlay.repackaging import rewrite
 
@@ -58,7 +58,7 @@ def overlay(project: BoardProject) -> Path:
 @pytest.fixture
 def board(project: BoardProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The board that PYNQ finds where the command line is not told to take the simulated one."""
-    from edgemoe_gen.overlay.simulated import SimulatedBoard
+    from edgemoe_gen.simulated.board import SimulatedBoard
 
     monkeypatch.delenv("BOARD", raising=False)
     with SimulatedBoard(project.overlay) as device:

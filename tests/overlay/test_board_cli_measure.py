@@ -16,7 +16,7 @@ import pytest
 from edgemoe_gen import api
 from edgemoe_gen.api import BenchResult
 from edgemoe_gen.cli import main
-from edgemoe_gen.overlay.bench import (
+from edgemoe_gen.measuring.bench import (
     WARM_UP,
     Plan,
     SwitchCost,
@@ -26,9 +26,9 @@ from edgemoe_gen.overlay.bench import (
     spread,
     switch_cost,
 )
-from edgemoe_gen.overlay.bench_page import render_page
-from edgemoe_gen.overlay.power import Power, RailPower
-from edgemoe_gen.overlay.session import MEASURED
+from edgemoe_gen.measuring.bench_page import render_page
+from edgemoe_gen.measuring.power import Power, RailPower
+from edgemoe_gen.measuring.session import MEASURED
 
 POWER = Power(
     (

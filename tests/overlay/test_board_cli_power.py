@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.overlay.power import (
+from edgemoe_gen.measuring.power import (
     Readings,
     Recorder,
     compare,

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.cli import main
-from edgemoe_gen.errors import OverlayError
-from edgemoe_gen.overlay.session import look_up, open_frame, read_estimates
+from edgemoe_gen.measuring.session import look_up, open_frame, read_estimates
 from edgemoe_gen.report.numbers import duration
 from tests.overlay.repackaging import rewrite
 from tests.overlay.small_builds import SmallBuild, random_frame
@@ -143,7 +143,7 @@ def test_durations_are_written_with_three_digits_or_so() -> None:
         "from edgemoe_gen.cli import main; main(['selftest', '--help'])",
         "from edgemoe_gen.cli import main; main(['bench', '--help'])",
         "from edgemoe_gen.cli import main; main(['run', '--help'])",
-        "import edgemoe_gen.overlay.bench, edgemoe_gen.overlay.power, edgemoe_gen.overlay.session",
+        "import edgemoe_gen.measuring.bench, edgemoe_gen.measuring.power, edgemoe_gen.measuring.session",
         "import edgemoe_gen; edgemoe_gen.selftest",
     ],
 )

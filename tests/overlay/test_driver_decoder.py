@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.model.reference import decode
 from edgemoe_gen.overlay.decoders import archive, decoder_facts, decoder_kind, model_decoder
 from edgemoe_gen.overlay.driver import decoder as module

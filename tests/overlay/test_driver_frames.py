@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.overlay.driver.batch import batch_operations, batch_program
 from edgemoe_gen.overlay.driver.errors import FrameError
 from edgemoe_gen.overlay.driver.manifest import Operations, Pass, ProgramLayout, ResultLayout, Task, operations_of

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edgemoe_gen.overlay import Accelerator, FrameError, OverlayError
-from edgemoe_gen.running import run_csim
+from edgemoe_gen.pipeline.running import run_csim
 from tests.overlay.decoder_networks import DecodedBuild, decoded_build
 from tests.overlay.repackaging import rewrite
 from tests.overlay.small_builds import NAME, SAID, SmallBuild, network_input, random_frame, small_build

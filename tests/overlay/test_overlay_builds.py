@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.cli import main
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.measuring.session import look_up, opened
 from edgemoe_gen.overlay.builds import overlay_in
 from edgemoe_gen.overlay.preview import write_preview
-from edgemoe_gen.overlay.session import look_up, opened
 from edgemoe_gen.pipeline.artefacts import design_facts
 from tests.overlay.small_builds import NAME, SmallBuild
 
@@ -123,7 +123,7 @@ def test_the_simulated_board_runs_a_build_s_preview(
 
 @needs_pynq
 def test_a_simulated_board_that_is_plugged_in_runs_a_preview_too(previewed: Path) -> None:
-    from edgemoe_gen.overlay.simulated import SimulatedBoard
+    from edgemoe_gen.simulated.board import SimulatedBoard
 
     installed = look_up(previewed)
     with SimulatedBoard(installed.manifest.folder), opened(installed, simulated=False) as (accelerator, _):

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.design import make_design
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.overlay.driver.manifest import find_overlay, read_manifest
 from edgemoe_gen.overlay.package import (
     OverlayFacts,

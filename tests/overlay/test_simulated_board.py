@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgemoe_gen.hardware.descriptor import MAGIC, OPERATION_WORDS
 from edgemoe_gen.overlay import Accelerator, EngineError, OverlayError
 from edgemoe_gen.overlay.preview import write_preview
-from edgemoe_gen.program.descriptor import MAGIC, OPERATION_WORDS
 from tests.overlay.repackaging import rewrite
 from tests.overlay.small_builds import SmallBuild, random_frame
 
@@ -42,7 +42,7 @@ def overlay(build: SmallBuild, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def board(overlay: Path) -> Iterator[Any]:
-    from edgemoe_gen.overlay.simulated import SimulatedBoard
+    from edgemoe_gen.simulated.board import SimulatedBoard
 
     with SimulatedBoard(overlay, ddr_bytes=1 << 24) as plugged:
         yield plugged
@@ -80,7 +80,7 @@ def test_a_preview_gives_the_tokens_of_c_simulation(build: SmallBuild, overlay: 
 
 
 def test_an_overlay_with_a_bitstream_runs_by_its_manifest_alone(build: SmallBuild, tmp_path: Path) -> None:
-    from edgemoe_gen.overlay.simulated import SimulatedBoard
+    from edgemoe_gen.simulated.board import SimulatedBoard
 
     written = build.package(tmp_path / "build")
     folder = shutil.copytree(written.folder, tmp_path / "elsewhere" / written.folder.name)
@@ -106,7 +106,7 @@ def test_a_preview_says_so_and_is_not_for_installing(overlay: Path) -> None:
 
 
 def test_an_overlay_of_another_version_is_refused(overlay: Path, tmp_path: Path) -> None:
-    from edgemoe_gen.overlay.simulated import SimulatedBoard
+    from edgemoe_gen.simulated.board import SimulatedBoard
 
     other = rewrite(overlay, tmp_path, {})
     manifest = json.loads((other / "manifest.json").read_text())
@@ -253,7 +253,7 @@ def test_unplugging_gives_pynq_its_boards_back(overlay: Path) -> None:
     from pynq.interrupt import _InterruptController
     from pynq.pl_server.device import Device
 
-    from edgemoe_gen.overlay.simulated import SimulatedBoard
+    from edgemoe_gen.simulated.board import SimulatedBoard
 
     with SimulatedBoard() as outer:
         with SimulatedBoard() as inner:

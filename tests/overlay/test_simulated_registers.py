@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgemoe_gen.overlay.block_design import engine_registers
-from edgemoe_gen.overlay.simulated_registers import ControlBlock, InterruptController
+from edgemoe_gen.simulated.registers import ControlBlock, InterruptController
 
 OFFSETS = {register.name: register.offset for register in engine_registers(2)}
 CTRL, GIER, IER, ISR = (OFFSETS[name] for name in ("CTRL", "GIER", "IP_IER", "IP_ISR"))

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgemoe_gen.config import Config
 from edgemoe_gen.flow.tools import Command, Tool, Toolset
 from edgemoe_gen.model import read_spec_file
 from edgemoe_gen.pipeline import artefacts
 from edgemoe_gen.pipeline.state import digest_text
 from edgemoe_gen.pipeline.work import Work
+from edgemoe_gen.project.config import Config
 from tests.factory import write_checkpoint, write_spec
 from tests.flow.reports import vendor_reports
 

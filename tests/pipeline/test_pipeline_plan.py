@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.config import Config
-from edgemoe_gen.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.base.errors import ConfigError, EdgeMoEError
 from edgemoe_gen.flow.tools import Tool, Toolset
 from edgemoe_gen.pipeline.builder import build
 from edgemoe_gen.pipeline.options import BuildOptions
@@ -20,6 +19,7 @@ from edgemoe_gen.pipeline.plan import PlannedStage, plan
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages import StageResult
 from edgemoe_gen.pipeline.state import digest_of
+from edgemoe_gen.project.config import Config
 from tests.conftest import Once
 from tests.pipeline.quick_builds import config_of, make_project, use_quick_stages
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.config import Config
-from edgemoe_gen.errors import OverlayError
+from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.pipeline.runnable import runnable_overlay
+from edgemoe_gen.project.config import Config
 
 OURS, OLD = "00000000000000aa", "00000000000000bb"
 

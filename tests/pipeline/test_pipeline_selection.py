@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.pipeline.selection import STAGES, Selection
 
 

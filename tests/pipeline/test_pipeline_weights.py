@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgemoe_gen.config import Config
 from edgemoe_gen.model import SpecOptions
 from edgemoe_gen.pipeline.work import Work
-from edgemoe_gen.project import no_progress
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.opening import no_progress
 from tests.factory import make_state, options
 
 torch = pytest.importorskip("torch")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgemoe_gen.base.errors import CapacityError, ProgramError
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import CapacityError, ProgramError
-from edgemoe_gen.program import descriptor
+from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.program.compile import Program, check_capacity, compile_network
 from edgemoe_gen.program.file import program_bytes, program_words, read_program, read_weights, weight_bytes
 from tests.sim.engines import random_case, small_design

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.estimate import estimate_cycles
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.program.compile import compile_network
 from edgemoe_gen.program.outline import outline_network
 from edgemoe_gen.program.short import short_network

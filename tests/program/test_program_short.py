@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import make_design
 from edgemoe_gen.design.knobs import Knobs
-from edgemoe_gen.errors import KnobError
-from edgemoe_gen.program import descriptor
+from edgemoe_gen.hardware import descriptor
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.short import compile_short, port_depths

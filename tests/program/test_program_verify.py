@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design, Knobs, make_design
-from edgemoe_gen.errors import ProgramError
-from edgemoe_gen.program import descriptor as d
+from edgemoe_gen.hardware import descriptor as d
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.program.compile import Program, compile_network
 from edgemoe_gen.program.file import program_in, program_words, read_program, read_weights, weight_bytes
 from edgemoe_gen.program.short import compile_short

@@ -11,7 +11,7 @@ import pytest
 
 aiohttp = pytest.importorskip("aiohttp", reason="the live view needs aiohttp")
 
-from edgemoe_gen.errors import ConfigError  # noqa: E402
+from edgemoe_gen.base.errors import ConfigError  # noqa: E402
 from edgemoe_gen.serving import make_sources  # noqa: E402
 from edgemoe_gen.serving.access import Access, is_loopback, token_for  # noqa: E402
 from edgemoe_gen.serving.hub import MOST_VIEWERS  # noqa: E402

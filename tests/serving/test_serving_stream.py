@@ -13,7 +13,7 @@ import pytest
 
 aiohttp = pytest.importorskip("aiohttp", reason="the live view needs aiohttp")
 
-from edgemoe_gen.errors import ConfigError  # noqa: E402
+from edgemoe_gen.base.errors import ConfigError  # noqa: E402
 from edgemoe_gen.report.colours import class_colour  # noqa: E402
 from edgemoe_gen.serving import SourceError, make_sources, serve  # noqa: E402
 from edgemoe_gen.serving.hub import FRAMES_ON_THE_WAY  # noqa: E402

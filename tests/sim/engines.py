@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import Model, Reference, allowed_experts, load_model
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.sim import cache, compiler
 from edgemoe_gen.sim.cache import find_library, keep_library, load_library
 from edgemoe_gen.sim.compiler import Build, compile_library

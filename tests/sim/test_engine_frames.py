@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.hardware.descriptor import HEADER_DESIGN, HEADER_MAGIC, bit, number
 from edgemoe_gen.program.compile import compile_network, pack_image
-from edgemoe_gen.program.descriptor import HEADER_DESIGN, HEADER_MAGIC, bit, number
 from edgemoe_gen.program.file import WeightFile, program_words
 from edgemoe_gen.sim.engine import Engine, FrameResult, run_frames
 from tests.sim.engines import Case, compiled, random_case, run_case, small_design

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import make_design
-from edgemoe_gen.design.defaults import default_knobs
 from edgemoe_gen.estimate import check_fits
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import load_board
 from tests.sim.engines import check_against_float, compiled, random_case, run_case
 
 pytest.importorskip("torch")

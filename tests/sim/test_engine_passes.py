@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import CapacityError, KnobError
 from edgemoe_gen.design import Knobs, make_design
-from edgemoe_gen.errors import CapacityError, KnobError
+from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.hardware.descriptor import number
 from edgemoe_gen.program.compile import compile_groups, compile_network, group_frames
-from edgemoe_gen.program.descriptor import number
 from edgemoe_gen.sim.engine import Engine, FrameResult, run_frames
 from tests.sim.engines import Case, compiled, random_case, run_case, small_design
 from tests.sim.test_engine_geometries import MANY_TOKENS, TOKENS

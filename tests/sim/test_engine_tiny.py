@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.hardware.descriptor import number
 from edgemoe_gen.model import Reference, SpecOptions, load_model
 from edgemoe_gen.model.macs import total, weights
 from edgemoe_gen.program.compile import compile_network
-from edgemoe_gen.program.descriptor import number
 from edgemoe_gen.sim.engine import FrameResult, run_frames
 from tests.sim.engines import Case, Outcome, calibrated, compiled
 

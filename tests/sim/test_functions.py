@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import Design, Knobs, make_design
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, dequantise, fraction_for, quantise
 from edgemoe_gen.program.pack import pack_fields, pack_linear, pack_words, unpack_words

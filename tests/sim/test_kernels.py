@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.numerics.tables import softmax_error_bound
 from edgemoe_gen.sim.checks import Case, CaseResult, Deviation, compare, compare_exactly, worst
 from edgemoe_gen.sim.compiler import compile_library

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.sim.checks import CaseResult
 from edgemoe_gen.sim.junit import write_junit
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Knobs, make_design
-from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.kernels import KERNELS, Recorded, record_inputs, run_kernels
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.sim.compiler import compile_library
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.kernels import run_kernels

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from edgemoe_gen.hardware.descriptor import number
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.program.descriptor import number
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.timing.table import Timing
 

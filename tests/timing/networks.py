@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.resources import resource_folder
+from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.sim.cache import keep_library, load_library
 from edgemoe_gen.sim.compiler import find_compiler
 

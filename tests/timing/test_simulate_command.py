@@ -12,7 +12,7 @@ import pytest
 import edgemoe_gen.timing.run
 from edgemoe_gen import api
 from edgemoe_gen.cli import main
-from edgemoe_gen.config import FILE_NAME
+from edgemoe_gen.project.config import FILE_NAME
 from edgemoe_gen.timing.table import Timing
 from tests.factory import write_checkpoint, write_spec
 from tests.timing.made_up import made_up, stuck

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from edgemoe_gen.cli import main
-from edgemoe_gen.config import Config, read_config
 from edgemoe_gen.design.fifos import stream_depths
-from edgemoe_gen.project import open_design
+from edgemoe_gen.project.config import Config, read_config
+from edgemoe_gen.project.opening import open_design
 from tests.factory import write_checkpoint, write_spec
 
 pytest.importorskip("torch")

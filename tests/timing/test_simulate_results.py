@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.timing.explain import block_of, group_of
 from edgemoe_gen.timing.facts import timeline
 from edgemoe_gen.timing.result import parse_result

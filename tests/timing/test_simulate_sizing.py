@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.errors import ConfigError, SimulationError
+from edgemoe_gen.base.errors import ConfigError, SimulationError
 from edgemoe_gen.timing.result import Deadlock, Fifo, TimedResult
 from edgemoe_gen.timing.sizing import size_fifos, write_depths
 

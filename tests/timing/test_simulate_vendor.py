@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.config import Config
-from edgemoe_gen.errors import ConfigError
-from edgemoe_gen.project import open_design
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.opening import open_design
 from edgemoe_gen.timing.table import Timing, load_timing
 from edgemoe_gen.timing.vendor import VENDOR, with_csynth
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes

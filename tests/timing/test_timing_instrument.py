@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Knobs, make_design
-from edgemoe_gen.errors import SimulationError
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.timing.instrument import RUNTIME_FILES, instrument
 
 LOOP = """

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design.fifos import stream_depths
-from edgemoe_gen.errors import SimulationError
 from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.short import compile_short

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import board_names
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.config import Config
 from edgemoe_gen.design import Design
-from edgemoe_gen.errors import SimulationError
-from edgemoe_gen.latency import FAMILIES, family_names
-from edgemoe_gen.project import open_design
+from edgemoe_gen.hardware.boards import board_names
+from edgemoe_gen.hardware.latency import FAMILIES, family_names
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.opening import open_design
 from edgemoe_gen.timing.loops import SourceLoop, source_constants, source_loops
 from edgemoe_gen.timing.table import Recurrence, check_recurrence, load_timing, speed_grade
 

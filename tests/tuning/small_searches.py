@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import BlockSpec, ImageSpec, ModelSpec, RouterSpec, TaskSpec
 from edgemoe_gen.model.random import random_model
 from edgemoe_gen.tuning import Dimension, Evaluator, Limit, Space, make_evaluator

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import ConfigError, KnobError
+from edgemoe_gen.base.tomltext import with_values
 from edgemoe_gen.cli import main
-from edgemoe_gen.config import Config, config_to_toml, read_config
 from edgemoe_gen.design import make_design
-from edgemoe_gen.design.defaults import default_knobs
-from edgemoe_gen.errors import ConfigError, KnobError
 from edgemoe_gen.estimate import estimate_resources
-from edgemoe_gen.tomltext import with_values
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.project.config import Config, config_to_toml, read_config
 from edgemoe_gen.tuning import Dimension, Point, Space
 from edgemoe_gen.tuning.apply import apply_point
-from edgemoe_gen.tuning.command import Asked
+from edgemoe_gen.tuning.asked import Asked
 from edgemoe_gen.tuning.document import tune_document
 from edgemoe_gen.tuning.state import Plan, State
 from edgemoe_gen.tuning.trial import ESTIMATE

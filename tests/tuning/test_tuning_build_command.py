@@ -12,10 +12,10 @@ from edgemoe_gen.api.common import said
 from edgemoe_gen.cli import main
 from edgemoe_gen.cli.build_command import command as build
 from edgemoe_gen.cli.options import knob_values, spec_options
-from edgemoe_gen.config import Config, read_config
 from edgemoe_gen.model import SpecOptions
+from edgemoe_gen.project.config import Config, read_config
 from edgemoe_gen.tuning import Point
-from edgemoe_gen.tuning.command import Asked, build_command
+from edgemoe_gen.tuning.asked import Asked, build_command
 
 POINT = Point.of({"tokens_parallel": 2, "clock_mhz": 250.0, "fifo_depths.tiles": 8, "frames": 2})
 OPTIONS = SpecOptions(

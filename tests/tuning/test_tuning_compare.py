@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import edgemoe_gen.tuning.evaluate as evaluating
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
-from edgemoe_gen.project import no_progress
+from edgemoe_gen.project.opening import no_progress
 from edgemoe_gen.tuning import make_evaluator
 from edgemoe_gen.tuning.compare import compare_designs, read_side
 from edgemoe_gen.tuning.runner import LocalRunner

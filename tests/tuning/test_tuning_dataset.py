@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgemoe_gen.documents import json_text
-from edgemoe_gen.errors import ImageError
+from edgemoe_gen.base.documents import json_text
+from edgemoe_gen.base.errors import ImageError
 from edgemoe_gen.report.views import Kind, Quality, View
 from edgemoe_gen.tuning.dataset import TaskSums, add_up
 

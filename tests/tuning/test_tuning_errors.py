@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgemoe_gen.boards import load_board
-from edgemoe_gen.comparison import compare
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import BlockSpec, Reference
 from edgemoe_gen.model.random import random_model, random_picture
+from edgemoe_gen.sim.comparison import compare
 from edgemoe_gen.sim.engine import Engine, run_frames
 from edgemoe_gen.tuning import make_evaluator
 from edgemoe_gen.tuning.trial import CSIM, Point

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.tuning import Figure, Outcome, Point, front_of
 from edgemoe_gen.tuning.front import check_objectives, costs, reasons
 

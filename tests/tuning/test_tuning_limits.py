@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.design.storage import ROOM
 from edgemoe_gen.estimate import estimate_resources
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.tuning.limits import parse_limit, with_room
 
 ZCU104 = load_board("zcu104")

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.design.knobs import NARROW_KNOBS
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.formats import choose_formats

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgemoe_gen.errors import CapacityError
+from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.estimate.resources import check_fits
 from edgemoe_gen.tuning import Outcome, Point
 from edgemoe_gen.tuning.evaluate import Evaluator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.tuning import Limit, Point
 from edgemoe_gen.tuning.runner import LocalRunner
 from edgemoe_gen.tuning.search import Plan, run_search

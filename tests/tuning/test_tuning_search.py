@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.errors import ConfigError, KnobError
+from edgemoe_gen.base.errors import ConfigError, KnobError
 from edgemoe_gen.tuning import Dimension, Limit, Outcome, Space, front_of
 from edgemoe_gen.tuning.runner import LocalRunner
 from edgemoe_gen.tuning.search import BATCH, EMPTY_BATCHES, Plan, State, run_search

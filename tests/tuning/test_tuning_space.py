@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from edgemoe_gen.boards import load_board
+from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.design.knobs import NARROW_KNOBS
-from edgemoe_gen.errors import KnobError
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.tuning import Dimension, Figure, Limit, Space, default_space, parse_dimension, parse_limit
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen import locks
-from edgemoe_gen.errors import BusyError, ConfigError
+from edgemoe_gen.base import locks
+from edgemoe_gen.base.errors import BusyError, ConfigError
 from edgemoe_gen.tuning import journal
 from edgemoe_gen.tuning.runner import LocalRunner
 from edgemoe_gen.tuning.search import Plan, State, run_search
@@ -198,7 +198,7 @@ def test_two_searches_on_a_server_s_database_end_in_a_sentence(tmp_path: Path) -
 HOLD = """
 import sys, time
 from pathlib import Path
-from edgemoe_gen.locks import folder_lock
+from edgemoe_gen.base.locks import folder_lock
 with folder_lock(Path(sys.argv[1]), "search"):
     print("held", flush=True)
     time.sleep(60)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.boards import load_board
-from edgemoe_gen.errors import ConfigError, ToolError
+from edgemoe_gen.base.errors import ConfigError, ToolError
 from edgemoe_gen.flow.reports import SynthesisFacts
 from edgemoe_gen.flow.reports.csynth import HlsResources, Module
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.pipeline.stages import open_stages
 from edgemoe_gen.pipeline.synthesise import synthesis_folder
 from edgemoe_gen.tuning import Dimension, Limit, Outcome, Space

@@ -139,7 +139,7 @@ def test_knobs_that_follow_from_a_grid_are_named() -> None:
 
 def test_a_missing_package_is_said_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     from edgemoe_gen import api
-    from edgemoe_gen.errors import ConfigError
+    from edgemoe_gen.base.errors import ConfigError
 
     for name in ("optuna", "distributed"):
         monkeypatch.setitem(sys.modules, name, None)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from edgemoe_gen.boards import load_board
 from edgemoe_gen.design.knobs import NARROW_KNOBS
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, kind_of
 from edgemoe_gen.tuning import Evaluator, make_evaluator

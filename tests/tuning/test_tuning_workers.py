@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.errors import ConfigError
+from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.tuning import Dimension, Space
 from edgemoe_gen.tuning.runner import Call, LocalRunner, Runner, _check_versions, open_runner, sources
 from edgemoe_gen.tuning.search import Plan, run_search

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from edgemoe_gen.errors import TimingError
+from edgemoe_gen.base.errors import TimingError
 from edgemoe_gen.flow.reports.collect import ImplementationFacts, routed
 from edgemoe_gen.flow.reports.timing import Clock, Timing, TimingPath
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from edgemoe_gen.base.parsing import parse_xml
 from edgemoe_gen.flow.reports.tables import read_text, real, whole
-from edgemoe_gen.parsing import parse_xml
 
 _DEEPEST = 32  # of nested loops; sources have fewer
 _UNKNOWN = ("undef", "?", "", "-", "NA", "N/A", "inf")

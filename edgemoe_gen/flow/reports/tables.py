@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.parsing import XML_LIMIT
-from edgemoe_gen.reading import read_bytes
+from edgemoe_gen.base.parsing import XML_LIMIT
+from edgemoe_gen.base.reading import read_bytes
 
 Number = int | float
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["EngineError", "FrameError", "OverlayError"]
 
 try:
-    from edgemoe_gen.errors import OverlayError
+    from edgemoe_gen.base.errors import OverlayError
 except ImportError:  # on the board, where only the overlay is installed
 
     class OverlayError(Exception):  # type: ignore[no-redef]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.errors import TimingError
+from edgemoe_gen.base.errors import TimingError
 from edgemoe_gen.flow.reports import (
     ImplementationFacts,
     achievable_clock_mhz,

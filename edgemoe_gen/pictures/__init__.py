@@ -1,0 +1,1 @@
+"""Pictures that a user names, and their ground truth."""

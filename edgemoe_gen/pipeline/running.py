@@ -1,0 +1,232 @@
+"""`run`: one picture and task through one backend, and dumps that another run can take its routes from.
+
+Backends: `float`, the reference in PyTorch, and `csim`, the C simulation, whose tokens the board's own decoder
+takes, in NumPy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.errors import ConfigError, SpecError
+from edgemoe_gen.base.files import write_whole
+from edgemoe_gen.model import Model, Reference
+from edgemoe_gen.numerics.formats import Formats
+from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.overlay.decoders import model_decoder
+from edgemoe_gen.program.compile import compile_network
+from edgemoe_gen.report import colours
+from edgemoe_gen.report.views import class_name, probabilities, view
+from edgemoe_gen.sim.engine import Engine, Traffic, run_frames
+
+Backend = Literal["float", "csim", "board"]
+BACKENDS: tuple[Backend, ...] = ("float", "csim", "board")
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """One frame.
+
+    Attributes:
+        backend, task: what ran.
+        tokens: [tokens, dim], the last block's output.
+        blocks: [depth, tokens, dim], every block's output; [0, tokens, dim] of the board, which stores none.
+        routes: [moe_blocks, tokens, top_k] int32, experts by descending score, or as they were forced; [0, tokens, 0]
+            without experts, and of the board.
+        scores: [moe_blocks, tokens, top_k], likewise.
+        output: the task's decoder [classes, height, width], a plain ViT's logits [classes], or None.
+        seconds: wall time of the frame, decoder included, compilation not.
+        traffic: bytes through each port of the accelerator, every block's output included; None of float.
+        notes: what the user should know of how it was run.
+        class_names: of the task's classes; () where they have none.
+        stages: seconds by stage, of the board.
+        tier: what the seconds are, of the board.
+    """
+
+    backend: Backend
+    task: str
+    tokens: Float32
+    blocks: Float32
+    routes: NDArray[np.int32]
+    scores: Float32
+    output: Float32 | None
+    seconds: float
+    traffic: Traffic | None = None
+    notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    stages: Mapping[str, float] | None = None
+    tier: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Facts of the run as JSON, without the arrays."""
+        output = self.output
+        return {
+            "backend": self.backend,
+            "task": self.task,
+            "tokens": {
+                "shape": list(self.tokens.shape),
+                "mean": float(self.tokens.mean()),
+                "std": float(self.tokens.std()),
+            },
+            "blocks": list(self.blocks.shape),
+            "routes": list(self.routes.shape),
+            "output": None
+            if output is None
+            else {"shape": list(output.shape), "min": float(output.min()), "max": float(output.max())},
+            "top_classes": _top_classes(output),
+            "classes": _classes(output, self.class_names),
+            "seconds": self.seconds,
+            "stages": None if self.stages is None else dict(self.stages),
+            "tier": self.tier or None,
+            "traffic": None if self.traffic is None else asdict(self.traffic),
+            "notes": list(self.notes),
+        }
+
+
+def _top_classes(output: Float32 | None) -> list[int] | None:
+    if output is None or output.ndim != 1:
+        return None
+    return [int(i) for i in np.argsort(-output, kind="stable")[:5]]
+
+
+def _classes(output: Float32 | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
+    """Classes by share of a map's pixels, or by probability of the whole picture; None of values."""
+    if output is None or (output.ndim == 3 and output.shape[0] == 1):
+        return None
+    shown = view(output)
+    if shown.kind == "scores":
+        shares = probabilities(shown.values)
+        order = _top_classes(output) or []
+    else:
+        shares = np.bincount(shown.values.ravel(), minlength=shown.classes) / shown.values.size
+        order = [int(i) for i in np.argsort(-shares, kind="stable") if shares[i] > 0]
+    return [{"class": i, "name": class_name(names, i), "share": float(shares[i])} for i in order]
+
+
+def run_float(model: Model, image: Float32, task: str, routes: NDArray[np.int64] | None = None) -> RunResult:
+    """One frame in float; `routes` [moe_blocks, tokens, top_k] forces the experts."""
+    reference = Reference(model)
+    start = time.perf_counter()
+    result = reference.run(image, task, routes=routes)
+    seconds = time.perf_counter() - start
+    taken, scores = (None, None) if result.routes is None else (result.routes.experts, result.routes.scores)
+    by_score = routes is None
+    return _result(
+        "float", model, task, result.tokens, result.blocks, taken, scores, result.output, seconds, by_score=by_score
+    )
+
+
+def run_csim(
+    engine: Engine, model: Model, network: LoweredNetwork, formats: Formats, image: Float32, task: str
+) -> RunResult:
+    """One frame in C simulation, every block's output and routes stored."""
+    program = compile_network(engine.design, model, network, formats, [task], taps=True)
+    start = time.perf_counter()
+    (frame,), traffic = run_frames(engine, program, model.spec, [image])
+    decoder = model_decoder(model, task)
+    output = None if decoder is None else decoder(frame.tokens.astype(np.float32))
+    seconds = time.perf_counter() - start
+    assert frame.blocks is not None
+    return _result(
+        "csim", model, task, frame.tokens, frame.blocks, frame.experts, frame.scores, output, seconds, traffic
+    )
+
+
+def _result(
+    backend: Backend,
+    model: Model,
+    task: str,
+    tokens: NDArray[Any],
+    blocks: NDArray[Any],
+    experts: NDArray[Any] | None,
+    scores: NDArray[Any] | None,
+    output: NDArray[Any] | None,
+    seconds: float,
+    traffic: Traffic | None = None,
+    by_score: bool = True,
+) -> RunResult:
+    if experts is None or scores is None:
+        experts, scores = np.zeros((0, model.spec.tokens, 0)), np.zeros((0, model.spec.tokens, 0))
+    # Forced routes keep their order, so that both runs' scores stand in the same places.
+    order = np.argsort(-scores if by_score else np.zeros(scores.shape), axis=-1, kind="stable")
+    return RunResult(
+        backend,
+        task,
+        tokens.astype(np.float32),
+        blocks.astype(np.float32),
+        np.take_along_axis(experts, order, axis=-1).astype(np.int32),
+        np.take_along_axis(scores, order, axis=-1).astype(np.float32),
+        None if output is None else output.astype(np.float32),
+        seconds,
+        traffic,
+        class_names=model.spec.class_names.get(task, ()),
+    )
+
+
+def write_dump(result: RunResult, path: Path) -> None:
+    """Writes `tokens`, `blocks`, `routes`, `scores` and, where there is one, `output` as .npz; whole or not at all."""
+    arrays: dict[str, Any] = {name: getattr(result, name) for name in ("tokens", "blocks", "routes", "scores")}
+    if result.output is not None:
+        arrays["output"] = result.output
+    write_whole(path, lambda stream: np.savez(stream, **arrays))
+
+
+def read_routes(path: Path, model: Model) -> NDArray[np.int64]:
+    """Routes of another run's dump.
+
+    Raises:
+        ConfigError: the file is not a dump.
+        SpecError: its routes are those of another model.
+    """
+    try:
+        routes = read_arrays(path, ("routes",))["routes"]
+    except KeyError as error:
+        raise ConfigError(f"{path} holds no array 'routes'", "give the --dump of another run") from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no dump at {path}", "write one: edgemoe-gen run ... --dump FILE") from error
+    except (OSError, ValueError, EOFError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is not a dump of edgemoe-gen run", "give the --dump of another run") from error
+    spec = model.spec
+    wanted = (len(spec.moe_blocks), spec.tokens, spec.router.top_k)
+    if spec.moe_blocks and routes.shape != wanted:
+        raise SpecError(
+            f"{path} holds the routes of another model: their shape is {list(routes.shape)}, "
+            f"this model's {list(wanted)}",
+            "give the --dump of a run of this model",
+        )
+    ids: NDArray[np.int64] = routes.astype(np.int64)
+    most = min((spec.blocks[i].experts for i in spec.moe_blocks), default=0)
+    if ids.size and (not np.array_equal(ids, routes) or ids.min() < 0 or ids.max() >= most):
+        raise SpecError(
+            f"{path} holds the routes of another model: experts {routes.min():g} to {routes.max():g}, this model has "
+            f"{most} a block",
+            "give the --dump of a run of this model",
+        )
+    return ids
+
+
+def write_picture(result: RunResult, path: Path) -> None:
+    """Writes the task's output as a picture: classes by colour, values from dark (low) to bright (high).
+
+    Raises:
+        ConfigError: the model has no decoder for the task, or its output is no map.
+    """
+    if result.output is None or result.output.ndim == 1:
+        raise ConfigError(f"task {result.task} has no output that is a picture", "leave --output out")
+    shown = view(result.output)
+    if shown.kind == "classes":
+        painted = colours.paint_classes(shown.values.astype(np.int64))
+    else:
+        values = shown.values.astype(np.float64)
+        painted = colours.paint_scale(values, float(values.min()), float(values.max()))
+    data = colours.png(painted)
+    write_whole(path, lambda stream: stream.write(data))

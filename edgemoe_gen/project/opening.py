@@ -1,0 +1,318 @@
+"""A project: `edgemoe.toml` and the command line made one, and what a verb opens of it.
+
+In: `Config`s. Out: model, design, pictures, formats: each made by one function, so that a verb takes what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgemoe_gen.base.errors import CheckpointError, ConfigError, ImageError
+from edgemoe_gen.base.reading import read_text
+from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import Board, load_board
+from edgemoe_gen.model import (
+    BlockSpec,
+    ImageSpec,
+    Model,
+    ModelSpec,
+    RouterSpec,
+    SpecOptions,
+    TaskSpec,
+    load_model,
+    read_spec_file,
+)
+from edgemoe_gen.model.images import SUFFIXES as PICTURES
+from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
+from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.pictures.found import Picture, find_pictures, left_out, open_picture, picture_names
+from edgemoe_gen.pictures.truth import find_truth, read_truth, without_truth
+from edgemoe_gen.project.config import CALIBRATION_IMAGES, DEFAULT_BOARD, FILE_NAME, Config, read_config
+
+Progress = Callable[[str, int, int], None]
+_SPECS = (".toml", ".yml", ".yaml")
+
+
+# M3ViT tiny on 128 x 256 pictures (pup_vit_tiny_deit_multi_task_baseline.yml): the largest network of a design that is
+# asked for without a checkpoint.
+TYPICAL = ModelSpec(
+    image=ImageSpec.named(128, 256, "unit256"),
+    patch=16,
+    dim=192,
+    heads=3,
+    blocks=tuple(BlockSpec(i, 16 * (i % 2), 384 if i % 2 else 768) for i in range(12)),
+    router=RouterSpec("multi", top_k=2),
+    tasks=(TaskSpec("semseg"), TaskSpec("depth")),
+    tokens=129,
+    class_token=True,
+)
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Takes progress and shows nothing."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What all sources together say, and what the user should know of how they were put together."""
+
+    config: Config
+    notes: tuple[str, ...] = ()
+
+
+def open_project(said: Config, spec: Path | None = None, config: Path | None = None) -> Project:
+    """What the caller says, over a spec file, over `edgemoe.toml`.
+
+    Args:
+        said: options of the caller.
+        spec: spec file, .toml or .yml.
+        config: the project's file; None takes `edgemoe.toml` of the current folder where there is one, unless it is
+            about another checkpoint.
+
+    Raises:
+        ConfigError, SpecError, KnobError: a file is malformed.
+    """
+    said = with_spec(said, spec)
+    path = config or Path(FILE_NAME)
+    if config is None and not path.is_file():
+        return Project(said)
+    base = read_config(path)
+    if config is None and _differ(said.checkpoint, base.checkpoint):
+        return Project(said, (f"{path} is about {base.checkpoint}: not used",))
+    return Project(said.over(base))
+
+
+def with_spec(said: Config, spec: Path | None) -> Config:
+    """What is said, over a spec file (None: there is none)."""
+    return said if spec is None else replace(said, model=said.model.over(read_spec_file(spec)))
+
+
+def _differ(a: Path | None, b: Path | None) -> bool:
+    return a is not None and b is not None and a.resolve() != b.resolve()
+
+
+def open_model(config: Config) -> Model:
+    """The network, its classes named as the project says.
+
+    Raises:
+        CheckpointError, SpecError: see `load_model`; or no checkpoint is named.
+    """
+    return load_model(checkpoint_of(config), None, network_options(config))
+
+
+def network_options(config: Config) -> SpecOptions:
+    """What is said of the network; the project's own names of classes win over the spec's."""
+    if not config.class_names:
+        return config.model
+    return SpecOptions(class_names=config.class_names).over(config.model)
+
+
+def checkpoint_of(config: Config) -> Path:
+    """The checkpoint's path.
+
+    Raises:
+        CheckpointError: none is named, or what is named is another kind of file by its name.
+    """
+    path = config.checkpoint
+    if path is None:
+        raise CheckpointError(
+            "no checkpoint is named",
+            f"give it as the first argument, or write {FILE_NAME}: edgemoe-gen init CHECKPOINT",
+        )
+    for suffixes, kind, option in ((_SPECS, "spec file", "--spec"), (PICTURES, "picture", "--image")):
+        if path.suffix.lower() in suffixes and not path.is_dir():
+            raise CheckpointError(
+                f"{path} is a {kind} by its name, not a checkpoint",
+                f"give the checkpoint as the first argument, the {kind} with {option}",
+            )
+    return path
+
+
+def checkpoint_there(config: Config) -> Path:
+    """The checkpoint's path, at which there is something.
+
+    Raises:
+        CheckpointError: there is not, or see `checkpoint_of`.
+    """
+    path = checkpoint_of(config)
+    if not path.exists():
+        raise CheckpointError(f"There is no checkpoint at {path}.", "Check the path.")
+    return path
+
+
+def open_knobs(config: Config, spec: ModelSpec | None) -> Knobs:
+    """All knobs: those that suit the network (without one, `TYPICAL`) and board, turned by what the project says.
+
+    Raises:
+        KnobError: a knob is unknown or out of range.
+    """
+    turned = dict(config.knobs)
+    return default_knobs(spec or TYPICAL, open_board(config), turned).turned(turned)
+
+
+def open_board(config: Config) -> Board:
+    """The board.
+
+    Raises:
+        BoardError: it is unknown, or its file is malformed.
+    """
+    return load_board(DEFAULT_BOARD if config.board is None else config.board)
+
+
+def open_design(config: Config, spec: ModelSpec | None) -> Design:
+    """The design.
+
+    Raises:
+        BoardError, KnobError: the board is unknown, or knobs break a rule.
+    """
+    return make_design(open_knobs(config, spec), open_board(config), config.fifo_depths)
+
+
+def open_tasks(config: Config, spec: ModelSpec) -> tuple[str, ...]:
+    """Tasks to build for, in the order asked for.
+
+    Raises:
+        SpecError: the network has no such task.
+    """
+    tasks = config.tasks or spec.task_names
+    for task in tasks:
+        spec.task_index(task)
+    return tuple(dict.fromkeys(tasks))
+
+
+def open_hooks(config: Config) -> dict[str, str]:
+    """Text of each hook's Tcl, by name.
+
+    Raises:
+        ConfigError: a file is missing or is no text.
+    """
+    found = {}
+    for name, path in config.hooks.items():
+        try:
+            found[name] = read_text(path)
+        except (OSError, UnicodeDecodeError) as error:
+            why = (
+                f"is missing: there is no file {path}" if isinstance(error, FileNotFoundError) else f"({path}): {error}"
+            )
+            raise ConfigError(
+                f"{config.source or FILE_NAME}: the Tcl of flow.hooks.{name} {why}",
+                "mend the path, which is relative to edgemoe.toml, or take the key out",
+            ) from error
+    return found
+
+
+def open_pictures(config: Config, spec: ModelSpec) -> tuple[Picture, ...]:
+    """The pictures that a build simulates.
+
+    Raises:
+        ImageError: none is named, or one is unreadable or does not fit.
+    """
+    found = picture_paths(config)
+    truth, names = find_truth(found, config.labels), picture_names(found)
+    return tuple(
+        open_picture(path, spec.image, names[path], read_truth(truth[path], spec) if path in truth else None)
+        for path in found
+    )
+
+
+def picture_notes(config: Config) -> tuple[str, ...]:
+    """What a user should know of the pictures that are named: what of a folder is not taken, which have no truth.
+
+    Raises:
+        ImageError: see `find_pictures` and `find_truth`.
+    """
+    found = find_pictures(config.images or ())
+    truth, names = find_truth(found, config.labels), picture_names(found)
+    without = without_truth([names[path] for path in found], [path in truth for path in found])
+    return (*left_out((*(config.images or ()), *(config.calibrate or ()))), *([without] if without else []))
+
+
+def picture_paths(config: Config) -> list[Path]:
+    """Files of these pictures.
+
+    Raises:
+        ImageError: none is named, or one is not there.
+    """
+    if not config.images:
+        raise ImageError("no picture is named", f"give --image FILE_OR_FOLDER, or [project] images in {FILE_NAME}")
+    return find_pictures(config.images)
+
+
+def open_calibration(config: Config, spec: ModelSpec, pictures: Sequence[Picture]) -> list[NDArray[np.float32]]:
+    """Network inputs that binary points are chosen from: those named for it, else the first of `pictures`.
+
+    Raises:
+        ImageError: one is unreadable or does not fit.
+    """
+    most = config.calibration_images or CALIBRATION_IMAGES
+    if config.calibrate:
+        return [open_picture(path, spec.image).values for path in find_pictures(config.calibrate)[:most]]
+    return [picture.values for picture in pictures[:most]]
+
+
+def check_pinned(config: Config) -> None:
+    """Refuses an absurd binary point.
+
+    Raises:
+        ConfigError: names it.
+    """
+    for name, bits in config.pinned.items():
+        if not -32 <= bits <= 48:
+            raise ConfigError(f"numerics.pinned: '{name}' is {bits} fractional bits", "give -32 to 48")
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """What calibration decides.
+
+    Attributes:
+        network: the folded network with outliers evened out.
+        formats: a binary point for each of its tensors.
+        columns: largest absolute value of every feature of the norms, which the network was evened out by.
+    """
+
+    network: LoweredNetwork
+    formats: Formats
+    columns: Mapping[str, NDArray[np.float64]]
+
+
+def open_numerics(
+    config: Config,
+    model: Model,
+    knobs: Knobs,
+    images: Sequence[NDArray[np.float32]],
+    tasks: Sequence[str],
+    progress: Progress = no_progress,
+) -> Numerics:
+    """Calibrates.
+
+    Args:
+        config: names pinned tensors.
+        model: the network.
+        knobs: widths.
+        images: network inputs [3, height, width].
+        tasks: tasks that will run.
+        progress: called with text, runs done, runs in all.
+
+    Raises:
+        ConfigError: a pinned tensor does not exist, or its binary point is absurd.
+    """
+    done, runs = 0, len(images) * len(tasks)
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress("calibrating", done, runs)
+
+    check_pinned(config)
+    seen = observe_ranges(model, images, tasks, step)
+    network = prepare(model, seen)
+    formats = choose_formats(network, seen, knobs.widths, config.pinned)
+    norms = {name: part.columns for name, part in seen.items() if name.endswith((".norm1", ".norm2"))}
+    return Numerics(network, formats, norms)
