@@ -91,7 +91,7 @@ struct score_place_t {
 
   explicit score_place_t(int blocks) : word(OUT_WORDS), block(blocks), tile(0), group(SCORE_GROUPS) {}
 };
-inline void advance(score_place_t &at) {
+inline void step_to_next(score_place_t &at) {
 #pragma HLS INLINE
   const bool last_word = at.group.last && at.word.last;
   if (last_word && at.block.last) at.tile = at.tile + 1;

@@ -147,7 +147,7 @@ score_steps:
       largest[lane] = larger && !done ? found : kept;
     }
     scores.write(score);
-    advance(at);
+    step_to_next(at);
   }
 }
 

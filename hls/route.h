@@ -58,7 +58,7 @@ struct walk_t {
   walk_t(int first_block, int frame_rows) : block(first_block), lane(TOKENS_PARALLEL), frame_row(frame_rows) {}
 };
 // To the next token, or to another place if it `returns`. Rows between two frames are no tokens: they go to no expert.
-inline void advance_or_return(walk_t &walk, int frame_gap, bool returns, const walk_t &to) {
+inline void step_or_return(walk_t &walk, int frame_gap, bool returns, const walk_t &to) {
 #pragma HLS INLINE
   const bool moves = (walk.frame_row.last || walk.lane.last) && !returns;
   const sint<TOKEN_BITS> blocks = walk.frame_row.last ? sint<TOKEN_BITS>(frame_gap) : sint<TOKEN_BITS>(1);
@@ -69,7 +69,7 @@ inline void advance_or_return(walk_t &walk, int frame_gap, bool returns, const w
   advance_or_return(walk.frame_row, true, returns, to.frame_row);
 }
 
-inline void move_if(walk_t &walk, bool moves, const walk_t &to) {
+inline void place_if(walk_t &walk, bool moves, const walk_t &to) {
 #pragma HLS INLINE
   walk.block = moves ? to.block : walk.block;
   move_if(walk.lane, moves, to.lane);
@@ -179,8 +179,8 @@ choose_words:
       choices.write(choice);
     }
     const walk_t here = walk;
-    advance_or_return(walk, op.frame_gap, slot.last && !last_pass, group_walk);
-    move_if(group_walk, first_of_group, here);
+    step_or_return(walk, op.frame_gap, slot.last && !last_pass, group_walk);
+    place_if(group_walk, first_of_group, here);
     first_of_group = slot.last && last_pass;
     if (first_of_group) group_token = group_token + sint<8>(CHOOSE_TOKENS);
     advance_if(round, slot.last && word.last);

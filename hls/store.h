@@ -122,7 +122,7 @@ store_scores:
         write_word(memory, memory_rest, address, lane, score[lane % SCORE_ROWS]);
       }
     }
-    advance(at);
+    step_to_next(at);
   }
 }
 
