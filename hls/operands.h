@@ -102,8 +102,9 @@ cache_steps:
     }
     if (index < words && step < CACHE_READS) {
       // Keys: a row holds the keys of CACHE_LANES columns, all features of this word. Values: OUT_WORDS rows a token.
-      const int block = keys ? out_tile * CACHE_READS + step : in_word * (IN_PARALLEL / CACHE_LANES) + step / OUT_WORDS;
-      const int column = keys ? in_word : out_tile * OUT_WORDS + step % OUT_WORDS;
+      const int block = keys ? static_cast<int>(out_tile) * CACHE_READS + step
+                             : in_word * (IN_PARALLEL / CACHE_LANES) + step / OUT_WORDS;
+      const int column = keys ? static_cast<int>(in_word) : static_cast<int>(out_tile) * OUT_WORDS + step % OUT_WORDS;
       const bool valid = block < op.operand_blocks;
       const int address = valid ? (op.operand_block + block) * op.operand_stride + op.operand_word + column : 0;
     receive_tokens:

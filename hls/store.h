@@ -28,12 +28,10 @@ inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   results_t result = {};
 #pragma HLS ARRAY_PARTITION variable = result.lane complete
-  place_t place;
-  place.block = 0;
-  place.lane = 0;
+  place_t place = {};  // of a scattered row
   sint<TILE_BITS> tile = 0;
   wrapping_t<ROW_BITS> row(rows);
-  sint<TOKEN_BITS> block = 0;
+  sint<BLOCK_BITS> block = 0;
   wrapping_t<8> lane(cached ? CACHE_LANES : TOKENS_PARALLEL);
   wrapping_t<WORD_BITS> word(inner);
 
@@ -57,16 +55,14 @@ store_words:
       fresh = words.read();
     }
     if (scatter && word == 0) place = destinations.read();
-    if (!scatter) {
-      place.block = op.destination_block + block;
-      place.lane = lane.at;
-    }
+    const int to_block = scatter ? static_cast<int>(place.block) : op.destination_block + static_cast<int>(block);
+    const int to_lane = scatter ? static_cast<int>(place.lane) : static_cast<int>(lane);
     if (row < op.tokens) {
-      const int address = place.block * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
+      const int address = to_block * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
       word_t old = {};
       tail_word_t old_tail = {};
-      if (accumulate) old = read_word(memory, memory_rest, address, place.lane);
-      if (accumulate && tailed) old_tail = read_lane(memory_tail, address, place.lane);
+      if (accumulate) old = read_word(memory, memory_rest, address, to_lane);
+      if (accumulate && tailed) old_tail = read_lane(memory_tail, address, to_lane);
       word_t rounded;
       tail_word_t tail;
       cache_word_t kept;
@@ -83,15 +79,15 @@ store_words:
         kept[l] = saturate<CACHE_BITS>(rounded[l]);
       }
       if (cached) {
-        write_lane(cache, address, place.lane, kept);
+        write_lane(cache, address, to_lane, kept);
       } else {
-        write_word(memory, memory_rest, address, place.lane, rounded);
+        write_word(memory, memory_rest, address, to_lane, rounded);
       }
-      if (tailed) write_lane(memory_tail, address, place.lane, tail);
+      if (tailed) write_lane(memory_tail, address, to_lane, tail);
     }
     // Rows of a tile are padded to whole blocks, of which the cache's lanes know nothing: a new tile begins a block.
     const bool last_row = word.last && row.last;
-    if (word.last) block = row.last ? sint<TOKEN_BITS>(0) : lane.last ? sint<TOKEN_BITS>(block + 1) : block;
+    if (word.last) block = row.last ? sint<BLOCK_BITS>(0) : lane.last ? sint<BLOCK_BITS>(block + 1) : block;
     if (last_row) tile = tile + 1;
     advance_if(lane, word.last, row.last);
     advance_if(row, word.last);

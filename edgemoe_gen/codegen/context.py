@@ -236,11 +236,12 @@ def _groups(design: Design) -> list[dict[str, Any]]:
 
 
 def _count_widths(design: Design) -> list[tuple[str, int, str]]:
-    """Widths of what the loops count; a count goes no further than the memories, or than an operation's 16-bit field."""
+    """Widths of what loops count: as far as the memories go, or an operation's 16-bit field."""
     k = design.knobs
     rows = (design.blocks + MIN_ROWS) * k.tokens_parallel
     steps = design.bias_steps + design.max_in_words * design.operand_parts
     return [
+        ("BLOCK_BITS", bits_for(max(design.blocks, design.cache_blocks)), "of a block's number in any memory"),
         ("ROW_BITS", bits_for(rows), "of a row's number, padded to whole blocks"),
         ("WORD_BITS", bits_for(design.max_in_words), "of a word's number in a row"),
         ("TILE_BITS", FIELD_BITS, "of an output tile's number"),
