@@ -1,6 +1,7 @@
 // The movers between DDR and the engine: program, weights, input and result, each with a port of its own.
 #pragma once
 
+#include "count.h"
 #include "fifo.h"
 #include "operation.h"
 #include "port.h"
@@ -35,7 +36,7 @@ header_beats:
                     words[HEADER_DESIGN_WORD + 1] == DESIGN_ID_HIGH;
   const int operations = fits ? static_cast<int>(words[HEADER_OPERATIONS_WORD]) : 0;
   const int iterations = operations * OPERATION_BEATS;
-  int beat = 0;
+  wrapping_t<8> beat(OPERATION_BEATS);
 
   open_burst(program, OPERATION_BEATS, iterations);
 program_beats:
@@ -48,7 +49,7 @@ program_beats:
 #pragma HLS UNROLL
       words[beat * (BEAT_BITS / 32) + w] = beat_word(value, w);
     }
-    if (beat == OPERATION_BEATS - 1) {
+    if (beat.last) {
       const operation_t op = decode_operation(words);
       transfer_t weights = {};
       weights.first = op.weight_first;
@@ -68,7 +69,7 @@ program_beats:
       if (stores_results(op)) output_orders.write(transfer);
       orders.write(op);
     }
-    beat = beat == OPERATION_BEATS - 1 ? 0 : beat + 1;
+    advance(beat);
   }
 
   operation_t end = {};
@@ -92,7 +93,7 @@ end_ports:
 inline void fetch_weights(read_port_t weights, fifo<transfer_t> &orders, fifo<fill_t> &fills) {
   fill_t fill;
 #pragma HLS ARRAY_PARTITION variable = fill.lane complete
-  int part = 0;
+  wrapping_t<8> part(FILL_BEATS);
 
 weight_operations:
   for (int operation = 0; operation < MAX_OPERATIONS; ++operation) {
@@ -105,8 +106,8 @@ weight_operations:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
       fill[part] = weights[order.first + beat];
-      if (part == FILL_BEATS - 1) fills.write(fill);
-      part = part == FILL_BEATS - 1 ? 0 : part + 1;
+      if (part.last) fills.write(fill);
+      advance(part);
     }
   }
 }

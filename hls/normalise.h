@@ -1,6 +1,7 @@
 // LayerNorm in one pass over a token, and the plain copy that loads, stores and gathers share with it.
 #pragma once
 
+#include "count.h"
 #include "fifo.h"
 #include "functions.h"
 #include "memory.h"
@@ -56,7 +57,7 @@ inline void measure_tokens(const operation_t op, fifo<fine_word_t> &words, fifo<
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   feature_sum_t sum = 0;
   square_sum_t squares = 0;
-  int word = 0;
+  wrapping_t<WORD_BITS> word(op.in_words);
 
 measure_words:
   for (int i = 0; i < iterations; ++i) {
@@ -77,8 +78,8 @@ measure_words:
     sum = word == 0 ? word_sum : feature_sum_t(sum + word_sum);
     squares = word == 0 ? word_squares : square_sum_t(squares + word_squares);
     measured.write(values);
-    if (op.kind == KIND_NORMALISE && word == op.in_words - 1) token_moments.write(moments(op, sum, squares));
-    word = word == op.in_words - 1 ? 0 : word + 1;
+    if (op.kind == KIND_NORMALISE && word.last) token_moments.write(moments(op, sum, squares));
+    advance(word);
   }
 }
 
@@ -102,7 +103,7 @@ receive_shifts:
   const int iterations = op.tokens * op.in_words;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   moments_t token = {};
-  int word = 0;
+  wrapping_t<WORD_BITS> word(op.in_words);
 
 apply_words:
   for (int i = 0; i < iterations; ++i) {
@@ -126,7 +127,7 @@ apply_words:
           layer_norm ? normal : copy, layer_norm ? shift : op.out_shift + COPY_UP, layer_norm);
     }
     results.write(result);
-    word = word == op.in_words - 1 ? 0 : word + 1;
+    advance(word);
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arith.h"
+#include "count.h"
 #include "fifo.h"
 #include "memory.h"
 #include "operation.h"
@@ -28,7 +29,7 @@ inline void weights_from_memory(const operation_t op, int tiles, fifo<fill_t> (&
 #pragma HLS ARRAY_PARTITION variable = bias.lane complete
   fill_t fills[WEIGHT_PORTS];
 #pragma HLS ARRAY_PARTITION variable = fills complete
-  int step = 0;
+  wrapping_t<STEP_BITS> step(span);
   bool second = false;  // whether this iteration hands on the second part of a step
 
 weight_steps:
@@ -66,9 +67,8 @@ weight_steps:
       }
       operands.write(part);
     }
-    const bool last = step == span - 1;
-    second = narrow && step >= BIAS_STEPS && !second && !last;
-    step = last ? 0 : step + 1;
+    second = narrow && step >= BIAS_STEPS && !second && !step.last;
+    advance(step);
   }
 }
 
@@ -86,9 +86,9 @@ inline void operands_from_cache(const operation_t op, int first_tile, int tiles,
   operand_t tile[2][OPERAND_PARTS * PART_VALUES];
 #pragma HLS ARRAY_PARTITION variable = tile complete dim = 0
   int index = 0;  // word that is read; the one before is sent
-  int step = 0;
-  int out_tile = first_tile;
-  int in_word = 0;
+  wrapping_t<PART_BITS> step(CACHE_STEPS);
+  sint<TILE_BITS> out_tile = first_tile;
+  wrapping_t<WORD_BITS> in_word(op.in_words);
 
 cache_steps:
   for (int i = 0; i < iterations; ++i) {
@@ -113,8 +113,9 @@ cache_steps:
     }
     if (index < words && step < CACHE_READS) {
       // Keys: a row holds the keys of CACHE_LANES columns, all features of this word. Values: OUT_WORDS rows a token.
-      const int block = keys ? out_tile * CACHE_READS + step : in_word * (IN_PARALLEL / CACHE_LANES) + step / OUT_WORDS;
-      const int column = keys ? in_word : out_tile * OUT_WORDS + step % OUT_WORDS;
+      const int block = keys ? static_cast<int>(out_tile) * CACHE_READS + step
+                             : in_word * (IN_PARALLEL / CACHE_LANES) + step / OUT_WORDS;
+      const int column = keys ? static_cast<int>(in_word) : static_cast<int>(out_tile) * OUT_WORDS + step % OUT_WORDS;
       const bool valid = block < op.operand_blocks;
       const int address = valid ? (op.operand_block + block) * op.operand_stride + op.operand_word + column : 0;
       cache_word_t rows[CACHE_LANES];
@@ -141,15 +142,10 @@ cache_steps:
         }
       }
     }
-    if (step == CACHE_STEPS - 1) {
-      step = 0;
-      ++index;
-      const bool last_word = in_word == op.in_words - 1;
-      in_word = last_word ? 0 : in_word + 1;
-      out_tile = last_word ? out_tile + 1 : out_tile;
-    } else {
-      ++step;
-    }
+    if (step.last && in_word.last) out_tile = out_tile + 1;
+    if (step.last) ++index;
+    advance_if(in_word, step.last);
+    advance(step);
   }
 }
 
@@ -159,42 +155,47 @@ inline void shifts_from_memory(const operation_t op, fifo<fill_t> (&weights)[WEI
                                fifo<feature_shifts_t> &feature_shifts) {
   const int iterations = op.in_words * SHIFT_STEPS;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
-  fill_t fills[WEIGHT_PORTS];
-#pragma HLS ARRAY_PARTITION variable = fills complete
+  sint<8> waiting[SHIFTS_PER_STEP];
+#pragma HLS ARRAY_PARTITION variable = waiting complete
   feature_shifts_t shifts;
-  int step = 0;
-  int slot = 0;
+#pragma HLS ARRAY_PARTITION variable = shifts.lane complete
+  wrapping_t<16> step(SHIFT_STEPS);
+  wrapping_t<16> slot(SHIFT_WORDS);
 
 shift_words:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     if (slot == 0) {
+      fill_t fills[WEIGHT_PORTS];
+#pragma HLS ARRAY_PARTITION variable = fills complete
     shift_ports:
       for (int port = 0; port < WEIGHT_PORTS; ++port) {
 #pragma HLS UNROLL
         fills[port] = weights[port].read();
       }
+    shift_bytes:
+      for (int byte = 0; byte < SHIFTS_PER_STEP; ++byte) {
+#pragma HLS UNROLL
+        const int beat = byte / SHIFTS_PER_BEAT;
+        waiting[byte] = beat_field<8>(fills[beat / FILL_BEATS][beat % FILL_BEATS], byte % SHIFTS_PER_BEAT);
+      }
+    } else {
+    // The next word's move to the front: a multiplexer among all words would be many times as wide.
+    move_up:
+      for (int byte = 0; byte + IN_PARALLEL < SHIFTS_PER_STEP; ++byte) {
+#pragma HLS UNROLL
+        waiting[byte] = waiting[byte + IN_PARALLEL];
+      }
     }
   shift_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-      // Of a step that holds several words, a lane's byte is in one of SHIFT_WORDS places; a word of several steps has
-      // this lane in one of them. One of the two counts is 1.
-      sint<8> of_slots[SHIFT_WORDS];
-#pragma HLS ARRAY_PARTITION variable = of_slots complete
-    shift_slots:
-      for (int s = 0; s < SHIFT_WORDS; ++s) {
-#pragma HLS UNROLL
-        const int byte = (s * IN_PARALLEL + lane) % SHIFTS_PER_STEP;
-        const int beat = byte / SHIFTS_PER_BEAT;
-        of_slots[s] = beat_field<8>(fills[beat / FILL_BEATS][beat % FILL_BEATS], byte % SHIFTS_PER_BEAT);
-      }
-      if (step == (SHIFT_STEPS > 1 ? lane / SHIFTS_PER_STEP : 0)) shifts[lane] = pick(of_slots, slot);
+      if (lane / SHIFTS_PER_STEP == step) shifts[lane] = waiting[lane % SHIFTS_PER_STEP];
     }
-    if (step == SHIFT_STEPS - 1) feature_shifts.write(shifts);
-    step = step == SHIFT_STEPS - 1 ? 0 : step + 1;
-    slot = slot == SHIFT_WORDS - 1 ? 0 : slot + 1;
+    if (step.last) feature_shifts.write(shifts);
+    advance(step);
+    advance(slot);
   }
 }
 

@@ -1,6 +1,7 @@
 // The token queues of a mixture-of-experts layer, and the processes that follow them.
 #pragma once
 
+#include "count.h"
 #include "fifo.h"
 #include "memory.h"
 #include "operation.h"
@@ -26,7 +27,7 @@ inline void dispatch(const operation_t op, const route_t queue[MAX_ROUTES], fifo
   const int padded = op.blocks * TOKENS_PARALLEL;
   const int iterations = scatter ? op.out_tiles * padded : 0;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
-  int row = 0;
+  wrapping_t<ROW_BITS> row(padded);
 
 dispatch_rows:
   for (int i = 0; i < iterations; ++i) {
@@ -38,7 +39,7 @@ dispatch_rows:
     scale.exponent = 0;
     destinations.write(route.place);
     scales.write(scale);
-    row = row == padded - 1 ? 0 : row + 1;
+    advance(row);
   }
 }
 
@@ -62,8 +63,8 @@ inline void gather_tokens(const operation_t op, const place_t places[MAX_ROUTES]
   place_t to;
   to.block = 0;
   to.lane = 0;
-  int row = 0;
-  int word = 0;
+  sint<ROUTE_BITS> row = 0;
+  wrapping_t<WORD_BITS> word(op.gather_words);
 
 gather_steps:
   for (int i = 0; i < iterations; ++i) {
@@ -72,11 +73,11 @@ gather_steps:
     if (word == 0) from = read_at(places, op.gather_first + row);
     const word_t copied = read_word(source, source_rest, from.block * op.gather_stride + word, from.lane);
     write_word(destination, destination_rest, to.block * op.gather_stride + word, to.lane, copied);
-    word = word == op.gather_words - 1 ? 0 : word + 1;
-    if (word == 0) {
-      ++row;
+    if (word.last) {
+      row = row + 1;
       step_to_next(to);
     }
+    advance(word);
   }
 }
 

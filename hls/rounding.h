@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arith.h"
+#include "count.h"
 #include "fifo.h"
 #include "functions.h"
 #include "memory.h"
@@ -60,8 +61,8 @@ inline void round_rows(const operation_t op, fifo<sums_t> (&sums)[TOKENS_PARALLE
 #pragma HLS ARRAY_PARTITION variable = bias.lane complete
 #pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
 #pragma HLS ARRAY_PARTITION variable = row_sum.lane complete
-  int row = 0;
-  int lane = 0;
+  wrapping_t<ROW_BITS> row(padded);
+  wrapping_t<8> lane(TOKENS_PARALLEL);
 
 round_steps:
   for (int i = 0; i < iterations; ++i) {
@@ -87,8 +88,8 @@ round_steps:
       result[out] = finish(op, pick(of_tokens, lane), bias[out], scale);
     }
     results.write(result);
-    lane = lane == TOKENS_PARALLEL - 1 ? 0 : lane + 1;
-    row = row == padded - 1 ? 0 : row + 1;
+    advance(lane);
+    advance(row);
   }
 }
 
@@ -99,10 +100,15 @@ inline void round_scores(const operation_t op, fifo<sums_t> (&sums)[TOKENS_PARAL
   const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   block_sums_t block_sums = {};
-  act_t largest[TOKENS_PARALLEL] = {};
+  act_t largest[TOKENS_PARALLEL];  // of the block's rows so far
 #pragma HLS ARRAY_PARTITION variable = block_sums.lane complete dim = 0
 #pragma HLS ARRAY_PARTITION variable = largest complete
-  score_place_t at = {};
+clear_largest:
+  for (int lane = 0; lane < TOKENS_PARALLEL; ++lane) {
+#pragma HLS UNROLL
+    largest[lane] = ACT_MINIMUM;
+  }
+  score_place_t at(op.blocks);
 
 score_steps:
   for (int i = 0; i < iterations; ++i) {
@@ -149,17 +155,23 @@ score_steps:
   score_maxima:
     for (int lane = 0; lane < TOKENS_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-      if (at.group == lane / SCORE_ROWS) {
-        const act_t before = at.word > 0    ? largest[lane]
-                             : at.tile == 0 ? act_t(ACT_MINIMUM)
-                                            : read_lane(maxima, at.block, lane);
-        const act_t found = maximum[lane % SCORE_ROWS];
-        largest[lane] = found > before ? found : before;
-        if (at.word == OUT_WORDS - 1) write_lane(maxima, at.block, lane, largest[lane]);
+      // One comparison and one multiplexer are on the way from one iteration to the next: a row of another group finds
+      // nothing larger, and a row's own maximum is cleared behind its word of scores.
+      const bool here = at.group == lane / SCORE_ROWS;
+      act_t found = here ? maximum[lane % SCORE_ROWS] : act_t(ACT_MINIMUM);
+      if (here && at.word == 0 && at.tile > 0) {
+        const act_t before = read_lane(maxima, at.block, lane);
+        found = before > found ? before : found;
       }
+      const bool done = here && at.word.last;
+      const bool larger = found > largest[lane];
+      const act_t now = larger ? found : largest[lane];
+      if (done) write_lane(maxima, at.block, lane, now);
+      const act_t kept = done ? act_t(ACT_MINIMUM) : largest[lane];
+      largest[lane] = larger && !done ? found : kept;
     }
     scores.write(score);
-    step_to_next(at, op.blocks);
+    step_to_next(at);
   }
 }
 

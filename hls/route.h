@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arith.h"
+#include "count.h"
 #include "fifo.h"
 #include "functions.h"
 #include "memory.h"
@@ -17,6 +18,8 @@ struct candidate_t {
   sint<EXPERT_BITS> expert;
 };
 constexpr int ABSENT = -(1 << ACT_BITS);  // logit of an expert that can't be chosen
+
+constexpr int NOBODY = -1;  // a choice that is not made yet
 
 // What a token's search keeps from one of its words to the next.
 struct search_t {
@@ -46,6 +49,33 @@ inline bool operator>(const candidate_t &later, const candidate_t &earlier) {
   return later.logit > earlier.logit;
 }
 
+// Where the router is: a token's place, and its row in its frame.
+struct walk_t {
+  sint<TOKEN_BITS> block;
+  wrapping_t<8> lane;
+  wrapping_t<ROW_BITS> frame_row;
+
+  walk_t(int first_block, int frame_rows) : block(first_block), lane(TOKENS_PARALLEL), frame_row(frame_rows) {}
+};
+// To the next token, or to another place if it `returns`. Rows between two frames are no tokens: they go to no expert.
+inline void step_or_return(walk_t &walk, int frame_gap, bool returns, const walk_t &to) {
+#pragma HLS INLINE
+  const bool moves = (walk.frame_row.last || walk.lane.last) && !returns;
+  const sint<TOKEN_BITS> blocks = walk.frame_row.last ? sint<TOKEN_BITS>(frame_gap) : sint<TOKEN_BITS>(1);
+  const sint<TOKEN_BITS> same = returns ? to.block : walk.block;
+  const sint<TOKEN_BITS> next = walk.block + blocks;
+  walk.block = moves ? next : same;
+  advance_or_return(walk.lane, true, returns, to.lane, walk.frame_row.last);
+  advance_or_return(walk.frame_row, true, returns, to.frame_row);
+}
+
+inline void place_if(walk_t &walk, bool moves, const walk_t &to) {
+#pragma HLS INLINE
+  walk.block = moves ? to.block : walk.block;
+  move_if(walk.lane, moves, to.lane);
+  move_if(walk.frame_row, moves, to.frame_row);
+}
+
 // Rate: one word of logits an iteration, II = 1; (tokens, padded to whole groups of CHOOSE_TOKENS) x rounds x in_words
 // iterations. A round searches for the largest logit left; there are top_k, but at least two, because the sum of the
 // exponentials is formed in the second one, when the largest logit is known.
@@ -66,16 +96,14 @@ inline void choose_experts(const operation_t op, const memory_row_t logits[HIDDE
 #pragma HLS AGGREGATE variable = searches
 #pragma HLS BIND_STORAGE variable = searches type = ram_2p impl = lutram latency = 1
 #pragma HLS BIND_STORAGE variable = sums type = ram_2p impl = lutram latency = 1
-  place_t group_place;
-  group_place.block = op.source_block;
-  group_place.lane = 0;
-  place_t place = group_place;
-  int group_frame_row = 0;
-  int frame_row = 0;  // of the frame that the token belongs to
-  int group_token = 0;
-  int slot = 0;
-  int word = 0;
-  int round = 0;
+  walk_t walk(op.source_block, op.frame_tokens);
+  walk_t group_walk = walk;  // where the group begins
+  sint<ROW_BITS> group_token = 0;
+  wrapping_t<8> slot(CHOOSE_TOKENS);
+  wrapping_t<WORD_BITS> word(op.in_words);
+  wrapping_t<8> round(rounds);
+  bool first_of_group = true;
+  bool last_pass = word.last && round.last;  // over the group's tokens
 
 choose_words:
   for (int i = 0; i < iterations; ++i) {
@@ -85,21 +113,24 @@ choose_words:
 // every other token of the group: both come back after CHOOSE_TOKENS iterations, never earlier.
 #pragma HLS DEPENDENCE variable = searches inter RAW distance = CHOOSE_TOKENS true
 #pragma HLS DEPENDENCE variable = sums inter RAW distance = CHOOSE_TOKENS true
-    const bool last_slot = slot == CHOOSE_TOKENS - 1;
-    const bool last_word = word == op.in_words - 1;
-    const bool last_round = round == rounds - 1;
     // Tokens that only pad the last group read nothing that could lie beyond the memory.
     const bool valid = group_token + slot < op.tokens;
     int address = 0;
-    if (valid) address = place.block * op.source_stride + op.source_word + word;
-    const word_t values = read_lane(logits, address, place.lane);
+    if (valid) address = walk.block * op.source_stride + op.source_word + word;
+    const word_t values = read_lane(logits, address, walk.lane);
     search_t search = {};
 #pragma HLS ARRAY_PARTITION variable = search.expert complete
 #pragma HLS ARRAY_PARTITION variable = search.logit complete
+  no_choice:
+    for (int k = 0; k < MAX_TOP_K; ++k) {
+#pragma HLS UNROLL
+      search.expert[k] = NOBODY;
+    }
     if (round > 0 || word > 0) search = read_at(searches, slot);
     exp_sum_t sum = 0;
     if (round > 1 || (round == 1 && word > 0)) sum = read_at(sums, slot);
     if (word == 0) search.best.logit = ABSENT;
+    exp_sum_t word_sum = 0;
 
     candidate_t candidates[IN_PARALLEL];
 #pragma HLS ARRAY_PARTITION variable = candidates complete
@@ -107,17 +138,17 @@ choose_words:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
       const int expert = word * IN_PARALLEL + lane;
+      candidates[lane].expert = expert;
+      const bool exists = expert >= op.expert_first && expert < op.expert_end;
       bool taken = false;
     taken_experts:
-      for (int k = 0; k < MAX_TOP_K; ++k) {
+      for (int k = 0; k < MAX_TOP_K - 1; ++k) {  // the last choice stands in nobody's way
 #pragma HLS UNROLL
-        if (k < round && search.expert[k] == expert) taken = true;
+        taken = taken || search.expert[k] == candidates[lane].expert;
       }
-      const bool exists = expert >= op.expert_first && expert < op.expert_end;
-      candidates[lane].expert = expert;
       candidates[lane].logit = exists && !taken ? sint<ACT_BITS + 1>(values[lane]) : sint<ACT_BITS + 1>(ABSENT);
       if (round == 1 && exists) {
-        sum += exp2_negative(sint<ACT_BITS + 1>(search.logit[0]) - values[lane], op.score_shift);
+        word_sum += exp2_negative(sint<ACT_BITS + 1>(search.logit[0]) - values[lane], op.score_shift);
       }
     }
     const candidate_t found = largest_of<SEARCH_LEVELS>(candidates);
@@ -125,17 +156,19 @@ choose_words:
   keep_choice:
     for (int k = 0; k < MAX_TOP_K; ++k) {
 #pragma HLS UNROLL
-      if (k == round && last_word) {
+      if (k == round && word.last) {
         search.expert[k] = search.best.expert;
         search.logit[k] = static_cast<act_t>(search.best.logit);
       }
     }
+    sum = sum + word_sum;
     write_at(searches, slot, search);
     write_at(sums, slot, sum);
 
-    if (last_word && last_round && valid) {
+    if (last_pass && valid) {
       choice_t choice;
-      choice.place = place;
+      choice.place.block = walk.block;
+      choice.place.lane = walk.lane.at;
     copy_choice:
       for (int k = 0; k < MAX_TOP_K; ++k) {
 #pragma HLS UNROLL
@@ -145,28 +178,15 @@ choose_words:
       choice.sum = sum;
       choices.write(choice);
     }
-    // Rows between two frames are no tokens: they go to no expert.
-    if (frame_row == op.frame_tokens - 1) {
-      place.block += op.frame_gap;
-      place.lane = 0;
-      frame_row = 0;
-    } else {
-      step_to_next(place);
-      ++frame_row;
-    }
-    slot = last_slot ? 0 : slot + 1;
-    if (last_slot) {
-      if (last_word && last_round) {
-        group_place = place;
-        group_frame_row = frame_row;
-        group_token += CHOOSE_TOKENS;
-      } else {
-        place = group_place;
-        frame_row = group_frame_row;
-      }
-      word = last_word ? 0 : word + 1;
-      if (last_word) round = last_round ? 0 : round + 1;
-    }
+    const walk_t here = walk;
+    step_or_return(walk, op.frame_gap, slot.last && !last_pass, group_walk);
+    place_if(group_walk, first_of_group, here);
+    first_of_group = slot.last && last_pass;
+    if (first_of_group) group_token = group_token + sint<8>(CHOOSE_TOKENS);
+    advance_if(round, slot.last && word.last);
+    advance_if(word, slot.last);
+    advance(slot);
+    last_pass = word.last && round.last;
   }
 }
 
@@ -181,7 +201,7 @@ inline void weigh_choices(const operation_t op, fifo<choice_t> &choices, fifo<po
 #pragma HLS ARRAY_PARTITION variable = choice.expert complete
 #pragma HLS ARRAY_PARTITION variable = choice.logit complete
   exp_sum_t chosen = 0;
-  int k = 0;
+  wrapping_t<8> k(op.top_k);
 
 weigh_routes:
   for (int i = 0; i < iterations; ++i) {
@@ -197,8 +217,8 @@ weigh_routes:
     power.value = exp2_negative(sint<ACT_BITS + 1>(choice.logit[0]) - choice.logit[k], op.score_shift);
     powers.write(power);
     chosen += power.value;
-    if (k == op.top_k - 1) totals.write(chosen_only ? chosen : choice.sum);
-    k = k == op.top_k - 1 ? 0 : k + 1;
+    if (k.last) totals.write(chosen_only ? chosen : choice.sum);
+    advance(k);
   }
 }
 
@@ -207,7 +227,7 @@ inline void score_choices(const operation_t op, fifo<power_t> &powers, fifo<exp_
   const int iterations = op.tokens * op.top_k;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   exp_sum_t total = 0;
-  int k = 0;
+  wrapping_t<8> k(op.top_k);
 
 score_routes:
   for (int i = 0; i < iterations; ++i) {
@@ -224,30 +244,29 @@ score_routes:
         saturate<MANTISSA_BITS>(round_shift<FINISHED_BITS>(product, EXP_FRACTION + static_cast<int>(scale.exponent)));
     route.score = score > op.score_threshold ? score : mantissa_t(0);
     routes.write(route);
-    k = k == op.top_k - 1 ? 0 : k + 1;
+    advance(k);
   }
 }
 
-// A counter that was just changed: its new value may still be on its way to memory.
-struct counter_t {
-  sint<EXPERT_BITS> expert;
-  sint<ROUTE_BITS> value;
-};
 constexpr int RECENT_COUNTERS = 2;  // a cycle to read the memory, and one to add and write
 constexpr int COUNTER_DISTANCE = RECENT_COUNTERS + 1;
+// Counters that were just changed: their new values may still be on their way to memory.
+struct recent_t {
+  sint<EXPERT_BITS> expert[RECENT_COUNTERS];
+  sint<ROUTE_BITS> value[RECENT_COUNTERS];
+};
 
 // Adds one to an expert's counter and returns what it was. Counters of the last routes come from registers, so that
 // what is read from memory was written COUNTER_DISTANCE calls ago or earlier.
-inline sint<ROUTE_BITS> count_up(sint<EXPERT_BITS> expert, sint<ROUTE_BITS> counters[MAX_EXPERTS],
-                                 counter_t recent[RECENT_COUNTERS]) {
+inline sint<ROUTE_BITS> count_up(sint<EXPERT_BITS> expert, sint<ROUTE_BITS> counters[MAX_EXPERTS], recent_t &recent) {
 #pragma HLS INLINE
   sint<ROUTE_BITS> newer = 0;
   bool is_recent = false;
 find_recent:
   for (int r = RECENT_COUNTERS - 1; r >= 0; --r) {
 #pragma HLS UNROLL
-    if (recent[r].expert == expert) {
-      newer = recent[r].value;
+    if (recent.expert[r] == expert) {
+      newer = recent.value[r];
       is_recent = true;
     }
   }
@@ -256,20 +275,21 @@ find_recent:
 shift_recent:
   for (int r = RECENT_COUNTERS - 1; r > 0; --r) {
 #pragma HLS UNROLL
-    recent[r] = recent[r - 1];
+    recent.expert[r] = recent.expert[r - 1];
+    recent.value[r] = recent.value[r - 1];
   }
-  recent[0].expert = expert;
-  recent[0].value = value + 1;
-  write_at(counters, expert, recent[0].value);
+  recent.expert[0] = expert;
+  recent.value[0] = value + 1;
+  write_at(counters, expert, recent.value[0]);
   return value;
 }
-inline void forget_recent(counter_t recent[RECENT_COUNTERS]) {
+inline void forget_recent(recent_t &recent) {
 #pragma HLS INLINE
 forget_counters:
   for (int r = 0; r < RECENT_COUNTERS; ++r) {
 #pragma HLS UNROLL
-    recent[r].expert = -1;
-    recent[r].value = 0;
+    recent.expert[r] = -1;
+    recent.value[r] = 0;
   }
 }
 
@@ -281,8 +301,9 @@ inline void fill_queues(const operation_t op, fifo<route_t> &routes, queue_t &qu
   sint<ROUTE_BITS> next[MAX_EXPERTS];
 #pragma HLS BIND_STORAGE variable = count type = ram_2p impl = lutram latency = 1
 #pragma HLS BIND_STORAGE variable = next type = ram_2p impl = lutram latency = 1
-  counter_t recent[RECENT_COUNTERS];
-#pragma HLS ARRAY_PARTITION variable = recent complete
+  recent_t recent;
+#pragma HLS ARRAY_PARTITION variable = recent.expert complete
+#pragma HLS ARRAY_PARTITION variable = recent.value complete
 
 clear_counts:
   for (int expert = 0; expert < op.expert_end; ++expert) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "arith.h"
+#include "count.h"
 #include "fifo.h"
 #include "memory.h"
 #include "operation.h"
@@ -21,21 +22,18 @@ inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo
   const bool scatter = product && (op.flags & FLAG_SCATTER) != 0;
   const bool tailed = TAIL_BITS > 0 && is_to_residual(op);
   const bool cached = is_to_cache(op);
-  const int last_lane = cached ? CACHE_LANES - 1 : TOKENS_PARALLEL - 1;
   const int inner = product ? OUT_WORDS : op.in_words;
   const int rows = product ? op.blocks * TOKENS_PARALLEL : op.tokens;
   const int iterations = (product ? op.out_tiles : 1) * rows * inner;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   results_t result = {};
 #pragma HLS ARRAY_PARTITION variable = result.lane complete
-  place_t place;
-  place.block = 0;
-  place.lane = 0;
-  int tile = 0;
-  int row = 0;
-  int block = 0;
-  int lane = 0;
-  int word = 0;
+  place_t place = {};  // of a scattered row
+  sint<TILE_BITS> tile = 0;
+  wrapping_t<ROW_BITS> row(rows);
+  sint<BLOCK_BITS> block = 0;
+  wrapping_t<8> lane(cached ? CACHE_LANES : TOKENS_PARALLEL);
+  wrapping_t<WORD_BITS> word(inner);
 
 store_words:
   for (int i = 0; i < iterations; ++i) {
@@ -57,16 +55,14 @@ store_words:
       fresh = words.read();
     }
     if (scatter && word == 0) place = destinations.read();
-    if (!scatter) {
-      place.block = op.destination_block + block;
-      place.lane = lane;
-    }
+    const int to_block = scatter ? static_cast<int>(place.block) : op.destination_block + static_cast<int>(block);
+    const int to_lane = scatter ? static_cast<int>(place.lane) : static_cast<int>(lane);
     if (row < op.tokens) {
-      const int address = place.block * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
+      const int address = to_block * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
       word_t old = {};
       tail_word_t old_tail = {};
-      if (accumulate) old = read_word(memory, memory_rest, address, place.lane);
-      if (accumulate && tailed) old_tail = read_lane(memory_tail, address, place.lane);
+      if (accumulate) old = read_word(memory, memory_rest, address, to_lane);
+      if (accumulate && tailed) old_tail = read_lane(memory_tail, address, to_lane);
       word_t rounded;
       tail_word_t tail;
       cache_word_t kept;
@@ -86,22 +82,19 @@ store_words:
         kept[l] = saturate<CACHE_BITS>(rounded[l]);
       }
       if (cached) {
-        write_lane(cache, address, place.lane, kept);
+        write_lane(cache, address, to_lane, kept);
       } else {
-        write_word(memory, memory_rest, address, place.lane, rounded);
+        write_word(memory, memory_rest, address, to_lane, rounded);
       }
-      if (tailed) write_lane(memory_tail, address, place.lane, tail);
+      if (tailed) write_lane(memory_tail, address, to_lane, tail);
     }
-    if (word == inner - 1) {
-      word = 0;
-      const bool last = row == rows - 1;
-      tile = last ? tile + 1 : tile;
-      row = last ? 0 : row + 1;
-      block = last ? 0 : lane == last_lane ? block + 1 : block;
-      lane = last || lane == last_lane ? 0 : lane + 1;
-    } else {
-      ++word;
-    }
+    // Rows of a tile are padded to whole blocks, of which the cache's lanes know nothing: a new tile begins a block.
+    const bool last_row = word.last && row.last;
+    if (word.last) block = row.last ? sint<BLOCK_BITS>(0) : lane.last ? sint<BLOCK_BITS>(block + 1) : block;
+    if (last_row) tile = tile + 1;
+    advance_if(lane, word.last, row.last);
+    advance_if(row, word.last);
+    advance(word);
   }
 }
 
@@ -111,7 +104,7 @@ inline void scores_to_memory(const operation_t op, fifo<score_words_t> &scores, 
                              memory_row_t memory_rest[REST_DEPTH]) {
   const int iterations = op.out_tiles * op.blocks * OUT_WORDS * SCORE_GROUPS;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
-  score_place_t at = {};
+  score_place_t at(op.blocks);
 
 store_scores:
   for (int i = 0; i < iterations; ++i) {
@@ -128,7 +121,7 @@ store_scores:
         write_word(memory, memory_rest, address, lane, score[lane % SCORE_ROWS]);
       }
     }
-    step_to_next(at, op.blocks);
+    step_to_next(at);
   }
 }
 
@@ -139,21 +132,21 @@ inline void words_to_output(const operation_t op, fifo<fine_word_t> &words, fifo
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   fine_word_t word;
 #pragma HLS ARRAY_PARTITION variable = word.lane complete
-  int step = 0;
+  wrapping_t<8> part(WIDE_BEATS_PER_WORD);
 
 output_beats:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    if (step == 0) word = words.read();
+    if (part == 0) word = words.read();
     beat_t beat;
   output_lanes:
     for (int lane = 0; lane < WIDE_PER_BEAT; ++lane) {
 #pragma HLS UNROLL
-      set_beat_word(beat, lane, static_cast<int>(word[step * WIDE_PER_BEAT + lane]));
+      set_beat_word(beat, lane, static_cast<int>(word[part * WIDE_PER_BEAT + lane]));
     }
     output.write(beat);
-    step = step == WIDE_BEATS_PER_WORD - 1 ? 0 : step + 1;
+    advance(part);
   }
 }
 

@@ -1,6 +1,7 @@
 // First operands: reads on-chip activations, or values that arrive from DDR, and hands them on.
 #pragma once
 
+#include "count.h"
 #include "fifo.h"
 #include "functions.h"
 #include "memory.h"
@@ -23,8 +24,8 @@ inline void tiles_for_product(const operation_t op, const memory_row_t source[FI
   row_sums_t row_sum = {};
 #pragma HLS ARRAY_PARTITION variable = row_maxima.lane complete
 #pragma HLS ARRAY_PARTITION variable = row_sum.lane complete
-  int block = 0;
-  int word = 0;
+  wrapping_t<TOKEN_BITS> block(op.blocks);
+  wrapping_t<WORD_BITS> word(op.in_words);
 
 product_tiles:
   for (int i = 0; i < iterations; ++i) {
@@ -45,36 +46,37 @@ product_tiles:
         tile[token][lane] = words[token][lane];
       }
     }
+    row_sums_t word_sum = {};
     if (softmax) {
     softmax_tokens:
       for (int token = 0; token < TOKENS_PARALLEL; ++token) {
 #pragma HLS UNROLL
         const bool row_exists = block * TOKENS_PARALLEL + token < op.tokens;
-        if (word == 0) {
-          row_maxima[token] = read_lane(maxima, block, token);
-          row_sum[token] =
-              row_exists ? exp_sum_t(0) : exp_sum_t(exp_sum_t(1) << EXP_FRACTION);  // which has a reciprocal
-        }
-        exp_sum_t word_sum = 0;
+        if (word == 0) row_maxima[token] = read_lane(maxima, block, token);
+        if (word == 0 && !row_exists) word_sum[token] = exp_sum_t(1) << EXP_FRACTION;  // which has a reciprocal
       softmax_lanes:
         for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
           const bool exists = row_exists && word * IN_PARALLEL + lane < op.keys;
           const sint<ACT_BITS + 1> below = row_maxima[token] - words[token][lane];
-          const exp_t value = exp2_negative(below, op.score_shift);
-          word_sum += exists ? value : exp_t(0);
+          const exp_t value = exp2_negative(exists ? below : sint<ACT_BITS + 1>(0), op.score_shift);
+          word_sum[token] += exists ? value : exp_t(0);
           tile[token][lane] =
               exists ? static_cast<factor_t>(round_by<EXP_FRACTION - PROBABILITY_FRACTION, EXP_FRACTION + 2>(value))
                      : factor_t(0);
         }
-        row_sum[token] += word_sum;
       }
     }
+  // Whether softmax or not, and the word's own sum first: one addition is on the way from one iteration to the next.
+  sum_tokens:
+    for (int token = 0; token < TOKENS_PARALLEL; ++token) {
+#pragma HLS UNROLL
+      row_sum[token] = word == 0 ? word_sum[token] : exp_sum_t(row_sum[token] + word_sum[token]);
+    }
     tiles.write(tile);
-    const bool last_word = word == op.in_words - 1;
-    if (softmax && last_word) row_sums.write(row_sum);
-    word = last_word ? 0 : word + 1;
-    if (last_word) block = block == op.blocks - 1 ? 0 : block + 1;
+    if (softmax && word.last) row_sums.write(row_sum);
+    advance_if(block, word.last);
+    advance(word);
   }
 }
 
@@ -88,7 +90,7 @@ inline void words_from_memory(const operation_t op, const memory_row_t source[FI
   place_t place;
   place.block = op.source_block;
   place.lane = 0;
-  int word = 0;
+  wrapping_t<WORD_BITS> word(op.in_words);
 
 memory_words:
   for (int i = 0; i < iterations; ++i) {
@@ -106,8 +108,8 @@ memory_words:
       if (tailed) fine[l] += tail[l];
     }
     words.write(fine);
-    word = word == op.in_words - 1 ? 0 : word + 1;
-    if (word == 0) step_to_next(place);
+    if (word.last) step_to_next(place);
+    advance(word);
   }
 }
 
@@ -119,7 +121,7 @@ inline void words_from_input(const operation_t op, fifo<beat_t> &input, fifo<fin
   const int iterations = op.tokens * op.in_words * beats;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   fine_word_t word;
-  int step = 0;
+  wrapping_t<8> part(beats);
 
 input_beats:
   for (int i = 0; i < iterations; ++i) {
@@ -130,15 +132,15 @@ input_beats:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
       if (wide) {
-        if (lane / WIDE_PER_BEAT == step) {
+        if (lane / WIDE_PER_BEAT == part) {
           word[lane] = saturate<FINE_BITS>(sint<32>(beat_field<32>(beat, lane % WIDE_PER_BEAT)));
         }
-      } else if (lane / NARROW_PER_BEAT == step) {
+      } else if (lane / NARROW_PER_BEAT == part) {
         word[lane] = to_fine(saturate<ACT_BITS>(sint<32>(beat_field<16>(beat, lane % NARROW_PER_BEAT))));
       }
     }
-    if (step == beats - 1) words.write(word);
-    step = step == beats - 1 ? 0 : step + 1;
+    if (part.last) words.write(word);
+    advance(part);
   }
 }
 

@@ -169,25 +169,6 @@ inline void step_to_next(place_t &place) {
   }
 }
 
-// Where scores of SCORE_ROWS neighbouring rows belong: a tile of keys, a block of rows, a word of the tile, a group of
-// the block's rows. The last of these steps first.
-struct score_place_t {
-  int tile;
-  int block;
-  int word;
-  int group;
-};
-inline void step_to_next(score_place_t &at, int blocks) {
-#pragma HLS INLINE
-  const bool last_group = at.group == SCORE_GROUPS - 1;
-  const bool last_word = last_group && at.word == OUT_WORDS - 1;
-  const bool last_block = last_word && at.block == blocks - 1;
-  at.group = last_group ? 0 : at.group + 1;
-  at.word = last_word ? 0 : last_group ? at.word + 1 : at.word;
-  at.block = last_block ? 0 : last_word ? at.block + 1 : at.block;
-  at.tile = last_block ? at.tile + 1 : at.tile;
-}
-
 struct route_t {
   place_t place;
   sint<EXPERT_BITS> expert;

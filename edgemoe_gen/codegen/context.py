@@ -22,6 +22,7 @@ from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
+FIELD_BITS = 16  # of most fields of an operation
 RESOLVED_KNOBS = (*NARROW_KNOBS, "cache_bits")  # hardware follows from what they come to: NARROW_BITS, CACHE_BITS
 
 
@@ -111,6 +112,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ("TOKEN_BITS", design.token_bits, ""),
                 ("ROUTE_BITS", design.route_bits, ""),
                 ("EXPERT_BITS", design.expert_bits, ""),
+                *_count_widths(design),
             ],
         ),
         (
@@ -237,6 +239,22 @@ def _groups(design: Design) -> list[dict[str, Any]]:
     return [
         {"title": title, "constants": [{"name": n, "value": v, "meaning": m} for n, v, m in constants]}
         for title, constants in groups
+    ]
+
+
+def _count_widths(design: Design) -> list[tuple[str, int, str]]:
+    """Widths of what loops count: as far as the memories go, or an operation's 16-bit field."""
+    k = design.knobs
+    rows = (design.blocks + MIN_ROWS) * k.tokens_parallel
+    steps = design.bias_steps + design.max_in_words * design.operand_parts
+    return [
+        ("BLOCK_BITS", bits_for(max(design.blocks, design.cache_blocks)), "of a block's number in any memory"),
+        ("ROW_BITS", bits_for(rows), "of a row's number, padded to whole blocks"),
+        ("WORD_BITS", bits_for(design.max_in_words), "of a word's number in a row"),
+        ("TILE_BITS", FIELD_BITS, "of an output tile's number"),
+        ("RING_BITS", bits_for(design.ring_words), "of a place in the ring"),
+        ("PART_BITS", bits_for(max(design.operand_parts, design.cache_reads)), "of a part's number in a word"),
+        ("STEP_BITS", bits_for(steps), "of a step's number in a tile's weights"),
     ]
 
 

@@ -34,6 +34,9 @@ WIDE: dict[str, Any] = {
     "tokens_parallel": 3, "max_query": 80, "max_cache": 160, "activation_bits": 20, "cache_bits": 15,
     "attention_weight_bits": 7,
 }  # fmt: skip
+# The cache has more blocks than every other memory, by more than a bit.
+MANY_BLOCKS: dict[str, Any] = {"tokens_parallel": 8, "cache_lanes": 1, "max_tokens": 65}
+LONG = {"seed": 32, "image": (64, 64)}
 SANITIZERS = ("-std=c++14", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
@@ -55,6 +58,18 @@ def test_exact_width_integers_give_the_same_bytes(knobs: dict[str, Any]) -> None
         expected, got = plain.run_program(program, image).result, exact.run_program(program, image).result
         assert expected.any()
         assert np.array_equal(expected, got)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("hls4ml") is None, reason="the open ap_types headers are not installed")
+def test_exact_width_integers_count_the_blocks_of_a_cache_with_few_lanes() -> None:
+    design = small_design(**MANY_BLOCKS)
+    assert design.cache_blocks >= 1 << design.token_bits - 1
+    program, image = compile_case(design, random_case(**LONG))
+    expected, got = (
+        compiled(design, build).run_program(program, image).result for build in (None, Build(ap_types=True))
+    )
+    assert expected.any()
+    assert np.array_equal(expected, got)
 
 
 @pytest.fixture(scope="module")
