@@ -5,9 +5,9 @@
 // every other write depth - 1 later. Writes wait in lanes, one a stage, until time has come to them, so that code runs
 // ahead of them as iterations overlap; what an iteration reads is given back to the FIFO when the iteration has issued.
 //
-// A pipeline that flushes delivers older iterations while a newer one waits for its inputs. One that stalls stands still
-// as a whole: there own time waits with it. Either way a write without room holds up everything, also writes and reads
-// of the same cycle.
+// A pipeline that flushes delivers older iterations while a newer one waits for its inputs. One that stalls stands
+// still as a whole: there own time waits with it. Either way a write without room holds up everything, also writes and
+// reads of the same cycle.
 #pragma once
 
 #include "accesses.h"
@@ -338,8 +338,8 @@ class pipeline_t : public accesses_t {
     }
   }
 
-  // Gives the oldest writes that wait their cycle, not before `least`; false if that depends on what another process has
-  // not done yet.
+  // Gives the oldest writes that wait their cycle, not before `least`; false if that depends on what another process
+  // has not done yet.
   bool resolve(cycle_t least) {
     const cycle_t local = next_write();
     const cycle_t due = local + write_shift_;

@@ -65,7 +65,8 @@ struct table_t {
     for_lines(timing.loops, [this](std::istringstream &line, const std::string &label) {
       loop_rule_t rule = {0, 0, 0, 0, {}};
       line >> rule.ii >> rule.depth >> rule.states >> rule.begin;
-      if (!line || rule.begin < 0 || rule.ii < 0 || (rule.ii > 0 && rule.depth < 2) || (rule.ii == 0 && rule.states < 1)) {
+      if (!line || rule.begin < 0 || rule.ii < 0 || (rule.ii > 0 && rule.depth < 2) ||
+          (rule.ii == 0 && rule.states < 1)) {
         throw std::invalid_argument("loop " + label +
                                     " of the timing table needs an II and a depth >= 2, or states >= 1");
       }
@@ -73,7 +74,8 @@ struct table_t {
       cycle_t stage = 0;
       while (line >> fifo >> stage) {
         if (stage < 1 || stage >= rule.depth) {
-          throw std::invalid_argument("loop " + label + " of the timing table writes " + fifo + " outside of its depth");
+          throw std::invalid_argument("loop " + label + " of the timing table writes " + fifo +
+                                      " outside of its depth");
         }
         rule.writes.emplace_back(fifo, stage);
       }
