@@ -106,8 +106,17 @@ multiply_steps:
       tile_t tile = {};
       if (!empty) tile = tiles.read();
       if (block == 0 && word == 0 && biased && !empty) biases.write(bias_ring[(op.ring_tile + out_tile) % OPEN_TILES]);
-      block_sums_t partial = {};  // of this word
+      block_sums_t partial;  // of this word
 #pragma HLS ARRAY_PARTITION variable = partial.lane complete dim = 0
+    clear_tokens:
+      for (int token = 0; token < TOKENS_PARALLEL; ++token) {
+#pragma HLS UNROLL
+      clear_outs:
+        for (int out = 0; out < OUT_PARALLEL; ++out) {
+#pragma HLS UNROLL
+          partial[token][out] = 0;
+        }
+      }
     read_parts:
       for (int part = 0; part < OPERAND_PARTS; ++part) {
 #pragma HLS UNROLL

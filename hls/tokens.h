@@ -46,7 +46,13 @@ product_tiles:
         tile[token][lane] = words[token][lane];
       }
     }
-    row_sums_t word_sum = {};
+    row_sums_t word_sum;
+#pragma HLS ARRAY_PARTITION variable = word_sum.lane complete
+  clear_sums:
+    for (int token = 0; token < TOKENS_PARALLEL; ++token) {
+#pragma HLS UNROLL
+      word_sum[token] = 0;
+    }
     if (softmax) {
     softmax_tokens:
       for (int token = 0; token < TOKENS_PARALLEL; ++token) {
