@@ -35,6 +35,8 @@ OLD = Window(-16, 15)  # what is added to, from its format to the new one
 EXPONENTIAL = Window(0, 31)  # a difference of scores up to the exponential's binary point
 # GELU's argument has a format of its own, which 18-bit activations and 16-bit weights always reach from above.
 SUM_BITS = 18 + 16
+# Values that scores weigh have products with PROBABILITY_FRACTION bits more, and a row's exponent of up to 13 besides.
+VALUES_MOST = 24
 
 
 def sum_window(activation_bits: int, weight_bits: int) -> Window:
@@ -43,7 +45,7 @@ def sum_window(activation_bits: int, weight_bits: int) -> Window:
     Narrower factors have fewer fractional bits, and so have their products.
     """
     least = min(0, activation_bits + weight_bits - SUM_BITS)
-    return Window(least, least + 31)
+    return Window(least, max(least + 31, VALUES_MOST))
 
 
 def mean_shift(features: int) -> int:

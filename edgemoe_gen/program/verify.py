@@ -348,15 +348,17 @@ class _Check:
         tail = design.knobs.residual_tail_bits
         sums = shifts.sum_window(design.knobs.activation_bits, design.knobs.weight_bits)
         rows = of["WEIGHTS"] | of["VALUES"]
-        self.within(rows, "term_shift", sums.least, sums.most)
+        exponents = design.exp_sum_bits - tables.EXP_FRACTION  # a row's exponent comes on top
+        most = np.where(of["VALUES"], sums.most - exponents, sums.most)
+        self.within(rows, "term_shift", sums.least, most)
         self.within(of["WEIGHTS"], "bias_shift", shifts.BIAS.least, shifts.BIAS.most)
         scales = f["flags"] & (SCALE | GELU) == SCALE
         up = np.where(scales, 0, shifts.RESULT_UP) - np.where(f["flags"] & ACCUMULATE != 0, tail, 0)
         self.within(rows, "out_shift", shifts.RESULT.least - up, shifts.RESULT.most - up)
         self.within(of["LOAD"], "out_shift", shifts.COPY.least, shifts.COPY.most)
         # A score is rounded once, by both together.
-        most = design.accumulator_bits - 1
-        self.within(of["KEYS"], "term_shift", -most, most)
+        bits = design.accumulator_bits - 1
+        self.within(of["KEYS"], "term_shift", -bits, bits)
         scores, both = shifts.SCORE_SUM, f["term_shift"]
         self.within(of["KEYS"], "out_shift", scores.least - both, scores.most - both)
         self.within(of["WEIGHTS"], "old_shift", shifts.OLD.least, shifts.OLD.most)
