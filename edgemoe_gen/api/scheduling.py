@@ -10,8 +10,8 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.project.arguments import PROJECT, DesignKeywords, PathText, project_arguments
 from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import open_design, open_model
-from edgemoe_gen.schedule.result import Schedule
-from edgemoe_gen.schedule.run import schedule_design
+from edgemoe_gen.scheduling.result import Schedule
+from edgemoe_gen.scheduling.run import schedule_design
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -12,8 +12,8 @@ from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.project.arguments import DesignKeywords
 from edgemoe_gen.report.numbers import counted
-from edgemoe_gen.schedule import missing
-from edgemoe_gen.schedule.result import SCHEMA, TIER, LoopSchedule, RecurrenceReport, Schedule
+from edgemoe_gen.scheduling import missing
+from edgemoe_gen.scheduling.result import SCHEMA, TIER, LoopSchedule, RecurrenceReport, Schedule
 
 FAILED = 1
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.design import Design
-from edgemoe_gen.schedule import missing
-from edgemoe_gen.schedule.delays import NoDelaysError
-from edgemoe_gen.schedule.result import TIER, LoopSchedule, Schedule
-from edgemoe_gen.schedule.run import schedule_design
+from edgemoe_gen.scheduling import missing
+from edgemoe_gen.scheduling.delays import NoDelaysError
+from edgemoe_gen.scheduling.result import TIER, LoopSchedule, Schedule
+from edgemoe_gen.scheduling.run import schedule_design
 from edgemoe_gen.timing.differences import Difference
 from edgemoe_gen.timing.table import LEAST_DEPTH, LoopTiming, Timing, load_timing
 from edgemoe_gen.timing.vendor import with_csynth

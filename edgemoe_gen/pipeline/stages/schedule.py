@@ -14,7 +14,7 @@ from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_text
-from edgemoe_gen.schedule import missing
+from edgemoe_gen.scheduling import missing
 
 if TYPE_CHECKING:
     from edgemoe_gen.pipeline.support.context import Context
@@ -29,8 +29,8 @@ def inputs(context: Context) -> str:
 
 def make(context: Context, folder: Path) -> Made:
     """Schedules all pipelined loops."""
-    from edgemoe_gen.schedule.delays import NoDelaysError
-    from edgemoe_gen.schedule.run import schedule_design
+    from edgemoe_gen.scheduling.delays import NoDelaysError
+    from edgemoe_gen.scheduling.run import schedule_design
 
     try:
         schedule = schedule_design(context.project.design)

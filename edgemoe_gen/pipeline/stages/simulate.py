@@ -14,7 +14,7 @@ from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.pipeline.stages.render import rendered
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_text
-from edgemoe_gen.schedule import missing
+from edgemoe_gen.scheduling import missing
 
 if TYPE_CHECKING:
     from edgemoe_gen.pipeline.support.context import Context

@@ -1,0 +1,139 @@
+"""Prepared sources to LLVM IR, with the clang of the package `ziglang`; the result is kept by content.
+
+No vendor tool, no other compiler: the same package gives the same text on every machine. Lines of the headers and
+types of variables go along as debug information.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.base.files import write_whole
+from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.scheduling.sources import PORT
+from edgemoe_gen.sim.cache import cache_folder
+
+PACKAGE = "ziglang"
+KEPT = 40  # results in the cache, 5 MB each
+FOLDER = "schedules"
+_LONGEST_S = 600
+# What turns loops into something that no longer looks like their source is off; unrolling and inlining do all they can.
+_FLAGS = (
+    "-std=c++20", "-O2", "-g", "-target", "x86_64-linux-musl", "-mcpu=x86_64", "-fno-vectorize",
+    "-fno-slp-vectorize", "-Wno-everything", "-fno-exceptions", "-fno-rtti", "-fno-sanitize=all",
+    "-fno-stack-protector", "-fno-discard-value-names", "-mllvm", "-inline-threshold=100000000",
+    "-mllvm", "-jump-threading-threshold=0", "-mllvm", "-enable-dfa-jump-thread=0", "-mllvm", "-disable-loop-idiom-all",
+    "-mllvm", "-indvars-widen-indvars=false", "-mllvm", "-rotation-max-header-size=0", "-mllvm", "-enable-load-pre=0",
+    "-mllvm", "-sink-common-insts=0",
+)  # fmt: skip
+
+
+def ziglang_missing() -> str:
+    """Why the compiler can't be used, or ""."""
+    if importlib.util.find_spec(PACKAGE) is None:
+        return f"the package {PACKAGE} is not installed"
+    return ""
+
+
+def compiler_version() -> str:
+    """Version of the package that brings the compiler; "" where it is not installed."""
+    try:
+        return importlib.metadata.version(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def shims() -> dict[str, str]:
+    """Headers that stand in for the vendor's and for the port's, by path."""
+    folder = resource_folder("hls") / "schedule"
+    return {f"shim/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.h"))}
+
+
+def compile_ir(texts: Mapping[str, str], unit: str = "src/engine.cpp") -> str:
+    """LLVM IR text of a design's kernels.
+
+    Args:
+        texts: prepared sources by path; all includes are among them.
+        unit: the one that includes all others.
+
+    Raises:
+        ConfigError: the compiler is not installed.
+        SimulationError: it refuses the sources; says its first error.
+    """
+    reason = ziglang_missing()
+    if reason:
+        raise ConfigError(f"a schedule needs clang, but {reason}", 'pip install "edgemoe-gen[schedule]"')
+    files = dict(texts) | shims()
+    files[PORT] = '#pragma once\n#include "../shim/port.h"\n'
+    digest = hashlib.sha256(
+        "\0".join([compiler_version(), *_FLAGS, unit, *(f"{name}\0{files[name]}" for name in sorted(files))]).encode()
+    ).hexdigest()
+    kept = cache_folder() / FOLDER / f"{digest}.ll"
+    with contextlib.suppress(OSError):
+        text = kept.read_text(encoding="utf-8")
+        if text.endswith(_end(digest)):
+            os.utime(kept)
+            return text
+    text = _compile(files, unit)
+    with contextlib.suppress(ConfigError):  # the cache may be read-only: then it is compiled each time
+        write_whole(kept, lambda stream: stream.write((text + _end(digest)).encode()))
+        _forget(kept.parent)
+    return text
+
+
+def _end(digest: str) -> str:
+    """Last line of a result that was written whole."""
+    return f"; end of {digest}\n"
+
+
+def _compile(files: Mapping[str, str], unit: str) -> str:
+    with tempfile.TemporaryDirectory(prefix="edgemoe-schedule-") as name:
+        folder = Path(name)
+        for path, text in files.items():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        command = [
+            sys.executable, "-m", PACKAGE, "c++", *_FLAGS, "-fdebug-compilation-dir=.", "-Ishim", "-Isrc",
+            "-S", "-emit-llvm", "-o", "out.ll", unit,
+        ]  # fmt: skip
+        # Of its own, so that nothing of the user's is written to.
+        environment = os.environ | {
+            "ZIG_GLOBAL_CACHE_DIR": str(folder / "zig"),
+            "ZIG_LOCAL_CACHE_DIR": str(folder / "zig"),
+        }
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_LONGEST_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SimulationError(
+                f"the compiler of {PACKAGE} does not run: {error}", "install the package anew"
+            ) from error
+        if done.returncode or not (folder / "out.ll").is_file():
+            said = next((line for line in done.stderr.splitlines() if "error:" in line), done.stderr.strip()[-300:])
+            raise SimulationError(
+                f"clang does not compile {unit} for a schedule: {said}", "this is a fault of the sources"
+            )
+        return (folder / "out.ll").read_text(encoding="utf-8")
+
+
+def _forget(folder: Path) -> None:
+    """Removes the results that were not used for longest."""
+    with contextlib.suppress(OSError):
+        results = sorted(folder.glob("*.ll"), key=lambda path: path.stat().st_mtime)
+        for path in results[:-KEPT]:
+            path.unlink(missing_ok=True)
+
+
+__all__ = ["PACKAGE", "compile_ir", "compiler_version", "shims", "ziglang_missing"]
