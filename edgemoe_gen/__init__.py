@@ -1,8 +1,8 @@
 """edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
 
-The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `build`, `import_results`,
-`run`, `schedule`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`, `doctor` (and
-`boards`, as `edgemoe_gen.api.boards`). They are imported when first used, PyTorch when first needed.
+The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
+`import_results`, `run`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`,
+`doctor` (and `boards`, as `edgemoe_gen.api.boards`). They are imported when first used, PyTorch when first needed.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ import time
 from functools import cache
 
 import pytest
-from edgemoe_gen.timing.loops import source_loops
 
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.kernels import read_kernels
 from edgemoe_gen.scheduling.result import LoopSchedule, Schedule
 from edgemoe_gen.scheduling.run import schedule_design
 
@@ -30,7 +30,7 @@ def schedule() -> Schedule:
 
 
 def test_every_pipelined_loop_is_there() -> None:
-    expected = [(loop.label, loop.ii) for loop in source_loops(render_sources(design())) if loop.ii]
+    expected = [(loop.label, loop.ii) for loop in read_kernels(render_sources(design())).loops if loop.ii]
     assert sorted((loop.label, loop.ii) for loop in schedule().loops) == sorted(expected)
 
 
