@@ -54,6 +54,15 @@ class Loop:
                 ns, recurrence = found
         return Limit(ns, recurrence)
 
+    def longest(self) -> Limit:
+        """The operation that takes longest by itself, whatever else is in its cycle."""
+        costs = self.problem.costs
+        alone = [number for number, cost in enumerate(costs) if not cost.alone]
+        if not alone:
+            return Limit(0.0, None)
+        number = max(alone, key=lambda n: costs[n].ns)
+        return Limit(costs[number].ns, Recurrence((number,), (), closed=False))
+
     def over(self, ii: int, period: float) -> list[tuple[float, Recurrence]]:
         """Every set of operations that needs more than a period: how much, and why. The worst first."""
         found = [self._shortest(part, ii, period) for part in self._parts]

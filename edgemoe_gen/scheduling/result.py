@@ -58,7 +58,8 @@ class LoopSchedule:
         forced_ii: the least that latencies and stated distances allow; more than `ii` is a fault of the design.
         budget_ii: the least at which every recurrence fits the budget.
         depth: cycles of an iteration, first and last included.
-        ns: of its slowest recurrence, choices at their higher price; `low_ns` at their lower one. 0 without one.
+        ns: of its slowest recurrence, choices at their higher price; `low_ns` at their lower one. 0 without one. Of an
+            operation that no cycle of the budget is long enough for, where there is one that takes longer.
         recurrence: the slowest, or None.
         over: all that are over the budget, those on the same lines once.
         stages: of every FIFO and port, the stage in which it is read and in which it is written.

@@ -136,9 +136,13 @@ def schedule_loop(found: Found, delays: Delays, budget: float) -> LoopSchedule:
     )
     reporter = Reporter(source, body, found.widths, high.problem)
     forced, reason = high.forced(source.ii)
-    slowest = high.limit(forced)
+    slowest, longest = high.limit(forced), high.longest()
     over = high.over(forced, budget) if slowest.ns > budget else []
-    times = high.schedule(forced, max(budget, slowest.ns) + 1e-6)
+    period = max(budget, slowest.ns, longest.ns)
+    if longest.recurrence is not None and longest.ns > budget:  # no cycle is long enough for it
+        over.append((longest.ns, longest.recurrence))
+        slowest = max(slowest, longest, key=lambda limit: limit.ns)
+    times = high.schedule(forced, period + 1e-6)
     if isinstance(times, Recurrence):
         raise SimulationError(f"{source.file}:{source.line}: the loop {source.label} has no schedule", "report this")
     return LoopSchedule(
@@ -151,7 +155,7 @@ def schedule_loop(found: Found, delays: Delays, budget: float) -> LoopSchedule:
         budget_ii=high.interval(forced, budget) if over else forced,
         depth=max(times.cycles) + 1,
         ns=round(slowest.ns, 3),
-        low_ns=round(low.limit(forced).ns, 3),
+        low_ns=round(max(low.limit(forced).ns, longest.ns if longest.ns > budget else 0.0), 3),
         recurrence=None if slowest.recurrence is None else reporter.recurrence(slowest.ns, slowest.recurrence),
         over=reporter.distinct([reporter.recurrence(ns, recurrence) for ns, recurrence in over]),
         stages=reporter.stages(times),
