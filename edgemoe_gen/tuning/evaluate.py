@@ -37,6 +37,7 @@ from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.sim.engine import Engine, run_frames
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.scheduled import known_timing
+from edgemoe_gen.tuning.clock import TOO_FAST, clock_fault
 from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.limits import Limit, first_broken
 from edgemoe_gen.tuning.noise import Gains, Powers, error_of, measure_gains, noise_powers, tensor_powers
@@ -245,6 +246,10 @@ class Evaluator:
 
     def _timed(self, design: Design, frames: int, tell: Tell = no_words) -> dict[str, Figure]:
         self._need_images(TIMED)
+        tell("scheduling its loops")
+        fault = clock_fault(design)
+        if fault:
+            raise _InfeasibleError(TOO_FAST, fault)
         program = self.program(design, self.tasks[:1] * frames)
         buffer = pack_image(program, self.model.spec, [self.images[i % len(self.images)] for i in range(frames)])
         tell("compiling its timed simulation")

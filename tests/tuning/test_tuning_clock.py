@@ -1,0 +1,32 @@
+"""The clock as a knob of a search: points whose recurrences do not fit are infeasible."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.model.random import random_model, random_picture
+from edgemoe_gen.scheduling import missing
+from edgemoe_gen.tuning.clock import TOO_FAST, clock_fault
+from edgemoe_gen.tuning.evaluate import make_evaluator
+from edgemoe_gen.tuning.trial import TIMED, Point
+from tests.tuning.small_searches import SPEC, small_evaluator
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason="the compiler of [schedule] is not installed")
+
+
+def test_a_clock_that_the_recurrences_do_not_fit_is_infeasible() -> None:
+    pytest.importorskip("torch")
+    evaluator = make_evaluator(random_model(SPEC), [random_picture(SPEC)], SPEC.task_names, load_board("zcu104"))
+    assert not clock_fault(evaluator.design(Point.of({"clock_mhz": 250.0})))
+    outcome = evaluator.outcome(Point.of({"clock_mhz": 400.0}), TIMED)
+    assert (outcome.feasible, outcome.reason) == (False, TOO_FAST)
+    assert "at 400 MHz: slowest recurrence" in outcome.detail and "over" in outcome.detail
+
+
+def test_without_the_compiler_nothing_limits_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgemoe_gen.tuning.clock.missing", lambda: "the package ziglang is not installed")
+    design = small_evaluator().design(Point(()))
+    assert clock_fault(replace(design, knobs=replace(design.knobs, clock_mhz=500.0))) == ""
