@@ -90,7 +90,9 @@ store_words:
     }
     // Rows of a tile are padded to whole blocks, of which the cache's lanes know nothing: a new tile begins a block.
     const bool last_row = word.last && row.last;
-    if (word.last) block = row.last ? sint<BLOCK_BITS>(0) : lane.last ? sint<BLOCK_BITS>(block + 1) : block;
+    const bool next_block = word.last && lane.last && !row.last;
+    const sint<BLOCK_BITS> same_block = last_row ? sint<BLOCK_BITS>(0) : block;
+    block = next_block ? sint<BLOCK_BITS>(block + 1) : same_block;
     if (last_row) tile = tile + 1;
     advance_if(lane, word.last, row.last);
     advance_if(row, word.last);
