@@ -21,7 +21,7 @@ def test_recurrences_that_do_not_fit_a_clock_are_said() -> None:
     evaluator = small_evaluator()
     slow, fast = (evaluator.design(Point.of({"clock_mhz": clock})) for clock in (250.0, 400.0))
     assert clock_fault(slow) == ""
-    assert clock_fault(fast).startswith("at 400 MHz: slowest recurrence ") and ", over, " in clock_fault(fast)
+    assert clock_fault(fast).startswith("at 400 MHz: slowest recurrence ") and ", over" in clock_fault(fast)
 
 
 def test_a_point_with_such_a_clock_is_infeasible(monkeypatch: pytest.MonkeyPatch) -> None:
