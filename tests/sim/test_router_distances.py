@@ -31,7 +31,8 @@ MEMORY = """
 
 namespace edgemoe {
 
-// Shows a write only after so many further writes: one an iteration.
+// Shows a write only after so many further writes: one an iteration. A search that saw too little may name no expert,
+// whose counter is nowhere: it stays 0.
 template <typename T, int N>
 class late_memory {
  public:
@@ -39,7 +40,7 @@ class late_memory {
   struct cell_t {
     late_memory &memory;
     int index;
-    operator T() const { return memory.seen_[index]; }
+    operator T() const { return index >= 0 && index < N ? memory.seen_[index] : T(); }
     void operator=(const T &value) { memory.write(index, value); }
   };
   cell_t operator[](int index) { return cell_t{*this, index}; }
@@ -55,7 +56,8 @@ class late_memory {
     if (late_.size() > lateness_) show();
   }
   void show() {
-    seen_[late_.front().index] = late_.front().value;
+    const int index = late_.front().index;
+    if (index >= 0 && index < N) seen_[index] = late_.front().value;
     late_.pop_front();
   }
   std::size_t lateness_;
