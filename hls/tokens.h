@@ -65,7 +65,7 @@ product_tiles:
 #pragma HLS UNROLL
           const bool exists = row_exists && word * IN_PARALLEL + lane < op.keys;
           const sint<ACT_BITS + 1> below = row_maxima[token] - words[token][lane];
-          const exp_t value = exp2_negative(exists ? below : sint<ACT_BITS + 1>(0), op.score_shift);
+          const exp_t value = exp2_negative(below, op.score_shift);
           word_sum[token] += exists ? value : exp_t(0);
           tile[token][lane] =
               exists ? static_cast<factor_t>(round_by<EXP_FRACTION - PROBABILITY_FRACTION, EXP_FRACTION + 2>(value))
