@@ -349,8 +349,8 @@ def _cache_reader(design: Design) -> Part:
     tile = k.out_parallel * k.in_parallel * design.cache_bits
     part = design.part_values * design.cache_bits
     clipping = k.in_parallel * k.activation_bits if design.cache_bits < k.activation_bits else 0
-    # Shifts of features are bytes: what a step brings, or those of the next word, which move up. Such a choice of two has
-    # five inputs for two bits, which is one look-up table (UG574).
+    # Shifts of features are bytes: what a step brings, or those of the next word, which move up. Such a choice of two
+    # has five inputs for two bits, which is one look-up table (UG574).
     bytes_of_shifts = ceil_div(max(0, design.shifts_per_step - k.in_parallel) * SHIFT_BITS, 2)
     return Part(
         "transposer", "keys and values to tiles of operands; shifts of features",

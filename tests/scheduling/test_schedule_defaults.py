@@ -1,4 +1,4 @@
-"""The clock of the default designs: every recurrence of their kernels fits, so that CI fails where one no longer does."""
+"""The clock of the default designs: every recurrence of their kernels fits it."""
 
 from __future__ import annotations
 
