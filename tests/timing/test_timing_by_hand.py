@@ -250,7 +250,7 @@ def test_an_exception_in_a_process_ends_the_run_with_its_message() -> None:
 
 
 def test_a_loop_that_the_table_does_not_know_is_named() -> None:
-    loops = b"produce 1 2 0\n"
+    loops = b"produce 1 2 0 0\n"
     timing = Timing(loops, b"", b"", b"", 1, 1, 1, 1, 1, 0)
     library = compiled("hand.cpp")
     library.hand_result.restype = ctypes.c_char_p
