@@ -122,7 +122,8 @@ def test_nothing_to_do_is_four_lines_and_reads_nothing(
     assert looked
     assert own.build(capsys) == (False, first)
     lines = first.splitlines()
-    assert lines[0].startswith("unchanged: render, compile, csim, schedule, simulate, ") and lines[0].endswith(", report")
+    assert lines[0].startswith("unchanged: render, compile, csim, schedule, simulate, ")
+    assert lines[0].endswith(", report")
     assert lines[1].startswith("fits ")
     assert lines[2] == f"report: {whole / 'report.html'}"
     assert lines[3].startswith("stopped before stage") and len(lines) == 4

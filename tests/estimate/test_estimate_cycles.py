@@ -20,7 +20,7 @@ from tests.estimate.timed_cases import compiled_case, deviation, knobs
 pytest.importorskip("torch")
 
 WITHIN = 0.05  # of the timed simulation's cycles: what the estimate promises
-# Where FIFOs are shallow and the memory is slow, the order in which ports get their bursts decides, which no formula has.
+# Where FIFOs are shallow and the memory is slow, the order in which ports get their bursts decides: no formula has it.
 WITHIN_BOTH_SHORT = 0.06
 STARVED, FULL = {"weights": 32}, {"weights": 0}  # places behind each port; 0 is no limit
 
