@@ -21,7 +21,9 @@ def test_everything_runs_by_default_but_co_simulation() -> None:
 
 def test_until_ends_after_its_stage_and_the_report_is_always_written() -> None:
     assert wanted(last="csim") == ["render", "compile", "csim", "report"]
-    assert wanted(last="ip") == ["render", "compile", "csim", "simulate", "lint", "preview", "hls", "ip", "report"]
+    assert wanted(last="ip") == [
+        "render", "compile", "csim", "schedule", "simulate", "lint", "preview", "hls", "ip", "report",
+    ]  # fmt: skip
 
 
 def test_from_starts_at_its_stage_and_runs_what_follows_anew() -> None:

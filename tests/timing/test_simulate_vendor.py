@@ -43,7 +43,7 @@ def test_vendor_replaces_the_table_and_the_difference_is_told(tmp_path: Path, ti
     assert {row.label: row.differs for row in rows} == {"round_steps": True, "weight_steps": False}
     different = next(row for row in rows if row.differs)
     assert (different.ii, different.found_ii, different.found_depth) == (1, 2, 70)
-    assert "round_steps 2 70 0\n" in found.loop_lines()
+    assert "round_steps 2 70 0 0\n" in found.loop_lines()
 
 
 def test_the_slowest_copy_of_a_loop_counts(tmp_path: Path, timing: Timing) -> None:
