@@ -85,8 +85,11 @@ class Prepared:
         return any(name == variable and function in ("", owner) for owner, name in self.aggregated)
 
 
-def prepare(sources: Mapping[str, str]) -> Prepared:
+def prepare(sources: Mapping[str, str], whole: bool = False) -> Prepared:
     """Reads `src/` of a rendered project and makes the text that clang compiles.
+
+    Args:
+        whole: processes stay whole; else functions with pipelined loops are kept apart from the process that calls them.
 
     Raises:
         SimulationError: a loop or pragma of a form that is not known; names file and line.
@@ -107,7 +110,9 @@ def prepare(sources: Mapping[str, str]) -> Prepared:
         storage += reader.storage()
         partitioned |= reader.owned("ARRAY_PARTITION")
         aggregated |= reader.owned("AGGREGATE")
-    kept_apart = {*regions, *(name for names in regions.values() for name in names), *(loop.function for loop in loops)}
+    kept_apart = {*regions, *(name for names in regions.values() for name in names)}
+    if not whole:
+        kept_apart |= {loop.function for loop in loops}
     texts = {path: text for path, text in sources.items() if path.startswith("src/") and path != PORT}
     texts |= {path: _for_clang(source, kept_apart) for path, source in kernels.sources.items()}
     return Prepared(texts, tuple(loops), tuple(storage), frozenset(partitioned), frozenset(aggregated), regions)
