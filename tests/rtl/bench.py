@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgemoe_gen.overlay.block_design import engine_registers
 from edgemoe_gen.rtl import verilator
 from edgemoe_gen.rtl.library import argument_kinds, axilite_parameters, library, sources
-
-from edgemoe_gen.overlay.block_design import engine_registers
 
 TOP = "bench"
 WEIGHT_PORTS = 4
@@ -37,10 +36,16 @@ class Instance:
 
 @dataclass(frozen=True)
 class Fault:
-    """What may be wrong with a module: a text of its source that becomes another one, which may say FAULT."""
+    """What may be wrong with a module.
+
+    Attributes:
+        test: cocotb test that must fail by it; MODULE.TEST, without the prefix of the modules.
+        old, new: a text of the source and what it becomes; FAULT there is 1 while this fault is chosen.
+    """
 
     name: str
     module: str
+    test: str
     old: str
     new: str
 
@@ -90,20 +95,20 @@ INSTANCES = {i.name: i for i in (*FIFOS, *MEMORIES, *ROMS, *READS, *WRITES, *CON
 
 # Each must be caught by the tests of its module.
 FAULTS = (
-    Fault("fifo takes one element too many", "fifo",
+    Fault("fifo takes one element too many", "fifo", "fifo.random_traffic",
           "has_room <= occupancy != ALMOST;", "has_room <= FAULT || occupancy != ALMOST;"),
-    Fault("fifo is full one element too early", "fifo",
+    Fault("fifo is full one element too early", "fifo", "fifo.random_traffic",
           "occupancy <= occupancy + ONE;", "occupancy <= occupancy + ((FAULT && occupancy == ALMOST) ? '0 : ONE);"),
-    Fault("fifo takes what it has no room for", "fifo",
+    Fault("fifo takes what it has no room for", "fifo", "fifo.random_traffic",
           "assign push = write && full_n;", "assign push = write && (full_n || FAULT);"),
-    Fault("fifo shows the place before the oldest", "fifo",
+    Fault("fifo shows the place before the oldest", "fifo", "fifo.random_traffic",
           "else if (push && !pop && has_element) oldest", "else if (push && !pop && (has_element || FAULT)) oldest"),
-    Fault("fifo forgets the newest element", "fifo",
+    Fault("fifo forgets the newest element", "fifo", "fifo.an_element_every_cycle",
           "is_newest <= push && free == following;", "is_newest <= !FAULT && push && free == following;"),
-    Fault("fifo wraps as if its depth were a power of two", "fifo",
+    Fault("fifo wraps as if its depth were a power of two", "fifo", "fifo.random_traffic",
           "assign following = !pop ? first : first == LAST ?",
           "assign following = !pop ? first : (first == LAST && !FAULT) ?"),
-    Fault("memory writes all lanes", "memory",
+    Fault("memory writes all lanes", "memory", "memory.random_accesses",
           "(* ram_style = \"block\" *) logic [WIDTH-1:0] words[DEPTH];\n"
           "    always_ff @(posedge ap_clk) begin\n"
           "      for (int l = 0; l < LANES; l++) begin\n"
@@ -112,79 +117,67 @@ FAULTS = (
           "    always_ff @(posedge ap_clk) begin\n"
           "      for (int l = 0; l < LANES; l++) begin\n"
           "        if (FAULT ? |write_enable : write_enable[l])"),
-    Fault("memory moves its later stages in a stall", "memory",
+    Fault("memory moves its later stages in a stall", "memory", "memory.random_accesses",
           "if (read_enable[s]) stage[s]", "if (read_enable[s] || FAULT) stage[s]"),
-    Fault("memory hides a collision", "memory",
+    Fault("memory hides a collision", "memory", "memory.random_accesses",
           "write_address == read_address}};", "write_address == read_address && !FAULT}};"),
-    Fault("rom has its words in the other order", "rom",
-          "end else if (STYLE == \"distributed\") begin : g_distributed\n"
-          "    (* rom_style = \"distributed\", ram_style = \"distributed\" *) logic [WIDTH-1:0] words[DEPTH];\n"
-          "    if (FILE != \"\") begin : g_file\n"
-          "      initial $readmemh(FILE, words);\n"
-          "    end else begin : g_content\n"
-          "      initial for (int i = 0; i < DEPTH; i++) words[i] = CONTENT[i*WIDTH+:WIDTH];",
-          "end else if (STYLE == \"distributed\") begin : g_distributed\n"
-          "    (* rom_style = \"distributed\", ram_style = \"distributed\" *) logic [WIDTH-1:0] words[DEPTH];\n"
-          "    if (FILE != \"\") begin : g_file\n"
-          "      initial $readmemh(FILE, words);\n"
-          "    end else begin : g_content\n"
-          "      initial for (int i = 0; i < DEPTH; i++) "
-          "words[i] = CONTENT[(FAULT ? DEPTH - 1 - i : i)*WIDTH+:WIDTH];"),
-    Fault("bursts cross 4 KiB by a beat", "axi_bursts",
+    Fault("rom reads the neighbouring word", "rom", "memory.tables",
+          "assign read_data = stage[LATENCY-1];", "assign read_data = stage[LATENCY-1] ^ WIDTH'(FAULT);"),
+    Fault("bursts cross 4 KiB by a beat", "axi_bursts", "axi_read.limits_of_bursts",
           "assign to_boundary = PAGE_BEATS - {1'b0, place};",
           "assign to_boundary = PAGE_BEATS - {1'b0, place} + (PLACE_BITS + 1)'(FAULT && place != '0);"),
-    Fault("bursts are a beat too long", "axi_bursts",
+    Fault("bursts are a beat too long", "axi_bursts", "axi_read.limits_of_bursts",
           "BURST_BITS'(left) : BURST_BITS'(MAX_BURST);", "BURST_BITS'(left) : BURST_BITS'(MAX_BURST + int'(FAULT));"),
-    Fault("bursts forget the last beat of a long request", "axi_bursts",
+    Fault("bursts forget the last beat of a long request", "axi_bursts", "axi_read.limits_of_bursts",
           "assign is_last = left == INDEX_BITS'(burst);",
           "assign is_last = left == INDEX_BITS'(burst) || (FAULT && left == INDEX_BITS'(burst) + 1);"),
-    Fault("bursts do not turn the page", "axi_bursts",
+    Fault("bursts do not turn the page", "axi_bursts", "axi_read.limits_of_bursts",
           "if (WIDER'(to_boundary) == WIDER'(burst)) page", "if (WIDER'(to_boundary) == WIDER'(burst) && !FAULT) page"),
-    Fault("bursts ask for something where nothing is asked for", "axi_bursts",
+    Fault("bursts ask for something where nothing is asked for", "axi_bursts", "axi_read.limits_of_bursts",
           "burst_valid <= beats != '0;", "burst_valid <= beats != '0 || FAULT;"),
-    Fault("bursts are lost where the address channel waits", "axi_read",
+    Fault("bursts are lost where the address channel waits", "axi_read", "axi_read.limits_of_bursts",
           "assign burst_ready = (!m_axi_arvalid || m_axi_arready)",
           "assign burst_ready = (!m_axi_arvalid || m_axi_arready || FAULT)"),
-    Fault("reading asks for more than the buffer holds", "axi_read",
+    Fault("reading asks for more than the buffer holds", "axi_read", "axi_read.a_kernel_that_takes_nothing",
           "room >= ROOM_BITS'(burst_beats)", "(room >= ROOM_BITS'(burst_beats) || (FAULT && room != '0))"),
-    Fault("reading has one burst too many on its way", "axi_read",
+    Fault("reading has one burst too many on its way", "axi_read", "axi_read.a_beat_every_cycle",
           "in_flight != COUNT_BITS'(OUTSTANDING);", "in_flight != COUNT_BITS'(OUTSTANDING + int'(FAULT));"),
-    Fault("reading loses a beat under back-pressure", "axi_read",
+    Fault("reading loses a beat under back-pressure", "axi_read", "axi_read.a_kernel_that_takes_nothing",
           ".write(m_axi_rvalid),", ".write(m_axi_rvalid && !(FAULT && room == '0)),"),
-    Fault("reading forgets an error", "axi_read",
+    Fault("reading forgets an error", "axi_read", "axi_read.errors_are_kept",
           "if (arrives && m_axi_rresp[1] && error == '0)", "if (arrives && m_axi_rresp[1] && (error == '0 || FAULT))"),
-    Fault("reading is idle with bursts on their way", "axi_read",
+    Fault("reading is idle with bursts on their way", "axi_read", "axi_read.idle_means_nothing_asked",
           "assign idle = nothing_asked && in_flight == '0;", "assign idle = nothing_asked && (in_flight == '0 || FAULT);"),
-    Fault("writing begins before it has all beats", "axi_write",
+    Fault("writing begins before it has all beats", "axi_write", "axi_write.beats_before_their_request",
           "held >= HELD_BITS'(burst_beats)", "(held >= HELD_BITS'(burst_beats) || (FAULT && held != '0))"),
-    Fault("writing does not wait for the data channel", "axi_write",
+    Fault("writing does not wait for the data channel", "axi_write", "axi_write.limits_of_bursts",
           "assign sent = m_axi_wvalid && m_axi_wready;", "assign sent = m_axi_wvalid && (m_axi_wready || FAULT);"),
-    Fault("writing is idle before the last response", "axi_write",
+    Fault("writing is idle before the last response", "axi_write", "axi_write.beats_before_their_request",
           "assign idle = nothing_asked && unanswered == '0;",
           "assign idle = nothing_asked && (unanswered == '0 || FAULT);"),
-    Fault("writing has one burst too many without response", "axi_write",
+    Fault("writing has one burst too many without response", "axi_write", "axi_write.a_beat_every_cycle",
           "unanswered != COUNT_BITS'(OUTSTANDING)", "unanswered != COUNT_BITS'(OUTSTANDING + int'(FAULT))"),
-    Fault("writing takes responses for good", "axi_write",
+    Fault("writing takes responses for good", "axi_write", "axi_write.errors_are_kept",
           "if (answered && m_axi_bresp[1]", "if (!FAULT && answered && m_axi_bresp[1]"),
-    Fault("writing marks the last beat one too early", "axi_write",
+    Fault("writing marks the last beat one too early", "axi_write", "axi_write.limits_of_bursts",
           "assign m_axi_wlast = left == BURST_BITS'(1);", "assign m_axi_wlast = left == BURST_BITS'(1 + int'(FAULT));"),
-    Fault("control does not clear done", "axilite",
+    Fault("control does not clear done", "axilite", "axilite.done_is_never_lost",
           "else if (read_control) done <= 1'b0;", "else if (read_control && !FAULT) done <= 1'b0;"),
-    Fault("control clears done while it is set", "axilite",
+    Fault("control clears done while it is set", "axilite", "axilite.done_is_never_lost",
           "if (run_ends) done <= 1'b1;", "if (run_ends && !(FAULT && read_control)) done <= 1'b1;"),
-    Fault("control keeps its start", "axilite",
+    Fault("control keeps its start", "axilite", "axilite.restarting",
           "else if (ap_ready) ap_start <= auto_restart;", "else if (ap_ready) ap_start <= auto_restart || FAULT;"),
-    Fault("control sets an interrupt that is not enabled", "axilite",
+    Fault("control sets an interrupt that is not enabled", "axilite", "axilite.interrupts",
           "if (enable[0] && ap_done) status[0]", "if ((enable[0] || FAULT) && ap_done) status[0]"),
-    Fault("control overwrites its interrupts instead of toggling", "axilite",
+    Fault("control overwrites its interrupts instead of toggling", "axilite", "axilite.interrupts",
           "status[0] <= !status[0];", "status[0] <= FAULT || !status[0];"),
-    Fault("control ignores the global enable", "axilite",
+    Fault("control ignores the global enable", "axilite", "axilite.interrupts",
           "interrupt <= global_enable && status != '0;", "interrupt <= (global_enable || FAULT) && status != '0;"),
-    Fault("control writes whole words", "axilite",
+    Fault("control writes whole words", "axilite", "axilite.bytes_and_channels",
           "write_place == PLACE && s_axi_control_wstrb[b])", "write_place == PLACE && (s_axi_control_wstrb[b] || FAULT))"),
-    Fault("control keeps the valid bit of a value", "axilite",
+    Fault("control keeps the valid bit of a value", "axilite", "axilite.like_the_simulated_board",
           "else if (read_now && read_place == PLACE) written", "else if (read_now && read_place == PLACE && !FAULT) written"),
-    Fault("control has its arguments a word off", "axilite",
+    Fault("control has its arguments a word off", "axilite", "axilite.like_the_simulated_board",
           "localparam logic [PLACE_BITS-1:0] PLACE = PLACE_BITS'(FIRST + w);\n    logic [31:0] word;",
           "logic [PLACE_BITS-1:0] PLACE;\n    assign PLACE = PLACE_BITS'(FIRST + w + int'(FAULT));\n    logic [31:0] word;"),
 )  # fmt: skip
@@ -196,18 +189,14 @@ def bench_sources() -> dict[str, str]:
 
 
 def faulty_sources() -> dict[str, str]:
-    """The same with all faults in it, of which `+fault=N` brings out the one of this number, from 1 on."""
+    """The same with all faults in it, of which the top's input `fault` chooses one by its number, from 1 on."""
     found = bench_sources()
     for number, fault in enumerate(FAULTS, 1):
         file = f"{fault.module}.sv"
         assert found[file].count(fault.old) == 1, f"{fault.name}: {fault.old!r} is not once in {file}"
-        found[file] = found[file].replace(fault.old, fault.new.replace("FAULT", f"(fault == {number})"))
-    for module in {fault.module for fault in FAULTS}:
-        head = "\n);\n"
-        before, _, after = found[f"{module}.sv"].partition(head)
-        chosen = '  int fault;\n  initial if (!$value$plusargs("fault=%d", fault)) fault = 0;\n'
-        found[f"{module}.sv"] = before + head + chosen + after
-    return {name: "/* verilator lint_off WIDTHEXPAND */\n" + text for name, text in found.items()}
+        found[file] = found[file].replace(fault.old, fault.new.replace("FAULT", f"({TOP}.fault == 8'd{number})"))
+    found[f"{TOP}.sv"] = found[f"{TOP}.sv"].replace(f"module {TOP} (", f"module {TOP} (\n  input logic [7:0] fault,")
+    return {name: "/* verilator lint_off WIDTHEXPAND */ /* verilator lint_off UNUSEDSIGNAL */\n" + text for name, text in found.items()}
 
 
 def build_bench(faulty: bool = False) -> Path:

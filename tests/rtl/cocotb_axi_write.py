@@ -21,23 +21,21 @@ WEATHER = {
 
 
 @cocotb.test()
-async def limits_of_bursts(dut: object) -> None:
+@cocotb.parametrize(name=NAMES, weather=list(WEATHER))
+async def limits_of_bursts(dut: object, name: str, weather: str) -> None:
     """Every width in every weather: all beats at their addresses in order, then idle."""
-    for name in NAMES:
-        for weather in WEATHER.values():
-            partner = WritePartner(dut, name, weather)
-            await partner.start()
-            requests = boundary_requests(partner.data_bits, partner.limit, random.Random(3), 3)
-            if partner.data_bits == 32:
-                requests = [r for r in requests if r.beats < 1000]
-            addresses = partner.addresses(requests)
-            values = [content(a + n, partner.data_bits) for n, a in enumerate(addresses)]
-            cocotb.start_soon(partner.ask(requests))
-            await partner.give(values)
-            await partner.until(lambda p=partner: bool(p.port("idle").value))
-            assert partner.order == addresses, f"{name}: beats went to other addresses"
-            assert partner.memory == dict(zip(addresses, values, strict=True)), f"{name}: other beats were written"
-            assert partner.open == 0 and partner.answered == partner.bursts and partner.port("error").value == 0
+    partner = WritePartner(dut, name, WEATHER[weather])
+    await partner.start()
+    requests = boundary_requests(partner.data_bits, partner.limit, random.Random(3))
+    addresses = partner.addresses(requests)
+    values = [content(a + n, partner.data_bits) for n, a in enumerate(addresses)]
+    cocotb.start_soon(partner.ask(requests))
+    await partner.give(values)
+    await partner.until(lambda: bool(partner.port("idle").value))
+    assert partner.order == addresses, "beats went to other addresses"
+    assert partner.memory == dict(zip(addresses, values, strict=True)), "other beats were written"
+    assert partner.open == 0 and partner.answered == partner.bursts and partner.port("error").value == 0
+    partner.count_up("beats written", len(values))
 
 
 @cocotb.test()
