@@ -32,6 +32,9 @@ module edgemoe_axi_bursts #(
   localparam int PAGE_BITS = ADDRESS_BITS - 12;
   localparam int BURST_BITS = $clog2(MAX_BURST + 1);
   localparam int WIDER = (PLACE_BITS + 1 > BURST_BITS) ? PLACE_BITS + 1 : BURST_BITS;
+  if (DATA_BITS < 32 || DATA_BITS > 1024 || DATA_BITS != 8 << BEAT_BITS || MAX_BURST < 2 || MAX_BURST > 256) begin : g_refused
+    $error("edgemoe_axi_bursts: DATA_BITS is no power of two from 32 to 1024, or MAX_BURST not from 2 to 256");
+  end
   localparam logic [PLACE_BITS:0] PAGE_BEATS = (PLACE_BITS + 1)'(1 << PLACE_BITS);
 
   logic [INDEX_BITS-1:0] first, beats;

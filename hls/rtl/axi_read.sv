@@ -54,6 +54,10 @@ module edgemoe_axi_read #(
   localparam int ROOM_BITS = $clog2(BUFFER + 1);
   localparam int COUNT_BITS = $clog2(OUTSTANDING + 1);
 
+  if (BUFFER < MAX_BURST || OUTSTANDING < 1) begin : g_refused
+    $error("edgemoe_axi_read: BUFFER holds no whole burst, or OUTSTANDING is below 1");
+  end
+
   logic [ADDRESS_BITS-1:0] burst_address;
   logic [BURST_BITS-1:0] burst_beats;
   logic burst_valid, burst_ready, nothing_asked;

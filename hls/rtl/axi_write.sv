@@ -58,6 +58,10 @@ module edgemoe_axi_write #(
   localparam int COUNT_BITS = $clog2(OUTSTANDING + 1);
   localparam int LENGTHS = 4;  // bursts that wait for the data channel
 
+  if (BUFFER < MAX_BURST || OUTSTANDING < 1) begin : g_refused
+    $error("edgemoe_axi_write: BUFFER holds no whole burst, or OUTSTANDING is below 1");
+  end
+
   logic [ADDRESS_BITS-1:0] burst_address;
   logic [BURST_BITS-1:0] burst_beats;
   logic burst_valid, burst_ready, nothing_asked;

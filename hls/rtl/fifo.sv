@@ -28,6 +28,10 @@ module edgemoe_fifo #(
     input logic read,
     output logic [$clog2(DEPTH+1)-1:0] occupancy
 );
+  if (DEPTH < 1) begin : g_refused
+    $error("edgemoe_fifo: DEPTH is below 1");
+  end
+
   localparam int COUNT_BITS = $clog2(DEPTH + 1);
   localparam int PLACE_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
   localparam logic [COUNT_BITS-1:0] ALMOST = COUNT_BITS'(DEPTH - 1);
@@ -66,24 +70,17 @@ module edgemoe_fifo #(
       else if (push && !pop && has_element) oldest <= oldest + PLACE_BITS'(1);
       else if (pop && !push && oldest != '0) oldest <= oldest - PLACE_BITS'(1);
     end
-    if (STYLE == "srl") begin : g_srl
-      (* srl_style = "srl" *) logic [WIDTH-1:0] places[DEPTH];
-      always_ff @(posedge ap_clk) begin
-        if (push) begin
-          places[0] <= din;
-          for (int i = 1; i < DEPTH; i++) places[i] <= places[i-1];
-        end
+    // A register of its own for each bit, since tools know a shift register with a tap by a vector and its index.
+    for (genvar b = 0; b < WIDTH; b++) begin : g_bit
+      if (STYLE == "srl") begin : g_srl
+        (* srl_style = "srl" *) logic [DEPTH-1:0] places;
+        always_ff @(posedge ap_clk) if (push) places <= DEPTH'({places, din[b]});
+        assign dout[b] = places[oldest];
+      end else begin : g_registers
+        (* srl_style = "register" *) logic [DEPTH-1:0] places;
+        always_ff @(posedge ap_clk) if (push) places <= DEPTH'({places, din[b]});
+        assign dout[b] = places[oldest];
       end
-      assign dout = places[oldest];
-    end else begin : g_registers
-      (* srl_style = "register" *) logic [WIDTH-1:0] places[DEPTH];
-      always_ff @(posedge ap_clk) begin
-        if (push) begin
-          places[0] <= din;
-          for (int i = 1; i < DEPTH; i++) places[i] <= places[i-1];
-        end
-      end
-      assign dout = places[oldest];
     end
   end else begin : g_memory
     // The memory is read in every cycle, where the oldest element will be in the next one. An element that is written

@@ -29,6 +29,9 @@ module edgemoe_memory #(
     output logic [WIDTH-1:0] read_data
 );
   localparam int LANE = WIDTH / LANES;
+  if (LANE * LANES != WIDTH || LATENCY < 1) begin : g_refused
+    $error("edgemoe_memory: LANES does not divide WIDTH, or LATENCY is below 1");
+  end
 
   logic [WIDTH-1:0] stage[LATENCY];  // what was read, by its age
   assign read_data = stage[LATENCY-1];

@@ -26,7 +26,7 @@ module edgemoe_rom #(
 
   // Twice the same body: an attribute's value must be a literal for some tools.
   if (STYLE == "block") begin : g_block
-    (* rom_style = "block", ram_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
+    (* rom_style = "block" *) logic [WIDTH-1:0] words[DEPTH];
     if (FILE != "") begin : g_file
       initial $readmemh(FILE, words);
     end else begin : g_content
@@ -34,7 +34,12 @@ module edgemoe_rom #(
     end
     always_ff @(posedge ap_clk) if (read_enable[0]) stage[0] <= words[read_address];
   end else if (STYLE == "distributed") begin : g_distributed
-    (* rom_style = "distributed", ram_style = "distributed" *) logic [WIDTH-1:0] words[DEPTH];
+`ifdef YOSYS  // for which look-up tables are logic, and distributed memory is what can be written
+    (* rom_style = "logic" *)
+`else
+    (* rom_style = "distributed" *)
+`endif
+    logic [WIDTH-1:0] words[DEPTH];
     if (FILE != "") begin : g_file
       initial $readmemh(FILE, words);
     end else begin : g_content

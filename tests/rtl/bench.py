@@ -7,7 +7,7 @@ reset. All tests run on one executable, which is built once.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -185,7 +185,7 @@ FAULTS = (
 
 def bench_sources() -> dict[str, str]:
     """The bench over the library as it is."""
-    return {**sources({i.module for i in INSTANCES.values()}), f"{TOP}.sv": _top()}
+    return {**sources({i.module for i in INSTANCES.values()}), f"{TOP}.sv": top_of(INSTANCES.values())}
 
 
 def faulty_sources() -> dict[str, str]:
@@ -204,10 +204,11 @@ def build_bench(faulty: bool = False) -> Path:
     return verilator.build(faulty_sources() if faulty else bench_sources(), TOP)
 
 
-def _top() -> str:
+def top_of(instances: Iterable[Instance]) -> str:
+    """The top module with these instances."""
     ports: dict[str, str] = {}
     body = ""
-    for instance in INSTANCES.values():
+    for instance in instances:
         module = library()[instance.module]
         given = {key: _quoted(value) for key, value in instance.parameters.items()}
         nets = {}
