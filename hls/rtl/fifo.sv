@@ -28,10 +28,6 @@ module edgemoe_fifo #(
     input logic read,
     output logic [$clog2(DEPTH+1)-1:0] occupancy
 );
-  if (DEPTH < 1) begin : g_refused
-    $error("edgemoe_fifo: DEPTH is below 1");
-  end
-
   localparam int COUNT_BITS = $clog2(DEPTH + 1);
   localparam int PLACE_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
   localparam logic [COUNT_BITS-1:0] ALMOST = COUNT_BITS'(DEPTH - 1);

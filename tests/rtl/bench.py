@@ -147,7 +147,8 @@ FAULTS = (
     Fault("reading forgets an error", "axi_read", "axi_read.errors_are_kept",
           "if (arrives && m_axi_rresp[1] && error == '0)", "if (arrives && m_axi_rresp[1] && (error == '0 || FAULT))"),
     Fault("reading is idle with bursts on their way", "axi_read", "axi_read.idle_means_nothing_asked",
-          "assign idle = nothing_asked && in_flight == '0;", "assign idle = nothing_asked && (in_flight == '0 || FAULT);"),
+          "assign idle = nothing_asked && in_flight == '0;",
+          "assign idle = nothing_asked && (in_flight == '0 || FAULT);"),
     Fault("writing begins before it has all beats", "axi_write", "axi_write.beats_before_their_request",
           "held >= HELD_BITS'(burst_beats)", "(held >= HELD_BITS'(burst_beats) || (FAULT && held != '0))"),
     Fault("writing does not wait for the data channel", "axi_write", "axi_write.limits_of_bursts",
@@ -174,12 +175,15 @@ FAULTS = (
     Fault("control ignores the global enable", "axilite", "axilite.interrupts",
           "interrupt <= global_enable && status != '0;", "interrupt <= (global_enable || FAULT) && status != '0;"),
     Fault("control writes whole words", "axilite", "axilite.bytes_and_channels",
-          "write_place == PLACE && s_axi_control_wstrb[b])", "write_place == PLACE && (s_axi_control_wstrb[b] || FAULT))"),
+          "write_place == PLACE && s_axi_control_wstrb[b])",
+          "write_place == PLACE && (s_axi_control_wstrb[b] || FAULT))"),
     Fault("control keeps the valid bit of a value", "axilite", "axilite.like_the_simulated_board",
-          "else if (read_now && read_place == PLACE) written", "else if (read_now && read_place == PLACE && !FAULT) written"),
+          "else if (read_now && read_place == PLACE) written",
+          "else if (read_now && read_place == PLACE && !FAULT) written"),
     Fault("control has its arguments a word off", "axilite", "axilite.like_the_simulated_board",
           "localparam logic [PLACE_BITS-1:0] PLACE = PLACE_BITS'(FIRST + w);\n    logic [31:0] word;",
-          "logic [PLACE_BITS-1:0] PLACE;\n    assign PLACE = PLACE_BITS'(FIRST + w + int'(FAULT));\n    logic [31:0] word;"),
+          "logic [PLACE_BITS-1:0] PLACE;\n    assign PLACE = PLACE_BITS'(FIRST + w + int'(FAULT));\n"
+          "    logic [31:0] word;"),
 )  # fmt: skip
 
 
@@ -196,7 +200,10 @@ def faulty_sources() -> dict[str, str]:
         assert found[file].count(fault.old) == 1, f"{fault.name}: {fault.old!r} is not once in {file}"
         found[file] = found[file].replace(fault.old, fault.new.replace("FAULT", f"({TOP}.fault == 8'd{number})"))
     found[f"{TOP}.sv"] = found[f"{TOP}.sv"].replace(f"module {TOP} (", f"module {TOP} (\n  input logic [7:0] fault,")
-    return {name: "/* verilator lint_off WIDTHEXPAND */ /* verilator lint_off UNUSEDSIGNAL */\n" + text for name, text in found.items()}
+    return {
+        name: "/* verilator lint_off WIDTHEXPAND */ /* verilator lint_off UNUSEDSIGNAL */\n" + text
+        for name, text in found.items()
+    }
 
 
 def build_bench(faulty: bool = False) -> Path:

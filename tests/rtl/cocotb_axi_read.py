@@ -79,7 +79,9 @@ async def errors_are_kept(dut: object) -> None:
         await partner.take(1)
         assert partner.port("error").value == 0, f"{name}: EXOKAY is an error"
         await partner.take(3)
-        assert partner.port("error").value == 3, f"{name}: error {int(partner.port('error').value)} instead of the first"
+        assert partner.port("error").value == 3, (
+            f"{name}: error {int(partner.port('error').value)} instead of the first"
+        )
 
 
 @cocotb.test()
