@@ -133,7 +133,7 @@ MAPPED = [
     ("memory", {"WIDTH": 14, "DEPTH": 32, "STYLE": "distributed"}, {"RAM32M16": 1}),
     ("memory", {"WIDTH": 8, "DEPTH": 16, "STYLE": "registers"}, {"FDRE": 136}),
     ("rom", {"WIDTH": 12, "DEPTH": 11, "STYLE": "block", "CONTENT": ROM_CONTENT}, {"RAMB18E2": 1}),
-    ("rom", {"WIDTH": 12, "DEPTH": 11, "CONTENT": ROM_CONTENT}, {"FDRE": 12}),
+    ("rom", {"WIDTH": 12, "DEPTH": 11, "CONTENT": ROM_CONTENT}, {}),
     ("fifo", {"WIDTH": 64, "DEPTH": 16}, {"SRL16E": 64}),
     ("fifo", {"WIDTH": 64, "DEPTH": 2, "STYLE": "registers"}, {"FDRE": 132}),
     ("fifo", {"WIDTH": 56, "DEPTH": 30, "STYLE": "distributed"}, {"RAM32M16": 4}),
