@@ -89,7 +89,7 @@ def test_impossible_parameters_are_refused(module: str, parameters: dict[str, ob
 
 
 def test_slang_elaborates_every_variant(tmp_path: Path) -> None:
-    driver = pytest.importorskip("pyslang.driver", reason="pyslang is not installed: install the extra `dev`")
+    driver = pytest.importorskip("pyslang.driver", reason="pyslang 12 is not installed: install the extra `dev`")
     texts = {**sources({i.module for i in INSTANCES.values()}), f"{TOP}.sv": top_of(INSTANCES.values())}
     for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
