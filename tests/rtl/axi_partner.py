@@ -65,7 +65,7 @@ class Partner:
         instance = INSTANCES[name]
         self.dut, self.name, self.traffic = dut, name, traffic
         self.clock, self.reset = self.port("ap_clk"), self.port("ap_rst_n")
-        self.chance = random.Random(7)
+        self.chance = random.Random(random.random())
         self.data_bits, self.limit = instance.parameter("DATA_BITS"), instance.parameter("MAX_BURST")
         self.bytes = self.data_bits // 8
         self.outstanding, self.id = instance.parameter("OUTSTANDING"), instance.parameter("ID")

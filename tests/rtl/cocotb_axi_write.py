@@ -16,7 +16,7 @@ WEATHER = {
     "prompt": Traffic(),
     "far": Traffic(latency=(200, 200)),
     "varying": Traffic(latency=(4, 200), kernel=0.6, channels=0.7),
-    "slow kernel": Traffic(latency=(20, 60), kernel=0.1),
+    "slow kernel": Traffic(latency=(20, 60), kernel=0.25),
 }
 
 
@@ -26,7 +26,7 @@ async def limits_of_bursts(dut: object, name: str, weather: str) -> None:
     """Every width in every weather: all beats at their addresses in order, then idle."""
     partner = WritePartner(dut, name, WEATHER[weather])
     await partner.start()
-    requests = boundary_requests(partner.data_bits, partner.limit, random.Random(3))
+    requests = boundary_requests(partner.data_bits, partner.limit, random.Random(random.random()))
     addresses = partner.addresses(requests)
     values = [content(a + n, partner.data_bits) for n, a in enumerate(addresses)]
     cocotb.start_soon(partner.ask(requests))

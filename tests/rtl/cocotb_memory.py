@@ -56,7 +56,7 @@ class Pair:
 @cocotb.test()
 async def random_accesses(dut: object) -> None:
     """Lanes, latencies, stalls of single stages, and collisions."""
-    chance = random.Random(2)
+    chance = random.Random(random.random())
     pairs = [Pair(dut, instance) for instance in MEMORIES]
     cocotb.start_soon(Clock(dut.memory_ap_clk, 10, unit="ns").start())
     for address in range(13):

@@ -26,6 +26,14 @@ def test_module(module: str, tmp_path: Path) -> None:
     assert len(outcomes) == TESTS[module]
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("module", TESTS)
+def test_module_at_other_seeds(module: str, seed: int, tmp_path: Path) -> None:
+    outcomes = run(module, tmp_path, seed=seed)
+    assert [f"{outcome.name}: {outcome.message}" for outcome in outcomes if not outcome.passed] == []
+
+
 @pytest.mark.slow
 def test_every_planted_fault_is_caught(tmp_path: Path) -> None:
     outcomes = {outcome.name: outcome for outcome in run("faults", tmp_path, faulty=True)}
