@@ -15,7 +15,12 @@ from edgemoe_gen.rtl import verilator
 from edgemoe_gen.rtl.library import ARGUMENT, NONE, VALID, VALUE, argument_kinds, axilite_parameters, library, sources
 from tests.rtl.bench import CONTROL, FIFOS, INSTANCES, MEMORIES, READS, ROM_CONTENT, ROMS, TOP, WRITES, Instance, top_of
 
-VARIANTS = [*FIFOS, *MEMORIES, ROMS[0], *READS, *WRITES, *CONTROL]
+WIDTHS = [
+    Instance(f"{module}_{bits}", module, "axi", {"DATA_BITS": bits, "MAX_BURST": burst})
+    for module in ("axi_read", "axi_write")
+    for bits, burst in ((32, 256), (64, 2), (256, 16), (1024, 256))
+]
+VARIANTS = [*FIFOS, *MEMORIES, ROMS[0], *READS, *WRITES, *WIDTHS, *CONTROL]
 
 
 def test_a_module_needs_those_that_it_instantiates() -> None:
