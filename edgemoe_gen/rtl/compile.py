@@ -1,0 +1,149 @@
+"""Rendered sources to modules: clang, regions, stages, SystemVerilog. One process at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
+from edgemoe_gen.rtl.plan import Plan, plan_region
+from edgemoe_gen.rtl.process import Process, make_process
+from edgemoe_gen.rtl.shapes import Shape, Shapes
+from edgemoe_gen.schedule.compiler import DESCRIBED, compile_ir
+from edgemoe_gen.schedule.delays import Delays, family_delays
+from edgemoe_gen.schedule.ir import Function, Module
+from edgemoe_gen.schedule.parse import parse_module, plain_name
+from edgemoe_gen.schedule.places import Variables, bind
+from edgemoe_gen.schedule.sources import PipelinedLoop, Prepared, prepare
+
+_DEEPEST = 20_000  # of recursion: conditions and logic nest as deep as a process has branches
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Compiled sources.
+
+    Attributes:
+        bindings: memories that reach each pointer parameter.
+        budget: nanoseconds of a cycle that operations may use.
+    """
+
+    prepared: Prepared
+    module: Module
+    shapes: Shapes
+    bindings: Mapping[tuple[str, str], frozenset[str]]
+    delays: Delays
+    budget: float
+
+    def function(self, name: str) -> Function:
+        """A function by its name in the sources.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for function in self.module.functions.values():
+            if function.name == name:
+                return function
+        names = ", ".join(sorted(function.name for function in self.module.functions.values()))
+        raise ConfigError(f"there is no process '{name}'", f"there are {names}")
+
+    def parameters(self, function: Function) -> dict[str, Shape]:
+        """A function's parameters by their names in the IR, with the depths of the memories that reach them."""
+        shapes = self.shapes.of(function.symbol)
+        if len(shapes) != len(function.parameters):
+            raise SimulationError(
+                f"{function.name} has {len(shapes)} parameters and the compiler made {len(function.parameters)} of them",
+                "hand over structs by reference",
+            )
+        return {
+            parameter.name: self._deep(function, parameter.name, shape)
+            for parameter, shape in zip(function.parameters, shapes, strict=True)
+        }
+
+    def _deep(self, function: Function, name: str, shape: Shape) -> Shape:
+        if shape.kind != "memory" or shape.depth:
+            return shape
+        roots = self.bindings.get((function.symbol, name), frozenset())
+        depths = [self._depth(root) for root in roots]
+        return replace(shape, depth=max(depths)) if depths and all(depths) else shape
+
+    def _depth(self, root: str) -> int:
+        """Words of a static array, by its name; 0: it is none."""
+        for symbol, text in self.module.globals.items():
+            if plain_name(symbol) == root and " global [" in text:
+                return self.module.layout.parse(text.partition(" global ")[2].rpartition(" zeroinitializer")[0]).count
+        return 0
+
+
+def compile_kernels(sources: Mapping[str, str], part: str, budget: float, unit: str = "src/engine.cpp") -> Kernels:
+    """Reads and compiles rendered sources, by path.
+
+    Args:
+        part: of the board, for the delays of its operators.
+        budget: nanoseconds of a cycle that operations may use.
+        unit: the source that includes all others.
+
+    Raises:
+        ConfigError: the compiler is not installed.
+        SimulationError: it refuses the sources, or there is no table of delays for the part.
+    """
+    prepared = prepare(sources, whole=True)
+    module = parse_module(compile_ir(prepared.texts, unit))
+    shapes = Shapes(compile_ir(prepared.texts, unit, DESCRIBED))
+    return Kernels(prepared, module, shapes, bind(module), family_delays(part), budget)
+
+
+def compile_process(kernels: Kernels, name: str) -> Process:
+    """One process as a module.
+
+    Raises:
+        ConfigError: there is no function of this name.
+        SimulationError: an access, an order of accesses or an instruction that has no hardware; names file and line.
+    """
+    function = kernels.function(name)
+    shapes = kernels.parameters(function)
+    with _deep_recursion():
+        variables = Variables(kernels.module, function, kernels.prepared, kernels.bindings)
+        elaborated = elaborate(kernels.module, function, shapes, variables)
+        plans = plan_function(kernels, elaborated)
+        values = {n.lstrip("%"): shape.bits for n, shape in shapes.items() if shape.kind == "value"}
+        return make_process(name, elaborated, plans, values)
+
+
+def plan_function(kernels: Kernels, elaborated: Elaborated) -> list[Plan]:
+    """The stages of all regions."""
+    names = [
+        {node.name for node in trace.graph.nodes if node.op in ("input", "carried")} for trace in elaborated.traces
+    ]
+    return [
+        plan_region(
+            trace,
+            _loop_of(kernels.prepared, trace.region.is_loop, str(trace.region.location)),
+            kernels.delays,
+            kernels.budget,
+            {name for n, others in enumerate(names) if n != trace.region.number for name in others},
+        )
+        for trace in elaborated.traces
+    ]
+
+
+def _loop_of(prepared: Prepared, is_loop: bool, place: str) -> PipelinedLoop | None:
+    """The pipelined loop of the sources at a line."""
+    found = (loop for loop in prepared.loops if f"{loop.file}:{loop.line}" == place)
+    return next(found, None) if is_loop else None
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _DEEPEST))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+__all__ = ["Kernels", "compile_kernels", "compile_process", "plan_function"]
