@@ -216,7 +216,7 @@ class _Walk:
 
     def _set(self, i: Instruction, node: int) -> None:
         self.trace.values[i.name] = node
-        self.trace.names.setdefault(node, source_name(i.name))
+        self.trace.names.setdefault(node, plain(source_name(i.name)))
 
     def _operation(self, i: Instruction) -> int:
         graph, width = self.graph, i.type.bits

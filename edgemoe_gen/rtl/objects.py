@@ -13,7 +13,7 @@ from edgemoe_gen.schedule.ir import Function, Module
 from edgemoe_gen.schedule.layout import Type
 from edgemoe_gen.schedule.places import DEFAULT_LATENCY, Pointer, Variables, source_name
 
-_CONSTANT = re.compile(r"\bi\d+ (-?\d+)")
+_CONSTANT = re.compile(r"\bi\d+ (-?\d+)|zeroinitializer")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Objects:
         if symbol not in self.tables:
             text = self.module.globals[symbol[1:].strip('"')]
             head, _, body = text.partition("] [")
-            values = tuple(int(value) for value in _CONSTANT.findall(body))
+            values = tuple(int(value or 0) for value in _CONSTANT.findall(body))
             count = re.search(r"\[(\d+) x (.+)$", head)
             if count is None or int(count[1]) != len(values):
                 raise SimulationError(
@@ -188,7 +188,8 @@ def flat_leaves(module: Module, type_: Type, offset: int = 0) -> tuple[Leaf, ...
 
 def plain(name: str) -> str:
     """A name of the IR as one of Verilog."""
-    return re.sub(r"\W", "_", name.lstrip("%@").strip('"'))
+    found = re.sub(r"\W", "_", name.lstrip("%@").strip('"'))
+    return f"v{found}" if found[:1].isdigit() else found
 
 
 def table_name(symbol: str) -> str:

@@ -264,9 +264,9 @@ class _Writer:
             signals += [Signal(f"{name}_read_data", True, port.bits)]
             addresses = [self._address(p, a, bits) for p, a in loads]
             lines.append(f"assign {name}_read_address = {_first([p.fires[a.node] for p, a in loads], addresses)};")
-            for k in range(port.latency):
-                enables = {p.enables(p.plan.starts[a.node], port.latency)[k] for p, a in loads}
-                lines.append(f"assign {name}_read_enable[{k}] = {' & '.join(sorted(enables))};")
+            enables = [p.enables(p.plan.starts[a.node], port.latency) for p, a in loads]
+            together = [" & ".join(sorted({found[k] for found in enables})) for k in range(port.latency)]
+            lines.append(f"assign {name}_read_enable = {{{', '.join(reversed(together))}}};")
         if "store" in kinds:
             stores = [(p, a) for p, a in accesses if a.kind == "store"]
             fires = [p.fires[a.node] for p, a in stores]

@@ -195,6 +195,8 @@ class State:
         if not place.terms:
             return at(8 * place.offset)
         places = self._places(place, width, size)
+        if not places:  # it lies beyond the array, so what depends on it never counts
+            return self._graph.const(0, width)
         result = at(places[-1][1])
         for where, offset in reversed(places[:-1]):
             assert where is not None
@@ -219,7 +221,7 @@ class State:
                     same = graph.shared("icmp", (node, graph.const(index, graph.nodes[node].width)), 1, "eq")
                     following.append((same if where is None else graph.binary("and", where, same), at))
             found = following
-            if not found or len(found) > _MOST_PLACES:
+            if len(found) > _MOST_PLACES:
                 raise self.refused(f"an index of {plain(place.variable)} reaches {len(found)} places")
         return found
 
