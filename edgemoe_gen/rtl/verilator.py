@@ -36,6 +36,8 @@ FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TR
 # What is never given a value is random, from run to run by the seed, so that nothing relies on zeros.
 VERILATOR = ("--cc", "--prefix", "Vtop", "--Mdir", "made", "--vpi", "--public-depth", "1", "-O3", "-Wall",
              "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "20000")  # fmt: skip
+# The same for a program without cocotb, which sees the ports of the top module alone.
+PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-depth", "1"))
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,35 @@ def build(sources: Mapping[str, str], top: str) -> Path:
         _write(sources, folder)
         _run([_verilator(), *VERILATOR, "--top-module", top, *sources], folder)
         return _link(folder, runtime)
+
+    return keep_library(name, make)
+
+
+def build_program(sources: Mapping[str, str], top: str, main: str, headers: Mapping[str, str]) -> Path:
+    """Path of a C++ program that simulates a module, built unless it is in the cache.
+
+    Args:
+        sources: texts by file name.
+        top: the module; its class is `Vtop`.
+        main: text of the program.
+        headers: texts that it includes, by file name.
+
+    Raises:
+        SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
+    """
+    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{PROGRAM}\n{top}\n{main}\n".encode())
+    for name, text in [*sources.items(), *headers.items()]:
+        digest.update(f"{name}\n{text}\n".encode())
+    name = f"rtl-{digest.hexdigest()[:32]}"
+    runtime = Path() if find_library(name) else _runtime()
+
+    def make(folder: Path) -> Path:
+        _write({**sources, **headers, "main.cpp": main}, folder)
+        _run([_verilator(), *PROGRAM, "--top-module", top, *sources], folder)
+        units = {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(_units(folder)))}
+        _compile({"main.o": folder / "main.cpp", **units}, folder)
+        _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
+        return folder / "simulation"
 
     return keep_library(name, make)
 
@@ -214,7 +245,7 @@ def _runtime() -> Path:
 
 def _link(folder: Path, runtime: Path) -> Path:
     """The executable from what Verilator wrote, with cocotb's `main`."""
-    made = sorted((folder / "made").glob("Vtop*.cpp"))
+    made = _units(folder)
     units = {"main.o": _together(folder / "main.cpp", [_cocotb_main()])}
     units |= {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(made))}
     _compile(units, folder)
@@ -225,6 +256,11 @@ def _link(folder: Path, runtime: Path) -> Path:
         folder,
     )  # fmt: skip
     return folder / "simulation"
+
+
+def _units(folder: Path) -> list[Path]:
+    """What Verilator wrote."""
+    return sorted((folder / "made").glob("Vtop*.cpp"))
 
 
 def _parts(files: Sequence[Path], size: int = 400_000) -> list[list[Path]]:
@@ -275,4 +311,4 @@ def _run(command: Sequence[str], folder: Path, check: bool = True) -> str:
     return done.stdout
 
 
-__all__ = ["Outcome", "build", "lint", "missing", "run"]
+__all__ = ["Outcome", "build", "build_program", "lint", "missing", "run"]
