@@ -19,6 +19,7 @@ from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.trace import Port
 from edgemoe_gen.rtl.verilator import build_program, lint
 from edgemoe_gen.schedule.compiler import shims
+from edgemoe_gen.sim.compiler import find_compiler
 
 HERE = Path(__file__).parent / "process"
 UNKNOWN_DEPTH = 1024
@@ -82,18 +83,18 @@ def native_program(kernels: Kernels, case: Case) -> str:
     for name, shape in shapes.items():
         arguments.append(name)
         if shape.kind == "fifo":
-            tables.append(f"static const std::vector<leaf_t> leaves_{name} = {_leaves(shape)};")
+            tables.append(f"static const leaf_t table_{name}[] = {_leaves(shape)};\nstatic const leaves_t leaves_{name} = {{table_{name}, {len(shape.leaves)}}};")
             objects.append(f"static fifo<{shape.type}> {name}{f'[{shape.count}]' if shape.count > 1 else ''};")
             for one in [f"{name}[{k}]" for k in range(shape.count)] if shape.count > 1 else [name]:
-                setup.append(f"{one}.came.clear(); {one}.went.clear(); {one}.leaves = &leaves_{name};")
+                setup.append(f"{one}.came.clear(); {one}.went.clear(); {one}.leaves = leaves_{name};")
                 fix = case.elements.get(name, "")
-                setup.append(f"{one}.make = [&]({shape.type} &e) {{ (void)e; {fix} }};")
+                setup.append(f"{one}.make = []({shape.type} &e) {{ (void)e; {fix} }};")
                 after += [f"put_all({one}.came);", f"put_all({one}.went);"]
         elif shape.kind == "value":
-            tables.append(f"static const std::vector<leaf_t> leaves_{name} = {_leaves(shape)};")
+            tables.append(f"static const leaf_t table_{name}[] = {_leaves(shape)};\nstatic const leaves_t leaves_{name} = {{table_{name}, {len(shape.leaves)}}};")
             objects.append(f"static {shape.type} {name};")
             setup.append(f"std::memset(static_cast<void *>(&{name}), 0, sizeof {name});")
-            before.append(f"put_word(packed(&{name}, leaves_{name}));")
+            before.append(f"put_word(&{name}, leaves_{name});")
         elif shape.kind == "memory":
             banks = f"[{shape.banks}]" if shape.banks > 1 else ""
             objects.append(f"static {shape.type} {name}[{shape.depth or UNKNOWN_DEPTH}]{banks};")
@@ -102,21 +103,22 @@ def native_program(kernels: Kernels, case: Case) -> str:
         else:
             raise NotImplementedError(shape.kind)
     for name, cpp, shape in _memories(shapes):
-        tables.append(f"static const std::vector<leaf_t> leaves_{name} = {_leaves(shape)};")
+        tables.append(f"static const leaf_t table_{name}[] = {_leaves(shape)};\nstatic const leaves_t leaves_{name} = {{table_{name}, {len(shape.leaves)}}};")
         depth = shape.depth or UNKNOWN_DEPTH
         word = f"reinterpret_cast<{shape.type} *>({cpp})[a * {shape.banks} + b]"
         loop = f"for (int b = 0; b < {shape.banks}; ++b) for (int a = 0; a < {depth}; ++a)"
         fix = case.memories.get(name, "")
         setup.append(f"{loop} {{ auto &e = {word}; randomise(&e, leaves_{name}); {fix} }}")
-        dump = f"{loop} put_word(packed(&{word}, leaves_{name}));"
+        dump = f"{loop} put_word(&{word}, leaves_{name});"
         before.append(dump)
-        after.insert(0, dump) if False else after.append(dump)
+        after.append(dump)
     parts = [
         '#include <cstdio>\n#include <cstdlib>\n#include "port.h"\n' + f'#include "{case.header}"\nusing namespace edgemoe;',
         "static std::FILE *out;",
-        "static void put_word(const std::vector<std::uint32_t> &w) { std::fwrite(w.data(), 4, w.size(), out); }",
-        "static void put_all(const std::vector<std::vector<std::uint32_t>> &all) {",
-        "  const std::uint32_t n = all.size(); std::fwrite(&n, 4, 1, out); for (const auto &w : all) put_word(w); }",
+        "static void put_word(const void *value, const leaves_t &leaves) {",
+        "  static elements_t one; one.clear(); one.add(value, leaves); std::fwrite(one.words, 4, one.size, out); }",
+        "static void put_all(const elements_t &all) {",
+        "  std::fwrite(&all.count, 4, 1, out); std::fwrite(all.words, 4, all.size, out); }",
         *tables,
         *objects,
         case.state,
@@ -247,10 +249,11 @@ def _native(kernels: Kernels, text: str, folder: Path) -> Path:
     for path, body in files.items():
         _made((folder / path).parent)
         (folder / path).write_text(body, encoding="utf-8")
-    command = [sys.executable, "-m", "ziglang", "c++", "-std=c++20", "-O1", "-w", "-fno-sanitize=all", "-Ishim", "-Isrc"]
-    done = subprocess.run(
-        [*command, "native.cpp", "-o", "native"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
-    )
-    if done.returncode:
-        raise AssertionError(done.stderr[:3000])
+    zig = [sys.executable, "-m", "ziglang", "c++", "-target", "x86_64-linux-gnu", "-std=c++20", "-O1", "-w"]
+    flags = ["-fno-sanitize=all", "-fno-exceptions", "-fno-rtti", "-Ishim", "-Isrc", "-c", "native.cpp", "-o", "native.o"]
+    # Only compiled by it: its own C++ library would have to be built first.
+    for command in ([*zig, *flags], [find_compiler(), "native.o", "-o", "native"]):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode:
+            raise AssertionError(done.stderr[:3000])
     return folder / "native"
