@@ -55,7 +55,7 @@ class Kernels:
         shapes = self.shapes.of(function.symbol)
         if len(shapes) != len(function.parameters):
             raise SimulationError(
-                f"{function.name} has {len(shapes)} parameters and the compiler made {len(function.parameters)} of them",
+                f"{function.name} has {len(shapes)} parameters, {len(function.parameters)} as compiled",
                 "hand over structs by reference",
             )
         return {

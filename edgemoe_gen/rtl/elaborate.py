@@ -18,7 +18,17 @@ from edgemoe_gen.rtl.trace import Exit, Trace
 from edgemoe_gen.schedule.conditions import ALWAYS, NEVER
 from edgemoe_gen.schedule.ir import Function, Instruction, Module
 from edgemoe_gen.schedule.parse import BINARY
-from edgemoe_gen.schedule.places import AXI_READ, AXI_REQUEST, AXI_WRITE, FIFO_READ, FIFO_WRITE, Pointer, Variables, source_name, steps
+from edgemoe_gen.schedule.places import (
+    AXI_READ,
+    AXI_REQUEST,
+    AXI_WRITE,
+    FIFO_READ,
+    FIFO_WRITE,
+    Pointer,
+    Variables,
+    source_name,
+    steps,
+)
 
 _IGNORED = ("llvm.lifetime.end", "llvm.assume", "llvm.experimental.noalias", "llvm.dbg")
 _EXTREMES = ("smax", "smin", "umax", "umin", "abs")
@@ -35,9 +45,7 @@ class Elaborated:
     objects: Objects
 
 
-def elaborate(
-    module: Module, function: Function, shapes: Mapping[str, Shape], variables: Variables
-) -> Elaborated:
+def elaborate(module: Module, function: Function, shapes: Mapping[str, Shape], variables: Variables) -> Elaborated:
     """Elaborates a function.
 
     Raises:

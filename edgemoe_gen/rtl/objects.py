@@ -89,7 +89,7 @@ class Objects:
         """Whether a name is that of a local array."""
         return name in self._allocas
 
-    def channel(self, pointer: Pointer, output: bool) -> tuple[Port, Shape, int]:
+    def channel(self, pointer: Pointer) -> tuple[Port, Shape, int]:
         """The FIFO that a place lies in, its shape, and the place behind the beginning of the FIFO, bytes.
 
         A FIFO is two elements in memory, of which the first one is what was read, the second what is written. An AXI

@@ -70,7 +70,9 @@ class Pipeline:
             else:
                 name = f"{self.prefix}_after_{number}"
                 text = self.expressions.of(node, self._computed_behind, self._holder(self.nets))
-                self.nets.append(f"wire {vector(self.expressions.bits(number))} {name} = {text};{_where(node.location)}")
+                self.nets.append(
+                    f"wire {vector(self.expressions.bits(number))} {name} = {text};{_where(node.location)}"
+                )
                 self._behind[number] = name
         return self._behind[number]
 
@@ -141,7 +143,9 @@ class Pipeline:
         name = f"{self.prefix}_{port.name}_{access.node}"
         if port.kind == "table":
             self._declared.append(f"wire {vector(port.bits)} {name}_word;")
-        source = f"{name}_word" if port.kind == "table" else f"{port.name}_{'dout' if port.kind == 'fifo' else 'read_data'}"
+        source = (
+            f"{name}_word" if port.kind == "table" else f"{port.name}_{'dout' if port.kind == 'fifo' else 'read_data'}"
+        )
         where = _where(access.parts[0][3])
         self._stage_nets[self.plan.cycles[access.node]].append(
             f"wire {vector(width)} {name} = {extended(source, port.bits, width, False)};{where}"
@@ -201,8 +205,15 @@ class Pipeline:
         if depth == 1:
             lines.append(f"assign {prefix}_valid = {begins};")
         else:
-            lines += [f"logic [{depth - 1}:1] {prefix}_filled;", f"assign {prefix}_valid = {{{prefix}_filled, {begins}}};"]
-            lines += ["always_ff @(posedge ap_clk) begin", "  if (!ap_rst_n) " + f"{prefix}_filled <= '0;", "  else begin"]
+            lines += [
+                f"logic [{depth - 1}:1] {prefix}_filled;",
+                f"assign {prefix}_valid = {{{prefix}_filled, {begins}}};",
+            ]
+            lines += [
+                "always_ff @(posedge ap_clk) begin",
+                "  if (!ap_rst_n) " + f"{prefix}_filled <= '0;",
+                "  else begin",
+            ]
             for s in range(1, depth):
                 moved = f"{prefix}_valid[{s - 1}] & {prefix}_go[{s - 1}]"
                 lines.append(f"    if ({prefix}_go[{s}]) {prefix}_filled[{s}] <= {moved};")

@@ -111,7 +111,9 @@ def plan_region(
         [costs.of(node) if node.number in timed else FREE for node in graph.nodes],
         [node.args if node.number in timed else () for node in graph.nodes],
     )
-    problem.links.extend(Link(following, node, 1, 1, carrier=graph.nodes[node].name) for node, following in used.items())
+    problem.links.extend(
+        Link(following, node, 1, 1, carrier=graph.nodes[node].name) for node, following in used.items()
+    )
     _orders(problem, trace, accesses, loop)
     _check_exits(trace, leaving, carried)
     first = set(leaving) if trace.region.is_loop else set()
@@ -222,7 +224,12 @@ def _distance(loop: PipelinedLoop | None, access: Access, kind: str) -> int:
 
 
 def _solved(
-    problem: Problem, timed: Sequence[int], first: Collection[int], budget: float, trace: Trace, loop: PipelinedLoop | None
+    problem: Problem,
+    timed: Sequence[int],
+    first: Collection[int],
+    budget: float,
+    trace: Trace,
+    loop: PipelinedLoop | None,
 ) -> tuple[Times, float]:
     order = sorted_operations(problem, timed)
     chosen = set(timed)

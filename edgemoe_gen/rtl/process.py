@@ -61,9 +61,7 @@ def make_process(name: str, elaborated: Elaborated, plans: Sequence[Plan], param
 
 
 class _Writer:
-    def __init__(
-        self, name: str, elaborated: Elaborated, plans: Sequence[Plan], parameters: Mapping[str, int]
-    ) -> None:
+    def __init__(self, name: str, elaborated: Elaborated, plans: Sequence[Plan], parameters: Mapping[str, int]) -> None:
         self.name = name
         self.elaborated = elaborated
         self.plans = plans
@@ -231,9 +229,7 @@ class _Writer:
 
     # Ports.
 
-    def _fifo(
-        self, port: Port, accesses: Sequence[tuple[Pipeline, Access]]
-    ) -> tuple[list[Signal], list[str]]:
+    def _fifo(self, port: Port, accesses: Sequence[tuple[Pipeline, Access]]) -> tuple[list[Signal], list[str]]:
         fires = [pipeline.fires[access.node] for pipeline, access in accesses]
         name = port.name
         if accesses[0][1].kind == "read":
@@ -273,7 +269,9 @@ class _Writer:
             lanes = len(port.lanes) if any(a.mask for _, a in stores) else 1
             signals += [Signal(f"{name}_write_address", False, bits), Signal(f"{name}_write_enable", False, lanes)]
             signals += [Signal(f"{name}_write_data", False, port.bits)]
-            lines.append(f"assign {name}_write_address = {_first(fires, [self._address(p, a, bits) for p, a in stores])};")
+            lines.append(
+                f"assign {name}_write_address = {_first(fires, [self._address(p, a, bits) for p, a in stores])};"
+            )
             lines.append(f"assign {name}_write_data = {_first(fires, [self._data(p, a, 2) for p, a in stores])};")
             masks = [self._mask(p, a, lanes) for p, a in stores]
             parts = [f"({{{lanes}{{{fire}}}}} & {mask})" for fire, mask in zip(fires, masks, strict=True)]
@@ -304,17 +302,17 @@ class _Writer:
             nets |= {"read_data": "", "read_address": f"{bits}'d0", "read_enable": "1'b0"}
         if "store" not in kinds:
             nets |= {"write_address": f"{bits}'d0", "write_enable": "1'b0", "write_data": f"{port.bits}'d0"}
-        given = {"WIDTH": port.bits, "DEPTH": port.depth, "LANES": lanes, "LATENCY": port.latency}
+        given: dict[str, object] = {"WIDTH": port.bits, "DEPTH": port.depth, "LANES": lanes, "LATENCY": port.latency}
         given |= {"STYLE": f'"{STYLES[port.implementation]}"'}
         return library()["memory"].instance(f"{name}_memory", given, nets).splitlines()
 
     def _table(self, port: Port, accesses: Sequence[tuple[Pipeline, Access]]) -> list[str]:
         table = self.elaborated.objects.tables[port.variable]
         bits = max(1, (port.depth - 1).bit_length())
-        content = 0
+        content, whole = 0, port.bits * port.depth
         for n, value in enumerate(table.values):
             content |= (value & ((1 << port.bits) - 1)) << (n * port.bits)
-        lines = [f"localparam logic {vector(port.bits * port.depth)} {port.name.upper()} = {port.bits * port.depth}'h{content:x};"]
+        lines = [f"localparam logic {vector(whole)} {port.name.upper()} = {whole}'h{content:x};"]
         for pipeline, access in accesses:
             name = f"{pipeline.prefix}_{port.name}_{access.node}"
             pipeline_enables = pipeline.enables(pipeline.plan.starts[access.node], port.latency)
@@ -337,4 +335,4 @@ def _first(conditions: Sequence[str], values: Sequence[str]) -> str:
     return text
 
 
-__all__ = ["Process", "Signal", "UNKNOWN_ADDRESS_BITS", "make_process"]
+__all__ = ["UNKNOWN_ADDRESS_BITS", "Process", "Signal", "make_process"]

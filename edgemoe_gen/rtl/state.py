@@ -18,7 +18,7 @@ _MOST_PLACES = 4096
 
 
 class State:
-    """What registers and the tails of FIFOs hold at a point of a region. `conditions` are whole: of block and pointer."""
+    """What registers and the tails of FIFOs hold at a point of a region. Conditions are whole: of block and pointer."""
 
     def __init__(self, trace: Trace, objects: Objects) -> None:
         self.trace = trace
@@ -45,10 +45,14 @@ class State:
             return self._indexed(place, width, array.bytes, lambda at: self._held(place.variable, at, width))
         if shape.kind == "value":
             name = plain(place.variable)
+            fields = shape.leaves
             return self._indexed(
-                place, width, shape.bytes, lambda at: self._assembled(shape.leaves, at, width, lambda n: self._input(name, shape.leaves, n))
+                place,
+                width,
+                shape.bytes,
+                lambda at: self._assembled(fields, at, width, lambda n: self._input(name, fields, n)),
             )
-        port, shape, offset = objects.channel(place, output=False)
+        port, shape, offset = objects.channel(place)
         if shape.kind == "fifo" and offset >= shape.bytes:
             raise self.refused(f"{port.name} is read where it is written")
         if port.name not in self._heads:
@@ -56,7 +60,10 @@ class State:
         head = self._heads[port.name]
         inner = Pointer(place.variable, offset, place.terms)
         return self._indexed(
-            inner, width, shape.bytes, lambda at: self._assembled(shape.leaves, at, width, lambda n: self._cut(head, shape.leaves, n))
+            inner,
+            width,
+            shape.bytes,
+            lambda at: self._assembled(shape.leaves, at, width, lambda n: self._cut(head, shape.leaves, n)),
         )
 
     def store(self, place: Pointer, value: int, width: int, condition: int) -> None:
@@ -67,7 +74,7 @@ class State:
             return
         shape = objects.shape(place)
         if shape is not None and shape.kind in ("fifo", "axi_write"):
-            port, shape, offset = objects.channel(place, output=True)
+            port, shape, offset = objects.channel(place)
             at = offset - shape.bytes if shape.kind == "fifo" else offset
             if at < 0:
                 raise self.refused(f"{port.name} is written where it is read")
@@ -80,12 +87,12 @@ class State:
 
     def read(self, place: Pointer, condition: int) -> None:
         """Takes an element out of a FIFO."""
-        port, shape, _ = self.objects.channel(place, output=False)
+        port, shape, _ = self.objects.channel(place)
         self._heads[port.name] = self.trace.access("read", port, condition, width=shape.bits)
 
     def write(self, place: Pointer, condition: int) -> None:
         """Puts what lies at its tail into a FIFO."""
-        port, shape, _ = self.objects.channel(place, output=True)
+        port, shape, _ = self.objects.channel(place)
         data = []
         for n, leaf in enumerate(shape.leaves):
             held = self._tails.get((port.name, n))
@@ -96,7 +103,7 @@ class State:
 
     def request(self, place: Pointer, values: Sequence[int], condition: int) -> None:
         """Asks for a burst of an AXI port: its first beat and how many."""
-        port, _, _ = self.objects.channel(place, output=True)
+        port, _, _ = self.objects.channel(place)
         bits = tuple(self._graph.nodes[value].width for value in values)
         asked = Port(f"{port.name}_request", "fifo", port.variable, sum(bits), bits)
         self.trace.access("write", asked, condition, data=tuple(values))
@@ -187,7 +194,10 @@ class State:
             return None
         if held is self.registers:
             return self._register(name, n)
-        return held.get((name, n), self._graph.const(0, leaf.container) if where is not None or part[1] - part[0] < leaf.container else None)
+        return held.get(
+            (name, n),
+            self._graph.const(0, leaf.container) if where is not None or part[1] - part[0] < leaf.container else None,
+        )
 
     # Places by index.
 
@@ -211,7 +221,7 @@ class State:
         for k, (scale, node) in enumerate(terms):
             span = size if k == 0 else terms[k - 1][0]
             low, high = self._limits(node)
-            following = []
+            following: list[tuple[int | None, int]] = []
             for where, offset in found:
                 for index in range(max(low, -(span // scale)), min(high, span // scale) + 1):
                     at = offset + 8 * scale * index
@@ -278,7 +288,8 @@ class State:
                 raise self.refused(f"a place within a word of {words.name} is chosen by an index")
             address = self._scaled(Pointer(place.variable, first * words.bytes, place.terms), words.bytes)
             return words, address, None, 0, 8 * inside
-        rows, banks = [], []
+        rows: list[int] = []
+        banks: list[int] = []
         for scale, node in place.terms:
             unit, kind = (words.bytes, rows) if scale % words.bytes == 0 else (word, banks)
             if scale % unit:
@@ -298,8 +309,7 @@ class State:
         graph = self._graph
         width = graph.nodes[choice].width
         return [
-            (graph.shared("icmp", (choice, graph.const(k, width)), 1, "eq"), port)
-            for k, port in enumerate(words.ports)
+            (graph.shared("icmp", (choice, graph.const(k, width)), 1, "eq"), port) for k, port in enumerate(words.ports)
         ]
 
     def _from_memory(self, place: Pointer, width: int, condition: int) -> int:
@@ -321,7 +331,7 @@ class State:
         for n, leaf in enumerate(words.leaves):
             at = leaf.offset - inside
             touched = n in covering(words.leaves, inside, width)
-            if touched and not (0 <= at and at + leaf.bits <= width):
+            if touched and not (at >= 0 and at + leaf.bits <= width):
                 raise self.refused(f"a part of a number of {words.name} is written")
             data.append(self._graph.slice(value, at, leaf.bits) if touched else None)
         for where, port in self._banked(words, choice, number):

@@ -134,7 +134,7 @@ class Trace:
         return self.graph.binary("and", first, second)
 
     def chosen(self, alternatives: Sequence[tuple[int, int]], care: int) -> int:
-        """One of several values by the conditions of the ways that they come on, one of which holds where `care` does."""
+        """One of several values by the conditions of their ways, one of which holds where `care` does."""
         result = alternatives[-1][1]
         for condition, value in reversed(alternatives[:-1]):
             if value != result:
@@ -143,7 +143,13 @@ class Trace:
         return result
 
     def access(
-        self, kind: str, port: Port, condition: int, address: int = -1, data: tuple[int | None, ...] = (), width: int = 0
+        self,
+        kind: str,
+        port: Port,
+        condition: int,
+        address: int = -1,
+        data: tuple[int | None, ...] = (),
+        width: int = 0,
     ) -> int:
         """Adds an access and gives its node, which it may share with others."""
         conditions = self.choices.conditions
@@ -152,15 +158,13 @@ class Trace:
             if access.kind == "load" and access.parts[0][1] == address and len(access.parts) == 1:
                 access.parts[0] = (conditions.either(access.parts[0][0], condition), *access.parts[0][1:])
                 return access.node
-        clash = any(
-            conditions.both(condition, other) != NEVER for access in same for other, *_ in access.parts
-        )
+        clash = any(conditions.both(condition, other) != NEVER for access in same for other, *_ in access.parts)
         part = (condition, address, data, self.graph.location)
         if not same or clash:
             if clash and self.region.is_loop and port.kind != "table":
                 raise SimulationError(
-                    f"{self.graph.location or self.region.location}: an iteration has two {kind}s of {port.name} that do "
-                    "not exclude each other",
+                    f"{self.graph.location or self.region.location}: an iteration has two {kind}s of {port.name} that "
+                    "do not exclude each other",
                     f"give it one {kind} an iteration: the module has one port for them",
                 )
             node = self.graph.add(kind, (), width, port.name)

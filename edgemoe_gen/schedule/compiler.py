@@ -37,8 +37,8 @@ _FLAGS = (
     "-mllvm", "-sink-common-insts=0",
 )  # fmt: skip
 DESCRIBED = (
-    "-std=c++20", "-O0", "-g", "-fstandalone-debug", "-target", "x86_64-linux-musl", "-mcpu=x86_64", "-Wno-everything", "-fno-exceptions",
-    "-fno-rtti", "-fno-sanitize=all", "-fno-stack-protector",
+    "-std=c++20", "-O0", "-g", "-fstandalone-debug", "-target", "x86_64-linux-musl", "-mcpu=x86_64", "-Wno-everything",
+    "-fno-exceptions", "-fno-rtti", "-fno-sanitize=all", "-fno-stack-protector",
 )  # fmt: skip
 
 

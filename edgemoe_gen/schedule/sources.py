@@ -89,7 +89,7 @@ def prepare(sources: Mapping[str, str], whole: bool = False) -> Prepared:
     """Reads `src/` of a rendered project and makes the text that clang compiles.
 
     Args:
-        whole: processes stay whole; else functions with pipelined loops are kept apart from the process that calls them.
+        whole: processes stay whole; else their functions with pipelined loops are kept apart from them.
 
     Raises:
         SimulationError: a loop or pragma of a form that is not known; names file and line.

@@ -1,7 +1,7 @@
 """One process against its own source: random elements through the native function, then through the module.
 
-`native_program` makes a C++ program that calls the function with streams that make up elements, and writes what came and
-went. `bench_program` makes one that offers the same to the module, with gaps and back-pressure, and compares every bit.
+`native_program` makes a C++ program that calls the function with streams that make up elements, and writes what came
+and went. `bench_program` makes one that offers the same to the module, with gaps and back-pressure, and compares all.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ def _leaves(shape: Shape) -> str:
     return f"{{{rows}}}"
 
 
+def _table(name: str, shape: Shape) -> str:
+    table = f"static const leaf_t table_{name}[] = {_leaves(shape)};"
+    return f"{table}\nstatic const leaves_t leaves_{name} = {{table_{name}, {len(shape.leaves)}}};"
+
+
 def _memories(shapes: Mapping[str, Shape]) -> list[tuple[str, str, Shape]]:
     """Every memory: name of its ports, expression in C++, shape."""
     found = []
@@ -83,7 +88,7 @@ def native_program(kernels: Kernels, case: Case) -> str:
     for name, shape in shapes.items():
         arguments.append(name)
         if shape.kind == "fifo":
-            tables.append(f"static const leaf_t table_{name}[] = {_leaves(shape)};\nstatic const leaves_t leaves_{name} = {{table_{name}, {len(shape.leaves)}}};")
+            tables.append(_table(name, shape))
             objects.append(f"static fifo<{shape.type}> {name}{f'[{shape.count}]' if shape.count > 1 else ''};")
             for one in [f"{name}[{k}]" for k in range(shape.count)] if shape.count > 1 else [name]:
                 setup.append(f"{one}.came.clear(); {one}.went.clear(); {one}.leaves = leaves_{name};")
@@ -91,7 +96,7 @@ def native_program(kernels: Kernels, case: Case) -> str:
                 setup.append(f"{one}.make = []({shape.type} &e) {{ (void)e; {fix} }};")
                 after += [f"put_all({one}.came);", f"put_all({one}.went);"]
         elif shape.kind == "value":
-            tables.append(f"static const leaf_t table_{name}[] = {_leaves(shape)};\nstatic const leaves_t leaves_{name} = {{table_{name}, {len(shape.leaves)}}};")
+            tables.append(_table(name, shape))
             objects.append(f"static {shape.type} {name};")
             setup.append(f"std::memset(static_cast<void *>(&{name}), 0, sizeof {name});")
             before.append(f"put_word(&{name}, leaves_{name});")
@@ -103,7 +108,7 @@ def native_program(kernels: Kernels, case: Case) -> str:
         else:
             raise NotImplementedError(shape.kind)
     for name, cpp, shape in _memories(shapes):
-        tables.append(f"static const leaf_t table_{name}[] = {_leaves(shape)};\nstatic const leaves_t leaves_{name} = {{table_{name}, {len(shape.leaves)}}};")
+        tables.append(_table(name, shape))
         depth = shape.depth or UNKNOWN_DEPTH
         word = f"reinterpret_cast<{shape.type} *>({cpp})[a * {shape.banks} + b]"
         loop = f"for (int b = 0; b < {shape.banks}; ++b) for (int a = 0; a < {depth}; ++a)"
@@ -113,7 +118,8 @@ def native_program(kernels: Kernels, case: Case) -> str:
         before.append(dump)
         after.append(dump)
     parts = [
-        '#include <cstdio>\n#include <cstdlib>\n#include "port.h"\n' + f'#include "{case.header}"\nusing namespace edgemoe;',
+        '#include <cstdio>\n#include <cstdlib>\n#include "port.h"\n'
+        + f'#include "{case.header}"\nusing namespace edgemoe;',
         "static std::FILE *out;",
         "static void put_word(const void *value, const leaves_t &leaves) {",
         "  static elements_t one; one.clear(); one.add(value, leaves); std::fwrite(one.words, 4, one.size, out); }",
@@ -143,7 +149,7 @@ def bench_program(kernels: Kernels, case: Case, process: Process) -> str:
     function = kernels.function(case.name)
     shapes = {name.lstrip("%"): shape for name, shape in kernels.parameters(function).items()}
     ports = {port.name: (port, kinds) for port, kinds in process.ports.items()}
-    load, offer, move, finish = [], [], [], []
+    load, offer, move, finish = list[str](), list[str](), list[str](), list[str]()
     for name, shape in shapes.items():
         if shape.kind == "value":
             given = f"put(top.{name}, value_{name});" if name in process.parameters else ""
@@ -164,14 +170,20 @@ def bench_program(kernels: Kernels, case: Case, process: Process) -> str:
             if one in ports:
                 _fifo(one, shape, ports[one][1], offer, move)
             finish.append(f'if (came_{one}.at != came_{one}.elements.size()) score.fault("{one}: not all was read");')
-            finish.append(f'if (went_{one}.at != went_{one}.elements.size()) score.fault("{one}: not all was written");')
+            finish.append(
+                f'if (went_{one}.at != went_{one}.elements.size()) score.fault("{one}: not all was written");'
+            )
     for name, shape in banked:
         load.append(f"m_{name}.expected = in.words({shape.bits}, {shape.depth or UNKNOWN_DEPTH});")
         if name in ports:
             _memory(name, *ports[name], load, move)
         finish.append(f"score.compared += {int(name in ports and 'store' in ports[name][1])} * m_{name}.words.size();")
         finish.append(f'if (m_{name}.words != m_{name}.expected) score.fault("{name}: the memory differs");')
-    settle = [f"if (q_{name}) put(top.{name}_read_data, m_{name}.stages.back());" for name, (port, kinds) in ports.items() if "load" in kinds]
+    settle = [
+        f"if (q_{name}) put(top.{name}_read_data, m_{name}.stages.back());"
+        for name, (port, kinds) in ports.items()
+        if "load" in kinds
+    ]
     text = (HERE / "bench.cpp").read_text(encoding="utf-8")
     for key, lines in (("LOAD", load), ("OFFER", offer), ("MOVE", move), ("SETTLE", settle), ("FINISH", finish)):
         text = text.replace(f"// @{key}@", "\n".join(lines))
@@ -182,12 +194,12 @@ def _fifo(name: str, shape: Shape, kinds: frozenset[str], offer: list[str], move
     bits = shape.bits
     if "read" in kinds:
         offer.append(f"offer(came_{name}, into, {bits}, top.{name}_dout, top.{name}_empty_n);")
-        move.append(f"if (top.{name}_read) accept(came_{name}, score, \"{name}\");")
+        move.append(f'if (top.{name}_read) accept(came_{name}, score, "{name}");')
     else:
         offer.append(f"top.{name}_full_n = happens(out);")
         move.append(
             f"if (top.{name}_write) compare(went_{name}, take(top.{name}_din, {bits}), top.{name}_full_n, score, "
-            f"\"{name}\");"
+            f'"{name}");'
         )
 
 
@@ -201,7 +213,7 @@ def _memory(name: str, port: Port, kinds: frozenset[str], load: list[str], move:
         lanes = ", ".join(str(bits) for bits in port.lanes)
         move.append(
             f"write(m_{name}, top.{name}_write_address, take(top.{name}_write_data, {port.bits}), "
-            f"top.{name}_write_enable, {{{lanes}}}, {port.bits}, {str(port.depth == 0).lower()}, score, \"{name}\");"
+            f'top.{name}_write_enable, {{{lanes}}}, {port.bits}, {str(port.depth == 0).lower()}, score, "{name}");'
         )
 
 
@@ -244,13 +256,26 @@ def _made(folder: Path) -> Path:
 
 def _native(kernels: Kernels, text: str, folder: Path) -> Path:
     files = dict(kernels.prepared.texts) | {name: body for name, body in shims().items() if name != "shim/hls_stream.h"}
-    files |= {"shim/hls_stream.h": (HERE / "hls_stream.h").read_text(), "src/port.h": "#pragma once\n#include \"fifo.h\"\n"}
+    files |= {
+        "shim/hls_stream.h": (HERE / "hls_stream.h").read_text(),
+        "src/port.h": '#pragma once\n#include "fifo.h"\n',
+    }
     files["native.cpp"] = text
     for path, body in files.items():
         _made((folder / path).parent)
         (folder / path).write_text(body, encoding="utf-8")
     zig = [sys.executable, "-m", "ziglang", "c++", "-target", "x86_64-linux-gnu", "-std=c++20", "-O1", "-w"]
-    flags = ["-fno-sanitize=all", "-fno-exceptions", "-fno-rtti", "-Ishim", "-Isrc", "-c", "native.cpp", "-o", "native.o"]
+    flags = [
+        "-fno-sanitize=all",
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-Ishim",
+        "-Isrc",
+        "-c",
+        "native.cpp",
+        "-o",
+        "native.o",
+    ]
     # Only compiled by it: its own C++ library would have to be built first.
     for command in ([*zig, *flags], [find_compiler(), "native.o", "-o", "native"]):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
