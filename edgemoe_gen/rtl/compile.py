@@ -12,6 +12,7 @@ from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
 from edgemoe_gen.rtl.plan import Plan, plan_region
 from edgemoe_gen.rtl.process import Process, make_process
 from edgemoe_gen.rtl.shapes import Shape, Shapes
+from edgemoe_gen.rtl.structure import make_region, region_calls
 from edgemoe_gen.schedule.compiler import DESCRIBED, compile_ir
 from edgemoe_gen.schedule.delays import Delays, family_delays
 from edgemoe_gen.schedule.ir import Function, Module
@@ -113,6 +114,26 @@ def compile_process(kernels: Kernels, name: str) -> Process:
         return make_process(name, elaborated, plans, values)
 
 
+def compile_region(kernels: Kernels, name: str, modules: dict[str, Process]) -> Process:
+    """A dataflow region and all that it starts.
+
+    Args:
+        modules: those that are there already, by function; the new ones are added.
+
+    Raises:
+        ConfigError: there is no function of this name.
+        SimulationError: a process has no hardware; names file and line.
+    """
+    function = kernels.function(name)
+    calls = region_calls(kernels.module, function, kernels.parameters)
+    for call in calls:
+        if call.callee not in modules:
+            is_region = call.callee in kernels.prepared.regions
+            make = compile_region(kernels, call.callee, modules) if is_region else compile_process(kernels, call.callee)
+            modules[call.callee] = make
+    return make_region(function, calls, modules, kernels.parameters(function), kernels.prepared)
+
+
 def plan_function(kernels: Kernels, elaborated: Elaborated) -> list[Plan]:
     """The stages of all regions."""
     names = [
@@ -146,4 +167,4 @@ def _deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-__all__ = ["Kernels", "compile_kernels", "compile_process", "plan_function"]
+__all__ = ["Kernels", "compile_kernels", "compile_process", "compile_region", "plan_function"]
