@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
 from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
+from edgemoe_gen.rtl.caller import make_caller
+from edgemoe_gen.rtl.objects import plain
 from edgemoe_gen.rtl.plan import Plan, plan_region
 from edgemoe_gen.rtl.process import Process, make_process
 from edgemoe_gen.rtl.shapes import Shape, Shapes
@@ -68,10 +70,10 @@ class Kernels:
         if shape.kind != "memory" or shape.depth:
             return shape
         roots = self.bindings.get((function.symbol, name), frozenset())
-        depths = [self._depth(root) for root in roots]
+        depths = [self.depth(root) for root in roots]
         return replace(shape, depth=max(depths)) if depths and all(depths) else shape
 
-    def _depth(self, root: str) -> int:
+    def depth(self, root: str) -> int:
         """Words of a static array, by its name; 0: it is none."""
         for symbol, text in self.module.globals.items():
             if plain_name(symbol) == root and " global [" in text:
@@ -97,8 +99,17 @@ def compile_kernels(sources: Mapping[str, str], part: str, budget: float, unit: 
     return Kernels(prepared, module, shapes, bind(module), family_delays(part), budget)
 
 
-def compile_process(kernels: Kernels, name: str) -> Process:
+def compile_process(
+    kernels: Kernels, name: str, module: str = "", callees: Mapping[str, Mapping[str, Shape]] | None = None,
+    handed: Mapping[str, Shape] | None = None,
+) -> Process:  # fmt: skip
     """One process as a module.
+
+    Args:
+        name: of the function.
+        module: the module's name, where it is another one.
+        callees: parameters of the modules that it starts, by symbol.
+        handed: static memories that it hands over to them.
 
     Raises:
         ConfigError: there is no function of this name.
@@ -108,10 +119,67 @@ def compile_process(kernels: Kernels, name: str) -> Process:
     shapes = kernels.parameters(function)
     with _deep_recursion():
         variables = Variables(kernels.module, function, kernels.prepared, kernels.bindings)
-        elaborated = elaborate(kernels.module, function, shapes, variables)
+        known = shapes | dict(handed or {})
+        elaborated = elaborate(kernels.module, function, known, variables, callees)
         plans = plan_function(kernels, elaborated)
         values = {n.lstrip("%"): shape.bits for n, shape in shapes.items() if shape.kind == "value"}
-        return make_process(name, elaborated, plans, values)
+        return make_process(module or name, elaborated, plans, values)
+
+
+def compile_caller(kernels: Kernels, name: str, modules: dict[str, Process]) -> Process:
+    """A function that starts modules one at a time, such as `execute`; `modules` as in `compile_region`."""
+    function = kernels.function(name)
+    instructions = [i for block in function.blocks.values() for i in block.instructions if i.opcode == "call"]
+    called = dict.fromkeys(i.detail for i in instructions if i.detail in kernels.module.functions)
+    callees = {symbol: kernels.parameters(kernels.module.functions[symbol]) for symbol in called}
+    for symbol in called:
+        compile_module(kernels, kernels.module.functions[symbol].name, modules)
+    handed = _handed(kernels, function, callees)
+    control = compile_process(kernels, name, f"{name}_control", callees, handed)
+    modules[control.name] = control
+    memories: dict[str, Shape] = {}
+    for symbol, shape in handed.items():
+        inner = {f"_{member}": found for member, found in (shape.members or {}).values()} or {"": shape}
+        memories |= {f"{plain(symbol)}{suffix}": found for suffix, found in inner.items()}
+    values = {
+        kernels.module.functions[symbol].name: {
+            parameter.lstrip("%"): shape.bits for parameter, shape in shapes.items() if shape.kind == "value"
+        }
+        for symbol, shapes in callees.items()
+    }
+    return make_caller(name, control, modules, values, memories, kernels.prepared)
+
+
+def _handed(
+    kernels: Kernels, function: Function, callees: Mapping[str, Mapping[str, Shape]]
+) -> dict[str, Shape]:
+    """Static memories that a function hands over, as those that get them see them."""
+    instructions = [i for block in function.blocks.values() for i in block.instructions]
+    found: dict[str, Shape] = {}
+    for i in instructions:
+        for (_, shape), argument in zip(callees.get(i.detail, {}).items(), i.operands, strict=False):
+            if i.opcode == "call" and argument.startswith("@") and shape.kind in ("memory", "memories"):
+                depth = shape.depth if shape.kind == "memories" else kernels.depth(plain_name(argument[1:].strip('"')))
+                if argument not in found or found[argument].kind == "memory":
+                    found[argument] = replace(shape, depth=depth)
+    return found
+
+
+def compile_module(kernels: Kernels, name: str, modules: dict[str, Process]) -> Process:
+    """A function as a module, whatever it is, and all that it starts; `modules` as in `compile_region`."""
+    if name not in modules:
+        function = kernels.function(name)
+        calls = any(
+            i.detail in kernels.module.functions
+            for block in function.blocks.values()
+            for i in block.instructions
+            if i.opcode == "call"
+        )
+        if name in kernels.prepared.regions:
+            modules[name] = compile_region(kernels, name, modules)
+        else:
+            modules[name] = compile_caller(kernels, name, modules) if calls else compile_process(kernels, name)
+    return modules[name]
 
 
 def compile_region(kernels: Kernels, name: str, modules: dict[str, Process]) -> Process:
@@ -127,10 +195,7 @@ def compile_region(kernels: Kernels, name: str, modules: dict[str, Process]) -> 
     function = kernels.function(name)
     calls = region_calls(kernels.module, function, kernels.parameters)
     for call in calls:
-        if call.callee not in modules:
-            is_region = call.callee in kernels.prepared.regions
-            make = compile_region(kernels, call.callee, modules) if is_region else compile_process(kernels, call.callee)
-            modules[call.callee] = make
+        compile_module(kernels, call.callee, modules)
     return make_region(function, calls, modules, kernels.parameters(function), kernels.prepared)
 
 
@@ -167,4 +232,4 @@ def _deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-__all__ = ["Kernels", "compile_kernels", "compile_process", "compile_region", "plan_function"]
+__all__ = ["Kernels", "compile_kernels", "compile_module", "compile_process", "plan_function"]

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
-from edgemoe_gen.rtl.objects import Objects, plain
+from edgemoe_gen.rtl.objects import Objects, plain, target_name
 from edgemoe_gen.rtl.regions import Region, Regions, find_regions
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.state import State
-from edgemoe_gen.rtl.trace import Exit, Trace
+from edgemoe_gen.rtl.trace import Exit, Port, Trace
 from edgemoe_gen.schedule.conditions import ALWAYS, NEVER
 from edgemoe_gen.schedule.ir import Function, Instruction, Module
 from edgemoe_gen.schedule.parse import BINARY
@@ -45,13 +45,16 @@ class Elaborated:
     objects: Objects
 
 
-def elaborate(module: Module, function: Function, shapes: Mapping[str, Shape], variables: Variables) -> Elaborated:
-    """Elaborates a function.
+def elaborate(
+    module: Module, function: Function, shapes: Mapping[str, Shape], variables: Variables,
+    callees: Mapping[str, Mapping[str, Shape]] | None = None,
+) -> Elaborated:  # fmt: skip
+    """Elaborates a function. `callees` are parameters of the modules that it calls, by symbol.
 
     Raises:
         SimulationError: an instruction or access of a form that is not known; names file and line.
     """
-    return _Elaboration(module, function, Objects(module, function, variables, shapes)).all()
+    return _Elaboration(module, function, Objects(module, function, variables, shapes, callees or {})).all()
 
 
 class _Elaboration:
@@ -59,7 +62,7 @@ class _Elaboration:
         self.module = module
         self.function = function
         self.objects = objects
-        self.regions = find_regions(function)
+        self.regions = find_regions(function, objects.callees)
         self.traces = {region: Trace(region) for region in self.regions.regions}
         self.states = {region: State(trace, objects) for region, trace in self.traces.items()}
         self.parameters = {parameter.name: parameter for parameter in function.parameters}
@@ -188,7 +191,7 @@ class _Walk:
         if i.opcode in ("sext", "zext", "trunc") and i.element is not None:
             return self._cast(i)
         if i.opcode == "load" and i.type.kind == "int":
-            places = self.places(i.operands[0])
+            places = self.operand(i, 0)
             shape = self.whole.objects.shape(places[0][1]) if len(places) == 1 else None
             if shape is not None and shape.kind == "value" and not places[0][1].terms:
                 return self.state.load(places[0][1], width, ALWAYS)
@@ -212,7 +215,7 @@ class _Walk:
             if i.type.kind != "int":
                 raise self.state.refused(f"a {i.type.kind} is stored")
             value = self.graph.sext(self.value(i.operands[0], i.type.bits), size)
-            for condition, place in self.places(i.operands[1]):
+            for condition, place in self.operand(i, 1):
                 self.state.store(place, value, size, self._whole(condition))
         elif i.opcode == "call":
             self._call(i)
@@ -325,6 +328,11 @@ class _Walk:
             self.pointers[text] = self._found(text)
         return self.pointers[text]
 
+    def operand(self, i: Instruction, number: int) -> _Places:
+        """Where an operand leads to."""
+        offset = i.offsets.get(number, 0)
+        return [(condition, place.moved(offset)) for condition, place in self.places(i.operands[number])]
+
     def _found(self, text: str) -> _Places:
         if text[0] == "@" or text in self.whole.parameters:
             return [(ALWAYS, Pointer(text))]
@@ -359,7 +367,7 @@ class _Walk:
             more, scale, node = self._term(step, node)
             offset += more
             terms.append((scale, node))
-        return [(condition, place.moved(offset, terms)) for condition, place in self.places(i.operands[0])]
+        return [(condition, place.moved(offset, terms)) for condition, place in self.operand(i, 0)]
 
     def _term(self, step: int, node: int) -> tuple[int, int, int]:
         """A scaled index as bytes, a scale and an index: without what only widens it or moves it up."""
@@ -378,13 +386,13 @@ class _Walk:
         if i.type.kind != "int":
             raise self.state.refused(f"a {i.type.kind} is loaded")
         size = 8 * self.whole.module.layout.size(i.type)
-        ways = [(c, self.state.load(place, size, self._whole(c))) for c, place in self.places(i.operands[0])]
+        ways = [(c, self.state.load(place, size, self._whole(c))) for c, place in self.operand(i, 0)]
         self._set(i, self.graph.slice(self.trace.chosen(ways, self.condition), 0, i.type.bits))
 
     def _call(self, i: Instruction) -> None:
         name = i.detail
         if name in (FIFO_READ, FIFO_WRITE):
-            for condition, place in self.places(i.operands[0]):
+            for condition, place in self.operand(i, 0):
                 cross = self.state.read if name == FIFO_READ else self.state.write
                 cross(place, self._whole(condition))
         elif name in (AXI_READ, AXI_WRITE, AXI_REQUEST):
@@ -397,11 +405,36 @@ class _Walk:
             kind = name.split(".")[1]
             values = [self.value(text, i.type.bits) for text in i.operands[: 1 if kind == "abs" else 2]]
             self._set(i, self.graph.shared(kind, values, i.type.bits))
+        elif name in self.whole.objects.callees:
+            self._start(i)
         elif not name.startswith(_IGNORED):
             raise self.state.refused(f"{name} is called, which a process can't do")
 
+    def _start(self, i: Instruction) -> None:
+        """A call of a module: its values as one element, the places of its pointers by name."""
+        objects = self.whole.objects
+        callee = self.whole.module.functions[i.detail]
+        shapes = objects.callees[i.detail]
+        lanes, data, targets = list[int](), list[int](), dict[str, str]()
+        for n, (parameter, shape) in enumerate(shapes.items()):
+            places = self.operand(i, n)
+            if len(places) != 1 or places[0][1].terms:
+                raise self.state.refused(f"{callee.name} is handed one of several places for {plain(parameter)}")
+            place = places[0][1]
+            if shape.kind == "value":
+                data.append(self.state.packed(place, shape.leaves))
+                lanes.append(shape.bits)
+            else:
+                own = objects.shapes.get(place.variable)
+                array = own is not None and own.count > 1
+                targets[parameter] = target_name(place.variable, place.offset, own, shape, array)
+        port = Port(callee.name, "call", i.detail, sum(lanes), tuple(lanes))
+        node = self.trace.access("call", port, self.condition, data=tuple(data))
+        access = next(access for access in self.trace.accesses if access.node == node)
+        access.sites.append((self.trace.whether(self.condition), targets))
+
     def _burst(self, i: Instruction) -> None:
-        for condition, place in self.places(i.operands[0]):
+        for condition, place in self.operand(i, 0):
             if i.detail == AXI_REQUEST:
                 self.state.request(place, [self.value(text, 64) for text in i.operands[1:]], self._whole(condition))
             else:
@@ -417,9 +450,9 @@ class _Walk:
             if i.operands[1] != "0":
                 raise self.state.refused("memory is filled with something else than zeros")
         else:
-            ways = [(c, self.state.load(place, bits, self._whole(c))) for c, place in self.places(i.operands[1])]
+            ways = [(c, self.state.load(place, bits, self._whole(c))) for c, place in self.operand(i, 1)]
             value = self.trace.chosen(ways, self.condition)
-        for condition, place in self.places(i.operands[0]):
+        for condition, place in self.operand(i, 0):
             self.state.store(place, value, bits, self._whole(condition))
 
 

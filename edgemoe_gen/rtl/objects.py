@@ -11,6 +11,7 @@ from edgemoe_gen.rtl.shapes import Leaf, Shape
 from edgemoe_gen.rtl.trace import Port
 from edgemoe_gen.schedule.ir import Function, Module
 from edgemoe_gen.schedule.layout import Type
+from edgemoe_gen.schedule.parse import plain_name
 from edgemoe_gen.schedule.places import DEFAULT_LATENCY, Pointer, Variables, source_name
 
 _CONSTANT = re.compile(r"\bi\d+ (-?\d+)|zeroinitializer")
@@ -48,12 +49,18 @@ class Table:
 
 @dataclass
 class Objects:
-    """Of a function. `shapes` are those of its parameters by name."""
+    """Of a function.
+
+    Attributes:
+        shapes: of its parameters and of the memories that it hands over, by name.
+        callees: parameters of the modules that it calls, by symbol.
+    """
 
     module: Module
     function: Function
     variables: Variables
     shapes: Mapping[str, Shape]
+    callees: Mapping[str, Mapping[str, Shape]] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     _arrays: dict[str, Array] = field(default_factory=dict)
     _words: dict[tuple[str, int], Words] = field(default_factory=dict)
@@ -188,15 +195,25 @@ def flat_leaves(module: Module, type_: Type, offset: int = 0) -> tuple[Leaf, ...
 
 def plain(name: str) -> str:
     """A name of the IR as one of Verilog."""
-    found = re.sub(r"\W", "_", name.lstrip("%@").strip('"'))
+    if name.startswith("@"):
+        name = plain_name(name[1:].strip('"'))
+    found = re.sub(r"\W", "_", name.lstrip("%").strip('"'))
     return f"v{found}" if found[:1].isdigit() else found
 
 
 def table_name(symbol: str) -> str:
     """The module of a table."""
-    from edgemoe_gen.schedule.parse import plain_name
+    return plain(symbol).lower()
 
-    return plain_name(symbol[1:].strip('"')).lower()
+
+def target_name(variable: str, offset: int, own: Shape | None, wanted: Shape, array: bool) -> str:
+    """What the ports of something that is handed over are called: of a variable, an array's element or a member."""
+    name = plain(variable)
+    if own is not None and own.members is not None and wanted.members is None:
+        return f"{name}_{own.members[offset][0]}"
+    if array and wanted.kind == "fifo" and wanted.count == 1:
+        return f"{name}_{offset // (2 * wanted.bytes)}"
+    return name
 
 
 def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
@@ -207,5 +224,5 @@ def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
 
 
 __all__ = [
-    "Array", "Objects", "Table", "Words", "covering", "flat_leaves", "plain", "source_name", "table_name",
+    "Array", "Objects", "Table", "Words", "covering", "flat_leaves", "plain", "source_name", "table_name", "target_name",
 ]  # fmt: skip

@@ -95,6 +95,7 @@ class Pipeline:
         changing = {n: following for n, following in trace.carried.items() if n != following and n in plan.live}
         found: set[int] = set()
         roots = [*plan.leaving, *(a.node for a in plan.accesses if a.kind != "load"), *changing]
+        roots += [node for access in plan.accesses for node, _ in access.sites]
         if not trace.region.is_loop:
             roots += [node for _, node in trace.commits] + list(trace.live_outs.values())
             roots += [node for out in trace.exits for _, node in out.sets]
@@ -181,10 +182,12 @@ class Pipeline:
         for access in plan.accesses:
             stage = plan.starts[access.node]
             condition = self.value(self._nodes[access.node].args[0], 1, stage)
+            if access.kind == "call":
+                waits[stage].append(f"({condition} & ~{access.port.name}_ap_done)")
             if access.kind in ("read", "write"):
                 ready = "empty_n" if access.kind == "read" else "full_n"
                 waits[stage].append(f"({condition} & ~{access.port.name}_{ready})")
-            moving = f" & {prefix}_go[{stage}]" if access.kind != "load" else ""
+            moving = f" & {prefix}_go[{stage}]" if access.kind not in ("load", "call") else ""
             self.fires[access.node] = f"({prefix}_valid[{stage}]{moving} & {condition})"
         depth = plan.depth
         self.blocked = [f"{prefix}_valid[{s}] & ({' | '.join(waits[s])})" if waits[s] else "1'b0" for s in range(depth)]

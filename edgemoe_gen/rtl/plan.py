@@ -71,6 +71,8 @@ class _Costs(Costs):
         access = self._by_node.get(node.number)
         if access is None:
             return super().of(node)
+        if access.port.kind == "call":
+            return FREE
         port = access.port
         if port.kind == "fifo":
             return Cost(self._table.of("fifo", 32))
@@ -97,6 +99,7 @@ def plan_region(
     kept = [node for _, node in trace.commits] + list(trace.live_outs.values())
     kept += [node for out in trace.exits for _, node in out.sets]
     effects = [access.node for access in trace.accesses if access.kind != "load"]
+    effects += [node for access in trace.accesses for node, _ in access.sites]
     carried = {node: following for node, following in trace.carried.items() if node != following}
     roots = [*effects, *leaving, *kept, *(node for node in carried if graph.nodes[node].name in shared)]
     live = _live(trace, roots, carried)
@@ -118,12 +121,19 @@ def plan_region(
     _check_exits(trace, leaving, carried)
     first = set(leaving) if trace.region.is_loop else set()
     times, ns = _solved(problem, sorted(timed), first, budget, trace, loop)
-    last = [times.starts[access.node] for access in accesses] + [times.cycles[node] for node in used if node in timed]
+    sites = [node for access in accesses for node, _ in access.sites]
+    last = [times.cycles[node] for node in sites] + [times.starts[access.node] for access in accesses] + [times.cycles[node] for node in used if node in timed]
     if not trace.region.is_loop:
         last += [times.cycles[node] for node in (*leaving, *kept)]
     stable = _stable(trace, live)
+    depth = max(last, default=0) + 1
+    # A call takes place when all else is done: its stage holds until it has ended.
+    starts = list(times.starts)
+    for access in accesses:
+        if access.kind == "call":
+            starts[access.node] = depth - 1
     return Plan(
-        trace, loop, widths, times.starts, times.cycles, max(last, default=0) + 1, ns, frozenset(live), stable, leaving,
+        trace, loop, widths, starts, times.cycles, depth, ns, frozenset(live), stable, leaving,
         accesses,
     )  # fmt: skip
 

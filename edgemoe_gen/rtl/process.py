@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgemoe_gen.rtl.elaborate import Elaborated
 from edgemoe_gen.rtl.expressions import vector
@@ -45,6 +45,7 @@ class Process:
         ports: the FIFOs ("read", "write") and memories ("load", "store") that it uses, with how.
         parameters: by-value ones that it takes, with their bits.
         stages: of every region, by its name.
+        calls: of the modules that it starts, what each call hands over for their pointer parameters.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Process:
     ports: Mapping[Port, frozenset[str]]
     parameters: Mapping[str, int]
     stages: Mapping[str, int]
+    calls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
 
 def make_process(name: str, elaborated: Elaborated, plans: Sequence[Plan], parameters: Mapping[str, int]) -> Process:
@@ -66,6 +68,7 @@ class _Writer:
         self.elaborated = elaborated
         self.plans = plans
         self.used: dict[str, int] = {}
+        self.calls: dict[str, list[Mapping[str, str]]] = {}
         self.registers = self._register_widths(set(parameters))
         self.parameters = parameters
         self.pipelines = [Pipeline(plan, self.registers, set(parameters)) for plan in plans]
@@ -99,6 +102,9 @@ class _Writer:
             if port.kind == "table":
                 body += self._table(port, accesses)
                 continue
+            if port.kind == "call":
+                body += self._call(port, accesses, signals)
+                continue
             found, lines = self._fifo(port, accesses) if port.kind == "fifo" else self._memory(port, accesses, kinds)
             body += lines
             if port.local:
@@ -119,9 +125,8 @@ class _Writer:
         inside = "\n".join(f"  {line}" if line else "" for line in [*registers, *local, *body])
         text = f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n"
         stages = {plan.name: plan.depth for plan in self.plans}
-        return Process(
-            self.name, text, tuple(signals), ports, {n: b for n, b in self.parameters.items() if n in self.used}, stages
-        )
+        used = {n: b for n, b in self.parameters.items() if n in self.used}
+        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls)
 
     # The state machine.
 
@@ -228,6 +233,28 @@ class _Writer:
         return [f"      if ({condition}) begin", *(f"        {line}" for line in [*goes, *sets]), "      end"]
 
     # Ports.
+
+    def _call(self, port: Port, accesses: Sequence[tuple[Pipeline, Access]], signals: list[Signal]) -> list[str]:
+        """A module that is started: its values, and by which call, of those in the order of the sources."""
+        name = port.name
+        wanted = [pipeline.fires[access.node] for pipeline, access in accesses]
+        data = [self._data(pipeline, access, 1) for pipeline, access in accesses]
+        sites = [
+            f"{fire} & {pipeline.value(node, 1, pipeline.plan.starts[access.node])}"
+            for fire, (pipeline, access) in zip(wanted, accesses, strict=True)
+            for node, _ in access.sites
+        ]
+        self.calls[name] = [targets for _, access in accesses for _, targets in access.sites]
+        signals += [Signal(f"{name}_ap_start", False, 1), Signal(f"{name}_ap_done", True, 1)]
+        signals += [Signal(f"{name}_values", False, port.bits), Signal(f"{name}_site", False, len(sites))]
+        return [
+            f"logic {name}_runs;",
+            f"assign {name}_values = {_first(wanted, data)};",
+            f"assign {name}_site = {{{', '.join(reversed(sites))}}};",
+            f"assign {name}_ap_start = ({' | '.join(wanted)}) & ~{name}_runs;",
+            "always_ff @(posedge ap_clk)",
+            f"  {name}_runs <= ap_rst_n & ({name}_ap_start | ({name}_runs & ~{name}_ap_done));",
+        ]
 
     def _fifo(self, port: Port, accesses: Sequence[tuple[Pipeline, Access]]) -> tuple[list[Signal], list[str]]:
         fires = [pipeline.fires[access.node] for pipeline, access in accesses]

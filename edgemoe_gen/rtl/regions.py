@@ -5,7 +5,7 @@ A loop becomes a pipeline that takes an iteration a cycle, a piece without loops
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from edgemoe_gen.schedule.flow import block_order, innermost_loops, natural_loops, predecessors
@@ -40,16 +40,17 @@ class Regions:
     before: Mapping[str, list[str]]
 
 
-def find_regions(function: Function) -> Regions:
-    """Cuts a function into regions."""
+def find_regions(function: Function, callees: Collection[str] = ()) -> Regions:
+    """Cuts a function into regions. Calls of `callees`, which are modules of their own, end the region that they are in."""
     order = block_order(function)
     before = predecessors(function, order)
     loops = {loop.header: loop for loop in innermost_loops(function)}
     inside = {block: header for header, loop in loops.items() for block in loop.blocks}
     heads = {order[0], *(loop.header for loop in natural_loops(function))}
     for block in order:
+        ends = any(i.opcode == "call" and i.detail in callees for i in function.blocks[block].instructions)
         for target in function.blocks[block].successors:
-            if block in inside and inside.get(target) != inside[block]:
+            if ends or (block in inside and inside.get(target) != inside[block]):
                 heads.add(target)
     first: dict[str, str] = {}  # of a block, the header of its region
     blocks: dict[str, list[str]] = {}

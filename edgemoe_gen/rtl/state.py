@@ -35,7 +35,7 @@ class State:
     def load(self, place: Pointer, width: int, condition: int) -> int:
         """`width` bits at a place."""
         objects = self.objects
-        if place.variable.startswith("@"):
+        if place.variable.startswith("@") and place.variable not in objects.shapes:
             return self._from_table(place, width, condition)
         if objects.is_memory(place):
             return self._from_memory(place, width, condition)
@@ -100,6 +100,14 @@ class State:
                 raise self.refused(f"an element of {port.name} is written whose {leaf.name or 'value'} is not known")
             data.append(self._graph.slice(held, 0, leaf.bits))
         self.trace.access("write", port, condition, data=tuple(data))
+
+    def packed(self, place: Pointer, leaves: Sequence[Leaf]) -> int:
+        """A struct's numbers, one after another."""
+        parts = []
+        for leaf in leaves:
+            value = self.load(place.moved(leaf.offset // 8), leaf.container, ALWAYS)
+            parts.append(self._graph.slice(value, 0, leaf.bits))
+        return self._graph.concat(parts)
 
     def request(self, place: Pointer, values: Sequence[int], condition: int) -> None:
         """Asks for a burst of an AXI port: its first beat and how many."""

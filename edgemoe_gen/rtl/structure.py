@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.library import library
-from edgemoe_gen.rtl.objects import plain
+from edgemoe_gen.rtl.objects import plain, target_name
 from edgemoe_gen.rtl.process import Process, Signal
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.trace import Port
@@ -174,16 +174,6 @@ def belongs(signal: str, port: str) -> bool:
     return signal.startswith(f"{port}_") and re.fullmatch(
         r"_(din|dout|full_n|empty_n|write|read|(read|write)_(address|enable|data))", signal[len(port) :]
     ) is not None  # fmt: skip
-
-
-def target_name(variable: str, offset: int, own: Shape | None, wanted: Shape, array: bool) -> str:
-    """What the ports of something that is handed over are called: of a variable, an array's element or a member."""
-    name = plain(variable)
-    if own is not None and own.members is not None and wanted.members is None:
-        return f"{name}_{own.members[offset][0]}"
-    if array and wanted.kind == "fifo" and wanted.count == 1:
-        return f"{name}_{offset // (2 * wanted.bytes)}"
-    return name
 
 
 def instance(process: Process, name: str, nets: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,7 @@ place one after another in a region that is passed once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgemoe_gen.base.errors import SimulationError
@@ -23,7 +23,7 @@ class Port:
 
     Attributes:
         name: of the module's ports.
-        kind: "fifo", "memory", "table" or "request" (bursts that are asked of an AXI port).
+        kind: "fifo", "memory", "table" or "call" (a module that this one starts).
         variable: name in the IR of what it belongs to.
         bits: of an element or word.
         lanes: bits of each of its leaves.
@@ -49,8 +49,9 @@ class Access:
     """Accesses of one kind to one port that exclude each other.
 
     Attributes:
-        kind: "read", "write", "load" or "store".
+        kind: "read", "write", "load", "store" or "call".
         node: in the graph; its arguments are its condition, its address if any, and its data.
+        sites: of a call, where it is made: nodes of conditions, and names of what is handed over for each parameter.
         parts: condition, address (-1 without), data by leaf (None: not written), source line.
     """
 
@@ -59,6 +60,7 @@ class Access:
     node: int
     parts: list[tuple[int, int, tuple[int | None, ...], Location | None]] = field(default_factory=list)
     mask: tuple[int | None, ...] = ()  # of a store: nodes that say whether a leaf is written; None: all of them
+    sites: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
 
     def condition(self, trace: Trace) -> int:
         """When any of its parts takes place."""
