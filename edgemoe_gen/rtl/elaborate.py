@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.counters import counter_limits
 from edgemoe_gen.rtl.objects import Objects, plain, target_name
 from edgemoe_gen.rtl.regions import Region, Regions, find_regions
 from edgemoe_gen.rtl.shapes import Shape
@@ -54,17 +55,26 @@ def elaborate(
     Raises:
         SimulationError: an instruction or access of a form that is not known; names file and line.
     """
-    return _Elaboration(module, function, Objects(module, function, variables, shapes, callees or {})).all()
+    objects = Objects(module, function, variables, shapes, callees or {})
+    first = _Elaboration(module, function, objects, {})
+    first.all()
+    # Once more with what the first time told of counters, so that indices reach fewer places.
+    limits = {region.number: counter_limits(trace, first.starts(region)) for region, trace in first.traces.items()}
+    return _Elaboration(module, function, objects, limits).all()
 
 
 class _Elaboration:
-    def __init__(self, module: Module, function: Function, objects: Objects) -> None:
+    def __init__(
+        self, module: Module, function: Function, objects: Objects, limits: Mapping[int, Mapping[str, int]]
+    ) -> None:
         self.module = module
         self.function = function
         self.objects = objects
         self.regions = find_regions(function, objects.callees)
         self.traces = {region: Trace(region) for region in self.regions.regions}
-        self.states = {region: State(trace, objects) for region, trace in self.traces.items()}
+        self.states = {
+            region: State(trace, objects, limits.get(region.number, {})) for region, trace in self.traces.items()
+        }
         self.parameters = {parameter.name: parameter for parameter in function.parameters}
         self.defined: dict[str, tuple[Region, Instruction]] = {}
         for region in self.regions.regions:
@@ -86,6 +96,17 @@ class _Elaboration:
         for trace in self.traces.values():
             trace.close()
         return Elaborated(self.function, self.regions, tuple(self.traces.values()), self.objects)
+
+    def starts(self, region: Region) -> dict[str, tuple[int | None, ...]]:
+        """What carried values are before a loop: constants, or None."""
+        found = {}
+        for i in self.function.blocks[region.header].instructions:
+            if i.opcode == "phi" and i.type.kind == "int":
+                outside = [
+                    text for text, block in zip(i.operands, i.blocks, strict=True) if self.regions.of.get(block) != region
+                ]
+                found[plain(i.name)] = tuple(int(text) if text.lstrip("-").isdigit() else None for text in outside)
+        return found
 
     def _keep(self, trace: Trace, state: State, read: set[tuple[str, int]]) -> None:
         """Registers of arrays that a region leaves changed."""

@@ -5,9 +5,10 @@ Registers by a variable index are multiplexers over all places that the index ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.counters import values
 from edgemoe_gen.rtl.objects import Objects, Words, covering, plain
 from edgemoe_gen.rtl.shapes import Leaf
 from edgemoe_gen.rtl.trace import Port, Trace
@@ -20,7 +21,7 @@ _MOST_PLACES = 4096
 class State:
     """What registers and the tails of FIFOs hold at a point of a region. Conditions are whole: of block and pointer."""
 
-    def __init__(self, trace: Trace, objects: Objects) -> None:
+    def __init__(self, trace: Trace, objects: Objects, limits: Mapping[str, int]) -> None:
         self.trace = trace
         self.objects = objects
         self.registers: dict[tuple[str, int], int] = {}  # by array and leaf
@@ -29,6 +30,8 @@ class State:
         self._tails: dict[tuple[str, int], int] = {}
         self._heads: dict[str, int] = {}  # node of the last read of a FIFO
         self._graph = trace.graph
+        self._counters = limits
+        self._values: dict[int, frozenset[int] | None] = {}
 
     # What kinds of places there are.
 
@@ -229,11 +232,15 @@ class State:
         for k, (scale, node) in enumerate(terms):
             span = size if k == 0 else terms[k - 1][0]
             low, high = self._limits(node)
+            few = values(graph, node, self._counters, self._values)
+            mask = (1 << graph.nodes[node].width) - 1
             following: list[tuple[int | None, int]] = []
             for where, offset in found:
                 for index in range(max(low, -(span // scale)), min(high, span // scale) + 1):
                     at = offset + 8 * scale * index
                     last = 8 * size - (width if k == len(terms) - 1 else 1)
+                    if few is not None and index & mask not in few:
+                        continue
                     if not 0 <= at <= last or (k > 0 and not 0 <= index < span // scale):
                         continue
                     same = graph.shared("icmp", (node, graph.const(index, graph.nodes[node].width)), 1, "eq")

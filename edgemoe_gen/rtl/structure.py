@@ -121,7 +121,8 @@ class _Region:
         variable, name = call.targets[port.variable]
         suffix = port.name[len(plain(port.variable)) :]
         shape = self._shapes.get(variable)
-        target = name + suffix
+        # FIFOs of the region have a prefix, since a parameter may be called the same.
+        target = name + suffix if shape is not None else f"fifo_{name}{suffix}"
         for signal in process.signals:
             if belongs(signal.name, port.name):
                 names[signal.name] = target + signal.name[len(port.name) :]
@@ -151,7 +152,7 @@ class _Region:
         nets = {"ap_clk": "ap_clk", "ap_rst_n": "ap_rst_n"}
         nets |= {n: f"{name}_{n}" for n in ("din", "write", "full_n", "dout", "empty_n", "read", "occupancy")}
         given = {"WIDTH": bits, "DEPTH": depth, "STYLE": f'"{style}"'}
-        return lines + library()["fifo"].instance(f"{name}_fifo", given, nets).splitlines()
+        return lines + library()["fifo"].instance(f"{name}_instance", given, nets).splitlines()
 
     def _ends(self) -> list[str]:
         names = [call.name for call in self._calls]

@@ -1,0 +1,85 @@
+"""The whole engine as modules, against C simulation: the short program, memories behind the ports of its AXI masters."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.program.compile import pack_image
+from edgemoe_gen.program.file import program_words
+from edgemoe_gen.program.short import compile_short
+from edgemoe_gen.rtl.compile import Kernels, compile_module
+from edgemoe_gen.rtl.library import sources as library_sources
+from edgemoe_gen.rtl.process import Process
+from edgemoe_gen.rtl.verilator import build_program
+from edgemoe_gen.sim.engine import Engine
+
+HERE = Path(__file__).parent / "process"
+TOP = "edgemoe_engine"
+UNWRITTEN = 0xA5
+
+
+def engine_sources(kernels: Kernels) -> dict[str, str]:
+    """All modules of the engine, by file name."""
+    modules: dict[str, Process] = {}
+    compile_module(kernels, TOP, modules)
+    return library_sources(["fifo", "memory", "rom"]) | {f"{name}.sv": m.text for name, m in modules.items()}
+
+
+def build_engine(sources: Mapping[str, str], design: Design) -> Path:
+    """The bench as an executable."""
+    names = ["program", *(f"weights_{port}" for port in range(design.knobs.weight_ports)), "constants", "image"]
+    bits = design.knobs.port_bits
+    text = (HERE / "engine.cpp").read_text(encoding="utf-8")
+    lines = {
+        "@WORDS@": str(bits // 32),
+        "@READERS@": ", ".join(names),
+        "// @LOAD@": "\n".join(f'{name}.data = contents(folder + "/{name}");' for name in names),
+        "// @OFFER@": "\n".join(
+            f"top.{name}_request_full_n = 1; {name}.offer(now, percent); top.{name}_empty_n = {name}.offered;"
+            f"put(top.{name}_dout, {name}.offered ? {name}.held : noise({bits}));"
+            for name in names
+        ),
+        "// @TAKE@": "\n".join(
+            f"if (top.{name}_request_write) {name}.ask(take(top.{name}_request_din, 128), now);"
+            f"if (top.{name}_read) {name}.offered = false;"
+            for name in names
+        ),
+    }
+    for key, line in lines.items():
+        text = text.replace(key, line)
+    return build_program(sources, TOP, text, {"ports.h": (HERE / "ports.h").read_text(encoding="utf-8")})
+
+
+def write_buffers(design: Design, folder: Path) -> int:
+    """What lies in memory for the short program, and what C simulation writes; gives the bytes of the latter."""
+    program, spec, image = compile_short(design)
+    words = program_words(program)
+    beat = design.beat_bytes
+    padded = np.zeros(-(-words.nbytes // beat) * beat, np.uint8)
+    padded[: words.nbytes] = words.view(np.uint8)
+    result = np.full((program.result_beats, beat), UNWRITTEN, np.uint8)
+    picture = pack_image(program, spec, [image])
+    status, _ = Engine.compile(design).execute(padded, list(program.weights), program.constants, picture, result)
+    assert status == 0
+    folder.mkdir(parents=True, exist_ok=True)
+    buffers = {"program": padded, "constants": program.constants, "image": picture, "expected": result}
+    buffers |= {f"weights_{port}": content for port, content in enumerate(program.weights)}
+    for name, content in buffers.items():
+        (folder / name).write_bytes(np.ascontiguousarray(content).tobytes())
+    return int(result.nbytes)
+
+
+def run_engine(executable: Path, folder: Path, percent: int, cycles: int) -> dict[str, int]:
+    """What the bench says: status, done, operation, cycles, bytes, bad."""
+    done = subprocess.run(
+        [str(executable), str(folder), str(percent), str(cycles)], capture_output=True, text=True, timeout=550, check=False
+    )
+    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+    found = dict(part.split("=") for part in last.split() if "=" in part)
+    assert "bad" in found, done.stdout[-500:] + done.stderr[-500:]
+    return {key: int(value) for key, value in found.items()}
