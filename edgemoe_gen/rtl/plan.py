@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.sums import balance_sums
 from edgemoe_gen.rtl.trace import Access, Trace
 from edgemoe_gen.schedule.components import Link
 from edgemoe_gen.schedule.costs import Costs
@@ -105,7 +106,8 @@ def plan_region(
     live = _live(trace, roots, carried)
     used = {node: following for node, following in carried.items() if node in live}
     initial = {node: _anything(trace, node) for node in used}
-    widths = measure(graph, used, initial, [*roots, *used.values()])
+    balance_sums(trace, live, [*roots, *used.values()])
+    widths = measure(graph, used, initial, [*roots, *used.values()], sorted_nodes(trace, range(len(graph.nodes))))
     accesses = tuple(access for access in trace.accesses if access.node in live)
     costs = _Costs(delays, widths, {access.node: access for access in accesses})
     # Values behind a loop are computed when it has ended; they have no stage.
