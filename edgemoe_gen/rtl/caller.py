@@ -190,7 +190,9 @@ class _Caller:
         lines = ["", f"wire {vector(width)} {target}_read_address, {target}_write_address;"]
         lines += [f"wire {vector(latency)} {target}_read_enable;", f"wire {vector(lanes)} {target}_write_enable;"]
         lines += [f"wire {vector(bits)} {target}_read_data, {target}_write_data; // bank {bank}"]
-        lines += self._inputs(target, reads, "read", width, latency) + self._inputs(target, writes, "write", width, lanes)
+        lines += self._inputs(target, reads, "read", width, latency) + self._inputs(
+            target, writes, "write", width, lanes
+        )
         data = self._chosen(writes, [f"{user.nets}_write_data" for user in writes]) if writes else f"{bits}'d0"
         lines.append(f"assign {target}_write_data = {data};")
         for user in reads:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
-from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
 from edgemoe_gen.rtl.caller import make_caller
+from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
 from edgemoe_gen.rtl.objects import plain
 from edgemoe_gen.rtl.plan import Plan, plan_region
 from edgemoe_gen.rtl.process import Process, make_process
@@ -150,9 +150,7 @@ def compile_caller(kernels: Kernels, name: str, modules: dict[str, Process]) -> 
     return make_caller(name, control, modules, values, memories, kernels.prepared)
 
 
-def _handed(
-    kernels: Kernels, function: Function, callees: Mapping[str, Mapping[str, Shape]]
-) -> dict[str, Shape]:
+def _handed(kernels: Kernels, function: Function, callees: Mapping[str, Mapping[str, Shape]]) -> dict[str, Shape]:
     """Static memories that a function hands over, as those that get them see them."""
     instructions = [i for block in function.blocks.values() for i in block.instructions]
     found: dict[str, Shape] = {}

@@ -1,7 +1,7 @@
 """What few values an index can have: counters of the form `x == K ? 0 : x + 1`, and what is computed of them.
 
-An array by a variable index is a multiplexer over all places that the index reaches. Types alone would let a counter of 32
-bits reach all of them.
+An array by a variable index is a multiplexer over all places that the index reaches. Types alone would let a counter of
+32 bits reach all of them.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ def table_name(symbol: str) -> str:
 
 
 def target_name(variable: str, offset: int, own: Shape | None, wanted: Shape, array: bool) -> str:
-    """What the ports of something that is handed over are called: of a variable, an array's element or a member."""
+    """What the ports of what is handed over are called: of a variable, an array's element or a member."""
     name = plain(variable)
     if own is not None and own.members is not None and wanted.members is None:
         return f"{name}_{own.members[offset][0]}"
@@ -224,5 +224,5 @@ def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
 
 
 __all__ = [
-    "Array", "Objects", "Table", "Words", "covering", "flat_leaves", "plain", "source_name", "table_name", "target_name",
+    """What the ports of what is handed over are called: a variable's, an array element's or a member's."""
 ]  # fmt: skip

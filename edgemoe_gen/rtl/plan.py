@@ -124,7 +124,11 @@ def plan_region(
     first = set(leaving) if trace.region.is_loop else set()
     times, ns = _solved(problem, sorted(timed), first, budget, trace, loop)
     sites = [node for access in accesses for node, _ in access.sites]
-    last = [times.cycles[node] for node in sites] + [times.starts[access.node] for access in accesses] + [times.cycles[node] for node in used if node in timed]
+    last = (
+        [times.cycles[node] for node in sites]
+        + [times.starts[access.node] for access in accesses]
+        + [times.cycles[node] for node in used if node in timed]
+    )
     if not trace.region.is_loop:
         last += [times.cycles[node] for node in (*leaving, *kept)]
     stable = _stable(trace, live)

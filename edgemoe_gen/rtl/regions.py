@@ -41,7 +41,7 @@ class Regions:
 
 
 def find_regions(function: Function, callees: Collection[str] = ()) -> Regions:
-    """Cuts a function into regions. Calls of `callees`, which are modules of their own, end the region that they are in."""
+    """Cuts a function into regions. Calls of `callees`, which are modules of their own, end the region they are in."""
     order = block_order(function)
     before = predecessors(function, order)
     loops = {loop.header: loop for loop in innermost_loops(function)}

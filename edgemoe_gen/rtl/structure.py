@@ -1,7 +1,7 @@
 """A dataflow region as a module: its FIFOs, an instance for each process, one start and one done for all of them.
 
-Ports that belong to a parameter of the region pass through. A region has ended when all its processes have; the next start
-comes after that.
+Ports that belong to a parameter of the region pass through. A region has ended when all its processes have; the next
+start comes after that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edgemoe_gen.rtl.objects import plain, target_name
 from edgemoe_gen.rtl.process import Process, Signal
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.trace import Port
-from edgemoe_gen.schedule.ir import Function, Instruction, Module
+from edgemoe_gen.schedule.ir import Function, Module
 from edgemoe_gen.schedule.places import fixed_offset, source_name
 from edgemoe_gen.schedule.sources import Prepared
 
@@ -29,7 +29,7 @@ _STYLES = {"uram": "ultra", "bram": "block", "lutram": "distributed", "srl": "sr
 
 @dataclass(frozen=True)
 class Call:
-    """A process that is started. `targets` says of each of its parameters what it is here: variable, name of its ports."""
+    """A process that is started. `targets` says what each of its parameters is here: variable, name of its ports."""
 
     name: str
     callee: str
@@ -95,7 +95,11 @@ class _Region:
     def process(self) -> Process:
         """Text and ports."""
         instances = [line for call in self._calls for line in self._instance(call)]
-        body = [line for name, (variable, bits, kinds) in self._inner.items() for line in self._fifo(name, variable, bits, kinds)]
+        body = [
+            line
+            for name, (variable, bits, kinds) in self._inner.items()
+            for line in self._fifo(name, variable, bits, kinds)
+        ]
         body += self._ends() + instances
         signals = [Signal(name, name not in ("ap_done", "ap_idle"), 1) for name in CONTROL]
         signals += [Signal(name, True, bits) for name, bits in self._parameters.items()] + list(self._signals.values())

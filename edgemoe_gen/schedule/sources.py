@@ -119,7 +119,9 @@ def prepare(sources: Mapping[str, str], whole: bool = False) -> Prepared:
         kept_apart |= {loop.function for loop in loops}
     texts = {path: text for path, text in sources.items() if path.startswith("src/") and path != PORT}
     texts |= {path: _for_clang(source, kept_apart) for path, source in kernels.sources.items()}
-    return Prepared(texts, tuple(loops), tuple(storage), frozenset(partitioned), frozenset(aggregated), regions, streams)
+    return Prepared(
+        texts, tuple(loops), tuple(storage), frozenset(partitioned), frozenset(aggregated), regions, streams
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The whole engine as modules, against C simulation: the short program, memories behind the ports of its AXI masters."""
+"""The whole engine as modules, against C simulation: the short program, memories behind its AXI ports."""
 
 from __future__ import annotations
 
@@ -77,7 +77,11 @@ def write_buffers(design: Design, folder: Path) -> int:
 def run_engine(executable: Path, folder: Path, percent: int, cycles: int) -> dict[str, int]:
     """What the bench says: status, done, operation, cycles, bytes, bad."""
     done = subprocess.run(
-        [str(executable), str(folder), str(percent), str(cycles)], capture_output=True, text=True, timeout=550, check=False
+        [str(executable), str(folder), str(percent), str(cycles)],
+        capture_output=True,
+        text=True,
+        timeout=550,
+        check=False,
     )
     last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
     found = dict(part.split("=") for part in last.split() if "=" in part)
