@@ -12,7 +12,7 @@ from edgemoe_gen.rtl.trace import Port
 from edgemoe_gen.schedule.ir import Function, Module
 from edgemoe_gen.schedule.layout import Type
 from edgemoe_gen.schedule.parse import plain_name
-from edgemoe_gen.schedule.places import DEFAULT_LATENCY, Pointer, Variables, source_name
+from edgemoe_gen.schedule.places import DEFAULT_LATENCY, Pointer, Variables
 
 _CONSTANT = re.compile(r"\bi\d+ (-?\d+)|zeroinitializer")
 
@@ -223,6 +223,4 @@ def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
     ]
 
 
-__all__ = [
-    """What the ports of what is handed over are called: a variable's, an array element's or a member's."""
-]  # fmt: skip
+__all__ = ["Array", "Objects", "Table", "Words", "covering", "flat_leaves", "plain", "table_name", "target_name"]
