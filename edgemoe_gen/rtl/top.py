@@ -68,7 +68,7 @@ class _Top:
         written = " & ".join(f"{port.bundle}_idle" for port in self._ports if port.direction == "write")
         lines += [f"wire done = ended & {written};", "always_ff @(posedge ap_clk)"]
         lines += ["  ended <= ap_rst_n & ~done & (ended | engine_ap_done);"]
-        lines += [ f"wire {vector(32 * words)} arguments, values;"]
+        lines += [f"wire {vector(32 * words)} arguments, values;"]
         lines += [f"wire {vector(words)} values_valid;", "assign engine_ap_start = start & ~started;"]
         lines += ["assign engine_ap_rst_n = ap_rst_n;", "always_ff @(posedge ap_clk)"]
         lines.append("  started <= ap_rst_n & ~done & (started | start);")

@@ -1,9 +1,8 @@
-"""The whole engine as modules, against C simulation: the short program, memories behind its AXI ports."""
+"""The whole engine as modules, against C simulation: the short program, memories behind its AXI buses."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,38 +23,6 @@ from edgemoe_gen.sim.engine import Engine
 HERE = Path(__file__).parent / "process"
 TOP = "edgemoe_engine"
 UNWRITTEN = 0xA5
-
-
-def engine_sources(kernels: Kernels) -> dict[str, str]:
-    """All modules of the engine, by file name."""
-    modules: dict[str, Process] = {}
-    compile_module(kernels, TOP, modules)
-    return library_sources(["fifo", "memory", "rom"]) | {f"{name}.sv": m.text for name, m in modules.items()}
-
-
-def build_engine(sources: Mapping[str, str], design: Design) -> Path:
-    """The bench as an executable."""
-    names = ["program", *(f"weights_{port}" for port in range(design.knobs.weight_ports)), "constants", "image"]
-    bits = design.knobs.port_bits
-    text = (HERE / "engine.cpp").read_text(encoding="utf-8")
-    lines = {
-        "@WORDS@": str(bits // 32),
-        "@READERS@": ", ".join(names),
-        "// @LOAD@": "\n".join(f'{name}.data = contents(folder + "/{name}");' for name in names),
-        "// @OFFER@": "\n".join(
-            f"top.{name}_request_full_n = 1; {name}.offer(now, percent); top.{name}_empty_n = {name}.offered;"
-            f"put(top.{name}_dout, {name}.offered ? {name}.held : noise({bits}));"
-            for name in names
-        ),
-        "// @TAKE@": "\n".join(
-            f"if (top.{name}_request_write) {name}.ask(take(top.{name}_request_din, 128), now);"
-            f"if (top.{name}_read) {name}.offered = false;"
-            for name in names
-        ),
-    }
-    for key, line in lines.items():
-        text = text.replace(key, line)
-    return build_program(sources, TOP, text, {"ports.h": (HERE / "ports.h").read_text(encoding="utf-8")})
 
 
 def build_top(kernels: Kernels, design: Design) -> Path:
@@ -81,7 +48,7 @@ def build_top(kernels: Kernels, design: Design) -> Path:
             f"burst.address += BEAT; if (--burst.beats == 0) {name}.bursts.pop_front(); }}"
             f"if ({bus}_arvalid && {bus}_arready) {name}.bursts.push_back({{{bus}_araddr, {bus}_arlen + 1, now}});"
         )
-    text = (HERE / "engine_axi.cpp").read_text(encoding="utf-8").replace("#include <deque>", "#include <cstring>\n#include <deque>")
+    text = (HERE / "engine.cpp").read_text(encoding="utf-8")
     status = next(r.offset for r in engine_registers(design.knobs.weight_ports) if r.name == "status")
     replaced = {
         "@BITS@": str(design.knobs.port_bits), "@READERS@": ", ".join(bundles), "// @OFFER@": "\n".join(offer),
@@ -114,7 +81,7 @@ def write_buffers(design: Design, folder: Path) -> int:
 
 
 def run_engine(executable: Path, folder: Path, percent: int, cycles: int) -> dict[str, int]:
-    """What the bench says: status, done, operation, cycles, bytes, bad."""
+    """What the bench says: status, runs, cycles of the last one, bytes, bad."""
     done = subprocess.run(
         [str(executable), str(folder), str(percent), str(cycles)],
         capture_output=True,

@@ -34,9 +34,7 @@ BODIES = {
     "far": COUNTING.format(
         name="far", memory=MEMORY, pragma="#pragma HLS DEPENDENCE variable = cells inter RAW distance = 8 true"
     ),
-    "never": COUNTING.format(
-        name="never", memory=MEMORY, pragma="#pragma HLS DEPENDENCE variable = cells inter false"
-    ),
+    "never": COUNTING.format(name="never", memory=MEMORY, pragma="#pragma HLS DEPENDENCE variable = cells inter false"),
     "twice": """
 twice_steps:
   for (int i = 0; i < n; ++i) {
@@ -72,9 +70,8 @@ slow_steps:
   }
 """,
 }
-TEXT = (
-    "#include <ap_int.h>\n#include <hls_stream.h>\ntypedef hls::stream<int> numbers;\n"
-    + "".join(f"void {name}(int n, numbers &in, numbers &out) {{\n{body}}}\n" for name, body in BODIES.items())
+TEXT = "#include <ap_int.h>\n#include <hls_stream.h>\ntypedef hls::stream<int> numbers;\n" + "".join(
+    f"void {name}(int n, numbers &in, numbers &out) {{\n{body}}}\n" for name, body in BODIES.items()
 )
 
 

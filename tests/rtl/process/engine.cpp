@@ -1,122 +1,163 @@
-// The whole engine with memories behind its AXI ports, as their masters show them: bursts that are asked for, beats.
-// Arguments: folder with the buffers, percent of cycles in which a beat comes or goes, most cycles.
+// The whole engine behind its buses: AXI memories with latency, AXI-Lite as a driver uses it.
+// Arguments: folder with the buffers, percent of cycles in which a bus moves, most cycles.
 #include "Vtop.h"
 #include "ports.h"
 #include "verilated.h"
 
+#include <cstring>
 #include <deque>
+#include <map>
 
-using buffer_t = std::vector<std::uint32_t>;
-constexpr int BEAT_WORDS = @WORDS@;
-constexpr int LATENCY = 64;
+using bytes_t = std::vector<std::uint8_t>;
+constexpr int BEAT_BITS = @BITS@;
+constexpr int BEAT = BEAT_BITS / 8;
+constexpr long LATENCY = 40;
 
-static buffer_t contents(const std::string &name) {
-  buffer_t words;
+static bytes_t contents(const std::string &name) {
+  bytes_t bytes;
   std::FILE *file = std::fopen(name.c_str(), "rb");
-  if (file == nullptr) {
-    std::printf("there is no %s\n", name.c_str());
-    std::exit(2);
-  }
-  std::uint32_t word = 0;
-  while (std::fread(&word, 4, 1, file) == 1) words.push_back(word);
+  for (int byte = std::fgetc(file); byte != EOF; byte = std::fgetc(file)) bytes.push_back(byte);
   std::fclose(file);
-  return words;
+  return bytes;
+}
+
+static std::map<std::uint64_t, bytes_t> memory;  // buffers by address
+
+static std::uint8_t *place(std::uint64_t address) {
+  auto found = memory.upper_bound(address);
+  if (found != memory.begin() && address + BEAT <= (--found)->first + found->second.size()) {
+    return found->second.data() + (address - found->first);
+  }
+  std::printf("address %lx is in no buffer\n", address);
+  std::exit(1);
 }
 
 struct burst_t {
-  std::uint64_t first, beats;
+  std::uint64_t address;
+  int beats;
   long since;
 };
+struct reader_t {
+  std::deque<burst_t> bursts;
+  bool offered = false;
+};
 
-// What both kinds of ports have: requests in order.
-struct port_t {
-  buffer_t data;
-  std::deque<burst_t> asked;
+static Vtop top;
+static long now = 0, most = 0;
+static int percent = 100;
+static reader_t @READERS@;
+static std::deque<burst_t> writes;
+static std::deque<long> responses;
+static bool responds = false;
 
-  void ask(const word_t &request, long now) {
-    const std::uint64_t first = request[0] | static_cast<std::uint64_t>(request[1]) << 32;
-    const std::uint64_t beats = request[2] | static_cast<std::uint64_t>(request[3]) << 32;
-    if ((first + beats) * BEAT_WORDS > data.size()) {
-      std::printf("a burst of %lu beats from %lu leaves its buffer\n", beats, first);
+static void edge() {
+  top.ap_clk = 0;
+  // @OFFER@
+  top.m_axi_@RESULT@_awready = happens(percent);
+  top.m_axi_@RESULT@_wready = !writes.empty() && happens(percent);
+  responds = responds || (!responses.empty() && now - responses.front() >= LATENCY && happens(percent));
+  top.m_axi_@RESULT@_bvalid = responds;
+  top.m_axi_@RESULT@_bresp = 0;
+  top.m_axi_@RESULT@_bid = 0;
+  top.eval();
+  // @TAKE@
+  if (top.m_axi_@RESULT@_wvalid && top.m_axi_@RESULT@_wready) {
+    burst_t &burst = writes.front();
+    const word_t beat = take(top.m_axi_@RESULT@_wdata, BEAT_BITS);
+    std::uint8_t *to = place(burst.address);
+    for (int i = 0; i < BEAT; ++i) to[i] = beat[i / 4] >> 8 * (i % 4);
+    burst.address += BEAT;
+    if (top.m_axi_@RESULT@_wlast != (--burst.beats == 0)) {
+      std::printf("the last beat of a burst is not marked\n");
       std::exit(1);
     }
-    asked.push_back({first, beats, now});
+    if (burst.beats == 0) {
+      writes.pop_front();
+      responses.push_back(now);
+    }
   }
-  word_t next() {
-    burst_t &burst = asked.front();
-    const auto from = data.begin() + burst.first * BEAT_WORDS;
-    word_t beat(from, from + BEAT_WORDS);
-    step();
-    return beat;
+  if (top.m_axi_@RESULT@_awvalid && top.m_axi_@RESULT@_awready) {
+    writes.push_back({top.m_axi_@RESULT@_awaddr, top.m_axi_@RESULT@_awlen + 1, now});
   }
-  void step() {
-    burst_t &burst = asked.front();
-    ++burst.first;
-    if (--burst.beats == 0) asked.pop_front();
+  if (responds && top.m_axi_@RESULT@_bready) {
+    responses.pop_front();
+    responds = false;
   }
-};
+  top.ap_clk = 1;
+  top.eval();
+  if (++now > most) {
+    std::printf("it does not end\n");
+    std::exit(1);
+  }
+}
 
-struct reader_t : port_t {
-  word_t held;
-  bool offered = false;
-  void offer(long now, int percent) {
-    if (offered || asked.empty() || now - asked.front().since < LATENCY || !happens(percent)) return;
-    held = next();
-    offered = true;
-  }
-};
+static void settle() {
+  top.ap_clk = 0;
+  top.eval();
+}
+
+static void set_register(int offset, std::uint32_t value) {
+  top.s_axi_control_awaddr = offset;
+  top.s_axi_control_awvalid = 1;
+  for (settle(); !top.s_axi_control_awready; settle()) edge();
+  edge();
+  top.s_axi_control_awvalid = 0;
+  top.s_axi_control_wdata = value;
+  top.s_axi_control_wstrb = 15;
+  top.s_axi_control_wvalid = 1;
+  for (settle(); !top.s_axi_control_wready; settle()) edge();
+  edge();
+  top.s_axi_control_wvalid = 0;
+  top.s_axi_control_bready = 1;
+  for (settle(); !top.s_axi_control_bvalid; settle()) edge();
+  edge();
+  top.s_axi_control_bready = 0;
+}
+
+static std::uint32_t get_register(int offset) {
+  top.s_axi_control_araddr = offset;
+  top.s_axi_control_arvalid = 1;
+  for (settle(); !top.s_axi_control_arready; settle()) edge();
+  edge();
+  top.s_axi_control_arvalid = 0;
+  for (settle(); !top.s_axi_control_rvalid; settle()) edge();
+  const std::uint32_t value = top.s_axi_control_rdata;
+  top.s_axi_control_rready = 1;
+  edge();
+  top.s_axi_control_rready = 0;
+  return value;
+}
 
 int main(int, char **argv) {
   const std::string folder = argv[1];
-  const int percent = std::atoi(argv[2]);
-  const long most = std::atol(argv[3]);
+  percent = std::atoi(argv[2]);
+  most = std::atol(argv[3]);
   Verilated::randReset(2);
-  static Vtop top;
-  reader_t @READERS@;
-  port_t result;
-  // @LOAD@
-  result.data.assign(contents(folder + "/expected").size(), 0xa5a5a5a5);
-  std::uint32_t status = ~0u, progress = 0;
-  top.ap_start = 0;
   top.ap_rst_n = 0;
-  for (int i = 0; i < 4; ++i) {
-    top.ap_clk = 0;
-    top.eval();
-    top.ap_clk = 1;
-    top.eval();
-  }
+  for (int i = 0; i < 4; ++i) edge();
   top.ap_rst_n = 1;
-  top.ap_start = 1;
-  top.program_request_full_n = 1;
-  long now = 0;
-  for (; now < most && !top.ap_done; ++now) {
-    top.ap_clk = 0;
-    // @OFFER@
-    top.result_request_full_n = 1;
-    top.result_full_n = !result.asked.empty() && happens(percent);
-    top.eval();
-    // @TAKE@
-    if (top.result_request_write) result.ask(take(top.result_request_din, 128), now);
-    if (top.result_write && top.result_full_n) {
-      const word_t beat = take(top.result_din, 32 * BEAT_WORDS);
-      std::copy(beat.begin(), beat.end(), result.data.begin() + result.asked.front().first * BEAT_WORDS);
-      result.step();
-    }
-    if (top.status_write_enable) status = top.status_write_data;
-    if (top.progress_write_enable) {
-      progress = top.progress_write_data;
-      if (std::getenv("VERBOSE")) std::printf("%ld: operation %u\n", now, progress);
-    }
-    top.ap_clk = 1;
-    top.eval();
-    top.ap_start = 0;
+  const bytes_t expected = contents(folder + "/expected");
+  std::uint64_t address = 0x100000000;
+  for (const char *name : {@BUFFERS@}) {
+    const int offset = 0x10 + 12 * static_cast<int>(memory.size());
+    memory[address] = std::string(name) == "result" ? bytes_t(expected.size(), 0xa5) : contents(folder + "/" + name);
+    set_register(offset, static_cast<std::uint32_t>(address));
+    set_register(offset + 4, static_cast<std::uint32_t>(address >> 32));
+    if (std::string(name) != "result") address += (memory[address].size() + 8191) / 4096 * 4096;
   }
-  const buffer_t expected = contents(folder + "/expected");
-  long bad = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    for (int byte = 0; byte < 4; ++byte) bad += (expected[i] >> 8 * byte & 255) != (result.data[i] >> 8 * byte & 255);
+  long bad = 0, runs = 0, cycles = 0;
+  std::uint32_t status = ~0u;
+  for (; runs < 2; ++runs) {
+    bytes_t &result = memory[address];
+    result.assign(expected.size(), 0xa5);
+    const long begun = now;
+    set_register(0, 1);
+    while (!(get_register(0) & 2)) {
+    }
+    cycles = now - begun;  // of the last run
+    status = get_register(@STATUS@);
+    for (std::size_t i = 0; i < expected.size(); ++i) bad += expected[i] != result[i];
   }
-  std::printf("status=%u done=%d operation=%u cycles=%ld bytes=%zu bad=%ld\n", status, static_cast<int>(top.ap_done),
-              progress, now, 4 * expected.size(), bad);
+  std::printf("status=%u runs=%ld cycles=%ld bytes=%zu bad=%ld\n", status, runs, cycles, expected.size(), bad);
   return bad != 0 || status != 0;
 }
