@@ -100,7 +100,8 @@ class _Top:
             base = self._base(port)
             lines.append(f"wire {vector(ADDRESS_BITS)} base_{port.name} = {base};")
             lines.append(
-                f"wire {vector(index)} {wire} = base_{port.name}[{ADDRESS_BITS - 1}:{low}] + {request}_din[{index - 1}:0];"
+                f"wire {vector(index)} {wire} = "
+                f"base_{port.name}[{ADDRESS_BITS - 1}:{low}] + {request}_din[{index - 1}:0];"
             )
             firsts.append(wire)
             counts.append(f"{request}_din[{64 + index - 1}:64]")
