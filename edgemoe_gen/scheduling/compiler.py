@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
@@ -35,6 +35,10 @@ _FLAGS = (
     "-mllvm", "-jump-threading-threshold=0", "-mllvm", "-enable-dfa-jump-thread=0", "-mllvm", "-disable-loop-idiom-all",
     "-mllvm", "-indvars-widen-indvars=false", "-mllvm", "-rotation-max-header-size=0", "-mllvm", "-enable-load-pre=0",
     "-mllvm", "-sink-common-insts=0",
+)  # fmt: skip
+DESCRIBED = (
+    "-std=c++20", "-O0", "-g", "-fstandalone-debug", "-target", "x86_64-linux-musl", "-mcpu=x86_64", "-Wno-everything",
+    "-fno-exceptions", "-fno-rtti", "-fno-sanitize=all", "-fno-stack-protector",
 )  # fmt: skip
 
 
@@ -59,12 +63,13 @@ def shims() -> dict[str, str]:
     return {f"shim/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.h"))}
 
 
-def compile_ir(texts: Mapping[str, str], unit: str = "src/engine.cpp") -> str:
+def compile_ir(texts: Mapping[str, str], unit: str = "src/engine.cpp", flags: Sequence[str] = _FLAGS) -> str:
     """LLVM IR text of a design's kernels.
 
     Args:
         texts: prepared sources by path; all includes are among them.
         unit: the one that includes all others.
+        flags: of the compiler; `DESCRIBED` gives unoptimised code that describes every type.
 
     Raises:
         ConfigError: the compiler is not installed.
@@ -76,7 +81,7 @@ def compile_ir(texts: Mapping[str, str], unit: str = "src/engine.cpp") -> str:
     files = dict(texts) | shims()
     files[PORT] = '#pragma once\n#include "../shim/port.h"\n'
     digest = hashlib.sha256(
-        "\0".join([compiler_version(), *_FLAGS, unit, *(f"{name}\0{files[name]}" for name in sorted(files))]).encode()
+        "\0".join([compiler_version(), *flags, unit, *(f"{name}\0{files[name]}" for name in sorted(files))]).encode()
     ).hexdigest()
     kept = cache_folder() / FOLDER / f"{digest}.ll"
     with contextlib.suppress(OSError):
@@ -84,7 +89,7 @@ def compile_ir(texts: Mapping[str, str], unit: str = "src/engine.cpp") -> str:
         if text.endswith(_end(digest)):
             os.utime(kept)
             return text
-    text = _compile(files, unit)
+    text = _compile(files, unit, flags)
     with contextlib.suppress(ConfigError):  # the cache may be read-only: then it is compiled each time
         write_whole(kept, lambda stream: stream.write((text + _end(digest)).encode()))
         _forget(kept.parent)
@@ -96,7 +101,7 @@ def _end(digest: str) -> str:
     return f"; end of {digest}\n"
 
 
-def _compile(files: Mapping[str, str], unit: str) -> str:
+def _compile(files: Mapping[str, str], unit: str, flags: Sequence[str]) -> str:
     with tempfile.TemporaryDirectory(prefix="edgemoe-schedule-") as name:
         folder = Path(name)
         for path, text in files.items():
@@ -104,7 +109,7 @@ def _compile(files: Mapping[str, str], unit: str) -> str:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
         command = [
-            sys.executable, "-m", PACKAGE, "c++", *_FLAGS, "-fdebug-compilation-dir=.", "-Ishim", "-Isrc",
+            sys.executable, "-m", PACKAGE, "c++", *flags, "-fdebug-compilation-dir=.", "-Ishim", "-Isrc",
             "-S", "-emit-llvm", "-o", "out.ll", unit,
         ]  # fmt: skip
         # Of its own, so that nothing of the user's is written to.
@@ -136,4 +141,4 @@ def _forget(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-__all__ = ["PACKAGE", "compile_ir", "compiler_version", "shims", "ziglang_missing"]
+__all__ = ["DESCRIBED", "PACKAGE", "compile_ir", "compiler_version", "shims", "ziglang_missing"]

@@ -27,6 +27,14 @@ class NaturalLoop:
 
 def innermost_loops(function: Function) -> tuple[NaturalLoop, ...]:
     """The loops that hold no other, in the order of the function."""
+    loops = natural_loops(function)
+    return tuple(
+        loop for loop in loops if not any(other is not loop and other.header in loop.blocks for other in loops)
+    )
+
+
+def natural_loops(function: Function) -> tuple[NaturalLoop, ...]:
+    """All loops, in the order of the function."""
     order = block_order(function)
     before = predecessors(function, order)
     dominators = _dominators(order, before)
@@ -45,8 +53,6 @@ def innermost_loops(function: Function) -> tuple[NaturalLoop, ...]:
                         waiting += before[at]
     loops = []
     for header, body in bodies.items():
-        if any(other != header and other in body for other in bodies):
-            continue
         location = next((function.blocks[latch].loop for latch in latches[header]), None)
         blocks = tuple(block for block in order if block in body)
         loops.append(NaturalLoop(header, blocks, tuple(latches[header]), location))
@@ -100,4 +106,4 @@ def _dominators(order: list[str], before: Mapping[str, list[str]]) -> dict[str, 
     return found
 
 
-__all__ = ["NaturalLoop", "block_order", "innermost_loops", "predecessors"]
+__all__ = ["NaturalLoop", "block_order", "innermost_loops", "natural_loops", "predecessors"]

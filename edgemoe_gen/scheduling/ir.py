@@ -35,6 +35,7 @@ class Instruction:
         detail: predicate of a comparison, callee of a call, cases of a switch as numbers.
         element: the type that a getelementptr counts in, an alloca makes or a cast takes.
         location: innermost source line, or None.
+        offsets: bytes behind the start of variables that operands name, by the operand's number.
     """
 
     opcode: str
@@ -46,6 +47,7 @@ class Instruction:
     cases: tuple[int, ...] = ()
     element: Type | None = None
     location: Location | None = None
+    offsets: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

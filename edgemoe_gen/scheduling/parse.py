@@ -42,6 +42,7 @@ _DECLARED = re.compile(
     r"^ +#dbg_(?:declare\(ptr (?P<name>%[-\w.$]+), !(?P<variable>\d+),|"
     r"assign\(.*, !(?P<assigned>\d+), !DIExpression\(\), !\d+, ptr (?P<place>%[-\w.$]+), !DIExpression\(\))"
 )
+_BYTES = re.compile(r"\(i8, ptr [^,]+, i64 (\d+)\)")
 _LABEL = re.compile(r'^("?)([-\w.$]+)\1:')
 _CALLEE = re.compile(r'(@"[^"]+"|@[\w.$]+)\(')
 
@@ -160,6 +161,10 @@ class _Reader:
                 "write the kernel without it, or add it to edgemoe_gen/scheduling",
             )
         made.location = location
+        if any("+" in operand for operand in made.operands):  # places in variables, which `_place` has written so
+            parts = [operand.partition("+") for operand in made.operands]
+            made.operands = tuple(name for name, _, _ in parts)
+            made.offsets = {n: int(offset) for n, (_, _, offset) in enumerate(parts) if offset}
         return made
 
     def _made(self, opcode: str, name: str, rest: str) -> Instruction | None:
@@ -222,17 +227,21 @@ class _Reader:
 
     @staticmethod
     def _argument(text: str) -> str:
-        variable = _VARIABLE.search(text) if text.endswith(")") else None
-        return variable[0] if variable else text.split(" ")[-1]
+        return _place(text) if text.endswith(")") else text.split(" ")[-1]
 
     def _typed(self, text: str) -> tuple[Type, str]:
-        if text.startswith("ptr getelementptr "):  # a place in a variable; which of its places counts for no schedule
-            variable = _VARIABLE.search(text)
-            return POINTER, variable[0] if variable else "null"
+        if text.startswith("ptr getelementptr "):
+            return POINTER, _place(text)
         found = _TYPED.match(_ATTRIBUTE.sub("", text))
         if found is None:
             raise SimulationError(f"no value: {text[:80]}", "this is a fault of the program")
         return self._type(found["type"]), found["value"]
+
+
+def _place(text: str) -> str:
+    """A variable, and how many bytes behind its start."""
+    variable, offset = _VARIABLE.search(text), _BYTES.search(text)
+    return f"{variable[0] if variable else 'null'}{f'+{offset[1]}' if offset else ''}"
 
 
 def _joined(lines: list[str]) -> Iterator[str]:

@@ -61,6 +61,7 @@ class Prepared:
         partitioned: functions and their variables that are cut into registers or banks.
         aggregated: functions and their variables whose elements are one word each.
         regions: dataflow functions with the processes that each starts.
+        streams: depth and implementation ("" where none is said) of FIFOs, by function and variable.
     """
 
     texts: Mapping[str, str]
@@ -69,6 +70,7 @@ class Prepared:
     partitioned: frozenset[tuple[str, str]]
     aggregated: frozenset[tuple[str, str]]
     regions: Mapping[str, tuple[str, ...]]
+    streams: Mapping[tuple[str, str], tuple[int, str]]
 
     def storage_of(self, variable: str, function: str = "") -> Storage | None:
         """What is said of a variable; of a function's own, or the slowest of all of that name."""
@@ -85,8 +87,11 @@ class Prepared:
         return any(name == variable and function in ("", owner) for owner, name in self.aggregated)
 
 
-def prepare(sources: Mapping[str, str]) -> Prepared:
+def prepare(sources: Mapping[str, str], whole: bool = False) -> Prepared:
     """Reads `src/` of a rendered project and makes the text that clang compiles.
+
+    Args:
+        whole: processes stay whole; else their functions with pipelined loops are kept apart from them.
 
     Raises:
         SimulationError: a loop or pragma of a form that is not known; names file and line.
@@ -101,16 +106,22 @@ def prepare(sources: Mapping[str, str]) -> Prepared:
     storage: list[Storage] = []
     partitioned: set[tuple[str, str]] = set()
     aggregated: set[tuple[str, str]] = set()
+    streams: dict[tuple[str, str], tuple[int, str]] = {}
     for source in kernels.sources.values():
         reader = _Reader(source, kernels.constants)
         loops += [reader.loop(loop) for loop in source.timed_loops if loop.ii]
         storage += reader.storage()
         partitioned |= reader.owned("ARRAY_PARTITION")
         aggregated |= reader.owned("AGGREGATE")
-    kept_apart = {*regions, *(name for names in regions.values() for name in names), *(loop.function for loop in loops)}
+        streams |= reader.streams()
+    kept_apart = {*regions, *(name for names in regions.values() for name in names)}
+    if not whole:
+        kept_apart |= {loop.function for loop in loops}
     texts = {path: text for path, text in sources.items() if path.startswith("src/") and path != PORT}
     texts |= {path: _for_clang(source, kept_apart) for path, source in kernels.sources.items()}
-    return Prepared(texts, tuple(loops), tuple(storage), frozenset(partitioned), frozenset(aggregated), regions)
+    return Prepared(
+        texts, tuple(loops), tuple(storage), frozenset(partitioned), frozenset(aggregated), regions, streams
+    )
 
 
 @dataclass(frozen=True)
@@ -135,6 +146,22 @@ class _Reader:
                 pragma.value("impl"),
                 None if latency is None else self._number(pragma, latency),
             )
+
+    def streams(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """Depths of FIFOs, and what they are made of."""
+        made = {
+            (self._function(pragma), pragma.subject): pragma.value("impl")
+            for pragma in self.source.of("BIND_STORAGE")
+            if pragma.value("type") == "fifo"
+        }
+        return {
+            (owner := self._function(pragma), pragma.subject): (
+                self._number(pragma, pragma.options["depth"]),
+                made.get((owner, pragma.subject), ""),
+            )
+            for pragma in self.source.of("STREAM")
+            if "depth" in pragma.options
+        }
 
     def owned(self, directive: str) -> set[tuple[str, str]]:
         """Functions and variables that pragmas of a directive name."""

@@ -41,18 +41,23 @@ class Widths:
         return max(1, *(min(self.graph.nodes[a].width, self.needed(a)) for a in node.args))
 
 
-def measure(graph: Graph, carried: Mapping[int, int], initial: Mapping[int, int], roots: Sequence[int]) -> Widths:
+def measure(
+    graph: Graph, carried: Mapping[int, int], initial: Mapping[int, int], roots: Sequence[int],
+    order: Sequence[int] | None = None,
+) -> Widths:  # fmt: skip
     """Ranges and demanded bits of a loop's nodes.
 
     Args:
         carried: node of a carried value to that of its next value.
         initial: node of a carried value to that of its first.
         roots: nodes whose arguments count whole: accesses, exits.
+        order: all nodes, each behind its arguments; None: by their numbers.
     """
     ranges: list[Range] = [(0, 0)] * len(graph.nodes)
+    ordered = graph.nodes if order is None else [graph.nodes[number] for number in order]
 
     def compute(held: Mapping[int, Range]) -> None:
-        for node in graph.nodes:
+        for node in ordered:
             ranges[node.number] = held[node.number] if node.number in held else _range(node, graph, ranges)
 
     compute({number: _everything(graph.nodes[number].width) for number in carried})

