@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class Whole:
     defined: Mapping[str, tuple[Region, Instruction]]
 
 
-class Pointers:
+class Pointers(ABC):
     """Of one region. Whoever walks over its instructions sets `condition` and the edges between blocks."""
 
     def __init__(self, whole: Whole, region: Region, state: State) -> None:
@@ -48,9 +49,9 @@ class Pointers:
         self.condition = ALWAYS
         self.carried: list[Instruction] = []
 
+    @abstractmethod
     def value(self, text: str, width: int) -> int:
         """The node of an operand."""
-        raise NotImplementedError
 
     def put(self, i: Instruction, node: int) -> None:
         self.trace.values[i.name] = node

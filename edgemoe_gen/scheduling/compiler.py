@@ -6,7 +6,6 @@ types of variables go along as debug information.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -18,14 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
-from edgemoe_gen.base.files import write_whole
 from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.scheduling.kept import kept
 from edgemoe_gen.scheduling.sources import PORT
-from edgemoe_gen.sim.cache import cache_folder
 
 PACKAGE = "ziglang"
 KEPT = 40  # results in the cache, 5 MB each
-FOLDER = "schedules"
 _LONGEST_S = 600
 # What turns loops into something that no longer looks like their source is off; unrolling and inlining do all they can.
 _FLAGS = (
@@ -83,22 +80,14 @@ def compile_ir(texts: Mapping[str, str], unit: str = "src/engine.cpp", flags: Se
     digest = hashlib.sha256(
         "\0".join([compiler_version(), *flags, unit, *(f"{name}\0{files[name]}" for name in sorted(files))]).encode()
     ).hexdigest()
-    kept = cache_folder() / FOLDER / f"{digest}.ll"
-    with contextlib.suppress(OSError):
-        text = kept.read_text(encoding="utf-8")
-        if text.endswith(_end(digest)):
-            os.utime(kept)
-            return text
-    text = _compile(files, unit, flags)
-    with contextlib.suppress(ConfigError):  # the cache may be read-only: then it is compiled each time
-        write_whole(kept, lambda stream: stream.write((text + _end(digest)).encode()))
-        _forget(kept.parent)
-    return text
+    end = f"; end of {digest}\n"  # last line of a result that was written whole
 
+    def read(text: str) -> str:
+        if not text.endswith(end):
+            raise ValueError("it has no end")
+        return text.removesuffix(end)
 
-def _end(digest: str) -> str:
-    """Last line of a result that was written whole."""
-    return f"; end of {digest}\n"
+    return kept(f"{digest}.ll", KEPT, lambda: _compile(files, unit, flags), lambda text: text + end, read)
 
 
 def _compile(files: Mapping[str, str], unit: str, flags: Sequence[str]) -> str:
@@ -131,14 +120,6 @@ def _compile(files: Mapping[str, str], unit: str, flags: Sequence[str]) -> str:
                 f"clang does not compile {unit} for a schedule: {said}", "this is a fault of the sources"
             )
         return (folder / "out.ll").read_text(encoding="utf-8")
-
-
-def _forget(folder: Path) -> None:
-    """Removes the results that were not used for longest."""
-    with contextlib.suppress(OSError):
-        results = sorted(folder.glob("*.ll"), key=lambda path: path.stat().st_mtime)
-        for path in results[:-KEPT]:
-            path.unlink(missing_ok=True)
 
 
 __all__ = ["DESCRIBED", "PACKAGE", "compile_ir", "compiler_version", "shims", "ziglang_missing"]

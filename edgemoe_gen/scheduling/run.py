@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.base.installed import PACKAGE
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.boards import speed_grade
 from edgemoe_gen.scheduling.body import Body
 from edgemoe_gen.scheduling.building import build_body
-from edgemoe_gen.scheduling.compiler import compile_ir, compiler_version
+from edgemoe_gen.scheduling.compiler import compile_ir, compiler_version, shims, ziglang_missing
 from edgemoe_gen.scheduling.costs import Costs
-from edgemoe_gen.scheduling.delays import Delays, family_delays
+from edgemoe_gen.scheduling.delays import Delays, NoDelaysError, family_delays
 from edgemoe_gen.scheduling.flow import NaturalLoop, innermost_loops
 from edgemoe_gen.scheduling.ir import Function, Module
-from edgemoe_gen.scheduling.kept import kept_schedule
+from edgemoe_gen.scheduling.kept import kept
 from edgemoe_gen.scheduling.parse import parse_module
 from edgemoe_gen.scheduling.periods import Loop
 from edgemoe_gen.scheduling.places import Variables, bind
@@ -28,6 +33,8 @@ from edgemoe_gen.scheduling.result import LoopSchedule, Schedule
 from edgemoe_gen.scheduling.scheduler import Recurrence
 from edgemoe_gen.scheduling.sources import PipelinedLoop, Prepared, prepare
 from edgemoe_gen.scheduling.widths import Widths, measure
+
+KEPT = 500  # schedules in the cache, 30 kB each
 
 
 @dataclass(frozen=True)
@@ -41,18 +48,54 @@ class Found:
     widths: Widths
 
 
-def schedule_design(design: Design, loop: str | None = None) -> Schedule:
-    """The schedule of a design's kernels on its board; of one loop alone where it is named.
+def schedule_design(design: Design, loop: str | None = None, sources: Mapping[str, str] | None = None) -> Schedule:
+    """The schedule of a design's kernels on its board; of one loop alone where it is named. Kept by content.
+
+    Args:
+        design: gives part and clock.
+        loop: label of the only loop to schedule.
+        sources: its rendered text by path, where that is there already.
 
     Raises:
         ConfigError: the compiler is not installed, or there is no such loop.
         SimulationError: there is no table of delays for the part; or a kernel is of a form that is not known.
     """
-    sources, part, clock_mhz = render_sources(design), design.board.part, design.knobs.clock_mhz
+    texts, part, clock_mhz = sources or render_sources(design), design.board.part, design.knobs.clock_mhz
     if loop is not None:
-        return schedule_sources(sources, part, clock_mhz, loop=loop)
-    kernels = {name: text for name, text in sources.items() if name.startswith("src/")}
-    return kept_schedule(kernels, part, clock_mhz, lambda: schedule_sources(sources, part, clock_mhz))
+        return schedule_sources(texts, part, clock_mhz, loop=loop)
+    kernels = [f"{name}\0{texts[name]}" for name in sorted(texts) if name.startswith("src/")]
+    words = [_of_package(), part, repr(clock_mhz), repr(budget_ns(clock_mhz)), *kernels]
+    return kept(
+        f"{hashlib.sha256(chr(0).join(words).encode()).hexdigest()}.json",
+        KEPT,
+        lambda: schedule_sources(texts, part, clock_mhz),
+        lambda schedule: json.dumps(schedule.document()),
+        lambda text: Schedule.from_document(json.loads(text)),
+    )
+
+
+def known_schedule(design: Design, sources: Mapping[str, str]) -> Schedule | None:
+    """The same for who can do without: None where the compiler is not installed, or no delays of the part are known."""
+    if ziglang_missing():
+        return None
+    try:
+        return schedule_design(design, sources=sources)
+    except NoDelaysError:
+        return None
+
+
+@cache
+def _of_package() -> str:
+    """A hash of what makes schedules: the compiler, this room and the one that reads kernels, shims and delays."""
+    files = [
+        *sorted((PACKAGE / "scheduling").glob("*.py")),
+        *sorted((PACKAGE / "kernels").glob("*.py")),
+        *sorted((PACKAGE / "timing" / "families").glob("*.toml")),
+    ]
+    digest = hashlib.sha256(f"{__version__}\0{compiler_version()}\0{shims()}".encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def schedule_sources(
@@ -163,4 +206,4 @@ def schedule_loop(found: Found, delays: Delays, budget: float) -> LoopSchedule:
     )
 
 
-__all__ = ["Found", "find_loops", "schedule_design", "schedule_loop", "schedule_sources"]
+__all__ = ["Found", "find_loops", "known_schedule", "schedule_design", "schedule_loop", "schedule_sources"]

@@ -6,17 +6,14 @@ goes before both, see `vendor`.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.design import Design
-from edgemoe_gen.scheduling import missing
-from edgemoe_gen.scheduling.delays import NoDelaysError
 from edgemoe_gen.scheduling.result import TIER, LoopSchedule, Schedule
-from edgemoe_gen.scheduling.run import schedule_design
+from edgemoe_gen.scheduling.run import known_schedule
 from edgemoe_gen.timing.differences import Difference
 from edgemoe_gen.timing.table import LEAST_DEPTH, LoopTiming, Timing, load_timing
 from edgemoe_gen.timing.vendor import with_csynth
@@ -58,9 +55,9 @@ def known_timing(
     timing = load_timing(design, sources, ddr_gb_per_s=ddr_gb_per_s, ddr_efficiency=ddr_efficiency)
     timing = replace(timing, stalling=pipelines == STALL)
     rows: tuple[Difference, ...] = ()
-    if depths == SCHEDULE and not missing():
-        with contextlib.suppress(NoDelaysError):
-            timing, rows = with_schedule(timing, schedule_design(design))
+    schedule = known_schedule(design, sources) if depths == SCHEDULE else None
+    if schedule is not None:
+        timing, rows = with_schedule(timing, schedule)
     return (timing, rows) if csynth is None else with_csynth(timing, csynth)
 
 

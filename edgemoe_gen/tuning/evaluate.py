@@ -247,13 +247,14 @@ class Evaluator:
     def _timed(self, design: Design, frames: int, tell: Tell = no_words) -> dict[str, Figure]:
         self._need_images(TIMED)
         tell("scheduling its loops")
-        fault = clock_fault(design)
+        sources = render_sources(design)
+        fault = clock_fault(design, sources)
         if fault:
             raise _InfeasibleError(TOO_FAST, fault)
         program = self.program(design, self.tasks[:1] * frames)
         buffer = pack_image(program, self.model.spec, [self.images[i % len(self.images)] for i in range(frames)])
         tell("compiling its timed simulation")
-        timing, _ = known_timing(design, render_sources(design))
+        timing, _ = known_timing(design, sources)
         tell("running its timed simulation")
         result = time_program(program, buffer, timing, record=False)
         if not result.passed:

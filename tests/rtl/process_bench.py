@@ -106,7 +106,7 @@ def native_program(kernels: Kernels, case: Case) -> str:
         elif shape.kind == "memories":
             objects.append(f"static {shape.type} {name};")
         else:
-            raise NotImplementedError(shape.kind)
+            raise ValueError(f"the bench makes no parameter of kind {shape.kind}: {name}")
     for name, cpp, shape in _memories(shapes):
         tables.append(_table(name, shape))
         depth = shape.depth or UNKNOWN_DEPTH

@@ -33,7 +33,7 @@ def make(context: Context, folder: Path) -> Made:
     from edgemoe_gen.scheduling.run import schedule_design
 
     try:
-        schedule = schedule_design(context.project.design)
+        schedule = schedule_design(context.project.design, sources=context.project.sources)
     except NoDelaysError as error:
         write_json(folder / FILE.name, FILE.stamped({"not_scheduled": error.message}))
         return Made(f"not scheduled: {error.message}")
