@@ -128,12 +128,13 @@ def _way_out_without_condition(patch: MonkeyPatch) -> None:
     patch.setattr(_Writer, "_piece_ends", piece_ends)
 
 
-def _index_misses_its_last_place(patch: MonkeyPatch) -> None:
+def _index_a_place_off(patch: MonkeyPatch) -> None:
     sound = State._places
 
     def places(self: State, place: Any, width: int, size: int) -> Any:
         found = sound(self, place, width, size)
-        return found[:-1] if len(found) > 1 else found
+        offsets = [offset for _, offset in found]
+        return [(where, at) for (where, _), at in zip(found, [*offsets[1:], *offsets[:1]], strict=True)]
 
     patch.setattr(State, "_places", places)
 
@@ -160,7 +161,7 @@ FAULTS = (
     Fault("the next region begins too early", "dispatch",
           _replaced(_Writer, "_loop_ends", r"if \(~\|\w+\) begin", "begin")),
     Fault("a way out is taken without its condition", "dispatch", _way_out_without_condition),
-    Fault("an index misses its last place", "weigh_choices", _index_misses_its_last_place),
+    Fault("an index is a place off", "fetch_weights", _index_a_place_off),
     Fault("a choice between ways takes the last one", "weigh_choices", _last_way_in),
 )  # fmt: skip
 
