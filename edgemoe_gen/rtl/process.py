@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from edgemoe_gen.rtl.elaborate import Elaborated
 from edgemoe_gen.rtl.expressions import vector
+from edgemoe_gen.rtl.layout import laid_out
 from edgemoe_gen.rtl.library import library
 from edgemoe_gen.rtl.pipeline import Pipeline
 from edgemoe_gen.rtl.plan import Plan
@@ -21,6 +22,11 @@ STYLES = {"bram": "block", "uram": "ultra", "lutram": "distributed", "": "block"
 UNKNOWN_ADDRESS_BITS = 32
 _HEAD = """\
 // {name}: made from the function {function} of the kernels, {file}. Not to be edited.
+//
+// One region runs at a time, in the order of the sources:
+{regions}
+// In a region: _valid[s]: stage s holds an iteration; _blocked[s]: it waits for an element or for room; _go[s]: it may
+// move, since neither it nor a stage behind it waits. x_s3: the value x in stage 3. x_m2: a stage within an operator.
 // verilator lint_off UNUSEDSIGNAL  // of a struct, a process takes the fields that it needs
 // verilator lint_off DECLFILENAME
 `default_nettype none
@@ -71,7 +77,8 @@ class _Writer:
         self.calls: dict[str, list[Mapping[str, str]]] = {}
         self.registers = self._register_widths(set(parameters))
         self.parameters = parameters
-        self.pipelines = [Pipeline(plan, self.registers, set(parameters)) for plan in plans]
+        fields = {name: elaborated.objects.shapes[f"%{name}"].leaves for name in parameters}
+        self.pipelines = [Pipeline(plan, self.registers, fields) for plan in plans]
         self.accesses: dict[Port, list[tuple[Pipeline, Access]]] = defaultdict(list)
         for pipeline in self.pipelines:
             for access in pipeline.plan.accesses:
@@ -113,20 +120,32 @@ class _Writer:
                 ports[port] = kinds
                 signals += found
         pipelines = [line for pipeline in self.pipelines for line in pipeline.text(self._begins(pipeline))]
+        body = ["", "// FIFOs and memories.", *body] if body else []
         body = [*self._control(), *pipelines, *body, *ends]
         function = self.elaborated.function
         location = next((i.location for b in function.blocks.values() for i in b.instructions if i.location), None)
-        head = _HEAD.format(name=self.name, function=function.name, file=location.file if location else "")
+        file = location.file if location else ""
+        head = _HEAD.format(name=self.name, function=function.name, file=file, regions=self._regions())
         declared = ",\n".join(
             f"    {'input wire' if s.is_input else 'output logic'}{f' {vector(s.bits)}' if s.bits > 1 else ''} {s.name}"
             for s in signals
         )
         registers = [f"logic {vector(bits)} {name};" for name, bits in self.registers.items()]
+        if registers:
+            registers.insert(0, "// What passes from iteration to iteration, or from region to region.")
         inside = "\n".join(f"  {line}" if line else "" for line in [*registers, *local, *body])
-        text = f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n"
+        text = laid_out(f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n")
         stages = {plan.name: plan.depth for plan in self.plans}
         used = {n: b for n, b in self.parameters.items() if n in self.used}
         return Process(self.name, text, tuple(signals), ports, used, stages, self.calls)
+
+    def _regions(self) -> str:
+        """A line of comment for each."""
+        lines = []
+        for plan in self.plans:
+            loop = f"loop of {plan.loop.file}:{plan.loop.line}" if plan.loop is not None else "piece without loop"
+            lines.append(f"//   {plan.name}: {loop}, {plan.depth} stage{'s' * (plan.depth != 1)}")
+        return "\n".join(lines)
 
     # The state machine.
 
@@ -148,7 +167,7 @@ class _Writer:
     def _control(self) -> list[str]:
         states = self._states()
         bits = max(1, (len(states) - 1).bit_length())
-        lines = ["", "// One region runs at a time; the next one begins when nothing of it is under way any more."]
+        lines = ["", "// A region begins when nothing of the one before is under way any more."]
         lines += [f"localparam logic {vector(bits)} {state} = {bits}'d{n};" for n, state in enumerate(states)]
         lines += [f"logic {vector(bits)} state;", "assign ap_idle = state == IDLE;"]
         for pipeline in self.pipelines:

@@ -87,7 +87,11 @@ FORMS = {
     "called": ("", "out.write(other(in.read()));", "other is called, which a process can't do"),
     "counted": ("", "out.write(__builtin_popcount(in.read()));", "llvm.ctpop.i32 is called"),
     "floating": ("", "out.write(static_cast<int>(in.read() * 1.5f));", "an instruction that a schedule does not know"),
-    "atomic": ("", "out.write(__atomic_fetch_add(&kept, in.read(), 5));", "an instruction that a schedule does not know"),
+    "atomic": (
+        "",
+        "out.write(__atomic_fetch_add(&kept, in.read(), 5));",
+        "an instruction that a schedule does not know",
+    ),
     "assembly": ("", 'int x = in.read(); asm volatile("nop" : "+r"(x)); out.write(x);', "a call of no known function"),
     "remembered": ("", "kept += in.read(); out.write(kept);", "kept is no table of integers"),
     "structured": ("", "out.write(pairs[in.read() % 3u].a);", "pairs is no table of integers"),
@@ -102,7 +106,11 @@ FORMS = {
         "*p = in.read(); p = *p ? p + 1 : a; out.write(a[i & 15]);",
         "a pointer is kept from one iteration to the next",
     ),
-    "wide": ("int a[8192] = {};", "a[in.read() & 8191] = i; out.write(a[i & 8191]);", "an index of a reaches 8192 places"),
+    "wide": (
+        "int a[8192] = {};",
+        "a[in.read() & 8191] = i; out.write(a[i & 8191]);",
+        "an index of a reaches 8192 places",
+    ),
     "scalar": (
         f"int a = n;\n{MEMORY.replace('cells', 'a')}\nint *volatile q = &a;",
         "out.write(*q + in.read());",
