@@ -1,4 +1,4 @@
-"""The whole engine as modules, against C simulation: the short program, memories behind its AXI buses."""
+"""The whole engine as modules, against C simulation: any program, memories behind its AXI buses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.axi import axi_ports
 from edgemoe_gen.overlay.block_design import engine_registers
-from edgemoe_gen.program.compile import pack_image
+from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.file import program_words
+from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.rtl.compile import Kernels, compile_module
 from edgemoe_gen.rtl.library import sources as library_sources
@@ -61,15 +62,19 @@ def build_top(kernels: Kernels, design: Design) -> Path:
     return build_program(files, top.name, text, {"ports.h": (HERE / "ports.h").read_text(encoding="utf-8")})
 
 
-def write_buffers(design: Design, folder: Path) -> int:
+def write_short(design: Design, folder: Path) -> int:
     """What lies in memory for the short program, and what C simulation writes; gives the bytes of the latter."""
     program, spec, image = compile_short(design)
+    return write_program(design, program, pack_image(program, spec, [image]), folder)
+
+
+def write_program(design: Design, program: Program, picture: Bytes, folder: Path) -> int:
+    """The same for any program and its pictures."""
     words = program_words(program)
     beat = design.beat_bytes
     padded = np.zeros(-(-words.nbytes // beat) * beat, np.uint8)
     padded[: words.nbytes] = words.view(np.uint8)
     result = np.full((program.result_beats, beat), UNWRITTEN, np.uint8)
-    picture = pack_image(program, spec, [image])
     status, _ = Engine.compile(design).execute(padded, list(program.weights), program.constants, picture, result)
     assert status == 0
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,10 +85,10 @@ def write_buffers(design: Design, folder: Path) -> int:
     return int(result.nbytes)
 
 
-def run_engine(executable: Path, folder: Path, percent: int, cycles: int) -> dict[str, int]:
+def run_engine(executable: Path, folder: Path, percent: int, cycles: int, runs: int = 2) -> dict[str, int]:
     """What the bench says: status, runs, cycles of the last one, bytes, bad."""
     done = subprocess.run(
-        [str(executable), str(folder), str(percent), str(cycles)],
+        [str(executable), str(folder), str(percent), str(cycles), str(runs)],
         capture_output=True,
         text=True,
         timeout=550,

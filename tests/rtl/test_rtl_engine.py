@@ -13,7 +13,7 @@ from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.rtl.compile import compile_kernels
-from tests.rtl.engine_bench import build_top, run_engine, write_buffers
+from tests.rtl.engine_bench import build_top, run_engine, write_short
 
 if find_spec("ziglang") is None:
     pytest.skip("the compiler of the extra [schedule] is not installed", allow_module_level=True)
@@ -27,7 +27,7 @@ def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path) -> No
     design = make_design(Knobs(tokens_parallel=2, out_parallel=8, in_parallel=8), load_board("zcu104"))
     kernels = compile_kernels(render_sources(design), design.board.part, budget_ns(design.knobs.clock_mhz))
     executable = build_top(kernels, design)
-    written = write_buffers(design, tmp_path / "right")
+    written = write_short(design, tmp_path / "right")
     for percent in (100, 60, 10):
         outcome = run_engine(executable, tmp_path / "right", percent, MOST_CYCLES)
         assert outcome == outcome | {"status": 0, "runs": 2, "bytes": written, "bad": 0}

@@ -1,5 +1,5 @@
 // The whole engine behind its buses: AXI memories with latency, AXI-Lite as a driver uses it.
-// Arguments: folder with the buffers, percent of cycles in which a bus moves, most cycles.
+// Arguments: folder with the buffers, percent of cycles in which a bus moves, most cycles, runs.
 #include "Vtop.h"
 #include "ports.h"
 #include "verilated.h"
@@ -147,7 +147,7 @@ int main(int, char **argv) {
   }
   long bad = 0, runs = 0, cycles = 0;
   std::uint32_t status = ~0u;
-  for (; runs < 2; ++runs) {
+  for (; runs < std::atol(argv[4]); ++runs) {
     bytes_t &result = memory[address];
     result.assign(expected.size(), 0xa5);
     const long begun = now;
