@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
 from edgemoe_gen.rtl.caller import make_caller
+from edgemoe_gen.rtl.depths import memory_depths
 from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
 from edgemoe_gen.rtl.objects import plain
 from edgemoe_gen.rtl.plan import Plan, plan_region
@@ -56,23 +58,27 @@ class Kernels:
 
     def parameters(self, function: Function) -> dict[str, Shape]:
         """A function's parameters by their names in the IR, with the depths of the memories that reach them."""
+        return {
+            name: replace(shape, depth=self.depths.get((function.symbol, name), 0))
+            if shape.kind == "memory" and not shape.depth
+            else shape
+            for name, shape in self.described(function).items()
+        }
+
+    def described(self, function: Function) -> dict[str, Shape]:
+        """The same as the function alone describes them."""
         shapes = self.shapes.of(function.symbol)
         if len(shapes) != len(function.parameters):
             raise SimulationError(
                 f"{function.name} has {len(shapes)} parameters, {len(function.parameters)} as compiled",
                 "hand over structs by reference",
             )
-        return {
-            parameter.name: self._deep(function, parameter.name, shape)
-            for parameter, shape in zip(function.parameters, shapes, strict=True)
-        }
+        return {parameter.name: shape for parameter, shape in zip(function.parameters, shapes, strict=True)}
 
-    def _deep(self, function: Function, name: str, shape: Shape) -> Shape:
-        if shape.kind != "memory" or shape.depth:
-            return shape
-        roots = self.bindings.get((function.symbol, name), frozenset())
-        depths = [self.depth(root) for root in roots]
-        return replace(shape, depth=max(depths)) if depths and all(depths) else shape
+    @cached_property
+    def depths(self) -> Mapping[tuple[str, str], int]:
+        """Words of the memories that reach each parameter, by symbol and name."""
+        return memory_depths(self.module, self.described)
 
     def depth(self, root: str) -> int:
         """Words of a static array, by its name; 0: it is none."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.divisions import replace_divisions
 from edgemoe_gen.rtl.sums import balance_sums
 from edgemoe_gen.rtl.trace import Access, Trace
 from edgemoe_gen.scheduling.components import Link
@@ -106,8 +107,14 @@ def plan_region(
     live = _live(trace, roots, carried)
     used = {node: following for node, following in carried.items() if node in live}
     initial = {node: _anything(trace, node) for node in used}
+
+    def measured() -> Widths:
+        return measure(graph, used, initial, [*roots, *used.values()], sorted_nodes(trace, range(len(graph.nodes))))
+
+    if replace_divisions(trace, live, measured):
+        live = _live(trace, roots, carried)
     balance_sums(trace, live, [*roots, *used.values()])
-    widths = measure(graph, used, initial, [*roots, *used.values()], sorted_nodes(trace, range(len(graph.nodes))))
+    widths = measured()
     accesses = tuple(access for access in trace.accesses if access.node in live)
     costs = _Costs(delays, widths, {access.node: access for access in accesses})
     # Values behind a loop are computed when it has ended; they have no stage.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.library import library
-from edgemoe_gen.rtl.objects import plain, target_name
+from edgemoe_gen.rtl.objects import check_apart, plain, target_name
 from edgemoe_gen.rtl.process import Process, Signal
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.trace import Port
@@ -55,6 +55,7 @@ def region_calls(module: Module, function: Function, shapes: Callable[[Function]
                 offset += fixed_offset(module, pointers[name])
                 name = pointers[name].operands[0]
             targets[parameter] = (name, target_name(name, offset, own.get(name), shape, name in arrays))
+        check_apart(callee.name, targets, shapes(callee), i.location)
         count = sum(call.callee == callee.name for call in calls)
         calls.append(Call(callee.name + (f"_{count}" if count else ""), callee.name, targets))
     return calls
