@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -101,8 +102,10 @@ def compile_kernels(sources: Mapping[str, str], part: str, budget: float, unit: 
         SimulationError: it refuses the sources, or there is no table of delays for the part.
     """
     prepared = prepare(sources, whole=True)
-    module = parse_module(compile_ir(prepared.texts, unit))
-    shapes = Shapes(compile_ir(prepared.texts, unit, DESCRIBED))
+    with ThreadPoolExecutor(1) as other:  # two runs of the compiler, side by side
+        described = other.submit(compile_ir, prepared.texts, unit, DESCRIBED)
+        module = parse_module(compile_ir(prepared.texts, unit))
+        shapes = Shapes(described.result())
     return Kernels(prepared, module, shapes, bind(module), family_delays(part), budget)
 
 

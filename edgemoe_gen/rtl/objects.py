@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.shapes import Leaf, Shape
@@ -193,6 +194,7 @@ def flat_leaves(module: Module, type_: Type, offset: int = 0) -> tuple[Leaf, ...
     return (Leaf(offset, bits, bits, True),)
 
 
+@lru_cache(maxsize=100_000)
 def plain(name: str) -> str:
     """A name of the IR as one of Verilog."""
     if name.startswith("@"):
@@ -216,7 +218,9 @@ def target_name(variable: str, offset: int, own: Shape | None, wanted: Shape, ar
     return name
 
 
-def check_apart(callee: str, targets: Mapping[str, tuple[str, str]], shapes: Mapping[str, Shape], where: object) -> None:
+def check_apart(
+    callee: str, targets: Mapping[str, tuple[str, str]], shapes: Mapping[str, Shape], where: object
+) -> None:
     """That a module is handed no memory twice: it has one port that reads and one that writes, for one parameter.
 
     Args:
@@ -252,4 +256,15 @@ def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
     ]
 
 
-__all__ = ["Array", "Objects", "Table", "Words", "check_apart", "covering", "flat_leaves", "plain", "table_name", "target_name"]
+__all__ = [
+    "Array",
+    "Objects",
+    "Table",
+    "Words",
+    "check_apart",
+    "covering",
+    "flat_leaves",
+    "plain",
+    "table_name",
+    "target_name",
+]

@@ -44,7 +44,7 @@ class Process:
         signals: its ports in order, those of the clock and of starting among them.
         ports: the FIFOs ("read", "write") and memories ("load", "store") that it uses, with how.
         parameters: by-value ones that it takes, with their bits.
-        stages: of every region, by its name.
+        stages: of every region, by its name; `periods` are the nanoseconds of a cycle that it was scheduled for.
         calls: of the modules that it starts, what each call hands over for their pointer parameters.
     """
 
@@ -55,6 +55,7 @@ class Process:
     parameters: Mapping[str, int]
     stages: Mapping[str, int]
     calls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    periods: Mapping[str, float] = field(default_factory=dict)
 
 
 def make_process(name: str, elaborated: Elaborated, plans: Sequence[Plan], parameters: Mapping[str, int]) -> Process:
@@ -126,7 +127,8 @@ class _Writer:
         text = f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n"
         stages = {plan.name: plan.depth for plan in self.plans}
         used = {n: b for n, b in self.parameters.items() if n in self.used}
-        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls)
+        periods = {plan.name: plan.ns for plan in self.plans}
+        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls, periods)
 
     # The state machine.
 

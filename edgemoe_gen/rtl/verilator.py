@@ -291,6 +291,7 @@ def _together(unit: Path, files: Sequence[Path]) -> Path:
 
 def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL) -> None:
     """Compiles units side by side, by the names of their objects."""
+
     def compile_one(name: str, unit: Path) -> None:
         levels = (COLD_LEVEL if unit.stem.endswith(_COLD) else level).split()
         _run([find_compiler(), *FLAGS, *levels, *_includes(), "-Imade", "-c", str(unit), "-o", name], folder)
