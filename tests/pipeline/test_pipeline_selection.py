@@ -16,13 +16,13 @@ def wanted(**asked: object) -> list[str]:
 
 def test_everything_runs_by_default_but_co_simulation() -> None:
     assert wanted() == [stage for stage in NAMES if stage != "cosim"]
-    assert wanted(cosim=True) == list(NAMES)
+    assert wanted(also=["cosim"]) == list(NAMES)
 
 
 def test_until_ends_after_its_stage_and_the_report_is_always_written() -> None:
     assert wanted(last="csim") == ["render", "compile", "csim", "report"]
     assert wanted(last="ip") == [
-        "render", "compile", "csim", "schedule", "simulate", "lint", "preview", "hls", "ip", "report",
+        "render", "compile", "csim", "schedule", "rtl", "simulate", "lint", "preview", "hls", "ip", "report",
     ]  # fmt: skip
 
 

@@ -1,0 +1,142 @@
+"""The whole Verilog of a design: modules from its kernels, those of the library that they use, a file list, a README.
+
+In: a design and its rendered sources. Out: texts by file name; the same design gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from edgemoe_gen.base.build_files import RTL
+from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.base.templating import templates_of
+from edgemoe_gen.codegen.synthesis import budget_ns
+from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.names import TOP
+from edgemoe_gen.report.numbers import counted
+from edgemoe_gen.rtl.compile import compile_kernels, compile_module
+from edgemoe_gen.rtl.library import library
+from edgemoe_gen.rtl.library import sources as library_sources
+from edgemoe_gen.rtl.process import Process
+from edgemoe_gen.rtl.top import make_top
+from edgemoe_gen.scheduling.compiler import compiler_version
+
+README = "README.md"
+Progress = Callable[[str, int, int], object]
+
+
+@dataclass(frozen=True)
+class RtlModule:
+    """One module.
+
+    Attributes:
+        name: of the module.
+        kind: "process" (pipelines and a state machine), "structure" (others, and what lies between), or "library".
+        file: that holds it.
+        lines: of that file.
+        stages: of each pipeline, by its loop's label.
+    """
+
+    name: str
+    kind: str
+    file: str
+    lines: int
+    stages: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DesignRtl:
+    """A design as SystemVerilog.
+
+    Attributes:
+        top: name of the top module.
+        sources: texts by file name, in the order of the file list.
+        modules: in the same order.
+    """
+
+    design: Design
+    top: str
+    sources: Mapping[str, str]
+    modules: tuple[RtlModule, ...]
+
+    @property
+    def file_list(self) -> str:
+        """Name of the file that lists the sources, for `-f` of simulators."""
+        return f"{self.top}.f"
+
+    @property
+    def headline(self) -> str:
+        """How much there is, in a few words."""
+        made = [module for module in self.modules if module.kind != "library"]
+        lines = sum(module.lines for module in self.modules)
+        return f"{counted(len(made), 'module')} from the kernels, {lines:,} lines of SystemVerilog, top {self.top}"
+
+    def files(self) -> dict[str, str]:
+        """All that is written, by name: the sources, the file list, the README."""
+        listed = "".join(f"{name}\n" for name in self.sources)
+        return {**self.sources, self.file_list: listed, README: _readme(self)}
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        design = self.design
+        facts = {
+            "design": f"{design.identity:016x}",
+            "board": design.board.name,
+            "part": design.board.part,
+            "clock_mhz": design.knobs.clock_mhz,
+            "compiler": compiler_version(),
+            "top": self.top,
+            "file_list": self.file_list,
+            "headline": self.headline,
+            "modules": [asdict(module) for module in self.modules],
+        }
+        return RTL.stamped(facts)
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    """Shows nothing."""
+
+
+def generate_rtl(design: Design, sources: Mapping[str, str], progress: Progress = _quiet) -> DesignRtl:
+    """Makes all modules of a design.
+
+    Args:
+        design: gives part, clock and buses.
+        sources: its rendered text by path.
+        progress: called with text, steps done, steps in all.
+
+    Raises:
+        ConfigError: the compiler is not installed.
+        SimulationError: there is no table of delays for the part, or a kernel is of a form that has no hardware.
+    """
+    progress("compiling the kernels", 0, 0)
+    kernels = compile_kernels(sources, design.board.part, budget_ns(design.knobs.clock_mhz))
+    modules: dict[str, Process] = {}
+    functions = [function.name for function in kernels.module.functions.values()]
+    for done, name in enumerate(functions):
+        progress("making modules", done, len(functions))
+        compile_module(kernels, name, modules)
+    top = make_top(compile_module(kernels, TOP, modules), design)
+    progress("making modules", len(functions), len(functions))
+    made = {module.name: module for module in (*modules.values(), top)}
+    texts = {f"{name}.sv": module.text for name, module in made.items()}
+    used = [name for name, module in library().items() if any(f"{module.name} #(" in text for text in texts.values())]
+    shared = library_sources(used)
+    facts = [RtlModule(f"edgemoe_{file[:-3]}", "library", file, text.count("\n")) for file, text in shared.items()]
+    facts += [
+        RtlModule(
+            name, "process" if module.stages else "structure", f"{name}.sv", module.text.count("\n"), module.stages
+        )
+        for name, module in made.items()
+    ]
+    return DesignRtl(design, top.name, shared | texts, tuple(facts))
+
+
+def _readme(rtl: DesignRtl) -> str:
+    template = templates_of(resource_folder("templates") / "rtl", html=False).get_template(f"{README}.j2")
+    return template.render(rtl=rtl, design=rtl.design, board=rtl.design.board)
+
+
+__all__ = ["DesignRtl", "RtlModule", "generate_rtl"]
