@@ -23,7 +23,6 @@ from edgemoe_gen.project.arguments import (
     ProjectKeywords,
 )
 
-LATENCY = 40  # cycles of the memory behind simulated Verilog
 SECONDS = 10.0  # that a measurement may take
 
 
@@ -216,18 +215,21 @@ class RtlArguments:
         "Simulate it with Verilator, and compare every byte with C simulation: the frames of --image, else a short "
         "program.",
     )
-    latency: int = argument(
-        LATENCY, "int", "Simulated memory: cycles from a request to its first beat.", show_default=True
+    latency: int | None = argument(
+        None,
+        "int",
+        "Simulated memory: cycles from a request to its first beat [default: the timed simulation's].",
+        metavar="CYCLES",
     )
     ready: int = argument(
         100, "int", "Simulated buses: share of the cycles in which one moves.", metavar="PERCENT", show_default=True
     )
     seed: int = argument(1, "int", "Seed of these cycles, and of all that is never given a value.", show_default=True)
     trace: PathText | None = argument(
-        None, "path", "Write what the signals do, for GTKWave and Surfer.", metavar="FILE.fst|.vcd"
+        None, "path", "Write what the signals do, for GTKWave and Surfer.", metavar="FILE.vcd"
     )
     trace_cycles: str | None = argument(
-        None, "str", "Trace these cycles alone [default: all of a short program].", metavar="FROM:TO"
+        None, "str", "Trace these cycles of the run [default: the first 4,000].", metavar="FROM:TO"
     )
     synthesise: str | None = argument(
         None,
@@ -244,7 +246,7 @@ class RtlKeywords(DesignKeywords, PictureKeywords, total=False):
     output: PathText | None
     force: bool
     simulate: bool
-    latency: int
+    latency: int | None
     ready: int
     seed: int
     trace: PathText | None

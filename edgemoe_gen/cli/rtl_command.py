@@ -11,6 +11,7 @@ from edgemoe_gen.api.arguments import RtlArguments, RtlKeywords
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
+from edgemoe_gen.rtl.against_csim import speed
 
 FAILED = 1
 
@@ -40,7 +41,7 @@ def command(context: click.Context, /, keywords: RtlKeywords, checkpoint: Path |
     \b
     Examples:
       edgemoe-gen rtl --board zcu104 --output design
-      edgemoe-gen rtl --knob tokens_parallel=2 --simulate --trace waves.fst
+      edgemoe-gen rtl --knob tokens_parallel=2 --simulate --trace waves.vcd
       edgemoe-gen rtl checkpoint.pth.tar --spec spec.toml --simulate --image street.png --task semseg
       edgemoe-gen rtl --synthesise round_sums
     """
@@ -58,3 +59,6 @@ def command(context: click.Context, /, keywords: RtlKeywords, checkpoint: Path |
 
 def _show(result: api.RtlResult) -> None:
     output.line(f"{result.facts['headline']}, in {result.folder}")
+    if result.simulation is not None:
+        output.line(speed(result.simulation))
+        output.line(result.simulation.headline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from edgemoe_gen.base.build_files import RTL as FILE
 from edgemoe_gen.base.build_files import RTL_FOLDER
@@ -16,7 +17,7 @@ from edgemoe_gen.project.opening import Progress
 
 def generate_rtl_folder(
     design: Design, sources: Mapping[str, str], output: Path, progress: Progress, force: bool = False
-) -> tuple[dict[str, str], dict[str, object], tuple[str, ...]]:
+) -> tuple[dict[str, str], dict[str, Any], tuple[str, ...]]:
     """Writes OUTPUT/rtl and OUTPUT/rtl.json, unless they are up to date.
 
     Args:
