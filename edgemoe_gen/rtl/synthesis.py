@@ -23,8 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
-from edgemoe_gen.rtl.library import library
-from edgemoe_gen.rtl.library import sources as library_sources
+from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.scheduling.kept import kept
 
 TIER = "open synthesis"
@@ -107,8 +106,7 @@ def synthesis_missing() -> str:
 
 def module_sources(name: str, text: str) -> dict[str, str]:
     """A generated module with the library's modules that it instantiates, by file name."""
-    used = [stem for stem, module in library().items() if f"{module.name} #(" in text]
-    return library_sources(used) | {f"{name}.sv": text}
+    return sources_for([text]) | {f"{name}.sv": text}
 
 
 def synthesise(
@@ -128,7 +126,7 @@ def synthesise(
     reason = synthesis_missing()
     if reason:
         raise ConfigError(f"open synthesis needs Yosys, but {reason}", INSTALL)
-    passes = [(0, f"read_verilog -sv -defer {' '.join(sources)}"), (0, f"hierarchy -check -top {top}")]
+    passes = [(0, f"read_verilog -sv -defer {' '.join(sources)}")]
     for number, ((first, _), (end, _)) in enumerate(itertools.pairwise(STEPS)):
         passes.append((number, f"synth_xilinx {_OPTIONS} -top {top} -run {first}:{end}"))
     passes.append((len(STEPS) - 2, "tee -q -o stat.json stat -json"))

@@ -14,7 +14,7 @@ from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.short import compile_short
 from edgemoe_gen.rtl.compile import Kernels, compile_module
-from edgemoe_gen.rtl.library import sources as library_sources
+from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.rtl.process import Process
 from edgemoe_gen.rtl.top import make_top
 from edgemoe_gen.rtl.verilator import build_program
@@ -29,8 +29,8 @@ def build_top(kernels: Kernels, design: Design) -> Path:
     """The bench of the engine with its buses."""
     modules: dict[str, Process] = {}
     top = make_top(compile_module(kernels, TOP, modules), design)
-    files = library_sources(["fifo", "memory", "rom", "axi_read", "axi_write", "axilite"])
-    files |= {f"{name}.sv": module.text for name, module in modules.items()} | {f"{top.name}.sv": top.text}
+    files = {f"{name}.sv": module.text for name, module in modules.items()} | {f"{top.name}.sv": top.text}
+    files |= sources_for(files.values())
     ports = axi_ports(design.knobs.weight_ports)
     bundles = list(dict.fromkeys(port.bundle for port in ports if port.direction == "read"))
     offer, take = [], []
