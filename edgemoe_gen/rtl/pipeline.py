@@ -7,9 +7,11 @@ it; those behind go on, so that what is under way can leave. A stage without an 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from edgemoe_gen.rtl.dots import ADDEND_STAGE, OP, Chain, chain_of
 from edgemoe_gen.rtl.expressions import Expressions, extended, vector
+from edgemoe_gen.rtl.library import library
 from edgemoe_gen.rtl.plan import Plan, sorted_nodes
 from edgemoe_gen.rtl.trace import Access
 from edgemoe_gen.scheduling.ir import Location
@@ -126,6 +128,10 @@ class Pipeline:
         self._names[number] = name
         nets = self._stage_nets[stage]
         begun = plan.starts[number]
+        if node.op == OP:
+            self._stage_nets[begun].append(_where(node.location).strip())
+            self._chain(number, name, width, chain_of(int(node.detail)), begun)
+            return
         text = self.expressions.of(node, lambda n: self.at(n, begun), self._holder(self._stage_nets[begun]))
         where = _where(node.location)
         if stage == begun:
@@ -138,6 +144,46 @@ class Pipeline:
             self._declared.append(f"logic {vector(width)} {later};")
             self.moves[s].append(f"{later} <= {before};")
             before = later
+
+    def _chain(self, number: int, name: str, width: int, chain: Chain, begun: int) -> None:
+        """The instances of a sum of products: `begun` is the stage of the chain's first factors."""
+        expressions, args = self.expressions, self._nodes[number].args
+        factors, count = args[: 2 * int(self._nodes[number].detail)], len(chain.products)
+        sizes = [max(expressions.signed_bits(args[2 * n + place]) for n in chain.products) for place in (0, 1)]
+        stages = [begun + max(0, place - 1) for place in range(count)]
+        added = {0: (args[-1], begun + ADDEND_STAGE)} if chain.products[0] == 0 and len(args) > len(factors) else {}
+        bits = [min(width, expressions.signed_bits(n)) for n, _ in added.values()]
+        addends = {place: self.value(n, bits[0], stage) for place, (n, stage) in added.items()}
+        for place, side in chain.takes:
+            sum_ = f"{name}_c{place}"
+            self._chain(number, sum_, width, side, begun + place - 1 - len(side.products))
+            addends[place] = sum_
+            bits.append(width)
+        most = max(bits, default=1)
+
+        def packed(values: Sequence[str]) -> str:
+            return f"{{{', '.join(reversed(values))}}}"
+
+        def signed(value: str, place: int) -> str:
+            has = width if place else bits[0]
+            return extended(value, has, most, True)
+
+        nets = {"ap_clk": "ap_clk", "sum": name, "go": f"{self.label}_go[{begun + count + 2}:{begun + 1}]"}
+        for place, port in enumerate("ab"):
+            values = [
+                self.value(args[2 * n + place], sizes[place], stage)
+                for n, stage in zip(chain.products, stages, strict=True)
+            ]
+            nets[port] = packed(values)
+        nets["c"] = packed([signed(addends[k], k) if k in addends else f"{most}'d0" for k in range(count)])
+        mask = sum(1 << place for place in addends)
+        given = {
+            "PRODUCTS": count, "A_BITS": sizes[0], "B_BITS": sizes[1], "C_BITS": most, "BITS": width,
+            "ADDENDS": f"{count}'h{mask:x}",
+        }  # fmt: skip
+        nets_of_stage = self._stage_nets[begun]
+        nets_of_stage.append(f"wire {vector(width)} {name};")
+        nets_of_stage += library()["dot"].instance(f"{name}_dot", given, nets).splitlines()
 
     def _brought(self, access: Access) -> str:
         """The net of what a FIFO or memory gives."""
