@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,10 @@ from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.build_files import RTL_FOLDER
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
+from edgemoe_gen.estimate.synthesised import PROCESSES, compare, synthesise_process
+from edgemoe_gen.estimate.synthesised import Compared as Estimated
 from edgemoe_gen.model import Model
 from edgemoe_gen.pipeline.rtl import generate_rtl_folder
 from edgemoe_gen.program.compile import Program, pack_image
@@ -24,10 +28,15 @@ from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import Progress, no_progress, open_design, open_model, open_tasks
 from edgemoe_gen.rtl.against_csim import Compared, memory_of, need_simulator, run_against_csim, waves_of
+from edgemoe_gen.rtl.compile import compile_kernels
+from edgemoe_gen.rtl.synthesis import TIER as SYNTHESIS
+from edgemoe_gen.rtl.synthesis import Synthesis, need_yosys
 from edgemoe_gen.scheduling.compiler import need_compiler
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+ALL = "all"  # processes
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class RtlResult:
         folder: that holds it.
         facts: of its modules, as in `rtl.json`.
         simulation: what Verilator gave, beside C simulation; None where that was not asked for.
+        synthesis: what Yosys makes of the processes that were asked for.
+        compared: the same beside the estimate of the parts that they are.
         notes: what the user should know.
     """
 
@@ -46,6 +57,8 @@ class RtlResult:
     folder: Path
     facts: dict[str, Any]
     simulation: Compared | None = None
+    synthesis: tuple[Synthesis, ...] = ()
+    compared: tuple[Estimated, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,6 +72,13 @@ class RtlResult:
             **self.facts,
             "folder": str(self.folder),
             "simulation": None if self.simulation is None else self.simulation.document(),
+            "synthesis": {
+                "tier": SYNTHESIS,
+                "processes": [{**asdict(one), "luts": one.luts} for one in self.synthesis],
+                "compared": [{**asdict(row), "ratio": row.ratio} for row in self.compared],
+            }
+            if self.synthesis
+            else None,
             "notes": list(self.notes),
         }
 
@@ -95,6 +115,7 @@ def rtl(
     waves = None if how.trace is None else waves_of(Path(how.trace), how.trace_cycles)
     if how.simulate:
         need_simulator()
+    wanted = _processes(how.synthesise)
     project = open_checked(arguments, Needs(output=True, pictures=how.simulate, compiler=how.simulate))
     need_compiler("Verilog", "rtl")
     config, notes = project.config, list(project.notes)
@@ -111,7 +132,9 @@ def rtl(
     found = None
     if program is not None:
         found = run_against_csim(verilog, facts["top"], *program, memory, waves=waves, progress=progress)
-    return RtlResult(design, output / RTL_FOLDER, facts, found, tuple(notes))
+    made = _synthesised(design, sources, wanted, progress)
+    compared = compare(design, made) if made else ()
+    return RtlResult(design, output / RTL_FOLDER, facts, found, tuple(made.values()), compared, tuple(notes))
 
 
 def _refuse_contradictions(how: RtlArguments, said: Config) -> None:
@@ -131,6 +154,31 @@ def _refuse_contradictions(how: RtlArguments, said: Config) -> None:
     for name, value in (("--task", said.tasks), ("--calibrate", said.calibrate)):
         if value and not said.images:
             raise ConfigError(f"{name} is given without a picture, and the short program takes none", "add --image")
+
+
+def _processes(named: str | None) -> tuple[str, ...]:
+    """Processes to synthesise.
+
+    Raises:
+        ConfigError: there is no such process, or Yosys is not installed.
+    """
+    if named is None:
+        return ()
+    if named != ALL and named not in PROCESSES:
+        near = difflib.get_close_matches(named, PROCESSES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"processes are {', '.join(PROCESSES)}; or say {ALL}"
+        raise ConfigError(f"there is no process '{named}'", hint)
+    need_yosys()
+    return PROCESSES if named == ALL else (named,)
+
+
+def _synthesised(
+    design: Design, sources: Mapping[str, str], wanted: Sequence[str], progress: Progress
+) -> dict[str, Synthesis]:
+    if not wanted:
+        return {}
+    kernels = compile_kernels(sources, design.board.part, budget_ns(design.knobs.clock_mhz))
+    return {name: synthesise_process(kernels, name, progress) for name in wanted}
 
 
 def _program(

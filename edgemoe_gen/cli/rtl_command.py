@@ -11,7 +11,9 @@ from edgemoe_gen.api.arguments import RtlArguments, RtlKeywords
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
+from edgemoe_gen.report.numbers import count
 from edgemoe_gen.rtl.against_csim import speed
+from edgemoe_gen.rtl.synthesis import TIER as SYNTHESIS
 
 FAILED = 1
 
@@ -59,6 +61,49 @@ def command(context: click.Context, /, keywords: RtlKeywords, checkpoint: Path |
 
 def _show(result: api.RtlResult) -> None:
     output.line(f"{result.facts['headline']}, in {result.folder}")
+    if result.synthesis:
+        _synthesis(result)
     if result.simulation is not None:
         output.line(speed(result.simulation))
         output.line(result.simulation.headline)
+
+
+def _synthesis(result: api.RtlResult) -> None:
+    rows = [
+        (
+            one.module,
+            count(one.luts),
+            count(one.ff),
+            count(one.dsp),
+            f"{one.ramb36 + one.ramb18 / 2:g}",
+            count(one.uram),
+        )
+        for one in result.synthesis
+    ]
+    columns = ["process", ">LUT", ">FF", ">DSP", ">BRAM36", ">URAM"]
+    output.table(f"What Yosys makes of the processes, without what lies between them ({SYNTHESIS})", columns, rows)
+    beside = [
+        (
+            ", ".join(row.processes),
+            count(row.estimate_lut),
+            count(row.open_lut),
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            count(row.estimate_dsp),
+            count(row.open_dsp),
+        )
+        for row in result.compared
+        if not row.missing
+    ]
+    if beside:
+        columns = [
+            "processes",
+            ">LUT, estimate",
+            f">LUT, {SYNTHESIS}",
+            ">ratio",
+            ">DSP, estimate",
+            f">DSP, {SYNTHESIS}",
+        ]
+        output.table("Beside the estimate of the same parts", columns, beside)
+    for row in result.compared:
+        if row.missing:
+            output.line(f"beside the estimate of {', '.join(row.parts)}: also synthesise {', '.join(row.missing)}")

@@ -44,11 +44,11 @@ def generate_rtl_folder(
         if "not_generated" in facts:  # as a build leaves it, which goes on
             stages.run(RTL.name, inputs, RTL.outputs, work, anew=True)
             facts = FILE.read(output)
-        return read_sources(output), facts, tuple(stages.notes)
+        return *read_sources(output), tuple(stages.notes)
 
 
-def read_sources(output: Path) -> dict[str, str]:
-    """The Verilog of a build's folder, by file name in the order of its file list.
+def read_sources(output: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The Verilog of a build's folder, by file name in the order of its file list, and what is said of it there.
 
     Raises:
         ConfigError: there is none.
@@ -58,4 +58,4 @@ def read_sources(output: Path) -> dict[str, str]:
     if "not_generated" in facts:
         raise ConfigError(f"{folder} holds no Verilog: {facts['not_generated']}", "see edgemoe-gen rtl")
     names = (folder / facts["file_list"]).read_text(encoding="utf-8").split()
-    return {name: (folder / name).read_text(encoding="utf-8") for name in names}
+    return {name: (folder / name).read_text(encoding="utf-8") for name in names}, facts

@@ -129,8 +129,8 @@ def need_simulator() -> None:
 
 
 def memory_of(
-    design: Design, sources: Mapping[str, str], latency: int | None, percent: int, seed: int
-) -> Memory:  # fmt: skip
+    design: Design, sources: Mapping[str, str], latency: int | None = None, percent: int = 100, seed: int = 1
+) -> Memory:
     """The memory of the timed simulation, unless something else is said.
 
     Raises:

@@ -15,7 +15,6 @@ from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_text
-from edgemoe_gen.scheduling import missing
 
 if TYPE_CHECKING:
     from edgemoe_gen.design import Design
@@ -65,6 +64,6 @@ RTL = Stage(
     inputs=lambda context: rtl_inputs(context.project.design, context.project.sources),
     make=make,
     needs=("render",),
+    uses=("[rtl]",),
     optional_extra="rtl",
-    absent=missing,
 )

@@ -19,6 +19,7 @@ from edgemoe_gen.pipeline.stages.preview import PREVIEW
 from edgemoe_gen.pipeline.stages.render import RENDER
 from edgemoe_gen.pipeline.stages.report import REPORT
 from edgemoe_gen.pipeline.stages.rtl import RTL
+from edgemoe_gen.pipeline.stages.rtlsim import RTLSIM
 from edgemoe_gen.pipeline.stages.schedule import SCHEDULE
 from edgemoe_gen.pipeline.stages.simulate import SIMULATE
 from edgemoe_gen.pipeline.support.stage import Stage
@@ -30,6 +31,7 @@ STAGES: tuple[Stage | ToolStage, ...] = (
     CSIM,
     SCHEDULE,
     RTL,
+    RTLSIM,
     SIMULATE,
     LINT,
     PREVIEW,
