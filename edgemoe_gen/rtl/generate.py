@@ -5,13 +5,19 @@ In: a design and its rendered sources. Out: texts by file name; the same design 
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
 
 from edgemoe_gen.base.build_files import RTL
-from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.base.installed import PACKAGE, resource_folder
 from edgemoe_gen.base.templating import templates_of
+from edgemoe_gen.base.version import __version__
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
 from edgemoe_gen.report.numbers import counted
@@ -19,9 +25,11 @@ from edgemoe_gen.rtl.compile import compile_kernels, compile_module
 from edgemoe_gen.rtl.engine import make_engine
 from edgemoe_gen.rtl.library import PREFIX
 from edgemoe_gen.rtl.process import Process
-from edgemoe_gen.scheduling.compiler import compiler_version
+from edgemoe_gen.scheduling.compiler import compiler_version, shims
+from edgemoe_gen.scheduling.kept import kept
 
 README = "README.md"
+KEPT = 30  # designs in the cache, less than 1 MB each
 Progress = Callable[[str, int, int], object]
 
 
@@ -98,7 +106,7 @@ def _quiet(what: str, done: int, total: int) -> None:
 
 
 def generate_rtl(design: Design, sources: Mapping[str, str], progress: Progress = _quiet) -> DesignRtl:
-    """Makes all modules of a design.
+    """Makes all modules of a design, or takes them from the cache.
 
     Args:
         design: gives part, clock and buses.
@@ -109,6 +117,42 @@ def generate_rtl(design: Design, sources: Mapping[str, str], progress: Progress 
         ConfigError: the compiler is not installed.
         SimulationError: there is no table of delays for the part, or a kernel is of a form that has no hardware.
     """
+    kernels = [f"{name}\0{text}" for name, text in sorted(sources.items()) if name.startswith("src/")]
+    told = chr(0).join([_of_package(), repr(design.board), repr(design.knobs), *kernels])
+    return kept(
+        f"{hashlib.sha256(told.encode()).hexdigest()}.verilog",
+        KEPT,
+        lambda: _generate(design, sources, progress),
+        _written,
+        lambda text: _read(design, text),
+    )
+
+
+@cache
+def _of_package() -> str:
+    """A hash of all that makes Verilog: this package, the compiler, the library of modules, delays."""
+    digest = hashlib.sha256(f"{__version__}\0{compiler_version()}\0{shims()}".encode())
+    files = [*PACKAGE.rglob("*.py"), *(PACKAGE / "timing" / "families").glob("*.toml")]
+    for file in sorted([*files, *(resource_folder("hls") / "rtl").glob("*.sv")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _written(rtl: DesignRtl) -> str:
+    modules = [asdict(module) for module in rtl.modules]
+    text = json.dumps({"top": rtl.top, "sources": dict(rtl.sources), "modules": modules})
+    return base64.b85encode(zlib.compress(text.encode(), 1)).decode()
+
+
+def _read(design: Design, text: str) -> DesignRtl:
+    try:
+        found = json.loads(zlib.decompress(base64.b85decode(text)))
+    except zlib.error as error:
+        raise ValueError("it is damaged") from error
+    return DesignRtl(design, found["top"], found["sources"], tuple(RtlModule(**each) for each in found["modules"]))
+
+
+def _generate(design: Design, sources: Mapping[str, str], progress: Progress) -> DesignRtl:
     progress("compiling the kernels", 0, 0)
     kernels = compile_kernels(sources, design.board.part, budget_ns(design.knobs.clock_mhz))
     modules: dict[str, Process] = {}
