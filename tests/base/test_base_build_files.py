@@ -17,7 +17,7 @@ from edgemoe_gen.simulated.designs import find_design
 from edgemoe_gen.tuning.compare import read_side
 from tests.flow.reports import vendor_reports
 
-DOCUMENTS = (DESIGN, ESTIMATE, SCHEDULE, TIMING, REPORT)
+DOCUMENTS = (DESIGN, ESTIMATE, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
 PAGE = Path(__file__).parents[2] / "docs/formats.md"
 
 
