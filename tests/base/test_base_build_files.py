@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.base.build_files import ACCELERATOR, DESIGN, ESTIMATE, REPORT, SCHEDULE, TIMING, Document
+from edgemoe_gen.base.build_files import (
+    ACCELERATOR,
+    DESIGN,
+    ESTIMATE,
+    REPORT,
+    RTL,
+    RTL_SIMULATION,
+    SCHEDULE,
+    TIMING,
+    Document,
+)
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.overlay.builds import overlay_in
 from edgemoe_gen.report.document import timing_of
