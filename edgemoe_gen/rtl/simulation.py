@@ -134,9 +134,10 @@ def build_simulation(engine: Engine, design: Design, *, trace: bool = False) -> 
 
 def _design_header(design: Design) -> str:
     ports = axi_ports(design.knobs.weight_ports)
+    bundles = {port.bundle: "READ" if port.direction == READ else "WRITE" for port in ports}
     reading, writing = (
-        ", ".join(f"{kind}_PORT({bundle})" for bundle in dict.fromkeys(p.bundle for p in ports if reads(p.direction)))
-        for kind, reads in (("READ", lambda way: way == READ), ("WRITE", lambda way: way != READ))
+        ", ".join(f"{kind}_PORT({bundle})" for bundle, found in bundles.items() if found == kind)
+        for kind in ("READ", "WRITE")
     )
     status = next(r.offset for r in engine_registers(design.knobs.weight_ports) if r.name == "status")
     names = ", ".join(f'"{port.name}"' for port in ports)
