@@ -74,8 +74,8 @@ def _remainder(trace: Trace, x: int, width: int, by: int, reach: Range) -> int:
     if shift == 0:
         return graph.const(0, width)
     low, bits = graph.slice(x, 0, shift), shift + 1
-    if reach[0] >= 0 or bits >= width:
-        return graph.zext(low, width) if reach[0] >= 0 else x
+    if reach[0] >= 0:
+        return graph.zext(low, width)
     bias = _bias(trace, x, width, shift, reach, bits)
     up = graph.slice(graph.binary("add", graph.zext(low, bits), bias), 0, shift)
     return graph.sext(graph.binary("sub", graph.zext(up, bits), bias), width)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.divisions import replace_divisions
+from edgemoe_gen.rtl.dots import OP, chain_of, form_dots
 from edgemoe_gen.rtl.sums import balance_sums
 from edgemoe_gen.rtl.trace import Access, Trace
 from edgemoe_gen.scheduling.components import Link
@@ -71,6 +72,9 @@ class _Costs(Costs):
     def of(self, node: Node) -> Cost:
         """What a node costs."""
         access = self._by_node.get(node.number)
+        if node.op == OP:
+            ns = self._table.fixed("dsp")
+            return Cost(ns, chain_of(int(node.detail)).stages, ns)
         if access is None:
             return super().of(node)
         if access.port.kind == "call":
@@ -113,8 +117,11 @@ def plan_region(
 
     if replace_divisions(trace, live, measured):
         live = _live(trace, roots, carried)
-    balance_sums(trace, live, [*roots, *used.values()])
+    around = balance_sums(trace, live, [*roots, *used.values()])
     widths = measured()
+    if form_dots(trace, live, [*roots, *used.values()], around, widths):
+        live = _live(trace, roots, carried)
+        widths = measured()
     accesses = tuple(access for access in trace.accesses if access.node in live)
     costs = _Costs(delays, widths, {access.node: access for access in accesses})
     # Values behind a loop are computed when it has ended; they have no stage.

@@ -123,8 +123,11 @@ class Pointers(ABC):
         return more + step * low, scale, rest
 
     def _chosen_place(self, block: str, i: Instruction) -> Places:
+        header = block == self.region.header
+        if header and any(self.whole.defined.get(text, (None,))[0] is self.region for text in i.operands):
+            raise self.state.refused("a pointer is kept from one iteration to the next")
         ways = [(text, self.places(text)) for text in i.operands]
-        if block == self.region.header:
+        if header:
             if all(places == ways[0][1] and len(places) == 1 for _, places in ways):
                 return ways[0][1]
             raise self.state.refused("a pointer is kept from one loop to another")

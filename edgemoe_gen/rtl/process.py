@@ -145,7 +145,7 @@ class _Writer:
 
     def _begins(self, pipeline: Pipeline) -> str:
         running = f"state == {self._state(pipeline)}"
-        return f"{running} && !{pipeline.prefix}_leaves" if pipeline.plan.trace.region.is_loop else running
+        return f"{running} && !{pipeline.label}_leaves" if pipeline.plan.trace.region.is_loop else running
 
     def _control(self) -> list[str]:
         states = self._states()
@@ -156,7 +156,7 @@ class _Writer:
         for pipeline in self.pipelines:
             if pipeline.plan.trace.region.is_loop:
                 ways = len(pipeline.plan.leaving)
-                lines += [f"wire {pipeline.prefix}_leaves;", f"logic {vector(ways)} {pipeline.prefix}_way;"]
+                lines += [f"wire {pipeline.label}_leaves;", f"logic {vector(ways)} {pipeline.label}_way;"]
         return lines
 
     def _transitions(self) -> list[str]:
@@ -183,15 +183,15 @@ class _Writer:
         return lines
 
     def _loop_ends(self, pipeline: Pipeline) -> list[str]:
-        prefix, plan = pipeline.prefix, pipeline.plan
+        label, plan = pipeline.label, pipeline.plan
         ways = [pipeline.value(node, 1, 0) for node in plan.leaving]
-        pipeline.nets += [f"assign {prefix}_leaves = {' | '.join(ways)};"]
+        pipeline.nets += [f"assign {label}_leaves = {' | '.join(ways)};"]
         lines = [
-            f"    {self._state(pipeline)}: if ({prefix}_leaves) begin",
+            f"    {self._state(pipeline)}: if ({label}_leaves) begin",
             f"      state <= {self._state(pipeline, '_ends')};",
-            f"      {prefix}_way <= {{{', '.join(reversed(ways))}}};",
+            f"      {label}_way <= {{{', '.join(reversed(ways))}}};",
             "    end",
-            f"    {self._state(pipeline, '_ends')}: if (~|{prefix}_valid) begin",
+            f"    {self._state(pipeline, '_ends')}: if (~|{label}_valid) begin",
         ]
         for name, node in plan.trace.live_outs.items():
             if name in self.registers:
@@ -202,7 +202,7 @@ class _Writer:
                 for name, node in out.sets
                 if name in self.registers
             ]
-            lines += self._way(f"{prefix}_way[{n}]", out.target, sets)
+            lines += self._way(f"{label}_way[{n}]", out.target, sets)
         return [*lines, "    end"]
 
     def _piece_ends(self, pipeline: Pipeline) -> list[str]:
@@ -211,7 +211,7 @@ class _Writer:
         state = self._state(pipeline)
         if last > 0:
             ends = self._state(pipeline, "_ends")
-            lines.append(f"    {state}: if ({pipeline.prefix}_go[0]) state <= {ends};")
+            lines.append(f"    {state}: if ({pipeline.label}_go[0]) state <= {ends};")
             state = ends
         lines.append(f"    {state}: if ({pipeline.moved(last)}) begin")
         for name, node in plan.trace.commits:

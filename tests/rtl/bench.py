@@ -91,7 +91,12 @@ WRITES = [
 REGISTERS = engine_registers(WEIGHT_PORTS)
 KINDS = argument_kinds(REGISTERS)
 CONTROL = [Instance("control", "axilite", "control", axilite_parameters(REGISTERS))]
-INSTANCES = {i.name: i for i in (*FIFOS, *MEMORIES, *ROMS, *READS, *WRITES, *CONTROL)}
+DOTS = [
+    Instance("dot_1", "dot", "dot", {"PRODUCTS": 1, "C_BITS": 30, "ADDENDS": "1'h1"}),
+    Instance("dot_2", "dot", "dot", {"PRODUCTS": 2, "A_BITS": 18, "BITS": 37, "ADDENDS": "2'h0"}),
+    Instance("dot_6", "dot", "dot", {"PRODUCTS": 6, "A_BITS": 20, "B_BITS": 16, "C_BITS": 40, "ADDENDS": "6'h35"}),
+]
+INSTANCES = {i.name: i for i in (*FIFOS, *MEMORIES, *ROMS, *READS, *WRITES, *CONTROL, *DOTS)}
 
 # Each must be caught by the tests of its module.
 FAULTS = (
@@ -123,6 +128,13 @@ FAULTS = (
           "write_address == read_address}};", "write_address == read_address && !FAULT}};"),
     Fault("rom reads the neighbouring word", "rom", "memory.tables",
           "assign read_data = stage[LATENCY-1];", "assign read_data = stage[LATENCY-1] ^ WIDTH'(FAULT);"),
+    Fault("dot takes factors of another stage", "dot", "dot.sums",
+          "if (go[FIRST]) wide_1 <= wide;", "if (go[FIRST+int'(FAULT)]) wide_1 <= wide;"),
+    Fault("dot has no sign", "dot", "dot.sums",
+          "wire signed [17:0] narrow = 18'($signed(b[k*B_BITS+:B_BITS]));",
+          "wire signed [17:0] narrow = FAULT ? 18'(b[k*B_BITS+:B_BITS]) : 18'($signed(b[k*B_BITS+:B_BITS]));"),
+    Fault("dot takes its addend too early", "dot", "dot.sums",
+          "if (go[k+1]) added <= addend;", "if (FAULT ? go[k] : go[k+1]) added <= addend;"),
     Fault("bursts cross 4 KiB by a beat", "axi_bursts", "axi_read.limits_of_bursts",
           "assign to_boundary = PAGE_BEATS - {1'b0, place};",
           "assign to_boundary = PAGE_BEATS - {1'b0, place} + (PLACE_BITS + 1)'(FAULT && place != '0);"),

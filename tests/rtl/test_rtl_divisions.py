@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgemoe_gen.base.errors import SimulationError
@@ -83,6 +83,7 @@ def cases(draw: st.DrawFn) -> tuple[str, int, int, int, list[int]]:
     return draw(st.sampled_from(sorted(DIVISIONS))), width, by, known, xs
 
 
+@example(("srem", 2, 2, 2, [2]))  # the most negative number by itself
 @given(cases())
 def test_every_quotient_and_remainder_is_c_s(case: tuple[str, int, int, int, list[int]]) -> None:
     op, width, by, known, xs = case

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import make_design
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import board_names, load_board
-from edgemoe_gen.program.compile import compile_network, pack_image
-from edgemoe_gen.rtl.compile import compile_kernels, compile_module
-from edgemoe_gen.rtl.process import Process
+from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.program.pack import Bytes
+from edgemoe_gen.program.short import compile_short
+from edgemoe_gen.rtl.engine import make_engine
+from edgemoe_gen.rtl.simulation import Memory, build_simulation, program_buffers, simulate
+from edgemoe_gen.sim.engine import Engine
 from tests.design.specs import make_spec
-from tests.rtl.engine_bench import TOP, build_top, run_engine, write_program, write_short
 from tests.sim.engines import Case, random_case, small_design
 
 if find_spec("ziglang") is None:
@@ -44,24 +45,31 @@ def tasks_of(case: Case, together: bool) -> tuple[str, str]:
     return (names[0], names[0] if together else names[-1])
 
 
+def bad_bytes(executable: Path, folder: Path, program: Program, image: Bytes, memory: Memory, runs: int) -> int:
+    """Bytes of the result that C simulation writes otherwise."""
+    expected = Engine.compile(program.design).run_program(program, image).result
+    buffers = program_buffers(program, image)
+    run = simulate(
+        executable, buffers, expected.nbytes, folder, memory=memory, runs=runs, most_cycles=runs * MOST_CYCLES
+    )  # fmt: skip
+    assert (run.status, len(run.cycles)) == (0, runs)
+    return run.bad(expected)
+
+
 @pytest.mark.usefixtures("simulator", "optimised")
 @pytest.mark.nightly
 @pytest.mark.parametrize("turned", DESIGNS)
 def test_two_frames_of_every_network_give_the_bytes_of_c_simulation(tmp_path: Path, turned: str) -> None:
     design = small_design(**DESIGNS[turned])
-    kernels = compile_kernels(render_sources(design), design.board.part, budget_ns(design.knobs.clock_mhz))
-    executable = build_top(kernels, design)
-    written = write_short(design, tmp_path / "short")
-    outcome = run_engine(executable, tmp_path / "short", 60, MOST_CYCLES)
-    assert outcome == outcome | {"status": 0, "runs": 2, "bytes": written, "bad": 0}
+    executable = build_simulation(make_engine(design), design)
+    program, spec, image = compile_short(design)
+    assert not bad_bytes(executable, tmp_path, program, pack_image(program, spec, [image]), Memory(percent=60), 2)
     for name, sizes in NETWORKS.items():
         case = random_case(depth=2, **sizes)
         tasks = tasks_of(case, design.knobs.frames_per_pass > 1)
         program = compile_network(design, case.model, case.network, case.formats(design), tasks)
         picture = pack_image(program, case.model.spec, case.images[:2])
-        written = write_program(design, program, picture, tmp_path / name)
-        outcome = run_engine(executable, tmp_path / name, 80, MOST_CYCLES, runs=1)
-        assert outcome == outcome | {"status": 0, "runs": 1, "bytes": written, "bad": 0}, name
+        assert not bad_bytes(executable, tmp_path, program, picture, Memory(percent=80, seed=2), 1), name
 
 
 @pytest.mark.nightly
@@ -70,8 +78,6 @@ def test_two_frames_of_every_network_give_the_bytes_of_c_simulation(tmp_path: Pa
 def test_every_board_s_default_array_is_made_for_its_clock(board_name: str, network: str) -> None:
     board = load_board(board_name)
     design = make_design(default_knobs(SPECS[network], board), board)
-    budget = budget_ns(design.knobs.clock_mhz)
-    modules: dict[str, Process] = {}
-    compile_module(compile_kernels(render_sources(design), board.part, budget), TOP, modules)
-    periods = {f"{name} {loop}": ns for name, module in modules.items() for loop, ns in module.periods.items()}
-    assert periods and max(periods.values()) <= budget, periods
+    made = make_engine(design).modules.items()
+    periods = {f"{name} {region}": ns for name, module in made for region, ns in module.periods.items()}
+    assert periods and max(periods.values()) <= budget_ns(design.knobs.clock_mhz), periods
