@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.dots import OP
 from edgemoe_gen.rtl.trace import Trace
 from edgemoe_gen.scheduling.node import Node
 from edgemoe_gen.scheduling.widths import Widths
@@ -89,10 +90,10 @@ class Expressions:
             )
         if op == "mul":
             return self._product(args, width, name, held)
+        if op == OP:
+            return self._dot(node, width, name, held)
         if op in ("shl", "lshr", "ashr"):
             return self._shifted(node, width, name, held)
-        if op in ("sdiv", "srem", "udiv", "urem"):
-            return self._divided(node, width, name, held)
         raise SimulationError(f"{node.location}: there is no hardware for {op}", "write it another way")
 
     def _slice(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
@@ -133,12 +134,23 @@ class Expressions:
     def _product(
         self, args: Sequence[int], width: int, name: Callable[[int], str], held: Callable[[str, int], str]
     ) -> str:
-        sizes = [self._least(number) + (not self.signed(number)) for number in args]
+        sizes = [self.signed_bits(number) for number in args]
         full = sum(sizes)
         parts = [
             f"{full}'($signed({self.fitted(number, size, name)}))" for number, size in zip(args, sizes, strict=True)
         ]
         return extended(held(f"{parts[0]} * {parts[1]}", full), full, width, True)
+
+    def _dot(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
+        """A sum of products without registers, as behind a loop."""
+        factors = node.args[: 2 * int(node.detail)]
+        pairs = zip(factors[::2], factors[1::2], strict=True)
+        terms = [held(self._product(pair, width, name, held), width) for pair in pairs]
+        return " + ".join([*terms, *(self.fitted(n, width, name) for n in node.args[len(factors) :])])
+
+    def signed_bits(self, number: int) -> int:
+        """Bits of a value with its sign."""
+        return self._least(number) + (not self.signed(number))
 
     def _shifted(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
         value, amount = node.args
@@ -150,14 +162,6 @@ class Expressions:
         whole = self.fitted(value, full, name)
         shifted = f"$signed({whole}) >>> {by}" if node.op == "ashr" and signed else f"{whole} >> {by}"
         return extended(held(shifted, full), full, width, False)
-
-    def _divided(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
-        sign = "/" if node.op.endswith("div") else "%"
-        full = node.width
-        a, b = (self.fitted(number, full, name) for number in node.args)
-        if node.op[0] == "s":
-            return extended(held(f"$signed({a}) {sign} $signed({b})", full), full, width, False)
-        return extended(held(f"{a} {sign} {b}", full), full, width, False)
 
 
 def extended(name: str, has: int, width: int, signed: bool) -> str:

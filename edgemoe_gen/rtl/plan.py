@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.divisions import replace_divisions
+from edgemoe_gen.rtl.dots import OP, chain_of, form_dots
 from edgemoe_gen.rtl.sums import balance_sums
 from edgemoe_gen.rtl.trace import Access, Trace
 from edgemoe_gen.scheduling.components import Link
@@ -70,6 +72,9 @@ class _Costs(Costs):
     def of(self, node: Node) -> Cost:
         """What a node costs."""
         access = self._by_node.get(node.number)
+        if node.op == OP:
+            ns = self._table.fixed("dsp")
+            return Cost(ns, chain_of(int(node.detail)).stages, ns)
         if access is None:
             return super().of(node)
         if access.port.kind == "call":
@@ -106,8 +111,17 @@ def plan_region(
     live = _live(trace, roots, carried)
     used = {node: following for node, following in carried.items() if node in live}
     initial = {node: _anything(trace, node) for node in used}
-    balance_sums(trace, live, [*roots, *used.values()])
-    widths = measure(graph, used, initial, [*roots, *used.values()], sorted_nodes(trace, range(len(graph.nodes))))
+
+    def measured() -> Widths:
+        return measure(graph, used, initial, [*roots, *used.values()], sorted_nodes(trace, range(len(graph.nodes))))
+
+    if replace_divisions(trace, live, measured):
+        live = _live(trace, roots, carried)
+    around = balance_sums(trace, live, [*roots, *used.values()])
+    widths = measured()
+    if form_dots(trace, live, [*roots, *used.values()], around, widths):
+        live = _live(trace, roots, carried)
+        widths = measured()
     accesses = tuple(access for access in trace.accesses if access.node in live)
     costs = _Costs(delays, widths, {access.node: access for access in accesses})
     # Values behind a loop are computed when it has ended; they have no stage.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.elaborate import Elaborated
 from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.library import library
@@ -12,7 +13,6 @@ from edgemoe_gen.rtl.pipeline import Pipeline
 from edgemoe_gen.rtl.trace import Access, Port
 
 STYLES = {"bram": "block", "uram": "ultra", "lutram": "distributed", "": "block"}
-UNKNOWN_ADDRESS_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Ports:
         self, port: Port, accesses: Sequence[tuple[Pipeline, Access]], kinds: frozenset[str]
     ) -> tuple[list[Signal], list[str]]:
         name = port.name
-        bits = max(1, (port.depth - 1).bit_length()) if port.depth else UNKNOWN_ADDRESS_BITS
+        bits = self._address_bits(port, accesses)
         signals, lines = [], []
         if "load" in kinds:
             loads = [(p, a) for p, a in accesses if a.kind == "load"]
@@ -107,6 +107,22 @@ class Ports:
         if port.local:
             lines += self._local(port, bits, kinds, accesses)
         return signals, lines
+
+    @staticmethod
+    def _address_bits(port: Port, accesses: Sequence[tuple[Pipeline, Access]]) -> int:
+        """Of a memory whose depth nobody tells, such as a word of the caller's, as many as its fixed places need."""
+        last = port.depth - 1
+        if not port.depth:
+            for pipeline, access in accesses:
+                graph = pipeline.plan.trace.graph
+                place = graph.signed(graph.nodes[access.node].args[1])
+                if place is None or place < 0:
+                    raise SimulationError(
+                        f"{access.parts[0][3]}: {port.name} is accessed by an index, but nothing tells how long it is",
+                        "hand over an array of a fixed size in every call",
+                    )
+                last = max(last, place)
+        return max(1, last.bit_length())
 
     def _address(self, pipeline: Pipeline, access: Access, bits: int) -> str:
         plan = pipeline.plan
@@ -163,4 +179,4 @@ def _first(conditions: Sequence[str], values: Sequence[str]) -> str:
     return text
 
 
-__all__ = ["STYLES", "UNKNOWN_ADDRESS_BITS", "Ports", "Signal"]
+__all__ = ["STYLES", "Ports", "Signal"]

@@ -15,7 +15,7 @@ from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.layout import laid_out
 from edgemoe_gen.rtl.pipeline import Pipeline
 from edgemoe_gen.rtl.plan import Plan
-from edgemoe_gen.rtl.ports import UNKNOWN_ADDRESS_BITS, Ports, Signal
+from edgemoe_gen.rtl.ports import Ports, Signal
 from edgemoe_gen.rtl.trace import Access, Port
 
 _HEAD = """\
@@ -39,7 +39,7 @@ class Process:
         signals: its ports in order, those of the clock and of starting among them.
         ports: the FIFOs ("read", "write") and memories ("load", "store") that it uses, with how.
         parameters: by-value ones that it takes, with their bits.
-        stages: of every region, by its name.
+        stages: of every region, by its name; `periods` are the nanoseconds of a cycle that it was scheduled for.
         calls: of the modules that it starts, what each call hands over for their pointer parameters.
     """
 
@@ -50,6 +50,7 @@ class Process:
     parameters: Mapping[str, int]
     stages: Mapping[str, int]
     calls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    periods: Mapping[str, float] = field(default_factory=dict)
 
 
 def make_process(name: str, elaborated: Elaborated, plans: Sequence[Plan], parameters: Mapping[str, int]) -> Process:
@@ -125,7 +126,8 @@ class _Writer(Ports):
         text = laid_out(f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n")
         stages = {plan.name: plan.depth for plan in self.plans}
         used = {n: b for n, b in self.parameters.items() if n in self.used}
-        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls)
+        periods = {plan.name: plan.ns for plan in self.plans}
+        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls, periods)
 
     def _regions(self) -> str:
         """A line of comment for each."""
@@ -150,7 +152,7 @@ class _Writer(Ports):
 
     def _begins(self, pipeline: Pipeline) -> str:
         running = f"state == {self._state(pipeline)}"
-        return f"{running} && !{pipeline.prefix}_leaves" if pipeline.plan.trace.region.is_loop else running
+        return f"{running} && !{pipeline.label}_leaves" if pipeline.plan.trace.region.is_loop else running
 
     def _control(self) -> list[str]:
         states = self._states()
@@ -161,7 +163,7 @@ class _Writer(Ports):
         for pipeline in self.pipelines:
             if pipeline.plan.trace.region.is_loop:
                 ways = len(pipeline.plan.leaving)
-                lines += [f"wire {pipeline.prefix}_leaves;", f"logic {vector(ways)} {pipeline.prefix}_way;"]
+                lines += [f"wire {pipeline.label}_leaves;", f"logic {vector(ways)} {pipeline.label}_way;"]
         return lines
 
     def _transitions(self) -> list[str]:
@@ -188,15 +190,15 @@ class _Writer(Ports):
         return lines
 
     def _loop_ends(self, pipeline: Pipeline) -> list[str]:
-        prefix, plan = pipeline.prefix, pipeline.plan
+        label, plan = pipeline.label, pipeline.plan
         ways = [pipeline.value(node, 1, 0) for node in plan.leaving]
-        pipeline.nets += [f"assign {prefix}_leaves = {' | '.join(ways)};"]
+        pipeline.nets += [f"assign {label}_leaves = {' | '.join(ways)};"]
         lines = [
-            f"    {self._state(pipeline)}: if ({prefix}_leaves) begin",
+            f"    {self._state(pipeline)}: if ({label}_leaves) begin",
             f"      state <= {self._state(pipeline, '_ends')};",
-            f"      {prefix}_way <= {{{', '.join(reversed(ways))}}};",
+            f"      {label}_way <= {{{', '.join(reversed(ways))}}};",
             "    end",
-            f"    {self._state(pipeline, '_ends')}: if (~|{prefix}_valid) begin",
+            f"    {self._state(pipeline, '_ends')}: if (~|{label}_valid) begin",
         ]
         for name, node in plan.trace.live_outs.items():
             if name in self.registers:
@@ -207,7 +209,7 @@ class _Writer(Ports):
                 for name, node in out.sets
                 if name in self.registers
             ]
-            lines += self._way(f"{prefix}_way[{n}]", out.target, sets)
+            lines += self._way(f"{label}_way[{n}]", out.target, sets)
         return [*lines, "    end"]
 
     def _piece_ends(self, pipeline: Pipeline) -> list[str]:
@@ -216,7 +218,7 @@ class _Writer(Ports):
         state = self._state(pipeline)
         if last > 0:
             ends = self._state(pipeline, "_ends")
-            lines.append(f"    {state}: if ({pipeline.prefix}_go[0]) state <= {ends};")
+            lines.append(f"    {state}: if ({pipeline.label}_go[0]) state <= {ends};")
             state = ends
         lines.append(f"    {state}: if ({pipeline.moved(last)}) begin")
         for name, node in plan.trace.commits:
@@ -240,4 +242,4 @@ class _Writer(Ports):
         return [f"      if ({condition}) begin", *(f"        {line}" for line in [*goes, *sets]), "      end"]
 
 
-__all__ = ["UNKNOWN_ADDRESS_BITS", "Process", "Signal", "make_process"]
+__all__ = ["Process", "Signal", "make_process"]

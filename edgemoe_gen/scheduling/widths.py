@@ -105,6 +105,11 @@ def _computed(node: Node, graph: Graph, of: Sequence[Range]) -> Range | None:
     if op == "mul":
         products = [a * b for a in of[0] for b in of[1]]
         return min(products), max(products)
+    if op == "dot":  # factors by twos, then what is added
+        count = int(node.detail)
+        terms = [[a * b for a in of[2 * n] for b in of[2 * n + 1]] for n in range(count)]
+        terms += [list(added) for added in of[2 * count :]]
+        return sum(map(min, terms)), sum(map(max, terms))
     if op == "select":
         return min(of[1][0], of[2][0]), max(of[1][1], of[2][1])
     if op == "merge":
@@ -191,7 +196,7 @@ def _demanded(graph: Graph, carried: Mapping[int, int], roots: Sequence[int]) ->
 def _asked_of(node: Node, place: int, asked: int, graph: Graph) -> int:
     """Low bits that a node asks of an argument so that `asked` of its own are right."""
     everything = graph.nodes[node.args[place]].width
-    if node.op in ("add", "sub", "mul", "and", "or", "xor", "mask"):
+    if node.op in ("add", "sub", "mul", "dot", "and", "or", "xor", "mask"):
         return asked
     if node.op == "select":
         return everything if place == 0 else asked

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgemoe_gen.rtl.compile import Kernels
-from edgemoe_gen.rtl.library import sources as library_sources
+from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.rtl.process import Process
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.trace import Port
@@ -248,7 +248,7 @@ class Bench:
 
     def __init__(self, kernels: Kernels, case: Case, process: Process, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        files = library_sources(["memory", "rom"]) | {f"{process.name}.sv": process.text}
+        files = sources_for([process.text]) | {f"{process.name}.sv": process.text}
         self.lint = lint(files, process.name, _made(folder / "lint"))
         self.bench = build_program(
             files, process.name, bench_program(kernels, case, process), {"ports.h": (HERE / "ports.h").read_text()}

@@ -1,4 +1,4 @@
-"""What no module is made of: hazards that no pragma covers, and forms of loops that are not known."""
+"""What no module is made of: hazards that no pragma covers, memories used twice, and forms that are not known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from edgemoe_gen.base.errors import SimulationError
-from edgemoe_gen.rtl.compile import Kernels, compile_kernels, compile_process
+from edgemoe_gen.rtl.compile import Kernels, compile_kernels, compile_module, compile_process
 
 if find_spec("ziglang") is None:
     pytest.skip("the compiler of the extra [schedule] is not installed", allow_module_level=True)
@@ -70,6 +70,56 @@ slow_steps:
   }
 """,
 }
+# Functions with memories that others hand over.
+HANDED = """
+struct pair_t {
+  int first;
+  int second;
+};
+void indexed(int n, const int *from, numbers &out) {
+indexed_steps:
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+    out.write(from[i]);
+  }
+}
+void fixed(int n, int *to, numbers &in) {
+  *to = in.read();
+}
+void half(int n, hls::stream<pair_t> &out) {
+half_steps:
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+    pair_t pair;
+    pair.second = i;
+    out.write(pair);
+  }
+}
+inline void move(int n, const int *from, int *to, numbers &out) {
+move_steps:
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+    to[i] = from[i];
+    out.write(i);
+  }
+}
+inline void moving(int n, const int *from, int *to, numbers &out) {
+#pragma HLS DATAFLOW
+  move(n, from, to, out);
+}
+void apart(int n, numbers &in, numbers &out) {
+  static int cells[48], others[40];
+  if (in.read() > 0) {
+    moving(n, cells, others, out);
+  } else {
+    moving(n, others, cells, out);
+  }
+}
+void doubled(int n, numbers &out) {
+  static int single[64];
+  moving(n, single, single, out);
+}
+"""
 STEPS = """
 {name}_steps:
   for (int i = 0; i < n; ++i) {{
@@ -141,7 +191,7 @@ def formed(*names: str) -> Kernels:
 
 TEXT = "#include <ap_int.h>\n#include <hls_stream.h>\ntypedef hls::stream<int> numbers;\n" + "".join(
     f"void {name}(int n, numbers &in, numbers &out) {{\n{body}}}\n" for name, body in BODIES.items()
-)
+) + HANDED  # fmt: skip
 
 
 @cache
@@ -181,6 +231,37 @@ def test_forms_that_are_not_known_are_refused_with_their_line(name: str, text: s
     line = line_of(text, f"{name}_steps")
     with pytest.raises(SimulationError, match=rf"src/engine.cpp:{line}: .*{says}"):
         compile_process(kernels(), name)
+
+
+def test_a_memory_that_is_handed_over_for_two_parameters() -> None:
+    line = line_of("moving(", "static int single")
+    says = rf"src/engine.cpp:{line}: moving is handed the memory \w*single\w* for from and for to"
+    with pytest.raises(SimulationError, match=says):
+        compile_module(kernels(), "doubled", {})
+
+
+def test_a_memory_s_addresses_are_as_wide_as_the_longest_that_is_handed_over() -> None:
+    modules = {}
+    compile_module(kernels(), "apart", modules)
+    bits = {signal.name: signal.bits for signal in modules["move"].signals}
+    assert bits["from_read_address"] == bits["to_write_address"] == 6
+
+
+def test_a_memory_of_unknown_length_that_is_accessed_by_an_index() -> None:
+    with pytest.raises(
+        SimulationError, match=rf"src/engine.cpp:{line_of('from[i]', 'indexed_steps')}: from .* how long"
+    ):
+        compile_process(kernels(), "indexed")
+
+
+def test_a_single_word_needs_no_length() -> None:
+    bits = {signal.name: signal.bits for signal in compile_process(kernels(), "fixed").signals}
+    assert bits["to_write_address"] == 1
+
+
+def test_what_the_sources_leave_unset_may_be_anything() -> None:
+    text = compile_process(kernels(), "half").text
+    assert "assign out_din" in text
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgemoe_gen.rtl.layout import laid_out
-from edgemoe_gen.rtl.library import sources
+from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.rtl.verilator import lint
 from tests.rtl.process_kernels import ALONE, SIZES, SMALL, process
 
@@ -34,7 +34,8 @@ ALL = [
 
 def files(size: str, name: str) -> dict[str, str]:
     """A process with the library's modules that it may have in it."""
-    return sources(["memory", "rom"]) | {f"{name}.sv": process(size, name).text}
+    text = process(size, name).text
+    return sources_for([text]) | {f"{name}.sv": text}
 
 
 @pytest.mark.slow
