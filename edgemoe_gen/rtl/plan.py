@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.divisions import replace_divisions
 from edgemoe_gen.rtl.dots import OP, chain_of, form_dots
 from edgemoe_gen.rtl.sums import balance_sums
 from edgemoe_gen.rtl.trace import Access, Trace
@@ -110,11 +111,13 @@ def plan_region(
     live = _live(trace, roots, carried)
     used = {node: following for node, following in carried.items() if node in live}
     initial = {node: _anything(trace, node) for node in used}
-    around = balance_sums(trace, live, [*roots, *used.values()])
 
     def measured() -> Widths:
         return measure(graph, used, initial, [*roots, *used.values()], sorted_nodes(trace, range(len(graph.nodes))))
 
+    if replace_divisions(trace, live, measured):
+        live = _live(trace, roots, carried)
+    around = balance_sums(trace, live, [*roots, *used.values()])
     widths = measured()
     if form_dots(trace, live, [*roots, *used.values()], around, widths):
         live = _live(trace, roots, carried)
