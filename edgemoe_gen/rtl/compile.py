@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.rtl.caller import make_caller
 from edgemoe_gen.rtl.depths import memory_depths
 from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
@@ -26,6 +27,7 @@ from edgemoe_gen.scheduling.places import Variables, bind
 from edgemoe_gen.scheduling.sources import PipelinedLoop, Prepared, prepare
 from edgemoe_gen.scheduling.symbols import plain_name
 
+CORE = f"{TOP}_core"  # the region of the engine's function: its own name is that of the module with the buses
 _DEEPEST = 20_000  # of recursion: conditions and logic nest as deep as a process has branches
 
 
@@ -204,7 +206,8 @@ def compile_region(kernels: Kernels, name: str, modules: dict[str, Process]) -> 
     calls = region_calls(kernels.module, function, kernels.parameters)
     for call in calls:
         compile_module(kernels, call.callee, modules)
-    return make_region(function, calls, modules, kernels.parameters(function), kernels.prepared)
+    module = CORE if name == TOP else name
+    return make_region(function, calls, modules, kernels.parameters(function), kernels.prepared, module)
 
 
 def plan_function(kernels: Kernels, elaborated: Elaborated) -> list[Plan]:

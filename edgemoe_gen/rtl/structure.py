@@ -63,18 +63,19 @@ def region_calls(module: Module, function: Function, shapes: Callable[[Function]
 
 def make_region(
     function: Function, calls: list[Call], processes: Mapping[str, Process], shapes: Mapping[str, Shape],
-    prepared: Prepared,
+    prepared: Prepared, module: str = "",
 ) -> Process:  # fmt: skip
     """The module of a dataflow region.
 
     Args:
+        module: its name, where it is not the function's.
         processes: the modules of its calls, by function.
         shapes: of the region's own parameters.
 
     Raises:
         SimulationError: two processes use one port of a memory, or a FIFO lacks a writer or reader.
     """
-    return _Region(function, calls, processes, shapes, prepared).process()
+    return _Region(function, calls, processes, shapes, prepared).process(module or function.name)
 
 
 class _Region:
@@ -93,7 +94,7 @@ class _Region:
         self._inner: dict[str, tuple[str, int, set[str]]] = {}  # FIFOs: variable, bits, kinds of access
         self._lines: list[str] = []
 
-    def process(self) -> Process:
+    def process(self, module: str) -> Process:
         """Text and ports."""
         instances = [line for call in self._calls for line in self._instance(call)]
         body = [
@@ -104,11 +105,8 @@ class _Region:
         body += self._ends() + instances
         signals = [Signal(name, name not in ("ap_done", "ap_idle"), 1) for name in CONTROL]
         signals += [Signal(name, True, bits) for name, bits in self._parameters.items()] + list(self._signals.values())
-        name = self._function.name
-        return Process(
-            name, module_text(name, f"the dataflow region {name}", signals, body), tuple(signals), self._ports,
-            self._parameters, {},
-        )  # fmt: skip
+        text = module_text(module, f"the dataflow region {self._function.name}", signals, body)
+        return Process(module, text, tuple(signals), self._ports, self._parameters, {})
 
     def _instance(self, call: Call) -> list[str]:
         process = self._processes[call.callee]

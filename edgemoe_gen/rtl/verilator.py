@@ -85,17 +85,18 @@ def lint(sources: Mapping[str, str], top: str, folder: Path, parameters: Mapping
     return "\n".join(line for line in done.splitlines() if not line.startswith("- "))
 
 
-def build(sources: Mapping[str, str], top: str) -> Path:
+def build(sources: Mapping[str, str], top: str, level: str = LEVEL) -> Path:
     """Path of the executable that simulates a module under cocotb, built unless it is in the cache.
 
     Args:
         sources: texts by file name; `top` is the module whose ports cocotb sees.
         top: the module.
+        level: the compiler's optimisation; less of it serves large modules that run for few cycles.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
-    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{COLD_LEVEL}\n{VERILATOR}\n{top}\n".encode())
+    digest = hashlib.sha256(f"{_toolchain()}\n{level}\n{COLD_LEVEL}\n{VERILATOR}\n{top}\n".encode())
     for name, text in sources.items():
         digest.update(f"{name}\n{text}\n".encode())
 
@@ -106,7 +107,7 @@ def build(sources: Mapping[str, str], top: str) -> Path:
     def make(folder: Path) -> Path:
         _write(sources, folder)
         _run([_verilator(), *VERILATOR, "--top-module", top, *sources], folder)
-        return _link(folder, runtime)
+        return _link(folder, runtime, level)
 
     return keep_library(name, make)
 
@@ -261,10 +262,10 @@ def _runtime(trace: bool = False) -> Path:
     return keep_library(f"verilated-{digest[:32]}", make)
 
 
-def _link(folder: Path, runtime: Path) -> Path:
+def _link(folder: Path, runtime: Path, level: str) -> Path:
     """The executable from what Verilator wrote, with cocotb's `main`."""
     units = {"main.o": _together(folder / "main.cpp", [_cocotb_main()]), **_units(folder)}
-    _compile(units, folder)
+    _compile(units, folder, level)
     libraries = _cocotb_libraries()
     _run(
         [find_compiler(), *units, str(runtime), "-o", "simulation", f"-L{libraries}", f"-Wl,-rpath,{libraries}",
@@ -286,8 +287,8 @@ def _units(folder: Path) -> dict[str, Path]:
     }
 
 
-def _parts(files: Sequence[Path], size: int = 400_000) -> list[list[Path]]:
-    """Files that are compiled as one: each has the same long headers."""
+def _parts(files: Sequence[Path], size: int = 3_000_000) -> list[list[Path]]:
+    """Files that are compiled as one: each has the same header, which describes all signals and takes long to read."""
     parts: list[list[Path]] = []
     filled = size
     for file in files:
