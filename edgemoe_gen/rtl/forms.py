@@ -6,6 +6,7 @@ registers can be, which the compiler keeps in more bits than it takes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from edgemoe_gen.rtl.trace import Trace
@@ -30,6 +31,27 @@ def undo_ranges(trace: Trace, live: Iterable[int]) -> None:
         elif what == (1, 2):
             varies = graph.add(VARIES, (shifted.args[0],), 1)
             node.op, node.args, node.detail = "not", (varies,), 0
+
+
+def choose_before_adding(trace: Trace, live: Iterable[int], kept: Iterable[int]) -> None:
+    """Makes `c ? x : a + x` a sum of x and `c ? 0 : a`: that choice is part of the adder's look-up tables."""
+    graph = trace.graph
+    nodes, chosen = graph.nodes, sorted(live)
+    uses = Counter(arg for number in chosen for arg in nodes[number].args)
+    uses.update(kept)
+    for number in chosen:
+        node = nodes[number]
+        if node.op != "select" or node.width < 3:
+            continue
+        condition, first, second = node.args
+        for value, total, when in ((first, second, False), (second, first, True)):
+            added = nodes[total]
+            if added.op == "add" and uses[total] == 1 and value in added.args and nodes[value].op != "const":
+                other = added.args[value == added.args[0]]
+                nothing = graph.const(0, node.width)
+                left = graph.select(condition, *((other, nothing) if when else (nothing, other)))
+                node.op, node.args = "add", (value, left)
+                break
 
 
 def set_ranges(traces: Iterable[Trace]) -> dict[str, Range]:
@@ -60,4 +82,4 @@ def _form(trace: Trace, number: int) -> Range:
     return (0, 1) if node.width == 1 else (-(1 << (node.width - 1)), (1 << (node.width - 1)) - 1)
 
 
-__all__ = ["VARIES", "set_ranges", "undo_ranges"]
+__all__ = ["VARIES", "choose_before_adding", "set_ranges", "undo_ranges"]

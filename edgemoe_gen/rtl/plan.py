@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.dots import OP, chain_of, form_dots
-from edgemoe_gen.rtl.forms import undo_ranges
+from edgemoe_gen.rtl.forms import choose_before_adding, undo_ranges
 from edgemoe_gen.rtl.sums import balance_sums
 from edgemoe_gen.rtl.trace import Access, Trace
 from edgemoe_gen.scheduling.components import Link
@@ -115,6 +115,7 @@ def plan_region(
     carried = {node: following for node, following in trace.carried.items() if node != following}
     roots = [*effects, *leaving, *kept, *(node for node in carried if graph.nodes[node].name in shared)]
     undo_ranges(trace, _live(trace, roots, carried))
+    choose_before_adding(trace, _live(trace, roots, carried), [*roots, *carried.values()])
     live = _live(trace, roots, carried)
     used = {node: following for node, following in carried.items() if node in live}
     initial = {node: _anything(trace, node) for node in used}
