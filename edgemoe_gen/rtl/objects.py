@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.shapes import Leaf, Shape
 from edgemoe_gen.rtl.trace import Port
-from edgemoe_gen.scheduling.ir import Function, Module
+from edgemoe_gen.scheduling.ir import Function, Location, Module
 from edgemoe_gen.scheduling.layout import Type
 from edgemoe_gen.scheduling.places import DEFAULT_LATENCY, Pointer, Variables
 from edgemoe_gen.scheduling.symbols import plain_name
@@ -54,6 +54,7 @@ class Objects:
     Attributes:
         shapes: of its parameters and of the memories that it hands over, by name.
         callees: parameters of the modules that it calls, by symbol.
+        location: of the instruction at hand, for errors.
     """
 
     module: Module
@@ -62,6 +63,7 @@ class Objects:
     shapes: Mapping[str, Shape]
     callees: Mapping[str, Mapping[str, Shape]] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    location: Location | None = None
     _arrays: dict[str, Array] = field(default_factory=dict)
     _words: dict[tuple[str, int], Words] = field(default_factory=dict)
 
@@ -126,7 +128,9 @@ class Objects:
         if shape is None:
             type_ = self.module.layout.resolved(self._allocas[variable])
             if type_.kind != "array":
-                raise SimulationError(f"the memory {name} of {self.function.name} is no array", "make it one")
+                raise SimulationError(
+                    f"{self.location or self.function.name}: the memory {name} is no array", "make it one"
+                )
             word = type_.parts[0]
             size = self.module.layout.size(word)
             shape = Shape("memory", flat_leaves(self.module, word), size, depth=type_.count)
@@ -163,7 +167,8 @@ class Objects:
             count = re.search(r"\[(\d+) x (.+)$", head)
             if count is None or int(count[1]) != len(values):
                 raise SimulationError(
-                    f"{self.function.name} reads {symbol}, which is no table of integers", "make it an array of numbers"
+                    f"{self.location or self.function.name}: {plain(symbol)} is no table of integers",
+                    "make it an array of numbers",
                 )
             element = self.module.layout.parse(count[2])
             signed = min(values) < 0

@@ -18,11 +18,12 @@ from edgemoe_gen.scheduling.ir import Location
 
 
 class Pipeline:
-    """A region's text. `registers` are the module's with their widths; `prefix` begins all names of the region."""
+    """A region's text. `registers` are the module's with their widths; `prefix` begins the names of its values."""
 
     def __init__(self, plan: Plan, registers: dict[str, int], parameters: set[str]) -> None:
         self.plan = plan
         self.prefix = f"r{plan.trace.region.number}"
+        self.label = plan.name  # begins the signals of the stages, which are looked at in waveforms
         self.expressions = Expressions(plan.trace, plan.widths)
         self.nets: list[str] = []
         self.moves: dict[int, list[str]] = defaultdict(list)  # assignments by the stage that they lead into
@@ -167,7 +168,7 @@ class Pipeline:
             has = width if place else bits[0]
             return extended(value, has, most, True)
 
-        nets = {"ap_clk": "ap_clk", "sum": name, "go": f"{self.prefix}_go[{begun + count + 2}:{begun + 1}]"}
+        nets = {"ap_clk": "ap_clk", "sum": name, "go": f"{self.label}_go[{begun + count + 2}:{begun + 1}]"}
         for place, port in enumerate("ab"):
             values = [
                 self.value(args[2 * n + place], sizes[place], stage)
@@ -223,7 +224,7 @@ class Pipeline:
     # Flow.
 
     def _flow(self) -> None:
-        plan, prefix = self.plan, self.prefix
+        plan, label = self.plan, self.label
         waits: dict[int, list[str]] = defaultdict(list)
         for access in plan.accesses:
             stage = plan.starts[access.node]
@@ -233,53 +234,53 @@ class Pipeline:
             if access.kind in ("read", "write"):
                 ready = "empty_n" if access.kind == "read" else "full_n"
                 waits[stage].append(f"({condition} & ~{access.port.name}_{ready})")
-            moving = f" & {prefix}_go[{stage}]" if access.kind not in ("load", "call") else ""
-            self.fires[access.node] = f"({prefix}_valid[{stage}]{moving} & {condition})"
+            moving = f" & {label}_go[{stage}]" if access.kind not in ("load", "call") else ""
+            self.fires[access.node] = f"({label}_valid[{stage}]{moving} & {condition})"
         depth = plan.depth
-        self.blocked = [f"{prefix}_valid[{s}] & ({' | '.join(waits[s])})" if waits[s] else "1'b0" for s in range(depth)]
+        self.blocked = [f"{label}_valid[{s}] & ({' | '.join(waits[s])})" if waits[s] else "1'b0" for s in range(depth)]
 
     def text(self, begins: str) -> list[str]:
         """Declarations, stages and registers. `begins`: an iteration begins in the first stage."""
-        plan, prefix, depth = self.plan, self.prefix, self.plan.depth
+        plan, label, depth = self.plan, self.label, self.plan.depth
         kind = "loop" if plan.trace.region.is_loop else "piece without loop"
         place = f", {plan.loop.file}:{plan.loop.line}" if plan.loop is not None else ""
         lines = ["", f"// {plan.name}: {kind} of {depth} stages, scheduled for {plan.ns:.2f} ns{place}."]
-        lines += [f"wire [{depth - 1}:0] {prefix}_valid, {prefix}_go, {prefix}_blocked;"]
+        lines += [f"wire [{depth - 1}:0] {label}_valid, {label}_go, {label}_blocked;"]
         lines += self._declared + self.nets
         for stage in sorted(self._stage_nets):
             if self._stage_nets[stage]:
                 lines += [f"// {plan.name}, stage {stage}", *self._stage_nets[stage]]
-        lines += [f"assign {prefix}_blocked[{s}] = {text};" for s, text in enumerate(self.blocked)]
-        lines += [f"assign {prefix}_go[{s}] = ~|{prefix}_blocked[{depth - 1}:{s}];" for s in range(depth)]
+        lines += [f"assign {label}_blocked[{s}] = {text};" for s, text in enumerate(self.blocked)]
+        lines += [f"assign {label}_go[{s}] = ~|{label}_blocked[{depth - 1}:{s}];" for s in range(depth)]
         if depth == 1:
-            lines.append(f"assign {prefix}_valid = {begins};")
+            lines.append(f"assign {label}_valid = {begins};")
         else:
             lines += [
-                f"logic [{depth - 1}:1] {prefix}_filled;",
-                f"assign {prefix}_valid = {{{prefix}_filled, {begins}}};",
+                f"logic [{depth - 1}:1] {label}_filled;",
+                f"assign {label}_valid = {{{label}_filled, {begins}}};",
             ]
             lines += [
                 "always_ff @(posedge ap_clk) begin",
-                "  if (!ap_rst_n) " + f"{prefix}_filled <= '0;",
+                "  if (!ap_rst_n) " + f"{label}_filled <= '0;",
                 "  else begin",
             ]
             for s in range(1, depth):
-                moved = f"{prefix}_valid[{s - 1}] & {prefix}_go[{s - 1}]"
-                lines.append(f"    if ({prefix}_go[{s}]) {prefix}_filled[{s}] <= {moved};")
+                moved = f"{label}_valid[{s - 1}] & {label}_go[{s - 1}]"
+                lines.append(f"    if ({label}_go[{s}]) {label}_filled[{s}] <= {moved};")
             lines += ["  end", "end"]
         for s in sorted(self.moves):
-            lines += ["always_ff @(posedge ap_clk)", f"  if ({prefix}_go[{s}]) begin"]
+            lines += ["always_ff @(posedge ap_clk)", f"  if ({label}_go[{s}]) begin"]
             lines += [f"    {move}" for move in self.moves[s]] + ["  end"]
         return lines
 
     def moved(self, stage: int) -> str:
         """That an iteration leaves a stage."""
-        return f"{self.prefix}_valid[{stage}] & {self.prefix}_go[{stage}]"
+        return f"{self.label}_valid[{stage}] & {self.label}_go[{stage}]"
 
     def enables(self, stage: int, latency: int) -> list[str]:
         """When the registers of a memory move that is read in a stage, by their order."""
         return [
-            f"{self.prefix}_go[{s}]" if s < self.plan.depth else "1'b1" for s in range(stage + 1, stage + 1 + latency)
+            f"{self.label}_go[{s}]" if s < self.plan.depth else "1'b1" for s in range(stage + 1, stage + 1 + latency)
         ]
 
 

@@ -143,7 +143,7 @@ class _Writer:
 
     def _begins(self, pipeline: Pipeline) -> str:
         running = f"state == {self._state(pipeline)}"
-        return f"{running} && !{pipeline.prefix}_leaves" if pipeline.plan.trace.region.is_loop else running
+        return f"{running} && !{pipeline.label}_leaves" if pipeline.plan.trace.region.is_loop else running
 
     def _control(self) -> list[str]:
         states = self._states()
@@ -154,7 +154,7 @@ class _Writer:
         for pipeline in self.pipelines:
             if pipeline.plan.trace.region.is_loop:
                 ways = len(pipeline.plan.leaving)
-                lines += [f"wire {pipeline.prefix}_leaves;", f"logic {vector(ways)} {pipeline.prefix}_way;"]
+                lines += [f"wire {pipeline.label}_leaves;", f"logic {vector(ways)} {pipeline.label}_way;"]
         return lines
 
     def _transitions(self) -> list[str]:
@@ -187,44 +187,44 @@ class _Writer:
 
     def _loop_ends(self, pipeline: Pipeline) -> tuple[list[str], list[str], list[str]]:
         """Conditions, registers and states at the end of a loop."""
-        prefix, plan = pipeline.prefix, pipeline.plan
+        label, plan = pipeline.label, pipeline.plan
         ways = [pipeline.value(node, 1, 0) for node in plan.leaving]
-        pipeline.nets += [f"assign {prefix}_leaves = {' | '.join(ways)};"]
+        pipeline.nets += [f"assign {label}_leaves = {' | '.join(ways)};"]
         ends = self._state(pipeline, "_ends")
-        nets = [f"wire {prefix}_ended = state == {ends} && ~|{prefix}_valid;"]
+        nets = [f"wire {label}_ended = state == {ends} && ~|{label}_valid;"]
         cases = [
-            f"    {self._state(pipeline)}: if ({prefix}_leaves) begin",
+            f"    {self._state(pipeline)}: if ({label}_leaves) begin",
             f"      state <= {ends};",
-            f"      {prefix}_way <= {{{', '.join(reversed(ways))}}};",
+            f"      {label}_way <= {{{', '.join(reversed(ways))}}};",
             "    end",
-            f"    {ends}: if ({prefix}_ended) begin",
+            f"    {ends}: if ({label}_ended) begin",
         ]
         given = self._given(plan.trace.live_outs.items(), pipeline.after)
-        sets = self._if(f"{prefix}_ended", given)
+        sets = self._if(f"{label}_ended", given)
         for n, out in enumerate(plan.trace.exits):
-            condition = f"{prefix}_way[{n}]"
-            sets += self._if(f"{prefix}_ended & {condition}", self._given(out.sets, pipeline.after))
+            condition = f"{label}_way[{n}]"
+            sets += self._if(f"{label}_ended & {condition}", self._given(out.sets, pipeline.after))
             cases += self._goes(condition, out.target)
         return nets, sets, [*cases, "    end"]
 
     def _piece_ends(self, pipeline: Pipeline) -> tuple[list[str], list[str], list[str]]:
         """The same behind a piece without loops."""
-        plan, last, prefix = pipeline.plan, pipeline.plan.depth - 1, pipeline.prefix
+        plan, last, label = pipeline.plan, pipeline.plan.depth - 1, pipeline.label
         cases, state = [], self._state(pipeline)
         if last > 0:
             ends = self._state(pipeline, "_ends")
-            cases.append(f"    {state}: if ({prefix}_go[0]) state <= {ends};")
+            cases.append(f"    {state}: if ({label}_go[0]) state <= {ends};")
             state = ends
-        nets = [f"wire {prefix}_ended = state == {state} && {pipeline.moved(last)};"]
-        cases.append(f"    {state}: if ({prefix}_ended) begin")
+        nets = [f"wire {label}_ended = state == {state} && {pipeline.moved(last)};"]
+        cases.append(f"    {state}: if ({label}_ended) begin")
 
         def value(node: int, bits: int) -> str:
             return pipeline.value(node, bits, last)
 
-        sets = self._if(f"{prefix}_ended", self._given(plan.trace.commits, value))
+        sets = self._if(f"{label}_ended", self._given(plan.trace.commits, value))
         for node, out in zip(plan.leaving, plan.trace.exits, strict=True):
             condition = value(node, 1)
-            sets += self._if(f"{prefix}_ended & {condition}", self._given(out.sets, value))
+            sets += self._if(f"{label}_ended & {condition}", self._given(out.sets, value))
             cases += self._goes(condition, out.target)
         return nets, sets, [*cases, "    end"]
 

@@ -104,6 +104,17 @@ def synthesis_missing() -> str:
     return "" if importlib.util.find_spec(PACKAGE) is not None else f"the package {PACKAGE} is not installed"
 
 
+def need_yosys() -> None:
+    """Refuses where Yosys is missing.
+
+    Raises:
+        ConfigError: it is.
+    """
+    reason = synthesis_missing()
+    if reason:
+        raise ConfigError(f"open synthesis needs Yosys, but {reason}", INSTALL)
+
+
 def module_sources(name: str, text: str) -> dict[str, str]:
     """A generated module with the library's modules that it instantiates, by file name."""
     return sources_for([text]) | {f"{name}.sv": text}
@@ -123,9 +134,7 @@ def synthesise(
         ConfigError: Yosys is not installed.
         SimulationError: it refuses the sources, or was ended; says its first error.
     """
-    reason = synthesis_missing()
-    if reason:
-        raise ConfigError(f"open synthesis needs Yosys, but {reason}", INSTALL)
+    need_yosys()
     passes = [(0, f"read_verilog -sv -defer {' '.join(sources)}")]
     for number, ((first, _), (end, _)) in enumerate(itertools.pairwise(STEPS)):
         passes.append((number, f"synth_xilinx {_OPTIONS} -top {top} -run {first}:{end}"))
@@ -219,4 +228,14 @@ def _run(folder: Path, top: str, progress: Callable[[str, int, int], None] | Non
         )
 
 
-__all__ = ["INSTALL", "STEPS", "TIER", "Synthesis", "counted", "module_sources", "synthesis_missing", "synthesise"]
+__all__ = [
+    "INSTALL",
+    "STEPS",
+    "TIER",
+    "Synthesis",
+    "counted",
+    "module_sources",
+    "need_yosys",
+    "synthesis_missing",
+    "synthesise",
+]
