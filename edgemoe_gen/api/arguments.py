@@ -229,7 +229,7 @@ class RtlArguments:
         None, "path", "Write what the signals do, for GTKWave and Surfer.", metavar="FILE.vcd"
     )
     trace_cycles: str | None = argument(
-        None, "str", "Trace these cycles of the run [default: the first 4,000].", metavar="FROM:TO"
+        None, "str", "Trace these cycles of the run [default: the first 1,000].", metavar="FROM:TO"
     )
     synthesise: str | None = argument(
         None,

@@ -31,7 +31,7 @@ from edgemoe_gen.timing.table import NoTableError, load_timing
 
 TIER = "RTL simulation"
 UNWRITTEN = 0xA5  # what both sides find in the result's buffer
-TRACED_CYCLES = 4_000  # of a run that no range is given for: a long one would fill the disk
+TRACED_CYCLES = 1_000  # of a run that no range is given for: a long one would fill the disk
 SUFFIX = ".vcd"
 _RANGE = re.compile(r"(\d*):(\d*)")
 Progress = Callable[[str, int, int], None]

@@ -101,8 +101,6 @@ class Expressions:
             return self._dot(node, width, name, held)
         if op in ("shl", "lshr", "ashr"):
             return self._shifted(node, width, name, held)
-        if op in ("sdiv", "srem", "udiv", "urem"):
-            return self._divided(node, width, name, held)
         raise SimulationError(f"{node.location}: there is no hardware for {op}", "write it another way")
 
     def _slice(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
@@ -175,14 +173,6 @@ class Expressions:
         whole = self.fitted(value, full, name)
         shifted = f"$signed({whole}) >>> {by}" if node.op == "ashr" and signed else f"{whole} >> {by}"
         return extended(held(shifted, full), full, width, False)
-
-    def _divided(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
-        sign = "/" if node.op.endswith("div") else "%"
-        full = node.width
-        a, b = (self.fitted(number, full, name) for number in node.args)
-        if node.op[0] == "s":
-            return extended(held(f"$signed({a}) {sign} $signed({b})", full), full, width, False)
-        return extended(held(f"{a} {sign} {b}", full), full, width, False)
 
 
 def _against(value: str, width: int, kind: str, limit: int, signed: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.shapes import Leaf, Shape
@@ -198,6 +199,7 @@ def flat_leaves(module: Module, type_: Type, offset: int = 0) -> tuple[Leaf, ...
     return (Leaf(offset, bits, bits, True),)
 
 
+@lru_cache(maxsize=100_000)
 def plain(name: str) -> str:
     """A name of the IR as one of Verilog."""
     if name.startswith("@"):
@@ -221,6 +223,37 @@ def target_name(variable: str, offset: int, own: Shape | None, wanted: Shape, ar
     return name
 
 
+def check_apart(
+    callee: str, targets: Mapping[str, tuple[str, str]], shapes: Mapping[str, Shape], where: object
+) -> None:
+    """That a module is handed no memory twice: it has one port that reads and one that writes, for one parameter.
+
+    Args:
+        targets: of each parameter, the variable and what its ports are called.
+        shapes: of the module's parameters.
+        where: the call.
+
+    Raises:
+        SimulationError: a memory is handed over for two parameters; names both.
+    """
+    known: dict[str, str] = {}
+    whole: dict[str, str] = {}
+    for parameter, (variable, name) in targets.items():
+        if shapes[parameter].kind not in ("memory", "memories"):
+            continue
+        other = known.get(name) or whole.get(variable)
+        if shapes[parameter].kind == "memories":
+            inside = (p for p, (v, _) in targets.items() if v == variable and p != parameter)
+            other = other or next(inside, None)
+            whole[variable] = parameter
+        if other is not None:
+            raise SimulationError(
+                f"{where}: {callee} is handed the memory {name} for {plain(other)} and for {plain(parameter)}",
+                "a memory has one port that reads and one that writes: hand it over once, or use two memories",
+            )
+        known[name] = parameter
+
+
 def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
     """Numbers of the leaves that bits `offset` and on touch."""
     return [
@@ -228,4 +261,15 @@ def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
     ]
 
 
-__all__ = ["Array", "Objects", "Table", "Words", "covering", "flat_leaves", "plain", "table_name", "target_name"]
+__all__ = [
+    "Array",
+    "Objects",
+    "Table",
+    "Words",
+    "check_apart",
+    "covering",
+    "flat_leaves",
+    "plain",
+    "table_name",
+    "target_name",
+]

@@ -27,6 +27,7 @@ class Pipeline:
         self.expressions = Expressions(plan.trace, plan.widths)
         self.nets: list[str] = []
         self.moves: dict[int, list[str]] = defaultdict(list)  # assignments by the stage that they lead into
+        self.holds: dict[int, list[str]] = defaultdict(list)  # the same of what is held from a stage on
         self.updates: list[tuple[int, str]] = []  # of the module's registers, by the stage in which they take place
         self.fires: dict[int, str] = {}  # by node of an access
         self._registers = registers
@@ -34,6 +35,7 @@ class Pipeline:
         self._nodes = plan.trace.graph.nodes
         self._names: dict[int, str] = {}
         self._later: set[str] = set()
+        self._held: set[int] = set()
         self._declared: list[str] = []
         self._stage_nets: dict[int, list[str]] = defaultdict(list)
         self._behind: dict[int, str] = {}
@@ -49,6 +51,12 @@ class Pipeline:
         if number in self.plan.stable or stage == made:
             return base
         assert stage > made, (base, stage, made)
+        if not self.plan.trace.region.is_loop:  # nothing follows what passes once, so one register serves all stages
+            if number not in self._held:
+                self._held.add(number)
+                self._declared.append(f"logic {vector(self.expressions.bits(number))} {base}_held;")
+                self.holds[made].append(f"{base}_held <= {base};")
+            return f"{base}_held"
         for s in range(made + 1, stage + 1):
             name = f"{base}_s{s}"
             if name not in self._later:
@@ -271,6 +279,9 @@ class Pipeline:
         for s in sorted(self.moves):
             lines += ["always_ff @(posedge ap_clk)", f"  if ({label}_go[{s}]) begin"]
             lines += [f"    {move}" for move in self.moves[s]] + ["  end"]
+        for s in sorted(self.holds):
+            lines += ["always_ff @(posedge ap_clk)", f"  if ({self.moved(s)}) begin"]
+            lines += [f"    {move}" for move in self.holds[s]] + ["  end"]
         return lines
 
     def moved(self, stage: int) -> str:

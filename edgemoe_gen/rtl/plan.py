@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.divisions import replace_divisions
 from edgemoe_gen.rtl.dots import OP, chain_of, form_dots
 from edgemoe_gen.rtl.forms import choose_before_adding, undo_ranges
 from edgemoe_gen.rtl.sums import balance_sums
@@ -120,12 +121,14 @@ def plan_region(
     used = {node: following for node, following in carried.items() if node in live}
     initial = {node: _anything(trace, node) for node in used}
     known = {node: given[graph.nodes[node].name] for node in used if graph.nodes[node].name in given}
-    around = balance_sums(trace, live, [*roots, *used.values()])
 
     def measured() -> Widths:
         order = sorted_nodes(trace, range(len(graph.nodes)))
         return measure(graph, used, initial, roots, order, known)
 
+    if replace_divisions(trace, live, measured):
+        live = _live(trace, roots, carried)
+    around = balance_sums(trace, live, [*roots, *used.values()])
     widths = measured()
     if form_dots(trace, live, [*roots, *used.values()], around, widths):
         live = _live(trace, roots, carried)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.elaborate import Elaborated
 from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.library import library
@@ -18,7 +19,6 @@ from edgemoe_gen.rtl.plan import Plan
 from edgemoe_gen.rtl.trace import Access, Port
 
 STYLES = {"bram": "block", "uram": "ultra", "lutram": "distributed", "": "block"}
-UNKNOWN_ADDRESS_BITS = 32
 _HEAD = """\
 // {name}: made from the function {function} of the kernels, {file}. Not to be edited.
 // verilator lint_off UNUSEDSIGNAL  // of a struct, a process takes the fields that it needs
@@ -44,7 +44,7 @@ class Process:
         signals: its ports in order, those of the clock and of starting among them.
         ports: the FIFOs ("read", "write") and memories ("load", "store") that it uses, with how.
         parameters: by-value ones that it takes, with their bits.
-        stages: of every region, by its name.
+        stages: of every region, by its name; `periods` are the nanoseconds of a cycle that it was scheduled for.
         calls: of the modules that it starts, what each call hands over for their pointer parameters.
     """
 
@@ -55,6 +55,7 @@ class Process:
     parameters: Mapping[str, int]
     stages: Mapping[str, int]
     calls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    periods: Mapping[str, float] = field(default_factory=dict)
 
 
 def make_process(name: str, elaborated: Elaborated, plans: Sequence[Plan], parameters: Mapping[str, int]) -> Process:
@@ -126,7 +127,8 @@ class _Writer:
         text = f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n"
         stages = {plan.name: plan.depth for plan in self.plans}
         used = {n: b for n, b in self.parameters.items() if n in self.used}
-        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls)
+        periods = {plan.name: plan.ns for plan in self.plans}
+        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls, periods)
 
     # The state machine.
 
@@ -289,7 +291,7 @@ class _Writer:
         self, port: Port, accesses: Sequence[tuple[Pipeline, Access]], kinds: frozenset[str]
     ) -> tuple[list[Signal], list[str]]:
         name = port.name
-        bits = max(1, (port.depth - 1).bit_length()) if port.depth else UNKNOWN_ADDRESS_BITS
+        bits = self._address_bits(port, accesses)
         signals, lines = [], []
         if "load" in kinds:
             loads = [(p, a) for p, a in accesses if a.kind == "load"]
@@ -316,6 +318,22 @@ class _Writer:
         if port.local:
             lines += self._local(port, bits, kinds, accesses)
         return signals, lines
+
+    @staticmethod
+    def _address_bits(port: Port, accesses: Sequence[tuple[Pipeline, Access]]) -> int:
+        """Of a memory whose depth nobody tells, such as a word of the caller's, as many as its fixed places need."""
+        last = port.depth - 1
+        if not port.depth:
+            for pipeline, access in accesses:
+                graph = pipeline.plan.trace.graph
+                place = graph.signed(graph.nodes[access.node].args[1])
+                if place is None or place < 0:
+                    raise SimulationError(
+                        f"{access.parts[0][3]}: {port.name} is accessed by an index, but nothing tells how long it is",
+                        "hand over an array of a fixed size in every call",
+                    )
+                last = max(last, place)
+        return max(1, last.bit_length())
 
     def _address(self, pipeline: Pipeline, access: Access, bits: int) -> str:
         plan = pipeline.plan
@@ -372,4 +390,4 @@ def _first(conditions: Sequence[str], values: Sequence[str]) -> str:
     return text
 
 
-__all__ = ["UNKNOWN_ADDRESS_BITS", "Process", "Signal", "make_process"]
+__all__ = ["Process", "Signal", "make_process"]

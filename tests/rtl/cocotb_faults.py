@@ -16,6 +16,8 @@ MODULES: dict[str, ModuleType] = {
 OPTIONS = {
     "axi_read.limits_of_bursts": {"name": "r128", "weather": "varying"},
     "axi_write.limits_of_bursts": {"name": "w128", "weather": "varying"},
+    "axi_read.giving_up": {"name": "r128"},
+    "axi_write.giving_up": {"name": "w128"},
 }
 SOUND = sorted({fault.test for fault in FAULTS})
 

@@ -282,7 +282,9 @@ def _made(folder: Path) -> Path:
 
 
 def _native(kernels: Kernels, text: str, folder: Path) -> Path:
-    own = {f"shim/{name}": (HERE / name).read_text() for name in ("hls_stream.h", "port.h", "contract.h", "parameters.h")}
+    own = {
+        f"shim/{name}": (HERE / name).read_text() for name in ("hls_stream.h", "port.h", "contract.h", "parameters.h")
+    }
     files = dict(kernels.prepared.texts) | shims() | own | {PORT: '#pragma once\n#include "../shim/port.h"\n'}
     files["native.cpp"] = text
     for path, body in files.items():

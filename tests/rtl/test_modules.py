@@ -11,7 +11,7 @@ from edgemoe_gen.rtl.library import library
 from tests.rtl.bench import DOTS, FAULTS, ROM_WORDS, TOP, build_bench, top_of
 
 pytestmark = pytest.mark.usefixtures("simulator")
-TESTS = {"dot": 1, "fifo": 3, "memory": 2, "axi_read": 17, "axi_write": 16, "axilite": 5}
+TESTS = {"dot": 1, "fifo": 3, "memory": 2, "axi_read": 20, "axi_write": 19, "axilite": 5}
 
 
 def run(module: str, folder: Path, faulty: bool = False, seed: int = 1) -> tuple[verilator.Outcome, ...]:
