@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PATCH, ATTENTION, MLP, ROUTER, EXPERTS = "patch", "attention", "mlp", "router", "experts"
-ACTIVATION, CACHE = "activation", "cache"
+PATCH, ATTENTION, MLP, ROUTER, EXPERTS, DECODERS = "patch", "attention", "mlp", "router", "experts", "decoders"
+ACTIVATION, CACHE, DECODED = "activation", "cache", "decoded"
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class WeightKind:
 
     Attributes:
         name: of the kind.
-        parts: names of its weights, as they stand behind `blocks.i` in the table of formats.
-        layers: names of its layers in `model.macs`.
+        parts: names of its weights, as they stand behind `blocks.i` in the table of formats; none outside blocks.
+        layers: names of its layers in `model.macs`; none that it does not count.
         meaning: in words.
         knob: that gives it a width of its own; "": it is as wide as `weight_bits` says.
     """
@@ -43,6 +43,7 @@ WEIGHT_KINDS = {
         WeightKind(MLP, ("fc1", "fc2"), ("mlp",), "weights of dense MLPs", "mlp_weight_bits"),
         WeightKind(ROUTER, ("router",), ("gates",)),
         WeightKind(EXPERTS, ("experts",), ("experts",), "experts' weights", "expert_weight_bits"),
+        WeightKind(DECODERS, (), (), "decoders' weights", "decoder_weight_bits"),
     )
 }  # fmt: skip
 OWN_WIDTH = tuple(kind for kind in WEIGHT_KINDS.values() if kind.knob)
@@ -54,7 +55,7 @@ _KIND_OF_LAYER: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Widths:
-    """Bits of every kind of tensor; a kind that is given as 0 is as wide as `weight`, the cache as `activation`.
+    """Bits of every kind of tensor; one given as 0 is as wide as `weight`, `cache` and `decoded` as `activation`.
 
     Attributes:
         activation: activations, scores and logits.
@@ -62,7 +63,9 @@ class Widths:
         attention: weights of query, key, value and projection.
         mlp: weights of dense MLPs.
         experts: weights of experts.
+        decoders: weights of decoders.
         cache: keys and values, which are kept beside other activations.
+        decoded: activations of decoders.
     """
 
     activation: int
@@ -71,11 +74,14 @@ class Widths:
     mlp: int = 0
     experts: int = 0
     cache: int = 0
+    decoders: int = 0
+    decoded: int = 0
 
     def __post_init__(self) -> None:
         for kind in OWN_WIDTH:
             object.__setattr__(self, kind.name, getattr(self, kind.name) or self.weight)
-        object.__setattr__(self, CACHE, self.cache or self.activation)
+        for name in (CACHE, DECODED):
+            object.__setattr__(self, name, getattr(self, name) or self.activation)
 
     def of(self, tensor: str) -> int:
         """Bits of a tensor by its name in the table of formats, such as `blocks.3.query.weight`."""
@@ -96,6 +102,8 @@ def kind_of(tensor: str) -> str:
     if tensor == PATCH:
         return PATCH
     parts = tensor.split(".")
+    if parts[0] == DECODERS:
+        return DECODERS if parts[-1] == "weight" else DECODED
     if parts[-1] == "weight":
         return kind_of_part(parts[2])
     return CACHE if parts[-1] in ("key", "value") else ACTIVATION

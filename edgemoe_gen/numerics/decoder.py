@@ -1,0 +1,189 @@
+"""Decoders as the engine computes them: M3ViT's `VisionTransformerUpHead` as plain products and doublings.
+
+- Batch norm's gain goes into the weights, the rest into the bias; LayerNorm's gain into the first convolution.
+- LayerNorm's offset must not go into a bias: zeros around the picture lie behind the norm, so a tap beyond the border
+  adds none. It travels as a feature of ones, whose weight is the tap's weights times the offset.
+- ReLU lets a positive factor of an output move into the layer behind it, and doubling is linear: each output of a 3x3
+  convolution is scaled until its weights fill their format, which halves the error of narrow ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgemoe_gen.model import Model
+from edgemoe_gen.model.layout import BATCH_NORM_EPS, DECODER_CONVOLUTIONS
+from edgemoe_gen.numerics.lower import Array, Linear, LoweredDecoder, feature_shifts
+
+PATCH = 16  # pixels of a patch that four doublings give back
+CHANNELS_OF_VALUES = 3  # a task of so many channels at most has values, others classes
+MOST_CLASSES = 256  # a pixel's class is a byte
+# An output's largest weight is made as large as a format of 6 bits or more holds without rounding up beyond it.
+FULL = 31 / 32
+
+
+def lower_decoder(model: Model, task: str) -> LoweredDecoder:
+    """Folds a task's decoder; exact up to float64 rounding.
+
+    Args:
+        model: has a decoder for the task.
+        task: name.
+    """
+    tensors = {name: values.astype(np.float64) for name, values in model.decoders[task].items()}
+    layers = []
+    last = DECODER_CONVOLUTIONS - 1
+    for i in range(last):
+        weight, bias = _without_batch_norm(tensors, i)
+        if i == 0:
+            offsets = np.einsum("oiyx,i->oyx", weight, tensors["norm.bias"])[:, None]
+            weight = np.concatenate([weight * tensors["norm.weight"][:, None, None], offsets], axis=1)
+        layers.append(_linear(weight, bias))
+    layers.append(_linear(tensors[f"conv_{last}.weight"], tensors[f"conv_{last}.bias"]))
+    scales = tuple(np.ones(layer.weight.shape[0]) for layer in layers[:last])
+    return LoweredDecoder(tuple(layers), (9,) * last + (1,), np.zeros(model.spec.dim, np.int64), 1.0, scales)
+
+
+def _without_batch_norm(tensors: Mapping[str, Array], place: int) -> tuple[Array, Array]:
+    """Weights [outputs, inputs, 3, 3] and bias of a convolution with the batch norm behind it folded in."""
+    mean, variance, gain, offset = (
+        tensors[f"syncbn_fc_{place}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
+    )
+    gain = gain / np.sqrt(variance + BATCH_NORM_EPS)
+    weight = tensors[f"conv_{place}.weight"] * gain[:, None, None, None]
+    return weight, (tensors[f"conv_{place}.bias"] - mean) * gain + offset
+
+
+def _linear(weight: Array, bias: Array) -> Linear:
+    """Weights [outputs, inputs, rows, columns] in the order of use: [outputs, taps * inputs]."""
+    return Linear(np.ascontiguousarray(weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], -1)), bias)
+
+
+def by_tap(decoder: LoweredDecoder, layer: int) -> Array:
+    """Weights of a layer as [outputs, taps, inputs]; a view."""
+    weight = decoder.layers[layer].weight
+    return weight.reshape(weight.shape[0], decoder.taps[layer], -1)
+
+
+def even_out(decoder: LoweredDecoder, norm: Array, convolutions: list[Array], headroom: float) -> LoweredDecoder:
+    """The same function with weights that use their formats better.
+
+    Features with outliers are shifted down by the norm, as in blocks. The feature of ones becomes larger, no larger
+    than others, until its weights are no larger than theirs. Every output of a 3x3 convolution is scaled up, or down
+    where it would widen its layer's range, until its largest weight is just below a power of two.
+
+    Args:
+        decoder: as `lower_decoder` makes it.
+        norm: [dim] largest absolute value of each feature after the norm.
+        convolutions: of each 3x3 convolution, [outputs] the largest result behind the ReLU.
+        headroom: that formats of activations have above the largest value.
+    """
+    first = by_tap(decoder, 0).copy()
+    plain = first[:, :, :-1]
+    shifts = feature_shifts(norm, [Linear(plain.reshape(-1, plain.shape[2]), None)])
+    plain *= np.exp2(shifts)
+    reach = float((norm * np.exp2(-shifts)).max(initial=0.0))
+    ones = _ones(np.abs(first[:, :, -1]).max(axis=1), np.abs(plain).max(axis=(1, 2)), reach)
+    first[:, :, -1] /= ones
+    layers = [replace(decoder.layers[0], weight=first.reshape(first.shape[0], -1)), *decoder.layers[1:]]
+    scales = []
+    for i, largest in enumerate(convolutions):
+        scale = _filling(np.abs(layers[i].weight).max(axis=1), largest, headroom)
+        bias, after = layers[i].bias, layers[i + 1]
+        assert bias is not None, "every layer of a decoder has a bias"
+        layers[i] = Linear(layers[i].weight * scale[:, None], bias * scale)
+        columns = np.tile(scale, decoder.taps[i + 1])
+        layers[i + 1] = Linear(after.weight / columns, after.bias)
+        scales.append(scale)
+    return replace(decoder, layers=tuple(layers), shifts=shifts, ones=ones, scales=tuple(scales))
+
+
+def _ones(offsets: Array, others: Array, reach: float) -> float:
+    """Value of the feature of ones: offsets' weights are the smaller, the larger it is."""
+    used = (offsets > 0) & (others > 0)
+    ratio = float((offsets[used] / others[used]).max(initial=1.0))
+    most = math.floor(math.log2(reach)) if reach >= 1.0 else 0
+    return float(2.0 ** min(max(math.ceil(math.log2(ratio)), 0), most))
+
+
+def _filling(weights: Array, largest: Array, headroom: float) -> Array:
+    """Factors [outputs] by which the largest weights become a power of two times `FULL`; 1 of outputs without any."""
+    used = weights > 0
+    safe = np.where(used, weights, 1.0)
+    scale = np.where(used, np.exp2(np.ceil(np.log2(safe / FULL))) * FULL / safe, 1.0)
+    reach = float(largest.max(initial=0.0)) * headroom
+    if reach <= 0.0:
+        return scale
+    # Below the power of two, so that no format of 8 bits or more has a fractional bit less for it.
+    room = max(reach, 2.0 ** math.ceil(math.log2(reach)) * (1 - 2.0**-7))
+    return np.asarray(np.where(used & (scale * largest * headroom > room), scale / 2, scale))
+
+
+def has_values(classes: int) -> bool:
+    """Whether a task of so many channels has values of 16 bits (depth, normals, edges), instead of classes."""
+    return classes <= CHANNELS_OF_VALUES
+
+
+ENGINE, LOGITS, HOST = "engine", "logits", "host"
+
+
+@dataclass(frozen=True)
+class DecoderPlace:
+    """Where a task's decoder runs.
+
+    Attributes:
+        where: "engine": all of it; "logits": on the engine up to the map before the last doubling; "host".
+        reason: one sentence that says why not all of it is on the engine; "" if it is.
+    """
+
+    where: str
+    reason: str = ""
+
+
+def decoder_place(model: Model, task: str, lanes: int, max_map_width: int) -> DecoderPlace | None:
+    """Where a task's decoder runs on a design; None if it has no decoder.
+
+    Args:
+        model: the network.
+        task: name.
+        lanes: neighbouring tokens that an address of the design's memories holds, its `tokens_parallel`.
+        max_map_width: pixels of the widest map's row that the design holds; 0: it runs no decoders.
+    """
+    spec = model.spec
+    rows, columns = spec.grid
+    if task not in model.decoders:
+        if "head.weight" not in model.head:
+            return None
+        return DecoderPlace(HOST, f"{task}: a plain ViT's head is a product of one token, which the processor computes")
+    widest = columns * PATCH // 2
+    if max_map_width == 0:
+        return DecoderPlace(HOST, f"{task}: the design runs no decoders (max_map_width 0), so the processor does")
+    if spec.align_corners:
+        return DecoderPlace(
+            HOST, f"{task}: its decoder samples with align_corners = true, but the engine doubles maps without it only"
+        )
+    if lanes < 2:
+        return DecoderPlace(
+            HOST, f"{task}: doubling a map reads two neighbours at once, but the design has tokens_parallel {lanes}"
+        )
+    if widest > max_map_width:
+        return DecoderPlace(
+            HOST, f"{task}: its last map is {widest} pixels wide, but the design holds {max_map_width} (max_map_width)"
+        )
+    image = spec.image.height, spec.image.width
+    if image != (rows * PATCH, columns * PATCH):
+        return DecoderPlace(
+            LOGITS,
+            f"{task}: four doublings of {rows} x {columns} patches give {rows * PATCH} x {columns * PATCH} pixels, but "
+            f"the picture has {image[0]} x {image[1]}: the processor resizes the map",
+        )
+    classes = int(model.decoders[task][f"conv_{DECODER_CONVOLUTIONS - 1}.weight"].shape[0])
+    if classes > MOST_CLASSES:
+        return DecoderPlace(
+            LOGITS, f"{task}: it has {classes} classes, but a class that the engine gives is a byte: the processor "
+            "finds each pixel's largest",
+        )  # fmt: skip
+    return DecoderPlace(ENGINE)
