@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PATCH, ATTENTION, MLP, ROUTER, EXPERTS, DECODERS = "patch", "attention", "mlp", "router", "experts", "decoders"
+from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
+
+PATCH, ATTENTION, MLP, ROUTER, EXPERTS = "patch", "attention", "mlp", "router", "experts"
+DECODERS, CLASSIFIERS = "decoders", "classifiers"
 ACTIVATION, CACHE, DECODED = "activation", "cache", "decoded"
 
 
@@ -43,10 +46,12 @@ WEIGHT_KINDS = {
         WeightKind(MLP, ("fc1", "fc2"), ("mlp",), "weights of dense MLPs", "mlp_weight_bits"),
         WeightKind(ROUTER, ("router",), ("gates",)),
         WeightKind(EXPERTS, ("experts",), ("experts",), "experts' weights", "expert_weight_bits"),
-        WeightKind(DECODERS, (), (), "decoders' weights", "decoder_weight_bits"),
+        WeightKind(DECODERS, (), (), "weights of decoders' 3x3 convolutions", "decoder_weight_bits"),
+        WeightKind(CLASSIFIERS, (), ()),
     )
 }  # fmt: skip
 OWN_WIDTH = tuple(kind for kind in WEIGHT_KINDS.values() if kind.knob)
+_LAST_LAYER = f"conv_{DECODER_CONVOLUTIONS - 1}"
 _KIND_OF_PART: Mapping[str, str] = {part: kind.name for kind in WEIGHT_KINDS.values() for part in kind.parts}
 _KIND_OF_LAYER: Mapping[str, str] = {
     "scores": CACHE, "mix": CACHE, **{layer: kind.name for kind in WEIGHT_KINDS.values() for layer in kind.layers}
@@ -63,7 +68,7 @@ class Widths:
         attention: weights of query, key, value and projection.
         mlp: weights of dense MLPs.
         experts: weights of experts.
-        decoders: weights of decoders.
+        decoders: weights of decoders, but of their last layers, which are as wide as `weight`: they are few.
         cache: keys and values, which are kept beside other activations.
         decoded: activations of decoders.
     """
@@ -103,7 +108,7 @@ def kind_of(tensor: str) -> str:
         return PATCH
     parts = tensor.split(".")
     if parts[0] == DECODERS:
-        return DECODERS if parts[-1] == "weight" else DECODED
+        return DECODED if parts[-1] != "weight" else CLASSIFIERS if parts[-2] == _LAST_LAYER else DECODERS
     if parts[-1] == "weight":
         return kind_of_part(parts[2])
     return CACHE if parts[-1] in ("key", "value") else ACTIVATION

@@ -26,7 +26,7 @@ from edgemoe_gen.numerics.decoder import (
 from edgemoe_gen.numerics.fixed import Format, finer_outputs
 from edgemoe_gen.numerics.formats import HEADROOM, observe_ranges
 from edgemoe_gen.numerics.lower import LoweredDecoder
-from edgemoe_gen.numerics.widths import DECODED, DECODERS, Widths, kind_of
+from edgemoe_gen.numerics.widths import CLASSIFIERS, DECODED, DECODERS, Widths, kind_of
 from tests.numerics.decoded import DecodedCase, decoded_case, decoder_tensors
 from tests.overlay.decoder_networks import Tensors, decoder_model, random_decoder, random_head
 
@@ -179,7 +179,9 @@ def test_decoders_have_formats_of_their_own_widths_in_the_order_of_the_data_path
     wanted = [f"{DECODERS}.{t}.{s}" for t in case.network.decoders for s in ("norm", *steps, "conv_4.weight", "logits")]
     assert names == wanted
     assert {formats[name].bits for name in names if kind_of(name) == DECODERS} == {8}
+    assert {formats[name].bits for name in names if kind_of(name) == CLASSIFIERS} == {16}
     assert {formats[name].bits for name in names if kind_of(name) == DECODED} == {12}
+    assert [kind_of(f"{DECODERS}.a.b.conv_{i}.weight") for i in (3, 4)] == [DECODERS, CLASSIFIERS]
     assert {row.form.bits for row in formats.rows() if row.name not in names} == {16, 18}
     # A value that leaves the chip has 16 bits; logits that only classes come from have all.
     wide = case.formats(Widths(18, 16))
