@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgemoe_gen.model import Model
+from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.model.layout import BATCH_NORM_EPS, DECODER_CONVOLUTIONS
 from edgemoe_gen.numerics.lower import Array, Linear, LoweredDecoder, feature_shifts
+from edgemoe_gen.numerics.maps import doubled_sixteenths, tap_sums
 
 PATCH = 16  # pixels of a patch that four doublings give back
 CHANNELS_OF_VALUES = 3  # a task of so many channels at most has values, others classes
@@ -68,6 +69,33 @@ def by_tap(decoder: LoweredDecoder, layer: int) -> Array:
     return weight.reshape(weight.shape[0], decoder.taps[layer], -1)
 
 
+def evaluate(decoder: LoweredDecoder, spec: ModelSpec, tokens: Array) -> Array:
+    """A decoder's map behind the last doubling, by its folded layers in float64: [16 rows, 16 columns, classes].
+
+    Args:
+        decoder: lowered.
+        spec: of the network.
+        tokens: [tokens, dim], final ones.
+    """
+    x = np.asarray(tokens[spec.prefix_tokens :], np.float64)
+    centred = x - x.mean(axis=1, keepdims=True)
+    normal = centred / np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + spec.norm_eps)
+    grid = (normal * np.exp2(-decoder.shifts)).reshape(*spec.grid, -1)
+    x = np.concatenate([grid, np.full((*spec.grid, 1), decoder.ones)], axis=2)
+    *convolutions, last = decoder.layers
+    for i, layer in enumerate(convolutions):
+        x = np.maximum(tap_sums(_doubled(x) if i else x, layer.weight) + _bias(layer), 0.0)
+    return _doubled(np.asarray(x @ last.weight.T + _bias(last)))
+
+
+def _doubled(x: Array) -> Array:
+    return doubled_sixteenths(x) / 16
+
+
+def _bias(layer: Linear) -> Array:
+    return np.zeros(layer.weight.shape[0]) if layer.bias is None else layer.bias
+
+
 def even_out(decoder: LoweredDecoder, norm: Array, convolutions: list[Array], headroom: float) -> LoweredDecoder:
     """The same function with weights that use their formats better.
 
@@ -92,9 +120,8 @@ def even_out(decoder: LoweredDecoder, norm: Array, convolutions: list[Array], he
     scales = []
     for i, largest in enumerate(convolutions):
         scale = _filling(np.abs(layers[i].weight).max(axis=1), largest, headroom)
-        bias, after = layers[i].bias, layers[i + 1]
-        assert bias is not None, "every layer of a decoder has a bias"
-        layers[i] = Linear(layers[i].weight * scale[:, None], bias * scale)
+        after = layers[i + 1]
+        layers[i] = Linear(layers[i].weight * scale[:, None], _bias(layers[i]) * scale)
         columns = np.tile(scale, decoder.taps[i + 1])
         layers[i + 1] = Linear(after.weight / columns, after.bias)
         scales.append(scale)

@@ -17,6 +17,7 @@ from edgemoe_gen.hardware.memories import NORMED, RESIDUAL
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, Integers
 from edgemoe_gen.numerics.lower import Linear
+from edgemoe_gen.numerics.maps import doubled_sixteenths, tap_sums
 from edgemoe_gen.program.moves import normalise_operation
 from edgemoe_gen.program.places import Place
 from edgemoe_gen.program.rounded import Rounded, round_linear, term_fraction
@@ -127,19 +128,10 @@ class Product:
 
     def convolve(self, pixels: Integers) -> Integers:
         """Results of a map [rows, columns, inputs] whose 3x3 taps are the weights' [tap][input]; zeros lie around."""
-        rows, columns, inputs = pixels.shape
-        around = np.zeros((rows + 2, columns + 2, inputs))
-        around[1:-1, 1:-1] = pixels
-        weight = self.rounded.weight.astype(np.float64)
-        sums = np.zeros((rows * columns, weight.shape[0]))
-        for tap in range(9):
-            down, across = divmod(tap, 3)
-            moved = around[down : down + rows, across : across + columns].reshape(-1, inputs)
-            sums += moved @ weight[:, tap * inputs : (tap + 1) * inputs].T
-        return self.finish(sums).reshape(rows, columns, -1)
+        return self.finish(tap_sums(pixels, self.rounded.weight))
 
     def finish(self, sums: NDArray[np.float64]) -> Integers:
-        """Results of sums of products [rows, outputs]: bias, both roundings, ReLU."""
+        """Results of sums of products [..., outputs]: bias, both roundings, ReLU."""
         finer = self.rounded.finer
         total = sums.astype(np.int64) + (self.rounded.bias << (self.rounded.bias_shift + finer))
         term = saturate(round_shift(total, self.term_shift + finer), TERM_BITS)
@@ -149,21 +141,8 @@ class Product:
 
 
 def double(pixels: Integers) -> Integers:
-    """A map [rows, columns, features] twice as large, bilinear without aligned corners, rounded once.
-
-    A new pixel lies a quarter of a step from its nearest old one, so it is (9 near + 3 beside + 3 above or below + far)
-    / 16. Beyond the border old pixels are those at it.
-    """
-    weighed = _between(_between(pixels, 0), 1)
-    return (weighed + 8) >> 4
-
-
-def _between(values: Integers, axis: int) -> Integers:
-    """Along an axis, 3 x the nearer of two neighbours plus the other one: twice as many."""
-    values = np.moveaxis(values, axis, 0)
-    before, behind = np.concatenate([values[:1], values[:-1]]), np.concatenate([values[1:], values[-1:]])
-    pairs = np.stack([3 * values + before, 3 * values + behind], axis=1)
-    return np.moveaxis(pairs.reshape(-1, *values.shape[1:]), 0, axis)
+    """A map [rows, columns, features] twice as large, bilinear without aligned corners, rounded once."""
+    return (doubled_sixteenths(pixels) + 8) >> 4
 
 
 def classes(pixels: Integers) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from edgemoe_gen.numerics.decoder import (
     LOGITS,
     by_tap,
     decoder_place,
+    evaluate,
     even_out,
     lower_decoder,
 )
@@ -111,12 +112,16 @@ def test_lowering_and_evening_out_are_pytorch_in_float64(
     tokens = np.random.default_rng(seed).standard_normal((grid[0] * grid[1], dim))
     tokens[:, 0] *= outlier
     wanted = pytorch(tensors, tokens, grid)
-    decoder = lower_decoder(model_of(tensors, dim, grid), "task")
+    model = model_of(tensors, dim, grid)
+    decoder = lower_decoder(model, "task")
     for each in (decoder, evened(decoder, wanted, tokens)):
         assert (each.inputs(0), each.classes) == (dim + 1, classes)
         for got, exact in zip(lowered(each, tokens, grid), wanted, strict=True):
             # A dead channel's factor divides zeros; all else differs by float64's rounding.
             np.testing.assert_allclose(got, exact, rtol=0, atol=1e-9 * max(float(np.abs(exact).max()), 1e-9))
+        whole = evaluate(each, model.spec, np.concatenate([np.zeros((1, dim)), tokens]))
+        end = doubled(torch.from_numpy(wanted[-1]).permute(2, 0, 1)[None])[0].permute(1, 2, 0).numpy()
+        np.testing.assert_allclose(whole, end, rtol=0, atol=1e-9 * float(np.abs(end).max()))
 
 
 def test_an_offset_folded_into_the_bias_would_be_wrong_at_the_border_alone() -> None:
