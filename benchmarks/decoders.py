@@ -18,9 +18,10 @@ from setting import EXAMPLE, show
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import Model, Reference, decode, load_model, read_spec_file
-from edgemoe_gen.numerics.decoder import PATCH, lower_decoder
+from edgemoe_gen.numerics.decoder import lower_decoder
 from edgemoe_gen.numerics.formats import Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.placing import PATCH
 from edgemoe_gen.report.metrics import ConfusionMatrix, depth_error
 from edgemoe_gen.sim.decoded import DecodedMaps, IntegerDecoder
 

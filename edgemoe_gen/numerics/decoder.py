@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from edgemoe_gen.model.layout import BATCH_NORM_EPS, DECODER_CONVOLUTIONS
 from edgemoe_gen.numerics.lower import Array, Linear, LoweredDecoder, feature_shifts
 from edgemoe_gen.numerics.maps import doubled_sixteenths, tap_sums
 
-PATCH = 16  # pixels of a patch that four doublings give back
-CHANNELS_OF_VALUES = 3  # a task of so many channels at most has values, others classes
-MOST_CLASSES = 256  # a pixel's class is a byte
+MOST_VALUES = 3  # of a pixel; a task of more channels has classes
 # An output's largest weight is made as large as a format of 6 bits or more holds without rounding up beyond it.
 FULL = 31 / 32
 
@@ -151,66 +149,4 @@ def _filling(weights: Array, largest: Array, headroom: float) -> Array:
 
 def has_values(classes: int) -> bool:
     """Whether a task of so many channels has values of 16 bits (depth, normals, edges), instead of classes."""
-    return classes <= CHANNELS_OF_VALUES
-
-
-ENGINE, LOGITS, HOST = "engine", "logits", "host"
-
-
-@dataclass(frozen=True)
-class DecoderPlace:
-    """Where a task's decoder runs.
-
-    Attributes:
-        where: "engine": all of it; "logits": on the engine up to the map before the last doubling; "host".
-        reason: one sentence that says why not all of it is on the engine; "" if it is.
-    """
-
-    where: str
-    reason: str = ""
-
-
-def decoder_place(model: Model, task: str, lanes: int, max_map_width: int) -> DecoderPlace | None:
-    """Where a task's decoder runs on a design; None if it has no decoder.
-
-    Args:
-        model: the network.
-        task: name.
-        lanes: neighbouring tokens that an address of the design's memories holds, its `tokens_parallel`.
-        max_map_width: pixels of the widest map's row that the design holds; 0: it runs no decoders.
-    """
-    spec = model.spec
-    rows, columns = spec.grid
-    if task not in model.decoders:
-        if "head.weight" not in model.head:
-            return None
-        return DecoderPlace(HOST, f"{task}: a plain ViT's head is a product of one token, which the processor computes")
-    widest = columns * PATCH // 2
-    if max_map_width == 0:
-        return DecoderPlace(HOST, f"{task}: the design runs no decoders (max_map_width 0), so the processor does")
-    if spec.align_corners:
-        return DecoderPlace(
-            HOST, f"{task}: its decoder samples with align_corners = true, but the engine doubles maps without it only"
-        )
-    if lanes < 2:
-        return DecoderPlace(
-            HOST, f"{task}: doubling a map reads two neighbours at once, but the design has tokens_parallel {lanes}"
-        )
-    if widest > max_map_width:
-        return DecoderPlace(
-            HOST, f"{task}: its last map is {widest} pixels wide, but the design holds {max_map_width} (max_map_width)"
-        )
-    image = spec.image.height, spec.image.width
-    if image != (rows * PATCH, columns * PATCH):
-        return DecoderPlace(
-            LOGITS,
-            f"{task}: four doublings of {rows} x {columns} patches give {rows * PATCH} x {columns * PATCH} pixels, but "
-            f"the picture has {image[0]} x {image[1]}: the processor resizes the map",
-        )
-    classes = int(model.decoders[task][f"conv_{DECODER_CONVOLUTIONS - 1}.weight"].shape[0])
-    if classes > MOST_CLASSES:
-        return DecoderPlace(
-            LOGITS, f"{task}: it has {classes} classes, but a class that the engine gives is a byte: the processor "
-            "finds each pixel's largest",
-        )  # fmt: skip
-    return DecoderPlace(ENGINE)
+    return classes <= MOST_VALUES

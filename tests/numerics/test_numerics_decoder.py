@@ -13,20 +13,11 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.model.layout import BATCH_NORM_EPS
-from edgemoe_gen.numerics.decoder import (
-    ENGINE,
-    FULL,
-    HOST,
-    LOGITS,
-    by_tap,
-    decoder_place,
-    evaluate,
-    even_out,
-    lower_decoder,
-)
+from edgemoe_gen.numerics.decoder import FULL, by_tap, evaluate, even_out, lower_decoder
 from edgemoe_gen.numerics.fixed import Format, finer_outputs
 from edgemoe_gen.numerics.formats import HEADROOM, observe_ranges
 from edgemoe_gen.numerics.lower import LoweredDecoder
+from edgemoe_gen.numerics.placing import ENGINE, HOST, LOGITS, decoder_place
 from edgemoe_gen.numerics.widths import CLASSIFIERS, DECODED, DECODERS, Widths, kind_of
 from tests.numerics.decoded import DecodedCase, decoded_case, decoder_tensors
 from tests.overlay.decoder_networks import Tensors, decoder_model, random_decoder, random_head
@@ -224,10 +215,10 @@ def test_what_is_observed_before_the_last_doubling_becomes_the_output(case: Deco
 PLACES: dict[str, tuple[dict[str, Any], dict[str, int], str, str]] = {
     "all of it": ({}, {}, ENGINE, ""),
     "map of another size": ({"patch": 8}, {}, LOGITS, "give 48 x 64 pixels, but the picture has 24 x 32"),
-    "corners": ({"align_corners": True}, {}, HOST, "align_corners = true"),
+    "corners": ({"align_corners": True}, {}, HOST, "align_corners is true"),
     "no decoders": ({}, {"max_map_width": 0}, HOST, "max_map_width 0"),
-    "wide": ({}, {"max_map_width": 31}, HOST, "32 pixels wide, but the design holds 31"),
-    "one lane": ({}, {"lanes": 1}, HOST, "tokens_parallel 1"),
+    "wide": ({}, {"max_map_width": 31}, HOST, "32 pixels wide, but the design's max_map_width is 31"),
+    "many channels": ({}, {"max_map_channels": 2}, HOST, "3 channels, but the design's max_map_channels is 2"),
 }
 
 
@@ -235,7 +226,7 @@ PLACES: dict[str, tuple[dict[str, Any], dict[str, int], str, str]] = {
 def test_where_a_decoder_runs_is_said_in_a_sentence(name: str) -> None:
     said, design, where, why = PLACES[name]
     model = model_of(random_decoder(4, 3, 5), 4, (3, 4), **said)
-    place = decoder_place(model, "task", **({"lanes": 4, "max_map_width": 32} | design))
+    place = decoder_place(model, "task", **({"max_map_width": 32, "max_map_channels": 3} | design))
     assert place is not None
     assert place.where == where and why in place.reason
     assert (place.reason == "") == (where == ENGINE) and "\n" not in place.reason
@@ -243,13 +234,13 @@ def test_where_a_decoder_runs_is_said_in_a_sentence(name: str) -> None:
 
 def test_a_pixel_s_class_is_a_byte() -> None:
     places = [
-        decoder_place(model_of(random_decoder(4, 3, classes), 4, (1, 1)), "task", 4, 64) for classes in (256, 257)
+        decoder_place(model_of(random_decoder(4, 3, classes), 4, (1, 1)), "task", 64, 256) for classes in (256, 257)
     ]
     assert [place.where for place in places if place] == [ENGINE, LOGITS]
 
 
 def test_a_plain_head_stays_on_the_host_and_a_network_without_any_has_no_place() -> None:
     sizes: dict[str, Any] = {"dim": 4, "grid": (2, 2), "patch": 4, "class_token": True, "align_corners": False}
-    place = decoder_place(decoder_model({}, random_head(4, 10), **sizes), "classes", 4, 64)
-    assert place is not None and place.where == HOST and "one token" in place.reason
-    assert decoder_place(decoder_model({}, {}, **sizes), "classes", 4, 64) is None
+    place = decoder_place(decoder_model({}, random_head(4, 10), **sizes), "classes", 64, 256)
+    assert place is not None and place.where == HOST and "one token's" in place.reason
+    assert decoder_place(decoder_model({}, {}, **sizes), "classes", 64, 256) is None
