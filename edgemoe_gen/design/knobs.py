@@ -47,7 +47,7 @@ class Knobs:
     expert_weight_bits: int = _narrow_knob(EXPERTS)
     decoder_weight_bits: int = _narrow_knob(DECODERS)
     decoder_activation_bits: int = _knob(
-        0, "width of activations in decoders: 8 bits or more, at most activation_bits; 0: as wide as activations", 0, 20
+        0, "width of decoders' activations: 8 or more, at most that of others; 0: as wide", 0, 20
     )
     cache_bits: int = _knob(
         0, "width of keys and values: 8 to 18, at most that of activations; 0: as wide as activations", 0, 18
