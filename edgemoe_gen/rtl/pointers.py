@@ -15,6 +15,7 @@ from edgemoe_gen.scheduling.ir import Function, Instruction, Module, Parameter
 from edgemoe_gen.scheduling.places import Pointer, source_name, steps
 
 Places = list[tuple[int, Pointer]]
+_ADDRESS_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Pointers(ABC):
             if not index.startswith("%"):
                 offset += step * int(index)
                 continue
-            node = self.value(index, 64)
+            node = self.value(index, _ADDRESS_BITS)
             value = self.graph.signed(node)
             if value is not None:
                 offset += step * value
@@ -105,9 +106,13 @@ class Pointers(ABC):
         return [(condition, place.moved(offset, terms)) for condition, place in self.operand(i, 0)]
 
     def _term(self, step: int, node: int) -> tuple[int, int, int]:
-        """A scaled index as bytes, a scale and an index: without what only widens it or moves it up."""
+        """A scaled index as bytes, a scale and an index: without what only widens it, moves it up or multiplies it."""
         graph = self.graph
         found = graph.nodes[node]
+        if found.op == "mul" and found.width == _ADDRESS_BITS:  # addresses wrap as it does
+            many = graph.signed(found.args[1])
+            if many is not None:
+                return self._term(step * many, found.args[0])
         if found.op == "sext" and graph.nodes[found.args[0]].width > 1:
             return self._term(step, found.args[0])
         low = graph.constant(found.args[0]) if found.op == "concat" else None
@@ -118,8 +123,11 @@ class Pointers(ABC):
         return more + step * low, scale, rest
 
     def _chosen_place(self, block: str, i: Instruction) -> Places:
+        header = block == self.region.header
+        if header and any(self.whole.defined.get(text, (None,))[0] is self.region for text in i.operands):
+            raise self.state.refused("a pointer is kept from one iteration to the next")
         ways = [(text, self.places(text)) for text in i.operands]
-        if block == self.region.header:
+        if header:
             if all(places == ways[0][1] and len(places) == 1 for _, places in ways):
                 return ways[0][1]
             raise self.state.refused("a pointer is kept from one loop to another")

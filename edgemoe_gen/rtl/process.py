@@ -7,9 +7,10 @@ Ports are those of Vitis HLS: `ap_start`, `ap_done`, for each FIFO its data with
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.elaborate import Elaborated
 from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.library import library
@@ -18,7 +19,6 @@ from edgemoe_gen.rtl.plan import Plan
 from edgemoe_gen.rtl.trace import Access, Port
 
 STYLES = {"bram": "block", "uram": "ultra", "lutram": "distributed", "": "block"}
-UNKNOWN_ADDRESS_BITS = 32
 _HEAD = """\
 // {name}: made from the function {function} of the kernels, {file}. Not to be edited.
 // verilator lint_off UNUSEDSIGNAL  // of a struct, a process takes the fields that it needs
@@ -44,7 +44,7 @@ class Process:
         signals: its ports in order, those of the clock and of starting among them.
         ports: the FIFOs ("read", "write") and memories ("load", "store") that it uses, with how.
         parameters: by-value ones that it takes, with their bits.
-        stages: of every region, by its name.
+        stages: of every region, by its name; `periods` are the nanoseconds of a cycle that it was scheduled for.
         calls: of the modules that it starts, what each call hands over for their pointer parameters.
     """
 
@@ -55,6 +55,7 @@ class Process:
     parameters: Mapping[str, int]
     stages: Mapping[str, int]
     calls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    periods: Mapping[str, float] = field(default_factory=dict)
 
 
 def make_process(name: str, elaborated: Elaborated, plans: Sequence[Plan], parameters: Mapping[str, int]) -> Process:
@@ -126,7 +127,8 @@ class _Writer:
         text = f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n"
         stages = {plan.name: plan.depth for plan in self.plans}
         used = {n: b for n, b in self.parameters.items() if n in self.used}
-        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls)
+        periods = {plan.name: plan.ns for plan in self.plans}
+        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls, periods)
 
     # The state machine.
 
@@ -143,7 +145,7 @@ class _Writer:
 
     def _begins(self, pipeline: Pipeline) -> str:
         running = f"state == {self._state(pipeline)}"
-        return f"{running} && !{pipeline.prefix}_leaves" if pipeline.plan.trace.region.is_loop else running
+        return f"{running} && !{pipeline.label}_leaves" if pipeline.plan.trace.region.is_loop else running
 
     def _control(self) -> list[str]:
         states = self._states()
@@ -154,20 +156,25 @@ class _Writer:
         for pipeline in self.pipelines:
             if pipeline.plan.trace.region.is_loop:
                 ways = len(pipeline.plan.leaving)
-                lines += [f"wire {pipeline.prefix}_leaves;", f"logic {vector(ways)} {pipeline.prefix}_way;"]
+                lines += [f"wire {pipeline.label}_leaves;", f"logic {vector(ways)} {pipeline.label}_way;"]
         return lines
 
     def _transitions(self) -> list[str]:
+        """Registers, then the state. Each register has one flat condition a value, so that it gets an enable."""
         first = self._state(self.pipelines[0])
-        lines = ["", "always_ff @(posedge ap_clk) begin", "  ap_done <= 1'b0;"]
+        nets, sets, cases = list[str](), list[str](), list[str]()
         for pipeline in self.pipelines:
             for stage, update in pipeline.updates:
-                lines.append(f"  if ({pipeline.moved(stage)}) {update}")
+                sets.append(f"  if ({pipeline.moved(stage)}) {update}")
             if not pipeline.plan.trace.region.is_loop:
-                lines += self._live_outs(pipeline)
-        lines += ["  case (state)", f"    IDLE: if (ap_start) state <= {first};"]
+                sets += self._live_outs(pipeline)
         for pipeline in self.pipelines:
-            lines += self._loop_ends(pipeline) if pipeline.plan.trace.region.is_loop else self._piece_ends(pipeline)
+            ends = self._loop_ends if pipeline.plan.trace.region.is_loop else self._piece_ends
+            for found, more in zip((nets, sets, cases), ends(pipeline), strict=True):
+                found += more
+        lines = ["", *nets, "", "always_ff @(posedge ap_clk) begin", *sets, "end"]
+        lines += ["", "always_ff @(posedge ap_clk) begin", "  ap_done <= 1'b0;"]
+        lines += ["  case (state)", f"    IDLE: if (ap_start) state <= {first};", *cases]
         lines += ["    default: state <= IDLE;", "  endcase", "  if (!ap_rst_n) begin", "    state <= IDLE;"]
         return [*lines, "    ap_done <= 1'b0;", "  end", "end"]
 
@@ -180,57 +187,62 @@ class _Writer:
                 lines.append(f"  if ({pipeline.moved(stage)}) {name} <= {value};")
         return lines
 
-    def _loop_ends(self, pipeline: Pipeline) -> list[str]:
-        prefix, plan = pipeline.prefix, pipeline.plan
+    def _loop_ends(self, pipeline: Pipeline) -> tuple[list[str], list[str], list[str]]:
+        """Conditions, registers and states at the end of a loop."""
+        label, plan = pipeline.label, pipeline.plan
         ways = [pipeline.value(node, 1, 0) for node in plan.leaving]
-        pipeline.nets += [f"assign {prefix}_leaves = {' | '.join(ways)};"]
-        lines = [
-            f"    {self._state(pipeline)}: if ({prefix}_leaves) begin",
-            f"      state <= {self._state(pipeline, '_ends')};",
-            f"      {prefix}_way <= {{{', '.join(reversed(ways))}}};",
+        pipeline.nets += [f"assign {label}_leaves = {' | '.join(ways)};"]
+        ends = self._state(pipeline, "_ends")
+        nets = [f"wire {label}_ended = state == {ends} && ~|{label}_valid;"]
+        cases = [
+            f"    {self._state(pipeline)}: if ({label}_leaves) begin",
+            f"      state <= {ends};",
+            f"      {label}_way <= {{{', '.join(reversed(ways))}}};",
             "    end",
-            f"    {self._state(pipeline, '_ends')}: if (~|{prefix}_valid) begin",
+            f"    {ends}: if ({label}_ended) begin",
         ]
-        for name, node in plan.trace.live_outs.items():
-            if name in self.registers:
-                lines.append(f"      {name} <= {pipeline.after(node, self.registers[name])};")
+        given = self._given(plan.trace.live_outs.items(), pipeline.after)
+        sets = self._if(f"{label}_ended", given)
         for n, out in enumerate(plan.trace.exits):
-            sets = [
-                f"{name} <= {pipeline.after(node, self.registers[name])};"
-                for name, node in out.sets
-                if name in self.registers
-            ]
-            lines += self._way(f"{prefix}_way[{n}]", out.target, sets)
-        return [*lines, "    end"]
+            condition = f"{label}_way[{n}]"
+            sets += self._if(f"{label}_ended & {condition}", self._given(out.sets, pipeline.after))
+            cases += self._goes(condition, out.target)
+        return nets, sets, [*cases, "    end"]
 
-    def _piece_ends(self, pipeline: Pipeline) -> list[str]:
-        plan, last = pipeline.plan, pipeline.plan.depth - 1
-        lines = []
-        state = self._state(pipeline)
+    def _piece_ends(self, pipeline: Pipeline) -> tuple[list[str], list[str], list[str]]:
+        """The same behind a piece without loops."""
+        plan, last, label = pipeline.plan, pipeline.plan.depth - 1, pipeline.label
+        cases, state = [], self._state(pipeline)
         if last > 0:
             ends = self._state(pipeline, "_ends")
-            lines.append(f"    {state}: if ({pipeline.prefix}_go[0]) state <= {ends};")
+            cases.append(f"    {state}: if ({label}_go[0]) state <= {ends};")
             state = ends
-        lines.append(f"    {state}: if ({pipeline.moved(last)}) begin")
-        for name, node in plan.trace.commits:
-            if name in self.registers:
-                lines.append(f"      {name} <= {pipeline.value(node, self.registers[name], last)};")
-        for condition, out in zip(plan.leaving, plan.trace.exits, strict=True):
-            sets = [
-                f"{name} <= {pipeline.value(node, self.registers[name], last)};"
-                for name, node in out.sets
-                if name in self.registers
-            ]
-            lines += self._way(pipeline.value(condition, 1, last), out.target, sets)
-        return [*lines, "    end"]
+        nets = [f"wire {label}_ended = state == {state} && {pipeline.moved(last)};"]
+        cases.append(f"    {state}: if ({label}_ended) begin")
 
-    def _way(self, condition: str, target: str | None, sets: Sequence[str]) -> list[str]:
+        def value(node: int, bits: int) -> str:
+            return pipeline.value(node, bits, last)
+
+        sets = self._if(f"{label}_ended", self._given(plan.trace.commits, value))
+        for node, out in zip(plan.leaving, plan.trace.exits, strict=True):
+            condition = value(node, 1)
+            sets += self._if(f"{label}_ended & {condition}", self._given(out.sets, value))
+            cases += self._goes(condition, out.target)
+        return nets, sets, [*cases, "    end"]
+
+    def _given(self, sets: Iterable[tuple[str, int]], value: Callable[[int, int], str]) -> list[str]:
+        """Assignments of registers."""
+        return [f"{name} <= {value(n, self.registers[name])};" for name, n in sets if name in self.registers]
+
+    def _if(self, condition: str, given: Sequence[str]) -> list[str]:
+        return [f"  if ({condition}) begin", *(f"    {line}" for line in given), "  end"] if given else []
+
+    def _goes(self, condition: str, target: str | None) -> list[str]:
         if target is None:
             goes = ["state <= IDLE;", "ap_done <= 1'b1;"]
         else:
-            region = self.elaborated.regions.of[target]
-            goes = [f"state <= {self._state(self.pipelines[region.number])};"]
-        return [f"      if ({condition}) begin", *(f"        {line}" for line in [*goes, *sets]), "      end"]
+            goes = [f"state <= {self._state(self.pipelines[self.elaborated.regions.of[target].number])};"]
+        return [f"      if ({condition}) begin", *(f"        {line}" for line in goes), "      end"]
 
     # Ports.
 
@@ -279,7 +291,7 @@ class _Writer:
         self, port: Port, accesses: Sequence[tuple[Pipeline, Access]], kinds: frozenset[str]
     ) -> tuple[list[Signal], list[str]]:
         name = port.name
-        bits = max(1, (port.depth - 1).bit_length()) if port.depth else UNKNOWN_ADDRESS_BITS
+        bits = self._address_bits(port, accesses)
         signals, lines = [], []
         if "load" in kinds:
             loads = [(p, a) for p, a in accesses if a.kind == "load"]
@@ -306,6 +318,22 @@ class _Writer:
         if port.local:
             lines += self._local(port, bits, kinds, accesses)
         return signals, lines
+
+    @staticmethod
+    def _address_bits(port: Port, accesses: Sequence[tuple[Pipeline, Access]]) -> int:
+        """Of a memory whose depth nobody tells, such as a word of the caller's, as many as its fixed places need."""
+        last = port.depth - 1
+        if not port.depth:
+            for pipeline, access in accesses:
+                graph = pipeline.plan.trace.graph
+                place = graph.signed(graph.nodes[access.node].args[1])
+                if place is None or place < 0:
+                    raise SimulationError(
+                        f"{access.parts[0][3]}: {port.name} is accessed by an index, but nothing tells how long it is",
+                        "hand over an array of a fixed size in every call",
+                    )
+                last = max(last, place)
+        return max(1, last.bit_length())
 
     def _address(self, pipeline: Pipeline, access: Access, bits: int) -> str:
         plan = pipeline.plan
@@ -362,4 +390,4 @@ def _first(conditions: Sequence[str], values: Sequence[str]) -> str:
     return text
 
 
-__all__ = ["UNKNOWN_ADDRESS_BITS", "Process", "Signal", "make_process"]
+__all__ = ["Process", "Signal", "make_process"]

@@ -62,7 +62,7 @@ def test_a_build_that_changed_nothing_skips_every_stage(
     before = digests(output)
     outcome = run(*arguments(project, output))
     assert outcome.code == 0, outcome.err
-    stages = "render, compile, csim, schedule, simulate, lint, preview, hls, ip, bitstream, package, report"
+    stages = "render, compile, csim, schedule, rtl, simulate, lint, preview, hls, ip, bitstream, package, report"
     assert outcome.out.splitlines()[0] == f"unchanged: {stages}"
     assert digests(output) == before
 
