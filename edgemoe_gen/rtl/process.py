@@ -7,7 +7,7 @@ Ports are those of Vitis HLS: `ap_start`, `ap_done`, for each FIFO its data with
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgemoe_gen.rtl.elaborate import Elaborated
@@ -167,16 +167,21 @@ class _Writer(Ports):
         return lines
 
     def _transitions(self) -> list[str]:
+        """Registers, then the state. Each register has one flat condition a value, so that it gets an enable."""
         first = self._state(self.pipelines[0])
-        lines = ["", "always_ff @(posedge ap_clk) begin", "  ap_done <= 1'b0;"]
+        nets, sets, cases = list[str](), list[str](), list[str]()
         for pipeline in self.pipelines:
             for stage, update in pipeline.updates:
-                lines.append(f"  if ({pipeline.moved(stage)}) {update}")
+                sets.append(f"  if ({pipeline.moved(stage)}) {update}")
             if not pipeline.plan.trace.region.is_loop:
-                lines += self._live_outs(pipeline)
-        lines += ["  case (state)", f"    IDLE: if (ap_start) state <= {first};"]
+                sets += self._live_outs(pipeline)
         for pipeline in self.pipelines:
-            lines += self._loop_ends(pipeline) if pipeline.plan.trace.region.is_loop else self._piece_ends(pipeline)
+            ends = self._loop_ends if pipeline.plan.trace.region.is_loop else self._piece_ends
+            for found, more in zip((nets, sets, cases), ends(pipeline), strict=True):
+                found += more
+        lines = ["", *nets, "", "always_ff @(posedge ap_clk) begin", *sets, "end"]
+        lines += ["", "always_ff @(posedge ap_clk) begin", "  ap_done <= 1'b0;"]
+        lines += ["  case (state)", f"    IDLE: if (ap_start) state <= {first};", *cases]
         lines += ["    default: state <= IDLE;", "  endcase", "  if (!ap_rst_n) begin", "    state <= IDLE;"]
         return [*lines, "    ap_done <= 1'b0;", "  end", "end"]
 
@@ -189,57 +194,62 @@ class _Writer(Ports):
                 lines.append(f"  if ({pipeline.moved(stage)}) {name} <= {value};")
         return lines
 
-    def _loop_ends(self, pipeline: Pipeline) -> list[str]:
+    def _loop_ends(self, pipeline: Pipeline) -> tuple[list[str], list[str], list[str]]:
+        """Conditions, registers and states at the end of a loop."""
         label, plan = pipeline.label, pipeline.plan
         ways = [pipeline.value(node, 1, 0) for node in plan.leaving]
         pipeline.nets += [f"assign {label}_leaves = {' | '.join(ways)};"]
-        lines = [
+        ends = self._state(pipeline, "_ends")
+        nets = [f"wire {label}_ended = state == {ends} && ~|{label}_valid;"]
+        cases = [
             f"    {self._state(pipeline)}: if ({label}_leaves) begin",
-            f"      state <= {self._state(pipeline, '_ends')};",
+            f"      state <= {ends};",
             f"      {label}_way <= {{{', '.join(reversed(ways))}}};",
             "    end",
-            f"    {self._state(pipeline, '_ends')}: if (~|{label}_valid) begin",
+            f"    {ends}: if ({label}_ended) begin",
         ]
-        for name, node in plan.trace.live_outs.items():
-            if name in self.registers:
-                lines.append(f"      {name} <= {pipeline.after(node, self.registers[name])};")
+        given = self._given(plan.trace.live_outs.items(), pipeline.after)
+        sets = self._if(f"{label}_ended", given)
         for n, out in enumerate(plan.trace.exits):
-            sets = [
-                f"{name} <= {pipeline.after(node, self.registers[name])};"
-                for name, node in out.sets
-                if name in self.registers
-            ]
-            lines += self._way(f"{label}_way[{n}]", out.target, sets)
-        return [*lines, "    end"]
+            condition = f"{label}_way[{n}]"
+            sets += self._if(f"{label}_ended & {condition}", self._given(out.sets, pipeline.after))
+            cases += self._goes(condition, out.target)
+        return nets, sets, [*cases, "    end"]
 
-    def _piece_ends(self, pipeline: Pipeline) -> list[str]:
-        plan, last = pipeline.plan, pipeline.plan.depth - 1
-        lines = []
-        state = self._state(pipeline)
+    def _piece_ends(self, pipeline: Pipeline) -> tuple[list[str], list[str], list[str]]:
+        """The same behind a piece without loops."""
+        plan, last, label = pipeline.plan, pipeline.plan.depth - 1, pipeline.label
+        cases, state = [], self._state(pipeline)
         if last > 0:
             ends = self._state(pipeline, "_ends")
-            lines.append(f"    {state}: if ({pipeline.label}_go[0]) state <= {ends};")
+            cases.append(f"    {state}: if ({label}_go[0]) state <= {ends};")
             state = ends
-        lines.append(f"    {state}: if ({pipeline.moved(last)}) begin")
-        for name, node in plan.trace.commits:
-            if name in self.registers:
-                lines.append(f"      {name} <= {pipeline.value(node, self.registers[name], last)};")
-        for condition, out in zip(plan.leaving, plan.trace.exits, strict=True):
-            sets = [
-                f"{name} <= {pipeline.value(node, self.registers[name], last)};"
-                for name, node in out.sets
-                if name in self.registers
-            ]
-            lines += self._way(pipeline.value(condition, 1, last), out.target, sets)
-        return [*lines, "    end"]
+        nets = [f"wire {label}_ended = state == {state} && {pipeline.moved(last)};"]
+        cases.append(f"    {state}: if ({label}_ended) begin")
 
-    def _way(self, condition: str, target: str | None, sets: Sequence[str]) -> list[str]:
+        def value(node: int, bits: int) -> str:
+            return pipeline.value(node, bits, last)
+
+        sets = self._if(f"{label}_ended", self._given(plan.trace.commits, value))
+        for node, out in zip(plan.leaving, plan.trace.exits, strict=True):
+            condition = value(node, 1)
+            sets += self._if(f"{label}_ended & {condition}", self._given(out.sets, value))
+            cases += self._goes(condition, out.target)
+        return nets, sets, [*cases, "    end"]
+
+    def _given(self, sets: Iterable[tuple[str, int]], value: Callable[[int, int], str]) -> list[str]:
+        """Assignments of registers."""
+        return [f"{name} <= {value(n, self.registers[name])};" for name, n in sets if name in self.registers]
+
+    def _if(self, condition: str, given: Sequence[str]) -> list[str]:
+        return [f"  if ({condition}) begin", *(f"    {line}" for line in given), "  end"] if given else []
+
+    def _goes(self, condition: str, target: str | None) -> list[str]:
         if target is None:
             goes = ["state <= IDLE;", "ap_done <= 1'b1;"]
         else:
-            region = self.elaborated.regions.of[target]
-            goes = [f"state <= {self._state(self.pipelines[region.number])};"]
-        return [f"      if ({condition}) begin", *(f"        {line}" for line in [*goes, *sets]), "      end"]
+            goes = [f"state <= {self._state(self.pipelines[self.elaborated.regions.of[target].number])};"]
+        return [f"      if ({condition}) begin", *(f"        {line}" for line in goes), "      end"]
 
 
 __all__ = ["Process", "Signal", "make_process"]
