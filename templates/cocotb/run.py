@@ -108,7 +108,7 @@ def main(given: Sequence[str] | None = None) -> int:
         },
     )  # fmt: skip
     ran, failed = get_results(results)
-    print(f"{ran - failed} of {ran} tests passed")
+    print(f"{failed} of {ran} tests failed")
     return int(failed > 0 or ran == 0)
 
 
