@@ -14,6 +14,7 @@ from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.rtl.caller import make_caller
 from edgemoe_gen.rtl.depths import memory_depths
 from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
+from edgemoe_gen.rtl.forms import set_ranges
 from edgemoe_gen.rtl.objects import plain
 from edgemoe_gen.rtl.plan import Plan, plan_region
 from edgemoe_gen.rtl.process import Process, make_process
@@ -215,6 +216,7 @@ def plan_function(kernels: Kernels, elaborated: Elaborated) -> list[Plan]:
     names = [
         {node.name for node in trace.graph.nodes if node.op in ("input", "carried")} for trace in elaborated.traces
     ]
+    given = set_ranges(elaborated.traces)
     return [
         plan_region(
             trace,
@@ -222,6 +224,7 @@ def plan_function(kernels: Kernels, elaborated: Elaborated) -> list[Plan]:
             kernels.delays,
             kernels.budget,
             {name for n, others in enumerate(names) if n != trace.region.number for name in others},
+            given,
         )
         for trace in elaborated.traces
     ]

@@ -42,14 +42,13 @@ def chain_of(count: int) -> Chain:
     length = 1
     while length + sum(place - 1 for place in range(2, length)) < count:
         length += 1
-    products = iter(range(count))
-    main = tuple(next(products) for _ in range(length))
-    sides: list[tuple[int, Chain]] = []
+    sides, used = list[tuple[int, Chain]](), length
     for place in range(length - 1, 1, -1):
-        side = tuple(number for number, _ in zip(products, range(place - 1), strict=False))
+        side = tuple(range(used, min(used + place - 1, count)))
+        used += len(side)
         if side:
             sides.append((place, Chain(side)))
-    return Chain(main, tuple(sides))
+    return Chain(tuple(range(length)), tuple(sides))
 
 
 def form_dots(

