@@ -158,10 +158,14 @@ class _Top:
             nets |= {"beat_din": f"{name}_din", "beat_write": f"{name}_write", "beat_full_n": f"{name}_full_n"}
         pins = [pin.name for pin in module.ports if pin.name.startswith("m_axi_")]
         nets |= {pin: f"m_axi_{bundle}_{pin.removeprefix('m_axi_').upper()}" for pin in pins}
+        lock = "m_axi_arlock" if reads else "m_axi_awlock"  # one bit of the two that Vitis HLS exports, as in AXI3
+        lines += [f"wire {bundle}_lock;", f"assign {nets[lock]} = {{1'b0, {bundle}_lock}};"]
+        driven = {*nets.values()}
+        nets[lock] = f"{bundle}_lock"
         for name, bits in MASTER:
             signal = Signal(f"m_axi_{bundle}_{name}", name in ANSWERS, self._width(bits))
             self._signals.append(signal)
-            if not signal.is_input and signal.name not in nets.values():
+            if not signal.is_input and signal.name not in driven:
                 lines.append(f"assign {signal.name} = '0;")
         return lines + module.instance(f"master_{bundle}", given, nets).splitlines()
 
