@@ -16,6 +16,7 @@ from edgemoe_gen.rtl.library import library
 from edgemoe_gen.rtl.pipeline import Pipeline
 from edgemoe_gen.rtl.plan import Plan
 from edgemoe_gen.rtl.trace import Access, Port
+from edgemoe_gen.scheduling.places import source_name
 
 STYLES = {"bram": "block", "uram": "ultra", "lutram": "distributed", "": "block"}
 UNKNOWN_ADDRESS_BITS = 32
@@ -37,6 +38,29 @@ class Signal:
 
 
 @dataclass(frozen=True)
+class Stages:
+    """One region of a process, in cycles.
+
+    Attributes:
+        name: of the loop; of a piece without loops by its number.
+        is_loop: it takes an iteration a cycle; otherwise it is passed once.
+        depth: stages.
+        reads: first stage that reads a FIFO or port; None: none does.
+        writes: last stage that writes each FIFO, by its variable in the process.
+        calls: modules that its last stage starts.
+        follow: numbers of the regions behind it; None: the process ends.
+    """
+
+    name: str
+    is_loop: bool
+    depth: int
+    reads: int | None
+    writes: Mapping[str, int]
+    calls: tuple[str, ...]
+    follow: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
 class Process:
     """A module.
 
@@ -44,7 +68,7 @@ class Process:
         signals: its ports in order, those of the clock and of starting among them.
         ports: the FIFOs ("read", "write") and memories ("load", "store") that it uses, with how.
         parameters: by-value ones that it takes, with their bits.
-        stages: of every region, by its name.
+        stages: of every region, in their order.
         calls: of the modules that it starts, what each call hands over for their pointer parameters.
     """
 
@@ -53,7 +77,7 @@ class Process:
     signals: tuple[Signal, ...]
     ports: Mapping[Port, frozenset[str]]
     parameters: Mapping[str, int]
-    stages: Mapping[str, int]
+    stages: Sequence[Stages]
     calls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
 
@@ -124,7 +148,7 @@ class _Writer:
         registers = [f"logic {vector(bits)} {name};" for name, bits in self.registers.items()]
         inside = "\n".join(f"  {line}" if line else "" for line in [*registers, *local, *body])
         text = f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n"
-        stages = {plan.name: plan.depth for plan in self.plans}
+        stages = [_stages(self.elaborated, plan) for plan in self.plans]
         used = {n: b for n, b in self.parameters.items() if n in self.used}
         return Process(self.name, text, tuple(signals), ports, used, stages, self.calls)
 
@@ -354,6 +378,24 @@ class _Writer:
         return lines
 
 
+def _stages(elaborated: Elaborated, plan: Plan) -> Stages:
+    fifos = [access for access in plan.accesses if access.port.kind == "fifo"]
+    writes: dict[str, int] = {}
+    for access in fifos:
+        if access.kind == "write":
+            variable = source_name(access.port.variable)
+            writes[variable] = max(writes.get(variable, 0), plan.starts[access.node])
+    return Stages(
+        plan.name,
+        plan.trace.region.is_loop,
+        plan.depth,
+        min((plan.starts[access.node] for access in fifos if access.kind == "read"), default=None),
+        writes,
+        tuple(access.port.name for access in plan.accesses if access.kind == "call"),
+        tuple(None if out.target is None else elaborated.regions.of[out.target].number for out in plan.trace.exits),
+    )
+
+
 def _first(conditions: Sequence[str], values: Sequence[str]) -> str:
     """The value of the condition that holds; the last one where none does."""
     text = values[-1]
@@ -362,4 +404,4 @@ def _first(conditions: Sequence[str], values: Sequence[str]) -> str:
     return text
 
 
-__all__ = ["UNKNOWN_ADDRESS_BITS", "Process", "Signal", "make_process"]
+__all__ = ["UNKNOWN_ADDRESS_BITS", "Process", "Signal", "Stages", "make_process"]

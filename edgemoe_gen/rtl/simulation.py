@@ -37,6 +37,8 @@ _GRACE_SECONDS = 10.0
 # Looked at from outside (hls/rtl/simulation/monitor.h).
 _VISIBLE = """\
 public_flat_rd -module "*" -var "fifo_*_occupancy"
+public_flat_rd -module "*" -var "fifo_*_write"
+public_flat_rd -module "*" -var "fifo_*_full_n"
 public_flat_rd -module "{top}" -var "engine_ap_start"
 public_flat_rd -module "{top}" -var "engine_progress_write_*"
 public_flat_rd -module "{top}" -var "done"
@@ -92,7 +94,8 @@ class EngineRun:
         result: the result buffer after the last run; what the engine has not written is 0xa5.
         cycles: of each run, from the engine's start to its end.
         operations: of the last run.
-        fills: the most elements that each FIFO held, by module instance and name.
+        fills: the depth that each FIFO needs so that no write waits longer, as in the timed simulation, by module
+            instance and name.
         clocks: that were simulated, in `seconds`.
     """
 

@@ -106,7 +106,7 @@ class _Region:
         name = self._function.name
         return Process(
             name, module_text(name, f"the dataflow region {name}", signals, body), tuple(signals), self._ports,
-            self._parameters, {},
+            self._parameters, (),
         )  # fmt: skip
 
     def _instance(self, call: Call) -> list[str]:

@@ -45,7 +45,7 @@ class _Top:
         nets = {s.name: f"engine_{s.name}" for s in self._engine.signals} | {"ap_clk": "ap_clk", "ap_rst_n": "ap_rst_n"}
         lines += instance(self._engine, "engine", nets)
         text = module_text(NAME, "the engine with its buses", self._signals, lines)
-        return Process(NAME, text, tuple(self._signals), {}, {}, {})
+        return Process(NAME, text, tuple(self._signals), {}, {}, ())
 
     def _word(self, name: str) -> int:
         """Number of a register among the words of arguments."""

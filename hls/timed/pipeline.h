@@ -59,6 +59,7 @@ class pipeline_t : public accesses_t {
 
   void loop_begin(loop_t &loop) {
     if (pipelined_) throw std::logic_error("loop " + loop.label + " runs inside a pipelined loop");
+    if (loop.rule.ii > 0) reach(loop.label.c_str());
     frames_.push_back({&loop, now, now, 0});
     pipelined_ = loop.rule.ii > 0;
     if (!pipelined_) return;
@@ -90,9 +91,10 @@ class pipeline_t : public accesses_t {
       end_iteration(frame);
       if (pipelined_) {
         drain();
-        now = previous_ + frame.loop->rule.depth + write_shift_;
+        now = previous_ + frame.loop->rule.depth + write_shift_ + run->table.loop_end;
       }
     }
+    if (pipelined_) left(frame.loop->label.c_str());
     stalls_.clear();
     pipelined_ = false;
     frames_.pop_back();
@@ -232,6 +234,7 @@ class pipeline_t : public accesses_t {
       waited_in(from, available - now, available);
       now = available;
     }
+    ++spent;
     consume(from, now++);
   }
 
@@ -247,6 +250,7 @@ class pipeline_t : public accesses_t {
       waited_out(action, cycle - now, cycle);
       now = cycle;
     }
+    ++spent;
     publish(action, now++, 0);
   }
 
