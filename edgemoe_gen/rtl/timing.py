@@ -46,8 +46,9 @@ def with_rtl(timing: Timing, modules: Mapping[str, Process]) -> Timing:
         for stages in module.stages:
             if stages.is_loop:
                 loops[stages.name] = _loop(loops, stages)
-        for place, start in _starts(module.stages):
-            for other, cycles in _reached(module.stages, start):
+        heads = _heads(module.stages)
+        for place, start in [*_places(module.stages), *(("again", head) for head in sorted(heads))]:
+            for other, cycles in _reached(module.stages, heads, start):
                 key = (process, place, other)
                 between[key] = max(between.get(key, 0), cycles)
     constants = {**timing.constants, **CONSTANTS}
@@ -68,7 +69,7 @@ def _loop(loops: Mapping[str, LoopTiming], stages: Stages) -> LoopTiming:
     return replace(ours, ii=1, depth=depth, writes=early, begin=begin, origin=TIER)
 
 
-def _starts(stages: Sequence[Stages]) -> Iterator[tuple[str, int | None]]:
+def _places(stages: Sequence[Stages]) -> Iterator[tuple[str, int | None]]:
     """Places of a process that something follows, with the region that does."""
     if stages:
         yield "start", 0
@@ -78,27 +79,49 @@ def _starts(stages: Sequence[Stages]) -> Iterator[tuple[str, int | None]]:
                 yield place, follows
 
 
+def _heads(stages: Sequence[Stages]) -> frozenset[int]:
+    """Pieces that begin a loop of states: where a way over pieces alone comes round, as the process meets it first."""
+    heads: set[int] = set()
+
+    def follow(region: int | None, way: tuple[int, ...]) -> None:
+        if region is None or stages[region].is_loop:
+            return
+        if region in way:
+            if not heads.intersection(way[way.index(region) :]):
+                heads.add(region)
+            return
+        for follows in dict.fromkeys(stages[region].follow):
+            follow(follows, (*way, region))
+
+    for _, start in _places(stages):
+        follow(start, ())
+    return frozenset(heads)
+
+
 def _reached(
-    stages: Sequence[Stages], region: int | None, cycles: int = 0, passed: frozenset[int] = frozenset()
-) -> Iterator[tuple[str, int]]:
+    stages: Sequence[Stages], heads: frozenset[int], region: int | None, cycles: int = 0,
+    passed: frozenset[int] = frozenset(),
+) -> Iterator[tuple[str, int]]:  # fmt: skip
     """The next places from the beginning of a region on, with the cycles until then.
 
     Args:
-        cycles, passed: of the pieces before; a way that comes round meets no place.
+        heads: of loops of states; one that is met again is an iteration without a place.
+        cycles, passed: of the pieces before; the heads among them.
     """
     if region is None:
         yield "end", cycles
-        return
-    if region in passed:
         return
     found = stages[region]
     if found.is_loop:
         yield found.name, cycles
         return
+    if region in passed:
+        yield "again", cycles
+        return
     for callee in found.calls:  # from the last stage, which holds until the module has ended
         yield callee, cycles + found.depth - 1
     for follows in dict.fromkeys(found.follow):
-        yield from _reached(stages, follows, cycles + found.depth, passed | {region})
+        yield from _reached(stages, heads, follows, cycles + found.depth, passed | ({region} & heads))
 
 
 __all__ = ["CONSTANTS", "with_rtl"]

@@ -66,7 +66,8 @@ class process_t {
   const channel_t *wait_channel = nullptr;
   std::vector<region_t> regions;
   const char *place = "start";  // the loop or region that was last
-  cycle_t spent = 0;  // cycles since then that count, by accesses
+  cycle_t spent = 0;  // cycles since then, waiting aside: of accesses and states
+  std::uint64_t places = 0;  // that were met
   const std::map<std::pair<std::string, std::string>, cycle_t> *between = nullptr;
   std::function<void()> body;
   fiber_t fiber;
@@ -90,7 +91,7 @@ class process_t {
     }
   }
 
-  // A place of the process: the next loop, region, or its end.
+  // A place of the process: the next loop, region, its end, or once again the head of a loop that met none of them.
   void reach(const char *name) {
     if (between != nullptr) {
       const auto found = between->find({place, name});
@@ -101,6 +102,7 @@ class process_t {
   void left(const char *name) {
     place = name;
     spent = 0;
+    ++places;
   }
 
   const char *region() const { return regions.empty() ? "" : regions.back().name; }

@@ -64,7 +64,7 @@ struct table_t {
   cycle_t burst_next = 0;
   bool acknowledged = false;  // a run is over when memory has taken all that it wrote
   // What a process takes from one of its places to the next, accesses to FIFOs included: loops and regions by their
-  // names, "start" and "end".
+  // names, "start" and "end"; "again": the head of a sequence of states whose iteration met none of them.
   std::map<std::string, std::map<std::pair<std::string, std::string>, cycle_t>> between;
   bool stalling = false;  // a pipeline that waits for an input stands still as a whole; else its older iterations go on
 

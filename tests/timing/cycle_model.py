@@ -82,15 +82,17 @@ class Port:
 
 @dataclass
 class Place:
-    """Where a process was last: a loop or region, and the cycles of accesses since then."""
+    """Where a process was last: a loop or region; the cycles of accesses and states since then; places met so far."""
 
     process: str
     name: str = "start"
     spent: int = 0
+    met: int = 0
 
     def leave(self, name: str) -> None:
         """The process has been there."""
         self.name, self.spent = name, 0
+        self.met += 1
 
 
 class Ddr:
@@ -233,9 +235,13 @@ class CycleModel:
             elif isinstance(statement, States):
                 if statement.iterations == 0:
                     yield from self._idle(self.constants.loop_skip)
+                met = -1
                 for _ in range(statement.iterations):
-                    start = self.cycle
+                    if at.met == met:
+                        yield from self._reach(at, "again")
+                    start, met = self.cycle, at.met
                     yield from self._body(statement.body, at)
+                    at.spent += max(0, start + statement.states - self.cycle)
                     yield from self._idle(start + statement.states - self.cycle)
             elif isinstance(statement, Read):
                 while not self.fifos[statement.fifo].holds(self.cycle, 1):

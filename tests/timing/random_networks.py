@@ -111,7 +111,7 @@ class Draft:
         """Cycles between some places of each process."""
         found = {}
         for process in processes:
-            places = [*_places(process.body), "end"]
+            places = [*_places(process.body), "again", "end"]
             for place in ["start", *places[:-1]]:
                 for other in places:
                     if self.integer(0, 2):
