@@ -110,7 +110,7 @@ class _Region:
         signals = [Signal(name, name not in ("ap_done", "ap_idle"), 1) for name in CONTROL]
         signals += [Signal(name, True, bits) for name, bits in self._parameters.items()] + list(self._signals.values())
         text = module_text(module, f"the dataflow region {self._function.name}", signals, body)
-        return Process(module, text, tuple(signals), self._ports, self._parameters, {})
+        return Process(module, text, tuple(signals), self._ports, self._parameters, ())
 
     def _instance(self, call: Call) -> list[str]:
         process = self._processes[call.callee]

@@ -68,7 +68,7 @@ class _Top:
         nets = {s.name: f"engine_{s.name}" for s in self._engine.signals} | {"ap_clk": "ap_clk"}
         lines += instance(self._engine, "engine", nets)
         text = module_text(TOP, "the engine with its buses", self._signals, lines)
-        return Process(TOP, text, tuple(self._signals), {}, {}, {})
+        return Process(TOP, text, tuple(self._signals), {}, {}, ())
 
     def _word(self, name: str) -> int:
         """Number of a register among the words of arguments."""
