@@ -116,7 +116,7 @@ def rtl(
     if how.simulate:
         need_simulator()
     wanted = _processes(how.synthesise)
-    project = open_checked(arguments, Needs(output=True, pictures=how.simulate, compiler=how.simulate))
+    project = open_checked(arguments, Needs(output=True, pictures=bool(arguments.config.images), compiler=how.simulate))
     need_compiler("Verilog", "rtl")
     config, notes = project.config, list(project.notes)
     model = open_model(config) if config.checkpoint is not None else None

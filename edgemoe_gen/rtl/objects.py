@@ -18,6 +18,10 @@ from edgemoe_gen.scheduling.symbols import plain_name
 _CONSTANT = re.compile(r"\bi\d+ (-?\d+)|zeroinitializer")
 
 
+_APPENDED = re.compile(r"\.(?:i|addr|sroa|fca|retval|extract|trunc|copyload|load|\d+)\d*(?=\.|$)")
+_LONGEST_NAME = 40
+
+
 @dataclass(frozen=True)
 class Array:
     """A local array in registers: `leaves` from its start, `bytes` of all of it."""
@@ -208,6 +212,11 @@ def plain(name: str) -> str:
     return f"v{found}" if found[:1].isdigit() else found
 
 
+def readable(name: str) -> str:
+    """A name of the IR as part of one that people read: short, and without what the compiler appends."""
+    return plain(_APPENDED.sub("", name.strip('%"')))[:_LONGEST_NAME].rstrip("_") or "value"
+
+
 def table_name(symbol: str) -> str:
     """The module of a table."""
     return plain(symbol).lower()
@@ -270,6 +279,7 @@ __all__ = [
     "covering",
     "flat_leaves",
     "plain",
+    "readable",
     "table_name",
     "target_name",
 ]

@@ -7,20 +7,26 @@ it; those behind go on, so that what is under way can leave. A stage without an 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edgemoe_gen.rtl.dots import ADDEND_STAGE, OP, Chain, chain_of
 from edgemoe_gen.rtl.expressions import Expressions, extended, vector
 from edgemoe_gen.rtl.library import library
 from edgemoe_gen.rtl.plan import Plan, sorted_nodes
+from edgemoe_gen.rtl.shapes import Leaf
 from edgemoe_gen.rtl.trace import Access
 from edgemoe_gen.scheduling.ir import Location
 
 
 class Pipeline:
-    """A region's text. `registers` are the module's with their widths; `prefix` begins the names of its values."""
+    """A region's text. `prefix` begins the names of its values.
 
-    def __init__(self, plan: Plan, registers: dict[str, int], parameters: set[str]) -> None:
+    Args:
+        registers: of the module, with their widths.
+        parameters: by-value ones with their fields.
+    """
+
+    def __init__(self, plan: Plan, registers: dict[str, int], parameters: Mapping[str, Sequence[Leaf]]) -> None:
         self.plan = plan
         self.prefix = f"r{plan.trace.region.number}"
         self.label = plan.name  # begins the signals of the stages, which are looked at in waveforms
@@ -223,6 +229,7 @@ class Pipeline:
         first = int(node.detail)
         name = f"{self.prefix}_{node.name}_{number}"
         if node.name in self._parameters:
+            name = f"{self.prefix}_{node.name}{_field(self._parameters[node.name], first)}_{number}"
             text = f"{node.name}[{first + width - 1}:{first}]"
         else:
             text = extended(node.name, self._registers[node.name], width, self.expressions.signed(number))
@@ -254,10 +261,12 @@ class Pipeline:
         place = f", {plan.loop.file}:{plan.loop.line}" if plan.loop is not None else ""
         lines = ["", f"// {plan.name}: {kind} of {depth} stages, scheduled for {plan.ns:.2f} ns{place}."]
         lines += [f"wire [{depth - 1}:0] {label}_valid, {label}_go, {label}_blocked;"]
-        lines += self._declared + self.nets
+        late = [net for net in self.nets if net.startswith("assign ")]  # of values that are declared in their stages
+        lines += self._declared + [net for net in self.nets if net not in late]
         for stage in sorted(self._stage_nets):
             if self._stage_nets[stage]:
                 lines += [f"// {plan.name}, stage {stage}", *self._stage_nets[stage]]
+        lines += late
         lines += [f"assign {label}_blocked[{s}] = {text};" for s, text in enumerate(self.blocked)]
         lines += [f"assign {label}_go[{s}] = ~|{label}_blocked[{depth - 1}:{s}];" for s in range(depth)]
         if depth == 1:
@@ -293,6 +302,15 @@ class Pipeline:
         return [
             f"{self.label}_go[{s}]" if s < self.plan.depth else "1'b1" for s in range(stage + 1, stage + 1 + latency)
         ]
+
+
+def _field(leaves: Sequence[Leaf], first: int) -> str:
+    """The name of the field of a struct that begins at a bit, behind an underscore."""
+    for leaf in leaves:
+        if first == 0:
+            return f"_{leaf.name}" if leaf.name else ""
+        first -= leaf.bits
+    return ""
 
 
 def _where(location: Location | None) -> str:

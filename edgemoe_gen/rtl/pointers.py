@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgemoe_gen.rtl.objects import Objects, plain
+from edgemoe_gen.rtl.objects import Objects, readable
 from edgemoe_gen.rtl.regions import Region, Regions
 from edgemoe_gen.rtl.state import State
 from edgemoe_gen.rtl.trace import Trace
 from edgemoe_gen.scheduling.conditions import ALWAYS, NEVER
 from edgemoe_gen.scheduling.ir import Function, Instruction, Module, Parameter
-from edgemoe_gen.scheduling.places import Pointer, source_name, steps
+from edgemoe_gen.scheduling.places import Pointer, steps
 
 Places = list[tuple[int, Pointer]]
 _ADDRESS_BITS = 64
@@ -56,7 +56,7 @@ class Pointers(ABC):
 
     def put(self, i: Instruction, node: int) -> None:
         self.trace.values[i.name] = node
-        self.trace.names.setdefault(node, plain(source_name(i.name)))
+        self.trace.names.setdefault(node, readable(i.name))
 
     def places(self, text: str) -> Places:
         """Where a pointer leads to, by conditions within its block."""

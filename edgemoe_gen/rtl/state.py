@@ -147,7 +147,10 @@ class State:
 
     def _cut(self, word: int, leaves: Sequence[Leaf], n: int) -> int:
         first = sum(leaf.bits for leaf in leaves[:n])
-        return self._wide(self._graph.slice(word, first, leaves[n].bits), leaves[n])
+        node = self._graph.slice(word, first, leaves[n].bits)
+        if leaves[n].name:
+            self.trace.names.setdefault(node, plain(leaves[n].name))
+        return self._wide(node, leaves[n])
 
     def _wide(self, node: int, leaf: Leaf) -> int:
         extended = self._graph.sext if leaf.signed and leaf.bits > 1 else self._graph.zext

