@@ -38,9 +38,8 @@ def main() -> None:
             kernels, name, lambda text, done, total: print(f"{text} ({done + 1} of {total})", file=sys.stderr)
         )
         print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-    print(
-        "| process | LUT of logic | LUT as SRL or RAM | FF | DSP48E2 | RAMB36 | URAM288 |\n|---|---|---|---|---|---|---|"
-    )
+    print("| process | LUT of logic | LUT as SRL or RAM | FF | DSP48E2 | RAMB36 | URAM288 |")
+    print("|---|---|---|---|---|---|---|")
     for name, made in found.items():
         memory = made.lutram + made.srl
         print(f"| `{name}` | {made.lut:,} | {memory:,} | {made.ff:,} | {made.dsp:,} | {made.ramb36} | {made.uram} |")
