@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.rtl.compile import Kernels, compile_kernels, compile_module
-from edgemoe_gen.rtl.library import sources as library_sources
+from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.rtl.process import Process
 from edgemoe_gen.rtl.top import make_top
-
-KERNEL = "edgemoe_engine"  # the top function of the kernels
-LIBRARY = ("fifo", "memory", "rom", "axi_read", "axi_write", "axilite")
 
 
 @dataclass(frozen=True)
@@ -37,17 +35,21 @@ def design_kernels(design: Design) -> Kernels:
     return compile_kernels(render_sources(design), design.board.part, budget_ns(design.knobs.clock_mhz))
 
 
-def make_engine(design: Design, kernels: Kernels | None = None) -> Engine:
-    """The engine of a design; `kernels` are its own, where they have been compiled already.
+def make_engine(design: Design, kernels: Kernels | None = None, modules: dict[str, Process] | None = None) -> Engine:
+    """The engine of a design.
+
+    Args:
+        kernels: its own, where they have been compiled already.
+        modules: those of them that have been made already, by function.
 
     Raises:
         ConfigError: the compiler is not installed.
         SimulationError: the kernels have what no hardware is known for; names file and line.
     """
-    modules: dict[str, Process] = {}
-    top = make_top(compile_module(kernels or design_kernels(design), KERNEL, modules), design)
-    made = {f"{name}.sv": module.text for name, module in [*modules.items(), (top.name, top)]}
-    return Engine(top.name, modules, library_sources(LIBRARY) | made)
+    modules = {} if modules is None else modules
+    top = make_top(compile_module(kernels or design_kernels(design), TOP, modules), design)
+    made = {f"{module.name}.sv": module.text for module in [*modules.values(), top]}
+    return Engine(top.name, modules, sources_for(made.values()) | made)
 
 
 __all__ = ["Engine", "design_kernels", "make_engine"]

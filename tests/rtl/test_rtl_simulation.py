@@ -18,8 +18,8 @@ from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.axi import READ, axi_ports
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.program.pack import Bytes
-from edgemoe_gen.rtl.engine import LIBRARY, Engine
-from edgemoe_gen.rtl.library import sources
+from edgemoe_gen.rtl.engine import Engine
+from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.rtl.process import Process, Signal
 from edgemoe_gen.rtl.simulation import EngineRun, Memory, Waves, build_simulation, simulate
 from edgemoe_gen.rtl.top import make_top
@@ -85,7 +85,7 @@ def copying_engine(design: Design, body: str) -> Engine:
     waivers = "// verilator lint_off UNUSEDSIGNAL\n// verilator lint_off DECLFILENAME\n"
     text = f"{waivers}module edgemoe_engine (\n{ports}\n);\n{body}{idle}endmodule\n"
     top = make_top(Process("edgemoe_engine", text, tuple(signals), {}, {}, ()), design)
-    return Engine(top.name, {}, sources(LIBRARY) | {"engine.sv": text, "top.sv": top.text})
+    return Engine(top.name, {}, sources_for([text, top.text]) | {"engine.sv": text, "top.sv": top.text})
 
 
 @pytest.fixture(scope="module")

@@ -67,15 +67,15 @@ settings_t settings(const names_t &given) {
 
 // What design.h lists, as pointers.
 #define READ_PORT(bundle)                                                                         \
-  {&top->m_axi_##bundle##_arvalid, &top->m_axi_##bundle##_arready, &top->m_axi_##bundle##_araddr, \
-   &top->m_axi_##bundle##_arlen,   &top->m_axi_##bundle##_rvalid,  &top->m_axi_##bundle##_rready, \
-   &top->m_axi_##bundle##_rlast,   &top->m_axi_##bundle##_rresp,   &top->m_axi_##bundle##_rid,    \
-   &top->m_axi_##bundle##_rdata}
+  {&top->m_axi_##bundle##_ARVALID, &top->m_axi_##bundle##_ARREADY, &top->m_axi_##bundle##_ARADDR, \
+   &top->m_axi_##bundle##_ARLEN,   &top->m_axi_##bundle##_RVALID,  &top->m_axi_##bundle##_RREADY, \
+   &top->m_axi_##bundle##_RLAST,   &top->m_axi_##bundle##_RRESP,   &top->m_axi_##bundle##_RID,    \
+   &top->m_axi_##bundle##_RDATA}
 #define WRITE_PORT(bundle)                                                                        \
-  {&top->m_axi_##bundle##_awvalid, &top->m_axi_##bundle##_awready, &top->m_axi_##bundle##_awaddr, \
-   &top->m_axi_##bundle##_awlen,   &top->m_axi_##bundle##_wvalid,  &top->m_axi_##bundle##_wready, \
-   &top->m_axi_##bundle##_wlast,   &top->m_axi_##bundle##_wdata,   &top->m_axi_##bundle##_bvalid, \
-   &top->m_axi_##bundle##_bready,  &top->m_axi_##bundle##_bresp,   &top->m_axi_##bundle##_bid}
+  {&top->m_axi_##bundle##_AWVALID, &top->m_axi_##bundle##_AWREADY, &top->m_axi_##bundle##_AWADDR, \
+   &top->m_axi_##bundle##_AWLEN,   &top->m_axi_##bundle##_WVALID,  &top->m_axi_##bundle##_WREADY, \
+   &top->m_axi_##bundle##_WLAST,   &top->m_axi_##bundle##_WDATA,   &top->m_axi_##bundle##_BVALID, \
+   &top->m_axi_##bundle##_BREADY,  &top->m_axi_##bundle##_BRESP,   &top->m_axi_##bundle##_BID}
 
 struct read_port_t {
   CData *arvalid, *arready;
@@ -129,8 +129,8 @@ class bench_t {
   void run() {
     const auto since = std::chrono::steady_clock::now();
     top_->ap_rst_n = 0;
-    top_->s_axi_control_awvalid = top_->s_axi_control_wvalid = top_->s_axi_control_arvalid = 0;
-    top_->s_axi_control_rready = 0;
+    top_->s_axi_control_AWVALID = top_->s_axi_control_WVALID = top_->s_axi_control_ARVALID = 0;
+    top_->s_axi_control_RREADY = 0;
     for (int i = 0; i < 4; ++i) cycle();
     top_->ap_rst_n = 1;
     const std::size_t size = static_cast<std::size_t>(number(given_, "result", 0));
@@ -190,24 +190,24 @@ class bench_t {
   }
 
   void set_register(int offset, std::uint32_t value) {
-    top_->s_axi_control_awaddr = offset;
-    top_->s_axi_control_wdata = value;
-    top_->s_axi_control_wstrb = 15;
-    top_->s_axi_control_bready = 1;
-    pass(top_->s_axi_control_awvalid, top_->s_axi_control_awready);
-    pass(top_->s_axi_control_wvalid, top_->s_axi_control_wready);
-    while (!top_->s_axi_control_bvalid) cycle();
+    top_->s_axi_control_AWADDR = offset;
+    top_->s_axi_control_WDATA = value;
+    top_->s_axi_control_WSTRB = 15;
+    top_->s_axi_control_BREADY = 1;
+    pass(top_->s_axi_control_AWVALID, top_->s_axi_control_AWREADY);
+    pass(top_->s_axi_control_WVALID, top_->s_axi_control_WREADY);
+    while (!top_->s_axi_control_BVALID) cycle();
     cycle();
   }
 
   std::uint32_t get_register(int offset) {
-    top_->s_axi_control_araddr = offset;
-    pass(top_->s_axi_control_arvalid, top_->s_axi_control_arready);
-    while (!top_->s_axi_control_rvalid) cycle();
-    const std::uint32_t value = top_->s_axi_control_rdata;
-    top_->s_axi_control_rready = 1;
+    top_->s_axi_control_ARADDR = offset;
+    pass(top_->s_axi_control_ARVALID, top_->s_axi_control_ARREADY);
+    while (!top_->s_axi_control_RVALID) cycle();
+    const std::uint32_t value = top_->s_axi_control_RDATA;
+    top_->s_axi_control_RREADY = 1;
     cycle();
-    top_->s_axi_control_rready = 0;
+    top_->s_axi_control_RREADY = 0;
     return value;
   }
 
