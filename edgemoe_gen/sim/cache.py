@@ -192,7 +192,7 @@ def _forget(folder: Path) -> None:
 
 
 def _is_left(partial: Path) -> bool:
-    """Whether nobody makes a library here any more. Another release may hold another lock, so its process counts too."""
+    """Whether nobody makes a library here any more. Another release may hold another lock, so processes count too."""
     maker = partial.name.split(".")[-2]
     if not maker.isdigit() or int(maker) == os.getpid():
         return True
