@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
-from edgemoe_gen.design.sizes import Sizes
+from edgemoe_gen.design.sizes import MOST_ROWS, Sizes
 from edgemoe_gen.numerics import tables
 
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
@@ -18,7 +18,6 @@ DSP_OPERAND_BITS = 18
 LEAST_WEIGHT_BITS = 4
 LEAST_CACHE_BITS = 8
 Rule = tuple[bool, str, str]  # whether it is broken, what to say, a hint
-MOST_ROWS = (1 << 15) - 1  # of an operation: its number of rows is a signed field of 16 bits
 
 
 def rules(sizes: Sizes) -> Iterator[Rule]:
@@ -86,10 +85,10 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
     yield from _narrow_rules(k)
     yield (
         sizes.accumulator_bits > ACCUMULATOR_LIMIT,
-        f"sums over {sizes.max_inputs} products of {sizes.factor_bits} x {sizes.operand_bits} bits need "
+        f"sums over {sizes.longest_words * k.in_parallel} products of {sizes.factor_bits} x {sizes.operand_bits} bits need "
         f"{sizes.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
         "lower activation_bits, cache_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, "
-        "max_tokens)",
+        "max_tokens, max_map_channels)",
     )
     yield (
         sizes.variance_bits > 64,
@@ -126,6 +125,25 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
         f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
         "holds the router's logits",
         f"raise max_hidden to {k.max_experts} or lower max_experts",
+    )
+
+    yield from _decoder_rules(sizes)
+
+
+def _decoder_rules(sizes: Sizes) -> Iterator[Rule]:
+    """Rules of maps, whose addresses are signed fields of 16 bits."""
+    k = sizes.knobs
+    for name in ("source_words", "result_words"):
+        yield (
+            getattr(k, name) > 0 and not sizes.has_decoders,
+            f"{name} is {getattr(k, name)}, but max_map_width is 0: without decoders no memory holds maps",
+            f"set max_map_width to the pixels of the widest map, or {name} to 0",
+        )
+    yield (
+        sizes.has_decoders and sizes.shared_depth > MOST_ROWS,
+        f"max_map_width is {k.max_map_width}, so maps lie in the memories, of which the deepest has "
+        f"{sizes.shared_depth:,} addresses, but an address of a map is at most {MOST_ROWS:,}",
+        "raise tokens_parallel, or lower max_tokens, max_hidden or frames_per_pass",
     )
 
 
