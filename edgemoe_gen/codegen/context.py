@@ -13,7 +13,7 @@ from edgemoe_gen.design.fifos import OPERATE, ROUTER
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.products import tables_in_dsp
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
-from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS
+from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, MOST_MAP_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING, AxiPort, axi_ports
 from edgemoe_gen.hardware.memories import STAND_IN_DEPTH
@@ -249,7 +249,7 @@ def _map_sizes(design: Design) -> list[tuple[str, int, str]]:
     k = design.knobs
     return [
         ("MAP_WORDS", design.map_words, "words of a pixel"),
-        ("MAP_ROW_BITS", FIELD_BITS, "of a row's number"),
+        ("MAP_ROW_BITS", bits_for(MOST_MAP_ROWS), "of a row's number"),
         ("COLUMN_BITS", bits_for(k.max_map_width + k.tokens_parallel + 1), "of a pixel's number in its row"),
         ("ADDRESS_BITS", bits_for(design.shared_depth), "of an address"),
         ("CLASS_BITS", bits_for(design.map_words * k.in_parallel), "of a class's number"),

@@ -1,7 +1,8 @@
 """The headers that do not depend on a design, as a design has them: with the paths of decoders, or without.
 
-What only designs with decoders have stands in the headers between `#ifdef EDGEMOE_DECODERS` and `#else` or `#endif`. Here
-that is decided, so that no later reader of the sources meets a condition, and other designs do not have these lines.
+What only designs with decoders have stands in the headers between `#ifdef EDGEMOE_DECODERS` and `#else` or `#endif`.
+Here that is decided, so that no later reader of the sources meets a condition, and other designs do not have these
+lines.
 """
 
 from __future__ import annotations

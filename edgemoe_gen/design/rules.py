@@ -85,8 +85,8 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
     yield from _narrow_rules(k)
     yield (
         sizes.accumulator_bits > ACCUMULATOR_LIMIT,
-        f"sums over {sizes.longest_words * k.in_parallel} products of {sizes.factor_bits} x {sizes.operand_bits} bits need "
-        f"{sizes.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
+        f"sums over {sizes.longest_words * k.in_parallel} products of {sizes.factor_bits} x {sizes.operand_bits} bits "
+        f"need {sizes.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
         "lower activation_bits, cache_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, "
         "max_tokens, max_map_channels)",
     )
@@ -127,18 +127,12 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
         f"raise max_hidden to {k.max_experts} or lower max_experts",
     )
 
-    yield from _decoder_rules(sizes)
+    yield from _map_rules(sizes)
 
 
-def _decoder_rules(sizes: Sizes) -> Iterator[Rule]:
-    """Rules of maps, whose addresses are signed fields of 16 bits."""
+def _map_rules(sizes: Sizes) -> Iterator[Rule]:
+    """An address of a map is a signed field of 16 bits."""
     k = sizes.knobs
-    for name in ("source_words", "result_words"):
-        yield (
-            getattr(k, name) > 0 and not sizes.has_decoders,
-            f"{name} is {getattr(k, name)}, but max_map_width is 0: without decoders no memory holds maps",
-            f"set max_map_width to the pixels of the widest map, or {name} to 0",
-        )
     yield (
         sizes.has_decoders and sizes.shared_depth > MOST_ROWS,
         f"max_map_width is {k.max_map_width}, so maps lie in the memories, of which the deepest has "

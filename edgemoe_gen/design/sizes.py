@@ -28,6 +28,7 @@ MOST_OPERATIONS, MOST_TILES = 64, 96
 MOST_WORDS = 64  # rows of memory words in the picture and result
 MOST_ROWS = (1 << 15) - 1  # of an operation: its number of rows is a signed field of 16 bits
 TAPS = 9  # of a convolution
+MOST_MAP_ROWS = 4096  # as the most that max_map_width can be
 CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read, mask, compare with the best, write
 
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.sizes import TAPS
+from edgemoe_gen.design.sizes import MOST_MAP_ROWS, TAPS
 from edgemoe_gen.hardware.descriptor import Operation
 from edgemoe_gen.hardware.kinds import CLASSES, number
 from edgemoe_gen.hardware.memories import path_from, path_number
-from edgemoe_gen.numerics.fixed import Floats, Format, Integers
+from edgemoe_gen.numerics.fixed import Format, Integers
 from edgemoe_gen.program.places import Place, Region
 
 MOST_CLASSES = 256  # a class's number is a byte
@@ -94,6 +94,8 @@ def map_in(
             f"a map is {width} pixels wide, but the design's widest map has {design.knobs.max_map_width}",
             f"raise the knob max_map_width to {width} or more",
         )
+    if height > MOST_MAP_ROWS:
+        raise CapacityError(f"a map is {height} pixels high, but an engine convolves at most {MOST_MAP_ROWS} rows")
     if found.end > design.memory_depths[memory]:
         raise CapacityError(
             f"the {memory} memory holds {design.memory_depths[memory]} words, but {found.slots} rows of a map of "
@@ -103,13 +105,13 @@ def map_in(
     return found
 
 
-def tap_matrix(weights: Floats, pixel_columns: int) -> Floats:
+def tap_matrix(weights: NDArray[np.float64], pixel_columns: int) -> NDArray[np.float64]:
     """Weights of a convolution [outputs, channels, 3, 3] as a product's [outputs, 9 x pixel_columns], tap after tap.
 
     `pixel_columns`: values that a tap takes of a pixel, whole words; beyond the channels they meet zeros.
     """
     outputs, channels = weights.shape[:2]
-    ordered = np.zeros((outputs, TAPS, pixel_columns))
+    ordered: NDArray[np.float64] = np.zeros((outputs, TAPS, pixel_columns))
     ordered[:, :, :channels] = weights.reshape(outputs, channels, TAPS).transpose(0, 2, 1)
     return ordered.reshape(outputs, -1)
 
@@ -123,7 +125,7 @@ def window_fields(source: Map, row: int, rows: int, in_words: int) -> dict[str, 
     needed = min(row + rows, source.height - 1) - max(row - 1, 0) + 1
     if needed > source.slots:
         raise CapacityError(
-            f"a convolution of {rows} rows needs {needed} rows of its source at once, but the ring holds {source.slots}",
+            f"a convolution of {rows} rows needs {needed} rows of its source, but the ring holds {source.slots}",
             "compute fewer rows at a time, or raise the knob source_words",
         )
     return {

@@ -20,7 +20,7 @@ from edgemoe_gen.hardware import kinds, memories
 from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, GELU, NARROW, SCALE, SCATTER, SOURCE, WIDE
 from edgemoe_gen.hardware.ring import OPEN_TILES
 from edgemoe_gen.numerics import shifts, tables
-from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling, operation_columns
+from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
 from edgemoe_gen.program.verify_maps import convolved_rows, resized_beats, verify_maps
 
 _FINISHED_BITS = TERM_BITS + tables.MANTISSA_BITS + 2

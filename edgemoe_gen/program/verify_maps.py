@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgemoe_gen.design.sizes import MOST_ROWS, TAPS
+from edgemoe_gen.design.sizes import MOST_MAP_ROWS, TAPS
 from edgemoe_gen.hardware import memories
 from edgemoe_gen.hardware.descriptor import field_places
 from edgemoe_gen.hardware.kinds import CLASSES, RELU, SCATTER, SHIFTED
@@ -62,7 +62,7 @@ def _rings(c: Columns, shifted: Mask) -> None:
     c.equal(shifted, "in_words", TAPS * f["tap_words"], "nine taps take")
     c.within(shifted, "width", 1, k.max_map_width)
     c.equal(shifted, "row_blocks", ceiling(f["width"], k.tokens_parallel), "its width takes")
-    c.within(shifted, "height", 1, MOST_ROWS)
+    c.within(shifted, "height", 1, MOST_MAP_ROWS)
     c.within(shifted, "row", 0, f["height"] - 1)
     row_blocks = np.maximum(f["row_blocks"], 1)
     rows = f["blocks"] // row_blocks
