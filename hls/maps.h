@@ -29,6 +29,14 @@ inline slot_t slot_after(const slot_t &slot, int row_words, int last, int before
   after.last = slot.last ? last == 0 : next_is_last;
   return after;
 }
+// Another slot if it `moves`, or where it began if it `returns`.
+inline void move_or_return(slot_t &slot, bool moves, const slot_t &to, bool returns, const slot_t &begin) {
+#pragma HLS INLINE
+  const sint<ADDRESS_BITS> at = moves ? to.at : slot.at;
+  const bool last = moves ? to.last : slot.last;
+  slot.at = returns ? begin.at : at;
+  slot.last = returns ? begin.last : last;
+}
 
 // Rate: one tile (TOKENS_PARALLEL x IN_PARALLEL values) an iteration, II = 1; out_tiles x blocks x in_words iterations,
 // where in_words = 9 x tap_words.
@@ -99,9 +107,9 @@ convolution_tiles:
     const bool ends_row = ends_block && row_block.last;
     const bool ends_tile = ends_block && block.last;
     const slot_t behind = slot_after(below, op.row_words, op.ring_last, before_last);
-    above = ends_tile ? first_above : ends_row ? here : above;
-    here = ends_tile ? first_here : ends_row ? below : here;
-    below = ends_tile ? first_below : ends_row ? next : below;
+    move_or_return(above, ends_row, here, ends_tile, first_above);
+    move_or_return(here, ends_row, below, ends_tile, first_here);
+    move_or_return(below, ends_row, next, ends_tile, first_below);
     next = behind;
     const sint<ADDRESS_BITS> next_at = block_at + op.source_stride;
     const sint<COLUMN_BITS> next_column = column + TOKENS_PARALLEL;
@@ -123,13 +131,12 @@ struct pixel_t {
 
   explicit pixel_t(int first) : at(first), lane(TOKENS_PARALLEL) {}
 };
-inline pixel_t pixel_after(const pixel_t &pixel, int stride) {
+// The next pixel, if it `moves`.
+inline void advance_if(pixel_t &pixel, bool moves, int stride) {
 #pragma HLS INLINE
-  pixel_t after = pixel;
   const sint<ADDRESS_BITS> next = pixel.at + stride;
-  after.at = pixel.lane.last ? next : pixel.at;
-  advance(after.lane);
-  return after;
+  pixel.at = moves && pixel.lane.last ? next : pixel.at;
+  advance_if(pixel.lane, moves);
 }
 
 using blend_t = sint<ACT_BITS + 2>;  // 3 x near + far
@@ -195,7 +202,7 @@ blend_words:
     kept = other && !border;
 
     const bool ends_column = other && word.last;
-    if (ends_column && !column.last) pixel = pixel_after(pixel, op.source_stride);
+    advance_if(pixel, ends_column && !column.last, op.source_stride);
     border = border || (ends_column && column.last);
     first = first && !ends_column;
     advance_if(column, ends_column && !column.last);

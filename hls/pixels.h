@@ -48,17 +48,18 @@ store_columns:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
     const fine_word_t values = words.read();
-    const pixel_t pixel = at.right ? right : left;
     word_t rounded;
   column_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
       rounded[lane] = to_act(values[lane]);
     }
-    write_word(memory, memory_rest, pixel.at + at.word, pixel.lane, rounded);
-    const pixel_t next = pixel_after(pixel, op.destination_stride);
-    if (at.right && at.word.last) left = next;
-    if (!at.right && at.begins) right = next;
+    const int address = (at.right ? right.at : left.at) + at.word;
+    const int lane = at.right ? static_cast<int>(right.lane) : static_cast<int>(left.lane);
+    write_word(memory, memory_rest, address, lane, rounded);
+    // From pair to pair each column moves by two: once behind its own last word, once before it is next written.
+    advance_if(left, at.word.last, op.destination_stride);
+    advance_if(right, at.right ? at.word.last : at.begins, op.destination_stride);
     step_to_next(at);
   }
 }
