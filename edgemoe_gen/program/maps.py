@@ -172,6 +172,12 @@ def resized_from(source: Map, row: int) -> tuple[int, int]:
 
 
 def _resized(design: Design, source: Map, row: int) -> dict[str, int]:
+    if design.words(source.channels) > design.map_words:
+        raise CapacityError(
+            f"a map of twice the size has {source.channels} channels, but the design's maps have at most "
+            f"{design.knobs.max_map_channels}",
+            f"raise the knob max_map_channels to {source.channels} or more",
+        )
     nearer, other = (source.place(of) for of in resized_from(source, row))
     return {
         "tokens": 2 * source.width,

@@ -151,14 +151,15 @@ def resize_cases(design: Design) -> Iterator[Case]:
     k = design.knobs
     t, i, o = k.tokens_parallel, k.in_parallel, k.out_parallel
     most = k.max_map_width // 2
+    narrow, widest = (min(channels, design.map_words * i) for channels in (o, o + i))
     sizes = {
         "one pixel": (1, 1), "one row": (1, t + 1), "one column": (3, 1), "a block less a pixel": (2, max(t - 1, 1)),
         "whole blocks": (3, 2 * t), "a block and a pixel": (2, t + 1),
     }  # fmt: skip
     for name, (height, width) in sizes.items():
-        yield Case(name, "random", resize_check(design, (height, min(width, most)), o, HIDDEN))
-    yield Case("several words, to the normed memory", "random", resize_check(design, (2, min(3, most)), o + i, NORMED))
-    yield Case("extreme values", "extreme", resize_check(design, (3, min(t + 1, most)), o, HIDDEN, "extreme"))
+        yield Case(name, "random", resize_check(design, (height, min(width, most)), narrow, HIDDEN))
+    yield Case("several words, to the normed memory", "random", resize_check(design, (2, min(3, most)), widest, NORMED))
+    yield Case("extreme values", "extreme", resize_check(design, (3, min(t + 1, most)), narrow, HIDDEN, "extreme"))
 
 
 def resize_check(design: Design, size: tuple[int, int], channels: int, memory: str, inputs: Inputs = "random") -> Check:
@@ -221,12 +222,12 @@ def class_cases(design: Design) -> Iterator[Case]:
         return
     k = design.knobs
     t, i = k.tokens_parallel, k.in_parallel
-    width = min(2 * t + 1, k.max_map_width)
-    for classes in (1, 2, i - 1, i, i + 1, 3 * i - 2):
+    width, most = min(2 * t + 1, k.max_map_width), design.map_words * i
+    for classes in sorted({min(classes, most) for classes in (1, 2, i - 1, i, i + 1, 3 * i - 2)}):
         yield Case(f"{classes} classes", "random", class_check(design, (2, width), classes, True))
-    yield Case("one pixel", "random", class_check(design, (1, 1), i + 1, True))
+    yield Case("one pixel", "random", class_check(design, (1, 1), min(i + 1, most), True))
     yield Case("many pixels", "random", class_check(design, (1, k.max_map_width), 3, True))
-    yield Case("ties and extremes", "extreme", class_check(design, (3, width), 2 * i, True, "extreme"))
+    yield Case("ties and extremes", "extreme", class_check(design, (3, width), min(2 * i, most), True, "extreme"))
     for values in range(1, MOST_VALUES + 1):
         yield Case(f"{values} values", "random", class_check(design, (2, width), values, False))
     yield Case("values beyond 16 bits", "extreme", class_check(design, (2, width), 2, False, "extreme"))
