@@ -35,11 +35,11 @@ DESIGNS: dict[str, dict[str, int]] = {
        "weight_ports": 1, "max_top_k": 3, "residual_tail_bits": 0},
     "decoders": SMALL
     | {"tokens_parallel": 3, "out_parallel": 16, "in_parallel": 8, "max_map_width": 20, "max_map_channels": 32,
-       "source_words": 300, "result_words": 300},
+       "source_words": 300, "result_words": 300, "max_top_k": 2},
     "decoders of 8 by 4 bits": SMALL
     | {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "activation_bits": 8, "weight_bits": 4,
        "residual_tail_bits": 0, "max_map_width": 16, "max_map_channels": 16, "source_words": 300,
-       "result_words": 300},
+       "result_words": 300, "max_top_k": 2},
     "wide output tiles, coarse tables": SMALL
     | {"tokens_parallel": 2, "out_parallel": 32, "weight_bits": 12, "expert_weight_bits": 5, "max_top_k": 1,
        "exp_segments": 16, "gelu_segments": 8, "reciprocal_segments": 16, "rsqrt_segments": 16},
