@@ -15,12 +15,14 @@ from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.design.rules import LEAST_WEIGHT_BITS
 from edgemoe_gen.model import Reference
 from edgemoe_gen.numerics.attribute import attribute_error, by_worth
+from edgemoe_gen.numerics.widths import OWN_WIDTH
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.sim.comparison import FrameErrors, compare
 from edgemoe_gen.sim.engine import Engine, run_frames
 
 EDGE_MOE_FORCED, EDGE_MOE_FREE, EDGE_MOE_SETS = 2.08e-3, 3.73e-3, 767
 TIER = "C simulation"
+OF_BLOCKS = tuple(kind.knob for kind in OWN_WIDTH if kind.parts)
 
 
 def main() -> None:
@@ -81,8 +83,8 @@ def show_widths(setting: Setting, reference: Reference) -> None:
     wide = {**dict.fromkeys(NARROW_KNOBS, 0), "weight_bits": bits}
     widths = {f"{bits} bits": wide}
     if half >= LEAST_WEIGHT_BITS:
-        widths |= {f"{bits}, {half} of {name.split('_')[0]}": wide | {name: half} for name in NARROW_KNOBS}
-        widths[f"{bits}, {half} of all three"] = wide | dict.fromkeys(NARROW_KNOBS, half)
+        widths |= {f"{bits}, {half} of {name.split('_')[0]}": wide | {name: half} for name in OF_BLOCKS}
+        widths[f"{bits}, {half} of all three"] = wide | dict.fromkeys(OF_BLOCKS, half)
         widths[f"{half} bits"] = wide | {"weight_bits": half}
     rows: list[tuple[object, ...]] = []
     for name, turned in widths.items():

@@ -2,7 +2,7 @@
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
 `import_results`, `run`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`,
-`doctor` (and `boards`, as `edgemoe_gen.api.boards`). They are imported when first used, PyTorch when first needed.
+`doctor` (and, of `edgemoe_gen.api`, `boards` and `rtl`). They are imported when first used, PyTorch when first needed.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.api.simulation import CsimResult, csim, run
     from edgemoe_gen.api.timing import SimulateResult, simulate
     from edgemoe_gen.api.tuning import TuneResult, apply_tuned, tune
+    from edgemoe_gen.api.verilog import RtlResult, rtl
     from edgemoe_gen.linting import LintResult
     from edgemoe_gen.pipeline.diagnosis import Check, Diagnosis, doctor
     from edgemoe_gen.pipeline.exchange import ImportResult
@@ -52,6 +53,7 @@ __all__ = [
     "Inspection",
     "LintResult",
     "PlannedStage",
+    "RtlResult",
     "RunResult",
     "ScheduleResult",
     "SelftestResult",
@@ -74,6 +76,7 @@ __all__ = [
     "inspect",
     "lint",
     "plan",
+    "rtl",
     "run",
     "schedule",
     "selftest",
@@ -92,6 +95,7 @@ _PLACES = {
     "edgemoe_gen.api.simulation": ("CsimResult", "csim", "run"),
     "edgemoe_gen.api.timing": ("SimulateResult", "simulate"),
     "edgemoe_gen.api.tuning": ("TuneResult", "apply_tuned", "tune"),
+    "edgemoe_gen.api.verilog": ("RtlResult", "rtl"),
     "edgemoe_gen.project.config": ("CALIBRATION_IMAGES",),
     "edgemoe_gen.pipeline.diagnosis": ("Check", "Diagnosis", "doctor"),
     "edgemoe_gen.project.inspection": ("BitsWorth", "Inspection"),

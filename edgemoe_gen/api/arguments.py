@@ -61,6 +61,9 @@ class BuildArguments:
     until: str = argument("", "str", "Run up to this stage, included.", metavar="STAGE")
     only: str = argument("", "str", "Run this stage alone, anew.", metavar="STAGE")
     cosim: bool = argument(False, "flag", "Also run RTL co-simulation, of a short program.")
+    rtlsim: bool = argument(
+        False, "flag", "Also simulate the Verilog of the stage rtl, of a short program; minutes to compile."
+    )
     retry_clock: bool = argument(False, "flag", "Where timing fails, build again at the clock that would meet it.")
     export: PathText | None = argument(
         None,
@@ -82,7 +85,8 @@ class BuildArguments:
             ConfigError: a stage is unknown, or two of them contradict each other.
         """
         kit = None if self.export is None else Path(self.export)
-        selection = Selection.of(self.first, self.until, self.only, self.cosim)
+        also = [name for name, asked in (("cosim", self.cosim), ("rtlsim", self.rtlsim)) if asked]
+        selection = Selection.of(self.first, self.until, self.only, also)
         return BuildOptions(selection, self.retry_clock, kit, self.force)
 
 
@@ -93,6 +97,7 @@ class BuildKeywords(ProjectKeywords, total=False):
     until: str
     only: str
     cosim: bool
+    rtlsim: bool
     retry_clock: bool
     export: PathText | None
     force: bool
@@ -195,6 +200,58 @@ class SimulateKeywords(DesignKeywords, PictureKeywords, total=False):
     pipelines: str
     ddr: float | None
     efficiency: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtlArguments:
+    """What `rtl` does with the Verilog that it makes; see there."""
+
+    force: bool = argument(
+        False, "flag", "Where files of OUTPUT/rtl were changed or added by hand, move it to rtl.edited-N and go on."
+    )
+    simulate: bool = argument(
+        False,
+        "flag",
+        "Simulate it with Verilator, and compare every byte with C simulation: the frames of --image, else a short "
+        "program.",
+    )
+    latency: int | None = argument(
+        None,
+        "int",
+        "Simulated memory: cycles from a request to its first beat [default: the timed simulation's].",
+        metavar="CYCLES",
+    )
+    ready: int = argument(
+        100, "int", "Simulated buses: share of the cycles in which one moves.", metavar="PERCENT", show_default=True
+    )
+    seed: int = argument(1, "int", "Seed of these cycles, and of all that is never given a value.", show_default=True)
+    trace: PathText | None = argument(
+        None, "path", "Write what the signals do, for GTKWave and Surfer.", metavar="FILE.vcd"
+    )
+    trace_cycles: str | None = argument(
+        None, "str", "Trace these cycles of the run [default: the first 1,000].", metavar="FROM:TO"
+    )
+    synthesise: str | None = argument(
+        None,
+        "str",
+        "What Yosys makes of one process, or of all, for UltraScale+.",
+        metavar="[PROCESS]",
+        unsaid="all",
+    )
+
+
+class RtlKeywords(DesignKeywords, PictureKeywords, total=False):
+    """Keywords of `rtl`."""
+
+    output: PathText | None
+    force: bool
+    simulate: bool
+    latency: int | None
+    ready: int
+    seed: int
+    trace: PathText | None
+    trace_cycles: str | None
+    synthesise: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

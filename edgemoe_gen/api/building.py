@@ -41,6 +41,7 @@ def build(
         until: run up to this stage, included.
         only: run this stage alone.
         cosim: also run RTL co-simulation.
+        rtlsim: also simulate the Verilog that the stage rtl makes.
         retry_clock: where timing fails, implement again at the clock that would meet it.
         export: folder to write the vendor's stages to, for another machine, instead of running them.
         force: where files in a stage's folder were changed or added by hand, move it to FOLDER.edited-N and go on.
@@ -62,7 +63,7 @@ def plan(checkpoint: PathText | None = None, **keywords: Unpack[BuildKeywords]) 
 
     Args:
         checkpoint: file or folder of shards.
-        first, until, only, cosim, retry_clock, export, force: as for `build`.
+        first, until, only, cosim, rtlsim, retry_clock, export, force: as for `build`.
     """
     options, project = _open(checkpoint, keywords)
     from edgemoe_gen.pipeline.plan import plan as plan_stages

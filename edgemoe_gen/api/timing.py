@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.api.arguments import SimulateArguments, SimulateKeywords
-from edgemoe_gen.api.common import open_network
+from edgemoe_gen.api.common import compile_frames, open_network
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import ConfigError
@@ -19,20 +19,15 @@ from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.model import Model
-from edgemoe_gen.model.random import random_picture
-from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.support.timed import time_network
-from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.project.arguments import PROJECT, PathText, project_arguments
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import (
     Progress,
     no_progress,
-    open_calibration,
     open_design,
-    open_numerics,
     open_tasks,
 )
 from edgemoe_gen.report.simulation import simulation_page
@@ -130,31 +125,13 @@ def simulate(
     )
     # The caller's own, which may repeat a task; those of the project's file are what it is built for.
     tasks = arguments.config.tasks or open_tasks(config, model.spec)[:1] * design.knobs.frames_per_pass
-    program, images, network = _compiled(config, model, design, tasks, notes, progress)
+    program, images, network = compile_frames(config, model, design, tasks, notes, progress)
     run = time_network(program, model, network, images, timing, progress)
     run = replace(run, differences=differences)
     if how.size_fifos:
         run = replace(run, sizing=_sized(program, model, images, timing, config, notes, progress))
     written = _write(run, program.layers, how)
     return SimulateResult(design, run, written, tuple(notes))
-
-
-def _compiled(
-    config: Config, model: Model, design: Design, tasks: Sequence[str], notes: list[str], progress: Progress
-) -> tuple[Program, list[Float32], LoweredNetwork]:
-    for name in tasks:
-        model.spec.task_index(name)
-    if config.images:
-        notes += left_out(config.images)
-        found = find_pictures(config.images)[: len(tasks)]
-        pictures = [open_picture(path, model.spec.image).values for path in found]
-    else:
-        pictures = [random_picture(model.spec)]
-        notes.append("no picture is named, so noise is routed: give --image for the routes of a real one")
-    calibration = open_calibration(config, model.spec, ()) if config.calibrate else pictures
-    numerics = open_numerics(config, model, design.knobs, calibration, tuple(dict.fromkeys(tasks)), progress)
-    program = compile_network(design, model, numerics.network, numerics.formats, tasks)
-    return program, [pictures[i % len(pictures)] for i in range(len(tasks))], numerics.network
 
 
 def _sized(

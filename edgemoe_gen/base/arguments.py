@@ -37,6 +37,7 @@ class Argument:
         metavar: what stands for its value in --help.
         default: what it is where it is not given.
         show_default: whether --help tells that.
+        unsaid: what it is where the option stands without a value; "" = it needs one.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Argument:
     metavar: str | None = None
     default: object = None
     show_default: bool = False
+    unsaid: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ EXPECTED = "expected.bin"  # what the rendered testbench compares its result wit
 COSIM_DATA = "cosim"  # folder of the short program beside the network's
 COMPARISON, KERNELS = "comparison.json", "kernels.json"  # in CSIM
 LINT = "lint.json"
+RTL_FOLDER = "rtl"
 REPORT_PAGE = "report.html"
 
 
@@ -57,4 +58,6 @@ DESIGN = Document("design.json", 1)  # in ACCELERATOR
 ESTIMATE = Document("estimate.json", 1)  # in ACCELERATOR
 TIMING = Document("timing.json", 1)
 SCHEDULE = Document("schedule.json", 1)
+RTL = Document("rtl.json", 1)
+RTL_SIMULATION = Document("rtlsim.json", 1)
 REPORT = Document("report.json", 1)

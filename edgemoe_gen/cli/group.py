@@ -22,6 +22,7 @@ COMMANDS = {
     "generate": "Render the C++ sources, and nothing more.",
     "lint": "Check the C++ against what Vitis HLS accepts.",
     "schedule": "Loops of the kernels in cycles and ns, without Vitis.",
+    "rtl": "The kernels as Verilog: made, simulated, synthesised openly.",
     "build": "Render, simulate, synthesise, package, report.",
     "import-results": "Take back what the vendor's tools made elsewhere.",
     "run": "Run one picture: float reference, C simulation or board.",

@@ -97,11 +97,13 @@ def argument_option(argument: Argument) -> Callable[[F], F]:
         return _network_options
     default: Any = argument.default
     repeated = argument.kind in _REPEATED
+    unsaid: dict[str, Any] = {"flag_value": argument.unsaid} if argument.unsaid else {}
     return click.option(
         argument.option or "--" + argument.keyword.replace("_", "-"),
         argument.keyword,
         type=_TYPES.get(argument.kind, str),
         is_flag=argument.kind == "flag",
+        **unsaid,
         multiple=repeated,
         default=None if repeated else ",".join(default) if argument.kind == "commas" else default,
         callback=_class_names if argument.kind == "class_names" else None,

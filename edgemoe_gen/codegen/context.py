@@ -10,7 +10,7 @@ from edgemoe_gen.base.arithmetic import bits_for, ceil_div
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.fifos import OPERATE, ROUTER
-from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields, meaning
+from edgemoe_gen.design.knobs import PROGRAM_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.products import tables_in_dsp
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
 from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, MOST_MAP_ROWS, TERM_BITS
@@ -23,7 +23,7 @@ from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
 FIELD_BITS = 16  # of most fields of an operation
-RESOLVED_KNOBS = (*NARROW_KNOBS, "cache_bits")  # hardware follows from what they come to: NARROW_BITS, CACHE_BITS
+RESOLVED_KNOBS = (*PROGRAM_KNOBS, "cache_bits")  # hardware follows from what they come to: NARROW_BITS, CACHE_BITS
 
 
 def context(design: Design) -> dict[str, Any]:

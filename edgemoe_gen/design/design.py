@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.design.fifos import Fifo, fifos
-from edgemoe_gen.design.knobs import NARROW_KNOBS
+from edgemoe_gen.design.knobs import PROGRAM_KNOBS
 from edgemoe_gen.design.sizes import Sizes
 from edgemoe_gen.design.storage import Memory, StoragePlan, memories, plan_storage
 from edgemoe_gen.hardware.descriptor import contract
@@ -92,7 +92,7 @@ class Design(Sizes):
         A program carries it, and the engine refuses one that carries another.
         """
         # Which kinds of weights are narrow is the program's affair.
-        shape = {name: value for name, value in asdict(self.knobs).items() if name not in ("clock_mhz", *NARROW_KNOBS)}
+        shape = {name: value for name, value in asdict(self.knobs).items() if name not in ("clock_mhz", *PROGRAM_KNOBS)}
         shape |= {"narrow_weight_bits": self.narrow_weight_bits, "cache_bits": self.cache_bits}
         shape["contract"] = contract()
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())

@@ -9,7 +9,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from edgemoe_gen.base.errors import KnobError
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, OWN_WIDTH, WEIGHT_KINDS, Widths
+from edgemoe_gen.numerics.widths import ATTENTION, DECODERS, EXPERTS, MLP, OWN_WIDTH, WEIGHT_KINDS, Widths
 
 
 def _knob(default: float, meaning: str, low: float, high: float, power_of_two: bool = False) -> Any:
@@ -25,6 +25,8 @@ def _narrow_knob(kind: str) -> Any:
 
 # Widths of single kinds of weights. Of the hardware they shape only whether and how narrow there are narrow ones.
 NARROW_KNOBS = tuple(kind.knob for kind in OWN_WIDTH)
+# Knobs that choose a program's numbers: hardware follows at most from what they come to together.
+PROGRAM_KNOBS = (*NARROW_KNOBS, "decoder_activation_bits")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class Knobs:
     attention_weight_bits: int = _narrow_knob(ATTENTION)
     mlp_weight_bits: int = _narrow_knob(MLP)
     expert_weight_bits: int = _narrow_knob(EXPERTS)
+    decoder_weight_bits: int = _narrow_knob(DECODERS)
+    decoder_activation_bits: int = _knob(
+        0, "width of decoders' activations: 8 or more, at most that of others; 0: as wide", 0, 20
+    )
     cache_bits: int = _knob(
         0, "width of keys and values: 8 to 18, at most that of activations; 0: as wide as activations", 0, 18
     )
@@ -98,7 +104,7 @@ class Knobs:
     def widths(self) -> Widths:
         """Bits of every kind of tensor."""
         return Widths(
-            self.activation_bits, self.weight_bits, cache=self.cache_bits,
+            self.activation_bits, self.weight_bits, cache=self.cache_bits, decoded=self.decoder_activation_bits,
             **{kind.name: getattr(self, kind.knob) for kind in OWN_WIDTH},
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
 DSP_OPERAND_BITS = 18
 LEAST_WEIGHT_BITS = 4
 LEAST_CACHE_BITS = 8
+LEAST_ACTIVATION_BITS = 8
 Rule = tuple[bool, str, str]  # whether it is broken, what to say, a hint
 
 
@@ -81,6 +82,12 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
         f"{sizes.cache_bits} bits, but a DSP48E2 multiplies 27 x {DSP_OPERAND_BITS} bits, and they are its second "
         f"operand: they may not exceed {DSP_OPERAND_BITS}",
         f"set cache_bits to {DSP_OPERAND_BITS} or less",
+    )
+    yield (
+        k.decoder_activation_bits != 0 and not LEAST_ACTIVATION_BITS <= k.decoder_activation_bits <= k.activation_bits,
+        f"decoder_activation_bits is {k.decoder_activation_bits} and activation_bits {k.activation_bits}, but a "
+        f"decoder's activations have {LEAST_ACTIVATION_BITS} bits or more, and no more than all others",
+        f"give {LEAST_ACTIVATION_BITS} to {k.activation_bits}, or 0 for as wide as activations",
     )
     yield from _narrow_rules(k)
     yield (

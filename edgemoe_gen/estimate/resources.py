@@ -229,6 +229,7 @@ def arithmetic_parts(design: Design) -> tuple[Part, ...]:
         _probabilities(design),
         _rounding_lanes(design),
         _score_lanes(design),
+        _additions(design),
         _layer_norm(design),
         _router(design),
         _cache_reader(design),
@@ -282,16 +283,21 @@ def _rounding_lanes(design: Design) -> Part:
     # A term, a product or a GELU goes on to one rounding, of which a result without a tail is clipped again.
     result = FINISHED_BITS + _rounding(FINISHED_BITS, design.fine_bits, shifts.RESULT) + design.fine_bits
     lane = _choice(k.tokens_parallel, acc) + bias + _rounding(acc, TERM_BITS, sums) + gelu + result
-    # The store's lanes: the old value to the new binary point, the sum, its rounded part and tail, and keys' clipping.
+    return Part(
+        "rounding",
+        "one lane an output: bias, scale or GELU; a row's 1 / sum",
+        dsp=_dsps(design, "rounding"),
+        lut=k.out_parallel * lane + _choice(k.tokens_parallel, design.exp_sum_bits) + _reciprocal(design),
+    )
+
+
+def _additions(design: Design) -> Part:
+    # The old value to the new binary point, the sum, its rounded part and tail, and keys' clipping.
     added = _rounding(design.fine_bits, design.fine_bits + 1, shifts.OLD) + 5 * design.fine_bits
     added += design.fine_bits * ceil_div(design.out_words - 1, MUX_INPUTS - 1)
     return Part(
-        "rounding", "one lane an output: bias, scale or GELU; a row's 1 / sum; one lane an input: addition",
-        dsp=_dsps(design, "rounding"),
-        lut=k.out_parallel * lane
-        + k.in_parallel * added
-        + _choice(k.tokens_parallel, design.exp_sum_bits)
-        + _reciprocal(design),
+        "addition", "in the store, one lane an input: what is added to",
+        lut=design.knobs.in_parallel * added,
     )  # fmt: skip
 
 

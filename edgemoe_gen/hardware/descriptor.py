@@ -15,6 +15,8 @@ STATUSES = {
     "DONE": "the program ran to its end",
     "WRONG_DESIGN": "the program is damaged or was compiled for another design; nothing ran",
     "PROGRAM_TOO_LONG": "no END within the largest number of operations",
+    # Of RTL that this project makes; adapters of Vitis HLS take bad answers for good.
+    "BUS_ERROR": "the memory answered an access with an error; the result is not complete",
 }
 
 MAGIC = 0x4D4F4545  # "EEOM"

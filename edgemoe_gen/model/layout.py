@@ -17,6 +17,7 @@ from edgemoe_gen.model.spec import BlockSpec, ModelSpec
 Shapes = dict[str, tuple[int, ...]]
 
 DECODER_CONVOLUTIONS = 5  # the last one is 1x1, the others 3x3 with a batch norm each
+BATCH_NORM_EPS = 1e-5  # PyTorch's and mmcv's default, which the authors keep
 
 _AFFINE = r"\.(weight|bias)"
 # Names of a backbone as a checkpoint has them, once features are folded.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgemoe_gen.base.errors import CheckpointError, ImageError, SpecError
-from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS, gate_name
+from edgemoe_gen.model.layout import BATCH_NORM_EPS, DECODER_CONVOLUTIONS, gate_name
 from edgemoe_gen.model.model import Model
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import PRUNE_THRESHOLD, BlockSpec, expert_windows
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Observer = Callable[[str, Array], None]
 Ids = npt.NDArray[np.int64]
 
-_BATCH_NORM_EPS = 1e-5  # PyTorch's and mmcv's default, which the authors keep
 _BATCH_NORM = ("running_mean", "running_var", "weight", "bias")
 
 
@@ -113,7 +112,7 @@ class Reference:
         taken = Routes(np.stack(frame.experts), np.stack(frame.scores)) if frame.experts else None
         blocks = np.stack(outputs) if outputs else np.zeros((0, spec.tokens, spec.dim), np.float32)
         tokens = blocks[-1]
-        output = decode(self.model, tokens, task) if with_output else None
+        output = decode(self.model, tokens, task, observe) if with_output else None
         return ReferenceResult(tokens, blocks, taken, output)
 
 
@@ -297,7 +296,7 @@ class _Frame:
         return ids, values.gather(1, ids - first)
 
 
-def decode(model: Model, tokens: Array, task: str) -> Array | None:
+def decode(model: Model, tokens: Array, task: str, observe: Observer | None = None) -> Array | None:
     """The task's result from the last block's output, in float32.
 
     A decoder (models/vit_up_head.py): drop the tokens before the patches, layer norm, four times 3x3 convolution, batch
@@ -310,6 +309,8 @@ def decode(model: Model, tokens: Array, task: str) -> Array | None:
         model: the network.
         tokens: [tokens, dim].
         task: name of a task.
+        observe: called with the name, which begins with `decoders.<task>.`, and the value [pixels, features] of a
+            decoder's norm, of every convolution behind its ReLU, and of the logits before the last doubling.
 
     Returns:
         [classes, height, width], or [classes], or None if the model has neither decoder nor head.
@@ -321,7 +322,7 @@ def decode(model: Model, tokens: Array, task: str) -> Array | None:
         x = torch.from_numpy(np.ascontiguousarray(tokens, np.float32))[None]
         if task in model.decoders:
             weights = {name: torch.from_numpy(values) for name, values in model.decoders[task].items()}
-            return _up_head(model, weights, x)
+            return _up_head(model, weights, x, f"decoders.{task}", observe)
         if "head.weight" not in model.head:
             return None
         logits: Array = _plain_head(model, x[0]).numpy()
@@ -346,26 +347,40 @@ def _plain_head(model: Model, x: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def _up_head(model: Model, weights: dict[str, torch.Tensor], x: torch.Tensor) -> Array:
+def _up_head(
+    model: Model, weights: dict[str, torch.Tensor], x: torch.Tensor, where: str, observe: Observer | None
+) -> Array:
     import torch.nn.functional as f
 
     spec = model.spec
+
+    def see(name: str, pixels: torch.Tensor) -> None:
+        if observe is not None:
+            observe(f"{where}.{name}", pixels.numpy().copy())
+
+    def flat(y: torch.Tensor) -> torch.Tensor:
+        return y[0].flatten(1).T
 
     def double(y: torch.Tensor) -> torch.Tensor:
         size = (2 * y.shape[-2], 2 * y.shape[-1])
         return f.interpolate(y, size=size, mode="bilinear", align_corners=spec.align_corners)
 
     x = x[:, spec.prefix_tokens :]
+    if observe is not None:
+        see("norm", f.layer_norm(x, x.shape[-1:], eps=spec.norm_eps)[0])
     x = f.layer_norm(x, x.shape[-1:], weights["norm.weight"], weights["norm.bias"], spec.norm_eps)
     x = x.transpose(1, 2).reshape(1, spec.dim, *spec.grid)
     last = DECODER_CONVOLUTIONS - 1
     for i in range(last):
         x = f.conv2d(x, weights[f"conv_{i}.weight"], weights[f"conv_{i}.bias"], padding=1)
         mean, var, scale, shift = (weights[f"syncbn_fc_{i}.{part}"] for part in _BATCH_NORM)
-        x = f.relu(f.batch_norm(x, mean, var, scale, shift, eps=_BATCH_NORM_EPS))
+        x = f.relu(f.batch_norm(x, mean, var, scale, shift, eps=BATCH_NORM_EPS))
+        see(f"conv_{i}", flat(x))
         if i < last - 1:
             x = double(x)
-    x = double(f.conv2d(x, weights[f"conv_{last}.weight"], weights[f"conv_{last}.bias"]))
+    x = f.conv2d(x, weights[f"conv_{last}.weight"], weights[f"conv_{last}.bias"])
+    see("logits", flat(x))
+    x = double(x)
     x = f.interpolate(x, (spec.image.height, spec.image.width), mode="bilinear", align_corners=False)
     result: Array = x[0].numpy()
     return result

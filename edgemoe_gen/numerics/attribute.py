@@ -1,7 +1,8 @@
 """Which weights' bits to spend first: the error of the final tokens when one kind of weight of one block is narrow.
 
 In: a model with its folded network and formats, calibration images and a task. Out: a row for every group of weights
-and width. All else stays float32, so that a row's error is its own; rows of independent noise add up in squares.
+and width; of the task's decoder too, by the error of its output. All else stays float, so that a row's error is its
+own; rows of independent noise add up in squares.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.errors import ConfigError
-from edgemoe_gen.model import Model, Reference, ReferenceResult
+from edgemoe_gen.model import Model, ModelSpec, Reference, ReferenceResult
 from edgemoe_gen.model.layout import gate_name
+from edgemoe_gen.numerics.decoder import evaluate
 from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Floats, Format, dequantise, finer_outputs, quantise
 from edgemoe_gen.numerics.formats import Formats
-from edgemoe_gen.numerics.lower import LoweredBlock, LoweredNetwork
-from edgemoe_gen.numerics.widths import kind_of
+from edgemoe_gen.numerics.lower import LoweredBlock, LoweredDecoder, LoweredNetwork
+from edgemoe_gen.numerics.widths import DECODERS, kind_of
 
 Change = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 LEAST_BITS = 2
@@ -33,7 +35,8 @@ class Attribution:
         kind: without the block, such as `experts.fc1`.
         weights: how many there are.
         bits, full_bits: width tried, and that of `formats`.
-        error: RMS error of the final tokens relative to their RMS, experts chosen as in float.
+        error: RMS error of the final tokens relative to their RMS, experts chosen as in float; of a decoder's group, of
+            the map that it gives from float's tokens.
         free_error: the same with experts chosen freely.
         sets_equal, sets: token-layers whose sets of experts are those of float, and all of them.
     """
@@ -65,6 +68,8 @@ def attribute_error(
 ) -> tuple[Attribution, ...]:
     """Error of the final tokens for every group of weights, alone at every width, in the order of the data path.
 
+    Convolutions of the task's decoder follow, if it was lowered.
+
     Weights are rounded as the engine does it: folded, each output as fine as its largest weight allows.
 
     Args:
@@ -84,18 +89,22 @@ def attribute_error(
     groups = list(_groups(model, network, task))
     reference = Reference(model)
     exact = [reference.run(image, task, with_output=False) for image in images]
+    decoder = _DecoderErrors.of(network, task, exact)
     rows: list[Attribution] = []
     for bits in widths:
-        for group in groups:
+        for group in (*groups, *decoder.groups):
             full = formats[group.tensors[0].name].bits
             if not LEAST_BITS <= bits <= full:
                 raise ConfigError(
                     f"a width of {bits} bits is asked for {group.name}", f"give {LEAST_BITS} to {full}, its full width"
                 )
             if progress is not None:
-                progress(group.name, len(rows), len(widths) * len(groups))
-            narrow = Reference(_narrowed(model, group, formats, bits))
-            measured = _measured(narrow, images, task, exact)
+                progress(group.name, len(rows), len(widths) * (len(groups) + len(decoder.groups)))
+            if group in groups:
+                measured = _measured(Reference(_narrowed(model, group, formats, bits)), images, task, exact)
+            else:
+                error = decoder.error(decoder.groups.index(group), formats, bits)
+                measured = error, error, 0, 0
             rows.append(Attribution(group.name, group.kind, group.weights, bits, full, *measured))
     return tuple(rows)
 
@@ -144,7 +153,7 @@ class _Tensor:
     cut: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Group:
     name: str
     kind: str
@@ -163,6 +172,47 @@ def _groups(model: Model, network: LoweredNetwork, task: str) -> Iterator[_Group
     for block in network.blocks:
         for kind, tensors in _block_tensors(model, block, task).items():
             yield _Group(f"blocks.{block.index}.{kind}", kind, tuple(tensors))
+
+
+@dataclass(frozen=True)
+class _DecoderErrors:
+    """A task's decoder, if it was lowered: final tokens of every image, and the maps that it gives of them.
+
+    Its layers are rounded as they are folded: a norm's offset has weights of its own, which no tensor of the model has.
+    """
+
+    spec: ModelSpec
+    decoder: LoweredDecoder | None
+    groups: tuple[_Group, ...]
+    tokens: tuple[NDArray[np.float64], ...]
+    maps: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def of(cls, network: LoweredNetwork, task: str, exact: Sequence[ReferenceResult]) -> _DecoderErrors:
+        decoder = network.decoders.get(task)
+        if decoder is None:
+            return cls(network.spec, None, (), (), ())
+        groups = []
+        for i, layer in enumerate(decoder.layers[: len(decoder.scales)]):
+            name = f"{DECODERS}.{task}.conv_{i}"
+            tensor = _Tensor(f"{name}.weight", layer.weight, "", lambda values: values)
+            groups.append(_Group(name, f"{DECODERS}.conv_{i}", (tensor,)))
+        tokens = tuple(result.tokens.astype(np.float64) for result in exact)
+        maps = tuple(evaluate(decoder, network.spec, each) for each in tokens)
+        return cls(network.spec, decoder, tuple(groups), tokens, maps)
+
+    def error(self, layer: int, formats: Formats, bits: int) -> float:
+        """RMS error of the maps, relative to their RMS, when one layer's weights are narrow."""
+        assert self.decoder is not None, "only a decoder has layers"
+        (tensor,) = self.groups[layer].tensors
+        layers = list(self.decoder.layers)
+        layers[layer] = replace(layers[layer], weight=_rounded(tensor, formats, bits))
+        narrow = replace(self.decoder, layers=tuple(layers))
+        power = error = 0.0
+        for tokens, wanted in zip(self.tokens, self.maps, strict=True):
+            power += float(np.square(wanted).sum())
+            error += float(np.square(evaluate(narrow, self.spec, tokens) - wanted).sum())
+        return float(np.sqrt(error / max(power, np.finfo(np.float64).tiny)))
 
 
 def _block_tensors(model: Model, block: LoweredBlock, task: str) -> Mapping[str, list[_Tensor]]:
@@ -201,10 +251,7 @@ def _narrowed(model: Model, group: _Group, formats: Formats, bits: int) -> Model
     """The model with one group's weights rounded."""
     changed: dict[str, NDArray[np.float32]] = {}
     for tensor in group.tensors:
-        full = formats[tensor.name]
-        form = Format(bits, full.fraction - (full.bits - bits))
-        scales = np.exp2(finer_outputs(tensor.folded, form, FINEST_OUTPUT).astype(np.float64))[:, None]
-        rounded = dequantise(quantise(tensor.folded * scales, form), form) / scales
+        rounded = _rounded(tensor, formats, bits)
         # Folding multiplies each weight by a constant, so rounding changes both by the same factor.
         ratio = np.divide(rounded, tensor.folded, out=np.ones_like(rounded), where=tensor.folded != 0)
         if tensor.source not in changed:
@@ -212,6 +259,14 @@ def _narrowed(model: Model, group: _Group, formats: Formats, bits: int) -> Model
         part = tensor.cut(changed[tensor.source])  # a view
         part *= ratio.astype(np.float32)
     return replace(model, backbone={**model.backbone, **changed})
+
+
+def _rounded(tensor: _Tensor, formats: Formats, bits: int) -> NDArray[np.float64]:
+    """Folded weights, rounded to so many bits of the range that their format has."""
+    full = formats[tensor.name]
+    form = Format(bits, full.fraction - (full.bits - bits))
+    scales = np.exp2(finer_outputs(tensor.folded, form, FINEST_OUTPUT).astype(np.float64))[:, None]
+    return dequantise(quantise(tensor.folded * scales, form), form) / scales
 
 
 def _measured(

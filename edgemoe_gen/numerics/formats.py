@@ -6,20 +6,22 @@ and the error of each tensor. Formats can be pinned by name, as `edgemoe.toml` d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.model import Model, Reference, ReferenceResult
+from edgemoe_gen.numerics.decoder import even_out, has_values, lower_decoder
 from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Format, dequantise, finer_outputs, fraction_for, quantise
-from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredNetwork, equalise, lower
+from edgemoe_gen.numerics.lower import LOG2_E, Array, Linear, LoweredDecoder, LoweredNetwork, equalise, lower
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
-from edgemoe_gen.numerics.widths import Widths
+from edgemoe_gen.numerics.widths import DECODERS, Widths
 
-IMAGE_BITS = 16  # of an input value in DDR
+IMAGE_BITS = 16  # of an input value in DDR, and of a decoder's values that go there
 # Headroom over what calibration saw: other images may reach further, and a saturated value costs more than a lost bit.
 HEADROOM = 1.25
 # Values kept of each observed tensor, to measure its rounding error on.
@@ -59,8 +61,15 @@ Observations = dict[str, Observation]
 
 
 def prepare(model: Model, seen: Observations) -> LoweredNetwork:
-    """The folded network, with the outliers that calibration saw evened out."""
-    return equalise(lower(model), {name: observation.columns for name, observation in seen.items()})
+    """The folded network, with the outliers that calibration saw evened out; with those decoders that it observed."""
+    largest = {name: observation.columns for name, observation in seen.items()}
+    decoders = {}
+    for task in model.decoders:
+        if f"{DECODERS}.{task}.norm" in seen:
+            lowered = lower_decoder(model, task)
+            convolutions = [largest[f"{DECODERS}.{task}.conv_{i}"] for i in range(len(lowered.scales))]
+            decoders[task] = even_out(lowered, largest[f"{DECODERS}.{task}.norm"], convolutions, HEADROOM)
+    return replace(equalise(lower(model), largest), decoders=decoders)
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ def observe_ranges(
     tasks: Iterable[str],
     progress: Callable[[], None] | None = None,
     keep: Callable[[int, str, ReferenceResult], None] | None = None,
+    decoders: bool = False,
 ) -> Observations:
     """Runs every image [3, H, W] and task through the float reference.
 
@@ -111,7 +121,8 @@ def observe_ranges(
         model: the network.
         images, tasks: each image runs for each task.
         progress: called after each run.
-        keep: takes number of the image, task and result of each run, without the decoder's.
+        keep: takes number of the image, task and result of each run; the decoder's too if it runs.
+        decoders: run and observe each task's decoder too, so that the engine can.
     """
     reference = Reference(model)
     seen: Observations = {}
@@ -124,7 +135,7 @@ def observe_ranges(
     for number, image in enumerate(images):
         seen.setdefault("image", Observation()).add(image)
         for task in tasks:
-            result = reference.run(image, task, observe=observe, with_output=False)
+            result = reference.run(image, task, observe=observe, with_output=decoders)
             if keep is not None:
                 keep(number, task, result)
             if progress is not None:
@@ -136,7 +147,9 @@ def _named(name: str, values: NDArray[np.float32]) -> Iterable[tuple[str, NDArra
     """The engine's tensor for one of the reference's: name and values, folded constants included."""
     *path, last = name.split(".")
     block = ".".join(path)
-    if last == "scores":
+    if path[:1] == [DECODERS]:
+        yield name, values
+    elif last == "scores":
         for head, rows in enumerate(values):
             yield f"{block}.scores.{head}", (rows * LOG2_E).astype(np.float32)
     elif last == "q":
@@ -193,9 +206,10 @@ def choose_formats(
         form = Format(bits, fraction)
         rows[name] = TensorFormat(name, kind, form, largest, _relative_error(samples(form), form), chosen)
 
-    def activation(name: str, most: int | None = None, shifts: NDArray[np.int64] | None = None) -> None:
-        observation = seen[name] if shifts is None else seen[name].scaled(np.exp2(-shifts.astype(np.float64)))
-        add(name, "activation", widths.of(name), observation.largest, lambda _: observation.samples, HEADROOM, most)
+    def activation(name: str, most: int | None = None, factors: Array | None = None, bits: int | None = None) -> None:
+        observation = seen[name] if factors is None else seen[name].scaled(factors)
+        bits = widths.of(name) if bits is None else bits
+        add(name, "activation", bits, observation.largest, lambda _: observation.samples, HEADROOM, most)
 
     def weight(name: str, linear: Linear) -> None:
         def samples(form: Format) -> NDArray[np.floating]:
@@ -213,7 +227,7 @@ def choose_formats(
     activation("embed")
     for block in network.blocks:
         name = f"blocks.{block.index}"
-        activation(f"{name}.norm1", shifts=block.shifts1)
+        activation(f"{name}.norm1", factors=_down(block.shifts1))
         for part in ("query", "key", "value"):
             weight(f"{name}.{part}.weight", getattr(block, part))
             activation(f"{name}.{part}")
@@ -223,7 +237,7 @@ def choose_formats(
             activation(f"{name}.scores.{head}", most=min(EXP_POSITION_BITS, products))
         weight(f"{name}.projection.weight", block.projection)
         activation(f"{name}.residual")
-        activation(f"{name}.norm2", shifts=block.shifts2)
+        activation(f"{name}.norm2", factors=_down(block.shifts2))
         for task, router in zip(network.spec.task_names, block.routers, strict=False):
             weight(f"{name}.router.{task}.weight", router)
         if block.routers:
@@ -233,12 +247,31 @@ def choose_formats(
             which = f"experts.{expert}." if block.routers else ""
             weight(f"{name}.{which}fc1.weight", up)
             weight(f"{name}.{which}fc2.weight", down)
+    for task, decoder in network.decoders.items():
+        name = f"{DECODERS}.{task}"
+        # The feature of ones has the norm's format, which must hold it.
+        most = widths.decoded - 2 - round(math.log2(decoder.ones))
+        activation(f"{name}.norm", most, _down(decoder.shifts))
+        for i, layer in enumerate(decoder.layers):
+            weight(f"{name}.conv_{i}.weight", layer)
+            if i < len(decoder.scales):
+                activation(f"{name}.conv_{i}", factors=decoder.scales[i])
+        activation(f"{name}.logits", bits=_result_bits(decoder, widths))
     if pins:
         raise ConfigError(
             f"formats: '{next(iter(pins))}' is not a tensor of this network",
             "`edgemoe-gen build` prints the names in its table of formats",
         )
     return Formats(rows)
+
+
+def _down(shifts: NDArray[np.int64]) -> Array:
+    return np.exp2(-shifts.astype(np.float64))
+
+
+def _result_bits(decoder: LoweredDecoder, widths: Widths) -> int:
+    """Of a decoder's logits: values leave the chip as they are, so they are no wider than there."""
+    return min(widths.decoded, IMAGE_BITS) if has_values(decoder.classes) else widths.decoded
 
 
 def _relative_error(samples: NDArray[np.floating], form: Format) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,13 +50,53 @@ class LoweredBlock:
 
 
 @dataclass(frozen=True)
+class LoweredDecoder:
+    """A decoder as five products (`numerics.decoder` makes it): four of 3x3 with ReLU, then 1x1; between them doubling.
+
+    A tap of the first one reads a token after its norm and one more feature, which is `ones` in every pixel of the
+    grid and, as all features, 0 around it: it carries the norm's offset, so that no tap beyond the border adds any.
+
+    Attributes:
+        layers: weights [outputs, taps * inputs], taps row by row, and biases.
+        taps: of each layer, 9 or 1.
+        shifts: [dim] bits by which the norm shifts each feature down.
+        ones: value of the last feature of the first layer, a power of two.
+        scales: of each 3x3 layer, [outputs] factors that its results have and the next layer makes up for.
+    """
+
+    layers: tuple[Linear, ...]
+    taps: tuple[int, ...]
+    shifts: NDArray[np.int64]
+    ones: float
+    scales: tuple[Array, ...]
+
+    def inputs(self, layer: int) -> int:
+        """Features that a tap of a layer reads."""
+        return int(self.layers[layer].weight.shape[1]) // self.taps[layer]
+
+    @property
+    def classes(self) -> int:
+        """Channels of the result."""
+        return int(self.layers[-1].weight.shape[0])
+
+
+@dataclass(frozen=True)
 class LoweredNetwork:
-    """A whole network. `position` [tokens, dim]: position embedding, tokens before the patches, patch bias in one."""
+    """A whole network.
+
+    Attributes:
+        spec: of the model.
+        patch: projection of the patches.
+        position: [tokens, dim], position embedding, tokens before the patches, patch bias in one.
+        blocks: in order.
+        decoders: by task, those that the engine is to run.
+    """
 
     spec: ModelSpec
     patch: Linear
     position: Array
     blocks: tuple[LoweredBlock, ...]
+    decoders: Mapping[str, LoweredDecoder] = field(default_factory=dict)
 
 
 def lower(model: Model) -> LoweredNetwork:
@@ -135,8 +175,8 @@ def equalise(network: LoweredNetwork, largest: Mapping[str, Array]) -> LoweredNe
 
 def _equalise(spec: ModelSpec, block: LoweredBlock, largest: Mapping[str, Array]) -> LoweredBlock:
     gated = () if spec.router.input_ahead else block.routers
-    shifts1 = _shifts(largest[f"blocks.{block.index}.norm1"], [block.query, block.key, block.value])
-    shifts2 = _shifts(largest[f"blocks.{block.index}.norm2"], [*(up for up, _ in block.mlp), *gated])
+    shifts1 = feature_shifts(largest[f"blocks.{block.index}.norm1"], [block.query, block.key, block.value])
+    shifts2 = feature_shifts(largest[f"blocks.{block.index}.norm2"], [*(up for up, _ in block.mlp), *gated])
     return replace(
         block,
         query=_raised(block.query, shifts1),
@@ -149,7 +189,13 @@ def _equalise(spec: ModelSpec, block: LoweredBlock, largest: Mapping[str, Array]
     )
 
 
-def _shifts(largest: Array, readers: list[Linear]) -> NDArray[np.int64]:
+def feature_shifts(largest: Array, readers: list[Linear]) -> NDArray[np.int64]:
+    """Bits [features] by which a norm shifts features with outliers down, as far as its readers' weights allow.
+
+    Args:
+        largest: [features] largest absolute value of each.
+        readers: layers whose weights [outputs, features] make up for it.
+    """
     typical = float(np.median(largest))
     wanted = np.log2(np.maximum(largest, 1e-30) / max(typical, 1e-30))
     for reader in readers:

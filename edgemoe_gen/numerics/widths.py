@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
+
 PATCH, ATTENTION, MLP, ROUTER, EXPERTS = "patch", "attention", "mlp", "router", "experts"
-ACTIVATION, CACHE = "activation", "cache"
+DECODERS, CLASSIFIERS = "decoders", "classifiers"
+ACTIVATION, CACHE, DECODED = "activation", "cache", "decoded"
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class WeightKind:
 
     Attributes:
         name: of the kind.
-        parts: names of its weights, as they stand behind `blocks.i` in the table of formats.
-        layers: names of its layers in `model.macs`.
+        parts: names of its weights, as they stand behind `blocks.i` in the table of formats; none outside blocks.
+        layers: names of its layers in `model.macs`; none that it does not count.
         meaning: in words.
         knob: that gives it a width of its own; "": it is as wide as `weight_bits` says.
     """
@@ -43,9 +46,12 @@ WEIGHT_KINDS = {
         WeightKind(MLP, ("fc1", "fc2"), ("mlp",), "weights of dense MLPs", "mlp_weight_bits"),
         WeightKind(ROUTER, ("router",), ("gates",)),
         WeightKind(EXPERTS, ("experts",), ("experts",), "experts' weights", "expert_weight_bits"),
+        WeightKind(DECODERS, (), (), "weights of decoders' 3x3 convolutions", "decoder_weight_bits"),
+        WeightKind(CLASSIFIERS, (), ()),
     )
 }  # fmt: skip
 OWN_WIDTH = tuple(kind for kind in WEIGHT_KINDS.values() if kind.knob)
+_LAST_LAYER = f"conv_{DECODER_CONVOLUTIONS - 1}"
 _KIND_OF_PART: Mapping[str, str] = {part: kind.name for kind in WEIGHT_KINDS.values() for part in kind.parts}
 _KIND_OF_LAYER: Mapping[str, str] = {
     "scores": CACHE, "mix": CACHE, **{layer: kind.name for kind in WEIGHT_KINDS.values() for layer in kind.layers}
@@ -54,7 +60,7 @@ _KIND_OF_LAYER: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Widths:
-    """Bits of every kind of tensor; a kind that is given as 0 is as wide as `weight`, the cache as `activation`.
+    """Bits of every kind of tensor; one given as 0 is as wide as `weight`, `cache` and `decoded` as `activation`.
 
     Attributes:
         activation: activations, scores and logits.
@@ -62,7 +68,9 @@ class Widths:
         attention: weights of query, key, value and projection.
         mlp: weights of dense MLPs.
         experts: weights of experts.
+        decoders: weights of decoders, but of their last layers, which are as wide as `weight`: they are few.
         cache: keys and values, which are kept beside other activations.
+        decoded: activations of decoders.
     """
 
     activation: int
@@ -71,11 +79,14 @@ class Widths:
     mlp: int = 0
     experts: int = 0
     cache: int = 0
+    decoders: int = 0
+    decoded: int = 0
 
     def __post_init__(self) -> None:
         for kind in OWN_WIDTH:
             object.__setattr__(self, kind.name, getattr(self, kind.name) or self.weight)
-        object.__setattr__(self, CACHE, self.cache or self.activation)
+        for name in (CACHE, DECODED):
+            object.__setattr__(self, name, getattr(self, name) or self.activation)
 
     def of(self, tensor: str) -> int:
         """Bits of a tensor by its name in the table of formats, such as `blocks.3.query.weight`."""
@@ -96,6 +107,8 @@ def kind_of(tensor: str) -> str:
     if tensor == PATCH:
         return PATCH
     parts = tensor.split(".")
+    if parts[0] == DECODERS:
+        return DECODED if parts[-1] != "weight" else CLASSIFIERS if parts[-2] == _LAST_LAYER else DECODERS
     if parts[-1] == "weight":
         return kind_of_part(parts[2])
     return CACHE if parts[-1] in ("key", "value") else ACTIVATION

@@ -144,7 +144,7 @@ def _always_runs(options: BuildOptions) -> bool:
 
 
 def _asked(options: BuildOptions) -> list[Any]:
-    return [options.selection.last, options.selection.cosim, options.retry_clock]
+    return [options.selection.last, list(options.selection.also), options.retry_clock]
 
 
 def _machine() -> str:

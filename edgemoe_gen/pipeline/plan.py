@@ -15,6 +15,7 @@ from edgemoe_gen.flow.kit import KitFiles
 from edgemoe_gen.pipeline.builder import Run
 from edgemoe_gen.pipeline.fingerprint import Known, recall
 from edgemoe_gen.pipeline.options import BuildOptions
+from edgemoe_gen.pipeline.stages.cosim import COSIM
 from edgemoe_gen.pipeline.stages.render import rendered_kit
 from edgemoe_gen.pipeline.stages.table import NAMES, STAGES
 from edgemoe_gen.pipeline.support.context import open_context
@@ -113,7 +114,7 @@ class _Walk(Run):
         self.stopped = (stage.name, "")
 
     def _kit_files(self) -> KitFiles:
-        return rendered_kit(self.context.project, self.selection.cosim)
+        return rendered_kit(self.context.project, COSIM.name in self.selection.also)
 
 
 class _Pretended(Stages):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import ConfigError
-from edgemoe_gen.pipeline.stages.cosim import COSIM
-from edgemoe_gen.pipeline.stages.table import NAMES, position, stage_of
+from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, stage_of
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,17 @@ class Selection:
     Attributes:
         first: run from this stage on, and run all of them anew; "" = from the start, what is up to date is skipped.
         last: run up to this stage, included; "" = to the end.
-        cosim: also run RTL co-simulation, which takes long and so is left out unless asked for.
+        also: stages that take long and so are left out unless they are asked for, as these are.
         only: whether the one stage was asked for alone, by --only.
     """
 
     first: str = ""
     last: str = ""
-    cosim: bool = False
+    also: tuple[str, ...] = ()
     only: bool = False
 
     @classmethod
-    def of(cls, first: str = "", last: str = "", only: str = "", cosim: bool = False) -> Selection:
+    def of(cls, first: str = "", last: str = "", only: str = "", also: Sequence[str] = ()) -> Selection:
         """Checked.
 
         Raises:
@@ -47,12 +47,13 @@ class Selection:
                 f"--from {first} comes after --until {last}: nothing would run", f"the stages are {', '.join(NAMES)}"
             )
         first, last = first or only, last or only
-        return cls(first, last, cosim or COSIM.name in (first, last), bool(only))
+        asked = (first, last, *also)
+        requested = tuple(stage.name for stage in STAGES if stage.on_request and stage.name in asked)
+        return cls(first, last, requested, bool(only))
 
     def wants(self, stage: str) -> bool:
         """Whether a stage is to run."""
-        asked = self.names(stage) or (self.cosim and stage == COSIM.name)
-        if (stage_of(stage).on_request and not asked) or self.is_before(stage):
+        if (stage_of(stage).on_request and stage not in self.also) or self.is_before(stage):
             return False
         return not self.last or stage_of(stage).always or position(stage) <= position(self.last)
 

@@ -21,13 +21,13 @@ from edgemoe_gen.hardware.kinds import bit, facts_of, number, operand_number
 from edgemoe_gen.hardware.memories import GATHERING_PATH, path_number
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for
-from edgemoe_gen.numerics.shifts import sum_window
 from edgemoe_gen.program.contents import Contents
 from edgemoe_gen.program.maps import Map, resize_operation, resized_from, store_resized_operation, window_fields
 from edgemoe_gen.program.moves import load_operation, normalise_operation, store_operation
 from edgemoe_gen.program.places import Gathering, Place, Region, Rows
 from edgemoe_gen.program.product import PLAIN, Finish, Weights
 from edgemoe_gen.program.ring import Ring
+from edgemoe_gen.program.rounded import term_fraction
 from edgemoe_gen.program.schedule import Schedule
 
 
@@ -168,11 +168,7 @@ class Builder:
         if finish.gelu:
             term, finished = tables.GELU_FRACTION, tables.GELU_OUT_FRACTION
         else:
-            # Scores shrink a result by up to all of its size, so their product needs more room above than others.
-            guard = TERM_BITS - design.knobs.activation_bits - (4 if finish.scatter else 1)
-            # Only sums that are far below their result's steps would leave the window: those lose no bit that counts.
-            window = sum_window(design.knobs.activation_bits, design.knobs.weight_bits)
-            term = max(min(fraction, out + guard), fraction - window.most)
+            term = term_fraction(design, fraction, out, finish.scatter)
             finished = term + (tables.MANTISSA_FRACTION if finish.scatter else 0)
         narrow = design.has_narrow_weights and weights.form.bits <= design.narrow_weight_bits
         first, beats, bias_shift = self.contents.keep_linear(

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.sizes import BIAS_BITS
-from edgemoe_gen.numerics.fixed import (
-    FINEST_OUTPUT,
-    OUTPUT_SHIFT_BITS,
-    Floats,
-    Format,
-    Integers,
-    finer_outputs,
-    fraction_for,
-    quantise,
-)
+from edgemoe_gen.numerics.fixed import Floats, Format, Integers, quantise
 from edgemoe_gen.numerics.lower import Linear
-from edgemoe_gen.numerics.shifts import BIAS, sum_window
 from edgemoe_gen.program.pack import Bytes, linear_beats, pack_linear, pack_shifts, pack_words, shift_beats
+from edgemoe_gen.program.rounded import round_linear
 
 _NOTHING: Bytes = np.zeros((0, 0, 0), np.uint8)
 
@@ -90,28 +80,13 @@ class Contents:
         Raises:
             ProgramError: a sum could overflow the accumulator.
         """
-        outputs = linear.weight.shape[0]
-        expected = linear_beats(self.design, outputs, linear.weight.shape[1], narrow)
+        outputs, inputs = linear.weight.shape
+        expected = linear_beats(self.design, outputs, inputs, narrow)
         if not self.packing:
             return (*self._keep(key, lambda: _NOTHING, expected), 0)
-        values = np.zeros(outputs) if linear.bias is None else linear.bias
-        bias_form = Format(BIAS_BITS - OUTPUT_SHIFT_BITS, 0)
-        bias_fraction = min(fraction, fraction_for(float(np.abs(values).max(initial=0.0)), bias_form.bits))
-        bias = quantise(values, Format(bias_form.bits, bias_fraction))
-        bias_shift = fraction - bias_fraction
-        finer = finer_outputs(linear.weight, form, FINEST_OUTPUT)
-        # A finer output also shifts its bias further up, and its sum further down: both have to stay in their widths.
-        room = self.design.accumulator_bits - 2
-        magnitudes = np.ceil(np.log2(np.maximum(np.abs(bias), 1)) + 1).astype(np.int64)
-        finer = np.minimum(finer, room - np.maximum(magnitudes + bias_shift, term_shift))
-        window = sum_window(self.design.knobs.activation_bits, self.design.knobs.weight_bits)
-        most = min(window.most - term_shift, BIAS.most - bias_shift)
-        finer = np.clip(np.minimum(finer, most), 0, None)
-        weight = quantise(linear.weight * 2.0 ** finer[:, None], form)
-        self._prove_no_overflow(weight, bias << (bias_shift + finer))
-        biases = (bias << OUTPUT_SHIFT_BITS) | finer
-        first, beats = self._keep(key, lambda: pack_linear(self.design, weight, biases, narrow), expected)
-        return first, beats, bias_shift
+        rounded = round_linear(self.design, linear, form, fraction, term_shift)
+        packed = partial(pack_linear, self.design, rounded.weight, rounded.biases, narrow)
+        return (*self._keep(key, packed, expected), rounded.bias_shift)
 
     def _words(self, values: Floats, form: Format) -> Bytes:
         """A constant matrix [tokens, columns] in 32-bit words; [beats, bytes of a beat]."""
@@ -134,13 +109,3 @@ class Contents:
         if key is not None:
             self._packed[key] = place
         return place
-
-    def _prove_no_overflow(self, weight: Integers, bias: Integers) -> None:
-        """The largest sum that any input can give must fit the accumulator, bias included."""
-        largest = (np.abs(weight).sum(axis=1) << (self.design.knobs.activation_bits - 1)) + np.abs(bias)
-        limit = 1 << (self.design.accumulator_bits - 1)
-        if largest.max(initial=0) >= limit:
-            raise ProgramError(
-                f"a layer's sums reach {int(largest.max())}, beyond the accumulator's {limit}",
-                "pin fewer fractional bits for its weights, or raise max_hidden, which widens the accumulator",
-            )

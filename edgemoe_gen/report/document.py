@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.base.build_files import COMPARISON, FORMATS, KERNELS, REPORT, SCHEDULE, TIMING
+from edgemoe_gen.base.build_files import COMPARISON, FORMATS, KERNELS, REPORT, RTL, RTL_SIMULATION, SCHEDULE, TIMING
 from edgemoe_gen.base.build_files import ESTIMATE as ESTIMATE_FILE
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.base.version import __version__
@@ -92,6 +92,7 @@ def make_document(
         "implementation": vendor,
         "timing": timing_of(results) if results is not None and "simulate" in stages else timing,
         "schedule": schedule_of(results) if results is not None and "schedule" in stages else None,
+        "rtl": None if results is None else rtl_of(results, stages),
         "bounds": bound_facts(design),
         "kernels": {"tier": CSIM, "rows": read_json(simulation / KERNELS)},
         "formats": {"calibration_pictures": calibrated, "rows": read_json(accelerator / FORMATS)},
@@ -120,6 +121,18 @@ def schedule_of(results: Path) -> dict[str, Any] | None:
     """What the schedule of the kernels' loops says, in short; None where no delays of the device are known."""
     facts: dict[str, Any] = SCHEDULE.read(results)
     return {name: facts[name] for name in ("tier", "headline", "budget_ns", "failed")} if "tier" in facts else None
+
+
+def rtl_of(results: Path, stages: Collection[str]) -> dict[str, Any] | None:
+    """What the Verilog of the kernels is, and what its simulation gave; None where there is none."""
+    if "rtl" not in stages:
+        return None
+    facts: dict[str, Any] = RTL.read(results)
+    if "not_generated" in facts:
+        return {"headline": f"no Verilog: {facts['not_generated']}", "simulation": None}
+    run: dict[str, Any] | None = RTL_SIMULATION.read(results) if "rtlsim" in stages else None
+    shown = ("tier", "headline", "result_bytes", "differing_bytes", "cycles", "milliseconds")
+    return {"headline": facts["headline"], "simulation": run and {name: run[name] for name in shown}}
 
 
 def headline(document: Mapping[str, Any]) -> str:

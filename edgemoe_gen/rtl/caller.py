@@ -13,7 +13,8 @@ from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.expressions import extended, vector
 from edgemoe_gen.rtl.library import library
 from edgemoe_gen.rtl.objects import plain
-from edgemoe_gen.rtl.process import STYLES, Process, Signal
+from edgemoe_gen.rtl.ports import STYLES, Signal
+from edgemoe_gen.rtl.process import Process
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.structure import CONTROL, belongs, instance, module_text
 from edgemoe_gen.rtl.trace import Port

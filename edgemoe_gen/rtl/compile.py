@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.rtl.caller import make_caller
+from edgemoe_gen.rtl.depths import memory_depths
 from edgemoe_gen.rtl.elaborate import Elaborated, elaborate
+from edgemoe_gen.rtl.forms import set_ranges
 from edgemoe_gen.rtl.objects import plain
 from edgemoe_gen.rtl.plan import Plan, plan_region
 from edgemoe_gen.rtl.process import Process, make_process
@@ -23,6 +28,7 @@ from edgemoe_gen.scheduling.places import Variables, bind
 from edgemoe_gen.scheduling.sources import PipelinedLoop, Prepared, prepare
 from edgemoe_gen.scheduling.symbols import plain_name
 
+CORE = f"{TOP}_core"  # the region of the engine's function: its own name is that of the module with the buses
 _DEEPEST = 20_000  # of recursion: conditions and logic nest as deep as a process has branches
 
 
@@ -56,23 +62,27 @@ class Kernels:
 
     def parameters(self, function: Function) -> dict[str, Shape]:
         """A function's parameters by their names in the IR, with the depths of the memories that reach them."""
+        return {
+            name: replace(shape, depth=self.depths.get((function.symbol, name), 0))
+            if shape.kind == "memory" and not shape.depth
+            else shape
+            for name, shape in self.described(function).items()
+        }
+
+    def described(self, function: Function) -> dict[str, Shape]:
+        """The same as the function alone describes them."""
         shapes = self.shapes.of(function.symbol)
         if len(shapes) != len(function.parameters):
             raise SimulationError(
                 f"{function.name} has {len(shapes)} parameters, {len(function.parameters)} as compiled",
                 "hand over structs by reference",
             )
-        return {
-            parameter.name: self._deep(function, parameter.name, shape)
-            for parameter, shape in zip(function.parameters, shapes, strict=True)
-        }
+        return {parameter.name: shape for parameter, shape in zip(function.parameters, shapes, strict=True)}
 
-    def _deep(self, function: Function, name: str, shape: Shape) -> Shape:
-        if shape.kind != "memory" or shape.depth:
-            return shape
-        roots = self.bindings.get((function.symbol, name), frozenset())
-        depths = [self.depth(root) for root in roots]
-        return replace(shape, depth=max(depths)) if depths and all(depths) else shape
+    @cached_property
+    def depths(self) -> Mapping[tuple[str, str], int]:
+        """Words of the memories that reach each parameter, by symbol and name."""
+        return memory_depths(self.module, self.described)
 
     def depth(self, root: str) -> int:
         """Words of a static array, by its name; 0: it is none."""
@@ -95,8 +105,10 @@ def compile_kernels(sources: Mapping[str, str], part: str, budget: float, unit: 
         SimulationError: it refuses the sources, or there is no table of delays for the part.
     """
     prepared = prepare(sources, whole=True)
-    module = parse_module(compile_ir(prepared.texts, unit))
-    shapes = Shapes(compile_ir(prepared.texts, unit, DESCRIBED))
+    with ThreadPoolExecutor(1) as other:  # two runs of the compiler, side by side
+        described = other.submit(compile_ir, prepared.texts, unit, DESCRIBED)
+        module = parse_module(compile_ir(prepared.texts, unit))
+        shapes = Shapes(described.result())
     return Kernels(prepared, module, shapes, bind(module), family_delays(part), budget)
 
 
@@ -195,7 +207,8 @@ def compile_region(kernels: Kernels, name: str, modules: dict[str, Process]) -> 
     calls = region_calls(kernels.module, function, kernels.parameters)
     for call in calls:
         compile_module(kernels, call.callee, modules)
-    return make_region(function, calls, modules, kernels.parameters(function), kernels.prepared)
+    module = CORE if name == TOP else name
+    return make_region(function, calls, modules, kernels.parameters(function), kernels.prepared, module)
 
 
 def plan_function(kernels: Kernels, elaborated: Elaborated) -> list[Plan]:
@@ -203,6 +216,7 @@ def plan_function(kernels: Kernels, elaborated: Elaborated) -> list[Plan]:
     names = [
         {node.name for node in trace.graph.nodes if node.op in ("input", "carried")} for trace in elaborated.traces
     ]
+    given = set_ranges(elaborated.traces)
     return [
         plan_region(
             trace,
@@ -210,6 +224,7 @@ def plan_function(kernels: Kernels, elaborated: Elaborated) -> list[Plan]:
             kernels.delays,
             kernels.budget,
             {name for n, others in enumerate(names) if n != trace.region.number for name in others},
+            given,
         )
         for trace in elaborated.traces
     ]

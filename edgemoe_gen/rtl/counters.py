@@ -7,6 +7,7 @@ An array by a variable index is a multiplexer over all places that the index rea
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Mapping
 
 from edgemoe_gen.rtl.trace import Trace
@@ -24,9 +25,10 @@ def counter_limits(trace: Trace, starts: Mapping[str, tuple[int | None, ...]]) -
         starts: values that carried values have before the first iteration, None where they are not constants.
     """
     found = {}
+    compared = _compared(trace.graph)
     for node, following in trace.carried.items():
         name = trace.graph.nodes[node].name
-        for limit in _compared(trace.graph, node):
+        for limit in compared[node]:
             begins = starts.get(name, (None,))
             fits = all(value is not None and 0 <= value <= limit for value in begins)
             if fits and _stays(trace.graph, node, limit, following, False):
@@ -34,10 +36,15 @@ def counter_limits(trace: Trace, starts: Mapping[str, tuple[int | None, ...]]) -
     return found
 
 
-def _compared(graph: Graph, node: int) -> list[int]:
-    """Constants that a value is compared with."""
-    tests = [n for n in graph.nodes if n.op == "icmp" and n.detail == "eq" and n.args[0] == node]
-    return [value for test in tests if (value := graph.signed(test.args[1])) is not None and 0 <= value < 1 << 20]
+def _compared(graph: Graph) -> Mapping[int, list[int]]:
+    """Constants that each value is compared with."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for test in graph.nodes:
+        if test.op == "icmp" and test.detail == "eq":
+            value = graph.signed(test.args[1])
+            if value is not None and 0 <= value < 1 << 20:
+                found[test.args[0]].append(value)
+    return found
 
 
 def _stays(graph: Graph, node: int, limit: int, following: int, below: bool) -> bool:

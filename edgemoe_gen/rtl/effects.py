@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgemoe_gen.rtl.objects import plain, target_name
+from edgemoe_gen.rtl.objects import check_apart, plain, target_name
 from edgemoe_gen.rtl.pointers import Pointers
 from edgemoe_gen.rtl.trace import Port
 from edgemoe_gen.scheduling.ir import Instruction
@@ -48,7 +48,7 @@ class Effects(Pointers):
         objects = self.whole.objects
         callee = self.whole.module.functions[i.detail]
         shapes = objects.callees[i.detail]
-        lanes, data, targets = list[int](), list[int](), dict[str, str]()
+        lanes, data, targets = list[int](), list[int](), dict[str, tuple[str, str]]()
         for n, (parameter, shape) in enumerate(shapes.items()):
             places = self.operand(i, n)
             if len(places) != 1 or places[0][1].terms:
@@ -60,11 +60,14 @@ class Effects(Pointers):
             else:
                 own = objects.shapes.get(place.variable)
                 array = own is not None and own.count > 1
-                targets[parameter] = target_name(place.variable, place.offset, own, shape, array)
+                name = target_name(place.variable, place.offset, own, shape, array)
+                targets[parameter] = (place.variable, name)
+        check_apart(callee.name, targets, shapes, self.graph.location)
         port = Port(callee.name, "call", i.detail, sum(lanes), tuple(lanes))
         node = self.trace.access("call", port, self.condition, data=tuple(data))
         access = next(access for access in self.trace.accesses if access.node == node)
-        access.sites.append((self.trace.whether(self.condition), targets))
+        names = {parameter: name for parameter, (_, name) in targets.items()}
+        access.sites.append((self.trace.whether(self.condition), names))
 
     def _burst(self, i: Instruction) -> None:
         for condition, place in self.operand(i, 0):

@@ -80,6 +80,13 @@ class _Elaboration:
             walk.run()
         for walk in walks.values():
             walk.leave()
+        # A leaf that is not set before a write is one that the sources never set, so any value is as good; unless
+        # another region sets it and leaves the write to this one.
+        kept = {key for state in self.states.values() for key in state.pending}
+        for state in self.states.values():
+            for key, error in state.unknown.items():
+                if key in kept:
+                    raise error
         read = {key for state in self.states.values() for key in state.first}
         for region, state in self.states.items():
             self._keep(self.traces[region], state, read)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.dots import OP
+from edgemoe_gen.rtl.forms import VARIES
 from edgemoe_gen.rtl.trace import Trace
 from edgemoe_gen.scheduling.node import Node
 from edgemoe_gen.scheduling.widths import Widths
@@ -79,7 +81,7 @@ class Expressions:
         if op == "icmp":
             return self._compared(args, str(node.detail), name)
         if op in ("smax", "smin", "umax", "umin"):
-            wins = self._compared(args, f"{op[0]}{'gt' if op.endswith('max') else 'lt'}", name)
+            wins = self._compared(args, f"{op[0]}{'ge' if op.endswith('max') else 'le'}", name)
             return f"({wins}) ? {fit(0)} : {fit(1)}"
         if op == "abs":
             all_bits = self._nodes[args[0]].width
@@ -89,10 +91,16 @@ class Expressions:
             )
         if op == "mul":
             return self._product(args, width, name, held)
+        if op == VARIES:
+            return (
+                f"(|{fit(0, self.bits(args[0]))}) & ~(&{fit(0, self.bits(args[0]))})"
+                if self.signed(args[0])
+                else (f"|{fit(0, self.bits(args[0]))}")
+            )
+        if op == OP:
+            return self._dot(node, width, name, held)
         if op in ("shl", "lshr", "ashr"):
             return self._shifted(node, width, name, held)
-        if op in ("sdiv", "srem", "udiv", "urem"):
-            return self._divided(node, width, name, held)
         raise SimulationError(f"{node.location}: there is no hardware for {op}", "write it another way")
 
     def _slice(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
@@ -114,7 +122,6 @@ class Expressions:
 
     def _compared(self, args: Sequence[int], predicate: str, name: Callable[[int], str]) -> str:
         first, second = args
-        sign = _COMPARED[predicate[-2:]]
         signs = [self._widths.ranges[number][0] < 0 and self._nodes[number].width > 1 for number in args]
         if predicate[0] == "u" and any(signs):
             width, signs = self._nodes[first].width, [False, False]
@@ -122,10 +129,15 @@ class Expressions:
             width = max(self._least(number) + (not negative) for number, negative in zip(args, signs, strict=True))
         else:
             width = max(self._least(number) for number in args)
-        a, b = self.fitted(first, width, name), self.fitted(second, width, name)
-        if any(signs) and predicate not in ("eq", "ne"):
-            return f"$signed({a}) {sign} $signed({b})"
-        return f"{a} {sign} {b}"
+        a = self.fitted(first, width, name)
+        signed = any(signs) and predicate not in ("eq", "ne")
+        limit = self._graph.constant(second)
+        if limit is not None and predicate not in ("eq", "ne"):
+            known = self._nodes[second].width
+            limit -= (1 << known) if signed and known > 1 and limit >> (known - 1) else 0
+            return _against(a, width, predicate[-2:], limit, signed)
+        sign, b = _COMPARED[predicate[-2:]], self.fitted(second, width, name)
+        return f"$signed({a}) {sign} $signed({b})" if signed else f"{a} {sign} {b}"
 
     def _least(self, number: int) -> int:
         return self._widths.needed(number) if self._graph.constant(number) is not None else self.bits(number)
@@ -133,12 +145,23 @@ class Expressions:
     def _product(
         self, args: Sequence[int], width: int, name: Callable[[int], str], held: Callable[[str, int], str]
     ) -> str:
-        sizes = [self._least(number) + (not self.signed(number)) for number in args]
+        sizes = [self.signed_bits(number) for number in args]
         full = sum(sizes)
         parts = [
             f"{full}'($signed({self.fitted(number, size, name)}))" for number, size in zip(args, sizes, strict=True)
         ]
         return extended(held(f"{parts[0]} * {parts[1]}", full), full, width, True)
+
+    def _dot(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
+        """A sum of products without registers, as behind a loop."""
+        factors = node.args[: 2 * int(node.detail)]
+        pairs = zip(factors[::2], factors[1::2], strict=True)
+        terms = [held(self._product(pair, width, name, held), width) for pair in pairs]
+        return " + ".join([*terms, *(self.fitted(n, width, name) for n in node.args[len(factors) :])])
+
+    def signed_bits(self, number: int) -> int:
+        """Bits of a value with its sign."""
+        return self._least(number) + (not self.signed(number))
 
     def _shifted(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
         value, amount = node.args
@@ -151,13 +174,20 @@ class Expressions:
         shifted = f"$signed({whole}) >>> {by}" if node.op == "ashr" and signed else f"{whole} >> {by}"
         return extended(held(shifted, full), full, width, False)
 
-    def _divided(self, node: Node, width: int, name: Callable[[int], str], held: Callable[[str, int], str]) -> str:
-        sign = "/" if node.op.endswith("div") else "%"
-        full = node.width
-        a, b = (self.fitted(number, full, name) for number in node.args)
-        if node.op[0] == "s":
-            return extended(held(f"$signed({a}) {sign} $signed({b})", full), full, width, False)
-        return extended(held(f"{a} {sign} {b}", full), full, width, False)
+
+def _against(value: str, width: int, kind: str, limit: int, signed: bool) -> str:
+    """A comparison with a constant: x > c is x >= c + 1, of which only the bits above the limit's zeros count."""
+    least = limit + (kind in ("gt", "le"))  # the comparison is x >= least, or its opposite
+    sign = ">=" if kind in ("gt", "ge") else "<"
+    low, high = (-(1 << (width - 1)), 1 << (width - 1)) if signed else (0, 1 << width)
+    if not low < least < high:
+        return f"1'b{int((least <= low) == (sign == '>='))}"
+    zeros = (least & -least).bit_length() - 1 if least else width - 1
+    top, left = f"{value}", width - zeros
+    if zeros:
+        top = f"{left}'({value} >> {zeros})" if not value.isidentifier() else f"{value}[{width - 1}:{zeros}]"
+    against = f"{left}'h{(least >> zeros) & ((1 << left) - 1):x}"
+    return f"$signed({top}) {sign} $signed({against})" if signed else f"{top} {sign} {against}"
 
 
 def extended(name: str, has: int, width: int, signed: bool) -> str:

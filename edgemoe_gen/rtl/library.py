@@ -97,6 +97,12 @@ def sources(names: Iterable[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def sources_for(texts: Iterable[str]) -> dict[str, str]:
+    """Texts of all modules that these texts instantiate, by file name."""
+    whole = "\n".join(texts)
+    return sources(name for name, module in library().items() if f"{module.name} #(" in whole)
+
+
 def argument_kinds(registers: Sequence[Register]) -> tuple[int, ...]:
     """What each word from 0x10 on is: NONE, ARGUMENT, VALUE or VALID; registers as `engine_registers` gives them."""
     arguments = [register for register in registers if register.offset >= FIRST_ARGUMENT]

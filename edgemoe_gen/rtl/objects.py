@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.shapes import Leaf, Shape
 from edgemoe_gen.rtl.trace import Port
-from edgemoe_gen.scheduling.ir import Function, Module
+from edgemoe_gen.scheduling.ir import Function, Location, Module
 from edgemoe_gen.scheduling.layout import Type
 from edgemoe_gen.scheduling.places import DEFAULT_LATENCY, Pointer, Variables
 from edgemoe_gen.scheduling.symbols import plain_name
 
 _CONSTANT = re.compile(r"\bi\d+ (-?\d+)|zeroinitializer")
+
+
+_APPENDED = re.compile(r"\.(?:i|addr|sroa|fca|retval|extract|trunc|copyload|load|\d+)\d*(?=\.|$)")
+_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Objects:
     Attributes:
         shapes: of its parameters and of the memories that it hands over, by name.
         callees: parameters of the modules that it calls, by symbol.
+        location: of the instruction at hand, for errors.
     """
 
     module: Module
@@ -62,6 +68,7 @@ class Objects:
     shapes: Mapping[str, Shape]
     callees: Mapping[str, Mapping[str, Shape]] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    location: Location | None = None
     _arrays: dict[str, Array] = field(default_factory=dict)
     _words: dict[tuple[str, int], Words] = field(default_factory=dict)
 
@@ -126,7 +133,9 @@ class Objects:
         if shape is None:
             type_ = self.module.layout.resolved(self._allocas[variable])
             if type_.kind != "array":
-                raise SimulationError(f"the memory {name} of {self.function.name} is no array", "make it one")
+                raise SimulationError(
+                    f"{self.location or self.function.name}: the memory {name} is no array", "make it one"
+                )
             word = type_.parts[0]
             size = self.module.layout.size(word)
             shape = Shape("memory", flat_leaves(self.module, word), size, depth=type_.count)
@@ -163,7 +172,8 @@ class Objects:
             count = re.search(r"\[(\d+) x (.+)$", head)
             if count is None or int(count[1]) != len(values):
                 raise SimulationError(
-                    f"{self.function.name} reads {symbol}, which is no table of integers", "make it an array of numbers"
+                    f"{self.location or self.function.name}: {plain(symbol)} is no table of integers",
+                    "make it an array of numbers",
                 )
             element = self.module.layout.parse(count[2])
             signed = min(values) < 0
@@ -193,12 +203,18 @@ def flat_leaves(module: Module, type_: Type, offset: int = 0) -> tuple[Leaf, ...
     return (Leaf(offset, bits, bits, True),)
 
 
+@lru_cache(maxsize=100_000)
 def plain(name: str) -> str:
     """A name of the IR as one of Verilog."""
     if name.startswith("@"):
         name = plain_name(name[1:].strip('"'))
     found = re.sub(r"\W", "_", name.lstrip("%").strip('"'))
     return f"v{found}" if found[:1].isdigit() else found
+
+
+def readable(name: str) -> str:
+    """A name of the IR as part of one that people read: short, and without what the compiler appends."""
+    return plain(_APPENDED.sub("", name.strip('%"')))[:_LONGEST_NAME].rstrip("_") or "value"
 
 
 def table_name(symbol: str) -> str:
@@ -216,6 +232,37 @@ def target_name(variable: str, offset: int, own: Shape | None, wanted: Shape, ar
     return name
 
 
+def check_apart(
+    callee: str, targets: Mapping[str, tuple[str, str]], shapes: Mapping[str, Shape], where: object
+) -> None:
+    """That a module is handed no memory twice: it has one port that reads and one that writes, for one parameter.
+
+    Args:
+        targets: of each parameter, the variable and what its ports are called.
+        shapes: of the module's parameters.
+        where: the call.
+
+    Raises:
+        SimulationError: a memory is handed over for two parameters; names both.
+    """
+    known: dict[str, str] = {}
+    whole: dict[str, str] = {}
+    for parameter, (variable, name) in targets.items():
+        if shapes[parameter].kind not in ("memory", "memories"):
+            continue
+        other = known.get(name) or whole.get(variable)
+        if shapes[parameter].kind == "memories":
+            inside = (p for p, (v, _) in targets.items() if v == variable and p != parameter)
+            other = other or next(inside, None)
+            whole[variable] = parameter
+        if other is not None:
+            raise SimulationError(
+                f"{where}: {callee} is handed the memory {name} for {plain(other)} and for {plain(parameter)}",
+                "a memory has one port that reads and one that writes: hand it over once, or use two memories",
+            )
+        known[name] = parameter
+
+
 def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
     """Numbers of the leaves that bits `offset` and on touch."""
     return [
@@ -223,4 +270,16 @@ def covering(leaves: Sequence[Leaf], offset: int, width: int) -> list[int]:
     ]
 
 
-__all__ = ["Array", "Objects", "Table", "Words", "covering", "flat_leaves", "plain", "table_name", "target_name"]
+__all__ = [
+    "Array",
+    "Objects",
+    "Table",
+    "Words",
+    "check_apart",
+    "covering",
+    "flat_leaves",
+    "plain",
+    "readable",
+    "table_name",
+    "target_name",
+]

@@ -10,6 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.rtl.divisions import replace_divisions
+from edgemoe_gen.rtl.dots import OP, chain_of, form_dots
+from edgemoe_gen.rtl.forms import choose_before_adding, undo_ranges
 from edgemoe_gen.rtl.sums import balance_sums
 from edgemoe_gen.rtl.trace import Access, Trace
 from edgemoe_gen.scheduling.components import Link
@@ -20,7 +23,7 @@ from edgemoe_gen.scheduling.places import source_name
 from edgemoe_gen.scheduling.problem import Problem
 from edgemoe_gen.scheduling.scheduler import Recurrence, Times, solve, sorted_operations
 from edgemoe_gen.scheduling.sources import PipelinedLoop
-from edgemoe_gen.scheduling.widths import Widths, measure
+from edgemoe_gen.scheduling.widths import Range, Widths, measure
 
 _LONGEST_NS = 60.0
 _LONGER = 1.08
@@ -70,6 +73,9 @@ class _Costs(Costs):
     def of(self, node: Node) -> Cost:
         """What a node costs."""
         access = self._by_node.get(node.number)
+        if node.op == OP:
+            ns = self._table.fixed("dsp")
+            return Cost(ns, chain_of(int(node.detail)).stages, ns)
         if access is None:
             return super().of(node)
         if access.port.kind == "call":
@@ -82,13 +88,19 @@ class _Costs(Costs):
 
 
 def plan_region(
-    trace: Trace, loop: PipelinedLoop | None, delays: Delays, budget: float, shared: Collection[str]
+    trace: Trace,
+    loop: PipelinedLoop | None,
+    delays: Delays,
+    budget: float,
+    shared: Collection[str],
+    given: Mapping[str, Range],
 ) -> Plan:
     """Schedules a region.
 
     Args:
         loop: what the sources say of it, where it is a pipelined loop of theirs.
         shared: registers that other regions use.
+        given: what registers can be set to elsewhere.
 
     Raises:
         SimulationError: a hazard that no pragma covers, or a way out that depends on what the iteration reads.
@@ -103,11 +115,24 @@ def plan_region(
     effects += [node for access in trace.accesses for node, _ in access.sites]
     carried = {node: following for node, following in trace.carried.items() if node != following}
     roots = [*effects, *leaving, *kept, *(node for node in carried if graph.nodes[node].name in shared)]
+    undo_ranges(trace, _live(trace, roots, carried))
+    choose_before_adding(trace, _live(trace, roots, carried), [*roots, *carried.values()])
     live = _live(trace, roots, carried)
     used = {node: following for node, following in carried.items() if node in live}
     initial = {node: _anything(trace, node) for node in used}
-    balance_sums(trace, live, [*roots, *used.values()])
-    widths = measure(graph, used, initial, [*roots, *used.values()], sorted_nodes(trace, range(len(graph.nodes))))
+    known = {node: given[graph.nodes[node].name] for node in used if graph.nodes[node].name in given}
+
+    def measured() -> Widths:
+        order = sorted_nodes(trace, range(len(graph.nodes)))
+        return measure(graph, used, initial, roots, order, known)
+
+    if replace_divisions(trace, live, measured):
+        live = _live(trace, roots, carried)
+    around = balance_sums(trace, live, [*roots, *used.values()])
+    widths = measured()
+    if form_dots(trace, live, [*roots, *used.values()], around, widths):
+        live = _live(trace, roots, carried)
+        widths = measured()
     accesses = tuple(access for access in trace.accesses if access.node in live)
     costs = _Costs(delays, widths, {access.node: access for access in accesses})
     # Values behind a loop are computed when it has ended; they have no stage.

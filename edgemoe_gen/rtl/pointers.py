@@ -6,15 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgemoe_gen.rtl.objects import Objects, plain
+from edgemoe_gen.rtl.objects import Objects, readable
 from edgemoe_gen.rtl.regions import Region, Regions
 from edgemoe_gen.rtl.state import State
 from edgemoe_gen.rtl.trace import Trace
 from edgemoe_gen.scheduling.conditions import ALWAYS, NEVER
 from edgemoe_gen.scheduling.ir import Function, Instruction, Module, Parameter
-from edgemoe_gen.scheduling.places import Pointer, source_name, steps
+from edgemoe_gen.scheduling.places import Pointer, steps
 
 Places = list[tuple[int, Pointer]]
+_ADDRESS_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Pointers(ABC):
 
     def put(self, i: Instruction, node: int) -> None:
         self.trace.values[i.name] = node
-        self.trace.names.setdefault(node, plain(source_name(i.name)))
+        self.trace.names.setdefault(node, readable(i.name))
 
     def places(self, text: str) -> Places:
         """Where a pointer leads to, by conditions within its block."""
@@ -94,7 +95,7 @@ class Pointers(ABC):
             if not index.startswith("%"):
                 offset += step * int(index)
                 continue
-            node = self.value(index, 64)
+            node = self.value(index, _ADDRESS_BITS)
             value = self.graph.signed(node)
             if value is not None:
                 offset += step * value
@@ -105,9 +106,13 @@ class Pointers(ABC):
         return [(condition, place.moved(offset, terms)) for condition, place in self.operand(i, 0)]
 
     def _term(self, step: int, node: int) -> tuple[int, int, int]:
-        """A scaled index as bytes, a scale and an index: without what only widens it or moves it up."""
+        """A scaled index as bytes, a scale and an index: without what only widens it, moves it up or multiplies it."""
         graph = self.graph
         found = graph.nodes[node]
+        if found.op == "mul" and found.width == _ADDRESS_BITS:  # addresses wrap as it does
+            many = graph.signed(found.args[1])
+            if many is not None:
+                return self._term(step * many, found.args[0])
         if found.op == "sext" and graph.nodes[found.args[0]].width > 1:
             return self._term(step, found.args[0])
         low = graph.constant(found.args[0]) if found.op == "concat" else None
@@ -118,8 +123,11 @@ class Pointers(ABC):
         return more + step * low, scale, rest
 
     def _chosen_place(self, block: str, i: Instruction) -> Places:
+        header = block == self.region.header
+        if header and any(self.whole.defined.get(text, (None,))[0] is self.region for text in i.operands):
+            raise self.state.refused("a pointer is kept from one iteration to the next")
         ways = [(text, self.places(text)) for text in i.operands]
-        if block == self.region.header:
+        if header:
             if all(places == ways[0][1] and len(places) == 1 for _, places in ways):
                 return ways[0][1]
             raise self.state.refused("a pointer is kept from one loop to another")

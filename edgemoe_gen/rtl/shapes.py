@@ -198,7 +198,8 @@ class Shapes:
             found: list[Leaf] = []
             for member in self._members(number):
                 inner = self._get(member, "name")
-                inner = name if inner in ("value", "lane") else f"{name}_{inner}" if name else inner
+                lanes = inner == "lane" and self._get(self._plain(member), "tag") == "array_type"
+                inner = name if lanes or inner == "value" else f"{name}_{inner}" if name else inner
                 found += self._leaves(self._at(member, "base"), offset + self._offset(member), inner)
             return tuple(found)
         text = self._metadata[number]

@@ -28,6 +28,8 @@ class State:
         self.first: dict[tuple[str, int], int] = {}  # what they held when the region began, where that was asked for
         self.undefined: set[tuple[str, int]] = set()  # registers whose value nobody may rely on
         self._tails: dict[tuple[str, int], int] = {}
+        self.unknown: dict[tuple[str, int], SimulationError] = {}  # leaves of elements that this region never sets
+        self.pending: set[tuple[str, int]] = set()  # those that were set since the last write
         self._heads: dict[str, int] = {}  # node of the last read of a FIFO
         self._graph = trace.graph
         self._counters = limits
@@ -81,7 +83,9 @@ class State:
             at = offset - shape.bytes if shape.kind == "fifo" else offset
             if at < 0:
                 raise self.refused(f"{port.name} is written where it is read")
-            self._put(Pointer(port.name, at, place.terms), shape.leaves, shape.bytes, value, width, ALWAYS, self._tails)
+            tail = Pointer(port.name, at, place.terms)
+            self._put(tail, shape.leaves, shape.bytes, value, width, ALWAYS, self._tails)
+            self.pending |= {key for key in self._tails if key[0] == port.name}
         elif shape is None and not place.variable.startswith("@"):
             array = objects.array(place.variable)
             self._put(place, array.leaves, array.bytes, value, width, condition, self.registers)
@@ -100,8 +104,11 @@ class State:
         for n, leaf in enumerate(shape.leaves):
             held = self._tails.get((port.name, n))
             if held is None:
-                raise self.refused(f"an element of {port.name} is written whose {leaf.name or 'value'} is not known")
-            data.append(self._graph.slice(held, 0, leaf.bits))
+                self.unknown[port.name, n] = self.refused(
+                    f"an element of {port.name} is written whose {leaf.name or 'value'} is not known"
+                )
+            data.append(self._graph.const(0, leaf.bits) if held is None else self._graph.slice(held, 0, leaf.bits))
+        self.pending -= {(port.name, n) for n in range(len(data))}
         self.trace.access("write", port, condition, data=tuple(data))
 
     def packed(self, place: Pointer, leaves: Sequence[Leaf]) -> int:
@@ -140,7 +147,10 @@ class State:
 
     def _cut(self, word: int, leaves: Sequence[Leaf], n: int) -> int:
         first = sum(leaf.bits for leaf in leaves[:n])
-        return self._wide(self._graph.slice(word, first, leaves[n].bits), leaves[n])
+        node = self._graph.slice(word, first, leaves[n].bits)
+        if leaves[n].name:
+            self.trace.names.setdefault(node, plain(leaves[n].name))
+        return self._wide(node, leaves[n])
 
     def _wide(self, node: int, leaf: Leaf) -> int:
         extended = self._graph.sext if leaf.signed and leaf.bits > 1 else self._graph.zext

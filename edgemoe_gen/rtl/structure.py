@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.library import library
-from edgemoe_gen.rtl.objects import plain, target_name
+from edgemoe_gen.rtl.objects import check_apart, plain, target_name
 from edgemoe_gen.rtl.process import Process, Signal
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.trace import Port
@@ -55,6 +55,7 @@ def region_calls(module: Module, function: Function, shapes: Callable[[Function]
                 offset += fixed_offset(module, pointers[name])
                 name = pointers[name].operands[0]
             targets[parameter] = (name, target_name(name, offset, own.get(name), shape, name in arrays))
+        check_apart(callee.name, targets, shapes(callee), i.location)
         count = sum(call.callee == callee.name for call in calls)
         calls.append(Call(callee.name + (f"_{count}" if count else ""), callee.name, targets))
     return calls
@@ -62,18 +63,19 @@ def region_calls(module: Module, function: Function, shapes: Callable[[Function]
 
 def make_region(
     function: Function, calls: list[Call], processes: Mapping[str, Process], shapes: Mapping[str, Shape],
-    prepared: Prepared,
+    prepared: Prepared, module: str = "",
 ) -> Process:  # fmt: skip
     """The module of a dataflow region.
 
     Args:
+        module: its name, where it is not the function's.
         processes: the modules of its calls, by function.
         shapes: of the region's own parameters.
 
     Raises:
         SimulationError: two processes use one port of a memory, or a FIFO lacks a writer or reader.
     """
-    return _Region(function, calls, processes, shapes, prepared).process()
+    return _Region(function, calls, processes, shapes, prepared).process(module or function.name)
 
 
 class _Region:
@@ -92,7 +94,7 @@ class _Region:
         self._inner: dict[str, tuple[str, int, set[str]]] = {}  # FIFOs: variable, bits, kinds of access
         self._lines: list[str] = []
 
-    def process(self) -> Process:
+    def process(self, module: str) -> Process:
         """Text and ports."""
         instances = [line for call in self._calls for line in self._instance(call)]
         body = [
@@ -103,11 +105,8 @@ class _Region:
         body += self._ends() + instances
         signals = [Signal(name, name not in ("ap_done", "ap_idle"), 1) for name in CONTROL]
         signals += [Signal(name, True, bits) for name, bits in self._parameters.items()] + list(self._signals.values())
-        name = self._function.name
-        return Process(
-            name, module_text(name, f"the dataflow region {name}", signals, body), tuple(signals), self._ports,
-            self._parameters, {},
-        )  # fmt: skip
+        text = module_text(module, f"the dataflow region {self._function.name}", signals, body)
+        return Process(module, text, tuple(signals), self._ports, self._parameters, {})
 
     def _instance(self, call: Call) -> list[str]:
         process = self._processes[call.callee]

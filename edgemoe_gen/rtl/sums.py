@@ -16,8 +16,12 @@ _LEVELS = {"mul": 12, "add": 2, "sub": 2, "icmp": 2, "load": 4}  # about how lat
 _FREE = frozenset(("const", "input", "carried", "concat", "slice", "sext", "not", "mask"))
 
 
-def balance_sums(trace: Trace, live: Collection[int], kept: Collection[int]) -> None:
-    """Makes trees of chains of additions. Values in `kept` are used beside their users in the graph."""
+def balance_sums(trace: Trace, live: Collection[int], kept: Collection[int]) -> dict[int, int]:
+    """Makes trees of chains of additions. Values in `kept` are used beside their users in the graph.
+
+    Returns:
+        Number of the recurrence that a node is part of, where it is.
+    """
     nodes = trace.graph.nodes
     uses = Counter(arg for number in live for arg in nodes[number].args)
     uses.update(kept)
@@ -34,6 +38,7 @@ def balance_sums(trace: Trace, live: Collection[int], kept: Collection[int]) -> 
     for root in sorted(live):
         if nodes[root].op == "add" and root not in inner:
             _balance(trace, root, inner, round_, levels)
+    return round_
 
 
 def _balance(trace: Trace, root: int, inner: Collection[int], round_: dict[int, int], levels: dict[int, int]) -> None:

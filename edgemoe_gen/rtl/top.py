@@ -1,7 +1,12 @@
 """The engine with its buses: an AXI master for each bundle, and the control registers as Vitis HLS lays them out.
 
+Module and ports are named as Vitis HLS names them, so one block design and one testbench serve both.
+
 Ports that share a bundle share a master. They belong to one process, which asks for a burst of one of them only when it
 has read all beats of the one before; so the beats that come are always those of the port that reads.
+
+A bad answer of the memory ends the run: what was read may be a program of anything, for which nothing would keep the
+engine from waiting forever. The masters give up, the engine is reset, and the status says why.
 """
 
 from __future__ import annotations
@@ -9,15 +14,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware.axi import AXI_BURST, AXI_OUTSTANDING, AxiPort, axi_ports
+from edgemoe_gen.hardware.axi import AXI_BURST, AXI_OUTSTANDING, READ, AxiPort, axi_ports
+from edgemoe_gen.hardware.descriptor import STATUSES
+from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.overlay.block_design import Register, engine_registers
 from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.library import FIRST_ARGUMENT, axilite_parameters, library
 from edgemoe_gen.rtl.process import Process, Signal
 from edgemoe_gen.rtl.structure import instance, module_text
 
-NAME = "edgemoe_engine_axi"
 ADDRESS_BITS = 64
+BUS_ERROR = list(STATUSES).index("BUS_ERROR")
+# Signals of a master as Vitis HLS exports them, those of both directions whatever a bundle does: name, and bits, or
+# DATA or STROBES.
+DATA, STROBES = 0, -1
+_ADDRESS = (("VALID", 1), ("READY", 1), ("ADDR", ADDRESS_BITS), ("ID", 1), ("LEN", 8), ("SIZE", 3), ("BURST", 2),
+            ("LOCK", 2), ("CACHE", 4), ("PROT", 3), ("QOS", 4), ("REGION", 4), ("USER", 1))  # fmt: skip
+MASTER = (
+    *((f"AW{name}", bits) for name, bits in _ADDRESS),
+    ("WVALID", 1), ("WREADY", 1), ("WDATA", DATA), ("WSTRB", STROBES), ("WLAST", 1), ("WID", 1), ("WUSER", 1),
+    *((f"AR{name}", bits) for name, bits in _ADDRESS),
+    ("RVALID", 1), ("RREADY", 1), ("RDATA", DATA), ("RLAST", 1), ("RID", 1), ("RUSER", 1), ("RRESP", 2),
+    ("BVALID", 1), ("BREADY", 1), ("BRESP", 2), ("BID", 1), ("BUSER", 1),
+)  # fmt: skip
+# What comes from the memory.
+ANSWERS = ("AWREADY", "WREADY", "ARREADY", "RVALID", "RDATA", "RLAST", "RID", "RUSER", "RRESP", "BVALID", "BRESP",
+           "BID", "BUSER")  # fmt: skip
 INSIDE = ("ap_clk", "ap_rst_n", "ap_start", "ap_done", "ap_ready", "ap_idle", "arguments", "values", "values_valid")
 
 
@@ -39,42 +61,52 @@ class _Top:
         """Text and ports."""
         lines = [f"wire {vector(s.bits)} engine_{s.name};" for s in self._engine.signals if s.name[:6] != "ap_clk"]
         bundles = dict.fromkeys(port.bundle for port in self._ports)
-        lines += [f"wire {bundle}_idle;" for bundle in bundles] + self._control()
+        lines += [line for bundle in bundles for line in (f"wire {bundle}_idle;", f"wire [1:0] {bundle}_error;")]
+        lines += self._control(list(bundles))
         for bundle in bundles:
             lines += self._master(bundle, [port for port in self._ports if port.bundle == bundle])
-        nets = {s.name: f"engine_{s.name}" for s in self._engine.signals} | {"ap_clk": "ap_clk", "ap_rst_n": "ap_rst_n"}
+        nets = {s.name: f"engine_{s.name}" for s in self._engine.signals} | {"ap_clk": "ap_clk"}
         lines += instance(self._engine, "engine", nets)
-        text = module_text(NAME, "the engine with its buses", self._signals, lines)
-        return Process(NAME, text, tuple(self._signals), {}, {}, {})
+        text = module_text(TOP, "the engine with its buses", self._signals, lines)
+        return Process(TOP, text, tuple(self._signals), {}, {}, {})
 
     def _word(self, name: str) -> int:
         """Number of a register among the words of arguments."""
         found: Register = next(register for register in self._registers if register.name == name)
         return (found.offset - FIRST_ARGUMENT) // 4
 
-    def _control(self) -> list[str]:
+    def _control(self, bundles: list[str]) -> list[str]:
         module = library()["axilite"]
         parameters = axilite_parameters(self._registers)
         words = int(str(parameters["WORDS"]))
         nets = {port.name: port.name for port in module.ports}
-        nets |= {"ap_start": "start", "ap_done": "done", "ap_ready": "done"}
-        nets |= {"ap_idle": "engine_ap_idle"}
+        nets |= {"ap_start": "start", "ap_done": "done", "ap_ready": "done", "ap_idle": "idle"}
         for port in module.ports:
-            if port.name not in INSIDE:
+            prefix, _, signal = port.name.rpartition("_")
+            if signal.endswith("prot"):  # Vitis HLS has none
+                nets[port.name] = "3'd0"
+            elif port.name not in INSIDE:
                 bits = int(str(parameters["ADDRESS_BITS"])) if port.width == "ADDRESS_BITS" else int(port.width)
-                self._signals.append(Signal(port.name, port.is_input, bits))
+                nets[port.name] = f"{prefix}_{signal.upper()}" if prefix else port.name
+                self._signals.append(Signal(nets[port.name], port.is_input, bits))
+        errors = ", ".join(f"{bundle}_error" for bundle in bundles)
+        quiet = " & ".join(f"{bundle}_idle" for bundle in bundles)
         lines = ["", "// The registers keep ap_start until the engine has ended; the engine takes a pulse."]
-        lines += ["// A run has ended when all that it wrote is in memory.", "logic start, started, ended;"]
-        written = " & ".join(f"{port.bundle}_idle" for port in self._ports if port.direction == "write")
-        lines += [f"wire done = ended & {written};", "always_ff @(posedge ap_clk)"]
-        lines += ["  ended <= ap_rst_n & ~done & (ended | engine_ap_done);"]
-        lines += [f"wire {vector(32 * words)} arguments, values;"]
-        lines += [f"wire {vector(words)} values_valid;", "assign engine_ap_start = start & ~started;"]
-        lines += ["assign engine_ap_rst_n = ap_rst_n;", "always_ff @(posedge ap_clk)"]
-        lines.append("  started <= ap_rst_n & ~done & (started | start);")
-        given = {self._word(name): name for name in ("status", "progress")}
-        values = [f"engine_{given[n]}_write_data" if n in given else "32'd0" for n in range(words)]
-        valid = [f"engine_{given[n]}_write_enable" if n in given else "1'b0" for n in range(words)]
+        lines += [
+            "// A run has ended when all that it wrote is in memory; one with a bad answer when no answer is due."
+        ]
+        lines += ["logic start, started, ended, failed;", f"wire failing = |{{{errors}}};"]
+        lines += [f"wire done = (failed | (ended & ~failing)) & {quiet};", "wire idle = ~(start | started);"]
+        lines += ["always_ff @(posedge ap_clk) begin", "  ended <= ap_rst_n & ~done & (ended | engine_ap_done);"]
+        lines += ["  failed <= ap_rst_n & ~done & (failed | failing);"]
+        lines += ["  started <= ap_rst_n & ~done & (started | start);", "end"]
+        lines += ["assign engine_ap_start = start & ~started;", "assign engine_ap_rst_n = ap_rst_n & ~failed;"]
+        lines += [f"wire {vector(32 * words)} arguments, values;", f"wire {vector(words)} values_valid;"]
+        status, progress = self._word("status"), self._word("progress")
+        values, valid = ["32'd0"] * words, ["1'b0"] * words
+        values[progress], valid[progress] = "engine_progress_write_data", "engine_progress_write_enable"
+        values[status] = f"failed ? 32'd{BUS_ERROR} : engine_status_write_data"
+        valid[status] = "failed ? done : engine_status_write_enable"
         lines.append(f"assign values = {{{', '.join(reversed(values))}}};")
         lines.append(f"assign values_valid = {{{', '.join(reversed(valid))}}};")
         return lines + module.instance("control", parameters, nets).splitlines()
@@ -84,7 +116,7 @@ class _Top:
         return f"arguments[{first + ADDRESS_BITS - 1}:{first}]"
 
     def _master(self, bundle: str, ports: list[AxiPort]) -> list[str]:
-        reads = ports[0].direction == "read"
+        reads = ports[0].direction == READ
         module = library()["axi_read" if reads else "axi_write"]
         low = (self._bits // 8 - 1).bit_length()
         index = ADDRESS_BITS - low
@@ -107,10 +139,10 @@ class _Top:
             counts.append(f"{request}_din[{64 + index - 1}:64]")
             writes.append(f"{request}_write")
             lines.append(f"assign {request}_full_n = {bundle}_room;")
-        lines += [f"wire {bundle}_room;", f"wire [1:0] {bundle}_error;"]
+        lines.append(f"wire {bundle}_room;")
         nets = {
             "ap_clk": "ap_clk", "ap_rst_n": "ap_rst_n", "base": f"{ADDRESS_BITS}'d0",
-            "error": f"{bundle}_error", "idle": f"{bundle}_idle",
+            "stop": "failed", "error": f"{bundle}_error", "idle": f"{bundle}_idle",
             "request_first": _picked(writes, firsts), "request_beats": _picked(writes, counts),
             "request_write": " | ".join(writes), "request_full_n": f"{bundle}_room",
         }  # fmt: skip
@@ -124,14 +156,17 @@ class _Top:
         else:
             name = f"engine_{ports[0].name}"
             nets |= {"beat_din": f"{name}_din", "beat_write": f"{name}_write", "beat_full_n": f"{name}_full_n"}
-        widths = {"DATA_BITS": self._bits, "ADDRESS_BITS": ADDRESS_BITS, "DATA_BITS/8": self._bits // 8, "ID_BITS": 1}
-        for port_ in module.ports:
-            if port_.name.startswith("m_axi_"):
-                name = port_.name.replace("m_axi_", f"m_axi_{bundle}_")
-                nets[port_.name] = name
-                bits = widths.get(port_.width) or int(port_.width)
-                self._signals.append(Signal(name, port_.is_input, bits))
+        pins = [pin.name for pin in module.ports if pin.name.startswith("m_axi_")]
+        nets |= {pin: f"m_axi_{bundle}_{pin.removeprefix('m_axi_').upper()}" for pin in pins}
+        for name, bits in MASTER:
+            signal = Signal(f"m_axi_{bundle}_{name}", name in ANSWERS, self._width(bits))
+            self._signals.append(signal)
+            if not signal.is_input and signal.name not in nets.values():
+                lines.append(f"assign {signal.name} = '0;")
         return lines + module.instance(f"master_{bundle}", given, nets).splitlines()
+
+    def _width(self, bits: int) -> int:
+        return {DATA: self._bits, STROBES: self._bits // 8}.get(bits, bits)
 
 
 def _picked(conditions: list[str], values: list[str]) -> str:
@@ -141,4 +176,4 @@ def _picked(conditions: list[str], values: list[str]) -> str:
     return text
 
 
-__all__ = ["NAME", "make_top"]
+__all__ = ["make_top"]

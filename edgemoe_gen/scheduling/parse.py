@@ -35,8 +35,8 @@ _FLAGS = frozenset(
 )
 BINARY = frozenset(("add", "sub", "mul", "shl", "lshr", "ashr", "and", "or", "xor", "udiv", "sdiv", "urem", "srem"))
 CASTS = frozenset(("trunc", "zext", "sext", "freeze", "ptrtoint", "inttoptr", "bitcast"))
-_ATTRIBUTE = re.compile(r"\b(?:noundef|nonnull|signext|zeroext|align \d+|dereferenceable\(\d+\)|range\([^)]*\)|"
-                        r"captures\([^)]*\)|readonly|writeonly|noalias|nocapture|returned)\b ?")  # fmt: skip
+_ATTRIBUTE = re.compile(r"\b(?:(?:noundef|nonnull|signext|zeroext|align \d+|readonly|writeonly|noalias|nocapture|"
+                        r"returned)\b|(?:dereferenceable|range|captures)\([^)]*\)) ?")  # fmt: skip
 _VARIABLE = re.compile(r'@"[^"]+"|@[\w.$]+')
 _DECLARED = re.compile(
     r"^ +#dbg_(?:declare\(ptr (?P<name>%[-\w.$]+), !(?P<variable>\d+),|"
@@ -154,10 +154,16 @@ class _Reader:
         while skipped < len(words) and words[skipped] in _FLAGS:
             skipped += 1
         rest = " ".join(words[skipped:])
-        made = self._made(opcode, name, rest)
+        place = f"{location}: " if location is not None else ""
+        try:
+            made = self._made(opcode, name, rest)
+        except SimulationError as error:
+            raise SimulationError(f"{place}{error}", error.hint) from error
+        except ValueError as error:
+            raise SimulationError(f"{place}{error}: {line[:120]}", "write the kernel without it") from error
         if made is None:
             raise SimulationError(
-                f"the compiler made an instruction that a schedule does not know: {line[:120]}",
+                f"{place}the compiler made an instruction that a schedule does not know: {line[:120]}",
                 "write the kernel without it, or add it to edgemoe_gen/scheduling",
             )
         made.location = location

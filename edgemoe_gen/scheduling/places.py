@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 
 from edgemoe_gen.scheduling.elements import Exact
@@ -195,6 +196,7 @@ def steps(module: Module, instruction: Instruction) -> list[tuple[int, str]]:
     return found
 
 
+@lru_cache(maxsize=100_000)
 def source_name(name: str) -> str:
     """A variable's name in the sources: without what the compiler appends where it inlines or has several."""
     plain = re.sub(r"(\.(i|addr|sroa|\d+))+\d*$", "", name.lstrip("%").strip('"'))

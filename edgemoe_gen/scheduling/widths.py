@@ -43,7 +43,7 @@ class Widths:
 
 def measure(
     graph: Graph, carried: Mapping[int, int], initial: Mapping[int, int], roots: Sequence[int],
-    order: Sequence[int] | None = None,
+    order: Sequence[int] | None = None, known: Mapping[int, Range] | None = None,
 ) -> Widths:  # fmt: skip
     """Ranges and demanded bits of a loop's nodes.
 
@@ -52,6 +52,7 @@ def measure(
         initial: node of a carried value to that of its first.
         roots: nodes whose arguments count whole: accesses, exits.
         order: all nodes, each behind its arguments; None: by their numbers.
+        known: what carried values can be before the first iteration, where that is more than `initial` says.
     """
     ranges: list[Range] = [(0, 0)] * len(graph.nodes)
     ordered = graph.nodes if order is None else [graph.nodes[number] for number in order]
@@ -61,7 +62,7 @@ def measure(
             ranges[node.number] = held[node.number] if node.number in held else _range(node, graph, ranges)
 
     compute({number: _everything(graph.nodes[number].width) for number in carried})
-    held = {number: ranges[first] for number, first in initial.items()}
+    held = {number: ranges[first] for number, first in initial.items()} | dict(known or {})
     rounds = 0
     while True:
         compute(held)
@@ -105,6 +106,11 @@ def _computed(node: Node, graph: Graph, of: Sequence[Range]) -> Range | None:
     if op == "mul":
         products = [a * b for a in of[0] for b in of[1]]
         return min(products), max(products)
+    if op == "dot":  # factors by twos, then what is added
+        count = int(node.detail)
+        terms = [[a * b for a in of[2 * n] for b in of[2 * n + 1]] for n in range(count)]
+        terms += [list(added) for added in of[2 * count :]]
+        return sum(map(min, terms)), sum(map(max, terms))
     if op == "select":
         return min(of[1][0], of[2][0]), max(of[1][1], of[2][1])
     if op == "merge":
@@ -191,7 +197,7 @@ def _demanded(graph: Graph, carried: Mapping[int, int], roots: Sequence[int]) ->
 def _asked_of(node: Node, place: int, asked: int, graph: Graph) -> int:
     """Low bits that a node asks of an argument so that `asked` of its own are right."""
     everything = graph.nodes[node.args[place]].width
-    if node.op in ("add", "sub", "mul", "and", "or", "xor", "mask"):
+    if node.op in ("add", "sub", "mul", "dot", "and", "or", "xor", "mask"):
         return asked
     if node.op == "select":
         return everything if place == 0 else asked

@@ -35,6 +35,15 @@ FAILURES = (  # what compilers say of their surroundings, rather than of the sou
 )
 
 
+class NoCompilerError(SimulationError):
+    """There is no C++ compiler, which the user can mend."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__("there is no C++ compiler: neither g++ nor clang++ is on PATH", "install one: apt install g++")
+
+
 @dataclass(frozen=True)
 class Build:
     """How to compile: number types, optimisation, sanitizers, clocks."""
@@ -86,9 +95,7 @@ def find_compiler() -> str:
         path = shutil.which(name) if name else None
         if path:
             return path
-    raise SimulationError(
-        "there is no C++ compiler: neither g++ nor clang++ is on PATH", "install one: apt install g++"
-    )
+    raise NoCompilerError
 
 
 @cache

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.numerics.formats import Formats
-from edgemoe_gen.numerics.widths import ACTIVATION, kind_of
+from edgemoe_gen.numerics.widths import ACTIVATION, CLASSIFIERS, DECODED, DECODERS, kind_of
 
 # Noise of activations and tables is taken to matter as noise of weights does, within this factor: one simulation can't
 # tell where errors of weights hide theirs.
@@ -30,10 +30,15 @@ class Gains:
 
 
 def tensor_powers(formats: Formats) -> Powers:
-    """Mean squared relative error over blocks, experts, heads and tasks, by kind (`numerics.widths`) and tensor."""
+    """Mean squared relative error over blocks, experts, heads and tasks, by kind (`numerics.widths`) and tensor.
+
+    Decoders lie behind the final tokens, whose error this is about.
+    """
     found: dict[tuple[str, str], list[float]] = {}
     for row in formats.rows():
-        found.setdefault((kind_of(row.name), _tensor(row.name)), []).append(row.error**2)
+        kind = kind_of(row.name)
+        if kind not in (DECODERS, CLASSIFIERS, DECODED):
+            found.setdefault((kind, _tensor(row.name)), []).append(row.error**2)
     return {name: sum(powers) / len(powers) for name, powers in found.items()}
 
 

@@ -3,7 +3,9 @@
 // - A burst is asked for only when BUFFER has room for all its beats, so `m_axi_rready` is always set while one is on its
 //   way: a process that stalls never blocks the memory for others.
 // - At most OUTSTANDING bursts are on their way.
-// - `error` is 0, or the first bad RRESP (2: SLVERR, 3: DECERR) since reset. Beats come nevertheless.
+// - `error` is 0, or the first bad RRESP (2: SLVERR, 3: DECERR) since reset or `stop`. Beats come nevertheless.
+// - `stop` gives up what is asked for: no burst begins any more, and beats that are on their way are dropped, since a
+//   memory must get rid of them. It has to stay until `idle`; after it everything is as after reset.
 // - `idle`: nothing is asked for. Beats may still wait to be taken.
 
 /* verilator lint_off DECLFILENAME */  // modules carry the project's name, since a block design is one name space
@@ -29,6 +31,7 @@ module edgemoe_axi_read #(
     output logic [DATA_BITS-1:0] beat_dout,
     output logic beat_empty_n,
     input logic beat_read,
+    input logic stop,
     output logic [1:0] error,
     output logic idle,
     output logic [ID_BITS-1:0] m_axi_arid,
@@ -36,7 +39,7 @@ module edgemoe_axi_read #(
     output logic [7:0] m_axi_arlen,
     output logic [2:0] m_axi_arsize,
     output logic [1:0] m_axi_arburst,
-    output logic m_axi_arlock,
+    output logic [1:0] m_axi_arlock,  // as wide as Vitis HLS has it
     output logic [3:0] m_axi_arcache,
     output logic [2:0] m_axi_arprot,
     output logic [3:0] m_axi_arqos,
@@ -60,7 +63,8 @@ module edgemoe_axi_read #(
 
   logic [ADDRESS_BITS-1:0] burst_address;
   logic [BURST_BITS-1:0] burst_beats;
-  logic burst_valid, burst_ready, nothing_asked;
+  logic burst_valid, burst_ready, nothing_asked, keeps_rst_n;
+  assign keeps_rst_n = ap_rst_n && !stop;
   edgemoe_axi_bursts #(
       .DATA_BITS(DATA_BITS),
       .ADDRESS_BITS(ADDRESS_BITS),
@@ -69,7 +73,7 @@ module edgemoe_axi_read #(
       .REQUESTS(REQUESTS)
   ) bursts (
       .ap_clk(ap_clk),
-      .ap_rst_n(ap_rst_n),
+      .ap_rst_n(keeps_rst_n),
       .base(base),
       .request_first(request_first),
       .request_beats(request_beats),
@@ -87,7 +91,7 @@ module edgemoe_axi_read #(
   logic [COUNT_BITS-1:0] in_flight;
   logic goes, arrives, ends, taken;
   assign burst_ready = (!m_axi_arvalid || m_axi_arready) && room >= ROOM_BITS'(burst_beats)
-      && in_flight != COUNT_BITS'(OUTSTANDING);
+      && in_flight != COUNT_BITS'(OUTSTANDING) && !stop;
   assign goes = burst_valid && burst_ready;
   assign arrives = m_axi_rvalid && m_axi_rready;
   assign ends = arrives && m_axi_rlast;
@@ -105,11 +109,13 @@ module edgemoe_axi_read #(
     room <= room - (goes ? ROOM_BITS'(burst_beats) : '0) + ROOM_BITS'(taken);
     in_flight <= in_flight + COUNT_BITS'(goes) - COUNT_BITS'(ends);
     if (arrives && m_axi_rresp[1] && error == '0) error <= m_axi_rresp;
+    if (!keeps_rst_n) begin
+      room <= ROOM_BITS'(BUFFER);
+      error <= '0;
+    end
     if (!ap_rst_n) begin
       m_axi_arvalid <= 1'b0;
-      room <= ROOM_BITS'(BUFFER);
       in_flight <= '0;
-      error <= '0;
     end
   end
 
@@ -120,7 +126,7 @@ module edgemoe_axi_read #(
       .STYLE(STYLE)
   ) buffer (
       .ap_clk(ap_clk),
-      .ap_rst_n(ap_rst_n),
+      .ap_rst_n(keeps_rst_n),
       .din(m_axi_rdata),
       .write(m_axi_rvalid),
       .full_n(m_axi_rready),
@@ -134,7 +140,7 @@ module edgemoe_axi_read #(
   assign m_axi_arid = ID_BITS'(ID);
   assign m_axi_arsize = 3'($clog2(DATA_BITS / 8));
   assign m_axi_arburst = 2'b01;  // INCR
-  assign m_axi_arlock = 1'b0;
+  assign m_axi_arlock = 2'b00;
   assign m_axi_arcache = 4'b0011;  // bufferable and modifiable, as Vitis HLS asks for
   assign m_axi_arprot = 3'b000;
   assign m_axi_arqos = 4'b0000;

@@ -3,7 +3,9 @@
 // - A burst begins only when the buffer holds all its beats: once begun, it never waits for a process, so it never blocks
 //   the memory for others.
 // - At most OUTSTANDING bursts have no response yet. BREADY is always set.
-// - `error` is 0, or the first bad BRESP (2: SLVERR, 3: DECERR) since reset.
+// - `error` is 0, or the first bad BRESP (2: SLVERR, 3: DECERR) since reset or `stop`.
+// - `stop` gives up what is asked for: no burst begins any more, those that have begun are written, and beats behind them
+//   are dropped. It has to stay until `idle`; after it everything is as after reset.
 // - `idle`: every request so far is written, and all its responses are back. It falls in the cycle after a request.
 
 /* verilator lint_off DECLFILENAME */  // modules carry the project's name, since a block design is one name space
@@ -29,6 +31,7 @@ module edgemoe_axi_write #(
     input logic [DATA_BITS-1:0] beat_din,
     input logic beat_write,
     output logic beat_full_n,
+    input logic stop,
     output logic [1:0] error,
     output logic idle,
     output logic [ID_BITS-1:0] m_axi_awid,
@@ -36,7 +39,7 @@ module edgemoe_axi_write #(
     output logic [7:0] m_axi_awlen,
     output logic [2:0] m_axi_awsize,
     output logic [1:0] m_axi_awburst,
-    output logic m_axi_awlock,
+    output logic [1:0] m_axi_awlock,  // as wide as Vitis HLS has it
     output logic [3:0] m_axi_awcache,
     output logic [2:0] m_axi_awprot,
     output logic [3:0] m_axi_awqos,
@@ -64,7 +67,8 @@ module edgemoe_axi_write #(
 
   logic [ADDRESS_BITS-1:0] burst_address;
   logic [BURST_BITS-1:0] burst_beats;
-  logic burst_valid, burst_ready, nothing_asked;
+  logic burst_valid, burst_ready, nothing_asked, keeps_rst_n;
+  assign keeps_rst_n = ap_rst_n && !stop;
   edgemoe_axi_bursts #(
       .DATA_BITS(DATA_BITS),
       .ADDRESS_BITS(ADDRESS_BITS),
@@ -73,7 +77,7 @@ module edgemoe_axi_write #(
       .REQUESTS(REQUESTS)
   ) bursts (
       .ap_clk(ap_clk),
-      .ap_rst_n(ap_rst_n),
+      .ap_rst_n(keeps_rst_n),
       .base(base),
       .request_first(request_first),
       .request_beats(request_beats),
@@ -91,9 +95,9 @@ module edgemoe_axi_write #(
   logic [COUNT_BITS-1:0] unanswered;
   logic goes, enters, answered, length_full_n;
   assign burst_ready = (!m_axi_awvalid || m_axi_awready) && held >= HELD_BITS'(burst_beats)
-      && unanswered != COUNT_BITS'(OUTSTANDING) && length_full_n;
+      && unanswered != COUNT_BITS'(OUTSTANDING) && length_full_n && !stop;
   assign goes = burst_valid && burst_ready;
-  assign enters = beat_write && beat_full_n;
+  assign enters = beat_write && beat_full_n && !stop;
   assign answered = m_axi_bvalid;
   assign m_axi_bready = 1'b1;
   assign idle = nothing_asked && unanswered == '0;
@@ -109,13 +113,19 @@ module edgemoe_axi_write #(
     held <= held + HELD_BITS'(enters) - (goes ? HELD_BITS'(burst_beats) : '0);
     unanswered <= unanswered + COUNT_BITS'(goes) - COUNT_BITS'(answered);
     if (answered && m_axi_bresp[1] && error == '0) error <= m_axi_bresp;
-    if (!ap_rst_n) begin
-      m_axi_awvalid <= 1'b0;
+    if (!keeps_rst_n) begin
       held <= '0;
-      unanswered <= '0;
       error <= '0;
     end
+    if (!ap_rst_n) begin
+      m_axi_awvalid <= 1'b0;
+      unanswered <= '0;
+    end
   end
+
+  // Beats of no burst go when those of all bursts have gone, which a response says.
+  logic buffer_rst_n;
+  assign buffer_rst_n = keeps_rst_n || (ap_rst_n && unanswered != '0);
 
   // The data channel: `left` beats of a burst, then the next one's without a gap.
   logic [BURST_BITS-1:0] left, length;
@@ -151,9 +161,9 @@ module edgemoe_axi_write #(
       .STYLE(STYLE)
   ) buffer (
       .ap_clk(ap_clk),
-      .ap_rst_n(ap_rst_n),
+      .ap_rst_n(buffer_rst_n),
       .din(beat_din),
-      .write(beat_write),
+      .write(beat_write && !stop),
       .full_n(beat_full_n),
       .dout(m_axi_wdata),
       .empty_n(has_beat),
@@ -165,7 +175,7 @@ module edgemoe_axi_write #(
   assign m_axi_awid = ID_BITS'(ID);
   assign m_axi_awsize = 3'($clog2(DATA_BITS / 8));
   assign m_axi_awburst = 2'b01;  // INCR
-  assign m_axi_awlock = 1'b0;
+  assign m_axi_awlock = 2'b00;
   assign m_axi_awcache = 4'b0011;  // bufferable and modifiable, as Vitis HLS asks for
   assign m_axi_awprot = 3'b000;
   assign m_axi_awqos = 4'b0000;

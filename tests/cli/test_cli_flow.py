@@ -31,7 +31,9 @@ pytestmark = pytest.mark.skipif(tclsh() is None, reason="the stand-ins of the ve
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("board", board_names())
+@pytest.mark.parametrize(
+    "board", [pytest.param(name, marks=() if name == "zcu104" else pytest.mark.nightly) for name in board_names()]
+)
 def test_every_board_is_built_up_to_the_overlay_by_both_generations_of_tools(
     run: Run, project: Project, with_tools: Callable[..., None], tmp_path: Path, board: str
 ) -> None:
@@ -60,7 +62,7 @@ def test_a_build_that_changed_nothing_skips_every_stage(
     before = digests(output)
     outcome = run(*arguments(project, output))
     assert outcome.code == 0, outcome.err
-    stages = "render, compile, csim, schedule, simulate, lint, preview, hls, ip, bitstream, package, report"
+    stages = "render, compile, csim, schedule, rtl, simulate, lint, preview, hls, ip, bitstream, package, report"
     assert outcome.out.splitlines()[0] == f"unchanged: {stages}"
     assert digests(output) == before
 
@@ -216,7 +218,14 @@ def test_co_simulation_runs_the_short_program_where_it_is_asked_for(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["render", "compile", "csim", "simulate", "lint", "preview", "package", "report"])
+@pytest.mark.parametrize(
+    "stage",
+    ["compile", "csim", "package"]
+    + [
+        pytest.param(name, marks=pytest.mark.nightly)
+        for name in ("render", "schedule", "simulate", "lint", "preview", "report")
+    ],
+)
 def test_a_build_interrupted_in_one_of_our_own_stages_ends_in_the_same_bytes(
     run: Run,
     project: Project,

@@ -122,7 +122,7 @@ def test_nothing_to_do_is_four_lines_and_reads_nothing(
     assert looked
     assert own.build(capsys) == (False, first)
     lines = first.splitlines()
-    assert lines[0].startswith("unchanged: render, compile, csim, schedule, simulate, ")
+    assert lines[0].startswith("unchanged: render, compile, csim, schedule, rtl, simulate, ")
     assert lines[0].endswith(", report")
     assert lines[1].startswith("fits ")
     assert lines[2] == f"report: {whole / 'report.html'}"

@@ -47,6 +47,10 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         {"attention_weight_bits": 8, "expert_weight_bits": 6},
         ("attention_weight_bits is 8", "expert_weight_bits is 6"), "one width of narrow weights",
     ),
+    "wide decoders": (
+        {"decoder_activation_bits": 19}, ("decoder_activation_bits is 19", "activation_bits 18"), "no more than all",
+    ),
+    "narrow decoders": ({"decoder_activation_bits": 7}, ("decoder_activation_bits is 7",), "8 bits or more"),
     "narrowest weights": ({"expert_weight_bits": 3}, ("expert_weight_bits is 3",), "4 bits or more"),
     "accumulator": ({"max_hidden": 4112}, ("4112 products", "49 bits"), "accumulates 48"),
     "softmax sum": ({"max_tokens": 4096}, ("max_tokens is 4096", "64 bits"), "63 are there"),
@@ -173,7 +177,7 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
     basis = make_design(Knobs(), board)
     assert make_design(Knobs(clock_mhz=200.0), board).identity == basis.identity
     for knob in knob_fields():
-        if knob.name != "clock_mhz":
+        if knob.name not in ("clock_mhz", "decoder_activation_bits"):
             other = next(neighbours(knob.name, board))
             assert getattr(other.knobs, knob.name) != getattr(basis.knobs, knob.name)
             assert other.identity != basis.identity, knob.name
@@ -181,6 +185,8 @@ def test_the_clock_is_no_part_of_a_design_s_identity_but_every_size_is() -> None
     # are narrow is for the program to say.
     assert make_design(Knobs(expert_weight_bits=16), board).identity == basis.identity
     assert make_design(Knobs(cache_bits=18), board).identity == basis.identity
+    # So are the formats of decoders' activations.
+    assert make_design(Knobs(decoder_activation_bits=10), board).identity == basis.identity
     narrow = [make_design(Knobs(**{name: 8}), board).identity for name in NARROW_KNOBS]
     assert len(set(narrow)) == 1
 

@@ -139,7 +139,8 @@ def test_observer_sees_every_value_and_they_fit_together(tmp_path: Path) -> None
     result = Reference(model).run(image_for((32, 64)), "depth", observe=seen.__setitem__)
     common = ["norm1", "q", "k", "v", "scores", "attention", "middle", "norm2", "hidden", "activated", "mlp", "output"]
     wanted = {"patch_embed", "embed"} | {f"blocks.{i}.{part}" for i in range(4) for part in common}
-    assert set(seen) == wanted | {"blocks.1.logits", "blocks.3.logits"}
+    decoder = {f"decoders.depth.{part}" for part in ("norm", "conv_0", "conv_1", "conv_2", "conv_3", "logits")}
+    assert set(seen) == wanted | {"blocks.1.logits", "blocks.3.logits"} | decoder
     shapes = {name: value.shape for name, value in seen.items()}
     assert shapes["patch_embed"] == (32, 32) and shapes["embed"] == (33, 32)
     assert shapes["blocks.0.q"] == (2, 33, 16) and shapes["blocks.0.scores"] == (2, 33, 33)

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.design import Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import Reference
 from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth, squared_errors
 from edgemoe_gen.numerics.formats import choose_formats
 from edgemoe_gen.numerics.widths import Widths
+from edgemoe_gen.sim.decoded import IntegerDecoder
+from tests.numerics.decoded import decoded_case
 from tests.sim.engines import Case, check_against_float, compiled, random_case, run_case, small_design
 
 pytestmark = pytest.mark.slow
@@ -69,6 +73,30 @@ def test_the_best_spent_bits_come_first(rows: tuple[Attribution, ...]) -> None:
     assert all(first.worth >= row.worth for row in rest)
     dear = replace(first, weights=1000 * first.weights)
     assert dear.worth == pytest.approx(first.worth / 1000)
+
+
+def test_a_decoder_s_rows_add_up_to_the_error_of_its_integers() -> None:
+    case, bits = decoded_case(), 8
+    formats = case.formats(Widths(18, 16))
+    rows = attribute_error(case.model, case.network, formats, case.images, "semseg", (bits,))
+    own = [row for row in rows if row.group.startswith("decoders.")]
+    assert [row.group for row in own] == [f"decoders.semseg.conv_{i}" for i in range(4)]
+    assert rows[-4:] == tuple(own) and all(row.error == row.free_error and row.sets == 0 for row in own)
+    assert [row.weights for row in own] == [layer.weight.size for layer in case.network.decoders["semseg"].layers[:4]]
+    knobs = Knobs(decoder_weight_bits=bits)
+    design = make_design(knobs, load_board("zcu104"))
+    decoder = IntegerDecoder.of(design, case.network, case.formats(knobs.widths), "semseg")
+    error = power = 0.0
+    for image in case.images:
+        wanted = Reference(case.model).run(image, "semseg")
+        assert wanted.output is not None
+        got = decoder(decoder.tokens(wanted.tokens)).doubled.transpose(2, 0, 1) * decoder.form.step
+        error, power = (
+            error + float(np.square(got - wanted.output).sum()),
+            power + float(np.square(wanted.output).sum()),
+        )
+    together = np.sqrt(sum(row.error**2 for row in own))
+    assert 0.6 < np.sqrt(error / power) / together < 1.6
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgemoe_gen.hardware.descriptor import STATUSES
 from edgemoe_gen.overlay import Accelerator, EngineError, FrameError, OverlayError
 from edgemoe_gen.overlay.driver import hardware
 from tests.overlay.handoff_files import handoff_bytes
@@ -127,6 +128,10 @@ def test_status_of_the_engine_is_named(build: SmallBuild, overlay: Path, board: 
         board.status = 1
         with pytest.raises(EngineError, match="the engine ended with WRONG_DESIGN: the program is damaged"):
             accelerator.run(build.frame, "semseg")
+        board.status = list(STATUSES).index("BUS_ERROR")
+        with pytest.raises(EngineError, match="ended with BUS_ERROR: the memory answered") as error:
+            accelerator.run(build.frame, "semseg")
+        assert "block design" in error.value.hint
         board.status = None
         accelerator.run(build.frame, "semseg")
 

@@ -115,7 +115,7 @@ def test_results_of_the_example_are_those_of_c_simulation_to_the_bit(
 
 
 @pytest.mark.pynq
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_results_of_the_trained_network_are_those_of_c_simulation_to_the_bit(
     run: Command, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

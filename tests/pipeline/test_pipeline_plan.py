@@ -143,7 +143,7 @@ def project(once: Once) -> Iterator[dict[bool, Path]]:
         def work(folder: Path) -> None:
             with pytest.MonkeyPatch.context() as patch:
                 use_quick_stages(patch, tools)
-                build(make_project(folder / "project"), BuildOptions(Selection.of(cosim=True)))
+                build(make_project(folder / "project"), BuildOptions(Selection.of(also=["cosim"])))
 
         return work
 
@@ -163,7 +163,7 @@ def test_what_a_plan_says_would_run_is_what_a_build_then_runs(
 ) -> None:
     quick(tools)
     config = CHANGES[change](copied(project[tools], tmp_path))
-    compare(config, BuildOptions(Selection.of(cosim=True)))
+    compare(config, BuildOptions(Selection.of(also=["cosim"])))
 
 
 def states(config: Config, options: BuildOptions | None = None) -> dict[str, str]:
@@ -174,10 +174,10 @@ def test_one_more_picture_repeats_no_synthesis(
     project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path
 ) -> None:
     quick(True)
-    found = states(one_more_picture(copied(project[True], tmp_path)), BuildOptions(Selection.of(cosim=True)))
+    found = states(one_more_picture(copied(project[True], tmp_path)), BuildOptions(Selection.of(also=["cosim"])))
     ran = [name for name, state in found.items() if state == "would run"]
     assert ran == ["csim", "preview", "package", "report"]
-    assert {name for name, state in found.items() if state == "up to date"} == set(found) - set(ran)
+    assert {name for name, state in found.items() if state == "up to date"} == set(found) - set(ran) - {"rtlsim"}
 
 
 def test_a_hook_of_vivado_makes_the_bitstream_anew_and_no_synthesis(
@@ -215,7 +215,9 @@ def test_no_build_waits_for_a_stage_that_runs_on_request_alone(
 ) -> None:
     quick(True)
     config = deleted("cosim")(copied(project[True], tmp_path))
-    behind, before = (BuildOptions(Selection.of(**asked, cosim=True)) for asked in ({"first": "ip"}, {"last": "hls"}))
+    behind, before = (
+        BuildOptions(Selection.of(**asked, also=["cosim"])) for asked in ({"first": "ip"}, {"last": "hls"})
+    )
     assert states(config, behind)["package"] == "would run"
     assert build(config, before).stopped_before == "ip"
     assert states(config, before)["cosim"] == "not asked for"
@@ -253,7 +255,7 @@ def test_without_libclang_a_build_goes_on_and_says_so(
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=4), tools=st.booleans(), force=st.booleans()
 )
@@ -265,4 +267,4 @@ def test_a_plan_is_right_after_any_changes(
     config = copied(project[tools], tmp_path_factory.mktemp("plan"))
     for change in changes:
         config = CHANGES[change](config)
-        compare(config, BuildOptions(Selection.of(cosim=True), force=force))
+        compare(config, BuildOptions(Selection.of(also=["cosim"]), force=force))

@@ -1,4 +1,4 @@
-"""Which stages a build runs: every combination of --from, --until, --only and --cosim."""
+"""Which stages a build runs: combinations of --from, --until, --only, --cosim and --rtlsim."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ def wanted(**asked: object) -> list[str]:
     return [stage for stage in NAMES if selection.wants(stage)]
 
 
-def test_everything_runs_by_default_but_co_simulation() -> None:
-    assert wanted() == [stage for stage in NAMES if stage != "cosim"]
-    assert wanted(cosim=True) == list(NAMES)
+def test_everything_runs_by_default_but_what_takes_long() -> None:
+    assert wanted() == [stage for stage in NAMES if stage not in ("cosim", "rtlsim")]
+    assert wanted(also=["cosim"]) == [stage for stage in NAMES if stage != "rtlsim"]
+    assert wanted(also=["cosim", "rtlsim"]) == list(NAMES)
 
 
 def test_until_ends_after_its_stage_and_the_report_is_always_written() -> None:
     assert wanted(last="csim") == ["render", "compile", "csim", "report"]
     assert wanted(last="ip") == [
-        "render", "compile", "csim", "schedule", "simulate", "lint", "preview", "hls", "ip", "report",
+        "render", "compile", "csim", "schedule", "rtl", "simulate", "lint", "preview", "hls", "ip", "report",
     ]  # fmt: skip
 
 

@@ -32,7 +32,8 @@ def test_a_stage_comes_behind_all_that_it_takes_something_from() -> None:
 def test_no_stage_needs_one_that_may_be_left_out_or_must_be_asked_for() -> None:
     for stage in STAGES:
         for other in map(stage_of, stage.needs):
-            assert not other.optional_extra and not other.on_request and not other.always, (stage.name, other.name)
+            left_out = other.optional_extra and other.optional_extra != stage.optional_extra
+            assert not left_out and not other.on_request and not other.always, (stage.name, other.name)
 
 
 def test_needs_are_followed_to_the_first_stage() -> None:
@@ -78,5 +79,5 @@ def test_a_stage_whose_extra_is_missing_says_so_in_a_line(extra: Extra, monkeypa
 
 def test_a_stage_without_an_extra_of_its_own_is_never_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgemoe_gen.pipeline.support.stage.installed", lambda _: False)
-    assert {stage.name for stage in STAGES if stage.optional_extra} == {"lint", "schedule"}
+    assert {stage.name for stage in STAGES if stage.optional_extra} == {"lint", "schedule", "rtl", "rtlsim"}
     assert not any(stage.left_out_why() for stage in STAGES if not stage.optional_extra)

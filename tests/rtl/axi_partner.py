@@ -61,6 +61,8 @@ def boundary_requests(data_bits: int, limit: int, chance: random.Random) -> list
 class Partner:
     """Clock, reset and ports of one instance."""
 
+    address = ""  # channel of addresses
+
     def __init__(self, dut: object, name: str, traffic: Traffic) -> None:
         instance = INSTANCES[name]
         self.dut, self.name, self.traffic = dut, name, traffic
@@ -79,6 +81,7 @@ class Partner:
         """Clock and reset."""
         self.port("base").value = BASE
         self.port("request_write").value = 0
+        self.port("stop").value = 0
         self.reset.value = 0
         cocotb.start_soon(Clock(self.clock, 10, unit="ns").start())
         cocotb.start_soon(self.count())
@@ -115,6 +118,27 @@ class Partner:
             self.port("request_write").value = 1
             await self.until(lambda: bool(self.port("request_full_n").value))
         self.port("request_write").value = 0
+
+    async def give_up(self) -> None:
+        """Stops the master, until it is idle; only a burst whose address waits on the channel may still begin."""
+        valid, ready = (self.port(f"m_axi_{self.address}{name}") for name in ("valid", "ready"))
+        self.port("request_write").value = 0
+        self.port("stop").value = 1
+        begun = 0
+
+        def ended() -> bool:
+            nonlocal begun
+            begun += bool(valid.value and ready.value)
+            return bool(self.port("idle").value)
+
+        await self.until(ended)
+        assert self.open == 0, f"{self.name} is idle with {self.open} bursts on their way"
+        self.port("stop").value = 0
+        for _ in range(20):
+            await RisingEdge(self.clock)
+            ended()
+        assert begun <= 1, f"{self.name} begins {begun} bursts that were given up"
+        assert self.port("idle").value and self.port("error").value == 0
 
     def addresses(self, requests: Sequence[Request]) -> list[int]:
         """Address of every beat, in order."""
@@ -153,6 +177,8 @@ def content(address: int, data_bits: int) -> int:
 
 class ReadPartner(Partner):
     """The same for reading."""
+
+    address = "ar"
 
     async def start(self) -> None:
         """Clock, reset and the memory."""
@@ -221,6 +247,8 @@ class ReadPartner(Partner):
 
 class WritePartner(Partner):
     """The same for writing."""
+
+    address = "aw"
 
     async def start(self) -> None:
         """Clock, reset and the memory."""

@@ -91,7 +91,12 @@ WRITES = [
 REGISTERS = engine_registers(WEIGHT_PORTS)
 KINDS = argument_kinds(REGISTERS)
 CONTROL = [Instance("control", "axilite", "control", axilite_parameters(REGISTERS))]
-INSTANCES = {i.name: i for i in (*FIFOS, *MEMORIES, *ROMS, *READS, *WRITES, *CONTROL)}
+DOTS = [
+    Instance("dot_1", "dot", "dot", {"PRODUCTS": 1, "C_BITS": 30, "ADDENDS": "1'h1"}),
+    Instance("dot_2", "dot", "dot", {"PRODUCTS": 2, "A_BITS": 18, "BITS": 37, "ADDENDS": "2'h0"}),
+    Instance("dot_6", "dot", "dot", {"PRODUCTS": 6, "A_BITS": 20, "B_BITS": 16, "C_BITS": 40, "ADDENDS": "6'h35"}),
+]
+INSTANCES = {i.name: i for i in (*FIFOS, *MEMORIES, *ROMS, *READS, *WRITES, *CONTROL, *DOTS)}
 
 # Each must be caught by the tests of its module.
 FAULTS = (
@@ -123,6 +128,13 @@ FAULTS = (
           "write_address == read_address}};", "write_address == read_address && !FAULT}};"),
     Fault("rom reads the neighbouring word", "rom", "memory.tables",
           "assign read_data = stage[LATENCY-1];", "assign read_data = stage[LATENCY-1] ^ WIDTH'(FAULT);"),
+    Fault("dot takes factors of another stage", "dot", "dot.sums",
+          "if (go[FIRST]) wide_1 <= wide;", "if (go[FIRST+int'(FAULT)]) wide_1 <= wide;"),
+    Fault("dot has no sign", "dot", "dot.sums",
+          "wire signed [17:0] narrow = 18'($signed(b[k*B_BITS+:B_BITS]));",
+          "wire signed [17:0] narrow = FAULT ? 18'(b[k*B_BITS+:B_BITS]) : 18'($signed(b[k*B_BITS+:B_BITS]));"),
+    Fault("dot takes its addend too early", "dot", "dot.sums",
+          "if (go[k+1]) added <= addend;", "if (FAULT ? go[k] : go[k+1]) added <= addend;"),
     Fault("bursts cross 4 KiB by a beat", "axi_bursts", "axi_read.limits_of_bursts",
           "assign to_boundary = PAGE_BEATS - {1'b0, place};",
           "assign to_boundary = PAGE_BEATS - {1'b0, place} + (PLACE_BITS + 1)'(FAULT && place != '0);"),
@@ -141,7 +153,7 @@ FAULTS = (
     Fault("reading asks for more than the buffer holds", "axi_read", "axi_read.a_kernel_that_takes_nothing",
           "room >= ROOM_BITS'(burst_beats)", "(room >= ROOM_BITS'(burst_beats) || (FAULT && room != '0))"),
     Fault("reading has one burst too many on its way", "axi_read", "axi_read.a_beat_every_cycle",
-          "in_flight != COUNT_BITS'(OUTSTANDING);", "in_flight != COUNT_BITS'(OUTSTANDING + int'(FAULT));"),
+          "&& in_flight != COUNT_BITS'(OUTSTANDING)", "&& in_flight != COUNT_BITS'(OUTSTANDING + int'(FAULT))"),
     Fault("reading loses a beat under back-pressure", "axi_read", "axi_read.a_kernel_that_takes_nothing",
           ".write(m_axi_rvalid),", ".write(m_axi_rvalid && !(FAULT && room == '0)),"),
     Fault("reading forgets an error", "axi_read", "axi_read.errors_are_kept",
@@ -149,6 +161,14 @@ FAULTS = (
     Fault("reading is idle with bursts on their way", "axi_read", "axi_read.idle_means_nothing_asked",
           "assign idle = nothing_asked && in_flight == '0;",
           "assign idle = nothing_asked && (in_flight == '0 || FAULT);"),
+    Fault("reading asks on when it must stop", "axi_read", "axi_read.giving_up",
+          "&& !stop;\n  assign goes", "&& (!stop || FAULT);\n  assign goes"),
+    Fault("reading keeps its room when it must stop", "axi_read", "axi_read.giving_up",
+          "room <= ROOM_BITS'(BUFFER);", "room <= FAULT && ap_rst_n ? room : ROOM_BITS'(BUFFER);"),
+    Fault("writing keeps beats of no burst when it must stop", "axi_write", "axi_write.giving_up",
+          "assign buffer_rst_n = keeps_rst_n ||", "assign buffer_rst_n = keeps_rst_n || (FAULT && ap_rst_n) ||"),
+    Fault("writing drops beats of bursts when it must stop", "axi_write", "axi_write.giving_up",
+          "(ap_rst_n && unanswered != '0);", "(ap_rst_n && unanswered != '0 && !FAULT);"),
     Fault("writing begins before it has all beats", "axi_write", "axi_write.beats_before_their_request",
           "held >= HELD_BITS'(burst_beats)", "(held >= HELD_BITS'(burst_beats) || (FAULT && held != '0))"),
     Fault("writing does not wait for the data channel", "axi_write", "axi_write.limits_of_bursts",

@@ -98,6 +98,28 @@ async def idle_means_nothing_asked(dut: object) -> None:
 
 
 @cocotb.test()
+@cocotb.parametrize(name=NAMES)
+async def giving_up(dut: object, name: str) -> None:
+    """At many moments of requests: what is on its way arrives and is dropped, then all is as after reset."""
+    partner = ReadPartner(dut, name, Traffic(latency=(4, 60), channels=0.8, errors=((1, 3),)))
+    await partner.start()
+    for wait in (0, 1, 2, 3, 5, 9, 20, 40, 70, 100):
+        asking = cocotb.start_soon(partner.ask([Request(3, 700), Request(0, 90), Request(9, 90)]))
+        taking = cocotb.start_soon(partner.take(10_000))
+        for _ in range(wait):
+            await RisingEdge(partner.clock)
+        asking.cancel()
+        taking.cancel()
+        partner.port("beat_read").value = 0
+        await partner.give_up()
+        assert not partner.port("beat_empty_n").value, f"{name} keeps beats that were given up"
+    requests = [Request(1, partner.limit * partner.outstanding + 3), Request(2, 1)]
+    cocotb.start_soon(partner.ask(requests))
+    found = await partner.take(sum(request.beats for request in requests))
+    assert found == [content(address, partner.data_bits) for address in partner.addresses(requests)]
+
+
+@cocotb.test()
 async def a_memory_of_others(dut: object) -> None:
     """Beats of cocotbext-axi's own memory."""
     partner = ReadPartner(dut, "r128", Traffic())

@@ -92,6 +92,33 @@ async def errors_are_kept(dut: object) -> None:
 
 
 @cocotb.test()
+@cocotb.parametrize(name=NAMES)
+async def giving_up(dut: object, name: str) -> None:
+    """At many moments of requests: bursts that have begun are written whole, then all is as after reset."""
+    partner = WritePartner(dut, name, Traffic(latency=(4, 60), channels=0.8, errors=((1, 3),)))
+    await partner.start()
+    for wait in (0, 1, 2, 3, 5, 9, 20, 40, 70, 150):
+        asking = cocotb.start_soon(partner.ask([Request(3, 300), Request(0, 90), Request(9, 90)]))
+        giving = cocotb.start_soon(partner.give([7] * 10_000))
+        for _ in range(wait):
+            await RisingEdge(partner.clock)
+        asking.cancel()
+        giving.cancel()
+        partner.port("beat_write").value = 0
+        await partner.give_up()
+    partner.order.clear()
+    requests = [Request(1, 3 * partner.limit + 3), Request(2, 1)]
+    addresses = partner.addresses(requests)
+    values = [content(address, partner.data_bits) for address in addresses]
+    cocotb.start_soon(partner.ask(requests))
+    await partner.give(values)
+    await partner.until(lambda: bool(partner.port("idle").value))
+    assert partner.order == addresses
+    found = [partner.memory[address] for address in addresses[:-1]]
+    assert found == values[:-1], "beats that were given up are written"
+
+
+@cocotb.test()
 async def a_memory_of_others(dut: object) -> None:
     """cocotbext-axi's own memory holds what was written."""
     partner = WritePartner(dut, "w128", Traffic())

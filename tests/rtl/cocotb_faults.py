@@ -6,16 +6,18 @@ from types import ModuleType
 
 import cocotb
 
-from tests.rtl import cocotb_axi_read, cocotb_axi_write, cocotb_axilite, cocotb_fifo, cocotb_memory
+from tests.rtl import cocotb_axi_read, cocotb_axi_write, cocotb_axilite, cocotb_dot, cocotb_fifo, cocotb_memory
 from tests.rtl.bench import FAULTS
 
 MODULES: dict[str, ModuleType] = {
-    "axi_read": cocotb_axi_read, "axi_write": cocotb_axi_write, "axilite": cocotb_axilite, "fifo": cocotb_fifo,
-    "memory": cocotb_memory,
+    "axi_read": cocotb_axi_read, "axi_write": cocotb_axi_write, "axilite": cocotb_axilite, "dot": cocotb_dot,
+    "fifo": cocotb_fifo, "memory": cocotb_memory,
 }  # fmt: skip
 OPTIONS = {
     "axi_read.limits_of_bursts": {"name": "r128", "weather": "varying"},
     "axi_write.limits_of_bursts": {"name": "w128", "weather": "varying"},
+    "axi_read.giving_up": {"name": "r128"},
+    "axi_write.giving_up": {"name": "w128"},
 }
 SOUND = sorted({fault.test for fault in FAULTS})
 

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgemoe_gen.rtl.compile import Kernels
-from edgemoe_gen.rtl.library import sources as library_sources
+from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.rtl.process import Process
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.trace import Port
 from edgemoe_gen.rtl.verilator import build_program, lint
 from edgemoe_gen.scheduling.compiler import shims
+from edgemoe_gen.scheduling.sources import PORT
 from edgemoe_gen.sim.compiler import find_compiler
 
 HERE = Path(__file__).parent / "process"
 UNKNOWN_DEPTH = 1024
+REQUEST_BITS = 128
+FLOWS = ((100, 100), (60, 60), (10, 100), (100, 10))  # percents of cycles in which inputs come and outputs may go
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,11 @@ class Case:
     Attributes:
         name: of the function.
         header: file of the kernels that it stands in.
-        operation: C++ that fills `op`, an operation_t of zeros.
-        elements: by FIFO, C++ that corrects a random element `e`.
+        operation: C++ in front of each test; fills `op` and `following`, each an operation_t of zeros.
+        elements: by FIFO or AXI port, C++ that corrects a random element `e`; of an AXI port, that of beat `index`.
         memories: by memory, C++ that corrects a random word `e` at address `a`.
         state: C++ in front of all tests.
+        tests: how many.
     """
 
     name: str
@@ -44,16 +48,18 @@ class Case:
     elements: Mapping[str, str] = field(default_factory=dict)
     memories: Mapping[str, str] = field(default_factory=dict)
     state: str = ""
+    tests: int = 60
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run compared."""
+    """What a run compared; `idle` are ports that nothing crossed."""
 
     outputs: int
     bad: int
     cycles: int
     log: str
+    idle: tuple[str, ...]
 
 
 def _leaves(shape: Shape) -> str:
@@ -86,15 +92,24 @@ def native_program(kernels: Kernels, case: Case) -> str:
     tables, objects, setup, before, after = [], [], [], [], []
     arguments = []
     for name, shape in shapes.items():
-        arguments.append(name)
+        wrapped = {"memory": f"any_array_t{{{name}}}", "fifo": f"any_fifo_t<{shape.type}, {shape.count}>{{{name}}}"}
+        arguments.append(wrapped.get(shape.kind, name))
         if shape.kind == "fifo":
             tables.append(_table(name, shape))
-            objects.append(f"static fifo<{shape.type}> {name}{f'[{shape.count}]' if shape.count > 1 else ''};")
-            for one in [f"{name}[{k}]" for k in range(shape.count)] if shape.count > 1 else [name]:
+            objects.append(f"static fifo<{shape.type}> {name}[{shape.count}];")
+            for one in [f"{name}[{k}]" for k in range(shape.count)]:
                 setup.append(f"{one}.came.clear(); {one}.went.clear(); {one}.leaves = leaves_{name};")
                 fix = case.elements.get(name, "")
                 setup.append(f"{one}.make = []({shape.type} &e) {{ (void)e; {fix} }};")
                 after += [f"put_all({one}.came);", f"put_all({one}.went);"]
+        elif shape.kind in ("axi_read", "axi_write"):
+            tables.append(_table(name, shape))
+            objects.append(f"static {shape.kind}_t {name};")
+            setup.append(f"{name}.clear(); {name}.leaves = leaves_{name};")
+            fix = case.elements.get(name, "")
+            setup.append(f"{name}.make = [](beat_t &e, std::int64_t index) {{ (void)e; (void)index; {fix} }};")
+            after += [f"put_all({name}.came);", f"put_all({name}.went);"]
+            after += ["put_word_count(0);", f"put_all({name}.asked);"]
         elif shape.kind == "value":
             tables.append(_table(name, shape))
             objects.append(f"static {shape.type} {name};")
@@ -119,10 +134,11 @@ def native_program(kernels: Kernels, case: Case) -> str:
         after.append(dump)
     parts = [
         '#include <cstdio>\n#include <cstdlib>\n#include "port.h"\n'
-        + f'#include "{case.header}"\nusing namespace edgemoe;',
+        + f'#include "{case.header}"\n#include "contract.h"\n#include "parameters.h"\nusing namespace edgemoe;',
         "static std::FILE *out;",
         "static void put_word(const void *value, const leaves_t &leaves) {",
         "  static elements_t one; one.clear(); one.add(value, leaves); std::fwrite(one.words, 4, one.size, out); }",
+        "static void put_word_count(std::uint32_t count) { std::fwrite(&count, 4, 1, out); }",
         "static void put_all(const elements_t &all) {",
         "  std::fwrite(&all.count, 4, 1, out); std::fwrite(all.words, 4, all.size, out); }",
         *tables,
@@ -162,21 +178,22 @@ def bench_program(kernels: Kernels, case: Case, process: Process) -> str:
     for name, shape in banked:
         load.append(f"memory_t m_{name}; m_{name}.bits = {shape.bits};")
         load.append(f"m_{name}.words = in.words({shape.bits}, {shape.depth or UNKNOWN_DEPTH});")
+    for one, bits in _queues(shapes):
+        for way in ("came", "went"):
+            load.append(f"queue_t {way}_{one}; {way}_{one}.elements = in.words({bits}, in.number());")
+        if one in ports:
+            _fifo(one, bits, ports[one][1], offer, move)
+        finish.append(f'if (came_{one}.at != came_{one}.elements.size()) score.fault("{one}: not all was read");')
+        finish.append(f'if (went_{one}.at != went_{one}.elements.size()) score.fault("{one}: not all was written");')
     for name, shape in shapes.items():
-        for k in range(shape.count) if shape.kind == "fifo" else ():
-            one = f"{name}_{k}" if shape.count > 1 else name
-            for way in ("came", "went"):
-                load.append(f"queue_t {way}_{one}; {way}_{one}.elements = in.words({shape.bits}, in.number());")
-            if one in ports:
-                _fifo(one, shape, ports[one][1], offer, move)
-            finish.append(f'if (came_{one}.at != came_{one}.elements.size()) score.fault("{one}: not all was read");')
-            finish.append(
-                f'if (went_{one}.at != went_{one}.elements.size()) score.fault("{one}: not all was written");'
-            )
+        if shape.kind == "axi_read":
+            load.append(f"came_{name}.asked = 0;")
+            move.append(f"if (top.{name}_request_write) came_{name}.asked += beats_of(top.{name}_request_din);")
     for name, shape in banked:
         load.append(f"m_{name}.expected = in.words({shape.bits}, {shape.depth or UNKNOWN_DEPTH});")
         if name in ports:
-            _memory(name, *ports[name], load, move)
+            whole = any(signal.name == f"{name}_write_enable" and signal.bits == 1 for signal in process.signals)
+            _memory(name, *ports[name], whole, load, move)
         finish.append(f"score.compared += {int(name in ports and 'store' in ports[name][1])} * m_{name}.words.size();")
         finish.append(f'if (m_{name}.words != m_{name}.expected) score.fault("{name}: the memory differs");')
     settle = [
@@ -185,35 +202,44 @@ def bench_program(kernels: Kernels, case: Case, process: Process) -> str:
         if "load" in kinds
     ]
     text = (HERE / "bench.cpp").read_text(encoding="utf-8")
-    for key, lines in (("LOAD", load), ("OFFER", offer), ("MOVE", move), ("SETTLE", settle), ("FINISH", finish)):
+    counted = [f'score.crossed["{name}"];' for name in ports]
+    places = {"LOAD": load, "OFFER": offer, "MOVE": move, "SETTLE": settle, "FINISH": finish, "PORTS": counted}
+    for key, lines in places.items():
         text = text.replace(f"// @{key}@", "\n".join(lines))
     return text
 
 
-def _fifo(name: str, shape: Shape, kinds: frozenset[str], offer: list[str], move: list[str]) -> None:
-    bits = shape.bits
+def _queues(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, int]]:
+    """What passes elements, and bits of each: FIFOs, beats of AXI ports, requests of these."""
+    for name, shape in shapes.items():
+        if shape.kind == "fifo":
+            yield from ((f"{name}_{k}" if shape.count > 1 else name, shape.bits) for k in range(shape.count))
+        elif shape.kind in ("axi_read", "axi_write"):
+            yield name, shape.bits
+            yield f"{name}_request", REQUEST_BITS
+
+
+def _fifo(name: str, bits: int, kinds: frozenset[str], offer: list[str], move: list[str]) -> None:
     if "read" in kinds:
         offer.append(f"offer(came_{name}, into, {bits}, top.{name}_dout, top.{name}_empty_n);")
         move.append(f'if (top.{name}_read) accept(came_{name}, score, "{name}");')
     else:
-        offer.append(f"top.{name}_full_n = happens(out);")
-        move.append(
-            f"if (top.{name}_write) compare(went_{name}, take(top.{name}_din, {bits}), top.{name}_full_n, score, "
-            f'"{name}");'
-        )
+        offer.append(f"top.{name}_full_n = has_room(went_{name}, out);")
+        move.append(f'if (top.{name}_write) compare(went_{name}, take(top.{name}_din, {bits}), score, "{name}");')
 
 
-def _memory(name: str, port: Port, kinds: frozenset[str], load: list[str], move: list[str]) -> None:
+def _memory(name: str, port: Port, kinds: frozenset[str], whole: bool, load: list[str], move: list[str]) -> None:
     writes = "store" in kinds
     if "load" in kinds:
         load.append(f"m_{name}.stages.assign({port.latency}, noise({port.bits})); bool q_{name} = true;")
         wrote = f"top.{name}_write_enable != 0, top.{name}_write_address" if writes else "false, 0"
         move.append(f"m_{name}.read(top.{name}_read_address, top.{name}_read_enable, {wrote});")
+        move.append(f'score.crossed["{name}"] += top.{name}_read_enable & 1;')
     if writes:
         lanes = ", ".join(str(bits) for bits in port.lanes)
         move.append(
             f"write(m_{name}, top.{name}_write_address, take(top.{name}_write_data, {port.bits}), "
-            f'top.{name}_write_enable, {{{lanes}}}, {port.bits}, {str(port.depth == 0).lower()}, score, "{name}");'
+            f'top.{name}_write_enable, {{{lanes}}}, {str(whole).lower()}, score, "{name}");'
         )
 
 
@@ -222,7 +248,7 @@ class Bench:
 
     def __init__(self, kernels: Kernels, case: Case, process: Process, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        files = library_sources(["memory", "rom"]) | {f"{process.name}.sv": process.text}
+        files = sources_for([process.text]) | {f"{process.name}.sv": process.text}
         self.lint = lint(files, process.name, _made(folder / "lint"))
         self.bench = build_program(
             files, process.name, bench_program(kernels, case, process), {"ports.h": (HERE / "ports.h").read_text()}
@@ -246,7 +272,8 @@ class Bench:
         fields = dict(part.split("=") for part in last.split() if "=" in part)
         if not {"outputs", "bad", "cycles"} <= set(fields):
             raise AssertionError(f"the bench ended with {done.returncode}: {done.stdout[-1000:]}{done.stderr[-1000:]}")
-        return Outcome(int(fields["outputs"]), int(fields["bad"]), int(fields["cycles"]), done.stdout)
+        idle = tuple(line.split()[1] for line in done.stdout.splitlines() if line.startswith("idle "))
+        return Outcome(int(fields["outputs"]), int(fields["bad"]), int(fields["cycles"]), done.stdout, idle)
 
 
 def _made(folder: Path) -> Path:
@@ -255,11 +282,10 @@ def _made(folder: Path) -> Path:
 
 
 def _native(kernels: Kernels, text: str, folder: Path) -> Path:
-    files = dict(kernels.prepared.texts) | {name: body for name, body in shims().items() if name != "shim/hls_stream.h"}
-    files |= {
-        "shim/hls_stream.h": (HERE / "hls_stream.h").read_text(),
-        "src/port.h": '#pragma once\n#include "fifo.h"\n',
+    own = {
+        f"shim/{name}": (HERE / name).read_text() for name in ("hls_stream.h", "port.h", "contract.h", "parameters.h")
     }
+    files = dict(kernels.prepared.texts) | shims() | own | {PORT: '#pragma once\n#include "../shim/port.h"\n'}
     files["native.cpp"] = text
     for path, body in files.items():
         _made((folder / path).parent)

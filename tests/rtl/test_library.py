@@ -13,14 +13,27 @@ from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.overlay.block_design import engine_registers
 from edgemoe_gen.rtl import verilator
 from edgemoe_gen.rtl.library import ARGUMENT, NONE, VALID, VALUE, argument_kinds, axilite_parameters, library, sources
-from tests.rtl.bench import CONTROL, FIFOS, INSTANCES, MEMORIES, READS, ROM_CONTENT, ROMS, TOP, WRITES, Instance, top_of
+from tests.rtl.bench import (
+    CONTROL,
+    DOTS,
+    FIFOS,
+    INSTANCES,
+    MEMORIES,
+    READS,
+    ROM_CONTENT,
+    ROMS,
+    TOP,
+    WRITES,
+    Instance,
+    top_of,
+)
 
 WIDTHS = [
     Instance(f"{module}_{bits}", module, "axi", {"DATA_BITS": bits, "MAX_BURST": burst})
     for module in ("axi_read", "axi_write")
     for bits, burst in ((32, 256), (64, 2), (256, 16), (1024, 256))
 ]
-VARIANTS = [*FIFOS, *MEMORIES, ROMS[0], *READS, *WRITES, *WIDTHS, *CONTROL]
+VARIANTS = [*FIFOS, *MEMORIES, ROMS[0], *READS, *WRITES, *WIDTHS, *CONTROL, *DOTS]
 
 
 def test_a_module_needs_those_that_it_instantiates() -> None:
@@ -84,7 +97,7 @@ def test_verilator_warns_of_nothing(tmp_path: Path) -> None:
     [
         ("memory", {"STYLE": "uram"}), ("memory", {"LANES": 5}), ("rom", {"STYLE": "ultra"}),
         ("fifo", {"STYLE": "brom"}), ("axi_read", {"DATA_BITS": 96}), ("axi_write", {"MAX_BURST": 512}),
-        ("axi_read", {"BUFFER": 15}), ("axi_write", {"BUFFER": 15}),
+        ("axi_read", {"BUFFER": 15}), ("axi_write", {"BUFFER": 15}), ("dot", {"B_BITS": 19}),
     ],
 )  # fmt: skip
 def test_impossible_parameters_are_refused(module: str, parameters: dict[str, object], tmp_path: Path) -> None:
@@ -124,7 +137,7 @@ def yosys(folder: Path, instance: Instance, *passes: str) -> str:
 
 @pytest.mark.slow
 def test_yosys_finds_no_problem(tmp_path: Path) -> None:
-    for module in ("memory", "rom", "fifo", "axi_read", "axi_write", "axilite"):
+    for module in ("memory", "rom", "fifo", "axi_read", "axi_write", "axilite", "dot"):
         instance = next(i for i in VARIANTS if i.module == module)
         yosys(tmp_path / module, instance, "proc", "memory_collect", "check -assert")
 
@@ -139,6 +152,7 @@ MAPPED = [
     ("memory", {"WIDTH": 8, "DEPTH": 16, "STYLE": "registers"}, {"FDRE": 136}),
     ("rom", {"WIDTH": 12, "DEPTH": 11, "STYLE": "block", "CONTENT": ROM_CONTENT}, {"RAMB18E2": 1}),
     ("rom", {"WIDTH": 12, "DEPTH": 11, "CONTENT": ROM_CONTENT}, {}),
+    ("dot", {"PRODUCTS": 6, "ADDENDS": "6'h21"}, {"DSP48E2": 6}),
     ("fifo", {"WIDTH": 64, "DEPTH": 16}, {"SRL16E": 64}),
     ("fifo", {"WIDTH": 64, "DEPTH": 2, "STYLE": "registers"}, {"FDRE": 132}),
     ("fifo", {"WIDTH": 56, "DEPTH": 30, "STYLE": "distributed"}, {"RAM32M16": 4}),

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from edgemoe_gen.rtl import verilator
-from tests.rtl.bench import FAULTS, ROM_WORDS, TOP, build_bench
+from edgemoe_gen.rtl.library import library
+from tests.rtl.bench import DOTS, FAULTS, ROM_WORDS, TOP, build_bench, top_of
 
 pytestmark = pytest.mark.usefixtures("simulator")
-TESTS = {"fifo": 3, "memory": 2, "axi_read": 17, "axi_write": 16, "axilite": 5}
+TESTS = {"dot": 1, "fifo": 3, "memory": 2, "axi_read": 20, "axi_write": 19, "axilite": 5}
 
 
 def run(module: str, folder: Path, faulty: bool = False, seed: int = 1) -> tuple[verilator.Outcome, ...]:
@@ -24,6 +25,21 @@ def test_module(module: str, tmp_path: Path) -> None:
     outcomes = run(module, tmp_path)
     assert [f"{outcome.name}: {outcome.message}" for outcome in outcomes if not outcome.passed] == []
     assert len(outcomes) == TESTS[module]
+
+
+def test_the_named_dsps_do_what_their_text_does(tmp_path: Path) -> None:
+    """What synthesis gets, with a model of the DSP48E2 below it."""
+    dot = library()["dot"].text
+    texts = {
+        "dsp48e2.sv": (Path(__file__).parent / "dsp48e2.sv").read_text(encoding="utf-8"),
+        "dot.sv": "/* verilator lint_off PINCONNECTEMPTY */ /* verilator lint_off UNUSEDSIGNAL */\n"
+        + dot.replace("`ifdef SYNTHESIS", "`ifndef OTHERWISE"),
+        f"{TOP}.sv": top_of(DOTS),
+    }
+    assert texts["dot.sv"] != dot
+    executable = verilator.build(texts, TOP)
+    outcomes = verilator.run(executable, TOP, "tests.rtl.cocotb_dot", tmp_path)
+    assert [(outcome.name, outcome.message) for outcome in outcomes] == [("sums", "")]
 
 
 @pytest.mark.nightly

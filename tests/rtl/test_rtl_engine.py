@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.codegen.synthesis import budget_ns
-from edgemoe_gen.design import Knobs, make_design
+from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.rtl.compile import compile_kernels
-from tests.rtl.engine_bench import build_top, run_engine, write_buffers
+from edgemoe_gen.program.compile import pack_image
+from edgemoe_gen.program.pack import Bytes
+from edgemoe_gen.program.short import compile_short
+from edgemoe_gen.rtl.engine import make_engine
+from edgemoe_gen.rtl.simulation import Memory, build_simulation, program_buffers, simulate
+from edgemoe_gen.sim.engine import Engine
 
 if find_spec("ziglang") is None:
     pytest.skip("the compiler of the extra [schedule] is not installed", allow_module_level=True)
 
 MOST_CYCLES = 100_000
+UNWRITTEN = 0xA5
+
+
+def short_program(design: Design) -> tuple[dict[str, Bytes], Bytes, int]:
+    """Buffers of the short program, what C simulation writes, and the number of operations."""
+    program, spec, image = compile_short(design)
+    buffers = program_buffers(program, pack_image(program, spec, [image]))
+    expected = np.full((program.result_beats, design.beat_bytes), UNWRITTEN, np.uint8)
+    status, _ = Engine.compile(design).execute(
+        buffers["program"], list(program.weights), program.constants, buffers["image"], expected
+    )
+    assert status == 0
+    return buffers, expected, len(program.operations)
 
 
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.nightly
 def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path) -> None:
     design = make_design(Knobs(tokens_parallel=2, out_parallel=8, in_parallel=8), load_board("zcu104"))
-    kernels = compile_kernels(render_sources(design), design.board.part, budget_ns(design.knobs.clock_mhz))
-    executable = build_top(kernels, design)
-    written = write_buffers(design, tmp_path / "right")
-    for percent in (100, 60, 10):
-        outcome = run_engine(executable, tmp_path / "right", percent, MOST_CYCLES)
-        assert outcome == outcome | {"status": 0, "runs": 2, "bytes": written, "bad": 0}
+    executable = build_simulation(make_engine(design), design)
+    buffers, expected, operations = short_program(design)
+    memories = [Memory(), Memory(percent=60), Memory(percent=10, seed=3), Memory(latency=4), Memory(latency=200)]
+    cycles = []
+    for memory in memories:
+        run = simulate(
+            executable, buffers, expected.nbytes, tmp_path, memory=memory, runs=2, most_cycles=MOST_CYCLES
+        )  # fmt: skip
+        assert (run.status, len(run.cycles), run.bad(expected)) == (0, 2, 0)
+        assert [operation.index for operation in run.operations] == list(
+            range(operations + 1)
+        )  # the last: none is left
+        assert run.operations[-1].end == run.cycles[-1]
+        cycles.append(run.cycles[-1])
+    assert cycles[3] < cycles[0] < cycles[4]  # latencies of 4, 40 and 200
+    assert cycles[0] < cycles[1] < cycles[2]  # more and more gaps
 
-    shutil.copytree(tmp_path / "right", tmp_path / "wrong")
-    weights = bytearray((tmp_path / "wrong" / "weights_1").read_bytes())
-    weights[len(weights) // 2] ^= 0x10
-    (tmp_path / "wrong" / "weights_1").write_bytes(weights)
-    assert run_engine(executable, tmp_path / "wrong", 100, MOST_CYCLES)["bad"] > 0
+    weights = buffers["weights_1"].copy()
+    weights.reshape(-1).view(np.uint8)[weights.nbytes // 2] ^= 0x10
+    wrong = simulate(executable, {**buffers, "weights_1": weights}, expected.nbytes, tmp_path, most_cycles=MOST_CYCLES)
+    assert wrong.bad(expected) > 0

@@ -49,7 +49,15 @@ def compile_case(design: Design, case: Case) -> tuple[Program, Bytes]:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("hls4ml") is None, reason="the open ap_types headers are not installed")
-@pytest.mark.parametrize("knobs", [{}, ODD, LOW, WIDE], ids=["even design", "odd design", "fewer bits", "more bits"])
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        pytest.param({}, id="even design", marks=pytest.mark.nightly),
+        pytest.param(ODD, id="odd design"),
+        pytest.param(LOW, id="fewer bits", marks=pytest.mark.nightly),
+        pytest.param(WIDE, id="more bits"),
+    ],
+)
 def test_exact_width_integers_give_the_same_bytes(knobs: dict[str, Any]) -> None:
     design = small_design(**knobs)
     plain, exact = compiled(design), compiled(design, Build(ap_types=True))

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 
 from edgemoe_gen.design import Knobs
-from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.formats import choose_formats
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, PATCH, ROUTER, Widths
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, OWN_WIDTH, PATCH, ROUTER, Widths
 from edgemoe_gen.tuning import Evaluator, make_evaluator
 from edgemoe_gen.tuning.noise import MOST_APART, error_of, measure_gains
 from edgemoe_gen.tuning.trial import CSIM, Figure, Outcome, Point
@@ -70,7 +69,7 @@ def test_estimates_meet_the_base_and_rank_kinds_as_the_float_reference_does(eval
     assert min(measured.values()) > 0
     added = {
         kind: error_of(scaled.noise(replace(knobs, **{knob: 8})), scaled.gains) - 1e-6
-        for knob, kind in zip(NARROW_KNOBS, (ATTENTION, MLP, EXPERTS), strict=True)
+        for knob, kind in ((kind.knob, kind.name) for kind in OWN_WIDTH if kind.parts)
     }
     assert sorted(added, key=lambda kind: added[kind]) == sorted(added, key=lambda kind: measured[kind])
 

@@ -8,7 +8,7 @@ from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
+from edgemoe_gen.numerics.widths import OWN_WIDTH, WEIGHT_KINDS
 from edgemoe_gen.tuning import Dimension, Figure, Limit, Space, default_space, parse_dimension, parse_limit
 
 BOARD = load_board("zcu104")
@@ -67,7 +67,7 @@ def test_default_space_holds_the_default_design_and_keeps_what_the_project_fixes
 
 @pytest.mark.parametrize("knob", NARROW_KNOBS)
 def test_widths_of_a_kind_of_weights_are_a_dimension_where_there_are_such_and_room_for_two_in_one(knob: str) -> None:
-    kind = dict(zip(NARROW_KNOBS, (ATTENTION, MLP, EXPERTS), strict=True))[knob]
+    kind = next(kind.name for kind in OWN_WIDTH if kind.knob == knob)
 
     def values(weight_bits: int | None = None, kinds: tuple[str, ...] = (kind,)) -> list[int | float] | None:
         given = () if weight_bits is None else (Dimension("weight_bits", (8, weight_bits)),)
@@ -75,7 +75,7 @@ def test_widths_of_a_kind_of_weights_are_a_dimension_where_there_are_such_and_ro
 
     assert values() == values(16) == [0, 8]
     assert values(14) == [0]
-    assert values(kinds=tuple({ATTENTION, MLP, EXPERTS} - {kind})) is None
+    assert values(kinds=tuple(set(WEIGHT_KINDS) - {kind})) is None
     assert default_space(Knobs(), BOARD, {"weight_bits": 12}).as_dict()[knob] == [0]
 
 

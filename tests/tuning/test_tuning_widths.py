@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from edgemoe_gen.design.knobs import NARROW_KNOBS
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, kind_of
+from edgemoe_gen.numerics.widths import OWN_WIDTH, kind_of
 from edgemoe_gen.tuning import Evaluator, make_evaluator
 from edgemoe_gen.tuning.evaluate import moved_bytes
 from edgemoe_gen.tuning.noise import Gains
@@ -18,7 +17,7 @@ from tests.tuning.small_searches import SPEC
 
 pytest.importorskip("torch")
 FIXED = {"tokens_parallel": 2, "out_parallel": 16, "in_parallel": 8, "weight_ports": 2}
-KINDS = dict(zip(NARROW_KNOBS, (ATTENTION, MLP, EXPERTS), strict=True))
+KINDS = {kind.knob: kind.name for kind in OWN_WIDTH if kind.parts}  # those of blocks
 # Layers of a program whose weights each knob makes narrow, by a part of their names.
 LAYERS = {
     "attention_weight_bits": (".query", ".key.", ".value.", ".projection"),
@@ -41,7 +40,7 @@ def figures(evaluator: Evaluator, **knobs: int) -> dict[str, Figure]:
     return dict(outcome.figures)
 
 
-@pytest.mark.parametrize("knob", NARROW_KNOBS)
+@pytest.mark.parametrize("knob", KINDS)
 def test_narrow_weights_of_a_kind_move_fewer_bytes_take_less_energy_and_err_more(
     evaluator: Evaluator, knob: str
 ) -> None:
@@ -53,7 +52,7 @@ def test_narrow_weights_of_a_kind_move_fewer_bytes_take_less_energy_and_err_more
     assert five["energy_mj"].value < eight["energy_mj"].value < wide["energy_mj"].value
 
 
-@pytest.mark.parametrize("knob", NARROW_KNOBS)
+@pytest.mark.parametrize("knob", KINDS)
 def test_narrow_weights_of_a_kind_halve_the_weights_of_its_layers_and_no_others(
     evaluator: Evaluator, knob: str
 ) -> None:
@@ -70,13 +69,13 @@ def test_narrow_weights_of_a_kind_halve_the_weights_of_its_layers_and_no_others(
     assert moved_bytes(wide) - moved_bytes(narrow) == saved * step
 
 
-@pytest.mark.parametrize("knobs", [{}, *({knob: 8} for knob in NARROW_KNOBS), dict.fromkeys(NARROW_KNOBS, 8)])
+@pytest.mark.parametrize("knobs", [{}, *({knob: 8} for knob in KINDS), dict.fromkeys(KINDS, 8)])
 def test_estimates_count_the_bytes_of_the_real_program(evaluator: Evaluator, knobs: dict[str, int]) -> None:
     program = evaluator.program(evaluator.design(Point.of(knobs)), evaluator.tasks[:1])
     assert figures(evaluator, **knobs)["ddr_bytes"].value == moved_bytes(program)
 
 
-@pytest.mark.parametrize("knob", NARROW_KNOBS)
+@pytest.mark.parametrize("knob", KINDS)
 def test_only_weights_of_the_kind_get_other_formats(evaluator: Evaluator, knob: str) -> None:
     wide, narrow = (evaluator.formats(evaluator.knobs(Point.of({knob: bits}))) for bits in (0, 8))
     for row in narrow.rows():
@@ -93,7 +92,7 @@ def test_a_fifo_below_its_least_depth_is_refused_in_a_sentence(evaluator: Evalua
     assert outcome.detail.startswith("the FIFO measured is 24 deep (fifo_depths.measured), but needs ")
 
 
-@pytest.mark.parametrize("knob", NARROW_KNOBS)
+@pytest.mark.parametrize("knob", KINDS)
 @pytest.mark.parametrize(("weight_bits", "bits"), [(12, 8), (16, 9), (8, 9)])
 def test_more_than_half_of_the_other_weights_width_is_refused_by_rule(
     evaluator: Evaluator, knob: str, weight_bits: int, bits: int

@@ -19,6 +19,8 @@ from .manifest import Manifest, Operations
 from .waiting import INTERRUPT_REGISTERS, InterruptWaiter, Poller
 
 CONTROL, STATUS, PROGRESS = "CTRL", "status", "progress"
+# By what the engine ends with, where other files would not help.
+_HINTS = {"BUS_ERROR": "an address lies in no memory: give the engine's ports all of DDR in the block design"}
 INTERRUPT_PIN = "interrupt"
 IDENTITY_WORDS = ("GPIO_DATA", "GPIO2_DATA")  # low word first: both channels of an AXI GPIO (PG144)
 POINTERS = ("program", "constants", "image", "result")
@@ -202,7 +204,8 @@ class Board:
         if status:
             known = self.manifest.statuses
             name, meaning = known[status] if status < len(known) else (f"status {status}", "unknown")
-            raise EngineError(f"the engine ended with {name}: {meaning}", "use the files of one build together")
+            hint = _HINTS.get(name, "use the files of one build together")
+            raise EngineError(f"the engine ended with {name}: {meaning}", hint)
         return seconds
 
     def _pause(self) -> None:

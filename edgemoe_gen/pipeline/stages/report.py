@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgemoe_gen.base.build_files import REPORT as DOCUMENT
-from edgemoe_gen.base.build_files import REPORT_PAGE, TIMING
+from edgemoe_gen.base.build_files import REPORT_PAGE, RTL, RTL_SIMULATION, SCHEDULE, TIMING
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_of, digest_text
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Folders of the vendor's stages that it shows.
 _VENDOR = ("hls", "cosim", "bitstream")
+# Files of other stages that it shows.
+_FILES = {"schedule": SCHEDULE.name, "rtl": RTL.name, "rtlsim": RTL_SIMULATION.name}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,7 @@ def inputs(context: Context) -> str:
         digest_of([context.simulation]),
         digest_of([context.output / TIMING.name]) if "simulate" in done else json.dumps(_failed_timing(context)),
         *(digest_of([context.output / stage]) for stage in _VENDOR if stage in done),
+        *(digest_of([context.output / file]) for stage, file in _FILES.items() if stage in done),
         project.model.spec,
         project.model.spec.image.origin,
         sorted(project.config.knobs),
@@ -101,7 +104,7 @@ REPORT = Stage(
     inputs=inputs,
     make=make,
     needs=("csim",),
-    hashes=("csim", "simulate", *_VENDOR),
+    hashes=("csim", "simulate", *_FILES, *_VENDOR),
     uses=("torch", "C++ compiler"),
     always=True,
 )

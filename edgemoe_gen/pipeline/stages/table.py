@@ -18,6 +18,8 @@ from edgemoe_gen.pipeline.stages.package import PACKAGE
 from edgemoe_gen.pipeline.stages.preview import PREVIEW
 from edgemoe_gen.pipeline.stages.render import RENDER
 from edgemoe_gen.pipeline.stages.report import REPORT
+from edgemoe_gen.pipeline.stages.rtl import RTL
+from edgemoe_gen.pipeline.stages.rtlsim import RTLSIM
 from edgemoe_gen.pipeline.stages.schedule import SCHEDULE
 from edgemoe_gen.pipeline.stages.simulate import SIMULATE
 from edgemoe_gen.pipeline.support.stage import Stage
@@ -28,6 +30,8 @@ STAGES: tuple[Stage | ToolStage, ...] = (
     COMPILE,
     CSIM,
     SCHEDULE,
+    RTL,
+    RTLSIM,
     SIMULATE,
     LINT,
     PREVIEW,

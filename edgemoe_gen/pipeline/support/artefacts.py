@@ -31,23 +31,29 @@ from edgemoe_gen.numerics.lower import equalise, lower
 from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.project.opening import Numerics
+from edgemoe_gen.rtl.testbench import bench_files
 
 TIER = "estimate"
 ShortProgram = tuple[Program, ModelSpec, NDArray[np.float32]]  # what `compile_short` gives
 
 
 def design_files(design: Design, hooks: Mapping[str, str] | None = None) -> dict[str, str]:
-    """All that a design alone decides, path to text: sources, `design.json`, the resources of `estimate.json`.
+    """All that a design alone decides, path to text: sources, testbench of RTL, `design.json`, the resources of
+    `estimate.json`.
 
     Args:
         design: what to render.
         hooks: the user's own Tcl by name of the hook.
     """
     estimate = {"resources": resource_facts(estimate_resources(design), design)}
-    return render_sources(design, hooks) | {
-        DESIGN.name: json_text(DESIGN.stamped(design_facts(design))) + "\n",
-        ESTIMATE.name: json_text(ESTIMATE.stamped(estimate)) + "\n",
-    }
+    return (
+        render_sources(design, hooks)
+        | bench_files(design)
+        | {
+            DESIGN.name: json_text(DESIGN.stamped(design_facts(design))) + "\n",
+            ESTIMATE.name: json_text(ESTIMATE.stamped(estimate)) + "\n",
+        }
+    )
 
 
 def write_design(design: Design, folder: Path, hooks: Mapping[str, str] | None = None) -> None:

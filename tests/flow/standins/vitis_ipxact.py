@@ -5,6 +5,7 @@ Bus interfaces follow the engine's bundles, registers its arguments, so that a b
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -15,6 +16,7 @@ SPACES = (
     'xmlns:xilinx="http://www.xilinx.com" xmlns:spirit="http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009" '
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 )
+RTL = "EDGEMOE_STANDIN_RTL"  # folder of Verilog that synthesis is to have made, instead of placeholders
 FIXED = (
     ("CTRL", 0x00, "read-write", "Control signals"),
     ("GIER", 0x04, "read-write", "Global Interrupt Enable Register"),
@@ -27,7 +29,10 @@ CTRL_FIELDS = (("AP_START", 0), ("AP_DONE", 1), ("AP_IDLE", 2), ("AP_READY", 3),
 def write_ip(engine: Engine, folder: Path, identity: dict[str, str]) -> None:
     """Writes the IP: `identity` has vendor, library, ipname, version, display_name and description."""
     write_text(folder / "component.xml", component_xml(engine, identity))
-    for module in engine.modules:
+    given = os.environ.get(RTL)
+    for file in sorted(Path(given).glob("*.sv")) if given else ():
+        write_text(folder / f"hdl/verilog/{file.stem}.v", file.read_text(encoding="utf-8"))
+    for module in engine.modules if not given else ():
         name = engine.top if module == engine.top else f"{engine.top}_{module}"
         ports = ", ".join(_pins(engine)) if module == engine.top else "ap_clk, ap_rst"
         write_text(folder / f"hdl/verilog/{name}.v", f"`timescale 1 ns / 1 ps\n\nmodule {name} ({ports});\nendmodule\n")

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <string>
 #include <type_traits>
@@ -48,6 +49,7 @@ inline word_t noise(int bits) {
 
 struct score_t {
   long bad = 0, compared = 0;
+  std::map<std::string, long> crossed;  // elements and accesses, by port
   void fault(const std::string &what) {
     if (++bad <= 8) std::printf("%s\n", what.c_str());
   }
@@ -79,7 +81,8 @@ struct vectors_t {
 struct queue_t {
   std::vector<word_t> elements;
   std::size_t at = 0;
-  bool offered = false;
+  std::size_t asked = ~std::size_t(0);  // of an AXI port: beats that were asked for so far
+  bool offered = false, room = false;
 };
 
 // A memory with one port to read and one to write, as memory.sv.

@@ -1,0 +1,84 @@
+"""The estimate beside what open synthesis makes of the same processes: which parts of the one are which of the other.
+
+FIFOs and memories lie between processes, so they stand in neither column. What the estimate calls control is spread
+over all processes; it is compared with those that are nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.estimate.resources import estimate_resources
+from edgemoe_gen.rtl.compile import Kernels, compile_process
+from edgemoe_gen.rtl.synthesis import Synthesis, module_sources, synthesise
+
+# Processes, in the order of the data path, and the parts of the estimate that they are.
+GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("load_operands",), ("transposer",)),
+    (("load_tokens",), ("probabilities",)),
+    (("multiply",), ("compute unit",)),
+    (("round_sums",), ("rounding", "scores")),
+    (("measure_tokens", "apply_moments"), ("LayerNorm",)),
+    (("store_results",), ("addition",)),
+    (("choose_experts", "weigh_choices", "score_choices", "fill_queues"), ("router",)),
+    (
+        ("read_program", "fetch_weights", "fetch_input", "write_result", "dispatch", "gather_tokens"),
+        ("control",),
+    ),
+)
+PROCESSES = tuple(process for processes, _ in GROUPS for process in processes)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One row: processes, the parts that they are, and what both sides say.
+
+    Attributes:
+        estimate_lut, estimate_dsp: of the parts. Tier: estimate.
+        open_lut, open_dsp, open_ff: of the processes that were synthesised. Tier: open synthesis.
+        missing: processes that were not; while there are any, nothing can be said of the ratio.
+    """
+
+    processes: tuple[str, ...]
+    parts: tuple[str, ...]
+    estimate_lut: int
+    estimate_dsp: int
+    open_lut: int
+    open_dsp: int
+    open_ff: int
+    missing: tuple[str, ...]
+
+    @property
+    def ratio(self) -> float | None:
+        """Look-up tables by open synthesis over those of the estimate."""
+        return None if self.missing or not self.estimate_lut else self.open_lut / self.estimate_lut
+
+
+def synthesise_process(
+    kernels: Kernels, name: str, progress: Callable[[str, int, int], None] | None = None
+) -> Synthesis:
+    """One process of compiled kernels, synthesised; errors as of `compile_process` and `synthesise`."""
+    return synthesise(module_sources(name, compile_process(kernels, name).text), name, progress)
+
+
+def compare(design: Design, found: Mapping[str, Synthesis]) -> tuple[Compared, ...]:
+    """Rows of the processes that were synthesised, by name, beside the estimate."""
+    parts = {part.name: part for part in estimate_resources(design).parts}
+    rows = []
+    for processes, names in GROUPS:
+        made = [found[process] for process in processes if process in found]
+        if made:
+            rows.append(
+                Compared(
+                    processes, names,
+                    sum(parts[name].lut for name in names), sum(parts[name].dsp for name in names),
+                    sum(one.luts for one in made), sum(one.dsp for one in made), sum(one.ff for one in made),
+                    tuple(process for process in processes if process not in found),
+                )
+            )  # fmt: skip
+    return tuple(rows)
+
+
+__all__ = ["GROUPS", "PROCESSES", "Compared", "compare", "synthesise_process"]

@@ -1,0 +1,79 @@
+"""Where a task's decoder runs: on the engine, there up to its last map, or on the host; and why, in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgemoe_gen.model import Model
+from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
+
+ENGINE, LOGITS, HOST = "engine", "logits", "host"
+PATCH = 16  # pixels of a patch that four doublings give back
+MOST_CLASSES = 256  # a pixel's class is a byte
+
+
+@dataclass(frozen=True)
+class DecoderPlace:
+    """Where a task's decoder runs.
+
+    Attributes:
+        where: "engine": all of it; "logits": on the engine up to the map before the last doubling; "host".
+        reason: one sentence that says why not all of it is on the engine; "" if it is.
+    """
+
+    where: str
+    reason: str = ""
+
+
+def decoder_place(model: Model, task: str, max_map_width: int, max_map_channels: int) -> DecoderPlace | None:
+    """Where a task's decoder runs on a design; None if it has no decoder.
+
+    Args:
+        model: the network.
+        task: name.
+        max_map_width: pixels of a row of the widest map that the design convolves; 0: it runs no decoders.
+        max_map_channels: channels of a map that it holds.
+    """
+    if task not in model.decoders:
+        if "head.weight" not in model.head:
+            return None
+        return DecoderPlace(HOST, f"{task}: a plain ViT's head is one token's product, which the host computes")
+    reason = _host_reason(model, task, max_map_width, max_map_channels)
+    if reason:
+        return DecoderPlace(HOST, f"{task}: {reason}, so its decoder runs on the host")
+    reason = _logits_reason(model, task)
+    return DecoderPlace(LOGITS, f"{task}: {reason}") if reason else DecoderPlace(ENGINE)
+
+
+def _host_reason(model: Model, task: str, max_map_width: int, max_map_channels: int) -> str:
+    """Why a decoder cannot run on the engine at all; "" if it can."""
+    widest = model.spec.grid[1] * PATCH // 2
+    channels = _outputs(model, task, 0)
+    if max_map_width == 0:
+        return "the design has max_map_width 0"
+    if model.spec.align_corners:
+        return "align_corners is true, but the engine doubles maps without aligned corners only"
+    if widest > max_map_width:
+        return f"its last map is {widest} pixels wide, but the design's max_map_width is {max_map_width}"
+    if channels > max_map_channels:
+        return f"its maps have {channels} channels, but the design's max_map_channels is {max_map_channels}"
+    return ""
+
+
+def _logits_reason(model: Model, task: str) -> str:
+    """Why a decoder leaves the engine before its last doubling; "" if it does not."""
+    spec = model.spec
+    rows, columns = spec.grid
+    classes = _outputs(model, task, DECODER_CONVOLUTIONS - 1)
+    if spec.patch != PATCH:
+        return (
+            f"four doublings of {rows} x {columns} patches give {PATCH * rows} x {PATCH * columns} pixels, but the "
+            f"picture has {spec.image.height} x {spec.image.width}, so the host resizes its last map"
+        )
+    if classes > MOST_CLASSES:
+        return f"a class leaves the engine as a byte, but it has {classes}, so the host finds each pixel's largest"
+    return ""
+
+
+def _outputs(model: Model, task: str, convolution: int) -> int:
+    return int(model.decoders[task][f"conv_{convolution}.weight"].shape[0])

@@ -1,0 +1,129 @@
+// What is looked at inside the engine: how full its FIFOs get, and when it begins, ends, and takes up an operation.
+//
+// Verilator keeps the signals that `visible.vlt` names, and tells their places by name.
+#pragma once
+
+#include "verilated.h"
+#include "verilated_sym_props.h"
+#include "verilated_syms.h"
+
+#include <cstdint>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+class monitor_t {
+ public:
+  struct operation_t {
+    std::uint32_t index;
+    long start, end;
+  };
+  std::vector<operation_t> operations;  // of the run that is under way, or that was last
+  std::vector<long> cycles;  // of each run that is over
+  bool running = false;
+
+  explicit monitor_t(VerilatedContext &context) {
+    for (const auto &scope : *context.scopeNameMap()) {
+      VerilatedVarNameMap *variables = scope.second->varsp();
+      if (variables == nullptr) continue;
+      for (auto &named : *variables) look(scope.second->name(), named.first, named.second);
+    }
+    if (started_ == nullptr || done_ == nullptr || begins_ == nullptr || index_ == nullptr) {
+      throw std::runtime_error("the top module has not the signals that say when a run begins and ends");
+    }
+  }
+
+  // In every cycle before the edge at its end.
+  void look(long now) {
+    fills(bytes_);
+    fills(shorts_);
+    fills(words_);
+    if (*started_) {
+      running = true;
+      begun_ = now;
+      if (first_ < 0) first_ = now;
+      operations.clear();
+    }
+    if (!running) return;
+    if (*begins_) {
+      if (!operations.empty()) operations.back().end = now - begun_;
+      operations.push_back({*index_, now - begun_, now - begun_});
+    }
+    if (*done_) {
+      running = false;
+      cycles.push_back(now - begun_);
+      if (!operations.empty()) operations.back().end = now - begun_;
+    }
+  }
+
+  // Of the operation that runs; -1: none yet.
+  long operation() const { return operations.empty() ? -1 : static_cast<long>(operations.back().index); }
+  bool started() const { return first_ >= 0; }
+  long first() const { return first_; }  // cycle of the first start
+
+  void report(std::ostream &out) const {
+    out << "\"fifos\":{";
+    bool first = true;
+    report(out, bytes_, first);
+    report(out, shorts_, first);
+    report(out, words_, first);
+    out << "},\"cycles\":[";
+    for (std::size_t i = 0; i < cycles.size(); ++i) out << (i ? "," : "") << cycles[i];
+    out << "],\"operations\":[";
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      const operation_t &o = operations[i];
+      out << (i ? "," : "") << "[" << o.index << "," << o.start << "," << o.end << "]";
+    }
+    out << "]";
+  }
+
+ private:
+  template <typename T>
+  struct fill_t {
+    std::string name;
+    const T *occupancy;
+    T highest;
+  };
+
+  void look(const std::string &scope, const std::string &name, const VerilatedVar &variable) {
+    if (name == "engine_ap_start") started_ = static_cast<const CData *>(variable.datap());
+    if (name == "done") done_ = static_cast<const CData *>(variable.datap());
+    if (name == "engine_progress_write_enable") begins_ = static_cast<const CData *>(variable.datap());
+    if (name == "engine_progress_write_data") index_ = static_cast<const IData *>(variable.datap());
+    const std::string suffix = "_occupancy";
+    if (name.size() <= suffix.size() || name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0) return;
+    const std::string fifo = scope.substr(scope.rfind('.') + 1) + "." + name.substr(0, name.size() - suffix.size());
+    if (variable.vltype() == VLVT_UINT8) add(bytes_, fifo, variable);
+    if (variable.vltype() == VLVT_UINT16) add(shorts_, fifo, variable);
+    if (variable.vltype() == VLVT_UINT32) add(words_, fifo, variable);
+  }
+
+  template <typename T>
+  static void add(std::vector<fill_t<T>> &fills, const std::string &name, const VerilatedVar &variable) {
+    fills.push_back({name, static_cast<const T *>(variable.datap()), 0});
+  }
+  template <typename T>
+  static void fills(std::vector<fill_t<T>> &fills) {
+    for (fill_t<T> &fill : fills) {
+      if (*fill.occupancy > fill.highest) fill.highest = *fill.occupancy;
+    }
+  }
+  template <typename T>
+  static void report(std::ostream &out, const std::vector<fill_t<T>> &fills, bool &first) {
+    for (const fill_t<T> &fill : fills) {
+      out << (first ? "" : ",") << "\"" << fill.name << "\":" << static_cast<std::uint32_t>(fill.highest);
+      first = false;
+    }
+  }
+
+  std::vector<fill_t<CData>> bytes_;
+  std::vector<fill_t<SData>> shorts_;
+  std::vector<fill_t<IData>> words_;
+  const CData *started_ = nullptr;
+  const CData *done_ = nullptr;
+  const CData *begins_ = nullptr;
+  const IData *index_ = nullptr;
+  long begun_ = 0;
+  long first_ = -1;
+};

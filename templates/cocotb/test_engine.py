@@ -1,0 +1,136 @@
+"""The engine behind its buses: whole runs give the bytes of C simulation, whatever the memory and the driver do.
+
+`run.py` runs these tests; README.md says how. What is random follows the seed, so a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cocotb
+from cocotb.triggers import ClockCycles
+from engine import FACTS, Engine
+from memory import DECERR, SLVERR, Weather
+
+PROMPT = Weather()
+FAR = Weather(latency=(200, 200))
+VARYING = Weather(latency=(4, 200), moves=0.7)
+ANSWERS_ERRORS = os.environ.get("EDGEMOE_BUS_ERRORS", "1") == "1"  # adapters of Vitis HLS take bad answers for good
+
+
+@cocotb.test()
+async def registers_after_reset(dut: Any) -> None:
+    """The engine is idle and quiet; what enables interrupts can be written and read."""
+    engine = Engine(dut)
+    await engine.begin()
+    bits = FACTS["registers"]["CTRL"]["bits"]
+    assert await engine.read("CTRL") == 1 << bits["AP_IDLE"]
+    for name, value in (("GIER", 1), ("IP_IER", 3), ("IP_IER", 0), ("GIER", 0)):
+        await engine.write(name, value)
+        assert await engine.read(name) == value, f"{name} does not keep {value}"
+    assert not dut.interrupt.value and not engine.memory.bursts
+
+
+@cocotb.test()
+async def polling(dut: Any) -> None:
+    """One run in a prompt memory. Reading the control register shows its end once; then the engine is idle."""
+    engine = Engine(dut, PROMPT)
+    await engine.begin()
+    await engine.start()
+    await engine.poll()
+    assert await engine.bit("CTRL", "AP_IDLE") and not await engine.bit("CTRL", "AP_DONE")
+    assert await engine.status() == "DONE"
+    assert await engine.read("progress") == engine.operations
+    assert not dut.interrupt.value, "an interrupt that nobody has enabled"
+    engine.compare(engine.result)
+
+
+@cocotb.test()
+async def back_to_back(dut: Any) -> None:
+    """Runs that start at the interrupt of the one before, at random latencies, with gaps and back-pressure everywhere.
+
+    Each writes a buffer of its own, and the result of the one before is compared while it runs.
+    """
+    engine = Engine(dut, VARYING)
+    await engine.begin()
+    await engine.write("GIER", 1)
+    await engine.write("IP_IER", 1)
+    await engine.start()
+    await engine.interrupt()
+    first, second = engine.result, await engine.new_result()
+    await engine.write("IP_ISR", 1)
+    await engine.start()
+    assert await engine.status() == "DONE"
+    engine.compare(first)
+    await engine.interrupt()
+    assert await engine.status() == "DONE"
+    engine.compare(second)
+    await interrupt_toggles(engine)
+
+
+async def interrupt_toggles(engine: Engine) -> None:
+    """Writing 1 toggles the status of an interrupt; the line follows it, and the global enable."""
+    line = engine.dut.interrupt
+    for held in (0, 1, 0):
+        await engine.write("IP_ISR", 1)
+        await ClockCycles(engine.dut.ap_clk, 2)
+        assert await engine.read("IP_ISR") == held and bool(line.value) == bool(held)
+        if held:
+            for enabled in (0, 1):
+                await engine.write("GIER", enabled)
+                await ClockCycles(engine.dut.ap_clk, 2)
+                assert bool(line.value) == bool(enabled), "the line does not follow the global enable"
+
+
+@cocotb.test()
+async def far_memory(dut: Any) -> None:
+    """A memory that answers each burst after 200 cycles."""
+    engine = Engine(dut, FAR)
+    await engine.begin()
+    await engine.write("GIER", 1)
+    await engine.write("IP_IER", 1)
+    await engine.start()
+    await engine.interrupt()
+    assert await engine.status() == "DONE"
+    engine.compare(engine.result)
+
+
+@cocotb.test()
+async def program_of_another_design(dut: Any) -> None:
+    """Nothing runs: no weight is read, nothing is written."""
+    engine = Engine(dut)
+    await engine.begin()
+    program = bytearray(engine.content["program"])
+    program[4 * FACTS["identity_word"]] ^= 1
+    await engine.point("program", engine.buffer(bytes(program)))
+    await engine.start()
+    await engine.poll()
+    assert await engine.status() == "WRONG_DESIGN"
+    assert set(engine.memory.bursts) == {"gmem_program"}
+
+
+@cocotb.test(skip=not ANSWERS_ERRORS)
+async def bad_answers(dut: Any) -> None:
+    """A bad answer to any burst of any master ends the run and is said; the run after it is as any other."""
+    engine = Engine(dut, Weather(latency=(4, 40)))
+    await engine.begin()
+    await engine.start()
+    await engine.poll()
+    assert await engine.status() == "DONE"
+    bursts = dict(engine.memory.bursts)
+    assert set(bursts) == {port["bundle"] for port in FACTS["ports"]}
+    for bundle, last in bursts.items():
+        for number in sorted({1, engine.chance.randint(1, last), last}):
+            engine.memory.forget()
+            engine.memory.errors[bundle, number] = engine.chance.choice((SLVERR, DECERR))
+            await engine.start()
+            await engine.poll()
+            assert await engine.status() == "BUS_ERROR", f"a bad answer to burst {number} of {last} of {bundle} is lost"
+    engine.memory.forget()
+    result = await engine.new_result()
+    await engine.start()
+    await engine.poll()
+    assert await engine.status() == "DONE"
+    engine.compare(result)
+    assert engine.memory.bursts == bursts

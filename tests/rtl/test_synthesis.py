@@ -1,0 +1,77 @@
+"""Open synthesis: what it counts, that it is kept, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.rtl import synthesis
+from edgemoe_gen.rtl.synthesis import counted, module_sources, synthesise
+
+PRODUCT = """\
+module product (input wire ap_clk, input wire signed [17:0] a, input wire signed [17:0] b, output logic [35:0] p);
+  always_ff @(posedge ap_clk) p <= a * b;
+endmodule
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGEMOE_CACHE", str(tmp_path / "cache"))
+
+
+def test_primitives_are_counted_by_what_they_take_of_the_device() -> None:
+    cells = {"LUT2": 3, "LUT6": 4, "RAM32M16": 2, "SRLC32E": 5, "FDRE": 6, "FDSE": 1, "DSP48E2": 7, "CARRY4": 8}
+    found = counted("m", cells | {"RAMB36E2": 2, "RAMB18E2": 1, "URAM288": 9, "MUXF7": 3})
+    assert (found.lut, found.lutram, found.srl, found.luts, found.ff) == (7, 16, 5, 28, 7)
+    assert (found.dsp, found.carry, found.ramb36, found.ramb18, found.uram) == (7, 8, 2, 1, 9)
+
+
+def test_a_module_comes_with_the_modules_of_the_library_that_it_instantiates() -> None:
+    files = module_sources("m", "module m;\n  edgemoe_fifo #(\n  ) x ();\nendmodule\n")
+    assert list(files) == ["fifo.sv", "memory.sv", "m.sv"]
+
+
+def test_without_yosys_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesis, "PACKAGE", "no_such_package")
+    with pytest.raises(ConfigError, match="no_such_package is not installed") as raised:
+        synthesise({"product.sv": PRODUCT}, "product")
+    assert "edgemoe-gen[rtl]" in raised.value.hint
+
+
+@pytest.mark.slow
+def test_a_product_is_one_dsp_and_is_synthesised_once(tmp_path: Path) -> None:
+    pytest.importorskip("pyosys")
+    steps: list[str] = []
+    found = synthesise({"product.sv": PRODUCT}, "product", lambda text, _done, _all: steps.append(text))
+    assert (found.module, found.dsp, found.lut) == ("product", 1, 0)
+    assert steps[-1] == "synthesising product: finishing"
+    before = len(steps)
+    assert synthesise({"product.sv": PRODUCT}, "product", lambda text, _done, _all: steps.append(text)) == found
+    assert len(steps) == before
+    assert len(list((tmp_path / "cache").rglob("*.cells"))) == 1
+
+
+def test_what_yosys_refuses_is_said_and_not_kept(tmp_path: Path) -> None:
+    pytest.importorskip("pyosys")
+    with pytest.raises(SimulationError, match=r"does not synthesise product: .*syntax error"):
+        synthesise({"product.sv": PRODUCT.replace("endmodule", "end")}, "product")
+    assert not list(tmp_path.rglob("*.cells"))
+
+
+def test_an_interruption_ends_yosys() -> None:
+    pytest.importorskip("pyosys")
+
+    def interrupt(_text: str, _done: int, _all: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesise({"product.sv": PRODUCT}, "product", interrupt)
+    # A child that had not been waited for, or that is still there, would be found.
+    time.sleep(0.05)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
