@@ -70,10 +70,7 @@ def choose_rings(
         CapacityError: even one row at a time does not fit; says what does.
     """
     depths = design.memory_depths
-    choices = [
-        [rows for rows in ROWS if rows <= max(level.height, 1) and rows * _blocks(design, level) <= design.map_blocks]
-        for level in levels
-    ]
+    choices = [_choices(design, level, level is levels[-1]) for level in levels]
 
     def beats(rows: tuple[int, ...]) -> int:
         return sum(ceil_div(level.height, r) * level.beats for level, r in zip(levels, rows, strict=True))
@@ -92,6 +89,19 @@ def choose_rings(
         f"{depths[RESIDUAL] - taken} are free",
         f"raise the knobs source_words to {sum(sources) + logits} and result_words to {sum(results)}",
     )
+
+
+def _choices(design: Design, level: Level, last: bool) -> list[int]:
+    """Rows at a time for which a level's own rings fit, were they alone; one row if none."""
+    blocks, depths = _blocks(design, level), design.memory_depths
+
+    def fits(rows: int) -> bool:
+        source = min(level.height, rows + 2) * blocks * level.source_words
+        result = _result_slots(level, rows, last) * blocks * level.result_words
+        room = max(depths[HIDDEN], depths[NORMED])
+        return rows * blocks <= design.map_blocks and source <= room and result <= depths[QUERY]
+
+    return [rows for rows in ROWS if rows <= level.height and fits(rows)] or [1]
 
 
 def _blocks(design: Design, level: Level) -> int:
