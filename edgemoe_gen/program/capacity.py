@@ -9,6 +9,7 @@ from edgemoe_gen.base.errors import CapacityError, ProgramError
 from edgemoe_gen.design import Design
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.numerics.formats import Formats
+from edgemoe_gen.numerics.widths import ACTIVATION, DECODED, WEIGHT_KINDS, kind_of
 
 
 def check_widths(design: Design, formats: Formats) -> None:
@@ -19,8 +20,9 @@ def check_widths(design: Design, formats: Formats) -> None:
     """
     widths = design.knobs.widths
     for row in formats.rows():
-        # Any weights may be as wide as the widest: it is the program that says which are narrow.
-        bits = widths.weight if row.kind == "weight" else widths.of(row.name)
+        # It is the program that says which weights are narrow, and how fine decoders' activations are: any may be wide.
+        kind = kind_of(row.name)
+        bits = widths.weight if kind in WEIGHT_KINDS else widths.of_kind(ACTIVATION if kind == DECODED else kind)
         if row.form.bits > bits:
             raise ProgramError(
                 f"the format of {row.name} has {row.form.bits} bits, but the design's has {bits}",

@@ -18,7 +18,7 @@ from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats, TensorFormat
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
-from edgemoe_gen.numerics.widths import ACTIVATION, CACHE, kind_of
+from edgemoe_gen.numerics.widths import WEIGHT_KINDS, kind_of
 from edgemoe_gen.program.compile import Program, compile_network
 
 
@@ -30,7 +30,7 @@ class _AnyFormat(dict[str, TensorFormat]):
         self.widths = design.knobs.widths
 
     def __missing__(self, name: str) -> TensorFormat:
-        kind = "activation" if kind_of(name) in (ACTIVATION, CACHE) else "weight"
+        kind = "weight" if kind_of(name) in WEIGHT_KINDS else "activation"
         return TensorFormat(name, kind, Format(self.widths.of(name), 0), 0.0, 0.0)
 
 

@@ -85,7 +85,7 @@ class _Caller:
         signals = [Signal(name, name not in ("ap_done", "ap_idle"), 1) for name in CONTROL]
         signals += [Signal(name, True, bits) for name, bits in self._control.parameters.items()] + self._signals
         text = module_text(self._name, f"the function {self._name}", signals, self._lines + lines)
-        return Process(self._name, text, tuple(signals), self._ports, self._control.parameters, {})
+        return Process(self._name, text, tuple(signals), self._ports, self._control.parameters, ())
 
     @staticmethod
     def _bits(process: Process, port: Port) -> dict[str, int]:

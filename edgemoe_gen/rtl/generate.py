@@ -170,7 +170,9 @@ def _generate(design: Design, sources: Mapping[str, str], progress: Progress) ->
 def _facts(file: str, text: str, made: Process | None, top: str) -> RtlModule:
     stem, lines = file.removesuffix(".sv"), text.count("\n")
     if made is not None:
-        return RtlModule(made.name, "process" if made.stages else "structure", file, lines, made.stages)
+        return RtlModule(
+            made.name, "process" if made.stages else "structure", file, lines, {s.name: s.depth for s in made.stages}
+        )
     return RtlModule(top, "structure", file, lines) if stem == top else RtlModule(PREFIX + stem, "library", file, lines)
 
 

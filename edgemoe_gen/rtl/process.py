@@ -17,6 +17,7 @@ from edgemoe_gen.rtl.pipeline import Pipeline
 from edgemoe_gen.rtl.plan import Plan
 from edgemoe_gen.rtl.ports import Ports, Signal
 from edgemoe_gen.rtl.trace import Access, Port
+from edgemoe_gen.scheduling.places import source_name
 
 _HEAD = """\
 // {name}: made from the function {function} of the kernels, {file}. Not to be edited.
@@ -32,6 +33,31 @@ _HEAD = """\
 
 
 @dataclass(frozen=True)
+class Stages:
+    """One region of a process, in cycles.
+
+    Attributes:
+        name: of the loop; of a piece without loops by its number.
+        is_loop: it takes an iteration a cycle; otherwise it is passed once.
+        depth: stages.
+        ns: of a cycle, which it was scheduled for.
+        reads: first stage that reads a FIFO or port; None: none does.
+        writes: last stage that writes each FIFO, by its variable in the process.
+        calls: modules that its last stage starts.
+        follow: numbers of the regions behind it; None: the process ends.
+    """
+
+    name: str
+    is_loop: bool
+    depth: int
+    ns: float
+    reads: int | None
+    writes: Mapping[str, int]
+    calls: tuple[str, ...]
+    follow: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
 class Process:
     """A module.
 
@@ -39,7 +65,7 @@ class Process:
         signals: its ports in order, those of the clock and of starting among them.
         ports: the FIFOs ("read", "write") and memories ("load", "store") that it uses, with how.
         parameters: by-value ones that it takes, with their bits.
-        stages: of every region, by its name; `periods` are the nanoseconds of a cycle that it was scheduled for.
+        stages: of every region, in their order.
         calls: of the modules that it starts, what each call hands over for their pointer parameters.
     """
 
@@ -48,9 +74,8 @@ class Process:
     signals: tuple[Signal, ...]
     ports: Mapping[Port, frozenset[str]]
     parameters: Mapping[str, int]
-    stages: Mapping[str, int]
+    stages: Sequence[Stages]
     calls: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
-    periods: Mapping[str, float] = field(default_factory=dict)
 
 
 def make_process(name: str, elaborated: Elaborated, plans: Sequence[Plan], parameters: Mapping[str, int]) -> Process:
@@ -124,10 +149,9 @@ class _Writer(Ports):
             registers.insert(0, "// What passes from iteration to iteration, or from region to region.")
         inside = "\n".join(f"  {line}" if line else "" for line in [*registers, *local, *body])
         text = laid_out(f"{head}module {self.name} (\n{declared}\n);\n{inside}\nendmodule\n`default_nettype wire\n")
-        stages = {plan.name: plan.depth for plan in self.plans}
+        stages = [_stages(self.elaborated, plan) for plan in self.plans]
         used = {n: b for n, b in self.parameters.items() if n in self.used}
-        periods = {plan.name: plan.ns for plan in self.plans}
-        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls, periods)
+        return Process(self.name, text, tuple(signals), ports, used, stages, self.calls)
 
     def _regions(self) -> str:
         """A line of comment for each."""
@@ -252,4 +276,23 @@ class _Writer(Ports):
         return [f"      if ({condition}) begin", *(f"        {line}" for line in goes), "      end"]
 
 
-__all__ = ["Process", "Signal", "make_process"]
+def _stages(elaborated: Elaborated, plan: Plan) -> Stages:
+    fifos = [access for access in plan.accesses if access.port.kind == "fifo"]
+    writes: dict[str, int] = {}
+    for access in fifos:
+        if access.kind == "write":
+            variable = source_name(access.port.variable)
+            writes[variable] = max(writes.get(variable, 0), plan.starts[access.node])
+    return Stages(
+        plan.name,
+        plan.trace.region.is_loop,
+        plan.depth,
+        plan.ns,
+        min((plan.starts[access.node] for access in fifos if access.kind == "read"), default=None),
+        writes,
+        tuple(access.port.name for access in plan.accesses if access.kind == "call"),
+        tuple(None if out.target is None else elaborated.regions.of[out.target].number for out in plan.trace.exits),
+    )
+
+
+__all__ = ["Process", "Signal", "Stages", "make_process"]

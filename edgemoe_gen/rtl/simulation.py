@@ -31,12 +31,15 @@ from edgemoe_gen.rtl.verilator import build_program
 
 RESULT = "result"
 LATENCY = 40  # cycles
+UNWRITTEN = 0xA5  # a byte of the result that the engine has not written
 MOST_CYCLES = 100_000_000
 EVERY_CYCLES = 10_000  # from one word on progress to the next
 _GRACE_SECONDS = 10.0
 # Looked at from outside (hls/rtl/simulation/monitor.h).
 _VISIBLE = """\
 public_flat_rd -module "*" -var "fifo_*_occupancy"
+public_flat_rd -module "*" -var "fifo_*_write"
+public_flat_rd -module "*" -var "fifo_*_full_n"
 public_flat_rd -module "{top}" -var "engine_ap_start"
 public_flat_rd -module "{top}" -var "engine_progress_write_*"
 public_flat_rd -module "{top}" -var "done"
@@ -89,10 +92,11 @@ class EngineRun:
 
     Attributes:
         status: of the engine after the last run.
-        result: the result buffer after the last run; what the engine has not written is 0xa5.
+        result: the result buffer after the last run; what the engine has not written is UNWRITTEN.
         cycles: of each run, from the engine's start to its end.
         operations: of the last run.
-        fills: the most elements that each FIFO held, by module instance and name.
+        fills: the depth that each FIFO needs so that no write waits longer, as in the timed simulation, by module
+            instance and name.
         clocks: that were simulated, in `seconds`.
     """
 

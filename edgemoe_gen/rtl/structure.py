@@ -17,7 +17,7 @@ from edgemoe_gen.rtl.objects import check_apart, plain, target_name
 from edgemoe_gen.rtl.process import Process, Signal
 from edgemoe_gen.rtl.shapes import Shape
 from edgemoe_gen.rtl.trace import Port
-from edgemoe_gen.scheduling.ir import Function, Module
+from edgemoe_gen.scheduling.ir import Function, Location, Module
 from edgemoe_gen.scheduling.places import fixed_offset, source_name
 from edgemoe_gen.scheduling.sources import Prepared
 
@@ -29,11 +29,15 @@ _STYLES = {"uram": "ultra", "bram": "block", "lutram": "distributed", "srl": "sr
 
 @dataclass(frozen=True)
 class Call:
-    """A process that is started. `targets` says what each of its parameters is here: variable, name of its ports."""
+    """A process that is started, and the line that does so.
+
+    `targets` says what each of its parameters is here: variable, name of its ports.
+    """
 
     name: str
     callee: str
     targets: Mapping[str, tuple[str, str]]
+    location: Location | None
 
 
 def region_calls(module: Module, function: Function, shapes: Callable[[Function], Mapping[str, Shape]]) -> list[Call]:
@@ -57,7 +61,7 @@ def region_calls(module: Module, function: Function, shapes: Callable[[Function]
             targets[parameter] = (name, target_name(name, offset, own.get(name), shape, name in arrays))
         check_apart(callee.name, targets, shapes(callee), i.location)
         count = sum(call.callee == callee.name for call in calls)
-        calls.append(Call(callee.name + (f"_{count}" if count else ""), callee.name, targets))
+        calls.append(Call(callee.name + (f"_{count}" if count else ""), callee.name, targets, i.location))
     return calls
 
 
@@ -106,7 +110,7 @@ class _Region:
         signals = [Signal(name, name not in ("ap_done", "ap_idle"), 1) for name in CONTROL]
         signals += [Signal(name, True, bits) for name, bits in self._parameters.items()] + list(self._signals.values())
         text = module_text(module, f"the dataflow region {self._function.name}", signals, body)
-        return Process(module, text, tuple(signals), self._ports, self._parameters, {})
+        return Process(module, text, tuple(signals), self._ports, self._parameters, ())
 
     def _instance(self, call: Call) -> list[str]:
         process = self._processes[call.callee]
@@ -132,14 +136,14 @@ class _Region:
         if shape is None:
             bits, known = port.bits, self._inner.get(target, (variable, port.bits, set()))[2]
             if known & kinds or bits != port.bits:
-                raise self._refused(f"two processes use the same side of {target}")
+                raise self._refused(f"two processes use the same side of {target}", call)
             self._inner[target] = (variable, bits, known | kinds)
             return
         for signal in process.signals:
             if belongs(signal.name, port.name):
                 renamed = names[signal.name]
                 if renamed in self._signals:
-                    raise self._refused(f"two processes use {renamed}")
+                    raise self._refused(f"two processes use {renamed}", call)
                 self._signals[renamed] = Signal(renamed, signal.is_input, signal.bits)
         moved = replace(port, name=target, variable=variable)
         self._ports[moved] = self._ports.get(moved, frozenset()) | kinds
@@ -169,8 +173,9 @@ class _Region:
         lines += ["  else if (&ends) running <= 1'b0;", "  if (!ap_rst_n) begin", "    running <= 1'b0;"]
         return [*lines, "    ended <= '0;", "    ap_done <= 1'b0;", "  end", "end"]
 
-    def _refused(self, why: str) -> SimulationError:
-        return SimulationError(f"{self._function.name}: {why}", "give each process ports of its own")
+    def _refused(self, why: str, call: Call | None = None) -> SimulationError:
+        where = f"{call.location}: " if call is not None and call.location is not None else ""
+        return SimulationError(f"{where}{self._function.name}: {why}", "give each process ports of its own")
 
 
 def belongs(signal: str, port: str) -> bool:

@@ -68,7 +68,7 @@ class _Top:
         nets = {s.name: f"engine_{s.name}" for s in self._engine.signals} | {"ap_clk": "ap_clk"}
         lines += instance(self._engine, "engine", nets)
         text = module_text(TOP, "the engine with its buses", self._signals, lines)
-        return Process(TOP, text, tuple(self._signals), {}, {}, {})
+        return Process(TOP, text, tuple(self._signals), {}, {}, ())
 
     def _word(self, name: str) -> int:
         """Number of a register among the words of arguments."""
@@ -158,10 +158,14 @@ class _Top:
             nets |= {"beat_din": f"{name}_din", "beat_write": f"{name}_write", "beat_full_n": f"{name}_full_n"}
         pins = [pin.name for pin in module.ports if pin.name.startswith("m_axi_")]
         nets |= {pin: f"m_axi_{bundle}_{pin.removeprefix('m_axi_').upper()}" for pin in pins}
+        lock = "m_axi_arlock" if reads else "m_axi_awlock"  # one bit of the two that Vitis HLS exports, as in AXI3
+        lines += [f"wire {bundle}_lock;", f"assign {nets[lock]} = {{1'b0, {bundle}_lock}};"]
+        driven = {*nets.values()}
+        nets[lock] = f"{bundle}_lock"
         for name, bits in MASTER:
             signal = Signal(f"m_axi_{bundle}_{name}", name in ANSWERS, self._width(bits))
             self._signals.append(signal)
-            if not signal.is_input and signal.name not in nets.values():
+            if not signal.is_input and signal.name not in driven:
                 lines.append(f"assign {signal.name} = '0;")
         return lines + module.instance(f"master_{bundle}", given, nets).splitlines()
 

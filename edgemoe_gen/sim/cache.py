@@ -23,6 +23,7 @@ from edgemoe_gen.base.errors import SimulationError
 KEEP = 500  # libraries that are kept: about 200 MB
 FOLDER = "libraries"
 ANOTHER = "set EDGEMOE_CACHE to a folder of your own that can be written to and executed from"
+LOCKS = 256  # files: whoever makes another library with the same one waits, maybe for minutes
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # of file systems that have none
 
 
@@ -160,12 +161,12 @@ def _whole_errors(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lock(folder: Path, name: str, wait: bool) -> Iterator[None]:
-    """Holds the lock of a library. A few files serve all names, so that none need ever be removed.
+    """Holds the lock of a library. Some files serve all names, so that none need ever be removed.
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is False.
     """
-    number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 16
+    number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % LOCKS
     with (folder / f"lock.{number}").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

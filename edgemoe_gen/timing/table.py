@@ -85,6 +85,8 @@ class Timing:
         axi_latency: cycles from a request to its first beat; `axi_outstanding` requests of at most `axi_burst` beats.
         stalling: a pipeline that waits for an input stands still as a whole (style stp); otherwise its older iterations
             go on (frp, flp).
+        between: cycles that a process takes from one place to the next beside waiting, by process and both, which
+            are pipelined loops and regions by their names, "start" and "end". Where none is said: what accesses take.
     """
 
     family: str
@@ -98,6 +100,7 @@ class Timing:
     axi_outstanding: int
     axi_burst: int
     stalling: bool = False
+    between: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
     def with_depths(self, depths: Mapping[str, int]) -> Timing:
         """The same with other depths of FIFOs."""
@@ -126,8 +129,9 @@ class Timing:
         )
 
     def constant_lines(self) -> str:
-        """Lines "name cycles"."""
+        """Lines "name cycles", and "between process place place cycles"."""
         lines = [f"{name} {cycles}\n" for name, cycles in self.constants.items()]
+        lines += [f"between {' '.join(places)} {cycles}\n" for places, cycles in self.between.items()]
         return "".join([*lines, f"stalling {int(self.stalling)}\n"])
 
 

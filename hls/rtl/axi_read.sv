@@ -39,7 +39,7 @@ module edgemoe_axi_read #(
     output logic [7:0] m_axi_arlen,
     output logic [2:0] m_axi_arsize,
     output logic [1:0] m_axi_arburst,
-    output logic [1:0] m_axi_arlock,  // as wide as Vitis HLS has it
+    output logic m_axi_arlock,
     output logic [3:0] m_axi_arcache,
     output logic [2:0] m_axi_arprot,
     output logic [3:0] m_axi_arqos,
@@ -140,7 +140,7 @@ module edgemoe_axi_read #(
   assign m_axi_arid = ID_BITS'(ID);
   assign m_axi_arsize = 3'($clog2(DATA_BITS / 8));
   assign m_axi_arburst = 2'b01;  // INCR
-  assign m_axi_arlock = 2'b00;
+  assign m_axi_arlock = 1'b0;
   assign m_axi_arcache = 4'b0011;  // bufferable and modifiable, as Vitis HLS asks for
   assign m_axi_arprot = 3'b000;
   assign m_axi_arqos = 4'b0000;

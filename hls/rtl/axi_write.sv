@@ -39,7 +39,7 @@ module edgemoe_axi_write #(
     output logic [7:0] m_axi_awlen,
     output logic [2:0] m_axi_awsize,
     output logic [1:0] m_axi_awburst,
-    output logic [1:0] m_axi_awlock,  // as wide as Vitis HLS has it
+    output logic m_axi_awlock,
     output logic [3:0] m_axi_awcache,
     output logic [2:0] m_axi_awprot,
     output logic [3:0] m_axi_awqos,
@@ -175,7 +175,7 @@ module edgemoe_axi_write #(
   assign m_axi_awid = ID_BITS'(ID);
   assign m_axi_awsize = 3'($clog2(DATA_BITS / 8));
   assign m_axi_awburst = 2'b01;  // INCR
-  assign m_axi_awlock = 2'b00;
+  assign m_axi_awlock = 1'b0;
   assign m_axi_awcache = 4'b0011;  // bufferable and modifiable, as Vitis HLS asks for
   assign m_axi_awprot = 3'b000;
   assign m_axi_awqos = 4'b0000;

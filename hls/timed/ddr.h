@@ -36,8 +36,15 @@ class axi_t {
   std::uint64_t units = 0;  // of the server's time
   cycle_t waited = 0;
 
-  axi_t(const std::string &port, bool is_write, std::uint64_t bytes, std::uint64_t outstanding, std::uint64_t burst)
-      : name(port), writes(is_write), beat_bytes(bytes), outstanding_(outstanding), burst_(burst) {
+  axi_t(const std::string &port, bool is_write, std::uint64_t bytes, std::uint64_t outstanding, std::uint64_t burst,
+        cycle_t start, cycle_t next)
+      : name(port),
+        writes(is_write),
+        beat_bytes(bytes),
+        outstanding_(outstanding),
+        burst_(burst),
+        start_(start),
+        more_(next) {
     std::size_t size = 16;
     while (size < 2 * outstanding * burst) size *= 2;
     times_.resize(size);
@@ -52,7 +59,7 @@ class axi_t {
       in_flight_.clear();
       taken_ = consumed_ = requested_;
       remaining_ = beats;
-      cycle_t at = cycle;
+      cycle_t at = cycle + start_;
       while (remaining_ > 0 && in_flight_.size() < outstanding_) at = request_burst(at) + 1;
     }
     next_ = first;
@@ -73,7 +80,7 @@ class axi_t {
     ++consumed_;
     if (in_flight_.empty() || consumed_ < in_flight_.front()) return;
     in_flight_.pop();
-    if (remaining_ > 0) request_burst(cycle + 1);
+    if (remaining_ > 0) request_burst(cycle + 1 + more_);
   }
 
   // Write ports: whether there is room for beat n in the adapter's buffer, and from which cycle on.
@@ -82,8 +89,10 @@ class axi_t {
   void publish(cycle_t cycle) {
     ++gathered_;
     if (remaining_ > 0) --remaining_;
-    if (gathered_ == burst_ || remaining_ == 0) flush(cycle + 1);
+    if (gathered_ == burst_ || remaining_ == 0) flush(cycle + 1 + more_);
   }
+
+  cycle_t last_delivery() const { return last_delivery_; }
 
   // The server has sent or taken a beat: its last byte passes in cycle - 1.
   void deliver(cycle_t cycle) {
@@ -113,6 +122,7 @@ class axi_t {
 
   std::uint64_t outstanding_;
   std::uint64_t burst_;
+  cycle_t start_, more_;  // from a wish to a request
   std::uint64_t next_ = 0;  // index that the open burst expects
   std::uint64_t end_ = 0;
   std::uint64_t remaining_ = 0;  // beats of the open burst: reads not requested, writes not written
@@ -132,10 +142,12 @@ class ddr_t {
   std::uint64_t units = 0;  // served
   std::uint64_t bytes = 0;
 
-  explicit ddr_t(const edgemoe_timing_t &timing)
+  ddr_t(const edgemoe_timing_t &timing, const table_t &table)
       : latency_(timing.axi_latency),
         outstanding_(timing.axi_outstanding),
         burst_(timing.axi_burst),
+        start_(table.burst_start),
+        next_(table.burst_next),
         numerator_(timing.ddr_bytes_numerator),
         denominator_(timing.ddr_bytes_denominator) {
     std::uint64_t a = numerator_;
@@ -156,7 +168,7 @@ class ddr_t {
   }
 
   axi_t &add(const std::string &name, bool writes, std::uint64_t beat_bytes) {
-    ports.emplace_back(name, writes, beat_bytes, outstanding_, burst_);
+    ports.emplace_back(name, writes, beat_bytes, outstanding_, burst_, start_, next_);
     return ports.back();
   }
 
@@ -208,6 +220,7 @@ class ddr_t {
   cycle_t latency_;
   std::uint64_t outstanding_;
   std::uint64_t burst_;
+  cycle_t start_, next_;
   std::uint64_t numerator_;  // units a cycle
   std::uint64_t denominator_;
   std::uint64_t free_ = 0;  // in units

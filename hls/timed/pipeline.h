@@ -59,7 +59,8 @@ class pipeline_t : public accesses_t {
 
   void loop_begin(loop_t &loop) {
     if (pipelined_) throw std::logic_error("loop " + loop.label + " runs inside a pipelined loop");
-    frames_.push_back({&loop, now, now, 0});
+    if (loop.rule.ii > 0) reach(loop.label.c_str());
+    frames_.push_back({&loop, now, now, 0, 0});
     pipelined_ = loop.rule.ii > 0;
     if (!pipelined_) return;
     previous_ = now + loop.rule.begin - loop.rule.ii;
@@ -74,6 +75,8 @@ class pipeline_t : public accesses_t {
   void iteration() {
     frame_t &frame = frames_.back();
     if (frame.iterations > 0) end_iteration(frame);
+    if (!pipelined_ && frame.iterations > 0 && frame.places == places) reach("again");
+    frame.places = places;
     ++frame.iterations;
     ++frame.loop->iterations;
     frame.iteration_start = now;
@@ -90,9 +93,10 @@ class pipeline_t : public accesses_t {
       end_iteration(frame);
       if (pipelined_) {
         drain();
-        now = previous_ + frame.loop->rule.depth + write_shift_;
+        now = previous_ + frame.loop->rule.depth + write_shift_ + run->table.loop_end;
       }
     }
+    if (pipelined_) left(frame.loop->label.c_str());
     stalls_.clear();
     pipelined_ = false;
     frames_.pop_back();
@@ -156,6 +160,7 @@ class pipeline_t : public accesses_t {
     cycle_t start;
     cycle_t iteration_start;
     std::uint64_t iterations;
+    std::uint64_t places;  // that the process had met when the iteration began
   };
   struct input_t {
     channel_t *channel;
@@ -232,6 +237,7 @@ class pipeline_t : public accesses_t {
       waited_in(from, available - now, available);
       now = available;
     }
+    ++spent;
     consume(from, now++);
   }
 
@@ -247,6 +253,7 @@ class pipeline_t : public accesses_t {
       waited_out(action, cycle - now, cycle);
       now = cycle;
     }
+    ++spent;
     publish(action, now++, 0);
   }
 
@@ -272,7 +279,10 @@ class pipeline_t : public accesses_t {
   void end_iteration(const frame_t &frame) {
     if (!pipelined_) {
       const cycle_t least = frame.iteration_start + frame.loop->rule.states;
-      if (now < least) now = least;
+      if (now < least) {
+        spent += least - now;
+        now = least;
+      }
       return;
     }
     const cycle_t due = previous_ + frame.loop->rule.ii;

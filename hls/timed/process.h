@@ -10,8 +10,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace edgemoe {
@@ -24,7 +26,7 @@ class process_t;
 
 // All that one run shares.
 struct run_t {
-  explicit run_t(const edgemoe_timing_t &timing) : table(timing), ddr(timing), record(timing.record != 0) {}
+  explicit run_t(const edgemoe_timing_t &timing) : table(timing), ddr(timing, table), record(timing.record != 0) {}
   table_t table;
   ddr_t ddr;
   memories_t memories;
@@ -63,6 +65,10 @@ class process_t {
   wait_t wait = wait_t::NONE;
   const channel_t *wait_channel = nullptr;
   std::vector<region_t> regions;
+  const char *place = "start";  // the loop or region that was last
+  cycle_t spent = 0;  // cycles since then, waiting aside: of accesses and states
+  std::uint64_t places = 0;  // that were met
+  const std::map<std::pair<std::string, std::string>, cycle_t> *between = nullptr;
   std::function<void()> body;
   fiber_t fiber;
 
@@ -83,6 +89,20 @@ class process_t {
     } else {
       spans.push_back({end - cycles, end, kind});
     }
+  }
+
+  // A place of the process: the next loop, region, its end, or once again the head of a loop that met none of them.
+  void reach(const char *name) {
+    if (between != nullptr) {
+      const auto found = between->find({place, name});
+      if (found != between->end() && found->second > spent) now += found->second - spent;
+    }
+    left(name);
+  }
+  void left(const char *name) {
+    place = name;
+    spent = 0;
+    ++places;
   }
 
   const char *region() const { return regions.empty() ? "" : regions.back().name; }

@@ -50,6 +50,11 @@ class scheduler_t {
     }
     active() = outer;
     run.totals.cycles = root->now;
+    for (const axi_t &port : run.ddr.ports) {
+      if (run.table.acknowledged && port.writes) {
+        run.totals.cycles = std::max(run.totals.cycles, port.last_delivery() + 1);
+      }
+    }
     for (process_totals_t &process : run.totals.processes) {
       if (process.outermost) split_by_operation(process, run.totals.operations);
     }
@@ -59,6 +64,7 @@ class scheduler_t {
   void open_region(const char *name) {
     pipeline_t &process = *current_;
     if (process.in_pipeline()) throw std::logic_error(std::string("region ") + name + " runs inside a pipelined loop");
+    process.reach(name);
     process.regions.push_back({name, process.now, process.now, 0, {}});
   }
 
@@ -79,6 +85,7 @@ class scheduler_t {
     pipeline_t &process = *current_;
     while (process.regions.back().alive > 0) process.block(wait_t::END, nullptr);
     process.now = process.regions.back().end + run.table.region_end;
+    process.left(process.regions.back().name);
     process.regions.pop_back();
   }
 
@@ -128,6 +135,9 @@ class scheduler_t {
     process.start = process.now = now;
     process.operation = parent == nullptr ? -1 : parent->operation;
     process.outermost = run.record && parent != nullptr && parent->parent == nullptr;
+    process.left("start");
+    const auto between = run.table.between.find(totals->name);
+    process.between = between == run.table.between.end() ? nullptr : &between->second;
     process.body = body;
     process.fiber.prepare(&scheduler_t::enter, &process);
     process.ready = true;
@@ -140,6 +150,7 @@ class scheduler_t {
     scheduler_t &scheduler = *active();
     try {
       if (!process->run->cancelling) process->body();
+      process->reach("end");
     } catch (const cancelled_t &) {
     } catch (const std::exception &error) {
       if (scheduler.failure_.empty()) scheduler.failure_ = error.what();

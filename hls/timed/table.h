@@ -15,7 +15,7 @@ struct edgemoe_timing_t {
   const char *loops;  // "label ii depth states begin [fifo stage]..." a line; ii = 0: a sequence of states
   const char *depths;  // "fifo depth" a line: instead of the source's depth; 0: unbounded
   const char *memories;  // "label array latency [read_ports write_ports]" a line; label or array may be *
-  const char *constants;  // "name value" a line: process_start, region_end, loop_skip, stalling
+  const char *constants;  // "name value" a line, see table_t; or "between process place place cycles"
   std::uint64_t ddr_bytes_numerator;  // bytes a cycle
   std::uint64_t ddr_bytes_denominator;
   std::uint32_t axi_latency;
@@ -56,9 +56,16 @@ struct table_t {
   std::map<std::string, loop_rule_t> loops;
   std::map<std::string, std::uint64_t> depths;
   std::vector<memory_rule_t> memories;
-  cycle_t process_start = 0;
-  cycle_t region_end = 0;
-  cycle_t loop_skip = 0;
+  cycle_t process_start = 0;  // from a region's start to that of its processes
+  cycle_t region_end = 0;  // from the end of the last of them to what follows
+  cycle_t loop_skip = 0;  // of a loop that is not entered
+  cycle_t loop_end = 0;  // from the end of a pipelined loop's last iteration to what follows
+  cycle_t burst_start = 0;  // from asking for a burst until the port does; burst_next: from room for one
+  cycle_t burst_next = 0;
+  bool acknowledged = false;  // a run is over when memory has taken all that it wrote
+  // What a process takes from one of its places to the next, accesses to FIFOs included: loops and regions by their
+  // names, "start" and "end"; "again": the head of a sequence of states whose iteration met none of them.
+  std::map<std::string, std::map<std::pair<std::string, std::string>, cycle_t>> between;
   bool stalling = false;  // a pipeline that waits for an input stands still as a whole; else its older iterations go on
 
   explicit table_t(const edgemoe_timing_t &timing) {
@@ -90,6 +97,12 @@ struct table_t {
     });
     for_lines(timing.constants, [this](std::istringstream &line, const std::string &name) {
       cycle_t value = 0;
+      if (name == "between") {
+        std::string process, from, to;
+        line >> process >> from >> to >> value;
+        between[process][{from, to}] = value;
+        return;
+      }
       line >> value;
       if (name == "process_start") {
         process_start = value;
@@ -97,6 +110,14 @@ struct table_t {
         region_end = value;
       } else if (name == "loop_skip") {
         loop_skip = value;
+      } else if (name == "loop_end") {
+        loop_end = value;
+      } else if (name == "burst_start") {
+        burst_start = value;
+      } else if (name == "burst_next") {
+        burst_next = value;
+      } else if (name == "acknowledged") {
+        acknowledged = value != 0;
       } else if (name == "stalling") {
         stalling = value != 0;
       } else {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,7 +39,8 @@ def test_verilog_of_the_exported_ip_passes_the_testbench(
     assert outcome.code == 0, outcome.err
     verilog = output / "ip" / "hdl" / "verilog"
     assert (verilog / "edgemoe_engine.v").is_file() and not list(verilog.glob("*.sv"))
+    monkeypatch.setenv("MAKEFLAGS", "OPT_FAST=-O0")  # most of the time is the compiler's
     command = [sys.executable, str(output / "accelerator" / "cocotb" / "run.py"), "--rtl", str(verilog)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    ran = len(TESTS - {"bad_answers"})
-    assert done.returncode == 0 and f"{ran} of {ran} tests passed" in done.stdout, done.stdout[-2000:] + done.stderr
+    assert done.returncode == 0 and f"0 of {len(TESTS)} tests failed" in done.stdout, done.stdout[-2000:] + done.stderr
+    assert re.search(r"bad_answers +SKIP", done.stdout)

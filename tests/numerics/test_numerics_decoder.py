@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgemoe_gen.base.errors import ProgramError
+from edgemoe_gen.design import Knobs, make_design
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.model.layout import BATCH_NORM_EPS
 from edgemoe_gen.numerics.decoder import FULL, by_tap, evaluate, even_out, lower_decoder
@@ -19,6 +22,7 @@ from edgemoe_gen.numerics.formats import HEADROOM, observe_ranges
 from edgemoe_gen.numerics.lower import LoweredDecoder
 from edgemoe_gen.numerics.placing import ENGINE, HOST, LOGITS, decoder_place
 from edgemoe_gen.numerics.widths import CLASSIFIERS, DECODED, DECODERS, Widths, kind_of
+from edgemoe_gen.program.capacity import check_widths
 from tests.numerics.decoded import DecodedCase, decoded_case, decoder_tensors
 from tests.overlay.decoder_networks import Tensors, decoder_model, random_decoder, random_head
 
@@ -244,3 +248,11 @@ def test_a_plain_head_stays_on_the_host_and_a_network_without_any_has_no_place()
     place = decoder_place(decoder_model({}, random_head(4, 10), **sizes), "classes", 64, 256)
     assert place is not None and place.where == HOST and "one token's" in place.reason
     assert decoder_place(decoder_model({}, {}, **sizes), "classes", 64, 256) is None
+
+
+def test_a_design_takes_every_decoder_that_is_no_wider_than_itself(case: DecodedCase) -> None:
+    design = make_design(Knobs(decoder_weight_bits=8, decoder_activation_bits=10), load_board("zcu104"))
+    for widths in (Widths(18, 16), Widths(18, 16, decoders=8, decoded=10), Widths(12, 8)):
+        check_widths(design, case.formats(widths))
+    with pytest.raises(ProgramError, match=r"decoders\.semseg\.norm has 20 bits, but the design's has 18"):
+        check_widths(design, case.formats(Widths(18, 16, cache=18, decoded=20)))

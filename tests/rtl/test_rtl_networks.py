@@ -79,5 +79,5 @@ def test_every_board_s_default_array_is_made_for_its_clock(board_name: str, netw
     board = load_board(board_name)
     design = make_design(default_knobs(SPECS[network], board), board)
     made = make_engine(design).modules.items()
-    periods = {f"{name} {region}": ns for name, module in made for region, ns in module.periods.items()}
+    periods = {f"{name} {region.name}": region.ns for name, module in made for region in module.stages}
     assert periods and max(periods.values()) <= budget_ns(design.knobs.clock_mhz), periods

@@ -115,6 +115,15 @@ void apart(int n, numbers &in, numbers &out) {
     moving(n, others, cells, out);
   }
 }
+inline void sharing(int n, const int *from, int *to, int *too, numbers &one, numbers &two) {
+#pragma HLS DATAFLOW
+  move(n, from, to, one);
+  move(n, from, too, two);
+}
+void shared(int n, numbers &one, numbers &two) {
+  static int cells[64], others[64], more[64];
+  sharing(n, cells, others, more, one, two);
+}
 void doubled(int n, numbers &out) {
   static int single[64];
   moving(n, single, single, out);
@@ -238,6 +247,12 @@ def test_a_memory_that_is_handed_over_for_two_parameters() -> None:
     says = rf"src/engine.cpp:{line}: moving is handed the memory \w*single\w* for from and for to"
     with pytest.raises(SimulationError, match=says):
         compile_module(kernels(), "doubled", {})
+
+
+def test_a_memory_that_two_processes_of_a_region_read() -> None:
+    line = line_of("move(n, from, too, two)", "sharing(")
+    with pytest.raises(SimulationError, match=rf"src/engine.cpp:{line}: sharing: two processes use from_read_address"):
+        compile_module(kernels(), "shared", {})
 
 
 def test_a_memory_s_addresses_are_as_wide_as_the_longest_that_is_handed_over() -> None:

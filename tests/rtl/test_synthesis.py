@@ -75,3 +75,68 @@ def test_an_interruption_ends_yosys() -> None:
     time.sleep(0.05)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+# What Yosys 0.70 leaves to look-up tables or registers that the device has better places for: each with what it makes.
+ADDED = """\
+module small (input wire ap_clk, input wire signed [17:0] a, b, input wire signed [39:0] c, output logic [39:0] p);
+  logic signed [17:0] x, y;
+  logic signed [39:0] z, m;
+  always_ff @(posedge ap_clk) begin
+    x <= a; y <= b; m <= x * y; z <= c; p <= m + z;
+  end
+endmodule
+"""
+WITHOUT_DSP = """\
+module small (input wire signed [7:0] a, b, output wire signed [15:0] p);
+  (* use_dsp = "no" *) wire signed [15:0] product = a * b;
+  assign p = product;
+endmodule
+"""
+PAIR = """\
+module small (input wire [4:0] a, output wire p, q);
+  assign p = ^a;
+  assign q = &a;
+endmodule
+"""
+SUM = """\
+module small (input wire [63:0] a, b, output wire [63:0] p);
+  assign p = a + b;
+endmodule
+"""
+PACKED = {
+    # A DSP48E2 has room for both: the registers in it, the addition behind its product (UG579).
+    "what is added to a product": (ADDED, {"dsp": 1, "lut": 40}),
+    # Bound to look-up tables by the kernels, where DSPs are scarce.
+    "a product that is to be none of a DSP": (WITHOUT_DSP, {"dsp": 1, "lut": 0}),
+    # A LUT6 has two outputs for two functions of the same five inputs (UG574).
+    "two functions of the same inputs": (PAIR, {"lut": 2}),
+    # UltraScale+ has CARRY8 alone (UG574).
+    "carry chains of eight bits": (SUM, {"lut": 64, "carry": 16}),
+}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", PACKED)
+def test_what_yosys_packs_less_well_than_the_device_could(name: str) -> None:
+    pytest.importorskip("pyosys")
+    text, counts = PACKED[name]
+    found = synthesise({"small.sv": text}, "small")
+    assert {what: getattr(found, what) for what in counts} == counts
+    if text == ADDED:
+        assert found.ff > 40  # besides, the registers of factors and product stay outside
+
+
+@pytest.mark.nightly
+def test_a_chain_asked_for_by_name_takes_no_look_up_tables() -> None:
+    pytest.importorskip("pyosys")
+    found = synthesise(
+        module_sources(
+            "small",
+            "module small (input wire ap_clk, input wire [4:0] go, input wire [53:0] a, b, output wire [39:0] p);\n"
+            "  edgemoe_dot #(.PRODUCTS(3), .A_BITS(18), .BITS(40)) x (.ap_clk, .go, .a, .b, .c(144'd0), .sum(p));\n"
+            "endmodule\n",
+        ),
+        "small",
+    )
+    assert (found.dsp, found.lut, found.ff) == (3, 0, 0)

@@ -56,6 +56,7 @@ class Port:
     """An AXI port: beats that the open burst still has to ask for, and when beats were touched and delivered."""
 
     writes: bool
+    opened: int = 0  # cycle
     remaining: int = 0
     asked: int = 0  # beats
     ends: list[int] = field(default_factory=list)  # number of the beat behind each requested burst
@@ -79,6 +80,21 @@ class Port:
             self.gathered = 0
 
 
+@dataclass
+class Place:
+    """Where a process was last: a loop or region; the cycles of accesses and states since then; places met so far."""
+
+    process: str
+    name: str = "start"
+    spent: int = 0
+    met: int = 0
+
+    def leave(self, name: str) -> None:
+        """The process has been there."""
+        self.name, self.spent = name, 0
+        self.met += 1
+
+
 class Ddr:
     """One server for all ports, stepped at the end of each cycle."""
 
@@ -98,9 +114,12 @@ class Ddr:
         return found
 
     def _wanted(self, port: Port, cycle: int) -> int:
-        before = sum(t < cycle for t in port.touched)
+        before = sum(t < cycle - self.said.burst_next for t in port.touched)
         if port.writes:
-            return port.complete.pop(0)[1] if port.complete and port.complete[0][0] < cycle else 0
+            there = port.complete and port.complete[0][0] < cycle - self.said.burst_next
+            return port.complete.pop(0)[1] if there else 0
+        if cycle < port.opened + self.said.burst_start:
+            return 0
         in_flight = sum(end > before for end in port.ends)
         return min(port.remaining, self.said.burst) if in_flight < self.said.outstanding else 0
 
@@ -145,7 +164,18 @@ class CycleModel:
         for number, fifo in self.fifos.items():
             self._note(number, fifo)
         highest = {number: fill for number, fill in self.highest.items() if fill}
-        return Outcome(sorted(self.ends), highest, not finished, self.cycle if finished else 0)
+        end = self.cycle
+        if self.constants.acknowledged and finished:
+            end = max([end, *(self._acknowledged(port) for port in self.ddr.ports if port.writes)])
+        return Outcome(sorted(self.ends), highest, not finished, end if finished else 0)
+
+    def _acknowledged(self, port: Port) -> int:
+        """The cycle after which memory has all that a port wrote."""
+        cycle = self.cycle
+        while port.complete:
+            self.ddr.step(cycle)
+            cycle += 1
+        return port.delivered[-1] + 1 if port.delivered else 0
 
     def _step(self, process: Steps) -> bool:
         try:
@@ -183,33 +213,59 @@ class CycleModel:
     def _process(self, process: Process) -> Steps:
         yield from self._idle(self.constants.process_start)
         start = self.cycle
-        yield from self._body(process.body)
+        at = Place(f"p{process.name}")
+        yield from self._body(process.body, at)
+        yield from self._reach(at, "end")
         self._event()
         self.ends.append((process.name, start, self.cycle))
 
-    def _body(self, body: Sequence[Any]) -> Steps:
+    def _reach(self, at: Place, name: str) -> Steps:
+        """What is left of the cycles that lie before a place."""
+        wanted = self.constants.between.get((at.process, at.name, name), 0)
+        yield from self._idle(wanted - at.spent)
+        at.leave(name)
+
+    def _body(self, body: Sequence[Any], at: Place) -> Steps:
         for statement in body:
             if isinstance(statement, Loop):
+                self._open(statement)
+                yield from self._reach(at, f"l{statement.label}")
                 yield from self._loop(statement)
+                at.leave(f"l{statement.label}")
             elif isinstance(statement, States):
                 if statement.iterations == 0:
                     yield from self._idle(self.constants.loop_skip)
+                met = -1
                 for _ in range(statement.iterations):
-                    start = self.cycle
-                    yield from self._body(statement.body)
+                    if at.met == met:
+                        yield from self._reach(at, "again")
+                    start, met = self.cycle, at.met
+                    yield from self._body(statement.body, at)
+                    at.spent += max(0, start + statement.states - self.cycle)
                     yield from self._idle(start + statement.states - self.cycle)
             elif isinstance(statement, Read):
                 while not self.fifos[statement.fifo].holds(self.cycle, 1):
                     yield
                 self.fifos[statement.fifo].reads.append(self.cycle)
+                at.spent += 1
                 yield from self._idle(1)
             elif isinstance(statement, Write):
                 while not self.fifos[statement.fifo].has_room(self.cycle, 1):
                     yield
                 self.fifos[statement.fifo].writes.append(self.cycle)
+                at.spent += 1
                 yield from self._idle(1)
             else:
+                yield from self._reach(at, f"r{statement.name}")
                 yield from self._region(statement)
+                at.leave(f"r{statement.name}")
+
+    def _open(self, loop: Loop) -> None:
+        """Bursts are asked for before their loop begins."""
+        for number in (loop.fetch, loop.store):
+            if number >= 0:
+                self.ddr.ports[number].remaining = loop.iterations
+                self.ddr.ports[number].opened = self.cycle
 
     def _loop(self, loop: Loop) -> Steps:
         if loop.iterations == 0:
@@ -218,9 +274,6 @@ class CycleModel:
         issued, since_issue, done = 0, loop.ii, 0
         fetch, store = (self.ddr.ports[port] if port >= 0 else None for port in (loop.fetch, loop.store))
         capacity = self.constants.outstanding * self.constants.burst
-        for port in (fetch, store):
-            if port is not None:
-                port.remaining = loop.iterations
         if loop.iterations:
             yield from self._idle(loop.begin)
         while done < loop.iterations:
@@ -261,6 +314,8 @@ class CycleModel:
                 self._event()
             since_issue += 1
             yield
+        if loop.iterations:
+            yield from self._idle(self.constants.loop_end)
 
 
 def step_network(region: Region, constants: Constants | None = None) -> Outcome:

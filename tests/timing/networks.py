@@ -9,7 +9,7 @@ import ctypes
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -105,12 +105,20 @@ class Region:
 
 @dataclass(frozen=True)
 class Constants:
-    """Cycles that regions and empty loops take; DDR in bytes a cycle (a fraction), latency, bursts of BEAT_BYTES."""
+    """Cycles that regions and loops take; DDR in bytes a cycle (a fraction), latency, bursts of BEAT_BYTES.
+
+    between: cycles from one place of a process to the next, by process and both places.
+    """
 
     process_start: int = 0
     region_end: int = 0
     loop_skip: int = 0
+    loop_end: int = 0
     stalling: int = 0
+    burst_start: int = 0
+    burst_next: int = 0
+    acknowledged: int = 0
+    between: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     ddr_bytes: tuple[int, int] = (4, 1)
     latency: int = 10
     outstanding: int = 2
@@ -184,8 +192,7 @@ def run_network(region: Region, constants: Constants | None = None) -> Outcome:
     said = constants or Constants()
     timing = Timing(
         "".join(f"l{label} {rule}\n" for label, rule in sorted(_rules(region).items())).encode(), b"", b"",
-        f"process_start {said.process_start}\nregion_end {said.region_end}\nloop_skip {said.loop_skip}\n"
-        f"stalling {said.stalling}\n".encode(),
+        _constant_lines(said).encode(),
         *said.ddr_bytes, said.latency, said.outstanding, said.burst, 1,
     )  # fmt: skip
     status = library.run_network((ctypes.c_int32 * len(data))(*data), ctypes.byref(timing))
@@ -199,6 +206,13 @@ def run_network(region: Region, constants: Constants | None = None) -> Outcome:
         0 if found["deadlock"] else found["cycles"],
         found,
     )
+
+
+def _constant_lines(said: Constants) -> str:
+    names = ("process_start", "region_end", "loop_skip", "loop_end", "stalling", "burst_start", "burst_next",
+             "acknowledged")  # fmt: skip
+    lines = [f"{name} {getattr(said, name)}\n" for name in names]
+    return "".join(lines + [f"between {' '.join(places)} {cycles}\n" for places, cycles in said.between.items()])
 
 
 def _all_fifos(region: Region) -> list[int]:

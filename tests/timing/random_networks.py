@@ -6,6 +6,7 @@ unless `Draft.break_one` takes one away.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,6 +107,29 @@ class Draft:
         processes = [Process(self.next_process(), (self.loop(s.reads, s.writes),)) for s in inner]
         return Region(name, local, tuple(processes))
 
+    def between(self, processes: Sequence[Process]) -> dict[tuple[str, str, str], int]:
+        """Cycles between some places of each process."""
+        found = {}
+        for process in processes:
+            places = [*_places(process.body), "again", "end"]
+            for place in ["start", *places[:-1]]:
+                for other in places:
+                    if self.integer(0, 2):
+                        found[f"p{process.name}", place, other] = self.integer(0, 6)
+        return found
+
+
+def _places(body: Sequence[Any]) -> list[str]:
+    found = []
+    for statement in body:
+        if isinstance(statement, States):
+            found += _places(statement.body)
+        elif isinstance(statement, Loop):
+            found.append(f"l{statement.label}")
+        elif isinstance(statement, Region):
+            found.append(f"r{statement.name}")
+    return found
+
 
 @st.composite
 def networks(draw: Draw) -> tuple[Region, Constants]:
@@ -135,7 +159,13 @@ def networks(draw: Draw) -> tuple[Region, Constants]:
         body = tuple(statement for slot in own for statement in draft.statements(slot))
         processes.append(Process(draft.next_process(), body))
     constants = Constants(
-        draft.integer(0, 3), draft.integer(0, 3), draft.integer(0, 2), draft.integer(0, 1),
-        (draft.integer(1, 20), draft.integer(1, 3)), draft.integer(0, 12), draft.integer(1, 3), draft.integer(1, 4),
+        process_start=draft.integer(0, 3), region_end=draft.integer(0, 3), loop_skip=draft.integer(0, 2),
+        stalling=draft.integer(0, 1), ddr_bytes=(draft.integer(1, 20), draft.integer(1, 3)),
+        latency=draft.integer(0, 12), outstanding=draft.integer(1, 3), burst=draft.integer(1, 4),
     )  # fmt: skip
+    if draft.integer(0, 1):  # as an engine in RTL
+        constants = replace(
+            constants, loop_end=draft.integer(0, 2), burst_start=draft.integer(0, 3), burst_next=draft.integer(0, 2),
+            acknowledged=draft.integer(0, 1), between=draft.between(processes),
+        )  # fmt: skip
     return replace(Region(draft.next_label(), fifos, ()), processes=tuple(processes)), constants

@@ -1,4 +1,5 @@
-// What is looked at inside the engine: how full its FIFOs get, and when it begins, ends, and takes up an operation.
+// What is looked at inside the engine: how full its FIFOs get, and when it begins, ends, and takes up an operation. An
+// element that is written while another one is read needs a place beside that.
 //
 // Verilator keeps the signals that `visible.vlt` names, and tells their places by name.
 #pragma once
@@ -25,9 +26,8 @@ class monitor_t {
 
   explicit monitor_t(VerilatedContext &context) {
     for (const auto &scope : *context.scopeNameMap()) {
-      VerilatedVarNameMap *variables = scope.second->varsp();
-      if (variables == nullptr) continue;
-      for (auto &named : *variables) look(scope.second->name(), named.first, named.second);
+      if (scope.second->varsp() == nullptr) continue;
+      for (auto &named : *scope.second->varsp()) find(*scope.second, named.first, named.second);
     }
     if (started_ == nullptr || done_ == nullptr || begins_ == nullptr || index_ == nullptr) {
       throw std::runtime_error("the top module has not the signals that say when a run begins and ends");
@@ -83,30 +83,39 @@ class monitor_t {
   struct fill_t {
     std::string name;
     const T *occupancy;
+    const CData *write, *full_n;
     T highest;
   };
 
-  void look(const std::string &scope, const std::string &name, const VerilatedVar &variable) {
+  void find(const VerilatedScope &scope, const std::string &name, const VerilatedVar &variable) {
     if (name == "engine_ap_start") started_ = static_cast<const CData *>(variable.datap());
     if (name == "done") done_ = static_cast<const CData *>(variable.datap());
     if (name == "engine_progress_write_enable") begins_ = static_cast<const CData *>(variable.datap());
     if (name == "engine_progress_write_data") index_ = static_cast<const IData *>(variable.datap());
     const std::string suffix = "_occupancy";
     if (name.size() <= suffix.size() || name.compare(name.size() - suffix.size(), suffix.size(), suffix) != 0) return;
-    const std::string fifo = scope.substr(scope.rfind('.') + 1) + "." + name.substr(0, name.size() - suffix.size());
-    if (variable.vltype() == VLVT_UINT8) add(bytes_, fifo, variable);
-    if (variable.vltype() == VLVT_UINT16) add(shorts_, fifo, variable);
-    if (variable.vltype() == VLVT_UINT32) add(words_, fifo, variable);
+    const std::string fifo = name.substr(0, name.size() - suffix.size());
+    if (variable.vltype() == VLVT_UINT8) add(bytes_, scope, fifo, variable);
+    if (variable.vltype() == VLVT_UINT16) add(shorts_, scope, fifo, variable);
+    if (variable.vltype() == VLVT_UINT32) add(words_, scope, fifo, variable);
   }
 
   template <typename T>
-  static void add(std::vector<fill_t<T>> &fills, const std::string &name, const VerilatedVar &variable) {
-    fills.push_back({name, static_cast<const T *>(variable.datap()), 0});
+  static void add(std::vector<fill_t<T>> &fills, const VerilatedScope &scope, const std::string &fifo,
+                  const VerilatedVar &variable) {
+    const std::string path = scope.name();
+    fills.push_back({path.substr(path.rfind('.') + 1) + "." + fifo, static_cast<const T *>(variable.datap()),
+                     wire(scope, fifo + "_write"), wire(scope, fifo + "_full_n"), 0});
+  }
+  static const CData *wire(const VerilatedScope &scope, const std::string &name) {
+    const VerilatedVar *found = scope.varFind(name.c_str());
+    if (found == nullptr) throw std::runtime_error("there is no signal " + name);
+    return static_cast<const CData *>(found->datap());
   }
   template <typename T>
   static void fills(std::vector<fill_t<T>> &fills) {
     for (fill_t<T> &fill : fills) {
-      if (*fill.occupancy > fill.highest) fill.highest = *fill.occupancy;
+      if (*fill.occupancy >= fill.highest && *fill.write && *fill.full_n) fill.highest = *fill.occupancy + 1;
     }
   }
   template <typename T>

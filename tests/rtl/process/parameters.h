@@ -1,4 +1,5 @@
-// Arguments of a process that is tested alone: of a parameter it is not known whether it is an array of one or no array.
+// Arguments of a process that is tested alone: of a parameter it is not known whether it is an array of one or no
+// array.
 #pragma once
 
 #include "fifo.h"
