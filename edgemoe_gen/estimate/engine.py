@@ -45,6 +45,19 @@ class Depths:
     route_beats: int
     weight_burst: int
     program_beats: int
+    convolution_tiles: int
+    blend_words: int
+    store_columns: int
+    output_pixels: int
+
+
+_OF_DECODERS = ("convolution_tiles", "blend_words", "store_columns", "output_pixels")  # loops of designs with decoders
+
+
+def _depth(name: str, timing: Timing) -> int:
+    """Depth of a loop's pipeline; 0 of one that a design without decoders does not have."""
+    absent = name in _OF_DECODERS and name not in timing.loops
+    return 0 if absent else timing.loops[name].depth
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,7 @@ class Engine:
         depth: of pipelines.
         start: cycles from the begin of an operation to the first iteration of its processes.
         end: cycles from the end of its last process to the next operation.
+        measured: cycles after which LayerNorm's first loop hands a word on.
         passes: states before each of the two loops that load operands.
         fetch_gap: cycles from the last beat of one operation's weights to the request of the next one's.
         parallel, out_words, score_groups, parts, cache_steps, bias_steps, fill_beats: sizes of the unit.
@@ -78,6 +92,7 @@ class Engine:
     depth: Depths
     start: int
     end: int
+    measured: int
     passes: int
     fetch_gap: int
     parallel: int
@@ -120,9 +135,10 @@ def engine_of(design: Design, timing: Timing) -> Engine:
     stagger = (k.weight_ports - 1) * timing.axi_burst * beat_time
     rate = min(most, 1 / (beat_time * k.weight_ports))
     return Engine(
-        depth=Depths(**{name: loops[name].depth for name in Depths.__annotations__}),
+        depth=Depths(**{name: _depth(name, timing) for name in Depths.__annotations__}),
         start=ORDER_READ + constants["process_start"],
         end=constants["region_end"],
+        measured=loops["measure_words"].writes.get("measured", loops["measure_words"].depth),
         passes=loops["operand_passes"].states,
         fetch_gap=loops["weight_burst"].depth + loops["weight_operations"].states,
         parallel=k.tokens_parallel,

@@ -19,8 +19,10 @@ from edgemoe_gen.estimate.unit import Need, Work, unit_time
 from edgemoe_gen.hardware.descriptor import Operation
 from edgemoe_gen.hardware.kinds import KINDS, OPERANDS, bit, facts_of, number, operand_number
 
-AHEAD, WIDE, NARROW = bit("AHEAD"), bit("WIDE"), bit("NARROW")
-STORE_ROUTES, NORMALISE, ROUTE = (number(kind) for kind in ("STORE_ROUTES", "NORMALISE", "ROUTE"))
+AHEAD, WIDE, NARROW, SHIFTED = bit("AHEAD"), bit("WIDE"), bit("NARROW"), bit("SHIFTED")
+STORE_ROUTES, NORMALISE, ROUTE, RESIZE, STORE_RESIZED = (
+    number(kind) for kind in ("STORE_ROUTES", "NORMALISE", "ROUTE", "RESIZE", "STORE_RESIZED")
+)
 WEIGHTS, KEYS = operand_number("WEIGHTS"), operand_number("KEYS")
 
 
@@ -39,6 +41,7 @@ class Shape(NamedTuple):
     gather_words: int
     top_k: int
     expert_end: int
+    width: int
 
     @property
     def uses_queue(self) -> bool:
@@ -52,7 +55,9 @@ _key_of: Callable[[Operation], Key] = attrgetter(*Shape._fields)
 
 def name_of(shape: Shape) -> str:
     """Kind of an operation in words."""
-    name = list(KINDS)[shape.kind].lower()
+    name = list(KINDS)[shape.kind].lower().replace("_", " ")
+    if shape.flags & SHIFTED and facts_of(shape.kind).computes:
+        return "convolution"
     if not facts_of(shape.kind).computes:
         return name
     return f"product with {list(OPERANDS)[shape.operand].lower() if shape.tokens else 'expert weights'}"
@@ -198,11 +203,17 @@ class _Region:
             next_narrow=following is not None and bool(following.flags & NARROW),
             service=service,
             ways=ways,
+            tile_ways=d.convolution_tiles if self.shape.flags & SHIFTED else d.product_tiles,
         )
 
     def _load_tail(self) -> int:
-        d = self.e.depth
-        return d.input_beats + d.measure_words + d.apply_words + d.store_words
+        return self.e.depth.input_beats + self._copied(self.e.depth.store_words)
+
+    def _copied(self, leaves: int) -> int:
+        """Cycles from a word that is only copied to the end of all: LayerNorm's loops hand it on at once, but its sums
+        still end."""
+        e = self.e
+        return max(e.depth.measure_words, e.measured + e.depth.apply_words + leaves)
 
     def _moved(self) -> float:
         """End of what moves words: LayerNorm, loads and stores."""
@@ -212,12 +223,16 @@ class _Region:
             # A token's last word makes its moments, for which all its words wait.
             ways = d.memory_words + d.measure_words + d.apply_words + d.store_words
             return e.start + words - 1 + self.shape.in_words - 1 + ways
+        if self.shape.kind in (RESIZE, STORE_RESIZED):
+            # Two rows are read, and behind their last column that column again.
+            words = 2 * (self.shape.width + 1) * self.shape.in_words
+            leaves = d.store_columns if self.shape.kind == RESIZE else d.output_pixels
+            return e.start + words - 1 + d.blend_words + self._copied(leaves)
         if facts_of(self.shape.kind).loads:
             beats = words * (e.wide if self.shape.flags & WIDE else e.narrow)
             return e.start + max(beats, words) - 1 + self._load_tail()
         if facts_of(self.shape.kind).stores:
-            ways = d.memory_words + d.measure_words + d.apply_words + d.output_beats
-            return e.start + words * e.wide - 1 + ways
+            return e.start + words * e.wide - 1 + d.memory_words + self._copied(d.output_beats)
         return 0.0
 
 

@@ -36,6 +36,7 @@ class Work:
         narrow: two parts of weights come in a step.
         next_words: of the next operation's first tile, if that comes ahead; `next_weights`, `next_narrow` as above.
         service: cycles that rounding and storing take for a block; `ways` from a sum to its store.
+        tile_ways: cycles from a tile's address to the unit.
     """
 
     tiles: int
@@ -51,6 +52,7 @@ class Work:
     next_narrow: bool
     service: int
     ways: int
+    tile_ways: int
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class _Loader:
         else:
             self._first = begin + d.cache_steps + e.cache_steps
             self._pace = e.cache_steps / e.parts
-        tokens = e.start + d.product_tiles if work.blocks else e.start  # there are no tiles of no tokens
+        tokens = e.start + work.tile_ways if work.blocks else e.start  # there are no tiles of no tokens
         if work.here:
             self.first_word: float = tokens
         else:
@@ -191,7 +193,7 @@ def _last_row(e: Engine, work: Work, computed: float) -> float:
     """End of the last row: all blocks at the pace of rounding and storing, or the last one after it is computed."""
     if not work.tiles or not work.blocks:
         return 0.0
-    first = e.start + e.depth.product_tiles - 1 + work.words + e.depth.multiply_steps
+    first = e.start + work.tile_ways - 1 + work.words + e.depth.multiply_steps
     every = first + (work.tiles * work.blocks - 1) * work.service
     return max(every, computed - 1 + e.depth.multiply_steps) + work.service - 1 + work.ways
 

@@ -1,0 +1,66 @@
+"""The estimate of decoders' operations against the timed simulation, operation by operation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import pytest
+
+from edgemoe_gen.codegen import render_sources
+from edgemoe_gen.design import Design
+from edgemoe_gen.estimate import estimate_cycles
+from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.timing.result import TimedResult
+from edgemoe_gen.timing.run import time_program
+from edgemoe_gen.timing.table import Timing, load_timing
+from tests.numerics.decoded import decoded_case
+from tests.sim.engines import small_design
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.slow
+WITHIN = 0.05  # of the timed simulation's cycles: what the estimate promises
+MAPS = {"max_map_width": 32, "max_map_channels": 24, "source_words": 500, "result_words": 400}
+
+
+@cache
+def decoder_program() -> tuple[Design, Program]:
+    """One frame of the small network with its decoder."""
+    case, design = decoded_case(), small_design(**MAPS)
+    tasks = case.model.spec.task_names[:1]
+    formats = case.formats(design.knobs.widths)
+    program = compile_network(design, case.model, case.network, formats, tasks, decoders=dict.fromkeys(tasks, True))
+    return design, program
+
+
+def timed(**said: Any) -> tuple[TimedResult, Timing]:
+    design, program = decoder_program()
+    timing = load_timing(design, render_sources(design), **said)
+    case = decoded_case()
+    found = time_program(program, pack_image(program, case.model.spec, case.images[:1]), timing)
+    assert found.deadlock is None
+    return found, timing
+
+
+def test_every_kind_of_a_decoder_s_operations_takes_what_the_estimate_says() -> None:
+    _, program = decoder_program()
+    found, timing = timed()
+    estimate = estimate_cycles(program, timing=timing)
+    took: Counter[str] = Counter()
+    for operation, layer in zip(found.operations[:-1], program.layers, strict=True):
+        if layer.startswith("decoders."):
+            took[layer.rsplit(".", 1)[1].split("_")[0]] += operation.end - operation.start
+    kinds = {"conv": "convolution", "resize": "resize", "result": "store resized"}
+    for part, kind in kinds.items():
+        assert estimate.by_kind[kind] == pytest.approx(took[part], rel=0.01)
+    # Convolutions are most of a decoder, and the unit is seldom idle while it convolves.
+    tiles = sum(op.out_tiles * op.blocks * op.in_words for op in program.operations if op.tap_words)
+    assert tiles <= took["conv"] <= 1.2 * tiles
+
+
+@pytest.mark.parametrize("said", [{}, {"ddr_gb_per_s": 4.0}], ids=["as the board is", "slow memory"])
+def test_estimate_is_near_the_timed_simulation_of_a_frame_with_its_decoder(said: dict[str, Any]) -> None:
+    _, program = decoder_program()
+    found, timing = timed(**said)
+    assert abs(estimate_cycles(program, timing=timing).total / found.cycles - 1) <= WITHIN
