@@ -19,6 +19,7 @@ from edgemoe_gen.design.knobs import Knobs, knob_fields
 from edgemoe_gen.design.make import make_design
 from edgemoe_gen.design.storage import ROOM, URAM_DEPTH, storage_fits
 from edgemoe_gen.estimate.resources import arithmetic_parts
+from edgemoe_gen.fitting.maps import ONE_ROW, DecoderFit, deepest_rings, largest_decoder, with_rings
 from edgemoe_gen.fitting.workload import (
     Step,
     beats_per_cycle,
@@ -30,10 +31,12 @@ from edgemoe_gen.fitting.workload import (
 )
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.numerics.placing import map_width
 
 NO_ROOM = 1.0  # second choice, where nothing leaves room
 IN_SHAPES = (8, 16, 24, 32)
 OUT_MULTIPLES, MOST_OUT = (1, 2, 3, 4, 6, 8), 64
+DECODERS_ON_ENGINE = False  # whether they run there where `max_map_width` is not chosen
 COMPARED_UNITS = 3  # of those that fit, the fastest
 TAILS = (Knobs.residual_tail_bits, 3, 0)
 TAIL_COST = 1.05  # times as long a frame may take for the residual's finer bits
@@ -69,20 +72,20 @@ def _defaults(spec: ModelSpec, board: Board, turned: tuple[tuple[str, Any], ...]
     units = _units(spec, board, chosen)
     if not units:
         # Chosen knobs break a rule with every shape, which is for `make_design` to tell.
-        return _least(spec, _unit(spec, board, chosen, *next(_shapes(chosen))), chosen)
+        return _least(spec, board, _unit(spec, board, chosen, *next(_shapes(chosen))), chosen)
     for room in (ROOM, NO_ROOM):
         choices: list[_Choice] = []
         for unit, least_cycles in units:
             if len(choices) == COMPARED_UNITS or (choices and least_cycles >= min(c.cycles for c in choices)):
                 break
-            if not _fits(_least(spec, unit, chosen), board, room):
+            if not _fits(_least(spec, board, unit, chosen), board, room):
                 continue
             choice = _memory(spec, board, unit, chosen, room)
             if choice is not None:
-                choices.append(choice)
+                choices.append(_with_deepest_rings(spec, board, choice, chosen, room))
         if choices:
             return min(choices, key=lambda choice: choice.cycles).knobs
-    return _least(spec, _fitting_arithmetic(spec, board, [unit for unit, _ in units], chosen), chosen)
+    return _least(spec, board, _fitting_arithmetic(spec, board, [unit for unit, _ in units], chosen), chosen)
 
 
 # Compute unit
@@ -96,11 +99,20 @@ def _units(spec: ModelSpec, board: Board, chosen: dict[str, Any]) -> list[tuple[
         if macs > board.dsp and not set(chosen) >= _SHAPE:
             continue
         knobs = _unit(spec, board, chosen, tokens, out, inner)
-        sizes = replace(knobs, **_sizes(spec, knobs, chosen, 1, 1))
-        if _keeps_rules(sizes, board):
+        sizes = _sized(spec, board, knobs, chosen, 1, 1)
+        if _keeps_rules(sizes, board) and _holds_rings(spec, board, sizes):
             found.append((compute_cycles(steps(spec, Design(sizes, board))), macs, knobs))
     found.sort(key=lambda entry: entry[:2])
     return [(knobs, cycles) for cycles, _, knobs in found]
+
+
+def _holds_rings(spec: ModelSpec, board: Board, knobs: Knobs) -> bool:
+    """Whether its memories can be so deep that they hold a row at a time of the decoders that run on the engine."""
+    decoder = largest_decoder(spec, knobs)
+    if decoder is None:
+        return True
+    hidden, query = DecoderFit(spec, Design(knobs, board), decoder).depths(ONE_ROW)
+    return knobs.source_words >= hidden and knobs.result_words >= query
 
 
 def _keeps_rules(knobs: Knobs, board: Board) -> bool:
@@ -146,7 +158,7 @@ def _fitting_arithmetic(spec: ModelSpec, board: Board, units: list[Knobs], chose
     """The fastest unit for which only memory is short; the slowest if none is."""
     for room in (ROOM, NO_ROOM):
         for unit in units:
-            if _free_luts(Design(_least(spec, unit, chosen), board), room) is not None:
+            if _free_luts(Design(_least(spec, board, unit, chosen), board), room) is not None:
                 return unit
     return units[-1]
 
@@ -174,7 +186,7 @@ def _fastest(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any],
     seen = set()
     for hidden in PIECES:
         for heads in PIECES:
-            knobs = replace(unit, **_sizes(spec, unit, chosen, hidden, heads)).turned(chosen)
+            knobs = _sized(spec, board, unit, chosen, hidden, heads).turned(chosen)
             if knobs not in seen:
                 seen.add(knobs)
                 operations = steps(spec, Design(knobs, board))
@@ -192,6 +204,15 @@ def _fastest(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any],
         if best is None or GAIN * cycles < best.cycles:
             best = _Choice(_enough_fifo(spec, board, deepest, chosen, operations, rate), cycles)
     return best
+
+
+def _with_deepest_rings(spec: ModelSpec, board: Board, choice: _Choice, chosen: dict[str, Any], room: float) -> _Choice:
+    """The same with rings of maps as deep as what is left of memory allows, where decoders run on the engine."""
+    if largest_decoder(spec, choice.knobs) is None:
+        return choice
+    knobs, rows = deepest_rings(spec, board, choice.knobs, chosen, lambda found: _fits(found, board, room))
+    operations = steps(spec, Design(knobs, board), rows)
+    return _Choice(knobs, frame_cycles(operations, beats_per_cycle(knobs, board), knobs.weight_fifo_beats))
 
 
 def _deepest_fifo(
@@ -262,10 +283,20 @@ def _free_luts(design: Design, room: float) -> float | None:
     return luts if luts >= 0 and sum(part.dsp for part in parts) <= room * design.board.dsp else None
 
 
-def _least(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any]) -> Knobs:
+def _least(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any]) -> Knobs:
     """A unit with the smallest memories that hold the network."""
     small = replace(unit, residual_tail_bits=0, weight_fifo_beats=_fifo_depths(unit, 0)[0])
-    return replace(small, **_sizes(spec, unit, chosen, PIECES[-1], spec.heads)).turned(chosen)
+    return _sized(spec, board, small, chosen, PIECES[-1], spec.heads).turned(chosen)
+
+
+def _sized(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any], hidden: int, heads: int) -> Knobs:
+    """A unit with memories for a network in so many pieces, and for a row at a time of its decoders' maps."""
+    knobs = replace(unit, **_sizes(spec, unit, chosen, hidden, heads))
+    decoder = largest_decoder(spec, knobs)
+    if decoder is None:
+        return knobs
+    fit = DecoderFit(spec, Design(replace(knobs, source_words=0, result_words=0), board), decoder)
+    return with_rings(knobs, fit, ONE_ROW, chosen) or knobs
 
 
 def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, heads: int) -> dict[str, int]:
@@ -285,6 +316,11 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
         "max_hidden": max(columns, least),
         "max_cache": 2 * ceil_div(spec.heads, heads) * head,
     }
+    channels = max((task.map_channels or 0 for task in spec.tasks), default=0)
+    on_engine = DECODERS_ON_ENGINE and channels and not spec.align_corners
+    found["max_map_width"] = map_width(spec) if on_engine else 0
+    if channels and chosen.get("max_map_width", found["max_map_width"]):
+        found["max_map_channels"] = channels
     return {name: chosen.get(name, value) for name, value in found.items()}
 
 

@@ -12,22 +12,27 @@ from collections.abc import Iterable
 from edgemoe_gen.base.arithmetic import ceil_div, even_pieces
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs
+from edgemoe_gen.design.sizes import TAPS
+from edgemoe_gen.fitting.maps import ONE_ROW, Decoder, DecoderFit, largest_decoder
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.memories import CACHE, HIDDEN
 from edgemoe_gen.model import BlockSpec, ModelSpec
-from edgemoe_gen.numerics.widths import kind_of_part
+from edgemoe_gen.numerics.widths import DECODERS, kind_of_part
+from edgemoe_gen.program.rings import Level
 
 START = 40  # assumed: cycles until an operation's pipelines are full
 
 Step = tuple[int, int]  # an operation: compute cycles, weight beats at every port
 
 
-def steps(spec: ModelSpec, design: Design) -> list[Step]:
+def steps(spec: ModelSpec, design: Design, rows: tuple[int, ...] = ONE_ROW) -> list[Step]:
     """Operations of the frames that share a pass of the weights, one by default.
 
-    Tokens are spread evenly over experts; memories bound how much is done at once.
+    Tokens are spread evenly over experts; memories bound how much is done at once. Where a decoder runs on the engine,
+    each convolution of it makes so many `rows` at a time.
     """
-    return _Network(spec, design).frames()
+    network = _Network(spec, design)
+    return [*network.frames(), *network.decoder(rows)]
 
 
 def expert_beats(spec: ModelSpec, design: Design) -> int:
@@ -106,6 +111,40 @@ class _Network:
             every += kinds[kind]
         return every
 
+    def decoder(self, rows: tuple[int, ...]) -> list[Step]:
+        """The largest decoder of the engine, once for each frame of the pass."""
+        design, decoder = self.design, largest_decoder(self.spec, self.design.knobs)
+        if decoder is None:
+            return []
+        known: dict[tuple[str, int, int], Step] = {}
+        fit = DecoderFit(self.spec, design, decoder)
+        every = []
+        for what, level, count in fit.work(rows):
+            key = (what, level.width, count)
+            if key not in known:
+                known[key] = self.of_map(what, level, count, decoder)
+            every.append(known[key])
+        return _merged(every) * self.count
+
+    def of_map(self, what: str, level: Level, count: int, decoder: Decoder) -> Step:
+        """An operation of a decoder that makes so many rows."""
+        design, k = self.design, self.design.knobs
+        blocks, logits = count * ceil_div(level.width, self.parallel), design.words(decoder.classes)
+        if what == "convolution":
+            words = TAPS * level.source_words
+            fill = words * design.operand_parts
+            span = max(blocks * max(words, self.parallel * design.out_words), fill)
+            return design.out_tiles(decoder.channels) * span + START, level.beats
+        if what == "logits":
+            return self.product(blocks * self.parallel, decoder.channels, decoder.classes, DECODERS)
+        if what == "norm":
+            return level.width * design.words(self.spec.dim) + START, 0
+        if what == "resize":
+            return (level.width + 2) * level.source_words + START, 0
+        if not decoder.doubles:
+            return blocks * self.parallel * logits * 32 * k.in_parallel // k.port_bits // 2 + START, 0
+        return count * (2 * (level.width + 1) * logits + START), 0
+
     def block(self, block: BlockSpec) -> list[Step]:
         spec = self.spec
         norm = (self.rows * self.design.words(spec.dim) + START, 0)
@@ -147,8 +186,12 @@ class _Network:
 
     def linear(self, rows: int, inputs: int, outputs: int, part: str) -> Step:
         """A layer by the part of the network whose weights it has (`numerics.widths`)."""
+        return self.product(rows, inputs, outputs, kind_of_part(part))
+
+    def product(self, rows: int, inputs: int, outputs: int, kind: str) -> Step:
+        """The same by the kind of its weights."""
         design = self.design
-        narrow = design.is_narrow(kind_of_part(part))
+        narrow = design.is_narrow(kind)
         words, tiles, blocks = design.words(inputs), design.out_tiles(outputs), ceil_div(rows, self.parallel)
         fill = words * design.operand_parts
         # A row of results is rounded and stored a word a cycle.

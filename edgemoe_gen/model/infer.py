@@ -247,7 +247,7 @@ def _tasks(facts: Facts, options: SpecOptions, kind: RouterKind) -> tuple[TaskSp
                 f"tasks is given as {_text(names)}, but {facts.path} shows {slots} tasks.",
                 "Give --tasks in training's order.",
             )
-    made = tuple(TaskSpec(name, _classes(facts, name)) for name in names)
+    made = tuple(TaskSpec(name, _classes(facts, name), map_channels=_map_channels(facts, name)) for name in names)
     return _with_class_names(made, options.class_names or {}, facts.path)
 
 
@@ -272,12 +272,23 @@ def _with_class_names(
 
 
 def _classes(facts: Facts, name: str) -> int | None:
-    decoders, head = facts.checkpoint.decoders, facts.checkpoint.head
+    head = facts.checkpoint.head
+    outputs = _decoder_outputs(facts, name)
+    if outputs:
+        return outputs[-1]
+    return int(head["head.weight"].shape[0]) if "head.weight" in head else None
+
+
+def _map_channels(facts: Facts, name: str) -> int | None:
+    return max(_decoder_outputs(facts, name)[:-1], default=None)
+
+
+def _decoder_outputs(facts: Facts, name: str) -> list[int]:
+    """Channels behind each convolution of a task's decoder; none without one."""
+    decoders = facts.checkpoint.decoders
     decoder = decoders.get(name, decoders.get("", {}))
     convolutions = sorted(key for key in decoder if re.fullmatch(r"conv_\d+\.weight", key))
-    if convolutions:
-        return int(decoder[convolutions[-1]].shape[0])
-    return int(head["head.weight"].shape[0]) if "head.weight" in head else None
+    return [int(decoder[key].shape[0]) for key in convolutions]
 
 
 def _image(options: SpecOptions) -> ImageSpec:

@@ -120,7 +120,8 @@ class BlockSpec:
 class TaskSpec:
     """One task: its name, the channels of its decoder's or head's output (None without one), and what they are called.
 
-    `class_names` has one name a channel, in order, or is empty.
+    `class_names` has one name a channel, in order, or is empty. `map_channels` are those of the maps in its decoder;
+    None if it has no decoder.
 
     Raises:
         SpecError: a name holds what the files that are generated from it could not.
@@ -129,6 +130,7 @@ class TaskSpec:
     name: str
     classes: int | None = None
     class_names: tuple[str, ...] = ()
+    map_channels: int | None = None
 
     def __post_init__(self) -> None:
         if not TASK_NAME.fullmatch(self.name):

@@ -7,7 +7,7 @@ and the error of each tensor. Formats can be pinned by name, as `edgemoe.toml` d
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -113,7 +113,7 @@ def observe_ranges(
     tasks: Iterable[str],
     progress: Callable[[], None] | None = None,
     keep: Callable[[int, str, ReferenceResult], None] | None = None,
-    decoders: bool = False,
+    decoders: Collection[str] = (),
 ) -> Observations:
     """Runs every image [3, H, W] and task through the float reference.
 
@@ -122,7 +122,7 @@ def observe_ranges(
         images, tasks: each image runs for each task.
         progress: called after each run.
         keep: takes number of the image, task and result of each run; the decoder's too if it runs.
-        decoders: run and observe each task's decoder too, so that the engine can.
+        decoders: tasks whose decoders are run and observed too, so that the engine can run them.
     """
     reference = Reference(model)
     seen: Observations = {}
@@ -135,7 +135,7 @@ def observe_ranges(
     for number, image in enumerate(images):
         seen.setdefault("image", Observation()).add(image)
         for task in tasks:
-            result = reference.run(image, task, observe=observe, with_output=decoders)
+            result = reference.run(image, task, observe=observe, with_output=task in decoders)
             if keep is not None:
                 keep(number, task, result)
             if progress is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgemoe_gen.model import Model
+from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
 
 ENGINE, LOGITS, HOST = "engine", "logits", "host"
@@ -38,26 +38,36 @@ def decoder_place(model: Model, task: str, max_map_width: int, max_map_channels:
         if "head.weight" not in model.head:
             return None
         return DecoderPlace(HOST, f"{task}: a plain ViT's head is one token's product, which the host computes")
-    reason = _host_reason(model, task, max_map_width, max_map_channels)
+    reason = host_reason(model.spec, _outputs(model, task, 0), max_map_width, max_map_channels)
     if reason:
         return DecoderPlace(HOST, f"{task}: {reason}, so its decoder runs on the host")
     reason = _logits_reason(model, task)
     return DecoderPlace(LOGITS, f"{task}: {reason}") if reason else DecoderPlace(ENGINE)
 
 
-def _host_reason(model: Model, task: str, max_map_width: int, max_map_channels: int) -> str:
-    """Why a decoder cannot run on the engine at all; "" if it can."""
-    widest = model.spec.grid[1] * PATCH // 2
-    channels = _outputs(model, task, 0)
+def engine_decoders(model: Model, max_map_width: int, max_map_channels: int) -> dict[str, bool]:
+    """Tasks whose decoders run on a design's engine, and whether it doubles their last map too."""
+    places = {task: decoder_place(model, task, max_map_width, max_map_channels) for task in model.decoders}
+    return {task: place.where == ENGINE for task, place in places.items() if place and place.where != HOST}
+
+
+def host_reason(spec: ModelSpec, channels: int, max_map_width: int, max_map_channels: int) -> str:
+    """Why a decoder whose maps have so many channels cannot run on the engine at all; "" if it can."""
+    widest = map_width(spec)
     if max_map_width == 0:
         return "the design has max_map_width 0"
-    if model.spec.align_corners:
+    if spec.align_corners:
         return "align_corners is true, but the engine doubles maps without aligned corners only"
     if widest > max_map_width:
         return f"its last map is {widest} pixels wide, but the design's max_map_width is {max_map_width}"
     if channels > max_map_channels:
         return f"its maps have {channels} channels, but the design's max_map_channels is {max_map_channels}"
     return ""
+
+
+def map_width(spec: ModelSpec) -> int:
+    """Pixels of a row of the widest map that a network's decoder convolves."""
+    return spec.grid[1] * PATCH // 2
 
 
 def _logits_reason(model: Model, task: str) -> str:

@@ -21,6 +21,7 @@ from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.numerics.fixed import Format, quantise
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import check_capacity, check_widths
 from edgemoe_gen.program.group import Frame, Group
@@ -86,7 +87,8 @@ def compile_network(
         depth: run only so many blocks.
         schedule: what may overlap; everything by default.
         packing: False leaves weights and constants out, see `Builder`; `outline_network` needs no weights at all.
-        decoders: tasks whose decoders run on the engine, and whether it doubles their last map too.
+        decoders: tasks whose decoders run on the engine, and whether it doubles their last map too; by default those
+            of the network that the design has room for.
 
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
@@ -132,12 +134,13 @@ def compile_groups(
     check_capacity(design, model.spec)
     check_widths(design, formats)
     builder = Builder(design, schedule, packing)
+    if decoders is None:
+        places = engine_decoders(model, design.knobs.max_map_width, design.knobs.max_map_channels)
+        decoders = {task: doubles for task, doubles in places.items() if task in network.decoders}
     frames = [
         frame
         for task, count in groups
-        for frame in Group(
-            builder, model, network, formats, task, count, taps, depth, (decoders or {}).get(task)
-        ).build()
+        for frame in Group(builder, model, network, formats, task, count, taps, depth, decoders.get(task)).build()
     ]
     return Program(
         design,

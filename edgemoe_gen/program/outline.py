@@ -7,6 +7,7 @@ the same compiler; its weights and constants are zeros that take no memory, its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.model import Model, ModelSpec
+from edgemoe_gen.design.sizes import TAPS
+from edgemoe_gen.model import Model, ModelSpec, TaskSpec
+from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats, TensorFormat
-from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
+from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredDecoder, LoweredNetwork
 from edgemoe_gen.numerics.widths import WEIGHT_KINDS, kind_of
 from edgemoe_gen.program.compile import Program, compile_network
 
@@ -40,7 +43,7 @@ def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str]) -> Pr
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
-    model, network = _empty(spec)
+    model, network = _empty(spec if design.has_decoders else _without_decoders(spec))
     return compile_network(design, model, network, Formats(_AnyFormat(design)), tasks, packing=False)
 
 
@@ -59,8 +62,29 @@ def _empty(spec: ModelSpec) -> tuple[Model, LoweredNetwork]:
         for block in spec.blocks
     )  # fmt: skip
     patch = Linear(_zeros(dim, spec.patch_inputs), None)
-    network = LoweredNetwork(spec, patch, _zeros(spec.tokens, dim), blocks)
-    return Model(spec, {}, {}, {}, Path("outline"), ()), network
+    decoders = {task.name: _decoder(dim, task) for task in spec.tasks if task.map_channels}
+    network = LoweredNetwork(spec, patch, _zeros(spec.tokens, dim), blocks, decoders)
+    tensors = {
+        name: {
+            f"conv_{i}.weight": np.broadcast_to(np.float32(0), (layer.weight.shape[0], 1, 1, 1))
+            for i, layer in enumerate(decoder.layers)
+        }
+        for name, decoder in decoders.items()
+    }
+    return Model(spec, {}, tensors, {}, Path("outline"), ()), network
+
+
+def _without_decoders(spec: ModelSpec) -> ModelSpec:
+    return replace(spec, tasks=tuple(replace(task, map_channels=None) for task in spec.tasks))
+
+
+def _decoder(dim: int, task: TaskSpec) -> LoweredDecoder:
+    """A decoder of zeros."""
+    channels, convolutions = task.map_channels or 0, DECODER_CONVOLUTIONS - 1
+    inputs = (dim + 1, *[channels] * (convolutions - 1))
+    layers = (*(_linear(channels, TAPS * count) for count in inputs), _linear(task.classes or 1, channels))
+    scales = (np.ones(channels),) * convolutions
+    return LoweredDecoder(layers, (TAPS,) * convolutions + (1,), np.zeros(dim, np.int64), 1.0, scales)
 
 
 def _linear(outputs: int, inputs: int) -> Linear:

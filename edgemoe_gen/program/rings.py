@@ -15,10 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
+from edgemoe_gen.design.sizes import TAPS
 from edgemoe_gen.hardware.memories import HIDDEN, NORMED, QUERY, RESIDUAL
+from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
+from edgemoe_gen.numerics.widths import DECODERS
+from edgemoe_gen.program.pack import linear_beats
 
 ROWS = (32, 24, 16, 12, 8, 6, 4, 3, 2, 1)  # of a convolution at a time
 
@@ -51,6 +59,21 @@ class Rings:
     sources: tuple[Ring, ...]
     results: tuple[Ring, ...]
     logits: Ring
+
+
+def decoder_levels(design: Design, spec: ModelSpec, channels: int) -> tuple[Level, ...]:
+    """The 3x3 convolutions of a network's decoder, whose maps have so many channels.
+
+    A token has one more word, for the feature of ones.
+    """
+    inputs, outputs = design.words(channels), design.padded_words(channels)
+    narrow = design.is_narrow(DECODERS)
+    levels = []
+    for i in range(DECODER_CONVOLUTIONS - 1):
+        words = inputs if i else design.words(spec.dim) + 1
+        beats = linear_beats(design, channels, TAPS * words * design.knobs.in_parallel, narrow)
+        levels.append(Level(spec.grid[0] << i, spec.grid[1] << i, words, outputs, beats))
+    return tuple(levels)
 
 
 def choose_rings(
@@ -89,6 +112,33 @@ def choose_rings(
         f"{depths[RESIDUAL] - taken} are free",
         f"raise the knobs source_words to {sum(sources) + logits} and result_words to {sum(results)}",
     )
+
+
+def ring_depths(
+    design: Design, levels: tuple[Level, ...], rows: NDArray[np.int64], logit_words: int, taken: int, doubles: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The fewest addresses of the hidden and the query memory that rings take, beside what the design's normed and
+    residual memories hold of them.
+
+    Args: as of `choose_rings`; `rows` [choices, convolutions] at a time.
+    """
+    depths = design.memory_depths
+    heights, words = (np.array([getattr(level, of) for level in levels]) for of in ("height", "source_words"))
+    blocks = np.array([_blocks(design, level) for level in levels])
+    sources = np.minimum(heights, rows + 2) * blocks * words
+    last = np.arange(len(levels)) == len(levels) - 1
+    slots = np.minimum(heights, np.where(last, rows, 2 * rows))
+    results = slots * blocks * np.array([level.result_words for level in levels])
+    waiting = np.minimum(heights[-1], 2 * rows[:, -1] if doubles else rows[:, -1])
+    logits = waiting * blocks[-1] * logit_words
+    hidden = sources.sum(axis=1) + logits
+    for memories in product((False, True), repeat=len(levels)):
+        normed = sources[:, memories].sum(axis=1)
+        for beside_tokens in (False, True):
+            fits = (normed <= depths[NORMED]) & (logits * beside_tokens <= depths[RESIDUAL] - taken)
+            used = sources.sum(axis=1) - normed + logits * (not beside_tokens)
+            hidden = np.where(fits, np.minimum(hidden, used), hidden)
+    return hidden, results.sum(axis=1)
 
 
 def _choices(design: Design, level: Level, last: bool) -> list[int]:

@@ -31,6 +31,7 @@ from edgemoe_gen.model import (
 from edgemoe_gen.model.images import SUFFIXES as PICTURES
 from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.pictures.found import Picture, find_pictures, left_out, open_picture, picture_names
 from edgemoe_gen.pictures.truth import find_truth, read_truth, without_truth
 from edgemoe_gen.project.arguments import ProjectArguments
@@ -294,7 +295,7 @@ def open_numerics(
     Args:
         config: names pinned tensors.
         model: the network.
-        knobs: widths.
+        knobs: widths, and whether decoders run on the engine.
         images: network inputs [3, height, width].
         tasks: tasks that will run.
         progress: called with text, runs done, runs in all.
@@ -310,7 +311,8 @@ def open_numerics(
         progress("calibrating", done, runs)
 
     check_pinned(config)
-    seen = observe_ranges(model, images, tasks, step)
+    on_engine = engine_decoders(model, knobs.max_map_width, knobs.max_map_channels)
+    seen = observe_ranges(model, images, tasks, step, decoders=on_engine)
     network = prepare(model, seen)
     formats = choose_formats(network, seen, knobs.widths, config.pinned)
     norms = {name: part.columns for name, part in seen.items() if name.endswith((".norm1", ".norm2"))}

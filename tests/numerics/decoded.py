@@ -53,5 +53,5 @@ def decoded_case() -> DecodedCase:
     model = replace(model, decoders=decoders)
     rng = np.random.default_rng(11)
     images = tuple(rng.random((3, 32, 64), dtype=np.float32) for _ in range(2))
-    seen = observe_ranges(model, images, model.spec.task_names, decoders=True)
+    seen = observe_ranges(model, images, model.spec.task_names, decoders=model.spec.task_names)
     return DecodedCase(model, images, seen, prepare(model, seen))
