@@ -41,6 +41,7 @@ COMPARED_UNITS = 3  # of those that fit, the fastest
 TAILS = (Knobs.residual_tail_bits, 3, 0)
 TAIL_COST = 1.05  # times as long a frame may take for the residual's finer bits
 GAIN = 1.002  # a deeper FIFO, or more pieces, must save more than this to be worth it
+RING_COST = 1.01  # times as long a frame may take for rings that are deeper than beside the deepest weight FIFO
 LEAST_FIFO = 512  # elements of a weight FIFO: what hides the latency of DDR, with room to run ahead of short operations
 DEEPEST_FIFO = 16  # times the depth of an UltraRAM
 PIECES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of hidden features or heads
@@ -207,12 +208,27 @@ def _fastest(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any],
 
 
 def _with_deepest_rings(spec: ModelSpec, board: Board, choice: _Choice, chosen: dict[str, Any], room: float) -> _Choice:
-    """The same with rings of maps as deep as what is left of memory allows, where decoders run on the engine."""
+    """The same with rings of maps as deep as memory allows, where decoders run on the engine.
+
+    Each row more that a ring holds saves passes of a convolution's weights, so that a shallower weight FIFO hardly
+    costs time and saves much traffic.
+    """
     if largest_decoder(spec, choice.knobs) is None:
         return choice
-    knobs, rows = deepest_rings(spec, board, choice.knobs, chosen, lambda found: _fits(found, board, room))
-    operations = steps(spec, Design(knobs, board), rows)
-    return _Choice(knobs, frame_cycles(operations, beats_per_cycle(knobs, board), knobs.weight_fifo_beats))
+    depths = _fifo_depths(choice.knobs, choice.knobs.weight_fifo_beats)
+    if "weight_fifo_beats" in chosen:
+        depths = [choice.knobs.weight_fifo_beats]
+    best: _Choice | None = None
+    limit, least = 0.0, 0
+    for depth in (depth for depth in reversed(depths) if depth <= choice.knobs.weight_fifo_beats):
+        knobs = replace(choice.knobs, weight_fifo_beats=depth)
+        knobs, rows = deepest_rings(spec, board, knobs, chosen, lambda found: _fits(found, board, room))
+        operations = steps(spec, Design(knobs, board), rows)
+        cycles, beats = frame_cycles(operations, beats_per_cycle(knobs, board), depth), weight_beats(operations)
+        if best is not None and (cycles > limit or beats >= least or depth < LEAST_FIFO * knobs.fill_beats):
+            break
+        limit, least, best = limit or RING_COST * cycles, beats, _Choice(knobs, cycles)
+    return best or choice
 
 
 def _deepest_fifo(
