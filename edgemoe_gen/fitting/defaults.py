@@ -7,7 +7,7 @@ looks ahead to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -332,12 +332,17 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
         "max_hidden": max(columns, least),
         "max_cache": 2 * ceil_div(spec.heads, heads) * head,
     }
-    channels = max((task.map_channels or 0 for task in spec.tasks), default=0)
-    on_engine = DECODERS_ON_ENGINE and channels and not spec.align_corners
-    found["max_map_width"] = map_width(spec) if on_engine else 0
-    if channels and chosen.get("max_map_width", found["max_map_width"]):
-        found["max_map_channels"] = channels
+    found |= map_sizes(spec, chosen)
     return {name: chosen.get(name, value) for name, value in found.items()}
+
+
+def map_sizes(spec: ModelSpec, chosen: Mapping[str, Any]) -> dict[str, int]:
+    """Width and channels of the maps that the engine is to convolve; no width where decoders stay on the host."""
+    channels = max((task.map_channels or 0 for task in spec.tasks), default=0)
+    on_engine = DECODERS_ON_ENGINE and channels > 0 and not spec.align_corners
+    width = int(chosen.get("max_map_width", map_width(spec) if on_engine else 0))
+    found = {"max_map_width": width, "max_map_channels": channels if width and channels else Knobs.max_map_channels}
+    return {name: int(chosen.get(name, value)) for name, value in found.items()}
 
 
 _SHAPE = {"tokens_parallel", "out_parallel", "in_parallel"}

@@ -1,12 +1,15 @@
 """Counts multiplications and weights of one frame, by kind of layer.
 
 In: a `ModelSpec`. Out: plain numbers. Only products of tensors count, as usual: not norms, softmax, GELU, nor scaling
-by scores; decoders are left out. Routers count for one task, since a frame uses one gate.
+by scores; decoders have a count of their own. Routers count for one task, since a frame uses one gate.
 """
 
 from __future__ import annotations
 
+from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
 from edgemoe_gen.model.spec import ModelSpec
+
+DECODERS = "decoders"  # their row
 
 
 def macs(spec: ModelSpec) -> dict[str, int]:
@@ -25,6 +28,18 @@ def macs(spec: ModelSpec) -> dict[str, int]:
         "gates": sum(tokens * dim * block.experts for block in routed),
         "experts": sum(tokens * spec.router.top_k * 2 * dim * block.hidden for block in routed),
     }
+
+
+def decoder_macs(spec: ModelSpec, task: str) -> dict[str, int]:
+    """Multiply-accumulates of a task's decoder for one frame, in one row; none where it has no decoder."""
+    found = spec.tasks[spec.task_index(task)]
+    if not found.map_channels:
+        return {}
+    (rows, columns), channels, last = spec.grid, found.map_channels, DECODER_CONVOLUTIONS - 2
+    pixels = [rows * columns << 2 * i for i in range(last + 1)]
+    inputs = [spec.dim, *[channels] * last]
+    convolutions = sum(count * 9 * channels * of for count, of in zip(pixels, inputs, strict=True))
+    return {DECODERS: convolutions + pixels[-1] * channels * (found.classes or 1)}
 
 
 def weights(spec: ModelSpec) -> dict[str, int]:

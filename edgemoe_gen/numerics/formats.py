@@ -7,6 +7,7 @@ and the error of each tensor. Formats can be pinned by name, as `edgemoe.toml` d
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -58,14 +59,21 @@ class Observation:
 
 
 Observations = dict[str, Observation]
+EVENED = re.compile(
+    rf"blocks\.\d+\.norm[12]|{DECODERS}\..+\.(norm|conv_\d+)"
+)  # tensors that a network is evened out by
 
 
 def prepare(model: Model, seen: Observations) -> LoweredNetwork:
     """The folded network, with the outliers that calibration saw evened out; with those decoders that it observed."""
-    largest = {name: observation.columns for name, observation in seen.items()}
+    return evened_out(model, {name: observation.columns for name, observation in seen.items()})
+
+
+def evened_out(model: Model, largest: Mapping[str, NDArray[np.float64]]) -> LoweredNetwork:
+    """The same by the largest absolute value of each column, of the tensors that `EVENED` names."""
     decoders = {}
     for task in model.decoders:
-        if f"{DECODERS}.{task}.norm" in seen:
+        if f"{DECODERS}.{task}.norm" in largest:
             lowered = lower_decoder(model, task)
             convolutions = [largest[f"{DECODERS}.{task}.conv_{i}"] for i in range(len(lowered.scales))]
             decoders[task] = even_out(lowered, largest[f"{DECODERS}.{task}.norm"], convolutions, HEADROOM)

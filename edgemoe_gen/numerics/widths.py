@@ -46,7 +46,7 @@ WEIGHT_KINDS = {
         WeightKind(MLP, ("fc1", "fc2"), ("mlp",), "weights of dense MLPs", "mlp_weight_bits"),
         WeightKind(ROUTER, ("router",), ("gates",)),
         WeightKind(EXPERTS, ("experts",), ("experts",), "experts' weights", "expert_weight_bits"),
-        WeightKind(DECODERS, (), (), "weights of decoders' 3x3 convolutions", "decoder_weight_bits"),
+        WeightKind(DECODERS, (), (DECODERS,), "weights of decoders' 3x3 convolutions", "decoder_weight_bits"),
         WeightKind(CLASSIFIERS, (), ()),
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 
 from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.design import Knobs
+from edgemoe_gen.fitting.defaults import map_sizes
 from edgemoe_gen.model import (
     Checkpoint,
     Model,
@@ -115,6 +116,7 @@ class Inspection:
 def bits_worth(config: Config, widths: Sequence[int], progress: Progress = no_progress) -> BitsWorth:
     """Rounds every group of weights alone to every width, from the project's `weight_bits`; of the first task.
 
+    A decoder's convolutions are among them where the project has it run on the engine.
     Experts' weights start from `weight_bits` too, whatever width the project gives them.
 
     Raises:
@@ -126,6 +128,7 @@ def bits_worth(config: Config, widths: Sequence[int], progress: Progress = no_pr
     images = open_calibration(config, model.spec, () if config.calibrate else open_pictures(config, model.spec))
     names = ("activation_bits", "weight_bits")
     knobs = Knobs().turned({name: config.knobs[name] for name in names if name in config.knobs})
+    knobs = knobs.turned(map_sizes(model.spec, config.knobs))
     numerics = open_numerics(config, model, knobs, images, (task,), progress)
     rows = attribute_error(
         model, numerics.network, numerics.formats, images, task, tuple(dict.fromkeys(widths)),

@@ -29,7 +29,7 @@ from edgemoe_gen.model import (
     read_spec_file,
 )
 from edgemoe_gen.model.images import SUFFIXES as PICTURES
-from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
+from edgemoe_gen.numerics.formats import EVENED, Formats, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.pictures.found import Picture, find_pictures, left_out, open_picture, picture_names
@@ -274,7 +274,7 @@ class Numerics:
     Attributes:
         network: the folded network with outliers evened out.
         formats: a binary point for each of its tensors.
-        columns: largest absolute value of every feature of the norms, which the network was evened out by.
+        columns: largest absolute value of every feature, of the tensors that the network was evened out by.
     """
 
     network: LoweredNetwork
@@ -315,5 +315,5 @@ def open_numerics(
     seen = observe_ranges(model, images, tasks, step, decoders=on_engine)
     network = prepare(model, seen)
     formats = choose_formats(network, seen, knobs.widths, config.pinned)
-    norms = {name: part.columns for name, part in seen.items() if name.endswith((".norm1", ".norm2"))}
-    return Numerics(network, formats, norms)
+    columns = {name: part.columns for name, part in seen.items() if EVENED.fullmatch(name)}
+    return Numerics(network, formats, columns)

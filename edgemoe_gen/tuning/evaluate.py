@@ -23,13 +23,15 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields
 from edgemoe_gen.estimate import Resources, estimate_cycles, estimate_resources
-from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.fitting.defaults import default_knobs, map_sizes
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.model import Model, Reference, ReferenceResult, macs
+from edgemoe_gen.model.macs import decoder_macs
 from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.numerics.widths import Widths
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.program.outline import outline_network
@@ -307,9 +309,15 @@ class Evaluator:
             "latency_ms": milliseconds,
             "throughput_fps": 1e3 * frames / milliseconds,
             "ddr_bytes": frame_bytes,
-            "energy_mj": energy_mj(design, macs(self.model.spec), frame_bytes),
+            "energy_mj": energy_mj(design, self._macs(design), frame_bytes),
         }
         return {name: Figure(value, tier) for name, value in values.items()}
+
+    def _macs(self, design: Design) -> dict[str, int]:
+        """Products of a frame of the first task, its decoder's too if the engine runs it."""
+        spec, task = self.model.spec, self.tasks[0]
+        places = engine_decoders(self.model, design.knobs.max_map_width, design.knobs.max_map_channels)
+        return macs(spec) | (decoder_macs(spec, task) if task in places else {})
 
     def _need_images(self, tier: str) -> None:
         if not self.images:
@@ -443,7 +451,9 @@ def make_evaluator(
         experts = None if result.routes is None else np.sort(result.routes.experts, axis=-1)
         truths.append(Truth(image, task, result.tokens, experts))
 
-    seen = observe_ranges(model, images, tasks, step, keep) if images else {}
+    maps = map_sizes(model.spec, chosen or {})
+    decoders = engine_decoders(model, maps["max_map_width"], maps["max_map_channels"])
+    seen = observe_ranges(model, images, tasks, step, keep, decoders) if images else {}
     return Evaluator(
         model, board, dict(chosen or {}), dict(fifo_depths or {}), dict(pinned or {}), tuple(tasks), tuple(images),
         seen, tuple(truths), tuple(limits),

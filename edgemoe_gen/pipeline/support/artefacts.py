@@ -24,11 +24,11 @@ from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
-from edgemoe_gen.model import Model, ModelSpec, macs, total
+from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.numerics.fixed import Format
-from edgemoe_gen.numerics.formats import Formats, TensorFormat
-from edgemoe_gen.numerics.lower import equalise, lower
+from edgemoe_gen.numerics.formats import Formats, TensorFormat, evened_out
 from edgemoe_gen.program.compile import Program, pack_image
+from edgemoe_gen.program.counts import program_macs
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.project.opening import Numerics
 from edgemoe_gen.rtl.testbench import bench_files
@@ -130,7 +130,7 @@ def cycle_facts(cycles: CycleEstimate, program: Program, spec: ModelSpec) -> dic
         "cycles_per_frame": round(cycles.total / frames),
         "milliseconds_per_frame": cycles.milliseconds(clock) / frames,
         "limit": cycles.limit,
-        "utilisation": total(macs(spec)) * frames / (program.design.macs_per_cycle * cycles.total),
+        "utilisation": program_macs(program, spec) / (program.design.macs_per_cycle * cycles.total),
         "by_kind": {kind: round(value / frames) for kind, value in cycles.by_kind.items()},
     }
 
@@ -183,4 +183,4 @@ def _read_numerics(folder: Path, model: Model) -> Numerics:
         }
     )
     columns = read_arrays(folder / CALIBRATION)
-    return Numerics(equalise(lower(model), columns), formats, columns)
+    return Numerics(evened_out(model, columns), formats, columns)

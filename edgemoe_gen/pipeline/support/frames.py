@@ -23,6 +23,7 @@ from edgemoe_gen.numerics.widths import kind_of_part
 from edgemoe_gen.pictures.found import Picture, pixels
 from edgemoe_gen.pipeline.support.artefacts import ShortProgram
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.program.counts import decoder_bytes
 from edgemoe_gen.project.opening import Numerics, Progress
 from edgemoe_gen.report.views import Quality, difference, metrics, truth_of, view
 from edgemoe_gen.sim.comparison import compare
@@ -83,6 +84,9 @@ def simulate(
                 np.savez_compressed(folder / row["view"]["file"], **arrays)
             frames.append(row)
             progress("simulating", len(frames), total)
+    # Decoders' traffic is its own figure: their weights pass several times a frame.
+    of_decoders = decoder_bytes(program)
+    ports = {name: (value - of_decoders.get(name, 0)) / len(tasks) for name, value in asdict(traffic).items()}
     content = {
         "frames": frames,
         "quality": [
@@ -90,8 +94,9 @@ def simulate(
         ],
         "seconds_per_frame": seconds,
         "traffic": {
-            "ports": {name: value / len(tasks) for name, value in asdict(traffic).items()},
-            "total": traffic.total / len(tasks),
+            "ports": ports,
+            "total": sum(ports.values()),
+            "decoders": sum(of_decoders.values()) / len(tasks),
             "needed": needed_bytes(program, network),
         },
     }

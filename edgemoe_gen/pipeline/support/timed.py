@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.errors import SimulationError
-from edgemoe_gen.model import Model, macs
+from edgemoe_gen.model import Model
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pipeline.support.frames import needed_bytes
 from edgemoe_gen.program.compile import Program, group_frames, pack_image
+from edgemoe_gen.program.counts import program_macs
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER
@@ -58,12 +59,12 @@ def time_network(
     result = time_program(program, pack_image(program, model.spec, images), timing)
     progress("timing the engine", 1, 1)
     tasks = tuple(frame.task for frame in program.frames)
-    frames, most = len(tasks), program.design.knobs.frames_per_pass
+    most = program.design.knobs.frames_per_pass
     passes = len(group_frames(tasks, most))
     roofline = Roofline(
         peak_macs=program.design.macs_per_cycle,
         ddr_bytes=float(timing.ddr_bytes),
-        macs=frames * sum(macs(model.spec).values()),
+        macs=program_macs(program, model.spec),
         weight_bytes=passes * needed_bytes(program, network)["weights"],
         moved_bytes=sum(port.bytes for port in result.ports) or result.ddr_bytes,
         cycles=result.cycles,
