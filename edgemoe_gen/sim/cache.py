@@ -23,7 +23,7 @@ from edgemoe_gen.base.errors import SimulationError
 KEEP = 500  # libraries that are kept: about 200 MB
 FOLDER = "libraries"
 ANOTHER = "set EDGEMOE_CACHE to a folder of your own that can be written to and executed from"
-LOCKS = 256  # files: whoever makes another library with the same one waits, maybe for minutes
+_LOCKS = 256
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # of file systems that have none
 
 
@@ -83,8 +83,9 @@ def load_library(path: Path) -> ctypes.CDLL:
 
 
 def _make(folder: Path, name: str, make: Callable[[Path], Path]) -> Path:
-    for left in folder.glob(f"{name}.*.partial"):  # of killed processes: who makes one holds the lock
-        shutil.rmtree(left, ignore_errors=True)
+    for left in folder.glob(f"{name}.*.partial"):
+        if _is_left(left):
+            shutil.rmtree(left, ignore_errors=True)
     partial = folder / f"{name}.{os.getpid()}.partial"
     partial.mkdir()
     try:
@@ -161,12 +162,13 @@ def _whole_errors(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lock(folder: Path, name: str, wait: bool) -> Iterator[None]:
-    """Holds the lock of a library. Some files serve all names, so that none need ever be removed.
+    """Holds the lock of a library. Some files serve all names, so that none need ever be removed; they are so many that
+    long builds seldom wait for each other.
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is False.
     """
-    number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % LOCKS
+    number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % _LOCKS
     with (folder / f"lock.{number}").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -181,8 +183,23 @@ def _forget(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for partial in folder.glob("*.partial"):
             with contextlib.suppress(BlockingIOError), _lock(folder, partial.name.split(".")[0], wait=False):
-                shutil.rmtree(partial, ignore_errors=True)
+                if _is_left(partial):
+                    shutil.rmtree(partial, ignore_errors=True)
         libraries = sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime)
         for path in libraries[:-KEEP]:
             path.unlink(missing_ok=True)
             _checksum(path).unlink(missing_ok=True)
+
+
+def _is_left(partial: Path) -> bool:
+    """Whether nobody makes a library here any more. Another release may hold another lock, so processes count too."""
+    maker = partial.name.split(".")[-2]
+    if not maker.isdigit() or int(maker) == os.getpid():
+        return True
+    try:
+        os.kill(int(maker), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -8,20 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.program.short import compile_short
+from edgemoe_gen.rtl.cycles import compare_cycles
 from edgemoe_gen.rtl.engine import make_engine
-from edgemoe_gen.rtl.simulation import Memory, build_simulation, program_buffers, simulate
+from edgemoe_gen.rtl.simulation import UNWRITTEN, Memory, build_simulation, program_buffers, simulate
+from edgemoe_gen.rtl.timing import with_rtl
 from edgemoe_gen.sim.engine import Engine
+from edgemoe_gen.timing.run import time_program
+from edgemoe_gen.timing.table import load_timing
 
 if find_spec("ziglang") is None:
     pytest.skip("the compiler of the extra [schedule] is not installed", allow_module_level=True)
 
 MOST_CYCLES = 100_000
-UNWRITTEN = 0xA5
 
 
 def short_program(design: Design) -> tuple[dict[str, Bytes], Bytes, int]:
@@ -40,7 +44,8 @@ def short_program(design: Design) -> tuple[dict[str, Bytes], Bytes, int]:
 @pytest.mark.nightly
 def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path) -> None:
     design = make_design(Knobs(tokens_parallel=2, out_parallel=8, in_parallel=8), load_board("zcu104"))
-    executable = build_simulation(make_engine(design), design)
+    engine = make_engine(design)
+    executable = build_simulation(engine, design)
     buffers, expected, operations = short_program(design)
     memories = [Memory(), Memory(percent=60), Memory(percent=10, seed=3), Memory(latency=4), Memory(latency=200)]
     cycles = []
@@ -56,6 +61,18 @@ def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path) -> No
         cycles.append(run.cycles[-1])
     assert cycles[3] < cycles[0] < cycles[4]  # latencies of 4, 40 and 200
     assert cycles[0] < cycles[1] < cycles[2]  # more and more gaps
+
+    # The timed simulation follows the same stages, behind the same memory.
+    program, spec, image = compile_short(design)
+    timing = with_rtl(load_timing(design, render_sources(design)), engine.modules)
+    timed = time_program(program, pack_image(program, spec, [image]), timing)
+    shared = Memory(latency=timing.axi_latency, bytes_per_cycle=timing.ddr_bytes)
+    run = simulate(executable, buffers, expected.nbytes, tmp_path, memory=shared, most_cycles=MOST_CYCLES)
+    compared = compare_cycles(run, timed, operations)
+    assert timed.passed and run.bad(expected) == 0
+    assert abs(compared.share) < 0.01
+    assert max(max(-row.least, row.most) for row in compared.kinds) <= 4
+    assert all(abs(row.rtl - row.timed) <= 1 for row in compared.fifos if not row.name.startswith("weights"))
 
     weights = buffers["weights_1"].copy()
     weights.reshape(-1).view(np.uint8)[weights.nbytes // 2] ^= 0x10

@@ -15,6 +15,8 @@ from edgemoe_gen.rtl.timing import with_rtl
 from edgemoe_gen.timing.result import Fifo, OperationTime, TimedResult
 from edgemoe_gen.timing.table import LoopTiming, Timing
 
+NS = 2.4  # of a cycle; plays no part here
+
 
 def timing() -> Timing:
     loops = {"words": LoopTiming("words", 1, 40, 0), "beats": LoopTiming("beats", 1, 9, 0),
@@ -23,7 +25,7 @@ def timing() -> Timing:
 
 
 def piece(number: int, depth: int, *follow: int | None, calls: tuple[str, ...] = ()) -> Stages:
-    return Stages(f"part_{number}", False, depth, None, {}, calls, follow)
+    return Stages(f"part_{number}", False, depth, NS, None, {}, calls, follow)
 
 
 def module(name: str, *stages: Stages) -> Process:
@@ -31,7 +33,7 @@ def module(name: str, *stages: Stages) -> Process:
 
 
 def test_pieces_between_loops_become_cycles_by_every_way() -> None:
-    loop = Stages("words", True, 6, 1, {"sums": 3, "results": 5}, (), (3,))
+    loop = Stages("words", True, 6, NS, 1, {"sums": 3, "results": 5}, (), (3,))
     # Either over a piece of its own or at once; and round again behind the loop.
     told = with_rtl(
         timing(),
@@ -56,7 +58,7 @@ def test_a_call_lies_in_the_last_stage_of_its_piece() -> None:
 
 
 def test_a_way_round_that_meets_no_loop_is_a_place_of_its_own() -> None:
-    loop = Stages("words", True, 6, 1, {}, (), (3,))
+    loop = Stages("words", True, 6, NS, 1, {}, (), (3,))
     # A loop of states (its head is 1) whose iterations may leave out the pipelined loop.
     told = with_rtl(timing(), {"move": module("move", piece(0, 4, 1), piece(1, 6, 2, 3, None), loop, piece(3, 1, 1))})
     assert told.between == {
@@ -69,7 +71,7 @@ def test_a_way_round_that_meets_no_loop_is_a_place_of_its_own() -> None:
 def test_a_loop_that_the_design_does_not_pipeline_is_refused() -> None:
     for name in ("orders", "tiles"):
         with pytest.raises(SimulationError, match=f"the loop {name} of the RTL is no pipelined loop of the design"):
-            with_rtl(timing(), {"move": module("move", Stages(name, True, 3, None, {}, (), (None,)))})
+            with_rtl(timing(), {"move": module("move", Stages(name, True, 3, NS, None, {}, (), (None,)))})
 
 
 def test_operations_are_compared_by_kind_and_fifos_by_name() -> None:

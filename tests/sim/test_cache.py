@@ -19,6 +19,7 @@ from edgemoe_gen.sim.compiler import Build, compile_library
 
 SOURCES = {"src/engine.cpp": 'extern "C" int answer() { return 42; }\n', "sim/simulate.cpp": ""}
 AS_ROOT = os.geteuid() == 0
+NOBODY = 1 << 23  # above all numbers of processes
 
 
 @pytest.fixture
@@ -159,13 +160,15 @@ def test_no_home_folder_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_killed_processes_left_is_swept_and_what_others_make_is_not(folder: Path) -> None:
     keep_library("one", write(b"1"))
-    (folder / "killed.1.partial").mkdir()
-    (folder / "two.1.partial").mkdir()
-    alive = folder / "alive.1.partial"
-    alive.mkdir()
-    with cache._lock(folder, "alive", wait=True):
+    (folder / f"killed.{NOBODY}.partial").mkdir()
+    (folder / f"two.{NOBODY}.partial").mkdir()
+    # One holds its lock; the other is alive, and holds the lock that another release gives it.
+    (folder / f"locked.{NOBODY}.partial").mkdir()
+    (folder / "alive.1.partial").mkdir()
+    with cache._lock(folder, "locked", wait=True):
         keep_library("two", write(b"2"))
-        assert sorted(path.name for path in folder.glob("*.partial")) == ["alive.1.partial"]
+        left = sorted(path.name for path in folder.glob("*.partial"))
+    assert left == ["alive.1.partial", f"locked.{NOBODY}.partial"]
 
 
 @pytest.mark.usefixtures("folder")

@@ -53,16 +53,16 @@ class memory_t {
     return static_cast<int>((random_ >> 32) % 100) < settings_.percent;
   }
 
-  bool shared() const { return settings_.numerator != 0; }
   long latency() const { return settings_.latency; }
 
   // The cycles in which the beats of a burst can pass at the earliest, asked for in this one.
   template <typename USE>
   void serve(int beats, std::size_t bytes, long &last, USE use) {
-    if (shared()) free_ = std::max(free_, static_cast<std::uint64_t>(now + settings_.latency) * settings_.numerator);
+    const bool shared = settings_.numerator != 0;
+    if (shared) free_ = std::max(free_, static_cast<std::uint64_t>(now + settings_.latency) * settings_.numerator);
     for (int i = 0; i < beats; ++i) {
       long at = now + settings_.latency + i;
-      if (shared()) {
+      if (shared) {
         free_ += bytes * settings_.denominator;
         at = static_cast<long>((free_ + settings_.numerator - 1) / settings_.numerator) - 1;
       }
@@ -120,8 +120,8 @@ class reader_t {
   long last_ = -1;  // cycle of the last beat that is known
 };
 
-// A port that writes. The shared server's latency lies before the beats, as there; otherwise it lies before the
-// response.
+// A port that writes. Its beats are on their way to the memory as long as those of a read are back: so much earlier
+// they are taken.
 template <typename PORT, std::size_t BEAT>
 class writer_t {
  public:
@@ -142,21 +142,17 @@ class writer_t {
       std::memcpy(memory.place(beat.address, BEAT), port_.wdata, BEAT);
       if (static_cast<bool>(*port_.wlast) != beat.is_last)
         throw std::runtime_error("a burst's last beat is not marked");
-      if (beat.is_last) responses_.push_back(memory.now + (memory.shared() ? 1 : memory.latency()));
+      if (beat.is_last) responses_.push_back(memory.now + memory.latency());
     }
     answered_ = *port_.bvalid && *port_.bready;
     if (answered_) responses_.pop_front();
     if (!*port_.awvalid || !*port_.awready) return;
     std::uint64_t address = *port_.awaddr;
     int left = *port_.awlen + 1;
-    if (memory.shared()) {
-      memory.serve(left, BEAT, last_, [&](long at) {
-        beats_.push_back({at, address, --left == 0});
-        address += BEAT;
-      });
-    } else {
-      for (; left > 0; address += BEAT) beats_.push_back({memory.now, address, --left == 0});
-    }
+    memory.serve(left, BEAT, last_, [&](long at) {
+      beats_.push_back({at - memory.latency(), address, --left == 0});
+      address += BEAT;
+    });
   }
 
  private:
