@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgemoe_gen.codegen import render_sources
-from edgemoe_gen.design import Design
+from edgemoe_gen.design import Design, make_design
 from edgemoe_gen.estimate import estimate_cycles
+from edgemoe_gen.fitting.defaults import default_knobs
+from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.model import load_model
+from edgemoe_gen.numerics.formats import choose_formats, observe_ranges, prepare
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.timing.result import TimedResult
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import Timing, load_timing
+from tests.factory import make_state, options, save_state
 from tests.numerics.decoded import decoded_case
 from tests.sim.engines import small_design
 
@@ -63,4 +70,26 @@ def test_every_kind_of_a_decoder_s_operations_takes_what_the_estimate_says() -> 
 def test_estimate_is_near_the_timed_simulation_of_a_frame_with_its_decoder(said: dict[str, Any]) -> None:
     _, program = decoder_program()
     found, timing = timed(**said)
+    assert abs(estimate_cycles(program, timing=timing).total / found.cycles - 1) <= WITHIN
+
+
+@pytest.mark.nightly
+def test_tiny_s_default_design_takes_21_ms_from_picture_to_classes(tmp_path: Path) -> None:
+    """With random weights; 42 ms for both tasks is twice that."""
+    state = make_state(
+        dim=192, depth=12, experts=16, expert_hidden=384, patch=16, image=(128, 256), decoder_width=256,
+        tasks={"semseg": 7, "depth": 1},
+    )  # fmt: skip
+    said = options(heads=3, top_k=2, image=(128, 256))
+    model = load_model(save_state(tmp_path / "tiny.pth", state), None, said)
+    board, image = load_board("zcu104"), np.random.default_rng(1).random((3, 128, 256), dtype=np.float32)
+    design = make_design(default_knobs(model.spec, board, {"max_map_width": 128}), board)
+    seen = observe_ranges(model, [image], ["semseg"], decoders=["semseg"])
+    network = prepare(model, seen)
+    formats = choose_formats(network, seen, design.knobs.widths)
+    program = compile_network(design, model, network, formats, ["semseg"])
+    timing = load_timing(design, render_sources(design))
+    found = time_program(program, pack_image(program, model.spec, [image]), timing, record=False)
+    assert found.passed
+    assert found.cycles / (design.knobs.clock_mhz * 1e3) <= 21
     assert abs(estimate_cycles(program, timing=timing).total / found.cycles - 1) <= WITHIN
