@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.hardware.kinds import facts_of
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.model.macs import decoder_macs, macs, total
@@ -16,10 +17,11 @@ def program_macs(program: Program, spec: ModelSpec) -> int:
 
 
 def decoder_bytes(program: Program) -> dict[str, int]:
-    """Bytes of a run's decoders through each port of the accelerator but the program's, by name of the port."""
-    beat, found = program.design.beat_bytes, dict.fromkeys(("weights", "constants", "result"), 0)
+    """Bytes of a run's decoders through each port of the accelerator, by name of the port; they take no picture."""
+    beat, found = program.design.beat_bytes, dict.fromkeys(("program", "weights", "constants", "result"), 0)
     for op, layer in zip(program.operations, program.layers, strict=True):
         if layer.startswith(f"{DECODERS}."):
+            found["program"] += OPERATION_WORDS * 4
             found["weights"] += op.weight_beats * program.design.knobs.weight_ports * beat
             found["result" if facts_of(op.kind).stores else "constants"] += op.transfer_beats * beat
     return found

@@ -45,12 +45,15 @@ class DecodedCase:
 def decoded_case() -> DecodedCase:
     """Two tasks, one of classes and one of values, 24 wide, on pictures of 2 x 4 patches."""
     with TemporaryDirectory() as folder:
-        path = save_state(Path(folder) / "checkpoint.pth", make_state(tasks=TASKS, image=(32, 64), patch=16))
+        path = save_state(
+            Path(folder) / "checkpoint.pth", make_state(tasks=TASKS, image=(32, 64), patch=16)
+        )
         model = load_model(path, None, options(image=(32, 64)))
     decoders = {
         task: decoder_tensors(model.spec.dim, 24, classes, seed) for seed, (task, classes) in enumerate(TASKS.items())
     }
-    model = replace(model, decoders=decoders)
+    wide = tuple(replace(task, map_channels=24) for task in model.spec.tasks)
+    model = replace(model, decoders=decoders, spec=replace(model.spec, tasks=wide))
     rng = np.random.default_rng(11)
     images = tuple(rng.random((3, 32, 64), dtype=np.float32) for _ in range(2))
     seen = observe_ranges(model, images, model.spec.task_names, decoders=model.spec.task_names)
