@@ -45,9 +45,7 @@ class DecodedCase:
 def decoded_case() -> DecodedCase:
     """Two tasks, one of classes and one of values, 24 wide, on pictures of 2 x 4 patches."""
     with TemporaryDirectory() as folder:
-        path = save_state(
-            Path(folder) / "checkpoint.pth", make_state(tasks=TASKS, image=(32, 64), patch=16)
-        )
+        path = save_state(Path(folder) / "checkpoint.pth", make_state(tasks=TASKS, image=(32, 64), patch=16))
         model = load_model(path, None, options(image=(32, 64)))
     decoders = {
         task: decoder_tensors(model.spec.dim, 24, classes, seed) for seed, (task, classes) in enumerate(TASKS.items())
