@@ -75,7 +75,10 @@ class RtlResult:
             "synthesis": {
                 "tier": SYNTHESIS,
                 "processes": [{**asdict(one), "luts": one.luts} for one in self.synthesis],
-                "compared": [{**asdict(row), "ratio": row.ratio} for row in self.compared],
+                "compared": [
+                    {**asdict(row), "ratio": row.ratio, "ratio_with_between": row.ratio_with_between}
+                    for row in self.compared
+                ],
             }
             if self.synthesis
             else None,
