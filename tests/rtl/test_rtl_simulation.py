@@ -146,6 +146,10 @@ def test_an_engine_that_does_not_end_is_told_with_its_operation(
 ) -> None:
     with pytest.raises(SimulationError, match=r"not ended after 200 clocks; operation 0 is under way"):
         simulate(copier, buffers, BEATS * BEAT_BYTES, tmp_path, most_cycles=200, memory=Memory(percent=10))
+    # A memory whose buses never move: nobody waits for the last clock.
+    with pytest.raises(SimulationError, match=r"stands: no bus and no FIFO has moved since cycle \d of .* operation 0"):
+        simulate(copier, buffers, BEATS * BEAT_BYTES, tmp_path, quiet_cycles=3_000, memory=Memory(percent=0))
+    simulate(copier, buffers, BEATS * BEAT_BYTES, tmp_path, quiet_cycles=100, memory=Memory(latency=5_000))
     with pytest.raises(SimulationError, match=r"the address 0x[0-9a-f]+ is in no buffer"):
         simulate(copier, {**buffers, "image": buffers["image"][:90]}, BEATS * BEAT_BYTES, tmp_path)
 
