@@ -193,7 +193,8 @@ def simulate(
         (folder / name).write_bytes(np.ascontiguousarray(content).tobytes())
     given: dict[str, object] = {
         "result": result_bytes, "runs": runs, "most": most_cycles, "quiet": quiet_cycles + memory.latency,
-        "every": EVERY_CYCLES if on_progress else 0, "latency": memory.latency, "percent": memory.percent, "seed": memory.seed,
+        "every": EVERY_CYCLES if on_progress else 0, "latency": memory.latency, "percent": memory.percent,
+        "seed": memory.seed,
     }  # fmt: skip
     if memory.bytes_per_cycle is not None:
         given |= {"numerator": memory.bytes_per_cycle.numerator, "denominator": memory.bytes_per_cycle.denominator}
