@@ -197,8 +197,10 @@ def run_against_csim(
     )
     if status:
         raise SimulationError(f"C simulation ended with {list(STATUSES)[status]}", "report this")
-    progress("RTL: building the simulation", 0, 0)
-    executable = build_simulation(Verilog(top, {}, verilog), design, trace=waves is not None)
+    executable = build_simulation(
+        Verilog(top, {}, verilog), design, trace=waves is not None,
+        progress=lambda what, done, total: progress(f"RTL: {what}", done, total),
+    )  # fmt: skip
     operations = len(program.operations)
     with tempfile.TemporaryDirectory(prefix="edgemoe-rtl-") as place:
         partial = None

@@ -121,11 +121,14 @@ class EngineRun:
         return self.clocks / 1e3 / self.seconds if self.seconds else 0.0
 
 
-def build_simulation(engine: Engine, design: Design, *, trace: bool = False) -> Path:
+def build_simulation(
+    engine: Engine, design: Design, *, trace: bool = False, progress: Callable[[str, int, int], object] | None = None
+) -> Path:
     """The program that simulates an engine, from the cache where it is there.
 
     Args:
         trace: the program can write a trace; one that cannot is faster.
+        progress: called with text, files compiled and all, where it has to be built.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
@@ -135,7 +138,8 @@ def build_simulation(engine: Engine, design: Design, *, trace: bool = False) -> 
     headers["design.h"] = _design_header(design)
     main = (folder / "engine.cpp").read_text(encoding="utf-8")
     visible = _VISIBLE.format(top=engine.top)
-    return build_program(engine.sources, engine.top, main, headers, config=visible, trace=trace)
+    told = progress or (lambda *_: None)
+    return build_program(engine.sources, engine.top, main, headers, config=visible, trace=trace, progress=told)
 
 
 def _design_header(design: Design) -> str:

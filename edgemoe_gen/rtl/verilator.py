@@ -17,7 +17,7 @@ import os
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,13 @@ VERILATOR = ("--cc", "--prefix", "Vtop", "--Mdir", "made", "--vpi", "--public-de
 # The same for a program without cocotb, which sees the ports of the top module alone.
 PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-depth", "1"))
 TRACE = ("--trace-vcd", "--trace-max-width", "4096")
+
+
+Progress = Callable[[str, int, int], object]
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    """Shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,7 @@ def build_program(
     *,
     config: str = "",
     trace: bool = False,
+    progress: Progress = _quiet,
 ) -> Path:
     """Path of a C++ program that simulates a module, built unless it is in the cache.
 
@@ -138,6 +146,7 @@ def build_program(
         headers: texts that it includes, by file name.
         config: Verilator's control file; the signals that it makes public have names that the program can look up.
         trace: the program can write a trace (VCD) of every signal, and is slower.
+        progress: called with text, files compiled and all, where it has to be built.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
@@ -152,9 +161,10 @@ def build_program(
 
     def make(folder: Path) -> Path:
         _write({**sources, **headers, "main.cpp": main, "visible.vlt": f"`verilator_config\n{config}"}, folder)
+        progress("Verilator reads the modules", 0, 0)
         _run([_verilator(), *options, "--top-module", top, "visible.vlt", *sources], folder)
         units = _units(folder)
-        _compile({"main.o": folder / "main.cpp", **units}, folder, trace=trace)
+        _compile({"main.o": folder / "main.cpp", **units}, folder, trace=trace, progress=progress)
         _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
         return folder / "simulation"
 
@@ -313,7 +323,9 @@ def _together(unit: Path, files: Sequence[Path]) -> Path:
     return unit
 
 
-def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace: bool = False) -> None:
+def _compile(
+    units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace: bool = False, progress: Progress = _quiet
+) -> None:
     """Compiles units side by side, by the names of their objects."""
     flags = (*FLAGS, *(TRACED if trace else UNTRACED))
 
@@ -322,7 +334,9 @@ def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace:
         _run([find_compiler(), *flags, *levels, *_includes(), "-Imade", "-c", str(unit), "-o", name], folder)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(compile_one, units.keys(), units.values()))
+        progress("compiling the simulation", 0, len(units))
+        for done, _ in enumerate(pool.map(compile_one, units.keys(), units.values()), 1):
+            progress("compiling the simulation", done, len(units))
 
 
 def _write(sources: Mapping[str, str], folder: Path) -> None:
