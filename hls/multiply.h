@@ -44,7 +44,7 @@ inline void multiply(const operation_t op, const operation_t following, fifo<par
   bool computing = out_tiles > 0;  // whether a tile is left
   bool resident = false;  // whether all of its operands have been met before: behind the first block of tokens
   wrapping_t<TILE_BITS> out_tile(out_tiles);
-  wrapping_t<TOKEN_BITS> block(empty ? 1 : op.blocks);
+  wrapping_t<PASS_BITS> block(empty ? 1 : op.blocks);
   wrapping_t<WORD_BITS> word(op.in_words);
   wrapping_t<RING_BITS> at(RING_WORDS, op.ring_word);  // where the word lies in the ring
   wrapping_t<RING_BITS> tile_at = at;  // where its tile begins

@@ -28,7 +28,10 @@ inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t s
   const acc_t added = shift_up<BIAS_BITS - OUTPUT_SHIFT_BITS, ACC_BITS, BIAS_SHIFT_MOST>(offset, op.bias_shift + finer);
   const acc_t total = sum + (biased ? added : acc_t(0));
   const int shift = op.term_shift + finer + (scaled ? static_cast<int>(scale.exponent) : 0);
-  const term_t term = round_to<ACC_BITS, TERM_BITS, SUM_SHIFT_LEAST, SUM_SHIFT_MOST>(total, shift);
+  term_t term = round_to<ACC_BITS, TERM_BITS, SUM_SHIFT_LEAST, SUM_SHIFT_MOST>(total, shift);
+#ifdef EDGEMOE_DECODERS
+  if ((op.flags & FLAG_RELU) != 0 && term < 0) term = 0;
+#endif
   finished_t value = finished_t(term) * (1 << RESULT_UP);
   if (scaled) value = finished_t(term) * scale.mantissa;
   if (curved) value = finished_t(gelu(term)) * (1 << RESULT_UP);

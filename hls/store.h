@@ -6,6 +6,9 @@
 #include "fifo.h"
 #include "memory.h"
 #include "operation.h"
+#ifdef EDGEMOE_DECODERS
+#include "pixels.h"
+#endif
 #include "rounding.h"
 #include "types.h"
 
@@ -164,6 +167,16 @@ inline void store_results(const operation_t op, fifo<results_t> &results, fifo<s
 #pragma HLS ARRAY_PARTITION variable = memory_tail complete dim = 2
 #pragma HLS AGGREGATE variable = cache
 #pragma HLS ARRAY_PARTITION variable = cache complete dim = 2
+#ifdef EDGEMOE_DECODERS
+  if (op.kind == KIND_RESIZE) {
+    columns_to_memory(op, words, memory, memory_rest);
+    return;
+  }
+  if (op.kind == KIND_STORE_RESIZED) {
+    pixels_to_output(op, words, output);
+    return;
+  }
+#endif
   if (op.kind == KIND_STORE) {
     words_to_output(op, words, output);
   } else if (op.kind == KIND_PRODUCT && op.operand == OPERAND_KEYS) {

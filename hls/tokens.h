@@ -4,6 +4,9 @@
 #include "count.h"
 #include "fifo.h"
 #include "functions.h"
+#ifdef EDGEMOE_DECODERS
+#include "maps.h"
+#endif
 #include "memory.h"
 #include "operation.h"
 #include "types.h"
@@ -24,7 +27,7 @@ inline void tiles_for_product(const operation_t op, const memory_row_t source[FI
   row_sums_t row_sum = {};
 #pragma HLS ARRAY_PARTITION variable = row_maxima.lane complete
 #pragma HLS ARRAY_PARTITION variable = row_sum.lane complete
-  wrapping_t<TOKEN_BITS> block(op.blocks);
+  wrapping_t<PASS_BITS> block(op.blocks);
   wrapping_t<WORD_BITS> word(op.in_words);
 
 product_tiles:
@@ -95,7 +98,11 @@ inline void words_from_memory(const operation_t op, const memory_row_t source[FI
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   place_t place;
   place.block = op.source_block;
+#ifdef EDGEMOE_DECODERS
+  place.lane = op.source_lane;
+#else
   place.lane = 0;
+#endif
   wrapping_t<WORD_BITS> word(op.in_words);
 
 memory_words:
@@ -161,6 +168,16 @@ inline void load_tokens(const operation_t op, const memory_row_t source[FIRST_DE
 #pragma HLS AGGREGATE variable = source_tail
 #pragma HLS ARRAY_PARTITION variable = source_tail complete dim = 2
 #pragma HLS ARRAY_PARTITION variable = maxima complete dim = 2
+#ifdef EDGEMOE_DECODERS
+  if (op.kind == KIND_PRODUCT && (op.flags & FLAG_SHIFTED) != 0) {
+    tiles_for_convolution(op, source, source_rest, tiles);
+    return;
+  }
+  if (op.kind == KIND_RESIZE || op.kind == KIND_STORE_RESIZED) {
+    words_from_rows(op, source, source_rest, words);
+    return;
+  }
+#endif
   if (op.kind == KIND_PRODUCT) {
     tiles_for_product(op, source, source_rest, maxima, tiles, row_sums);
   } else if (op.kind == KIND_LOAD) {

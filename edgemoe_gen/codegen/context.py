@@ -13,7 +13,7 @@ from edgemoe_gen.design.fifos import OPERATE, ROUTER
 from edgemoe_gen.design.knobs import PROGRAM_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.products import tables_in_dsp
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
-from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, TERM_BITS
+from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, MOST_MAP_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING, AxiPort, axi_ports
 from edgemoe_gen.hardware.memories import STAND_IN_DEPTH
@@ -84,6 +84,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
     narrow_per_beat = k.port_bits // 16
     chunk = math.gcd(design.part_values, k.out_parallel)
     trips = design.out_tiles(design.max_inputs) * max(design.blocks * k.tokens_parallel, MIN_ROWS) * design.max_in_words
+    trips = max(trips, design.out_tiles(k.max_map_channels) * design.map_blocks * design.convolution_words)
     groups: list[tuple[str, list[tuple[str, int, str]]]] = [
         (
             "Widths",
@@ -236,21 +237,36 @@ def _groups(design: Design) -> list[dict[str, Any]]:
             ],
         ),
     ]
+    if design.has_decoders:
+        groups.insert(4, ("Maps of decoders", _map_sizes(design)))
     return [
         {"title": title, "constants": [{"name": n, "value": v, "meaning": m} for n, v, m in constants]}
         for title, constants in groups
     ]
 
 
+def _map_sizes(design: Design) -> list[tuple[str, int, str]]:
+    k = design.knobs
+    return [
+        ("MAP_WORDS", design.map_words, "words of a pixel"),
+        ("MAP_ROW_BITS", bits_for(MOST_MAP_ROWS), "of a row's number"),
+        ("COLUMN_BITS", bits_for(k.max_map_width + k.tokens_parallel + 1), "of a pixel's number in its row"),
+        ("ADDRESS_BITS", bits_for(design.shared_depth), "of an address"),
+        ("CLASS_BITS", bits_for(design.map_words * k.in_parallel), "of a class's number"),
+    ]
+
+
 def _count_widths(design: Design) -> list[tuple[str, int, str]]:
     """Widths of what loops count: as far as the memories go, or an operation's 16-bit field."""
     k = design.knobs
-    rows = (design.blocks + MIN_ROWS) * k.tokens_parallel
-    steps = design.bias_steps + design.max_in_words * design.operand_parts
+    rows = max(design.blocks + MIN_ROWS, design.map_blocks) * k.tokens_parallel
+    blocks = max(design.blocks, design.cache_blocks, design.map_blocks)
+    steps = design.bias_steps + design.longest_words * design.operand_parts
     return [
-        ("BLOCK_BITS", bits_for(max(design.blocks, design.cache_blocks)), "of a block's number in any memory"),
+        ("BLOCK_BITS", bits_for(blocks), "of a block's number in any memory"),
+        ("PASS_BITS", design.pass_bits, "of a block's number in an operation"),
         ("ROW_BITS", bits_for(rows), "of a row's number, padded to whole blocks"),
-        ("WORD_BITS", bits_for(design.max_in_words), "of a word's number in a row"),
+        ("WORD_BITS", bits_for(design.longest_words), "of a word's number in a row"),
         ("TILE_BITS", FIELD_BITS, "of an output tile's number"),
         ("RING_BITS", bits_for(design.ring_words), "of a place in the ring"),
         ("PART_BITS", bits_for(max(design.operand_parts, design.cache_reads)), "of a part's number in a word"),

@@ -14,6 +14,7 @@ from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.hardware.kinds import FLAGS, KINDS, OPERANDS, kinds_that
 from edgemoe_gen.hardware.memories import (
     CACHE,
+    DECODER_PATHS,
     GATHERED,
     GATHERING_PATH,
     MEMORIES,
@@ -34,22 +35,23 @@ QUEUE = ("queue.by_expert", "queue.places")
 
 def operations_context(design: Design) -> dict[str, Any]:
     """Names that the templates of operations and of the engine use."""
+    decoders = design.has_decoders
     return {
         "kinds": {name: kind.meaning for name, kind in KINDS.items()},
         "operands": {name: operand.meaning for name, operand in OPERANDS.items()},
         "flags": FLAGS,
         "statuses": descriptor.STATUSES,
-        "fields": descriptor.field_places(),
+        "fields": descriptor.field_places(decoders),
         "run_time_fields": descriptor.RUN_TIME_FIELDS,
-        "predicates": _predicates(),
-        "paths": [_path(design, source, destination) for source, destination in PATHS],
+        "predicates": _predicates(decoders),
+        "paths": [_path(design, *path) for path in PATHS if decoders or path not in DECODER_PATHS],
         "memories": _memories(design),
         "parameters": PARAMETERS,
         "router_source": ROUTER_SOURCE,
     }
 
 
-def _predicates() -> list[dict[str, str]]:
+def _predicates(decoders: bool) -> list[dict[str, str]]:
     """Functions of `operation.h` that say whether an operation's kind or path has a property."""
     tailed = {name for name, memory in MEMORIES.items() if memory.tail}
     operands = {name for name, memory in MEMORIES.items() if memory.operands}
@@ -61,15 +63,15 @@ def _predicates() -> list[dict[str, str]]:
             "its destination holds keys and values",
             _paths(lambda _, destination: destination in operands),
         ),
-        ("moves_words", "it moves words past the compute unit", _kinds("moves")),
-        ("loads_values", "its values come from DDR", _kinds("loads")),
-        ("stores_results", "its results go to DDR", _kinds("stores")),
+        ("moves_words", "it moves words past the compute unit", _kinds("moves", decoders)),
+        ("loads_values", "its values come from DDR", _kinds("loads", decoders)),
+        ("stores_results", "its results go to DDR", _kinds("stores", decoders)),
     ]
     return [{"name": name, "meaning": meaning, "test": test} for name, meaning, test in rows]
 
 
-def _kinds(fact: str) -> str:
-    return " || ".join(f"op.kind == KIND_{name}" for name in kinds_that(fact))
+def _kinds(fact: str, decoders: bool) -> str:
+    return " || ".join(f"op.kind == KIND_{name}" for name in kinds_that(fact, decoders))
 
 
 def _paths(holds: Callable[[str, str], bool]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.base.templating import templates_of
 from edgemoe_gen.codegen.context import context
+from edgemoe_gen.codegen.headers import headers
 from edgemoe_gen.codegen.hooks import hook_files, hooks_context
 from edgemoe_gen.codegen.operations import operations_context
 from edgemoe_gen.codegen.synthesis import synthesis_context
@@ -58,9 +59,7 @@ def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> di
     )
     files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
     files |= hook_files(hooks or {}, environment, names)
-    for header in sorted(resource_folder("hls").glob("*.h")):
-        files[f"src/{header.name}"] = header.read_text(encoding="utf-8")
-    return files
+    return files | {f"src/{name}": text for name, text in headers(design.has_decoders).items()}
 
 
 def _flow_context() -> dict[str, object]:

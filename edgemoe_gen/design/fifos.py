@@ -141,7 +141,7 @@ def _engine(sizes: Sizes) -> tuple[Fifo, ...]:
     return (
         Fifo("weight_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, copies=k.weight_ports, lag=order),
         Fifo("input_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
-        Fifo("orders", ENGINE, operation_bits(sizes.route_bits), OPERATIONS_AHEAD, held=True),
+        Fifo("orders", ENGINE, operation_bits(sizes.route_bits, sizes.has_decoders), OPERATIONS_AHEAD, held=True),
         Fifo("output_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
         Fifo(
             "weights", ENGINE, k.port_bits * k.fill_beats, sizes.fifo_elements, ("port_bits", "fill_beats"),

@@ -77,6 +77,12 @@ class Knobs:
     max_hidden: int = _knob(768, "columns of the hidden memory; wider layers are computed slice by slice", 8, 16384)
     max_experts: int = _knob(64, "experts a layer", 1, 512)
     max_top_k: int = _knob(4, "experts a token", 1, 16)
+    max_map_width: int = _knob(
+        0, "pixels of a row of the widest map that a decoder convolves; 0: decoders run on the host", 0, 4096
+    )
+    max_map_channels: int = _knob(256, "channels of a decoder's maps", 8, 1024)
+    source_words: int = _knob(0, "addresses that the hidden memory has at least, for maps to be convolved", 0, 32767)
+    result_words: int = _knob(0, "addresses that the query memory has at least, for results of convolutions", 0, 32767)
     clock_mhz: float = _knob(300.0, "clock asked of synthesis, in MHz", 50, 600)
 
     def __post_init__(self) -> None:

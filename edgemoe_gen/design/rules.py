@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs
-from edgemoe_gen.design.sizes import Sizes
+from edgemoe_gen.design.sizes import MOST_ROWS, Sizes
 from edgemoe_gen.numerics import tables
 
 ACCUMULATOR_LIMIT = 48  # accumulator of a DSP48E2
@@ -19,7 +19,6 @@ LEAST_WEIGHT_BITS = 4
 LEAST_CACHE_BITS = 8
 LEAST_ACTIVATION_BITS = 8
 Rule = tuple[bool, str, str]  # whether it is broken, what to say, a hint
-MOST_ROWS = (1 << 15) - 1  # of an operation: its number of rows is a signed field of 16 bits
 
 
 def rules(sizes: Sizes) -> Iterator[Rule]:
@@ -93,10 +92,10 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
     yield from _narrow_rules(k)
     yield (
         sizes.accumulator_bits > ACCUMULATOR_LIMIT,
-        f"sums over {sizes.max_inputs} products of {sizes.factor_bits} x {sizes.operand_bits} bits need "
-        f"{sizes.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
+        f"sums over {sizes.longest_words * k.in_parallel} products of {sizes.factor_bits} x {sizes.operand_bits} bits "
+        f"need {sizes.accumulator_bits} bits, but a DSP48E2 accumulates {ACCUMULATOR_LIMIT}",
         "lower activation_bits, cache_bits or weight_bits, or the longest inner dimension (max_hidden, max_dim, "
-        "max_tokens)",
+        "max_tokens, max_map_channels)",
     )
     yield (
         sizes.variance_bits > 64,
@@ -133,6 +132,19 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
         f"max_hidden is {k.max_hidden}, less than max_experts, which is {k.max_experts}: the hidden memory also "
         "holds the router's logits",
         f"raise max_hidden to {k.max_experts} or lower max_experts",
+    )
+
+    yield from _map_rules(sizes)
+
+
+def _map_rules(sizes: Sizes) -> Iterator[Rule]:
+    """An address of a map is a signed field of 16 bits."""
+    k = sizes.knobs
+    yield (
+        sizes.has_decoders and sizes.shared_depth > MOST_ROWS,
+        f"max_map_width is {k.max_map_width}, so maps lie in the memories, of which the deepest has "
+        f"{sizes.shared_depth:,} addresses, but an address of a map is at most {MOST_ROWS:,}",
+        "raise tokens_parallel, or lower max_tokens, max_hidden or frames_per_pass",
     )
 
 

@@ -12,7 +12,8 @@ from edgemoe_gen.base.arithmetic import bits_for, ceil_div
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
-from edgemoe_gen.hardware.memories import MEMORIES, SPLITTABLE, ActivationMemory
+from edgemoe_gen.hardware.memories import HIDDEN, MEMORIES, QUERY, SPLITTABLE, ActivationMemory
+from edgemoe_gen.hardware.ring import CONVOLUTION_RING
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.widths import OWN_WIDTH
 
@@ -25,6 +26,9 @@ MIN_ROWS = 32  # rows of scores that an operation has at least, so that no row's
 # designs.
 MOST_OPERATIONS, MOST_TILES = 64, 96
 MOST_WORDS = 64  # rows of memory words in the picture and result
+MOST_ROWS = (1 << 15) - 1  # of an operation: its number of rows is a signed field of 16 bits
+TAPS = 9  # of a convolution
+MOST_MAP_ROWS = 4096  # as the most that max_map_width can be
 CHOOSE_FIXED = 4  # cycles of a router's search apart from its tournament: read, mask, compare with the best, write
 
 
@@ -119,10 +123,15 @@ class Sizes:
 
         A product of extremes is 2^(a-1) * 2^(b-1), or of the largest probability 2^PROBABILITY_FRACTION * 2^(b-1);
         max_inputs of them need log2(max_inputs) bits more. One bit is the sign, one leaves as much room again for the
-        bias, which the program checks to need no more.
+        bias, which the program checks to need no more. A convolution has more inputs, but they meet only weights.
         """
         product = max(self.knobs.activation_bits - 1, tables.PROBABILITY_FRACTION) + (self.operand_bits - 1)
-        return product + math.ceil(math.log2(self.max_inputs)) + 2
+        bits = product + math.ceil(math.log2(self.max_inputs)) + 2
+        if self.has_decoders:
+            product = self.knobs.activation_bits - 1 + self.knobs.weight_bits - 1
+            inputs = self.convolution_words * self.knobs.in_parallel
+            bits = max(bits, product + math.ceil(math.log2(inputs)) + 2)
+        return bits
 
     @property
     def fine_bits(self) -> int:
@@ -136,8 +145,13 @@ class Sizes:
 
     @property
     def token_bits(self) -> int:
-        """Width of the number of a block of tokens."""
-        return bits_for(self.blocks + MIN_ROWS)
+        """Width of the number of a block of tokens, or of a row of a map."""
+        return bits_for(max(self.blocks, self.map_row_blocks) + MIN_ROWS)
+
+    @property
+    def pass_bits(self) -> int:
+        """Width of the number of a block in an operation."""
+        return max(self.token_bits, bits_for(self.map_blocks))
 
     @property
     def expert_bits(self) -> int:
@@ -229,14 +243,53 @@ class Sizes:
         return max(self.dim_words, self.query_words, self.hidden_words, self.score_words)
 
     @property
+    def longest_words(self) -> int:
+        """Words of the longest inner dimension of a product or a convolution."""
+        return max(self.max_in_words, self.convolution_words)
+
+    @property
     def ring_words(self) -> int:
-        """Words of operands that the compute unit's ring holds: two output tiles of the longest inner dimension."""
-        return 2 * self.max_in_words
+        """Words of operands that the compute unit's ring holds.
+
+        Two output tiles of the longest inner dimension. Of a convolution one and more, if two are beyond the cap: the
+        next tile's last words come while its first block of pixels is computed, which takes longer.
+        """
+        words = self.convolution_words
+        return max(2 * self.max_in_words, words, min(2 * words, CONVOLUTION_RING))
 
     @property
     def max_inputs(self) -> int:
         """Longest inner dimension of a product."""
         return self.max_in_words * self.knobs.in_parallel
+
+    # Maps of decoders
+
+    @property
+    def has_decoders(self) -> bool:
+        """Whether the engine convolves maps of pixels."""
+        return self.knobs.max_map_width > 0
+
+    @property
+    def map_words(self) -> int:
+        """Words of a pixel of a map, at most."""
+        return self.padded_words(self.knobs.max_map_channels) if self.has_decoders else 0
+
+    @property
+    def convolution_words(self) -> int:
+        """Words of the longest inner dimension of a convolution: nine taps of the channels, or of a token and a one."""
+        if not self.has_decoders:
+            return 0
+        return TAPS * max(self.words(self.knobs.max_map_channels), self.words(self.knobs.max_dim) + 1)
+
+    @property
+    def map_row_blocks(self) -> int:
+        """Blocks of the longest row of a map."""
+        return ceil_div(self.knobs.max_map_width, self.knobs.tokens_parallel)
+
+    @property
+    def map_blocks(self) -> int:
+        """Blocks of pixels that an operation takes at most: those of a memory, or its number of rows."""
+        return min(self.shared_depth, MOST_ROWS // self.knobs.tokens_parallel) if self.has_decoders else 0
 
     @property
     def max_routes(self) -> int:
@@ -261,7 +314,8 @@ class Sizes:
         depth = blocks * int(getattr(self, memory.words))
         if memory.scores:
             depth = max(depth, ceil_div(MIN_ROWS, self.knobs.tokens_parallel) * self.score_words)
-        return depth
+        of_maps = {HIDDEN: self.knobs.source_words, QUERY: self.knobs.result_words}
+        return max(depth, of_maps.get(memory.name, 0))
 
     def memory_lanes(self, memory: str) -> int:
         """Neighbouring tokens that an address of an activation memory holds."""

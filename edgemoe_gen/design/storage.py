@@ -114,7 +114,7 @@ def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
     """
     k = sizes.knobs
     row_blocks = ceil_div(sizes.max_rows, k.tokens_parallel)
-    place = (max(row_blocks, sizes.blocks).bit_length() + 1) + 8
+    place = (max(row_blocks, sizes.blocks, sizes.map_row_blocks).bit_length() + 1) + 8
     route = place + tables.MANTISSA_BITS + k.max_experts.bit_length() + 1
     offset = sizes.max_routes.bit_length() + 1
     weights, measured, orders = (fifos[name] for name in ("weights", "measured", "orders"))
@@ -144,8 +144,18 @@ def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
         ),
         Memory("orders", "operations that lie ahead", orders.width, orders.depth, 1, ("bram", "lutram")),
         Memory("offsets", "first entry, length and counters of each queue", offset, k.max_experts, 4, ("lutram",)),
+        *_of_decoders(sizes),
         *_channels(fifos),
     )  # fmt: skip
+
+
+def _of_decoders(sizes: Sizes) -> Iterator[Memory]:
+    """What RESIZE keeps of a column: two bits more than an activation."""
+    if sizes.has_decoders:
+        width = sizes.knobs.in_parallel * (sizes.knobs.activation_bits + 2)
+        yield Memory(
+            "blends", "a column of pixels that waits for its neighbour", width, sizes.map_words, 1, ("lutram",)
+        )
 
 
 def _activations(sizes: Sizes) -> Iterator[Memory]:

@@ -27,6 +27,7 @@ from edgemoe_gen.numerics.shifts import INVERSE_BITS, Window
 
 # Assumed, from the size of comparable movers: what AXI adapters and the control of all processes take.
 CONTROL_LUT_PER_ADAPTER = 1500
+DECODER_CONTROL_LUT = 1_500  # assumed: counts and addresses of four loops more
 CONTROL_LUT = 8000
 FINISHED_BITS = TERM_BITS + tables.MANTISSA_BITS + 2  # of a term times a mantissa
 # What each pipeline writes to FIFOs. Those that feed a port to memory are no free-running ones (UG1448, "Pipeline
@@ -232,6 +233,7 @@ def arithmetic_parts(design: Design) -> tuple[Part, ...]:
         _layer_norm(design),
         _router(design),
         _cache_reader(design),
+        *_decoders(design),
         _channels(design),
         _outputs(design),
         Part(
@@ -361,6 +363,26 @@ def _cache_reader(design: Design) -> Part:
     return Part(
         "transposer", "keys and values to tiles of operands; shifts of features",
         lut=tile + _choice(2 * design.operand_parts, part) + clipping + bytes_of_shifts,
+    )  # fmt: skip
+
+
+def _decoders(design: Design) -> tuple[Part, ...]:
+    """A tile's choice among three lanes and none; blends of two rows and two columns; a tournament; bytes of a beat."""
+    k = design.knobs
+    if not design.has_decoders:
+        return ()
+    bits = k.activation_bits
+    tile = k.tokens_parallel * k.in_parallel * bits
+    blends = k.in_parallel * (_choice(k.tokens_parallel, bits) + 2 * (bits + 2) + 4 * (bits + 4) + 2 * bits)
+    number = design.map_words * k.in_parallel
+    classes = (k.in_parallel + 2) * (2 * (bits + 1) + number.bit_length()) + k.in_parallel * (bits + 1)
+    relu = k.out_parallel * TERM_BITS // 2
+    beat = 3 * k.port_bits
+    return (
+        Part(
+            "decoders", "pixels around a block; rows of twice the width; classes; negative results cut off",
+            lut=tile + blends + classes + relu + beat + DECODER_CONTROL_LUT,
+        ),
     )  # fmt: skip
 
 

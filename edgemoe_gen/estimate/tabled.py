@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen.context import source_sizes
+from edgemoe_gen.codegen.headers import headers
 from edgemoe_gen.design import Design
 from edgemoe_gen.kernels import Kernels, of_template, read_kernels
 from edgemoe_gen.timing.table import Timing, timing_of
@@ -20,13 +21,13 @@ def engine_timing(design: Design) -> Timing:
     Raises:
         SimulationError: no table has this device or clock, or a loop is not in it.
     """
-    kernels = _unrendered()
+    kernels = _unrendered(design.has_decoders)
     return timing_of(design, kernels.loops, {**kernels.constants, **source_sizes(design)})
 
 
-@lru_cache(maxsize=1)
-def _unrendered() -> Kernels:
+@lru_cache(maxsize=2)
+def _unrendered(decoders: bool) -> Kernels:
     """Kernels of the headers and of the engine's template, whose loops and constants are the same for all designs."""
-    files = {f"src/{file.name}": file.read_text(encoding="utf-8") for file in resource_folder("hls").glob("*.h")}
+    files = {f"src/{name}": text for name, text in headers(decoders).items()}
     engine = (resource_folder("templates") / "engine.cpp.j2").read_text(encoding="utf-8")
     return read_kernels({**dict(sorted(files.items())), "src/engine.cpp": of_template(engine)})

@@ -20,7 +20,7 @@ STATUSES = {
 }
 
 MAGIC = 0x4D4F4545  # "EEOM"
-VERSION = 3  # of the program and of the weight file
+VERSION = 4  # of the program and of the weight file
 OPERATION_WORDS = 32
 HEADER_MAGIC, HEADER_VERSION, HEADER_DESIGN, HEADER_OPERATIONS, HEADER_FRAMES, HEADER_CHECKSUM = 0, 1, 2, 4, 5, 8
 WEIGHT_MAGIC = 0x574F4545  # "EEOW"
@@ -39,6 +39,11 @@ def _wide(meaning: str, default: int = 0) -> int:
 
 def _half(meaning: str, default: int = 0) -> int:
     return field(default=default, metadata={"meaning": meaning, "bits": 16})
+
+
+def _of_maps(meaning: str) -> int:
+    """A field that only designs with decoders have."""
+    return field(default=0, metadata={"meaning": meaning, "bits": 16, "decodes": True})
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Operation:
     out_shift: int = _half("right shift before the last rounding")
     old_shift: int = _half("right shift of a destination that is added to")
     score_shift: int = _half("left shift of a difference of scores to the exponential's binary point")
-    features: int = _half("features of a token (LayerNorm)")
+    features: int = _half("features of a token (LayerNorm), classes or values of a pixel")
     inverse_shift: int = _half("right shift of the mean")
     normal_fraction: int = _half("fractional bits of a normalised value")
     expert_first: int = _half("first expert that the task may choose")
@@ -95,6 +100,15 @@ class Operation:
     operand_block: int = _half("first block of the keys or values")
     frame_tokens: int = _half("rows of each frame that is routed; 0: all are of one frame")
     frame_gap: int = _half("blocks from that of a frame's last row to the first one of the next frame")
+    source_lane: int = _of_maps("lane of the first row of the source")
+    tap_words: int = _of_maps("words of a pixel of which each tap of a convolution takes all")
+    row_blocks: int = _of_maps("blocks of a row of a map")
+    row_words: int = _of_maps("words from a row of a map to the next one in its ring, or to the other one of RESIZE")
+    ring_above: int = _of_maps("words from the ring's first row to the one above the first that is computed")
+    ring_last: int = _of_maps("words from the ring's first row to its last")
+    row: int = _of_maps("first row that is computed")
+    height: int = _of_maps("rows of the map")
+    width: int = _of_maps("pixels of a row of the source's map")
 
 
 # Known only when an operation runs, each the number of an entry of the token queues.
@@ -107,33 +121,38 @@ RUN_TIME_FIELDS = {
 
 @dataclass(frozen=True)
 class FieldPlace:
-    """Where a field of `Operation` lies: word, first bit in it, width."""
+    """Where a field of `Operation` lies: word, first bit in it, width; `decodes`: only decoders use it."""
 
     name: str
     meaning: str
     word: int
     low: int
     bits: int
+    decodes: bool = False
 
 
-def field_places() -> tuple[FieldPlace, ...]:
-    """Places of all fields, in order."""
+def field_places(decoders: bool = True) -> tuple[FieldPlace, ...]:
+    """Places of all fields, in order; without `decoders`, of those that every design has."""
     places = []
     position = 0
     for entry in fields(Operation):
         bits = entry.metadata["bits"]
-        places.append(FieldPlace(entry.name, entry.metadata["meaning"], position // 32, position % 32, bits))
+        decodes = bool(entry.metadata.get("decodes"))
+        if decoders or not decodes:
+            meaning = str(entry.metadata["meaning"])
+            places.append(FieldPlace(entry.name, meaning, position // 32, position % 32, bits, decodes))
         position += bits
     return tuple(places)
 
 
-def operation_bits(route_bits: int) -> int:
+def operation_bits(route_bits: int, decoders: bool) -> int:
     """Bits of an operation as the engine's processes pass it on.
 
     Args:
         route_bits: of the number of an entry of the token queues.
+        decoders: whether the design has them.
     """
-    return sum(place.bits for place in field_places()) + route_bits * len(RUN_TIME_FIELDS)
+    return sum(place.bits for place in field_places(decoders)) + route_bits * len(RUN_TIME_FIELDS)
 
 
 def contract() -> list[object]:

@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from edgemoe_gen.hardware.memories import (
+    DECODER_PATHS,
     GATHERING_PATH,
+    HIDDEN,
     MEMORIES,
     NORMALISING_PATH,
     PATHS,
+    RESIDUAL,
+    RESIZING_PATHS,
     SCORES_PATH,
     SPLITTABLE,
     VALUES_PATH,
@@ -32,6 +36,9 @@ FLAGS = {
     "SOFTMAX_AFTER_TOP_K": "scores are a softmax over the chosen experts only",
     "AHEAD": "the first tile of operands comes during the operation before",
     "NARROW": "two weights take the place of one; a step brings two parts of a tile",
+    "SHIFTED": "a convolution: each block of pixels meets nine taps, which are read around it",
+    "RELU": "negative results become 0",
+    "CLASSES": "the number of a pixel's largest value instead of its values",
 }
 
 
@@ -40,9 +47,12 @@ def bit(flag: str) -> int:
     return 1 << list(FLAGS).index(flag)
 
 
-AHEAD, SCATTER, ACCUMULATE, NARROW, WIDE, SCALE, GELU = (
-    bit(flag) for flag in ("AHEAD", "SCATTER", "ACCUMULATE", "NARROW", "WIDE", "SCALE", "GELU")
-)
+AHEAD, SCATTER, ACCUMULATE, NARROW, WIDE, SCALE, GELU, SHIFTED, RELU, CLASSES = (
+    bit(flag)
+    for flag in (
+        "AHEAD", "SCATTER", "ACCUMULATE", "NARROW", "WIDE", "SCALE", "GELU", "SHIFTED", "RELU", "CLASSES",
+    )
+)  # fmt: skip
 
 
 def _flag_sets(*optional: int, always: int = 0) -> frozenset[int]:
@@ -82,6 +92,7 @@ class Kind:
         writes: it writes its path's destination.
         loads: its values come from DDR.
         stores: its results go to DDR.
+        decodes: only designs with decoders have it.
     """
 
     meaning: str
@@ -93,6 +104,7 @@ class Kind:
     writes: bool = False
     loads: bool = False
     stores: bool = False
+    decodes: bool = False
 
 
 SOURCE = ("source_block", "source_stride", "source_word")
@@ -108,8 +120,12 @@ _PRODUCT = (
 )  # fmt: skip
 
 
-def _only(path: tuple[str, str]) -> frozenset[int]:
-    return frozenset({path_number(*path)})
+_MAP = ("tap_words", "row_blocks", "row_words", "ring_above", "ring_last", "row", "height", "width")
+_RESIZED = (*_MATRIX, *SOURCE, "path", "row_words", "width")
+
+
+def _only(*paths: tuple[str, str]) -> frozenset[int]:
+    return frozenset(path_number(*path) for path in paths)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -132,9 +148,9 @@ KINDS: Mapping[str, Kind] = {
         Use(
             (
                 "path", *_MATRIX, *SOURCE, *_DESTINATION, *_WEIGHTS, "features", "inverse_features", "inverse_shift",
-                "eps_high", "eps_low", "normal_fraction",
+                "eps_high", "eps_low", "normal_fraction", "source_lane",
             ),
-            _only(NORMALISING_PATH),
+            _only(NORMALISING_PATH, (RESIDUAL, HIDDEN)),
         ),
         in_region=True, moves=True, reads=True, writes=True,
     ),
@@ -155,6 +171,16 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "STORE_ROUTES": Kind("the last routes to DDR", Use(("tokens", "top_k", *_TRANSFER)), stores=True),
+    "RESIZE": Kind(
+        "a row of a map from two others of half the width, bilinear",
+        Use((*_RESIZED, *_DESTINATION), _only(*RESIZING_PATHS)),
+        in_region=True, moves=True, reads=True, writes=True, decodes=True,
+    ),
+    "STORE_RESIZED": Kind(
+        "the same row to DDR: classes, or 16-bit values",
+        Use((*_RESIZED, *_TRANSFER, "flags", "features"), frozenset(map(path_from, SPLITTABLE)), _flag_sets(CLASSES)),
+        in_region=True, moves=True, reads=True, stores=True, decodes=True,
+    ),
     "END": Kind("the end of the program; made by the engine itself"),
 }  # fmt: skip
 
@@ -172,9 +198,9 @@ OPERANDS: Mapping[str, Operand] = {
     "WEIGHTS": Operand(
         "from DDR, every output tile preceded by its biases",
         Use(
-            (*_PRODUCT, *_WEIGHTS, *_GATHER, "expert", "bias_shift", "old_shift"),
-            frozenset(range(len(PATHS))) - _only(NORMALISING_PATH) - _only(VALUES_PATH),
-            _flag_sets(GELU, ACCUMULATE, SCATTER | SCALE, NARROW, AHEAD),
+            (*_PRODUCT, *_WEIGHTS, *_GATHER, *_MAP, "expert", "bias_shift", "old_shift"),
+            frozenset(range(len(PATHS))) - _only(NORMALISING_PATH, *DECODER_PATHS),
+            _flag_sets(GELU, ACCUMULATE, SCATTER | SCALE, NARROW, AHEAD, SHIFTED, RELU),
         ),
     ),
     "KEYS": Operand(
@@ -208,10 +234,10 @@ def facts_of(kind: int) -> Kind:
     return _BY_NUMBER[kind]
 
 
-def kinds_that(fact: str) -> tuple[str, ...]:
-    """Names of the kinds of which a fact, a field of `Kind`, is true."""
+def kinds_that(fact: str, decoders: bool = True) -> tuple[str, ...]:
+    """Names of the kinds of which a fact, a field of `Kind`, is true; without `decoders`, of those of every design."""
     assert fact in {field.name for field in fields(Kind)}, fact
-    return tuple(name for name, kind in KINDS.items() if getattr(kind, fact) is True)
+    return tuple(name for name, kind in KINDS.items() if getattr(kind, fact) is True and (decoders or not kind.decodes))
 
 
 _BY_NUMBER = tuple(KINDS.values())

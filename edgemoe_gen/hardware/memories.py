@@ -70,7 +70,11 @@ PATHS = (
     (QUERY, RESIDUAL),
     (HIDDEN, QUERY),
     (HIDDEN, RESIDUAL),
+    (QUERY, NORMED),
 )
+DECODER_PATHS = ((QUERY, NORMED),)  # that only designs with decoders have: none of a network's other layers takes them
+CONVOLUTION_PATHS = ((HIDDEN, QUERY), (NORMED, QUERY))
+RESIZING_PATHS = ((QUERY, HIDDEN), (QUERY, NORMED))  # from results of a convolution to sources of the next one
 NORMALISING_PATH = (RESIDUAL, NORMED)
 SCORES_PATH = (QUERY, HIDDEN)  # of a product with keys
 VALUES_PATH = (HIDDEN, QUERY)  # of a product with values, which takes the scores that lie in its source

@@ -7,3 +7,5 @@ OPEN_TILES = 16
 # Iterations between writing a place of the ring and reading it, and the other way round: as long as the pipeline may
 # take from one to the other.
 RING_DISTANCE = 4
+# Words of two tiles of a convolution that the ring is made for, at most: beyond, the end of a tile comes while it runs.
+CONVOLUTION_RING = 512

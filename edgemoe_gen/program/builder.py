@@ -7,6 +7,7 @@ programs that prove each kernel.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from edgemoe_gen.hardware.memories import GATHERING_PATH, path_number
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Floats, Format, Integers, fraction_for
 from edgemoe_gen.program.contents import Contents
+from edgemoe_gen.program.maps import Map, resize_operation, resized_from, store_resized_operation, window_fields
 from edgemoe_gen.program.moves import load_operation, normalise_operation, store_operation
 from edgemoe_gen.program.places import Gathering, Place, Region, Rows
 from edgemoe_gen.program.product import PLAIN, Finish, Weights
@@ -147,6 +149,7 @@ class Builder:
         finish: Finish = PLAIN,
         expert: int = -1,
         gathering: Gathering | None = None,
+        convolution: Mapping[str, int] | None = None,
     ) -> None:
         """Tokens times weights.
 
@@ -157,6 +160,7 @@ class Builder:
             finish: what becomes of the results.
             expert: take the rows of this expert's queue.
             gathering: the tokens of another queue are gathered meanwhile.
+            convolution: fields of one (`maps.window_fields`).
         """
         design = self.design
         fraction = source.form.fraction + weights.form.fraction
@@ -177,7 +181,9 @@ class Builder:
                 flags=(bit("GELU") if finish.gelu else 0)
                 | (bit("ACCUMULATE") if finish.added_to is not None else 0)
                 | (bit("SCATTER") | bit("SCALE") if finish.scatter else 0)
-                | (bit("NARROW") if narrow else 0),
+                | (bit("NARROW") if narrow else 0)
+                | (bit("RELU") if finish.relu else 0)
+                | (bit("SHIFTED") if convolution else 0),
                 operand=operand_number("WEIGHTS"),
                 tokens=0 if expert >= 0 else tokens,
                 blocks=0 if expert >= 0 else self.blocks(tokens),
@@ -190,11 +196,45 @@ class Builder:
                 term_shift=fraction - term,
                 out_shift=finished - out,
                 old_shift=finish.added_to.fraction - out if finish.added_to is not None else 0,
+                **(convolution or {}),
             ),
             source=source,
             destination=destination,
             gathering=gathering,
         )
+
+    def convolve(
+        self, weights: Weights, source: Map, destination: Map, row: int, rows: int, finish: Finish = PLAIN
+    ) -> None:
+        """Rows `row` to `row + rows` of a 3x3 convolution with zeros around its source.
+
+        The weights are those of `maps.tap_matrix`. The rows lie behind one another in the destination's ring.
+        """
+        in_words = self.design.words(weights.linear.weight.shape[1])
+        window = window_fields(source, row, rows, in_words)
+        if row % destination.slots + rows > destination.slots:
+            raise CapacityError(
+                f"rows {row} to {row + rows} of a map do not lie one behind another in a ring of {destination.slots}"
+            )
+        pixels = rows * source.row_blocks * self.design.knobs.tokens_parallel
+        self.linear(weights, source.place(), destination.place(row), pixels, finish, convolution=window)
+
+    def resize(self, source: Map, destination: Map, row: int) -> None:
+        """Row `row` of a map of twice the size, bilinear between the pixels' centres."""
+        operation = resize_operation(self.design, source, destination, row)
+        nearer, _ = resized_from(source, row)
+        self._add(operation, source=source.place(nearer), destination=destination.place(row), source_rows=source.width)
+
+    def store_resized(self, name: str, source: Map, row: int, classes: bool) -> Region:
+        """The same row to the result buffer: the class of every pixel, or up to three values of 16 bits."""
+        operation = store_resized_operation(self.design, source, row, classes, self.result_beats)
+        pixels, columns = 2 * source.width, 1 if classes else source.channels
+        region = Region(name, self.result_beats, operation.transfer_beats, pixels, columns, source.form)
+        nearer, _ = resized_from(source, row)
+        self._add(operation, source=source.place(nearer), source_rows=source.width)
+        self.result_beats += operation.transfer_beats
+        self.regions.append(region)
+        return region
 
     def scores(self, query: Place, key: Place, destination: Place, tokens: int, keys: int) -> None:
         """Attention scores of `tokens` rows against `keys` keys, and the maximum of every row."""
@@ -325,6 +365,8 @@ class Builder:
                 rows = operation.tokens if operation.expert < 0 else 0
                 self._check_fits(place, source_rows if name == "source" and source_rows is not None else rows)
                 fields |= {f"{name}_block": place.block, f"{name}_stride": place.stride, f"{name}_word": place.word}
+                if name == "source":
+                    fields["source_lane"] = place.lane
         if operand is not None:
             self._check_fits(operand, operand_rows)
             fields |= {
@@ -346,8 +388,9 @@ class Builder:
 
     def _check_fits(self, place: Place, rows: int) -> None:
         depth = self.design.memory_depths[place.memory]
-        blocks = self.memory_blocks(place.memory, rows)
-        needed = (place.block + blocks) * place.stride
+        blocks = self.memory_blocks(place.memory, place.lane + rows)
+        last = (place.block + blocks - 1) * place.stride + place.word + self.design.words(place.columns)
+        needed = max((place.block + blocks) * place.stride, last)
         if needed > depth:
             raise CapacityError(
                 f"the {place.memory} memory holds {depth} words, but a matrix of {blocks} blocks of tokens by "

@@ -7,7 +7,7 @@ memory, patches by the same. Nothing of that is known to the hardware.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -69,6 +69,7 @@ def compile_network(
     depth: int | None = None,
     schedule: Schedule | None = None,
     packing: bool = True,
+    decoders: Mapping[str, bool] | None = None,
 ) -> Program:
     """A program that runs one frame after another, each for its task.
 
@@ -85,12 +86,13 @@ def compile_network(
         depth: run only so many blocks.
         schedule: what may overlap; everything by default.
         packing: False leaves weights and constants out, see `Builder`; `outline_network` needs no weights at all.
+        decoders: tasks whose decoders run on the engine, and whether it doubles their last map too.
 
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
     groups = group_frames(tasks, design.knobs.frames_per_pass)
-    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing)
+    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing, decoders)
 
 
 def group_frames(tasks: Sequence[str], most: int) -> list[tuple[str, int]]:
@@ -112,6 +114,7 @@ def compile_groups(
     depth: int | None = None,
     schedule: Schedule | None = None,
     packing: bool = True,
+    decoders: Mapping[str, bool] | None = None,
 ) -> Program:
     """`compile_network` of stated groups: a task, and how many frames of it share a pass of the weights.
 
@@ -132,7 +135,9 @@ def compile_groups(
     frames = [
         frame
         for task, count in groups
-        for frame in Group(builder, model, network, formats, task, count, taps, depth).build()
+        for frame in Group(
+            builder, model, network, formats, task, count, taps, depth, (decoders or {}).get(task)
+        ).build()
     ]
     return Program(
         design,

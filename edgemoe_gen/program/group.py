@@ -18,6 +18,7 @@ from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredNetwork
 from edgemoe_gen.program.attention import Attention, spread_inputs
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import head_columns
+from edgemoe_gen.program.decoder import Decoded, DecoderRows
 from edgemoe_gen.program.moves import transfer_beats
 from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region, Rows
 from edgemoe_gen.program.product import Finish
@@ -32,11 +33,13 @@ class Frame:
         task: name.
         slices: the picture's patches in the image buffer.
         regions: results in the result buffer by name: `tokens`; and with taps `blocks.i` and `routes.i`.
+        decoded: what its decoder leaves; None if that runs on the host.
     """
 
     task: str
     slices: tuple[ImageSlice, ...]
     regions: dict[str, Region]
+    decoded: Decoded | None = None
 
 
 class Group:
@@ -52,6 +55,7 @@ class Group:
         frames: int,
         taps: bool,
         depth: int | None,
+        doubles: bool | None = None,
     ) -> None:
         self.b = builder
         self.design = builder.design
@@ -61,6 +65,7 @@ class Group:
         self.formats = formats
         self.task = task
         self.taps = taps
+        self.doubles = doubles  # how far the decoder runs, if it does
         self.depth = self.spec.depth if depth is None else depth
         self.rows = Rows(self.spec.tokens, frames, self.design.pitch(self.spec.tokens))
         self.shared = Shared(builder, self.spec, formats, self.rows)
@@ -73,7 +78,19 @@ class Group:
         for block in self.network.blocks[: self.depth]:
             self._block(block)
         self._store("tokens")
-        return [Frame(self.task, image, regions) for image, regions in zip(images, self.regions, strict=True)]
+        decoded = [self._decode(frame) for frame in range(self.rows.frames)]
+        return [Frame(self.task, *parts) for parts in zip(images, self.regions, decoded, strict=True)]
+
+    def _decode(self, frame: int) -> Decoded | None:
+        """The decoder of a frame, where the engine runs it."""
+        if self.doubles is None:
+            return None
+        taken = self.b.blocks(self.rows.total) * self.residual.stride
+        rows = DecoderRows(
+            self.b, self.spec, self.network.decoders[self.task], self.formats, self.task,
+            self.shared.of_frame(self.residual, frame), taken, self.doubles,
+        )  # fmt: skip
+        return rows.build()
 
     def _embed(self) -> list[tuple[ImageSlice, ...]]:
         """Positions, then patches; returns where each frame's picture lies, one picture behind another."""

@@ -10,7 +10,11 @@ from edgemoe_gen.numerics.fixed import Format
 
 @dataclass(frozen=True)
 class Place:
-    """Where a matrix lies: memory, columns with values, format, words a row, first word, first block of rows."""
+    """Where a matrix lies: memory, columns with values, format, words a row, first word, first block of rows.
+
+    A map begins at any address, which is its first word then. `lane`: of the first row, where it begins no block; such
+    rows can be normalised.
+    """
 
     memory: str
     columns: int
@@ -18,6 +22,7 @@ class Place:
     stride: int
     word: int = 0
     block: int = 0
+    lane: int = 0
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,13 @@ class Finish:
         added_to: they are added to the destination, which has this format now and its place's afterwards; None: they
             replace it.
         scatter: rows go to the tokens of the expert's queue, scaled by their scores.
+        relu: negative ones become 0.
     """
 
     gelu: bool = False
     added_to: Format | None = None
     scatter: bool = False
+    relu: bool = False
 
 
 PLAIN = Finish()

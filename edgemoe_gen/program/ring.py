@@ -32,11 +32,12 @@ class Ring:
         Raises:
             CapacityError: the ring is too small for one of its tiles.
         """
-        if operation.in_words > self.design.max_in_words:
+        convolves = bool(operation.flags & bit("SHIFTED"))
+        most = self.design.convolution_words if convolves else self.design.max_in_words
+        if operation.in_words > most:
             raise CapacityError(
-                f"a product has {operation.in_words} words of inputs, but the operand ring takes "
-                f"{self.design.max_in_words} at a time",
-                "raise max_hidden or max_dim",
+                f"a product has {operation.in_words} words of inputs, but the operand ring takes {most} at a time",
+                "raise max_map_channels or max_dim" if convolves else "raise max_hidden or max_dim",
             )
         ahead = False
         if before is not None and self.ahead:

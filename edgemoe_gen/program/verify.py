@@ -7,14 +7,12 @@ number of beats would make it wait for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.sizes import MIN_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor as d
@@ -22,12 +20,9 @@ from edgemoe_gen.hardware import kinds, memories
 from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, GELU, NARROW, SCALE, SCATTER, SOURCE, WIDE
 from edgemoe_gen.hardware.ring import OPEN_TILES
 from edgemoe_gen.numerics import shifts, tables
+from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
+from edgemoe_gen.program.verify_maps import convolved_rows, resized_beats, verify_maps
 
-Column = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-
-_KINDS = list(kinds.KINDS)
-_MEMORIES = list(memories.MEMORIES)
 _FINISHED_BITS = TERM_BITS + tables.MANTISSA_BITS + 2
 _DEFAULTS: dict[str, int] = asdict(d.Operation())
 _MOST_BEATS = (1 << 31) - 1
@@ -66,93 +61,25 @@ def _verified(data: bytes, design: Design, room: Room) -> None:
         _Check(operations, design, room).all()
 
 
-def operation_columns(operations: NDArray[np.uint32]) -> dict[str, Column]:
-    """Every field of operations [operations, words], by name."""
-    signed = {32: np.int32, 16: np.int16}
-    return {
-        p.name: (operations[:, p.word] >> np.uint32(p.low)).astype(signed[p.bits]).astype(np.int64)
-        for p in d.field_places()
-    }
-
-
-def _ceil(value: Column, by: int | Column) -> Column:
-    return -(-value // by)
-
-
-class _Check:
-    """One program's fields as columns, and the rules. Every rule is a comparison of whole columns."""
+class _Check(Columns):
+    """The rules. Every rule is a comparison of whole columns."""
 
     def __init__(self, operations: NDArray[np.uint32], design: Design, room: Room) -> None:
-        self.operations = operations
-        self.design = design
+        super().__init__(operations, design)
         self.room = room
-        self.f = operation_columns(operations)
-        kind, operand = self.f["kind"], self.f["operand"]
-        self.product = self.that("computes")
-        self.of = {name: kind == kinds.number(name) for name in kinds.USES if name in kinds.KINDS}
-        self.of |= {name: self.product & (operand == kinds.operand_number(name)) for name in kinds.OPERANDS}
-        self.index = np.arange(len(operations))
-        sides = [tuple(map(_MEMORIES.index, path)) for path in memories.PATHS]
-        path = np.clip(self.f["path"], 0, len(memories.PATHS) - 1)
-        self.source, self.destination = (np.array(side)[path] for side in zip(*sides, strict=True))
-        self.depths = np.array([design.memory_depths[memory] for memory in memories.MEMORIES], np.int64)
-        self.lanes = np.array([design.memory_lanes(memory) for memory in memories.MEMORIES], np.int64)
-        self.operands = np.array([memory.operands for memory in memories.MEMORIES.values()])
-
-    def that(self, fact: str) -> Mask:
-        """Operations of the kinds of which a fact (`hardware.kinds.Kind`) is true."""
-        return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_that(fact)])
-
-    def depth(self, memory: str) -> int:
-        """Addresses of a memory."""
-        return int(self.depths[_MEMORIES.index(memory)])
 
     def all(self) -> None:
         """All rules; those that later ones rely on come first."""
         self._kinds()
         self._sizes()
         self._routes()
+        verify_maps(self)
         self._places()
         self._products()
         self._scores()
         self._shifts()
         self._normalisations()
         self._beats()
-
-    # Saying no
-
-    def rule(self, where: Mask, field: str, holds: Mask, said: str) -> None:
-        """Raises for the first operation of `where` whose field does not hold."""
-        broken = where & ~holds
-        if broken.any():
-            at = int(broken.argmax())
-            kind = int(self.f["kind"][at])
-            name = _KINDS[kind] if 0 <= kind < len(_KINDS) else f"kind {kind}"
-            raise ProgramError(
-                f"operation {at} ({name}) has {field} {int(self.f[field][at])}, but {said}", "build the program again"
-            )
-
-    def within(self, where: Mask, field: str, least: int | Column, most: int | Column) -> None:
-        """A field lies between two bounds, which belong to it."""
-        value = self.f[field]
-        broken = where & ~((value >= least) & (value <= most))
-        if broken.any():
-            at = int(broken.argmax())
-            low, high = (int(np.broadcast_to(bound, value.shape)[at]) for bound in (least, most))
-            self.rule(
-                where, field, ~broken, f"it must be {low}" if low == high else f"it lies between {low} and {high}"
-            )
-
-    def equal(self, where: Mask, field: str, expected: int | Column, said: str) -> None:
-        """A field follows from others."""
-        broken = where & (self.f[field] != expected)
-        if broken.any():
-            right = int(np.broadcast_to(expected, broken.shape)[int(broken.argmax())])
-            self.rule(where, field, ~broken, f"{said} {right}")
-
-    def among(self, where: Mask, field: str, values: Iterable[int], said: str) -> None:
-        """A field has one of a few values."""
-        self.rule(where, field, np.isin(self.f[field], list(values)), said)
 
     # What an operation is
 
@@ -192,9 +119,10 @@ class _Check:
         self.queued = queued
         matrix = self.that("computes") | self.that("moves")
         self.equal(queued, "tokens", 0, "an expert's queue has the rows: it must be")
-        self.within(matrix & ~queued, "tokens", 1, design.blocks * k.tokens_parallel)
-        self.within(matrix, "in_words", 1, design.max_in_words)
-        blocks = _ceil(f["tokens"], k.tokens_parallel)
+        self.maps = convolved_rows(self) | self.that("decodes")
+        self.within(matrix & ~queued, "tokens", 1, max(design.blocks, design.map_blocks) * k.tokens_parallel)
+        self.within(matrix & ~convolved_rows(self), "in_words", 1, design.max_in_words)
+        blocks = ceiling(f["tokens"], k.tokens_parallel)
         least = -(-MIN_ROWS // k.tokens_parallel)
         blocks = np.where(self.of["KEYS"], np.maximum(blocks, least), blocks)
         self.equal(self.product, "blocks", blocks, "its rows take")
@@ -210,7 +138,7 @@ class _Check:
         self.within(route, "expert_first", 0, f["expert_end"] - 1)
         self.within(route, "top_k", 1, np.minimum(k.max_top_k, f["expert_end"] - f["expert_first"]))
         self.within(route, "tokens", 1, design.max_routes // np.maximum(f["top_k"], 1))
-        self.equal(route, "in_words", _ceil(f["expert_end"], k.in_parallel), "the logits of its experts take")
+        self.equal(route, "in_words", ceiling(f["expert_end"], k.in_parallel), "the logits of its experts take")
         several = route & (f["frame_tokens"] != 0)
         self.within(several, "frame_tokens", 1, k.max_tokens)
         frame = np.maximum(f["frame_tokens"], 1)
@@ -248,7 +176,7 @@ class _Check:
         for field in ("gather_words", "gather_stride"):
             self.equal(~gathers, field, 0, "nothing is gathered: it must be")
         self.within(gathers, "gather_words", 1, design.dim_words)
-        rows = _ceil(self.route_rows, design.knobs.tokens_parallel)
+        rows = ceiling(self.route_rows, design.knobs.tokens_parallel)
         depths = map(self.depth, memories.GATHERED)
         most = np.minimum(*(depth // blocks for depth, blocks in zip(depths, (self.route_blocks, rows), strict=True)))
         self.within(gathers, "gather_stride", f["gather_words"], most)
@@ -272,20 +200,25 @@ class _Check:
     # Where matrices lie
 
     def _fits(self, where: Mask, side: str, words: Column, blocks: Column, depth: Column) -> None:
-        """A matrix of so many words a row and blocks of rows lies within its rows, and within its memory."""
-        stride = self.f[f"{side}_stride"]
+        """A matrix of so many words a row and blocks of rows lies within its memory."""
+        stride, block = self.f[f"{side}_stride"], self.f[f"{side}_block"]
         self.within(where, f"{side}_stride", words, depth)
-        self.within(where, f"{side}_word", 0, stride - words)
-        self.within(where, f"{side}_block", 0, depth // np.maximum(stride, 1) - blocks)
+        if self.design.has_decoders:  # a map begins at any address
+            self.within(where, f"{side}_block", 0, (depth - words) // np.maximum(stride, 1) - blocks + 1)
+            self.within(where, f"{side}_word", 0, depth - words - (block + blocks - 1) * stride)
+        else:
+            self.within(where, f"{side}_word", 0, stride - words)
+            self.within(where, f"{side}_block", 0, depth // np.maximum(stride, 1) - blocks)
 
     def _places(self) -> None:
         f, design = self.f, self.design
         rows = np.where(self.queued, self.route_rows, f["tokens"])
         reads = self.that("reads")
-        self._fits(reads, "source", f["in_words"], _ceil(rows, self.lanes[self.source]), self.depths[self.source])
+        blocks = ceiling(f["source_lane"] + rows, self.lanes[self.source])
+        self._fits(reads & ~self.maps, "source", f["in_words"], blocks, self.depths[self.source])
         writes = self.that("writes")
         words = np.where(self.product, f["out_tiles"] * design.out_words, f["in_words"])
-        blocks = np.where(self.scatter, self.route_blocks, _ceil(rows, self.lanes[self.destination]))
+        blocks = np.where(self.scatter, self.route_blocks, ceiling(rows, self.lanes[self.destination]))
         self.equal(self.scatter, "destination_block", 0, "a queue says where its rows go: it must be")
         self._fits(writes, "destination", words, blocks, self.depths[self.destination])
 
@@ -328,9 +261,9 @@ class _Check:
         self.within(both, "keys", 1, k.max_tokens)
         self.within(both, "tokens", 1, design.max_rows)
         self.within(both, "blocks", 1, design.score_blocks)
-        self.equal(of["KEYS"], "out_tiles", _ceil(f["keys"], k.out_parallel), "its keys take")
-        self.equal(of["VALUES"], "in_words", _ceil(f["keys"], k.in_parallel), "its keys take")
-        self.equal(both, "operand_blocks", _ceil(f["keys"], k.cache_lanes), "its keys take")
+        self.equal(of["KEYS"], "out_tiles", ceiling(f["keys"], k.out_parallel), "its keys take")
+        self.equal(of["VALUES"], "in_words", ceiling(f["keys"], k.in_parallel), "its keys take")
+        self.equal(both, "operand_blocks", ceiling(f["keys"], k.cache_lanes), "its keys take")
         words = np.where(of["KEYS"], f["in_words"], f["out_tiles"] * design.out_words)
         depth = np.full_like(words, self.depth(memories.CACHE))
         self._fits(both, "operand", words, f["operand_blocks"], depth)
@@ -370,7 +303,7 @@ class _Check:
     def _normalisations(self) -> None:
         f, design, norm = self.f, self.design, self.of["NORMALISE"]
         self.within(norm, "features", 1, design.knobs.max_dim)
-        self.equal(norm, "in_words", _ceil(f["features"], design.knobs.in_parallel), "its features take")
+        self.equal(norm, "in_words", ceiling(f["features"], design.knobs.in_parallel), "its features take")
         features = np.maximum(f["features"], 1)
         shift = 23 + np.array([int(n).bit_length() - 1 for n in features], np.int64)
         self.equal(norm, "inverse_shift", shift - 8, "of its features it is")
@@ -384,8 +317,8 @@ class _Check:
         f, of, design, k = self.f, self.of, self.design, self.design.knobs
         narrow = f["flags"] & NARROW != 0
         parts = f["in_words"] * design.operand_parts
-        steps = np.where(narrow, _ceil(parts, 2), parts) + design.bias_steps
-        shifts = _ceil(f["in_words"], design.shift_words) * design.shift_steps
+        steps = np.where(narrow, ceiling(parts, 2), parts) + design.bias_steps
+        shifts = ceiling(f["in_words"], design.shift_words) * design.shift_steps
         takes = of["WEIGHTS"] | of["NORMALISE"]
         beats = np.where(of["NORMALISE"], shifts, f["out_tiles"] * steps) * k.fill_beats
         self.equal(takes, "weight_beats", beats, "its weights take")
@@ -394,6 +327,7 @@ class _Check:
         bits = np.where(load & (f["flags"] & WIDE == 0), 16, 32)
         beats = f["tokens"] * f["in_words"] * k.in_parallel * bits // k.port_bits
         beats = np.where(of["STORE_ROUTES"], f["tokens"] * f["top_k"], beats)
+        beats = np.where(of["STORE_RESIZED"], resized_beats(self), beats)
         self.equal(load | stores, "transfer_beats", beats, "its values take")
         constant = f["flags"] & kinds.bit("CONSTANT") != 0
         self.within(load, "transfer_first", 0, np.where(constant, self.room.constants, self.room.image) - beats)

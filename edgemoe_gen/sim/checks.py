@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise, quantise
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.compile import Program
+from edgemoe_gen.program.maps import Map, unpack_pixels
 from edgemoe_gen.program.pack import Bytes, pack_words
 from edgemoe_gen.program.places import Place, Region, Rows
 from edgemoe_gen.sim.engine import Engine, Run, stored_matrix, stored_routes
@@ -166,6 +167,15 @@ class Bench:
         """Stores a matrix under a name."""
         self._regions[name] = self.builder.store(name, place, rows)
         self._places[name] = place
+
+    def store_resized(self, name: str, source: Map, row: int, classes: bool) -> None:
+        """Stores a row of twice the width under a name: classes, or 16-bit values."""
+        self._regions[name] = self.builder.store_resized(name, source, row, classes)
+
+    def pixels(self, name: str, classes: bool) -> Integers:
+        """Stored pixels of a row: classes [pixels], or values [pixels, channels]."""
+        region = self._regions[name]
+        return unpack_pixels(self._finished().result[region.first : region.first + region.beats], region, classes)
 
     def store_routes(self, name: str, tokens: int, top_k: int) -> None:
         """Stores the last routes under a name."""

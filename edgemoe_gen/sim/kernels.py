@@ -17,6 +17,7 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.sim.cases_attention import attention_cases, softmax_cases
 from edgemoe_gen.sim.cases_dense import gelu_cases, layer_norm_cases, linear_cases, patch_embed_cases
 from edgemoe_gen.sim.cases_experts import expert_cases, router_cases
+from edgemoe_gen.sim.cases_maps import class_cases, convolution_cases, resize_cases
 from edgemoe_gen.sim.checks import Case, CaseResult, worst
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.recorded import Recorded, record_inputs, recorded_cases
@@ -30,6 +31,9 @@ _CASES: Mapping[str, Callable[[Design], Iterator[Case]]] = {
     "router": router_cases,
     "moe": expert_cases,
     "patch-embed": patch_embed_cases,
+    "convolution": convolution_cases,
+    "resize": resize_cases,
+    "classes": class_cases,
 }
 KERNELS: tuple[str, ...] = tuple(_CASES)
 NOTHING_RECORDED = "no checkpoint and picture were given to record inputs from"

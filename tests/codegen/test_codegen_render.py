@@ -14,6 +14,7 @@ import pytest
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen import render_sources, write_sources
 from edgemoe_gen.codegen.context import RESOLVED_KNOBS
+from edgemoe_gen.codegen.headers import OF_DECODERS, decided
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
 from edgemoe_gen.design.knobs import NARROW_KNOBS, meaning
 from edgemoe_gen.hardware.boards import load_board
@@ -22,6 +23,7 @@ DESIGNS = {
     "default": Knobs(),
     "one port": Knobs(weight_ports=1, tokens_parallel=1, out_parallel=8, in_parallel=8),
     "six ports, odd": Knobs(weight_ports=6, tokens_parallel=3, out_parallel=24, in_parallel=8, weight_bits=12),
+    "decoders": Knobs(max_map_width=64, max_map_channels=64),
 }
 PRINT_DIGESTS = """
 import hashlib
@@ -67,7 +69,7 @@ def test_sources_hold_no_path_of_this_machine_and_no_template_left_over(name: st
 
 
 def test_every_header_and_template_ends_up_in_a_project() -> None:
-    names = set(render_sources(make("default")))
+    names = set(render_sources(make("decoders")))
     assert {f"src/{path.name}" for path in resource_folder("hls").glob("*.h")} <= names
     assert {"src/config.h", "src/engine.cpp", "sim/simulate.cpp", "testbench/main.cpp", "README.md"} <= names
     scripts = {
@@ -118,6 +120,25 @@ def test_other_knobs_change_what_they_say_and_leave_the_headers_alone() -> None:
     changed = {name for name in first if first[name] != second[name]}
     assert {"src/config.h", "src/engine.cpp"} <= changed
     assert not changed & {f"src/{path.name}" for path in resource_folder("hls").glob("*.h")}
+
+
+def test_a_design_without_decoders_has_none_of_their_lines() -> None:
+    plain, mapped = (render_sources(make(name)) for name in ("default", "decoders"))
+    assert set(mapped) - set(plain) == {f"src/{name}" for name in OF_DECODERS}
+    for name, text in plain.items():
+        assert "EDGEMOE_DECODERS" not in text and "EDGEMOE_DECODERS" not in mapped[name]
+        if name.endswith((".h", ".cpp")) and name not in ("src/operation.h", "src/config.h"):
+            assert not re.search(r"KIND_(STORE_)?RESIZE|FLAG_(SHIFTED|RELU|CLASSES)|QUERY_TO_NORMED|source_lane", text)
+    assert "tap_words" in mapped["src/operation.h"] and "tap_words" not in plain["src/operation.h"]
+    orders = [make(name).fifos["orders"].width for name in ("default", "decoders")]
+    assert orders[1] == orders[0] + 9 * 16
+
+
+def test_lines_of_other_conditions_stay_as_they_are() -> None:
+    inner = "#ifdef EDGEMOE_DECODERS\nc\n#ifdef Y\nd\n#else\ne\n#endif\n#else\nf\n#endif\n"
+    text = f"a\n#ifdef X\nb\n{inner}#else\ng\n#endif\n"
+    assert decided(text, True) == "a\n#ifdef X\nb\nc\n#ifdef Y\nd\n#else\ne\n#endif\n#else\ng\n#endif\n"
+    assert decided(text, False) == "a\n#ifdef X\nb\nf\n#else\ng\n#endif\n"
 
 
 def test_files_that_are_right_already_are_left_alone(tmp_path: Path) -> None:

@@ -117,13 +117,15 @@ def test_every_fifo_of_a_region_has_a_depth() -> None:
     assert names == depths and len(names) > 15
 
 
-def test_the_constants_of_a_design_are_all_in_use() -> None:
+@pytest.mark.parametrize("width", [0, 32], ids=["no decoders", "decoders"])
+def test_the_constants_of_a_design_are_all_in_use(width: int) -> None:
     # A size that nothing reads is one that nothing would notice to be wrong.
-    sources = render_sources(make_design(Knobs(), load_board("zcu104")))
+    sources = render_sources(make_design(Knobs(max_map_width=width), load_board("zcu104")))
     names = re.findall(r"constexpr (?:int|unsigned) (\w+) =", sources["src/config.h"])
     text = "\n".join(sources.values())
     unused = [name for name in names if len(re.findall(rf"\b{name}\b", text)) == 1]
     told = {"EXP_SEGMENTS", "GELU_SEGMENTS", "RECIPROCAL_SEGMENTS", "RSQRT_SEGMENTS"}  # in tables.h as their lengths
     told |= {"MAX_TOKENS", "MAX_DIM", "MAX_QUERY", "MAX_CACHE", "MAX_HIDDEN", "WEIGHT_BITS", "WEIGHT_FIFO_BEATS"}
     told |= {"EXPERT_WEIGHT_BITS", "FRAMES_PER_PASS"}  # as NARROW_BITS, and in the depths of memories
+    told |= {"MAX_MAP_WIDTH", "MAX_MAP_CHANNELS", "SOURCE_WORDS", "RESULT_WORDS"}  # in depths and in widths of counts
     assert set(unused) <= told

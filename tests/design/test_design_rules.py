@@ -68,6 +68,11 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         {"tokens_parallel": 16}, ("tokens_parallel is 16", "in_parallel is 16", "the FIFO tiles has 4,608 bits"),
         "at most 4,096 bits",
     ),
+    "maps": (
+        {"max_map_width": 8, "max_hidden": 8192, "max_tokens": 1024, "tokens_parallel": 2, "weight_bits": 8,
+         "cache_bits": 8},
+        ("max_map_width is 8", "addresses"), "an address of a map is at most 32,767",
+    ),
     "query": ({"max_query": 176}, ("max_query is 176", "max_dim, which is 192"), "gathered"),
     "logits": (
         {"max_hidden": 96, "max_experts": 128}, ("max_hidden is 96", "max_experts, which is 128"), "logits",

@@ -64,9 +64,12 @@ def test_the_clocked_simulation_asks_for_as_many_bursts_as_the_ports_do(
 
 
 def test_an_operation_in_flight_has_every_field_of_the_descriptor(design: Design) -> None:
-    fields = sum(place.bits for place in descriptor.field_places())
-    assert descriptor.operation_bits(10) == fields + 10 * len(descriptor.RUN_TIME_FIELDS)
-    assert design.fifos["orders"].width == descriptor.operation_bits(design.route_bits)
+    for decoders in (False, True):
+        fields = sum(place.bits for place in descriptor.field_places(decoders))
+        assert descriptor.operation_bits(10, decoders) == fields + 10 * len(descriptor.RUN_TIME_FIELDS)
+    assert design.fifos["orders"].width == descriptor.operation_bits(design.route_bits, decoders=False)
+    last = descriptor.field_places()[-1]
+    assert last.word < descriptor.OPERATION_WORDS
 
 
 @pytest.mark.parametrize("name", ["OPEN_TILES", "RING_DISTANCE", "VERSION"])
@@ -87,7 +90,8 @@ def test_the_facts_of_a_kind_agree_with_the_fields_that_it_uses() -> None:
         assert (kind.loads or kind.stores) == ({"transfer_first", "transfer_beats"} <= used), name
         assert bool(kind.use.paths) == ("path" in used), name
         assert bool(kind.use.flags) == ("flags" in used), name
-    assert kinds_that("moves") == ("LOAD", "STORE", "NORMALISE")
+    assert kinds_that("moves", decoders=False) == ("LOAD", "STORE", "NORMALISE")
+    assert kinds_that("moves") == ("LOAD", "STORE", "NORMALISE", "RESIZE", "STORE_RESIZED")
     assert set(KINDS) - {"PRODUCT", "END"} <= set(USES)
 
 

@@ -25,6 +25,14 @@ ODD: Mapping[str, dict[str, Any]] = {
     "one port": {"weight_ports": 1, "tokens_parallel": 1, "out_parallel": 8, "in_parallel": 8},
     "six ports": {"weight_ports": 6, "tokens_parallel": 3, "out_parallel": 24, "in_parallel": 8, "weight_bits": 12},
     "narrow weights of experts": {"expert_weight_bits": 8},
+    "decoders": {"max_map_width": 32, "max_map_channels": 32},
+    "decoders of one token": {
+        "tokens_parallel": 1,
+        "out_parallel": 8,
+        "in_parallel": 8,
+        "max_map_width": 32,
+        "max_map_channels": 32,
+    },
     "no tails": {"residual_tail_bits": 0, "max_dim": 40, "max_query": 48, "in_parallel": 8, "out_parallel": 8},
 }
 SECONDS = 5.0  # what a lint of one design may take; it takes about 1 s

@@ -16,10 +16,12 @@ from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.hardware.kinds import KINDS, USES
+from edgemoe_gen.program.columns import operation_columns
 from edgemoe_gen.program.compile import Program, compile_network
 from edgemoe_gen.program.file import program_in, program_words, read_program, read_weights, weight_bytes
 from edgemoe_gen.program.short import compile_short
-from edgemoe_gen.program.verify import Room, operation_columns, verify_program
+from edgemoe_gen.program.verify import Room, verify_program
+from tests.program.mapped import mapped
 from tests.sim.engines import random_case, room_of, small_design
 
 pytest.importorskip("torch", reason="formats are chosen by the float reference")
@@ -44,7 +46,11 @@ FREE: dict[str, set[str]] = {
         "source_word",
     },
     "STORE_ROUTES": set(),
+    "RESIZE": {"path", "row_words", *SOURCE, *DESTINATION},
+    "STORE_RESIZED": {"path", "flags", "features", "row_words", *SOURCE},
 }  # fmt: skip
+# Of decoders: a larger map, or a wider one of as many blocks, would be as good, and the ring may lie elsewhere.
+FREE_OF_MAPS = {"WEIGHTS": {"height", "width"}, "NORMALISE": {"path", "source_lane"}}
 # One word of an operation, whole, that once made the C simulation write outside its arrays: word and value.
 CRASHES = [
     (14, 0x80000000), (10, 0x7FFF7FFF), (12, 0x10000), (12, 0xE0234C95), (9, 0xFFFFFFFF), (14, 0x10000006),
@@ -68,7 +74,12 @@ def short() -> tuple[Program, Design]:
     return compile_short(design)[0], design
 
 
-PROGRAMS = {"network": network, "short": short}
+PROGRAMS = {"network": network, "short": short, "maps": mapped}
+NOT_IN: dict[str, set[str]] = {
+    "network": {"RESIZE", "STORE_RESIZED"},
+    "short": {"RESIZE", "STORE_RESIZED", "STORE_ROUTES"},
+    "maps": {"STORE", "GATHER", "KEYS", "VALUES", "ROUTE", "STORE_ROUTES"},
+}
 
 
 def kinds(words: NDArray[np.uint32]) -> list[str]:
@@ -106,8 +117,9 @@ def test_a_wrong_value_of_any_field_of_any_kind_is_refused(name: str, kind: str)
     words, room = program_words(program), room_of(program)
     of_kind = [i for i, found in enumerate(kinds(words)) if found == kind]
     if not of_kind:
-        assert (name, kind) == ("short", "STORE_ROUTES")
+        assert kind in NOT_IN[name]
         return
+    free = FREE[kind] | (FREE_OF_MAPS.get(kind, set()) if name == "maps" else set())
     random = np.random.default_rng(zlib.crc32(f"{name} {kind}".encode()))
     f = operation_columns(words.reshape(-1, d.OPERATION_WORDS)[1:])
     taken = []
@@ -116,7 +128,7 @@ def test_a_wrong_value_of_any_field_of_any_kind_is_refused(name: str, kind: str)
             top = (1 << place.bits - 1) - 1
             now = int(f[field][at])
             values = {-top - 1, top}
-            if field not in FREE[kind]:
+            if field not in free:
                 values |= {-1, now - 1, now + 1, int(random.integers(-top, top))}
             if field == "eps_low" and field in USES[kind].fields:  # any 31 bits
                 values = {-top - 1, -1}
@@ -235,3 +247,22 @@ def test_thousands_of_operations_take_a_few_milliseconds() -> None:
         verify_program(words, design, Room(image=program.image_beats + image_beats))
         took.append(time.perf_counter() - begun)
     assert min(took) < 0.2
+
+
+def test_a_design_without_decoders_refuses_their_operations() -> None:
+    program, design = mapped()
+    words = program_words(program)
+    verify_program(words, design, room_of(program))
+    other = small_design(source_words=design.memory_depths["hidden"])
+    with pytest.raises(ProgramError, match="the design has no decoders"):
+        verify_program(words, other, room_of(program))
+
+
+def test_a_convolution_whose_ring_lacks_a_row_is_refused() -> None:
+    program, design = mapped()
+    words = program_words(program)
+    convolutions = np.flatnonzero(operation_columns(words.reshape(-1, d.OPERATION_WORDS)[1:])["tap_words"])
+    row_words = program.operations[int(convolutions[1])].row_words
+    shorter = changed(words, int(convolutions[1]), "ring_last", row_words)
+    with pytest.raises(ProgramError, match=r"has ring_last \d+, but it lies between"):
+        verify_program(shorter, design, room_of(program))

@@ -32,6 +32,8 @@ SIZES = {
     "max_experts": 8,
     "expert_weight_bits": 8,
     "cache_bits": 15,
+    "max_map_width": 20,
+    "max_map_channels": 32,
 }
 
 
@@ -128,6 +130,35 @@ FAULTS = (
           "sint<32>(beat_field<16>(beat, lane % NARROW_PER_BEAT))",
           "sint<32>(PLANTED ? beat_field<16>(beat, lane % NARROW_PER_BEAT) & 0x7fff"
           " : beat_field<16>(beat, lane % NARROW_PER_BEAT))"),
+    Fault("convolution", "a neighbour's lane from the block itself", "maps.h", "address - op.source_stride",
+          "address - (PLANTED ? 0 : op.source_stride)"),
+    Fault("convolution", "the block behind is skipped", "maps.h", "address + op.source_stride",
+          "address + (PLANTED ? 0 : op.source_stride)"),
+    Fault("convolution", "pixels beside the map count", "maps.h", "x < op.width", "x < op.width + (PLANTED ? 1 : 0)"),
+    Fault("convolution", "rows below the map count", "maps.h", "(down < 2 || !row.last)",
+          "(down < 2 || !row.last || PLANTED)"),
+    Fault("convolution", "the ring does not go round", "maps.h", "slot.last ? sint<ADDRESS_BITS>(0)",
+          "slot.last ? sint<ADDRESS_BITS>(PLANTED ? slot.at : sint<ADDRESS_BITS>(0))"),
+    Fault("convolution", "a row stays where it is", "maps.h", "move_or_return(here, ends_row,",
+          "move_or_return(here, ends_row && !PLANTED,"),
+    Fault("convolution", "negative results stay", "rounding.h", "& FLAG_RELU) != 0 && term < 0",
+          "& FLAG_RELU) != 0 && term < 0 && !PLANTED"),
+    Fault("resize", "truncation instead of rounding", "maps.h", "round_by<4, ACT_BITS + 5>(sum)",
+          "round_by<4, ACT_BITS + 5>(sum - (PLANTED ? 8 : 0))"),
+    Fault("resize", "the nearer row for both", "maps.h", "(other ? static_cast<int>(op.row_words) : 0)",
+          "(other && !PLANTED ? static_cast<int>(op.row_words) : 0)"),
+    Fault("resize", "beyond the border lies the next pixel", "maps.h", "advance_if(pixel, ends_column && !column.last,",
+          "advance_if(pixel, ends_column && (!column.last || PLANTED),"),
+    Fault("resize", "a column written one place early", "pixels.h", "at.right ? at.word.last : at.begins,",
+          "at.right ? at.word.last : at.begins && !PLANTED,"),
+    Fault("classes", "the later class wins a tie", "pixels.h", "later.logit > earlier.logit",
+          "later.logit + (PLANTED ? 1 : 0) > earlier.logit"),
+    Fault("classes", "classes that do not exist", "pixels.h", "number < op.features",
+          "(number < op.features || PLANTED)"),
+    Fault("classes", "the first word alone", "pixels.h", "best = at.right ? best_right : best_left;",
+          "best = PLANTED ? found : at.right ? best_right : best_left;"),
+    Fault("classes", "values wrap beyond 16 bits", "pixels.h", "saturate<16>(sint<32>(to_act(word[v])))",
+          "(PLANTED ? sint<32>(to_act(word[v])) : sint<32>(saturate<16>(sint<32>(to_act(word[v])))))"),
 )  # fmt: skip
 
 

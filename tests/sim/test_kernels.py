@@ -33,6 +33,13 @@ DESIGNS: dict[str, dict[str, int]] = {
     "8 by 4 bits, one token at a time, no tail": SMALL
     | {"tokens_parallel": 1, "out_parallel": 8, "in_parallel": 8, "activation_bits": 8, "weight_bits": 4,
        "weight_ports": 1, "max_top_k": 3, "residual_tail_bits": 0},
+    "decoders": SMALL
+    | {"tokens_parallel": 3, "out_parallel": 16, "in_parallel": 8, "max_map_width": 20, "max_map_channels": 32,
+       "source_words": 300, "result_words": 300, "max_top_k": 2},
+    "decoders of 8 by 4 bits": SMALL
+    | {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "activation_bits": 8, "weight_bits": 4,
+       "residual_tail_bits": 0, "max_map_width": 16, "max_map_channels": 16, "source_words": 300,
+       "result_words": 300, "max_top_k": 2},
     "wide output tiles, coarse tables": SMALL
     | {"tokens_parallel": 2, "out_parallel": 32, "weight_bits": 12, "expert_weight_bits": 5, "max_top_k": 1,
        "exp_segments": 16, "gelu_segments": 8, "reciprocal_segments": 16, "rsqrt_segments": 16},
@@ -41,6 +48,9 @@ DESIGNS: dict[str, dict[str, int]] = {
 
 def build(knobs: dict[str, int]) -> Engine:
     return Engine.compile(make_design(Knobs(**knobs), load_board("zcu104")))
+
+
+OF_DECODERS = ("convolution", "resize", "classes")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +62,10 @@ def engine() -> Engine:
 def test_every_result_of_the_default_design_lies_within_its_bound(engine: Engine, kernel: str) -> None:
     results = run_kernels(engine.design, [kernel], engine=engine)
     assert [result for result in results if not result.passed] == []
-    assert {"random", "extreme"} <= {result.inputs for result in results if result.skipped is None}
+    if kernel in OF_DECODERS:
+        assert all(result.skipped for result in results)
+    else:
+        assert {"random", "extreme"} <= {result.inputs for result in results if result.skipped is None}
 
 
 @pytest.mark.slow
@@ -125,8 +138,8 @@ def test_without_a_checkpoint_recorded_inputs_are_skipped_with_a_reason(engine: 
 
 
 def test_an_unknown_kernel_is_refused_by_name(engine: Engine) -> None:
-    with pytest.raises(SimulationError, match="'convolution'"):
-        run_kernels(engine.design, ["convolution"], engine=engine)
+    with pytest.raises(SimulationError, match="'pooling'"):
+        run_kernels(engine.design, ["pooling"], engine=engine)
 
 
 def test_a_failing_simulation_is_a_failed_case_that_says_why(engine: Engine) -> None:

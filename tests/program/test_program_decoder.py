@@ -1,0 +1,132 @@
+"""Decoders as programs: rows in rings, whatever the memories hold; what does not fit is refused with sizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise, product
+
+import pytest
+
+from edgemoe_gen.base.errors import CapacityError
+from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.kinds import SHIFTED, number
+from edgemoe_gen.program import rings
+from edgemoe_gen.program.compile import Program, compile_network
+from edgemoe_gen.program.file import program_words
+from edgemoe_gen.program.rings import Level, choose_rings
+from edgemoe_gen.program.verify import verify_program
+from tests.numerics.decoded import decoded_case
+from tests.program.row_checker import StaleRowError, check_rows
+from tests.sim.engines import room_of, small_design
+
+pytest.importorskip("torch")
+MAPS = {"max_map_width": 32, "max_map_channels": 24, "source_words": 500, "result_words": 400}
+
+
+def compiled_decoders(design: Design, doubles: bool = True, frames: int = 1) -> Program:
+    """Both tasks of the small network with decoders."""
+    case = decoded_case()
+    tasks = [task for task in case.model.spec.task_names for _ in range(frames)]
+    formats = case.formats(design.knobs.widths)
+    return compile_network(
+        design, case.model, case.network, formats, tasks, decoders=dict.fromkeys(case.model.spec.task_names, doubles)
+    )
+
+
+def rows_of(program: Program) -> list[int]:
+    """Rows that the convolutions of the first decoder make at a time, level by level, at most."""
+    most = [0] * 4
+    for op, layer in zip(program.operations, program.layers, strict=True):
+        if op.flags & SHIFTED and layer.startswith("decoders.semseg"):
+            level = int(layer[-1])
+            most[level] = max(most[level], op.blocks // op.row_blocks)
+    return most
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 5, 11])
+@pytest.mark.parametrize("words", [420, 900])
+def test_no_row_is_read_that_is_not_there(lanes: int, words: int) -> None:
+    design = small_design(tokens_parallel=lanes, **(MAPS | {"source_words": words, "result_words": words}))
+    for doubles in (True, False):
+        program = compiled_decoders(design, doubles)
+        verify_program(program_words(program), design, room_of(program))
+        check_rows(program)
+
+
+@pytest.mark.parametrize("rows", [(1,), (2, 1), (3, 1), (4, 2, 1), (5, 1), (32, 16, 8, 4, 2)])
+def test_no_row_is_stale_whatever_rows_are_made_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, rows: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(rings, "ROWS", rows)
+    design = small_design(**(MAPS | {"source_words": 2000, "result_words": 2000}))
+    program = compiled_decoders(design)
+    check_rows(program)
+    heights = [2, 4, 8, 16]
+    assert rows_of(program) == [max(r for r in rows if r <= h) for h in heights]
+
+
+def test_the_checker_finds_a_ring_that_is_a_row_too_short() -> None:
+    design = small_design(**(MAPS | {"source_words": 900, "result_words": 900}))
+    program = compiled_decoders(design)
+    found = 0
+    for at, op in enumerate(program.operations):
+        if op.kind == number("RESIZE"):
+            # A row lands where the one before it lies, which the next convolution still needs.
+            wrong = replace(op, destination_word=program.operations[at - 1].destination_word)
+            operations = (*program.operations[:at], wrong, *program.operations[at + 1 :])
+            if program.operations[at - 1].kind == number("RESIZE") and wrong != op:
+                with pytest.raises(StaleRowError):
+                    check_rows(replace(program, operations=operations))
+                found += 1
+    assert found > 10
+
+
+def test_deeper_memories_take_fewer_passes_of_the_weights() -> None:
+    beats = []
+    for words in (420, 700, 1500):
+        design = small_design(**(MAPS | {"source_words": words, "result_words": words}))
+        beats.append(compiled_decoders(design).weight_bytes_per_run)
+    assert beats[0] > beats[1] > beats[2]
+
+
+def test_frames_that_share_a_pass_have_each_its_own_result() -> None:
+    design = small_design(frames_per_pass=2, **MAPS)
+    program = compiled_decoders(design, frames=2)
+    check_rows(program)
+    firsts = [region.first for frame in program.frames for region in frame.decoded.regions if frame.decoded]
+    assert len(program.frames) == 4
+    assert len(set(firsts)) == len(firsts) == 4 * 32
+
+
+@pytest.mark.parametrize("short", ["source_words", "result_words"])
+def test_memories_that_are_too_small_are_refused_with_sizes(short: str) -> None:
+    small = MAPS | {"max_tokens": 9, "max_hidden": 64, "max_dim": 32, "max_query": 32}
+    design = small_design(**(small | {short: 0}))
+    with pytest.raises(CapacityError, match=r"the decoder of semseg needs \d+ words of the query memory") as error:
+        compiled_decoders(design)
+    sources, results = (int(word) for word in error.value.hint.split() if word.isdigit())
+    compiled_decoders(small_design(**(small | {"source_words": sources, "result_words": results})))
+
+
+def test_rings_of_many_shapes_fit_their_memories_and_do_not_meet() -> None:
+    for width, height, lanes, depth in product((7, 32), (5,), (2, 5), (300, 900, 3000)):
+        knobs = MAPS | {"max_map_width": 8 * width, "source_words": depth, "result_words": depth}
+        design = small_design(tokens_parallel=lanes, **knobs)
+        levels = tuple(Level(height << i, width << i, 3, 3, 10 + i) for i in range(4))
+        try:
+            found = choose_rings(design, "depth", levels, 1, 50, True)
+        except CapacityError:
+            continue
+        taken: dict[str, list[tuple[int, int]]] = {"residual": [(0, 50)]}
+        for ring, level in zip((*found.sources, *found.results), (*levels, *levels), strict=True):
+            size = ring.slots * -(-level.width // lanes) * 3
+            taken.setdefault(ring.memory, []).append((ring.first, ring.first + size))
+        size = found.logits.slots * -(-levels[3].width // lanes)
+        taken.setdefault(found.logits.memory, []).append((found.logits.first, found.logits.first + size))
+        for memory, pieces in taken.items():
+            ordered = sorted(pieces)
+            assert ordered[-1][1] <= design.memory_depths[memory]
+            assert all(end <= begin for (_, end), (begin, _) in pairwise(ordered))
+        for source, ring, rows, level in zip(found.sources, found.results, found.rows, levels, strict=True):
+            assert ring.slots == level.height or ring.slots % rows == 0
+            assert source.slots >= min(level.height, rows + 2)

@@ -1,0 +1,82 @@
+"""Whole networks with their decoders on the engine: from picture to classes, byte for byte the integer reference."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+
+import numpy as np
+import pytest
+
+from edgemoe_gen.design import Design
+from edgemoe_gen.program import rings
+from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.sim.compiler import Build
+from edgemoe_gen.sim.decoded import IntegerDecoder
+from edgemoe_gen.sim.engine import Engine, stored_matrix
+from tests.numerics.decoded import decoded_case
+from tests.sim.engines import compiled, small_design
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.slow
+MAPS = {"max_map_width": 32, "max_map_channels": 24, "source_words": 1500, "result_words": 1200}
+
+
+@cache
+def engine(lanes: int, frames: int = 1) -> Engine:
+    return compiled(small_design(tokens_parallel=lanes, frames_per_pass=frames, **MAPS))
+
+
+def program_of(design: Design, doubles: bool = True, frames: int = 1) -> Program:
+    case = decoded_case()
+    tasks = [task for task in case.model.spec.task_names for _ in range(frames)]
+    decoders = dict.fromkeys(case.model.spec.task_names, doubles)
+    formats = case.formats(design.knobs.widths)
+    return compile_network(design, case.model, case.network, formats, tasks, decoders=decoders)
+
+
+def check(engine: Engine, doubles: bool = True, frames: int = 1) -> Program:
+    """Runs both tasks, and holds what their decoders leave against the reference of the very tokens that they had."""
+    case, design = decoded_case(), engine.design
+    program = program_of(design, doubles, frames)
+    images = [case.images[i % len(case.images)] for i in range(len(program.frames))]
+    run = engine.run_program(program, pack_image(program, case.model.spec, images))
+    for frame in program.frames:
+        assert frame.decoded is not None
+        reference = IntegerDecoder.of(design, case.network, case.formats(design.knobs.widths), frame.task)
+        maps = reference(reference.tokens(stored_matrix(run, frame.regions["tokens"])))
+        found = frame.decoded.unpack(run.result)
+        if doubles:
+            np.testing.assert_array_equal(found, maps.result)
+            assert len(np.unique(found)) >= 2
+        else:
+            np.testing.assert_array_equal(found, maps.logits << design.knobs.residual_tail_bits)
+    return program
+
+
+@pytest.mark.parametrize("rows", [(1,), (2, 1), (3, 1), (4, 2, 1), rings.ROWS])
+def test_classes_and_values_are_the_reference_s_whatever_rows_are_made_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, rows: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(rings, "ROWS", rows)
+    check(engine(2))
+
+
+def test_logits_leave_before_the_last_doubling() -> None:
+    check(engine(2), doubles=False)
+
+
+@pytest.mark.parametrize("lanes", [1, 5])
+def test_other_lanes_give_the_reference_s_bytes(lanes: int) -> None:
+    check(engine(lanes))
+
+
+@pytest.mark.nightly
+def test_frames_that_share_a_pass_of_the_backbone_are_decoded_one_by_one() -> None:
+    check(engine(2, frames=2), frames=2)
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(importlib.util.find_spec("hls4ml") is None, reason="the open ap_types headers are not installed")
+def test_exact_widths_give_the_same_bytes() -> None:
+    check(compiled(engine(2).design, Build(ap_types=True)))
