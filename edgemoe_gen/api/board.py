@@ -287,6 +287,7 @@ def run_on_board(overlay: PathText, image: PathText, task: str | None, simulated
         none.astype(np.float32),
         result.output,
         seconds,
+        ids=result.ids,
         notes=(installed.note,) if installed.note else (),
         class_names=installed.class_names.get(name, ()),
         stages=dict(result.stages),

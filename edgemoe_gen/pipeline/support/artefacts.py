@@ -26,8 +26,8 @@ from edgemoe_gen.design.knobs import meaning
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
 from edgemoe_gen.model import Model, ModelSpec, macs, total
 from edgemoe_gen.numerics.fixed import Format
-from edgemoe_gen.numerics.formats import Formats, TensorFormat
-from edgemoe_gen.numerics.lower import equalise, lower
+from edgemoe_gen.numerics.formats import Formats, TensorFormat, evened
+from edgemoe_gen.numerics.placing import doubles_last
 from edgemoe_gen.program.compile import Program, pack_image
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.project.opening import Numerics
@@ -183,4 +183,5 @@ def _read_numerics(folder: Path, model: Model) -> Numerics:
         }
     )
     columns = read_arrays(folder / CALIBRATION)
-    return Numerics(equalise(lower(model), columns), formats, columns)
+    network = evened(model, columns)
+    return Numerics(network, formats, columns, {task: doubles_last(model, task) for task in network.decoders})
