@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.model import Model
+from edgemoe_gen.numerics.fixed import Integers
 from edgemoe_gen.overlay.decoders import model_decoder
 from edgemoe_gen.overlay.driver.maps import CLASSES, MapFinisher
 from edgemoe_gen.overlay.results import map_layout
 from edgemoe_gen.program.compile import Program
-from edgemoe_gen.sim.engine import FrameResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +29,23 @@ class TaskOutput:
         return self.output if self.ids is None else self.ids
 
 
-def task_output(model: Model, program: Program, place: int, frame: FrameResult) -> TaskOutput:
-    """The output of a program's frame number `place`: of its decoder on the engine, else of the host's."""
-    decoded = program.frames[place].decoded
-    if decoded is None or frame.decoded is None:
+def task_output(
+    model: Model, program: Program, place: int, tokens: NDArray[np.floating], decoded: Integers | None
+) -> TaskOutput:
+    """The output of a program's frame.
+
+    Args:
+        model: the network.
+        program: that ran.
+        place: number of the frame.
+        tokens: [tokens, dim] that it left.
+        decoded: what its decoder left on the engine, as of `Decoded.unpack`; None where the host decodes.
+    """
+    frame = program.frames[place]
+    if frame.decoded is None or decoded is None:
         decoder = model_decoder(model, frame.task)
-        return TaskOutput(None if decoder is None else decoder(frame.tokens.astype(np.float32)))
-    if decoded.kind == CLASSES:
-        return TaskOutput(None, frame.decoded.astype(np.uint8))
+        return TaskOutput(None if decoder is None else decoder(tokens.astype(np.float32)))
+    if frame.decoded.kind == CLASSES:
+        return TaskOutput(None, decoded.astype(np.uint8))
     image = model.spec.image
-    return TaskOutput(MapFinisher((image.height, image.width))(frame.decoded, map_layout(program.design, decoded)))
+    return TaskOutput(MapFinisher((image.height, image.width))(decoded, map_layout(program.design, frame.decoded)))

@@ -146,7 +146,7 @@ def run_csim(
     program = compile_network(engine.design, model, network, formats, [task], taps=True, decoders=decoders)
     start = time.perf_counter()
     (frame,), traffic = run_frames(engine, program, model.spec, [image])
-    found = task_output(model, program, 0, frame)
+    found = task_output(model, program, 0, frame.tokens, frame.decoded)
     seconds = time.perf_counter() - start
     assert frame.blocks is not None
     result = _result(

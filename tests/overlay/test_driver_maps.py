@@ -181,6 +181,7 @@ def _same(one: Any, other: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_frames_that_share_a_pass_are_decoded(tmp_path: Path) -> None:
     from tests.overlay.simulated_board import SimulatedDevice
 

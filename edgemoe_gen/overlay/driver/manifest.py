@@ -173,9 +173,9 @@ class Task:
     expected: str
     decoder: str | None
     decoder_tensors: str
+    shared: Pass | None = None
     where: str = ""
     reason: str = ""
-    shared: Pass | None = None
     map: MapLayout | None = None
     variants: Mapping[str, Task] = field(default_factory=dict)
 
