@@ -20,6 +20,7 @@ from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.kernel_inputs import exact_linear, limits, random_values
 
 Values = NDArray[np.float64]
+OF_DECODERS = ("convolution", "resize", "classes")  # the kernels whose cases stand here
 NO_DECODERS = "the design has no decoders (max_map_width is 0)"
 
 

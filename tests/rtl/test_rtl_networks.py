@@ -72,6 +72,18 @@ def test_two_frames_of_every_network_give_the_bytes_of_c_simulation(tmp_path: Pa
         assert not bad_bytes(executable, tmp_path, program, picture, Memory(percent=80, seed=2), 1), name
 
 
+@pytest.mark.usefixtures("simulator", "optimised")
+@pytest.mark.nightly
+@pytest.mark.parametrize("board_name", board_names())
+def test_every_board_s_default_array_runs_the_short_program(tmp_path: Path, board_name: str) -> None:
+    board = load_board(board_name)
+    design = make_design(default_knobs(SPECS["M3ViT-tiny"], board), board)
+    executable = build_simulation(make_engine(design), design)
+    program, spec, image = compile_short(design)
+    for memory in (Memory(), Memory(percent=60, latency=64)):
+        assert not bad_bytes(executable, tmp_path, program, pack_image(program, spec, [image]), memory, 2)
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("network", SPECS)
 @pytest.mark.parametrize("board_name", board_names())

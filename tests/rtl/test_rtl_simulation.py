@@ -83,8 +83,8 @@ def copying_engine(design: Design, body: str) -> Engine:
     idle = "".join(f"  assign {s.name} = '0;\n" for s in signals if not s.is_input and s.name not in given)
     ports = ",\n".join(f"  {'input' if s.is_input else 'output'} logic [{s.bits - 1}:0] {s.name}" for s in signals)
     waivers = "// verilator lint_off UNUSEDSIGNAL\n// verilator lint_off DECLFILENAME\n"
-    text = f"{waivers}module edgemoe_engine (\n{ports}\n);\n{body}{idle}endmodule\n"
-    top = make_top(Process("edgemoe_engine", text, tuple(signals), {}, {}, ()), design)
+    text = f"{waivers}module copying_engine (\n{ports}\n);\n{body}{idle}endmodule\n"
+    top = make_top(Process("copying_engine", text, tuple(signals), {}, {}, ()), design)
     return Engine(top.name, {}, sources_for([text, top.text]) | {"engine.sv": text, "top.sv": top.text})
 
 

@@ -106,7 +106,7 @@ def test_every_count_of_a_program_fits_its_width(knobs: dict[str, int]) -> None:
 
     for op in program.operations:
         assert fits(max(op.in_words, op.gather_words), "word_bits")
-        assert fits(op.blocks, "token_bits")
+        assert fits(op.blocks, "pass_bits")
         assert fits(max(op.tokens, op.blocks * design.knobs.tokens_parallel), "row_bits")
         assert fits(op.out_tiles, "tile_bits")
         assert fits(op.ring_word, "ring_bits")

@@ -14,6 +14,7 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.numerics.tables import softmax_error_bound
+from edgemoe_gen.sim.cases_maps import OF_DECODERS
 from edgemoe_gen.sim.checks import Case, CaseResult, Deviation, compare, compare_exactly, worst
 from edgemoe_gen.sim.compiler import compile_library
 from edgemoe_gen.sim.engine import Engine
@@ -48,9 +49,6 @@ DESIGNS: dict[str, dict[str, int]] = {
 
 def build(knobs: dict[str, int]) -> Engine:
     return Engine.compile(make_design(Knobs(**knobs), load_board("zcu104")))
-
-
-OF_DECODERS = ("convolution", "resize", "classes")
 
 
 @pytest.fixture(scope="module")
