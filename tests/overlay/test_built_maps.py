@@ -1,4 +1,4 @@
-"""From the command line to the board with decoders on the engine: `build`, then `run` by C simulation and by overlay."""
+"""From the command line to the board with decoders on the engine: `build`, and `run` by C simulation and by overlay."""
 
 from __future__ import annotations
 
