@@ -68,6 +68,7 @@ class Texts:
             spec=self.spec,
             tasks=[part.task for part in self.tasks],
             outputs=self.outputs,
+            on_engine=[part.task for part in self.tasks if part.decoded is not None],
             **more,
         )
 

@@ -19,7 +19,7 @@ if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
 pytestmark = [
     pytest.mark.pynq,
-    pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),
 ]
@@ -41,6 +41,12 @@ def test_a_build_with_decoders_runs_as_csim_says(patch: int, where: str, tmp_pat
     assert main(asked) == 0
     manifest = json.loads(next(build.glob("preview/*/manifest.json")).read_text())
     assert [task["where"] for task in manifest["tasks"]] == [where] * 2
+    cycles = json.loads((build / "accelerator/estimate.json").read_text())["cycles"]
+    assert cycles["by_stage"]["decoder"] > 0 and sum(cycles["by_stage"].values()) == pytest.approx(
+        cycles["cycles_per_frame"], abs=2
+    )
+    assert 0 < cycles["utilisation"] < 1 and len(cycles["decoders"]) == (0 if where == "engine" else 2)
+    assert "of these the decoder" in (build / "report.html").read_text()
     for task in TASKS:
         dumps = {name: tmp_path / f"{task}.{name}.npz" for name in ("csim", "board")}
         common = ["--image", str(picture), "--task", task]
