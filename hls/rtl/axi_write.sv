@@ -1,7 +1,8 @@
 // AXI4 master that writes: takes requests (see axi_bursts.sv) and, in the same order, their beats.
 //
 // - A burst begins only when the buffer holds all its beats: once begun, it never waits for a process, so it never blocks
-//   the memory for others.
+//   the memory for others. By default it holds as many bursts as can be on their way: of a busy memory's time, a port gets
+//   a share by the bursts that it has asked for.
 // - At most OUTSTANDING bursts have no response yet. BREADY is always set.
 // - `error` is 0, or the first bad BRESP (2: SLVERR, 3: DECERR) since reset or `stop`.
 // - `stop` gives up what is asked for: no burst begins any more, those that have begun are written, and beats behind them
@@ -16,8 +17,8 @@ module edgemoe_axi_write #(
     parameter int MAX_BURST = 16,  // 2 to 256
     parameter int OUTSTANDING = 16,
     parameter int REQUESTS = 4,
-    parameter int BUFFER = 2 * MAX_BURST,  // beats; MAX_BURST at least, twice that for a beat every cycle
-    parameter logic [87:0] STYLE = "distributed",  // of the buffer, as in fifo.sv
+    parameter int BUFFER = OUTSTANDING * MAX_BURST,  // beats; MAX_BURST at least, twice that for a beat every cycle
+    parameter logic [87:0] STYLE = "block",  // of the buffer, as in fifo.sv
     parameter int ID_BITS = 1,
     parameter int ID = 0
 ) (

@@ -128,7 +128,8 @@ def yosys(folder: Path, instance: Instance, *passes: str) -> str:
     texts = {**sources([instance.module]), f"{TOP}.sv": top_of([instance])}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    script = [f"read_verilog -sv -defer {' '.join(texts)}", f"hierarchy -check -top {TOP}", *passes]
+    cells = "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v"  # the DSPs of sums of products
+    script = [cells, f"read_verilog -sv -defer {' '.join(texts)}", f"hierarchy -check -top {TOP}", *passes]
     run = f"from pyosys import libyosys\nd = libyosys.Design()\nfor p in {script!r}:\n    d.run_pass(p)\n"
     done = subprocess.run([sys.executable, "-c", run], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{instance.name}: {(done.stdout + done.stderr)[-1500:]}"
