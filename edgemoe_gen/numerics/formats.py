@@ -62,10 +62,14 @@ Observations = dict[str, Observation]
 
 def prepare(model: Model, seen: Observations) -> LoweredNetwork:
     """The folded network, with the outliers that calibration saw evened out; with those decoders that it observed."""
-    largest = {name: observation.columns for name, observation in seen.items()}
+    return evened(model, {name: observation.columns for name, observation in seen.items()})
+
+
+def evened(model: Model, largest: Mapping[str, Array]) -> LoweredNetwork:
+    """`prepare` from the largest absolute value of each column by tensor."""
     decoders = {}
     for task in model.decoders:
-        if f"{DECODERS}.{task}.norm" in seen:
+        if f"{DECODERS}.{task}.norm" in largest:
             lowered = lower_decoder(model, task)
             convolutions = [largest[f"{DECODERS}.{task}.conv_{i}"] for i in range(len(lowered.scales))]
             decoders[task] = even_out(lowered, largest[f"{DECODERS}.{task}.norm"], convolutions, HEADROOM)

@@ -92,7 +92,8 @@ def compile_network(
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
     groups = group_frames(tasks, design.knobs.frames_per_pass)
-    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing, decoders)
+    doubles = [(decoders or {}).get(task) for task, _ in groups]
+    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing, doubles)
 
 
 def group_frames(tasks: Sequence[str], most: int) -> list[tuple[str, int]]:
@@ -114,9 +115,11 @@ def compile_groups(
     depth: int | None = None,
     schedule: Schedule | None = None,
     packing: bool = True,
-    decoders: Mapping[str, bool] | None = None,
+    doubles: Sequence[bool | None] | None = None,
 ) -> Program:
     """`compile_network` of stated groups: a task, and how many frames of it share a pass of the weights.
+
+    `doubles`: of each group, whether its decoder runs on the engine (None: it does not), and doubles its last map too.
 
     Raises:
         CapacityError: likewise; or a group has more frames than the design's `frames_per_pass`.
@@ -132,12 +135,11 @@ def compile_groups(
     check_capacity(design, model.spec)
     check_widths(design, formats)
     builder = Builder(design, schedule, packing)
+    each = [None] * len(groups) if doubles is None else doubles
     frames = [
         frame
-        for task, count in groups
-        for frame in Group(
-            builder, model, network, formats, task, count, taps, depth, (decoders or {}).get(task)
-        ).build()
+        for (task, count), far in zip(groups, each, strict=True)
+        for frame in Group(builder, model, network, formats, task, count, taps, depth, far).build()
     ]
     return Program(
         design,
