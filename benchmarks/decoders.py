@@ -125,7 +125,7 @@ def measure(model: Model, ways: Sequence[Way], count: int) -> dict[str, Tally]:
     """Tallies of float and of every way over so many unseen scenes."""
     tasks, size = model.spec.task_names, (model.spec.image.height, model.spec.image.width)
     calibration = [as_input(scene) for scene in scenes(SHOWN_SEED, CALIBRATION)]
-    seen = observe_ranges(model, calibration, tasks, decoders=tasks)
+    seen = observe_ranges(model, calibration, tasks, decoders=True)
     network = prepare(model, seen)
     decoders = {way.name: decoders_of(model, network, seen, way) for way in ways}
     reference, patches16 = Reference(model), whole(model)

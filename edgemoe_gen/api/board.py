@@ -108,6 +108,8 @@ class BenchResult:
                     "task": one.task,
                     "stages": {stage: _spread(values) for stage, values in one.stages.items()},
                     "total": _spread(one.total),
+                    "engine_backbone": None if one.backbone is None else _spread(one.backbone),
+                    "engine_decoder_seconds": one.decoder,
                     "estimate_seconds": one.estimate,
                     "estimate_tier": self.estimate_tier or None,
                     "engine_to_estimate": one.ratio,
@@ -209,13 +211,15 @@ def bench(overlay: PathText, *, progress: Progress = no_progress, **keywords: Un
         installed.manifest.read(PICTURE)
         pictures = [session.open_frame(installed.manifest.folder / PICTURE, installed)]
     notes = [installed.note] if installed.note else []
+    notes += [installed.manifest.tasks[name].reason for name in tasks if installed.manifest.tasks[name].reason]
     notes += [] if installed.estimates else ["the overlay carries no estimate to compare with"]
     with session.opened(installed, how.simulated) as (accelerator, tier):
         real = tier == session.MEASURED
         sensors, why = find_sensors() if real else ({}, "no power: a simulated board takes none")
         notes += [why] if why else []
         count = how.frames or (FRAMES if real else SIMULATED_FRAMES)
-        plan = Plan(tasks, count, how.seconds, sensors, idle_seconds=min(3.0, how.seconds))
+        on_engine = tuple(name for name in tasks if installed.manifest.tasks[name].map is not None)
+        plan = Plan(tasks, count, how.seconds, sensors, min(3.0, how.seconds), on_engine)
         found = measure(accelerator, pictures, plan, progress, installed.estimates, real)
     manifest = installed.manifest
     result = BenchResult(
@@ -287,6 +291,7 @@ def run_on_board(overlay: PathText, image: PathText, task: str | None, simulated
         none.astype(np.float32),
         result.output,
         seconds,
+        ids=result.ids,
         notes=(installed.note,) if installed.note else (),
         class_names=installed.class_names.get(name, ()),
         stages=dict(result.stages),

@@ -57,5 +57,5 @@ def compile_frames(
         notes.append("no picture is named, so noise is routed: give --image for the routes of a real one")
     calibration = open_calibration(config, model.spec, ()) if config.calibrate else pictures
     numerics = open_numerics(config, model, design.knobs, calibration, tuple(dict.fromkeys(tasks)), progress)
-    program = compile_network(design, model, numerics.network, numerics.formats, tasks)
+    program = compile_network(design, model, numerics.network, numerics.formats, tasks, decoders=numerics.decoders)
     return program, [pictures[i % len(pictures)] for i in range(len(tasks))], numerics.network

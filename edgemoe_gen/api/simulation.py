@@ -130,7 +130,7 @@ def run(
         numerics = open_numerics(config, model, design.knobs, calibration, open_tasks(config, model.spec), progress)
         engine = Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
         progress("simulating", 0, 1)
-        result = run_csim(engine, model, numerics.network, numerics.formats, picture.values, name)
+        result = run_csim(engine, model, numerics.network, numerics.formats, picture.values, name, numerics.decoders)
     return _written(replace(result, notes=tuple(notes)), how)
 
 

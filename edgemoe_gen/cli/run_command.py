@@ -31,7 +31,8 @@ def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json
     """Run one picture through the float reference, the C simulation, or an overlay on its board.
 
     A dump holds tokens [T, D] (last block), blocks [depth, T, D], routes and scores [blocks with experts, T, k] by
-    descending score, and output (the decoder's result at the picture's size, in float) where there is a decoder. With
+    descending score, and output (the decoder's result at the picture's size, in float) where there is a decoder, or
+    ids (class numbers [H, W]) where the engine's decoder leaves those. With
     --routes the float backend takes the experts of another dump, so that two runs differ in arithmetic only. The board
     needs --overlay and no checkpoint; it stores neither blocks nor routes, which are empty in its dump.
 
@@ -68,6 +69,8 @@ def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json
     if facts["output"]:
         shown = facts["output"]
         rows.append(("output", f"{_shape(shown['shape'])}, {plain(shown['min'])} to {plain(shown['max'])}"))
+    if facts["ids"]:
+        rows.append(("class numbers", _shape(facts["ids"]["shape"])))
     if facts["classes"]:
         what = "likeliest classes" if facts["top_classes"] else "pixels by class"
         shown_classes = facts["classes"][:MOST_CLASSES]

@@ -26,7 +26,7 @@ Say = Callable[[str, int, int], None]
 class Runner(Protocol):
     """What of an `Accelerator` is measured."""
 
-    def run(self, frame: Any, task: str) -> Any:
+    def run(self, frame: Any, task: str, decode: bool = True) -> Any:
         """One frame."""
 
     def stream(
@@ -49,7 +49,8 @@ class Spread:
 class Latency:
     """One task, a frame at a time: its stages, from start to end (`total`), and what its build foretold of the engine.
 
-    `ratio` is measured over foretold, and None of a simulated board, whose times are no accelerator's.
+    `ratio` is measured over foretold, and None of a simulated board, whose times are no accelerator's. `backbone` is
+    what the engine takes without the task's decoder, where it runs that too; None where it does not.
     """
 
     task: str
@@ -57,6 +58,12 @@ class Latency:
     total: Spread
     estimate: float | None
     ratio: float | None
+    backbone: Spread | None = None
+
+    @property
+    def decoder(self) -> float | None:
+        """What the engine's median takes longer with the decoder; None where it runs none."""
+        return None if self.backbone is None else self.stages["engine"].median - self.backbone.median
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ class Plan:
         seconds: that a measurement may take; so long frames stream where power is read.
         sensors: of power by rail; none = no power.
         idle_seconds: for which the idle board is read first.
+        decoded: those tasks whose decoders run on the engine; they run without them too.
     """
 
     tasks: tuple[str, ...]
@@ -106,6 +114,7 @@ class Plan:
     seconds: float
     sensors: Mapping[str, Any] = field(default_factory=dict)
     idle_seconds: float = 3.0
+    decoded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,6 +187,8 @@ class _Bench:
                 time.sleep(plan.idle_seconds)
         for task in plan.tasks:
             self._run(f"latency of {task}", (task,), self.alone)
+            if task in plan.decoded:
+                self._backbone(task)
         turns = [plan.tasks] if len(plan.tasks) > 1 else []
         for tasks in turns:
             self._run("latency with a task switch at every frame", tasks, self.alternating)
@@ -204,6 +215,19 @@ class _Bench:
                 self._short(what, place + 1, count)
                 break
         self.say(what, count, count)
+
+    def _backbone(self, task: str) -> None:
+        """The engine's time without the task's decoder."""
+        plan, end = self.plan, time.perf_counter() + self.plan.seconds
+        what = f"latency of {task} without its decoder"
+        for place in range(WARM_UP + plan.frames):
+            self.say(what, place, WARM_UP + plan.frames)
+            result = self.runner.run(self.frames[place % len(self.frames)], task, decode=False)
+            if place >= WARM_UP:
+                self.alone[task]["backbone"].append(float(result.stages["engine"]))
+            if time.perf_counter() > end and place >= WARM_UP:
+                break
+        self.say(what, WARM_UP + plan.frames, WARM_UP + plan.frames)
 
     def _short(self, what: str, done: int, count: int) -> None:
         if done < count:
@@ -251,7 +275,7 @@ class _Bench:
 
 
 def _no_samples() -> Samples:
-    return {stage: [] for stage in (*STAGES, "total")}
+    return {stage: [] for stage in (*STAGES, "backbone", "total")}
 
 
 def _totals(samples: Mapping[str, Samples]) -> dict[str, list[float]]:
@@ -268,7 +292,9 @@ def latency(task: str, samples: Mapping[str, Sequence[float]], estimate: float |
     """Summary of a task's samples, which may end in the middle of a frame."""
     stages = {stage: spread(samples[stage]) for stage in STAGES if samples[stage]}
     ratio = stages["engine"].median / estimate if real and estimate and "engine" in stages else None
-    return Latency(task, stages, spread(samples["total"]), estimate, ratio)
+    alone = samples.get("backbone")
+    backbone = spread(alone) if alone and "engine" in stages else None
+    return Latency(task, stages, spread(samples["total"]), estimate, ratio, backbone)
 
 
 def switch_cost(alone: Mapping[str, Sequence[float]], alternating: Mapping[str, Sequence[float]]) -> SwitchCost | None:

@@ -64,6 +64,11 @@ def latency_rows(one: Latency) -> list[list[str]]:
         foretold = duration(one.estimate) if engine and one.estimate else ""
         ratio = f"{one.ratio:.2f}" if engine and one.ratio else ""
         rows.append([one.task, stage, *times, count(values.count), foretold, ratio])
+        if engine and one.backbone is not None and one.decoder is not None:
+            own = one.backbone
+            times = [duration(value) for value in (own.median, own.low, own.high)]
+            rows.append([one.task, "engine: backbone", *times, count(own.count), "", ""])
+            rows.append([one.task, "engine: decoder", duration(max(one.decoder, 0.0)), "", "", "", "", ""])
     return rows
 
 

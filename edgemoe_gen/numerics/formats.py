@@ -7,8 +7,7 @@ and the error of each tensor. Formats can be pinned by name, as `edgemoe.toml` d
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -59,18 +58,15 @@ class Observation:
 
 
 Observations = dict[str, Observation]
-EVENED = re.compile(
-    rf"blocks\.\d+\.norm[12]|{DECODERS}\..+\.(norm|conv_\d+)"
-)  # tensors that a network is evened out by
 
 
 def prepare(model: Model, seen: Observations) -> LoweredNetwork:
     """The folded network, with the outliers that calibration saw evened out; with those decoders that it observed."""
-    return evened_out(model, {name: observation.columns for name, observation in seen.items()})
+    return evened(model, {name: observation.columns for name, observation in seen.items()})
 
 
-def evened_out(model: Model, largest: Mapping[str, NDArray[np.float64]]) -> LoweredNetwork:
-    """The same by the largest absolute value of each column, of the tensors that `EVENED` names."""
+def evened(model: Model, largest: Mapping[str, Array]) -> LoweredNetwork:
+    """`prepare` from the largest absolute value of each column by tensor."""
     decoders = {}
     for task in model.decoders:
         if f"{DECODERS}.{task}.norm" in largest:
@@ -121,7 +117,7 @@ def observe_ranges(
     tasks: Iterable[str],
     progress: Callable[[], None] | None = None,
     keep: Callable[[int, str, ReferenceResult], None] | None = None,
-    decoders: Collection[str] = (),
+    decoders: bool = False,
 ) -> Observations:
     """Runs every image [3, H, W] and task through the float reference.
 
@@ -130,7 +126,7 @@ def observe_ranges(
         images, tasks: each image runs for each task.
         progress: called after each run.
         keep: takes number of the image, task and result of each run; the decoder's too if it runs.
-        decoders: tasks whose decoders are run and observed too, so that the engine can run them.
+        decoders: run and observe each task's decoder too, so that the engine can.
     """
     reference = Reference(model)
     seen: Observations = {}
@@ -143,7 +139,7 @@ def observe_ranges(
     for number, image in enumerate(images):
         seen.setdefault("image", Observation()).add(image)
         for task in tasks:
-            result = reference.run(image, task, observe=observe, with_output=task in decoders)
+            result = reference.run(image, task, observe=observe, with_output=decoders)
             if keep is not None:
                 keep(number, task, result)
             if progress is not None:

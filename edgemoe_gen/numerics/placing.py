@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgemoe_gen.model import Model, ModelSpec
@@ -45,10 +46,23 @@ def decoder_place(model: Model, task: str, max_map_width: int, max_map_channels:
     return DecoderPlace(LOGITS, f"{task}: {reason}") if reason else DecoderPlace(ENGINE)
 
 
-def engine_decoders(model: Model, max_map_width: int, max_map_channels: int) -> dict[str, bool]:
-    """Tasks whose decoders run on a design's engine, and whether it doubles their last map too."""
-    places = {task: decoder_place(model, task, max_map_width, max_map_channels) for task in model.decoders}
-    return {task: place.where == ENGINE for task, place in places.items() if place and place.where != HOST}
+def decoder_places(
+    model: Model, tasks: Iterable[str], max_map_width: int, max_map_channels: int
+) -> dict[str, DecoderPlace]:
+    """Where each task's decoder runs, of those that have one."""
+    places = {task: decoder_place(model, task, max_map_width, max_map_channels) for task in tasks}
+    return {task: place for task, place in places.items() if place is not None}
+
+
+def doubles_last(model: Model, task: str) -> bool:
+    """Whether the engine also doubles a task's last map, where it runs the decoder."""
+    return not _logits_reason(model, task)
+
+
+def engine_decoders(model: Model, tasks: Iterable[str], max_map_width: int, max_map_channels: int) -> dict[str, bool]:
+    """Tasks whose decoders run on the engine, and whether it doubles their last map too."""
+    places = decoder_places(model, tasks, max_map_width, max_map_channels)
+    return {task: place.where == ENGINE for task, place in places.items() if place.where != HOST}
 
 
 def host_reason(spec: ModelSpec, channels: int, max_map_width: int, max_map_channels: int) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
 from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.numerics.placing import DecoderPlace
 from edgemoe_gen.overlay.decoders import Tensors
 from edgemoe_gen.program.compile import Program
 
@@ -40,6 +41,8 @@ class OverlayFacts:
         estimate: what a frame should take: "milliseconds_per_frame" (a number, or one a task) and "tier".
         has_bitstream: False of a preview, which only the simulated board runs.
         passes: the same network for full passes of the weights, see `pass_groups`; None where a pass is one frame's.
+        variants: the same tasks with other results, see `compile_variants`; None where no decoder runs on the engine.
+        places: where each task's decoder runs.
     """
 
     design: Design
@@ -53,3 +56,11 @@ class OverlayFacts:
     estimate: Mapping[str, Any] | None = None
     has_bitstream: bool = True
     passes: Program | None = None
+    variants: Program | None = None
+    places: Mapping[str, DecoderPlace] = field(default_factory=dict)
+
+    @property
+    def host_decoders(self) -> dict[str, Tensors]:
+        """Tensors of those decoders that the host runs, by task."""
+        engine = {frame.task for frame in self.program.frames if frame.decoded is not None}
+        return {task: tensors for task, tensors in self.decoders.items() if task not in engine}

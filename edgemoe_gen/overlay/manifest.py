@@ -7,21 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS, STATUSES, WEIGHT_HEADER_WORDS
 from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.numerics.placing import ENGINE, HOST, LOGITS
 from edgemoe_gen.overlay.decoders import ARCHIVE, decoder_kind
 from edgemoe_gen.overlay.driver.accelerator import STREAM_BUFFERS
 from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, STATUS, pointer_arguments
 from edgemoe_gen.overlay.driver.manifest import SCHEMA
 from edgemoe_gen.overlay.facts import OverlayFacts
-from edgemoe_gen.overlay.handoff import ENGINE, IDENTITY_BLOCK, Handoff
+from edgemoe_gen.overlay.handoff import ENGINE as ENGINE_BLOCK
+from edgemoe_gen.overlay.handoff import IDENTITY_BLOCK, Handoff
 from edgemoe_gen.overlay.operations import operation_table, program_layout
 from edgemoe_gen.overlay.programs import TaskProgram
+from edgemoe_gen.overlay.results import map_table, result_layout
 from edgemoe_gen.program.compile import Program
 
-IMAGE_VALUE_BYTES, RESULT_VALUE_BYTES = 2, 4
+IMAGE_VALUE_BYTES = 2
 NO_BITSTREAM = "none: for the simulated board only"
 
 
@@ -32,6 +34,7 @@ def make_manifest(
     handoff: Handoff,
     tasks: Sequence[TaskProgram],
     passes: Sequence[TaskProgram],
+    variants: Mapping[str, Mapping[str, TaskProgram]],
     files: Mapping[str, bytes],
     names: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -43,8 +46,9 @@ def make_manifest(
         handoff: of its bitstream.
         tasks: a program a task, of one frame.
         passes: likewise, of the frames that share a pass of the weights; empty where that is one.
-        files: contents by name; those of the tasks are `programs/<task>.bin`, `passes/<task>.bin` and
-            `selftest/<task>.bin`.
+        variants: of each task, by name, of one frame; {} where no decoder runs on the engine.
+        files: contents by name; those of the tasks are `programs/<task>.bin`, `passes/<task>.bin`,
+            `variants/<task>.<name>.bin` and `selftest/<task>.bin`.
         names: what a task is called in file names.
     """
     program, design, spec = tasks[0].program, facts.design, facts.spec
@@ -66,7 +70,7 @@ def make_manifest(
         "hardware": {
             "bitstream": f"{name}.bit",
             "handoff": f"{name}.hwh",
-            "engine": ENGINE,
+            "engine": ENGINE_BLOCK,
             "identity_block": IDENTITY_BLOCK,
             "registers": {
                 "control": CONTROL,
@@ -100,9 +104,11 @@ def make_manifest(
             "align_corners": spec.align_corners,
         },
         "selftest_image": "selftest/image.bin",
-        "tasks": [_task(part, shared.get(part.task), facts, names[part.task]) for part in tasks],
+        "tasks": [
+            _task(part, shared.get(part.task), variants.get(part.task, {}), facts, names[part.task]) for part in tasks
+        ],
         **({} if facts.estimate is None else {"estimate": dict(facts.estimate)}),
-        "buffers": buffer_sizes(tasks),
+        "buffers": buffer_sizes(tasks, variants),
         "files": {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)},
     }
 
@@ -133,29 +139,42 @@ def image_layout(program: Program, spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def buffer_sizes(tasks: Sequence[TaskProgram]) -> dict[str, int]:
+def buffer_sizes(tasks: Sequence[TaskProgram], variants: Mapping[str, Mapping[str, TaskProgram]]) -> dict[str, int]:
     """Bytes of DDR that the driver asks for, by buffer."""
     program = tasks[0].program
     design = program.design
-    sizes = {f"program of {part.task}": 4 * OPERATION_WORDS * (1 + len(part.program.operations)) for part in tasks}
+    every = {f"program of {part.task}": part.program for part in tasks}
+    for task, others in variants.items():
+        every |= {f"program of {task}, {kind}": other.program for kind, other in others.items()}
+    sizes = {what: 4 * OPERATION_WORDS * (1 + len(one.operations)) for what, one in every.items()}
     sizes.update(
         {f"weights_{i}": program.weights.shape[1] * design.beat_bytes for i in range(design.knobs.weight_ports)}
     )
     sizes["constants"] = program.constants.shape[0] * design.beat_bytes
     buffers = 1 + STREAM_BUFFERS  # of `run` and of streams
     sizes["images"] = buffers * program.image_beats * design.beat_bytes
-    sizes["results"] = buffers * max(part.program.result_beats for part in tasks) * design.beat_bytes
+    sizes["results"] = buffers * max(one.result_beats for one in every.values()) * design.beat_bytes
     return sizes
 
 
-def _task(part: TaskProgram, shared: TaskProgram | None, facts: OverlayFacts, file: str) -> dict[str, Any]:
-    tokens, beat_bytes = part.tokens, part.program.design.beat_bytes
-    row_bytes, rest = divmod(tokens.beats * beat_bytes, tokens.tokens)
-    if rest or row_bytes < tokens.columns * RESULT_VALUE_BYTES:
-        raise OverlayError(f"the result of '{part.task}' is no matrix of whole rows", "compile the program again")
+def _where(part: TaskProgram, decoder: str) -> str:
+    """Where a task's decoder runs, "" without one."""
+    if part.decoded is None:
+        return HOST if decoder else ""
+    return LOGITS if part.decoded.kind == LOGITS else ENGINE
+
+
+def _task(
+    part: TaskProgram,
+    shared: TaskProgram | None,
+    variants: Mapping[str, TaskProgram],
+    facts: OverlayFacts,
+    file: str,
+) -> dict[str, Any]:
     spec = facts.spec
     task = spec.tasks[spec.task_index(part.task)]
-    decoder, prefix = decoder_kind(part.task, spec.task_names, facts.decoders, facts.head)
+    decoder, prefix = decoder_kind(part.task, spec.task_names, facts.host_decoders, facts.head)
+    place = facts.places.get(part.task)
     return {
         "name": part.task,
         "classes": task.classes,
@@ -168,12 +187,17 @@ def _task(part: TaskProgram, shared: TaskProgram | None, facts: OverlayFacts, fi
         "decoder": decoder or None,
         "decoder_tensors": prefix,
         "expected": f"selftest/{file}.bin",
-        "result": {
-            "first": tokens.first * beat_bytes,
-            "row_bytes": row_bytes,
-            "tokens": tokens.tokens,
-            "dim": tokens.columns,
-            "fraction": tokens.form.fraction,
-            "size": part.program.result_beats * beat_bytes,
+        "where": _where(part, decoder),
+        "reason": "" if place is None else place.reason,
+        "result": result_layout(part),
+        "map": map_table(part),
+        "variants": {
+            kind: {
+                "program": f"variants/{file}.{kind}.bin",
+                "operations": operation_table(other.program, spec),
+                "result": result_layout(other),
+                "map": map_table(other),
+            }
+            for kind, other in variants.items()
         },
     }

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from edgemoe_gen.hardware import descriptor as d
-from edgemoe_gen.hardware.descriptor import Operation
 from edgemoe_gen.hardware.kinds import bit, facts_of, number
 from edgemoe_gen.model import ModelSpec
+from edgemoe_gen.numerics.widths import DECODERS
 from edgemoe_gen.program.compile import Program
 
 
@@ -36,7 +36,7 @@ def operation_table(program: Program, spec: ModelSpec) -> dict[str, Any]:
     operations = program.operations
     parts: dict[str, str] = {}
     last = ""
-    for place, name in enumerate(_names(operations, spec)):
+    for place, name in enumerate(_names(program, spec)):
         if name != last:
             parts[str(place)] = last = name
     return {
@@ -48,13 +48,15 @@ def operation_table(program: Program, spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _names(operations: tuple[Operation, ...], spec: ModelSpec) -> list[str]:
-    """What each operation is part of. Every block has two layer norms, and nothing else has one."""
+def _names(program: Program, spec: ModelSpec) -> list[str]:
+    """What each operation is part of. Every block has two layer norms, and nothing else of the backbone has one."""
     names: list[str] = []
     norms = 0
     part = "the patch embedding"
-    for operation in operations:
-        if operation.kind == number("NORMALISE"):
+    for operation, layer in zip(program.operations, program.layers, strict=True):
+        if layer.startswith(f"{DECODERS}."):
+            part = "the decoder"
+        elif operation.kind == number("NORMALISE"):
             block, second = divmod(norms, 2)
             norms += 1
             routes = bool(spec.blocks[block].experts) and not spec.router.input_ahead

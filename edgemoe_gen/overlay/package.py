@@ -28,7 +28,7 @@ from edgemoe_gen.overlay.driver.manifest import MANIFEST
 from edgemoe_gen.overlay.facts import OverlayFacts
 from edgemoe_gen.overlay.handoff import read_handoff
 from edgemoe_gen.overlay.manifest import make_manifest
-from edgemoe_gen.overlay.programs import TaskProgram, split_passes, split_tasks
+from edgemoe_gen.overlay.programs import TaskProgram, split_passes, split_tasks, split_variants
 from edgemoe_gen.overlay.texts import Texts
 from edgemoe_gen.overlay.wheel import write_wheel
 from edgemoe_gen.program.compile import Program
@@ -93,6 +93,7 @@ def write_overlay(name: str, accelerator: Path, bitstream: Path, folder: Path, f
     handoff = read_handoff(bitstream / HANDOFF, facts.design, facts.clock_mhz)
     tasks = split_tasks(facts.program)
     passes = () if facts.passes is None else split_passes(facts.passes, tasks)
+    variants = {} if facts.variants is None else split_variants(facts.variants, tasks)
     names = _file_names([part.task for part in tasks])
     data = {
         f"{name}.bit": read_bytes(bitstream / BITSTREAM),
@@ -102,15 +103,18 @@ def write_overlay(name: str, accelerator: Path, bitstream: Path, folder: Path, f
         **_driver_files(),
         "notebooks/picture.npy": _picture(facts),
     }
-    if decoders := archive(facts.spec.task_names, facts.decoders, facts.head):
+    for task, others in variants.items():
+        data |= {f"variants/{names[task]}.{kind}.bin": program_bytes(part.program) for kind, part in others.items()}
+    on_host = facts.host_decoders
+    if decoders := archive(facts.spec.task_names, on_host, facts.head):
         data[ARCHIVE] = decoders
     version = f"{__version__}+{_content(name, data)}"
     kinds = {part.task: decoder_kind(part.task, facts.spec.task_names, facts.decoders, facts.head)[0] for part in tasks}
     outputs = {task: kind for task, kind in kinds.items() if kind}
-    texts = Texts(name, version, handoff, facts.design, facts.spec, tasks, facts.figures, outputs)
+    texts = Texts(name, version, handoff, facts.design, facts.spec, tasks, facts.figures, outputs, variants)
     data |= {path: text.encode() for path, text in texts.files().items()}
     data["README.md"] = texts.readme({path: _sha256(data[path]) for path in sorted(data)}).encode()
-    manifest = make_manifest(name, version, facts, handoff, tasks, passes, data, names)
+    manifest = make_manifest(name, version, facts, handoff, tasks, passes, variants, data, names)
     data[MANIFEST] = (json_text(manifest) + "\n").encode()
     for path, content in data.items():
         target = folder / name / path

@@ -15,7 +15,13 @@ import numpy as np
 from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.hardware.descriptor import Operation
 from edgemoe_gen.hardware.kinds import bit, facts_of
-from edgemoe_gen.program.compile import Frame, Program
+from edgemoe_gen.model import Model
+from edgemoe_gen.numerics.formats import Formats
+from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.overlay.driver.manifest import MAP, TOKENS
+from edgemoe_gen.overlay.driver.maps import CLASSES, LOGITS
+from edgemoe_gen.program.compile import Frame, Program, compile_groups
+from edgemoe_gen.program.decoder import Decoded
 from edgemoe_gen.program.places import Region
 
 
@@ -41,6 +47,11 @@ class TaskProgram:
     def tokens(self) -> Region:
         """Where the tokens are."""
         return self.program.frames[0].regions["tokens"]
+
+    @property
+    def decoded(self) -> Decoded | None:
+        """What its decoder leaves; None where the engine ends with the tokens."""
+        return self.program.frames[0].decoded
 
 
 def split_tasks(program: Program) -> tuple[TaskProgram, ...]:
@@ -74,18 +85,61 @@ def split_passes(program: Program, tasks: Sequence[TaskProgram]) -> tuple[TaskPr
         OverlayError: its frames of one are not those programs, or it has other weights.
     """
     full = program.design.knobs.frames_per_pass
-    names = [part.task for part in tasks]
-    parts = _split(program, [count for _, count in pass_groups(names, full)])
-    same = len(parts) == 2 * len(tasks) and all(
+    parts = _split(program, [count for _, count in pass_groups([part.task for part in tasks], full)])
+    return _behind(parts, tasks, len(tasks))
+
+
+def _behind(parts: Sequence[TaskProgram], tasks: Sequence[TaskProgram], others: int) -> tuple[TaskProgram, ...]:
+    """The other programs behind those of one frame a task, after a check that they read the same weights."""
+    same = len(parts) == len(tasks) + others and all(
         a.program.operations == b.program.operations for a, b in zip(parts, tasks, strict=False)
     )
-    weights = tasks[0].program
+    ours, theirs = parts[0].program, tasks[0].program
     if not same or any(
-        not np.array_equal(a, b)
-        for a, b in ((program.weights, weights.weights), (program.constants, weights.constants))
+        not np.array_equal(a, b) for a, b in ((ours.weights, theirs.weights), (ours.constants, theirs.constants))
     ):
-        raise OverlayError("the programs of one frame and of a pass are not of one network", "compile both again")
-    return parts[len(tasks) :]
+        raise OverlayError("the programs of an overlay are not of one network", "compile all of them again")
+    return tuple(parts[len(tasks) :])
+
+
+def variants_of(frames: Sequence[Frame]) -> list[tuple[str, str, bool | None]]:
+    """Programs that a task has beside its own: task, name, and what `compile_groups` takes for its decoder.
+
+    TOKENS leaves the decoder out; MAP ends with the logits where the task's own program ends with classes.
+    """
+    found: list[tuple[str, str, bool | None]] = []
+    for frame in frames:
+        if frame.decoded is not None:
+            found.append((frame.task, TOKENS, None))
+            if frame.decoded.kind == CLASSES:
+                found.append((frame.task, MAP, False))
+    return found
+
+
+def compile_variants(model: Model, network: LoweredNetwork, formats: Formats, program: Program) -> Program | None:
+    """The frames of a program of one frame a task, then those of its variants; None without any."""
+    frames = program.frames
+    own = [None if frame.decoded is None else frame.decoded.kind != LOGITS for frame in frames]
+    others = variants_of(frames)
+    if not others:
+        return None
+    groups = [(frame.task, 1) for frame in frames] + [(task, 1) for task, _, _ in others]
+    doubles = own + [far for _, _, far in others]
+    return compile_groups(program.design, model, network, formats, groups, doubles=doubles)
+
+
+def split_variants(program: Program, tasks: Sequence[TaskProgram]) -> dict[str, dict[str, TaskProgram]]:
+    """The programs of `compile_variants` by task and name.
+
+    Raises:
+        OverlayError: they are of another network.
+    """
+    wanted = variants_of([part.program.frames[0] for part in tasks])
+    parts = _behind(_split(program, [1] * (len(tasks) + len(wanted))), tasks, len(wanted))
+    found: dict[str, dict[str, TaskProgram]] = {part.task: {} for part in tasks}
+    for (task, name, _), part in zip(wanted, parts, strict=True):
+        found[task][name] = part
+    return found
 
 
 def _split(program: Program, counts: Sequence[int]) -> tuple[TaskProgram, ...]:
@@ -95,6 +149,8 @@ def _split(program: Program, counts: Sequence[int]) -> tuple[TaskProgram, ...]:
     place = 0
     for count in counts:
         frames, later = program.frames[place : place + count], program.frames[place + count :]
+        if not frames:
+            break
         own = _take(rest, frames[-1])
         image_end = later[0].slices[0].first if later else program.image_beats
         result_end = min(r.first for r in later[0].regions.values()) if later else program.result_beats
@@ -106,14 +162,14 @@ def _split(program: Program, counts: Sequence[int]) -> tuple[TaskProgram, ...]:
 
 
 def _take(operations: list[Operation], frame: Frame) -> list[Operation]:
-    """Takes a frame's operations from the front: the last one stores its tokens."""
-    end = frame.regions["tokens"].first
+    """Takes a frame's operations from the front: the last one stores its tokens, or what its decoder leaves."""
+    end = (frame.decoded.regions[-1] if frame.decoded else frame.regions["tokens"]).first
     for place, operation in enumerate(operations):
         if facts_of(operation.kind).stores and operation.transfer_first == end:
             own = operations[: place + 1]
             del operations[: place + 1]
             return own
-    raise OverlayError(f"the program never stores the tokens of '{frame.task}'", "compile it again")
+    raise OverlayError(f"the program never stores the results of '{frame.task}'", "compile it again")
 
 
 def _part(
@@ -142,6 +198,7 @@ def _part(
                 frame.task,
                 tuple(replace(part, first=part.first - first_image) for part in frame.slices),
                 {name: replace(r, first=r.first - first_result) for name, r in frame.regions.items()},
+                None if frame.decoded is None else frame.decoded.moved(-first_result),
             )
             for frame in frames
         ),

@@ -37,6 +37,7 @@ class Texts:
     tasks: tuple[TaskProgram, ...]
     figures: tuple[Figure, ...]
     outputs: Mapping[str, str]
+    variants: Mapping[str, Mapping[str, TaskProgram]]
 
     def files(self) -> dict[str, str]:
         """All texts but the README, by path inside the package."""
@@ -48,7 +49,7 @@ class Texts:
 
     def readme(self, checksums: Mapping[str, str]) -> str:
         """The README, which lists the checksums of all other files."""
-        size = sum(buffer_sizes(self.tasks).values()) / 2**20
+        size = sum(buffer_sizes(self.tasks, self.variants).values()) / 2**20
         own = (
             Figure("clock", f"{self.handoff.clock_mhz:.1f} MHz", "implementation"),
             Figure("DDR for programs, weights and buffers", f"{size:.1f} MiB", "exact"),
@@ -67,6 +68,7 @@ class Texts:
             spec=self.spec,
             tasks=[part.task for part in self.tasks],
             outputs=self.outputs,
+            on_engine=[part.task for part in self.tasks if part.decoded is not None],
             **more,
         )
 

@@ -21,6 +21,7 @@ from edgemoe_gen.pipeline.stages.compile import libraries
 from edgemoe_gen.pipeline.stages.report import REPORT, report_document
 from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, stage_of, with_needs
 from edgemoe_gen.pipeline.support.context import Context, Standing, open_context
+from edgemoe_gen.pipeline.support.decoders import decoder_notes
 from edgemoe_gen.pipeline.support.folders import StageResult, Stages, open_stages
 from edgemoe_gen.pipeline.support.stage import Stage
 from edgemoe_gen.pipeline.support.vendor import StageUnavailableError, ToolStage, VendorStages, missing_tool
@@ -92,7 +93,8 @@ class Run:
     def result(self) -> BuildResult:
         """Walks, and says what came of it."""
         self.walk()
-        overlay = self.output / OVERLAY / self.context.project.overlay_name
+        project = self.context.project
+        overlay = self.output / OVERLAY / project.overlay_name
         document = report_document(self.context) if self._is_reportable() else {}
         return BuildResult(
             self.output,
@@ -101,7 +103,7 @@ class Run:
             *self.stopped,
             document,
             overlay if overlay.is_dir() and not self.stopped[0] else None,
-            tuple(self.stages.notes),
+            (*decoder_notes(project.model, project.tasks, project.design.knobs), *self.stages.notes),
         )
 
     def _way(self) -> Sequence[Stage | ToolStage]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from edgemoe_gen.base.files import write_whole
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.overlay.decoders import model_decoder
+from edgemoe_gen.overlay.outputs import task_output
 from edgemoe_gen.program.compile import compile_network
 from edgemoe_gen.report import colours
 from edgemoe_gen.report.views import class_name, probabilities, view
@@ -47,6 +47,7 @@ class RunResult:
         seconds: wall time of the frame, decoder included, compilation not.
         traffic: bytes through each port of the accelerator, every block's output included; None of float.
         notes: what the user should know of how it was run.
+        ids: class numbers uint8 [height, width] that the engine's decoder left in the place of an output.
         class_names: of the task's classes; () where they have none.
         stages: seconds by stage, of the board.
         tier: what the seconds are, of the board.
@@ -62,9 +63,15 @@ class RunResult:
     seconds: float
     traffic: Traffic | None = None
     notes: tuple[str, ...] = ()
+    ids: NDArray[np.uint8] | None = None
     class_names: tuple[str, ...] = ()
     stages: Mapping[str, float] | None = None
     tier: str = ""
+
+    @property
+    def shown(self) -> NDArray[Any] | None:
+        """The output, or the class numbers in its place."""
+        return self.output if self.ids is None else self.ids
 
     def as_dict(self) -> dict[str, Any]:
         """Facts of the run as JSON, without the arrays."""
@@ -82,8 +89,9 @@ class RunResult:
             "output": None
             if output is None
             else {"shape": list(output.shape), "min": float(output.min()), "max": float(output.max())},
+            "ids": None if self.ids is None else {"shape": list(self.ids.shape)},
             "top_classes": _top_classes(output),
-            "classes": _classes(output, self.class_names),
+            "classes": _classes(self.shown, self.class_names),
             "seconds": self.seconds,
             "stages": None if self.stages is None else dict(self.stages),
             "tier": self.tier or None,
@@ -98,7 +106,7 @@ def _top_classes(output: Float32 | None) -> list[int] | None:
     return [int(i) for i in np.argsort(-output, kind="stable")[:5]]
 
 
-def _classes(output: Float32 | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
+def _classes(output: NDArray[Any] | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
     """Classes by share of a map's pixels, or by probability of the whole picture; None of values."""
     if output is None or (output.ndim == 3 and output.shape[0] == 1):
         return None
@@ -126,19 +134,25 @@ def run_float(model: Model, image: Float32, task: str, routes: NDArray[np.int64]
 
 
 def run_csim(
-    engine: Engine, model: Model, network: LoweredNetwork, formats: Formats, image: Float32, task: str
+    engine: Engine,
+    model: Model,
+    network: LoweredNetwork,
+    formats: Formats,
+    image: Float32,
+    task: str,
+    decoders: Mapping[str, bool] | None = None,
 ) -> RunResult:
-    """One frame in C simulation, every block's output and routes stored."""
-    program = compile_network(engine.design, model, network, formats, [task], taps=True)
+    """One frame in C simulation, every block's output and routes stored; `decoders` as of `compile_network`."""
+    program = compile_network(engine.design, model, network, formats, [task], taps=True, decoders=decoders)
     start = time.perf_counter()
     (frame,), traffic = run_frames(engine, program, model.spec, [image])
-    decoder = model_decoder(model, task)
-    output = None if decoder is None else decoder(frame.tokens.astype(np.float32))
+    found = task_output(model, program, 0, frame.tokens, frame.decoded)
     seconds = time.perf_counter() - start
     assert frame.blocks is not None
-    return _result(
-        "csim", model, task, frame.tokens, frame.blocks, frame.experts, frame.scores, output, seconds, traffic
+    result = _result(
+        "csim", model, task, frame.tokens, frame.blocks, frame.experts, frame.scores, found.output, seconds, traffic
     )
+    return replace(result, ids=found.ids)
 
 
 def _result(
@@ -173,10 +187,14 @@ def _result(
 
 
 def write_dump(result: RunResult, path: Path) -> None:
-    """Writes `tokens`, `blocks`, `routes`, `scores` and, where there is one, `output` as .npz; whole or not at all."""
+    """Writes `tokens`, `blocks`, `routes`, `scores` and, where there is one, `output` or `ids` as .npz; whole or not at
+    all.
+    """
     arrays: dict[str, Any] = {name: getattr(result, name) for name in ("tokens", "blocks", "routes", "scores")}
     if result.output is not None:
         arrays["output"] = result.output
+    if result.ids is not None:
+        arrays["ids"] = result.ids
     write_whole(path, lambda stream: np.savez(stream, **arrays))
 
 
@@ -220,9 +238,10 @@ def write_picture(result: RunResult, path: Path) -> None:
     Raises:
         ConfigError: the model has no decoder for the task, or its output is no map.
     """
-    if result.output is None or result.output.ndim == 1:
+    output = result.shown
+    if output is None or output.ndim == 1:
         raise ConfigError(f"task {result.task} has no output that is a picture", "leave --output out")
-    shown = view(result.output)
+    shown = view(output)
     if shown.kind == "classes":
         painted = colours.paint_classes(shown.values.astype(np.int64))
     else:

@@ -21,7 +21,6 @@ from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.numerics.fixed import Format, quantise
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import check_capacity, check_widths
 from edgemoe_gen.program.group import Frame, Group
@@ -87,14 +86,14 @@ def compile_network(
         depth: run only so many blocks.
         schedule: what may overlap; everything by default.
         packing: False leaves weights and constants out, see `Builder`; `outline_network` needs no weights at all.
-        decoders: tasks whose decoders run on the engine, and whether it doubles their last map too; by default those
-            of the network that the design has room for.
+        decoders: tasks whose decoders run on the engine, and whether it doubles their last map too.
 
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
     groups = group_frames(tasks, design.knobs.frames_per_pass)
-    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing, decoders)
+    doubles = [(decoders or {}).get(task) for task, _ in groups]
+    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing, doubles)
 
 
 def group_frames(tasks: Sequence[str], most: int) -> list[tuple[str, int]]:
@@ -116,9 +115,11 @@ def compile_groups(
     depth: int | None = None,
     schedule: Schedule | None = None,
     packing: bool = True,
-    decoders: Mapping[str, bool] | None = None,
+    doubles: Sequence[bool | None] | None = None,
 ) -> Program:
     """`compile_network` of stated groups: a task, and how many frames of it share a pass of the weights.
+
+    `doubles`: of each group, whether its decoder runs on the engine (None: it does not), and doubles its last map too.
 
     Raises:
         CapacityError: likewise; or a group has more frames than the design's `frames_per_pass`.
@@ -134,13 +135,11 @@ def compile_groups(
     check_capacity(design, model.spec)
     check_widths(design, formats)
     builder = Builder(design, schedule, packing)
-    if decoders is None:
-        places = engine_decoders(model, design.knobs.max_map_width, design.knobs.max_map_channels)
-        decoders = {task: doubles for task, doubles in places.items() if task in network.decoders}
+    each = [None] * len(groups) if doubles is None else doubles
     frames = [
         frame
-        for task, count in groups
-        for frame in Group(builder, model, network, formats, task, count, taps, depth, decoders.get(task)).build()
+        for (task, count), far in zip(groups, each, strict=True)
+        for frame in Group(builder, model, network, formats, task, count, taps, depth, far).build()
     ]
     return Program(
         design,

@@ -41,6 +41,10 @@ class Decoded:
     row_pixels: int
     kind: str
 
+    def moved(self, beats: int) -> Decoded:
+        """The same so many beats further on."""
+        return replace(self, regions=tuple(replace(region, first=region.first + beats) for region in self.regions))
+
     def unpack(self, result: Bytes) -> NDArray[np.int64]:
         """Classes [height, width], or values or logits [height, width, channels] as integers."""
         parts = []
@@ -170,11 +174,14 @@ class DecoderRows:
         return linear_beats(self.design, outputs, inputs, narrow)
 
     def _load_ones(self) -> None:
+        """Row by row, so that programs with rings of other sizes share the constant."""
         source, parallel = self.sources[0], self.design.knobs.tokens_parallel
         self.b.layer = f"{self.name}.ones"
-        values = np.full((source.slots * source.row_blocks * parallel, 1), self.decoder.ones)
-        word = source.first + self.design.words(self.spec.dim)
-        self.b.load_constant(values, replace(source.place(), columns=1, word=word), f"{self.name}.ones")
+        values = np.full((source.row_blocks * parallel, 1), self.decoder.ones)
+        for slot in range(source.slots):
+            place = source.place(slot)
+            word = place.word + self.design.words(self.spec.dim)
+            self.b.load_constant(values, replace(place, columns=1, word=word), f"{self.name}.ones")
 
     def _convolve(self, level: int) -> int:
         """The next rows of a level's results; returns how many."""

@@ -77,8 +77,11 @@ class Group:
         images = self._embed()
         for block in self.network.blocks[: self.depth]:
             self._block(block)
-        self._store("tokens")
-        decoded = [self._decode(frame) for frame in range(self.rows.frames)]
+        # A frame's results lie in one piece, as in a program of its own.
+        decoded = []
+        for frame in range(self.rows.frames):
+            self._store_frame("tokens", frame)
+            decoded.append(self._decode(frame))
         return [Frame(self.task, *parts) for parts in zip(images, self.regions, decoded, strict=True)]
 
     def _decode(self, frame: int) -> Decoded | None:
@@ -118,9 +121,13 @@ class Group:
         return [tuple(image) for image in images]
 
     def _store(self, name: str) -> None:
+        for frame in range(self.rows.frames):
+            self._store_frame(name, frame)
+
+    def _store_frame(self, name: str, frame: int) -> None:
         self.b.layer = "result"
-        for frame, regions in enumerate(self.regions):
-            regions[name] = self.b.store(name, self.shared.of_frame(self.residual, frame), self.rows.tokens)
+        place = self.shared.of_frame(self.residual, frame)
+        self.regions[frame][name] = self.b.store(name, place, self.rows.tokens)
 
     def _block(self, block: LoweredBlock) -> None:
         name = f"blocks.{block.index}"

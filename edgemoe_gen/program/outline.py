@@ -21,6 +21,7 @@ from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats, TensorFormat
 from edgemoe_gen.numerics.lower import Linear, LoweredBlock, LoweredDecoder, LoweredNetwork
+from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.numerics.widths import WEIGHT_KINDS, kind_of
 from edgemoe_gen.program.compile import Program, compile_network
 
@@ -44,7 +45,10 @@ def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str]) -> Pr
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
     model, network = _empty(spec if design.has_decoders else _without_decoders(spec))
-    return compile_network(design, model, network, Formats(_AnyFormat(design)), tasks, packing=False)
+    k = design.knobs
+    decoders = engine_decoders(model, network.decoders, k.max_map_width, k.max_map_channels)
+    formats = Formats(_AnyFormat(design))
+    return compile_network(design, model, network, formats, tasks, packing=False, decoders=decoders)
 
 
 @lru_cache(maxsize=4)

@@ -229,7 +229,8 @@ class _Check(Columns):
         tiles, words = np.where(self.product, f["out_tiles"], 0), np.where(self.product, f["in_words"], 0)
         # What was cut out of a program of several tasks, or put one behind another, begins anywhere in the ring. It
         # loads first, and stores last.
-        begins = of["LOAD"] & np.concatenate([[False], of["STORE"][:-1]])
+        stored = of["STORE"] | of["STORE_RESIZED"]
+        begins = of["LOAD"] & np.concatenate([[False], stored[:-1]])
         places = np.where(self.product, self.index, len(self.index))
         ahead_of = np.minimum.accumulate(places[::-1])[::-1]  # the next product
         first = ahead_of[np.maximum.accumulate(np.where(begins, self.index, 0))] % len(self.index)

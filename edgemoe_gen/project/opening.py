@@ -6,7 +6,7 @@ In: `Config`s. Out: model, design, pictures, formats: each made by one function,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,10 @@ from edgemoe_gen.model import (
     read_spec_file,
 )
 from edgemoe_gen.model.images import SUFFIXES as PICTURES
-from edgemoe_gen.numerics.formats import EVENED, Formats, choose_formats, observe_ranges, prepare
+from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.numerics.placing import engine_decoders
+from edgemoe_gen.numerics.widths import DECODERS
 from edgemoe_gen.pictures.found import Picture, find_pictures, left_out, open_picture, picture_names
 from edgemoe_gen.pictures.truth import find_truth, read_truth, without_truth
 from edgemoe_gen.project.arguments import ProjectArguments
@@ -274,12 +275,15 @@ class Numerics:
     Attributes:
         network: the folded network with outliers evened out.
         formats: a binary point for each of its tensors.
-        columns: largest absolute value of every feature, of the tensors that the network was evened out by.
+        columns: largest absolute value of every feature of the norms, and of every output of decoders that run on the
+            engine, which the network was evened out by.
+        decoders: tasks whose decoders run on the engine, and whether it doubles their last map too.
     """
 
     network: LoweredNetwork
     formats: Formats
     columns: Mapping[str, NDArray[np.float64]]
+    decoders: Mapping[str, bool] = field(default_factory=dict)
 
 
 def open_numerics(
@@ -295,7 +299,7 @@ def open_numerics(
     Args:
         config: names pinned tensors.
         model: the network.
-        knobs: widths, and whether decoders run on the engine.
+        knobs: widths.
         images: network inputs [3, height, width].
         tasks: tasks that will run.
         progress: called with text, runs done, runs in all.
@@ -311,9 +315,12 @@ def open_numerics(
         progress("calibrating", done, runs)
 
     check_pinned(config)
-    on_engine = engine_decoders(model, knobs.max_map_width, knobs.max_map_channels)
-    seen = observe_ranges(model, images, tasks, step, decoders=on_engine)
+    decoders = engine_decoders(model, tasks, knobs.max_map_width, knobs.max_map_channels)
+    seen = observe_ranges(model, images, tasks, step, decoders=bool(decoders))
+    used = tuple(f"{DECODERS}.{task}." for task in decoders)
+    seen = {name: part for name, part in seen.items() if not name.startswith(f"{DECODERS}.") or name.startswith(used)}
     network = prepare(model, seen)
     formats = choose_formats(network, seen, knobs.widths, config.pinned)
-    columns = {name: part.columns for name, part in seen.items() if EVENED.fullmatch(name)}
-    return Numerics(network, formats, columns)
+    columns = {name: part.columns for name, part in seen.items() if name.endswith((".norm1", ".norm2"))}
+    columns |= {name: part.columns for name, part in seen.items() if name.startswith(f"{DECODERS}.")}
+    return Numerics(network, formats, columns, decoders)

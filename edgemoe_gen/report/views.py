@@ -84,8 +84,16 @@ class Panel:
     overlay: str = ""
 
 
-def view(output: NDArray[np.floating]) -> View:
-    """A decoder's output [channels, H, W], one channel of values or several of classes, or scores [classes]."""
+def view(output: Array, classes: int = 0) -> View:
+    """What an output shows.
+
+    Args:
+        output: of a decoder [channels, H, W], one channel of values or several of classes; class numbers [H, W] that
+            the engine has left; or scores [classes].
+        classes: that there are, for class numbers.
+    """
+    if output.ndim == 2:
+        return View("classes", output, max(classes, int(output.max()) + 1))
     if output.ndim == 1:
         return View("scores", output.astype(np.float32), output.shape[0])
     if output.shape[0] == 1:

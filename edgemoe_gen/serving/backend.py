@@ -21,6 +21,14 @@ class Outcome(Protocol):
         """float32 [channels, H, W] of a decoder, [classes] of a head, or None."""
 
     @property
+    def ids(self) -> Any:
+        """uint8 [H, W], class numbers in the place of an output, or None."""
+
+    @property
+    def stages(self) -> Mapping[str, float]:
+        """Seconds by stage: "pack", "engine", "decode"."""
+
+    @property
     def seconds(self) -> float:
         """The engine's own time."""
 
@@ -44,6 +52,7 @@ class BackendFacts:
         tier: where the times come from.
         tasks: names.
         class_names: of the tasks' classes, where they have names.
+        classes: how many classes the tasks have, where that is known.
         simulated: whether there is no board.
     """
 
@@ -55,6 +64,7 @@ class BackendFacts:
     tasks: Sequence[str]
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     simulated: bool = False
+    classes: Mapping[str, int] = field(default_factory=dict)
 
 
 # Entered and left by the worker's thread, which owns the accelerator in between.
@@ -79,6 +89,7 @@ def overlay_opener(installed: Installed, simulated: bool) -> Opener:
                     tasks=installed.tasks,
                     class_names=installed.class_names,
                     simulated=tier == SIMULATED,
+                    classes={name: task.classes or 0 for name, task in manifest.tasks.items()},
                 ),
             )
 

@@ -158,9 +158,13 @@ class LiveView:
         for task in tasks:
             outcome = backend.run(shot.frame, task)
             engine += outcome.seconds
-            picture = task_picture(outcome.output, self.facts.class_names.get(task, ()), spans[task])
+            output = outcome.output if outcome.ids is None else outcome.ids
+            names, classes = self.facts.class_names.get(task, ()), self.facts.classes.get(task, 0)
+            picture = task_picture(output, names, spans[task], classes)
             blobs.append(picture.data)
-            shown.append({"task": task, "engine_ms": round(outcome.seconds * 1e3, 3), **picture.facts})
+            host = sum(outcome.stages.get(stage, 0.0) for stage in ("pack", "decode"))
+            times = {"engine_ms": round(outcome.seconds * 1e3, 3), "host_ms": round(host * 1e3, 3)}
+            shown.append({"task": task, **times, **picture.facts})
         now = time.perf_counter()
         with self._lock:
             rate = self._rate.count(now)

@@ -58,17 +58,18 @@ def jpeg(frame: NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def task_picture(output: NDArray[np.floating] | None, names: Sequence[str], span: Span) -> TaskPicture:
+def task_picture(output: NDArray[Any] | None, names: Sequence[str], span: Span, classes: int = 0) -> TaskPicture:
     """A decoder's or head's output as one sees it.
 
     Args:
-        output: [channels, H, W], [classes], or None without a decoder.
+        output: [channels, H, W], class numbers [H, W], [classes], or None without a decoder.
         names: of classes.
         span: of this task's values so far.
+        classes: that there are, for class numbers.
     """
     if output is None:
         return TaskPicture({"kind": "none"}, b"")
-    shown = view(output)
+    shown = view(output, classes)
     if shown.kind == "scores":
         best = [[name, round(share, 4)] for name, share in top_scores(shown, names)]
         return TaskPicture({"kind": "scores", "scores": best}, b"")

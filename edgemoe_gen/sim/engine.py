@@ -156,6 +156,7 @@ class FrameResult:
     blocks: NDArray[np.float64] | None
     experts: NDArray[np.int64] | None
     scores: NDArray[np.float64] | None
+    decoded: Integers | None = None  # as `Decoded.unpack`
 
 
 def run_frames(
@@ -175,6 +176,7 @@ def run_frames(
                 np.stack([stored_matrix(run, region) for region in taps]) if taps else None,
                 np.stack([e for e, _ in experts]) if experts else None,
                 np.stack([s for _, s in experts]) if experts else None,
+                None if frame.decoded is None else frame.decoded.unpack(run.result),
             )
         )
     return results, run.traffic

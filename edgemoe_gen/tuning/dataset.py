@@ -21,6 +21,7 @@ from edgemoe_gen.estimate import check_fits
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.overlay.outputs import task_output
 from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture, picture_names
 from edgemoe_gen.pictures.truth import Truth, find_truth, read_truth, without_truth
 from edgemoe_gen.program.compile import check_capacity, compile_network
@@ -119,6 +120,7 @@ class PictureRunner:
     network: LoweredNetwork
     formats: Formats
     tasks: tuple[str, ...]
+    decoders: Mapping[str, bool]
     _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -128,23 +130,29 @@ class PictureRunner:
     def picture(self, path: Path, truth: Path | None) -> Mapping[str, TaskSums]:
         """Sums of one picture by task; a task without ground truth has no quality."""
         if not self._cache:
-            program = compile_network(self.design, self.model, self.network, self.formats, self.tasks, taps=True)
+            program = compile_network(
+                self.design, self.model, self.network, self.formats, self.tasks, taps=True, decoders=self.decoders
+            )
             self._cache.update(engine=Engine.compile(self.design), program=program, reference=Reference(self.model))
         known = {} if truth is None else read_truth(truth, self.model.spec)
         opened = open_picture(path, self.model.spec.image, truth=known)
         images = [opened.values] * len(self.tasks)
         frames, _ = run_frames(self._cache["engine"], self._cache["program"], self.model.spec, images)
         sums = {}
-        for frame in frames:
+        for place, frame in enumerate(frames):
             both = compare(self.model, self._cache["reference"], opened.name, opened.values, frame)
             assert both.float_output is not None
-            assert both.engine_output is not None
-            sums[frame.task] = _sums(frame.task, both.float_output, both.engine_output, opened.truth, both.errors)
+            found = both.engine_output
+            if frame.decoded is not None:
+                found = task_output(self.model, self._cache["program"], place, frame.tokens, frame.decoded).shown
+            assert found is not None
+            sums[frame.task] = _sums(frame.task, both.float_output, found, opened.truth, both.errors)
         return sums
 
 
 def _sums(task: str, ours: NDArray[Any], theirs: NDArray[Any], every: Truth, errors: FrameErrors) -> TaskSums:
-    sides = view(ours), view(theirs)
+    shown = view(ours)
+    sides = shown, view(theirs, shown.classes)
     truth = truth_of(task, sides[0], every)
     quality = None
     if truth is not None:
@@ -237,7 +245,7 @@ def evaluate_dataset(
     with open_runner(None, jobs, scheduler, progress) as runner:  # first: what is missing is said at once
         numerics = open_numerics(config, model, design.knobs, calibration, tasks, progress)
         Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
-        runner.replace(PictureRunner(model, design, numerics.network, numerics.formats, tasks))
+        runner.replace(PictureRunner(model, design, numerics.network, numerics.formats, tasks, numerics.decoders))
         for number, sums in runner.results([Call("picture", (path, truth.get(path))) for path in found]):
             results[number] = sums
             progress("evaluating pictures", len(results), len(found))

@@ -316,8 +316,8 @@ class Evaluator:
     def _macs(self, design: Design) -> dict[str, int]:
         """Products of a frame of the first task, its decoder's too if the engine runs it."""
         spec, task = self.model.spec, self.tasks[0]
-        places = engine_decoders(self.model, design.knobs.max_map_width, design.knobs.max_map_channels)
-        return macs(spec) | (decoder_macs(spec, task) if task in places else {})
+        decoded = engine_decoders(self.model, [task], design.knobs.max_map_width, design.knobs.max_map_channels)
+        return macs(spec) | (decoder_macs(spec, task) if decoded else {})
 
     def _need_images(self, tier: str) -> None:
         if not self.images:
@@ -340,7 +340,10 @@ class Evaluator:
 
     def program(self, design: Design, tasks: Sequence[str], taps: bool = False) -> Program:
         """The program with its weights, one frame a task."""
-        return compile_network(design, self.model, self.network, self.formats(design.knobs), tasks, taps=taps)
+        k = design.knobs
+        decoders = engine_decoders(self.model, self.network.decoders, k.max_map_width, k.max_map_channels)
+        formats = self.formats(k)
+        return compile_network(design, self.model, self.network, formats, tasks, taps=taps, decoders=decoders)
 
     def noise(self, knobs: Knobs) -> dict[str, float]:
         """Power of a design's noise by kind of tensor, see `noise`."""
@@ -452,7 +455,7 @@ def make_evaluator(
         truths.append(Truth(image, task, result.tokens, experts))
 
     maps = map_sizes(model.spec, chosen or {})
-    decoders = engine_decoders(model, maps["max_map_width"], maps["max_map_channels"])
+    decoders = bool(engine_decoders(model, tasks, maps["max_map_width"], maps["max_map_channels"]))
     seen = observe_ranges(model, images, tasks, step, keep, decoders) if images else {}
     return Evaluator(
         model, board, dict(chosen or {}), dict(fifo_depths or {}), dict(pinned or {}), tuple(tasks), tuple(images),

@@ -84,10 +84,10 @@ def test_tiny_s_default_design_takes_21_ms_from_picture_to_classes(tmp_path: Pat
     model = load_model(save_state(tmp_path / "tiny.pth", state), None, said)
     board, image = load_board("zcu104"), np.random.default_rng(1).random((3, 128, 256), dtype=np.float32)
     design = make_design(default_knobs(model.spec, board, {"max_map_width": 128}), board)
-    seen = observe_ranges(model, [image], ["semseg"], decoders=["semseg"])
+    seen = observe_ranges(model, [image], ["semseg"], decoders=True)
     network = prepare(model, seen)
     formats = choose_formats(network, seen, design.knobs.widths)
-    program = compile_network(design, model, network, formats, ["semseg"])
+    program = compile_network(design, model, network, formats, ["semseg"], decoders={"semseg": True})
     timing = load_timing(design, render_sources(design))
     found = time_program(program, pack_image(program, model.spec, [image]), timing, record=False)
     assert found.passed

@@ -54,5 +54,5 @@ def decoded_case() -> DecodedCase:
     model = replace(model, decoders=decoders, spec=replace(model.spec, tasks=wide))
     rng = np.random.default_rng(11)
     images = tuple(rng.random((3, 32, 64), dtype=np.float32) for _ in range(2))
-    seen = observe_ranges(model, images, model.spec.task_names, decoders=model.spec.task_names)
+    seen = observe_ranges(model, images, model.spec.task_names, decoders=True)
     return DecodedCase(model, images, seen, prepare(model, seen))

@@ -201,7 +201,7 @@ def test_formats_hold_what_calibration_saw_and_the_feature_of_ones(case: Decoded
 def test_a_network_whose_decoders_are_not_asked_for_is_calibrated_without_them(case: DecodedCase) -> None:
     seen = observe_ranges(case.model, case.images[:1], ["depth"])
     assert not any(name.startswith(DECODERS) for name in seen)
-    with_them = observe_ranges(case.model, case.images[:1], ["depth"], decoders=["depth"])
+    with_them = observe_ranges(case.model, case.images[:1], ["depth"], decoders=True)
     assert set(seen) < set(with_them)
     for name, observation in seen.items():
         np.testing.assert_array_equal(observation.columns, with_them[name].columns)

@@ -26,7 +26,7 @@ from edgemoe_gen.measuring.bench import (
     spread,
     switch_cost,
 )
-from edgemoe_gen.measuring.bench_page import render_page
+from edgemoe_gen.measuring.bench_page import latency_rows, render_page
 from edgemoe_gen.measuring.power import Power, RailPower
 from edgemoe_gen.measuring.session import MEASURED
 
@@ -51,13 +51,13 @@ class Slow:
     streams: list[tuple[str, ...]] = field(default_factory=list)
     closed: int = 0
 
-    def run(self, frame: Any, task: str) -> Any:
+    def run(self, frame: Any, task: str, decode: bool = True) -> Any:
         if len(self.ran) >= self.interrupt_after:
             raise KeyboardInterrupt
         assert frame in (10, 20) and not gc.isenabled()
         time.sleep(self.seconds[task] + (self.switch if self.ran and self.ran[-1] != task else 0))
         self.ran.append(task)
-        return SimpleNamespace(task=task, stages=STAGES)
+        return SimpleNamespace(task=task, stages=STAGES if decode else STAGES | {"engine": 1e-3, "decode": 0.0})
 
     def stream(
         self, frames: Iterable[Any], tasks: Sequence[str] | None = None, alternate: bool = False, decode: bool = True
@@ -73,6 +73,17 @@ class Slow:
 
 def silent(what: str, done: int, total: int) -> None:
     pass
+
+
+def test_the_engine_s_time_is_split_where_it_decodes() -> None:
+    runner = Slow({"a": 0.0, "b": 0.0})
+    found = measure(runner, [10, 20], Plan(("a", "b"), 3, 60.0, decoded=("b",)), silent)
+    a, b = found.latencies
+    assert a.backbone is None and a.decoder is None and len(latency_rows(a)) == 4
+    assert b.backbone is not None and (b.backbone.median, b.backbone.count) == (1e-3, 3)
+    assert b.decoder == pytest.approx(3e-3)
+    rows = {row[1]: row[2] for row in latency_rows(b)}
+    assert rows["engine: backbone"] == "1.00 ms" and rows["engine: decoder"] == "3.00 ms"
 
 
 class Watts:

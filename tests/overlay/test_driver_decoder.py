@@ -18,7 +18,8 @@ from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.model.reference import decode
 from edgemoe_gen.overlay.decoders import archive, decoder_facts, decoder_kind, model_decoder
 from edgemoe_gen.overlay.driver import decoder as module
-from edgemoe_gen.overlay.driver.decoder import Decoder, decoders_of, sampling
+from edgemoe_gen.overlay.driver.bilinear import sampling
+from edgemoe_gen.overlay.driver.decoder import Decoder, decoders_of
 from tests.overlay.decoder_networks import decoder_model, random_decoder, random_head
 
 # Both are float32; a term of a convolution is rounded to 6e-8 of itself, and of 9 x 256 terms in four layers the sum of

@@ -7,9 +7,9 @@ import contextlib
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class CsimOutcome:
 
     output: NDArray[np.float32]
     seconds: float
+    ids: None = None
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 class CsimBackend:

@@ -19,10 +19,12 @@ from .errors import FrameError, OverlayError
 from .files import Files
 from .hardware import Board
 from .manifest import Manifest, Operations, Task, find_overlay, read_manifest
+from .maps import CLASSES, MapFinisher, pixels_of
 from .picture import FramePacker
 from .result import Result, tokens_of
 from .stream import Stream
 
+Decode = Any  # True, False or "map"; boards' Python knows no union of types at run time
 STREAM_BUFFERS = 2  # of images and of results: one for the engine, one for the processor
 
 
@@ -62,6 +64,7 @@ class Accelerator:
         self._stream: Stream | None = None
         files = Files(self.manifest)
         self._decoders = files.decoders
+        self._maps = MapFinisher(self.image_size)
         self._packer = FramePacker(self.manifest.image)
         board = Board(self.manifest, device)
         try:
@@ -98,34 +101,35 @@ class Accelerator:
             raise OverlayError(f"{self.manifest.name} is closed", "open it again")
         return self._board.waits_by
 
-    def run(self, frame: Any, task: str, decode: bool = True) -> Result:
+    def run(self, frame: Any, task: str, decode: Decode = True) -> Result:
         """Runs one frame.
 
         Args:
             frame: uint8 [height, width, 3], red first.
             task: name.
-            decode: False leaves the decoder out, which on a board takes longer than the engine.
+            decode: False leaves the decoder out, on the engine as on the host, where it takes longer than the engine;
+                "map" asks for `output` also where the engine leaves class numbers.
 
         Raises:
             FrameError: the frame is not of the network's size or type, or there is no such task.
             EngineError: the engine fails. The next run starts afresh.
         """
-        chosen = self._task(task)
+        chosen = self._task(task).to(decode)
         with self._engine:
             self._ready()
             start = time.perf_counter()
             self.pack(frame, self._image)
             packing = time.perf_counter() - start
-            seconds = self.execute(task, self._image, self._result)
-            tokens = tokens_of(self._result.bytes, chosen.result)
-        return self._decoded(0, task, tokens, packing, seconds, decode)
+            seconds = self.execute(task, self._image, self._result, decode=decode)
+            found = _Found(self._result.bytes, chosen)
+        return self._decoded(0, found, packing, seconds, decode)
 
     def stream(
         self,
         frames: Iterable[Any],
         tasks: Sequence[str] | None = None,
         alternate: bool = False,
-        decode: bool = True,
+        decode: Decode = True,
     ) -> Generator[Result, None, None]:
         """Runs frame after frame; packing the next one and decoding the last one overlap the engine.
 
@@ -134,7 +138,7 @@ class Accelerator:
                 not sooner than there is room for a frame.
             tasks: each frame runs all of these, in this order; None = all tasks.
             alternate: each frame runs one of them instead, in turn.
-            decode: False leaves the decoders out.
+            decode: as of `run`.
 
         Returns:
             An iterator of results in order. To end it early, leave its loop, or call its `close`.
@@ -157,7 +161,7 @@ class Accelerator:
             raise FrameError(f"frames are a {type(frames).__name__}, which gives no frames", "give a list") from error
         return self._streamed(source, names, alternate, decode)
 
-    def batch(self, frames: Sequence[Any], task: str, decode: bool = True) -> list[Result]:
+    def batch(self, frames: Sequence[Any], task: str, decode: Decode = True) -> list[Result]:
         """Runs several frames in one program: one start of the engine for all of them.
 
         Where the design has `frames_per_pass`, so many neighbours share a pass of the weights, which takes less time
@@ -166,20 +170,22 @@ class Accelerator:
         Args:
             frames: uint8 [height, width, 3] each.
             task: name.
-            decode: False leaves the decoder out.
+            decode: as of `run`; a pass of the weights is shared only with True.
 
         Raises:
             FrameError: a frame is wrong, there is none, or there are more than one program can hold.
             OverlayError: the board's memory is too small for so many.
             EngineError: the engine fails.
         """
-        chosen, count = self._task(task), len(frames)
+        chosen, count = self._task(task).to(decode), len(frames)
         if not count:
             raise FrameError("a batch needs a frame", "give one or more")
         for frame in frames:
             self._packer.check(frame)
         size, taken = self.manifest.image.size, chosen.result.size
-        program = batch_program(self._files[task], self._passes.get(task), chosen, self.manifest.layout, size, count)
+        program = batch_program(
+            self._files[chosen.program], self._passes.get(task), chosen, self.manifest.layout, size, count
+        )
         with self._engine:
             board = self._ready()
             buffers: list[Buffer] = []
@@ -197,12 +203,12 @@ class Accelerator:
                 seconds = self._start(
                     board, code, batch_operations(chosen, count), images, results, count * self.timeout
                 )
-                tokens = [tokens_of(results.bytes[i * taken : (i + 1) * taken], chosen.result) for i in range(count)]
+                found = [_Found(results.bytes[i * taken : (i + 1) * taken], chosen) for i in range(count)]
             finally:
                 self._settle(board)  # an engine that still runs must not write to memory that is someone else's
                 for buffer in buffers:
                     board.release(buffer.memory)
-        return [self._decoded(i, task, t, packing, seconds / count, decode) for i, t in enumerate(tokens)]
+        return [self._decoded(i, one, packing, seconds / count, decode) for i, one in enumerate(found)]
 
     def selftest(self) -> dict[str, float]:
         """Runs the picture that came with the overlay for every task; returns the engine's seconds by task.
@@ -265,12 +271,21 @@ class Accelerator:
         """Writes a frame into an image buffer."""
         self._packer.pack(frame, image.bytes)
 
-    def execute(self, task: str, image: Buffer, result: Buffer, stop: threading.Event | None = None) -> float:
+    def execute(
+        self,
+        task: str,
+        image: Buffer,
+        result: Buffer,
+        stop: threading.Event | None = None,
+        decode: Decode = True,
+    ) -> float:
         """Runs a task's program on buffers; returns the engine's seconds."""
-        chosen = self.manifest.tasks[task]
+        chosen = self.manifest.tasks[task].to(decode)
         with self._engine:
             board = self._ready()
-            return self._start(board, self._programs[task], chosen.operations, image, result, self.timeout, stop)
+            return self._start(
+                board, self._programs[chosen.program], chosen.operations, image, result, self.timeout, stop
+            )
 
     def finish(
         self,
@@ -279,16 +294,16 @@ class Accelerator:
         result: Buffer,
         packing: float,
         seconds: float,
-        decode: bool,
+        decode: Decode,
         free: Callable[[], None],
     ) -> Result:
-        """Takes the tokens out of a buffer, calls `free`, and decodes them."""
-        tokens = tokens_of(result.bytes, self.manifest.tasks[task].result)
+        """Takes the results out of a buffer, calls `free`, and decodes what is left to decode."""
+        found = _Found(result.bytes, self.manifest.tasks[task].to(decode))
         free()
-        return self._decoded(frame, task, tokens, packing, seconds, decode)
+        return self._decoded(frame, found, packing, seconds, decode)
 
     def _streamed(
-        self, source: Iterator[Any], tasks: Sequence[str], alternate: bool, decode: bool
+        self, source: Iterator[Any], tasks: Sequence[str], alternate: bool, decode: Decode
     ) -> Generator[Result, None, None]:
         with self._engine:
             self._ready()
@@ -307,9 +322,16 @@ class Accelerator:
     def _fill(self, board: Board, files: Files) -> None:
         """Copies everything that does not change to DDR, and makes room for what does."""
         self._files, self._passes = files.programs, files.passes
-        self._programs = {name: _filled(board, f"the program of {name}", data) for name, data in files.programs.items()}
+        self._programs = {
+            own.program: _filled(board, f"the program of {task.name}", files.programs[own.program])
+            for task in self.manifest.tasks.values()
+            for own in task.every
+        }
         self._fixed = {name: _filled(board, name, data).memory for name, data in files.weights.items()}
-        size, most = self.manifest.image.size, max(t.result.size for t in self.manifest.tasks.values())
+        size, most = (
+            self.manifest.image.size,
+            max(own.result.size for task in self.manifest.tasks.values() for own in task.every),
+        )
         images = [_filled(board, "the image", bytes(size)) for _ in range(1 + STREAM_BUFFERS)]
         results = [Buffer(board, "the result", most) for _ in range(1 + STREAM_BUFFERS)]
         self._image, *self._images = images
@@ -359,12 +381,30 @@ class Accelerator:
         result.memory.invalidate()
         return seconds
 
-    def _decoded(self, frame: int, task: str, tokens: Any, packing: float, seconds: float, decode: bool) -> Result:
+    def _decoded(self, frame: int, found: _Found, packing: float, seconds: float, decode: Decode) -> Result:
         start = time.perf_counter()
-        decoder = self._decoders.get(task) if decode else None
-        output = None if decoder is None else decoder(tokens)
-        stages = {"pack": packing, "engine": seconds, "decode": time.perf_counter() - start}
-        return Result(frame, task, tokens, output, seconds, stages)
+        task, layout = found.task, found.task.map
+        decoder = self._decoders.get(task.name) if decode and layout is None else None
+        output, ids = None, None
+        if decoder is not None:
+            output = decoder(found.tokens)
+        elif layout is not None and layout.kind == CLASSES:
+            ids = found.pixels
+        elif layout is not None:
+            output = self._maps(found.pixels, layout)
+        stages = {"pack": packing, "engine": seconds, "decode": time.perf_counter() - start + found.seconds}
+        return Result(frame, task.name, found.tokens, output, seconds, stages, ids)
+
+
+class _Found:
+    """What a task's program left in a result buffer, copied out of it; and the seconds that took."""
+
+    def __init__(self, buffer: Any, task: Task) -> None:
+        start = time.perf_counter()
+        self.task = task
+        self.tokens = tokens_of(buffer, task.result)
+        self.pixels = None if task.map is None else pixels_of(buffer, task.map)
+        self.seconds = time.perf_counter() - start
 
 
 def _filled(board: Board, what: str, data: Any) -> Buffer:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .bilinear import Bilinear
 from .errors import OverlayError
 
 CONVOLUTIONS = 5  # four of 3x3 with batch norm and ReLU, the last 1x1
@@ -81,7 +82,7 @@ class Decoder:
                 self._layers = [_convolution(tensors, i) for i in range(CONVOLUTIONS)]
         except KeyError as error:
             raise OverlayError(f"the decoder has no tensor {error}", "build the overlay again") from error
-        self._resizes: dict[tuple[int, int, bool], tuple[Any, Any, Any]] = {}
+        self._resize = Bilinear()
 
     def __call__(self, tokens: Any) -> Any:
         """The task's result.
@@ -108,7 +109,7 @@ class Decoder:
                 x = self._double(x)
         weight, bias = self._layers[last]
         x = self._double(x @ weight + bias)
-        x = self._resize(x, facts.image, align_corners=False)
+        x = self._resize(x, facts.image, False)
         return np.ascontiguousarray(x.transpose(2, 0, 1))
 
     def _classify(self, x: Any) -> Any:
@@ -142,24 +143,6 @@ class Decoder:
     def _double(self, x: Any) -> Any:
         return self._resize(x, (2 * x.shape[0], 2 * x.shape[1]), self.facts.align_corners)
 
-    def _resize(self, x: Any, size: tuple[int, int], align_corners: bool) -> Any:
-        """Bilinear, [height, width, channels] to [*size, channels]: down first, then across."""
-        for axis in (0, 1):
-            if x.shape[axis] == size[axis]:
-                continue  # both ways of sampling leave it as it is
-            key = (x.shape[axis], size[axis], align_corners)
-            if key not in self._resizes:
-                self._resizes[key] = sampling(*key)
-            low, high, share = self._resizes[key]
-            share = share.reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-            below = x.take(low, axis=axis)
-            above = x.take(high, axis=axis)
-            above -= below
-            above *= share
-            above += below
-            x = above
-        return x
-
     def _buffer(self, name: str, shape: tuple[int, ...]) -> Any:
         """Scratch memory of this thread."""
         size = int(np.prod(shape))
@@ -176,22 +159,6 @@ def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
     variance = np.mean(centred * centred, axis=1, keepdims=True, dtype=np.float32)
     centred /= np.sqrt(variance + np.float32(eps))
     return centred * weight + bias
-
-
-def sampling(size: int, wanted: int, align_corners: bool) -> tuple[Any, Any, Any]:
-    """Where the pixels of a bilinear resize lie among the old ones, as PyTorch counts.
-
-    Returns:
-        Of every new pixel the old one before it and the one behind it, int [wanted], and the second one's share,
-        float32 [wanted].
-    """
-    place = np.arange(wanted, dtype=np.float64)
-    if align_corners:
-        place *= (size - 1) / (wanted - 1) if wanted > 1 else 0.0
-    else:
-        place = np.maximum((place + 0.5) * (size / wanted) - 0.5, 0)
-    low = np.minimum(place.astype(np.int64), size - 1)
-    return low, np.minimum(low + 1, size - 1), (place - low).astype(np.float32)
 
 
 def decoders_of(facts: DecoderFacts, kinds: Mapping[str, tuple[str, str]], archive: Any) -> dict[str, Decoder]:

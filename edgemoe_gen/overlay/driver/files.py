@@ -19,7 +19,7 @@ class Files:
     """Everything of an overlay that goes to the board, or decodes what comes back.
 
     Attributes:
-        programs: by task, of one frame.
+        programs: by file, of one frame, variants included.
         passes: by task, of the frames that share a pass of the weights; {} where that is one.
         weights: by argument of the engine.
         decoders: by task, of those that have one.
@@ -31,7 +31,9 @@ class Files:
     def __init__(self, manifest: Manifest) -> None:
         manifest.read(manifest.bitstream)
         manifest.read(manifest.handoff)
-        self.programs = {name: manifest.read(task.program) for name, task in manifest.tasks.items()}
+        self.programs = {
+            own.program: manifest.read(own.program) for task in manifest.tasks.values() for own in task.every
+        }
         self.passes = {
             name: manifest.read(task.shared.program) for name, task in manifest.tasks.items() if task.shared is not None
         }

@@ -11,16 +11,19 @@ import importlib.util
 import json
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .decoder import DecoderFacts
 from .errors import OverlayError
 from .manifest_rules import check_manifest
+from .maps import MapLayout
 
 MANIFEST = "manifest.json"
-SCHEMA = 3
+SCHEMA = 4
+TOKENS, MAP = "tokens", "map"  # programs of a task beside its own: without its decoder, and to a float map
 _LARGEST = 2 << 30  # bytes of a file; no board has more memory to put it into
 BUILD_AGAIN = "install the overlay again, or build it again"
 
@@ -153,8 +156,12 @@ class Task:
         shared: the program for frames that share a pass of the weights; None where a pass is one frame's.
         result: where the tokens lie.
         expected: file with the answer of the self-test.
-        decoder: "up_head", "head", or None where the network has neither.
+        where: runs its decoder: "engine"; "logits", there but for the last doubling; "host"; "" without one.
+        reason: why not all of it is on the engine, a sentence; "" if it is.
+        decoder: "up_head" or "head" of one that the host runs, or None.
         decoder_tensors: what the names of its decoder's tensors begin with.
+        map: how the map lies that the engine's decoder leaves; None where the engine ends with the tokens.
+        variants: the same task by other programs, by name: TOKENS ends with the tokens, MAP with logits.
     """
 
     name: str
@@ -167,6 +174,21 @@ class Task:
     decoder: str | None
     decoder_tensors: str
     shared: Pass | None = None
+    where: str = ""
+    reason: str = ""
+    map: MapLayout | None = None
+    variants: Mapping[str, Task] = field(default_factory=dict)
+
+    @property
+    def every(self) -> list[Task]:
+        """Itself and its variants."""
+        return [self, *self.variants.values()]
+
+    def to(self, decode: bool | str) -> Task:
+        """The task by the program that gives what is asked for: `decode` as of `Accelerator.run`."""
+        if not decode:
+            return self.variants.get(TOKENS, self)
+        return self.variants.get(MAP, self) if decode == MAP else self
 
 
 @dataclass(frozen=True)
@@ -339,8 +361,8 @@ def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
 
 
 def _task(content: dict[str, Any]) -> Task:
-    shared = content["pass"]
-    return Task(
+    shared, layout = content["pass"], content["map"]
+    task = Task(
         name=content["name"],
         classes=content["classes"],
         class_names=tuple(content["class_names"]),
@@ -350,7 +372,23 @@ def _task(content: dict[str, Any]) -> Task:
         expected=content["expected"],
         decoder=content["decoder"],
         decoder_tensors=content["decoder_tensors"],
+        where=content["where"],
+        reason=content["reason"],
         shared=None if shared is None else Pass(str(shared["program"]), operations_of(shared["operations"])),
+        map=None if layout is None else MapLayout(**layout),
+    )
+    return replace(task, variants={name: _variant(task, other) for name, other in content["variants"].items()})
+
+
+def _variant(task: Task, content: dict[str, Any]) -> Task:
+    layout = content["map"]
+    return replace(
+        task,
+        program=content["program"],
+        operations=operations_of(content["operations"]),
+        result=ResultLayout(**content["result"]),
+        map=None if layout is None else MapLayout(**layout),
+        shared=None,
     )
 
 

@@ -88,6 +88,17 @@ OPERATIONS: Rule = {
     "total": whole(1, 1 << 20), "image": Rows(COUNT), "result": Rows(COUNT), "parts": Named(TEXT),
     "frames": whole(1, 64),
 }  # fmt: skip
+WHERE = Kind('"engine", "logits", "host" or ""', lambda value: value in ("engine", "logits", "host", ""))
+REASON = Kind("a sentence", lambda value: isinstance(value, str) and len(value) <= 2000)
+MAP_KIND = Kind('"classes", "values" or "logits"', lambda value: value in ("classes", "values", "logits"))
+RESULT: Rule = {
+    "first": COUNT, "row_bytes": SIZE, "tokens": whole(1, 1 << 15), "dim": whole(1, 1 << 16),
+    "fraction": whole(-64, 64), "size": SIZE,
+}  # fmt: skip
+MAP: Rule = Maybe({
+    "kind": MAP_KIND, "first": COUNT, "row_bytes": whole(1, 1 << 28), "pixel_bytes": whole(1, 1 << 18),
+    "height": whole(1, 1 << 15), "width": whole(1, 1 << 15), "channels": whole(1, 1 << 16), "fraction": whole(-64, 64),
+})  # fmt: skip
 RULES: Rule = {
     "name": TEXT,
     "version": TEXT,
@@ -118,11 +129,9 @@ RULES: Rule = {
         {
             "name": TEXT, "classes": Maybe(whole(1, 1 << 16)), "class_names": Rows(TEXT), "program": FILE,
             "operations": OPERATIONS, "pass": Maybe({"program": FILE, "operations": OPERATIONS}),
-            "decoder": Maybe(DECODER), "decoder_tensors": TEXT, "expected": FILE,
-            "result": {
-                "first": COUNT, "row_bytes": SIZE, "tokens": whole(1, 1 << 15), "dim": whole(1, 1 << 16),
-                "fraction": whole(-64, 64), "size": SIZE,
-            },
+            "where": WHERE, "reason": REASON, "decoder": Maybe(DECODER), "decoder_tensors": TEXT, "expected": FILE,
+            "result": RESULT, "map": MAP,
+            "variants": Named({"program": FILE, "operations": OPERATIONS, "result": RESULT, "map": MAP}),
         },
         1, 256,
     ),
@@ -141,12 +150,27 @@ def check_manifest(content: Any) -> None:
     if len({task["name"] for task in content["tasks"]}) < len(content["tasks"]):
         raise ValueError("two tasks have one name")
     for number, task in enumerate(content["tasks"]):
-        result = task["result"]
-        if result["dim"] * 4 > result["row_bytes"] or not _fits(result, result["tokens"], result["size"]):
-            raise ValueError(f"tasks.{number}.result does not fit its size of {result['size']} bytes")
-        for operations in (task["operations"], (task["pass"] or task)["operations"]):
+        for own in (task, *task["variants"].values()):
+            _check_result(number, own)
+        for operations in (own["operations"] for own in (task, task["pass"] or task, *task["variants"].values())):
             if max(operations["image"] + operations["result"], default=0) >= operations["total"]:
                 raise ValueError(f"tasks.{number} names operations beyond its {operations['total']}")
+
+
+def _check_result(number: int, task: dict[str, Any]) -> None:
+    """Tokens and map lie within the result buffer, and a pixel within its row."""
+    result, layout = task["result"], task["map"]
+    size = result["size"]
+    if result["dim"] * 4 > result["row_bytes"] or not _fits(result, result["tokens"], size):
+        raise ValueError(f"tasks.{number}.result does not fit its size of {size} bytes")
+    if layout is None:
+        return
+    value = {"classes": 1, "values": 2, "logits": 4}[layout["kind"]]
+    pixel, row = layout["pixel_bytes"], layout["row_bytes"]
+    if layout["channels"] * value > pixel or pixel % value or row % pixel or layout["width"] * pixel > row:
+        raise ValueError(f"tasks.{number}.map has rows of {row} bytes, which its pixels do not fit")
+    if layout["first"] % value or not _fits(layout, layout["height"], size):
+        raise ValueError(f"tasks.{number}.map does not fit its size of {size} bytes")
 
 
 def _check_image(image: dict[str, Any], grid: list[int]) -> None:

@@ -22,10 +22,12 @@ class Result:
         task: name.
         tokens: final tokens, float32 [tokens, dim]; the class token, where there is one, is row 0.
         output: the task's map, float32 [classes, height, width], at the size of the network's picture; of a plain ViT
-            its logits, float32 [classes]; None where the network has no decoder or none was asked for.
+            its logits, float32 [classes]; None where the network has no decoder or none was asked for, and where the
+            engine leaves class numbers, unless `decode="map"` asked for the map.
         seconds: of the engine alone, from start to end; of a batch, its share of them.
-        stages: seconds by stage: "pack", "engine", "decode". A frame that several tasks share was packed once, and the
-            first task's result counts it.
+        stages: seconds by stage: "pack", "engine", "decode", the last on the host. A frame that several tasks share was
+            packed once, and the first task's result counts it.
+        ids: class numbers as the engine left them, uint8 [height, width]; None where it left anything else.
     """
 
     frame: int
@@ -34,6 +36,7 @@ class Result:
     output: Any
     seconds: float
     stages: dict[str, float]
+    ids: Any = None
 
     @property
     def classes(self) -> Any:
@@ -41,6 +44,8 @@ class Result:
 
         None where the output is no map of classes.
         """
+        if self.ids is not None:
+            return self.ids
         if self.output is None or self.output.ndim != 3 or self.output.shape[0] < 2:
             return None
         kind = np.uint8 if self.output.shape[0] <= 256 else np.uint16

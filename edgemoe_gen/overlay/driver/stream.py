@@ -92,12 +92,12 @@ class Stream:
     """One stream of frames through an accelerator.
 
     Args:
-        work: the accelerator: `pack(frame, image)`, `execute(task, image, result, stop)` returning seconds,
-            `finish(frame, task, result, pack, engine, decode, free)` returning a `Result`.
+        work: the accelerator: `pack(frame, image)`, `execute(task, image, result, stop, decode)` returning
+            seconds, `finish(frame, task, result, pack, engine, decode, free)` returning a `Result`.
         frames: of any source; asked for in a thread of its own.
         tasks: names, in order.
         alternate: one task a frame, in turn, instead of all.
-        decode: whether results get an output.
+        decode: what results get, as of `Accelerator.run`.
         images, results: buffers, two of each.
     """
 
@@ -107,7 +107,7 @@ class Stream:
         frames: Iterator[Any],
         tasks: Sequence[str],
         alternate: bool,
-        decode: bool,
+        decode: Any,
         images: Sequence[Any],
         results: Sequence[Any],
     ) -> None:
@@ -200,7 +200,7 @@ class Stream:
                 return self._pass_on(job, self._finished)
             for place, task in enumerate(job.tasks):
                 result = self._results.get()
-                seconds = self._work.execute(task, job.image, result, self._stop)
+                seconds = self._work.execute(task, job.image, result, self._stop, self._decode)
                 packing = 0.0 if place else job.seconds
                 self._finished.put(_Finished(job.frame, task, result, packing, seconds))
             self._images.put(job.image)

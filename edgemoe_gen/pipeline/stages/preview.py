@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgemoe_gen.base import build_files
 from edgemoe_gen.base.installed import resource_folder
-from edgemoe_gen.pipeline.stages.render import full_passes, rendered
+from edgemoe_gen.pipeline.stages.render import full_passes, rendered, variants
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_of, digest_text
 
@@ -42,12 +42,14 @@ def write(context: Context, folder: Path) -> Path:
 def overlay_facts(context: Context) -> OverlayFacts:
     """What an overlay of this project is made from, beside the accelerator's files and the bitstream."""
     from edgemoe_gen.estimate import estimate_cycles
+    from edgemoe_gen.numerics.placing import decoder_places
     from edgemoe_gen.overlay.package import OverlayFacts
     from edgemoe_gen.overlay.programs import split_tasks
     from edgemoe_gen.pictures.found import pixels
     from edgemoe_gen.pipeline.support.artefacts import TIER
 
     project, clock_mhz = context.project, context.clock_mhz
+    knobs = project.design.knobs
     program = rendered(context).program
     picture = pixels(project.pictures[0].values, project.model.spec.image)
     times = {part.task: estimate_cycles(part.program).milliseconds(clock_mhz) for part in split_tasks(program)}
@@ -55,6 +57,8 @@ def overlay_facts(context: Context) -> OverlayFacts:
         project.design, project.model.spec, program, clock_mhz, picture,
         decoders=project.model.decoders, head=project.model.head,
         estimate={"milliseconds_per_frame": times, "tier": TIER}, passes=full_passes(context).program,
+        variants=variants(context).program,
+        places=decoder_places(project.model, project.tasks, knobs.max_map_width, knobs.max_map_channels),
     )  # fmt: skip
 
 

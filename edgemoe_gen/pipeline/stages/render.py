@@ -31,9 +31,17 @@ class FullPasses:
     program: Program | None
 
 
+@dataclass(frozen=True, eq=False)
+class Variants:
+    """The same tasks with other results, see `compile_variants`; None where no decoder runs on the engine."""
+
+    program: Program | None
+
+
 def make(context: Context, folder: Path) -> Made:
     """Calibrates, compiles and writes."""
     from edgemoe_gen.pipeline.support import artefacts
+    from edgemoe_gen.pipeline.support.decoders import decoder_notes
     from edgemoe_gen.project.opening import open_numerics
 
     project = context.project
@@ -43,7 +51,8 @@ def make(context: Context, folder: Path) -> Made:
         project.config, project.model, project.design.knobs, project.calibration, project.tasks, context.progress
     )
     made = _rendered(project, numerics)
-    artefacts.write_network(made.program, numerics, project.model.spec, project.pictures[0].values, target)
+    notes = decoder_notes(project.model, project.tasks, project.design.knobs)
+    artefacts.write_network(made.program, numerics, project.model.spec, project.pictures[0].values, target, notes)
     artefacts.write_cosim(project.short, target / "data" / COSIM_DATA)
     return Made(f"{len(project.sources)} sources, program of {len(made.program.operations):,} operations", (made,))
 
@@ -62,7 +71,9 @@ def rendered(context: Context) -> Rendered:
 def _rendered(project: OpenedProject, numerics: Numerics) -> Rendered:
     from edgemoe_gen.program.compile import compile_network
 
-    program = compile_network(project.design, project.model, numerics.network, numerics.formats, project.tasks)
+    program = compile_network(
+        project.design, project.model, numerics.network, numerics.formats, project.tasks, decoders=numerics.decoders
+    )
     return Rendered(numerics, program)
 
 
@@ -78,9 +89,24 @@ def full_passes(context: Context) -> FullPasses:
         if frames == 1:
             return FullPasses(None)
         groups = pass_groups(project.tasks, frames)
-        return FullPasses(compile_groups(project.design, project.model, numerics.network, numerics.formats, groups))
+        doubles = [numerics.decoders.get(task) for task, _ in groups]
+        return FullPasses(
+            compile_groups(project.design, project.model, numerics.network, numerics.formats, groups, doubles=doubles)
+        )
 
     return context.results.get(FullPasses, compiled)
+
+
+def variants(context: Context) -> Variants:
+    """The same tasks by other results; without a program where no decoder runs on the engine."""
+
+    def compiled() -> Variants:
+        from edgemoe_gen.overlay.programs import compile_variants
+
+        project, made = context.project, rendered(context)
+        return Variants(compile_variants(project.model, made.numerics.network, made.numerics.formats, made.program))
+
+    return context.results.get(Variants, compiled)
 
 
 def rendered_kit(project: OpenedProject, cosim: bool) -> dict[str, str | bytes]:

@@ -64,8 +64,9 @@ def _timed_pass(context: Context, timing: Timing) -> TimedRun | None:
     if frames == 1:
         return None
     program = compile_network(
-        project.design, project.model, numerics.network, numerics.formats, project.tasks[:1] * frames
-    )
+        project.design, project.model, numerics.network, numerics.formats, project.tasks[:1] * frames,
+        decoders=numerics.decoders,
+    )  # fmt: skip
     images = [project.pictures[i % len(project.pictures)].values for i in range(frames)]
     return time_network(program, project.model, numerics.network, images, timing, context.progress)
 

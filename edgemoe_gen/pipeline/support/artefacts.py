@@ -6,7 +6,7 @@ that a later stage need not calibrate again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,12 @@ from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
-from edgemoe_gen.model import Model, ModelSpec
+from edgemoe_gen.model import Model, ModelSpec, macs, total
 from edgemoe_gen.numerics.fixed import Format
-from edgemoe_gen.numerics.formats import Formats, TensorFormat, evened_out
+from edgemoe_gen.numerics.formats import Formats, TensorFormat, evened
+from edgemoe_gen.numerics.placing import doubles_last
+from edgemoe_gen.pipeline.support.decoders import lowered_macs, without_decoders
 from edgemoe_gen.program.compile import Program, pack_image
-from edgemoe_gen.program.counts import program_macs
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.project.opening import Numerics
 from edgemoe_gen.rtl.testbench import bench_files
@@ -62,14 +63,25 @@ def write_design(design: Design, folder: Path, hooks: Mapping[str, str] | None =
 
 
 def write_network(
-    program: Program, numerics: Numerics, spec: ModelSpec, image: NDArray[np.float32], folder: Path
+    program: Program,
+    numerics: Numerics,
+    spec: ModelSpec,
+    image: NDArray[np.float32],
+    folder: Path,
+    notes: Sequence[str] = (),
 ) -> None:
-    """`data/`: program, weights and image (one picture for every frame); numerics, and the cycles' estimate."""
+    """`data/`: program, weights and image (one picture for every frame); numerics, and the cycles' estimate.
+
+    `notes`: on decoders that are not on the engine, whose time is not among the cycles.
+    """
     _write_data(program, spec, image, folder / "data")
     write_json(folder / FORMATS, format_facts(numerics.formats))
     np.savez(folder / CALIBRATION, **dict[str, Any](numerics.columns))
     estimate = ESTIMATE.read(folder)
-    estimate["cycles"] = cycle_facts(estimate_cycles(program), program, spec)
+    products = sum(lowered_macs(numerics.network.decoders[f.task], spec) for f in program.frames if f.decoded)
+    estimate["cycles"] = {
+        **cycle_facts(estimate_cycles(program), program, spec, products), "decoders": list(notes)
+    }  # fmt: skip
     write_json(folder / ESTIMATE.name, estimate)
 
 
@@ -119,9 +131,14 @@ def resource_facts(resources: Resources, design: Design) -> dict[str, Any]:
     }
 
 
-def cycle_facts(cycles: CycleEstimate, program: Program, spec: ModelSpec) -> dict[str, Any]:
-    """The estimate of cycles as JSON, a frame; `utilisation`: share of the unit's products that the network needs."""
+def cycle_facts(cycles: CycleEstimate, program: Program, spec: ModelSpec, decoder_products: int = 0) -> dict[str, Any]:
+    """The estimate of cycles as JSON, a frame.
+
+    `utilisation`: share of the unit's products that the network needs, `decoder_products` of all frames included.
+    `by_stage`: the backbone's cycles, and what the decoders on the engine add to them.
+    """
     frames = len(program.frames)
+    backbone = estimate_cycles(without_decoders(program)).total
     clock = program.design.knobs.clock_mhz
     return {
         "tier": TIER,
@@ -130,7 +147,11 @@ def cycle_facts(cycles: CycleEstimate, program: Program, spec: ModelSpec) -> dic
         "cycles_per_frame": round(cycles.total / frames),
         "milliseconds_per_frame": cycles.milliseconds(clock) / frames,
         "limit": cycles.limit,
-        "utilisation": program_macs(program, spec) / (program.design.macs_per_cycle * cycles.total),
+        "utilisation": (total(macs(spec)) * frames + decoder_products) / (program.design.macs_per_cycle * cycles.total),
+        "by_stage": {
+            "backbone": round(backbone / frames),
+            "decoder": round((cycles.total - backbone) / frames),
+        },
         "by_kind": {kind: round(value / frames) for kind, value in cycles.by_kind.items()},
     }
 
@@ -183,4 +204,5 @@ def _read_numerics(folder: Path, model: Model) -> Numerics:
         }
     )
     columns = read_arrays(folder / CALIBRATION)
-    return Numerics(evened_out(model, columns), formats, columns)
+    network = evened(model, columns)
+    return Numerics(network, formats, columns, {task: doubles_last(model, task) for task in network.decoders})

@@ -20,6 +20,7 @@ from edgemoe_gen.design.sizes import BIAS_BITS
 from edgemoe_gen.model import Model, Reference
 from edgemoe_gen.numerics.lower import Linear, LoweredNetwork
 from edgemoe_gen.numerics.widths import kind_of_part
+from edgemoe_gen.overlay.outputs import task_output
 from edgemoe_gen.pictures.found import Picture, pixels
 from edgemoe_gen.pipeline.support.artefacts import ShortProgram
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
@@ -61,17 +62,21 @@ def simulate(
     (folder / ACCELERATOR / "data" / EXPECTED).write_bytes(run.result.tobytes())
     folder = folder / CSIM
     folder.mkdir(exist_ok=True)
-    tapped = compile_network(design, model, network, formats, tasks, taps=True)
+    tapped = compile_network(design, model, network, formats, tasks, taps=True, decoders=numerics.decoders)
     frames: list[dict[str, Any]] = []
     quality: dict[str, Quality] = {}
     total = len(pictures) * len(tasks)
     for picture in pictures:
         results, _ = run_frames(engine, tapped, model.spec, [picture.values] * len(tasks))
-        for result in results:
+        for place, result in enumerate(results):
             compared = compare(model, reference, picture.name, picture.values, result)
             row: dict[str, Any] = {"errors": asdict(compared.errors)}
-            if compared.float_output is not None and compared.engine_output is not None:
-                ours, theirs = view(compared.float_output), view(compared.engine_output)
+            found = compared.engine_output
+            if result.decoded is not None:
+                found = task_output(model, tapped, place, result.tokens, result.decoded).shown
+            if compared.float_output is not None and found is not None:
+                ours = view(compared.float_output)
+                theirs = view(found, ours.classes)
                 truth = truth_of(result.task, ours, picture.truth)
                 row["view"] = {"kind": ours.kind, "classes": ours.classes, "file": f"frame_{len(frames)}.npz"}
                 row["difference"] = difference(ours, theirs)

@@ -176,7 +176,7 @@ function showTask(panel, task, picture, size) {
   } else if (task.kind === "none") {
     detail.append("no decoder, so no map · ");
   }
-  detail.append(`engine ${milliseconds(task.engine_ms)}`);
+  detail.append(`engine ${milliseconds(task.engine_ms)} · host ${milliseconds(task.host_ms)}`);
   const present = new Set(task.present || []);
   [...panel.querySelector(".legend").children].forEach((entry, i) => entry.classList.toggle("present", present.has(i)));
   panel.querySelector(".scores").replaceChildren(...(task.scores || []).map(([name, share]) => {

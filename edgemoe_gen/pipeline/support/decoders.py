@@ -1,0 +1,60 @@
+"""What a build says of decoders that stay on the host: why, and what time of a frame that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgemoe_gen.design import Knobs
+from edgemoe_gen.model import Model, ModelSpec
+from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
+from edgemoe_gen.numerics.lower import LoweredDecoder
+from edgemoe_gen.numerics.placing import HOST, LOGITS, decoder_places
+from edgemoe_gen.numerics.widths import DECODERS
+from edgemoe_gen.program.compile import Program
+
+# Assumed of NumPy on four Cortex-A53, never measured: `bench` on the board says what it is.
+HOST_MACS_PER_SECOND = 4e9
+
+
+def decoder_macs(model: Model, task: str) -> int:
+    """Multiply-accumulates of a task's decoder for one frame."""
+    tensors = model.decoders[task]
+    return _on_maps([tensors[f"conv_{i}.weight"].size for i in range(DECODER_CONVOLUTIONS)], model.spec)
+
+
+def lowered_macs(decoder: LoweredDecoder, spec: ModelSpec) -> int:
+    """The same as the engine computes it, the feature of ones included."""
+    return _on_maps([layer.weight.size for layer in decoder.layers], spec)
+
+
+def _on_maps(weights: Sequence[int], spec: ModelSpec) -> int:
+    """Products of convolutions with so many weights, each on its map; the last one has that of the one before."""
+    rows, columns = spec.grid
+    levels = [min(i, len(weights) - 2) for i in range(len(weights))]
+    return sum(size * (rows << level) * (columns << level) for size, level in zip(weights, levels, strict=True))
+
+
+def without_decoders(program: Program) -> Program:
+    """A program that ends with the tokens: for estimates of the backbone alone."""
+    kept = [i for i, layer in enumerate(program.layers) if not layer.startswith(f"{DECODERS}.")]
+    return replace(
+        program,
+        operations=tuple(program.operations[i] for i in kept),
+        layers=tuple(program.layers[i] for i in kept),
+    )
+
+
+def decoder_notes(model: Model, tasks: Sequence[str], knobs: Knobs) -> tuple[str, ...]:
+    """A sentence for each task whose decoder is not on the engine as a whole."""
+    notes = []
+    for task, place in decoder_places(model, tasks, knobs.max_map_width, knobs.max_map_channels).items():
+        if place.where == LOGITS:
+            notes.append(place.reason)
+        elif place.where == HOST and task in model.decoders:
+            macs = decoder_macs(model, task)
+            notes.append(
+                f"{place.reason}: {macs / 1e9:.3g} GMAC, about {macs / HOST_MACS_PER_SECOND:.2g} s of a frame on the "
+                f"board's processor (assumed: {HOST_MACS_PER_SECOND / 1e9:g} GMAC a second)"
+            )
+    return tuple(notes)
