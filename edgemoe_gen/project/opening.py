@@ -51,7 +51,7 @@ TYPICAL = ModelSpec(
     heads=3,
     blocks=tuple(BlockSpec(i, 16 * (i % 2), 384 if i % 2 else 768) for i in range(12)),
     router=RouterSpec("multi", top_k=2),
-    tasks=(TaskSpec("semseg"), TaskSpec("depth")),
+    tasks=(TaskSpec("semseg", 7, map_channels=256), TaskSpec("depth", 1, map_channels=256)),
     tokens=129,
     class_token=True,
 )
