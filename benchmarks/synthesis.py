@@ -78,13 +78,17 @@ def processes(design: Design, names: Sequence[str]) -> None:
     for name, made in found.items():
         memory = made.lutram + made.srl
         print(f"| `{name}` | {made.lut:,} | {memory:,} | {made.ff:,} | {made.dsp:,} | {made.ramb36} | {made.uram} |")
-    print("\n| processes | parts | LUT, estimate | LUT, open synthesis | ratio | DSP, estimate | DSP, open synthesis |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "\n| processes | parts | LUT, estimate | between lanes | LUT, open synthesis | ratio | with between "
+        "| DSP, estimate | DSP, open synthesis |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for row in compare(design, found):
         ratio = f"{row.ratio:.2f}" if row.ratio is not None else f"without {', '.join(row.missing)}"
+        whole = f"{row.ratio_with_between:.2f}" if row.ratio_with_between is not None else ""
         print(
             f"| {', '.join(f'`{name}`' for name in row.processes)} | {', '.join(row.parts)} | {row.estimate_lut:,} "
-            f"| {row.open_lut:,} | {ratio} | {row.estimate_dsp:,} | {row.open_dsp:,} |"
+            f"| {row.between_lut:,} | {row.open_lut:,} | {ratio} | {whole} | {row.estimate_dsp:,} | {row.open_dsp:,} |"
         )
 
 

@@ -75,7 +75,10 @@ class RtlResult:
             "synthesis": {
                 "tier": SYNTHESIS,
                 "processes": [{**asdict(one), "luts": one.luts} for one in self.synthesis],
-                "compared": [{**asdict(row), "ratio": row.ratio} for row in self.compared],
+                "compared": [
+                    {**asdict(row), "ratio": row.ratio, "ratio_with_between": row.ratio_with_between}
+                    for row in self.compared
+                ],
             }
             if self.synthesis
             else None,
@@ -144,11 +147,14 @@ def _refuse_contradictions(how: RtlArguments, said: Config) -> None:
         "--calibrate": said.calibrate,
         "--task": said.tasks,
         "--trace": how.trace,
-        "--latency": how.latency,
+        "--latency": how.latency is not None,
+        "--ready": how.ready != RtlArguments.ready,
+        "--seed": how.seed != RtlArguments.seed,
     }
     named = [name for name, value in given.items() if value]
     if named and not how.simulate:
-        raise ConfigError(f"{' and '.join(named)} say how to simulate, but nothing is simulated", "add --simulate")
+        verb = "says" if len(named) == 1 else "say"
+        raise ConfigError(f"{' and '.join(named)} {verb} how to simulate, but nothing is simulated", "add --simulate")
     if how.trace_cycles is not None and how.trace is None:
         raise ConfigError("--trace-cycles says what to trace, but there is no file for it", "add --trace FILE.vcd")
     for name, value in (("--task", said.tasks), ("--calibrate", said.calibrate)):

@@ -1,7 +1,7 @@
 """What an error that reaches the command line becomes: a sentence, what to do, an exit code; the same as JSON.
 
-Exit codes: 1 a check failed, 2 something that the user can mend, 3 a vendor's tool failed, 130 interrupted, 70 a fault
-of this program.
+Exit codes: 1 a check failed, 2 something that the user can mend, 3 a vendor's tool failed, 130 interrupted, 143 and 129
+ended by SIGTERM and SIGHUP, 70 a fault of this program.
 """
 
 from __future__ import annotations

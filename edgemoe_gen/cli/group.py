@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import click
 
+from edgemoe_gen.base.endings import Ended, endings_raise
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
@@ -92,7 +93,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given or os.environ.get("EDGEMOE_DEBUG", "") not in ("", "0")
     given = [argument for argument in given if argument != "--debug"]
     try:
-        code = group.main(given, prog_name="edgemoe-gen", standalone_mode=False)
+        with endings_raise():
+            code = group.main(given, prog_name="edgemoe-gen", standalone_mode=False)
+    except Ended as ended:
+        return int(str(ended.code))
     except (output.ReaderLeftError, BrokenPipeError, SystemExit):  # click ends so where the reader has left
         return _leave_quietly()
     except (Exception, KeyboardInterrupt) as error:

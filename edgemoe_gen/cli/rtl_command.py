@@ -86,8 +86,10 @@ def _synthesis(result: api.RtlResult) -> None:
         (
             ", ".join(row.processes),
             count(row.estimate_lut),
+            count(row.between_lut),
             count(row.open_lut),
             "" if row.ratio is None else f"{row.ratio:.2f}",
+            "" if row.ratio_with_between is None else f"{row.ratio_with_between:.2f}",
             count(row.estimate_dsp),
             count(row.open_dsp),
         )
@@ -98,8 +100,10 @@ def _synthesis(result: api.RtlResult) -> None:
         columns = [
             "processes",
             ">LUT, estimate",
+            ">between lanes",
             f">LUT, {SYNTHESIS}",
             ">ratio",
+            ">with between",
             ">DSP, estimate",
             f">DSP, {SYNTHESIS}",
         ]

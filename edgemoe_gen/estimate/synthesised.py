@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.estimate.between import between_lanes
 from edgemoe_gen.estimate.resources import estimate_resources
 from edgemoe_gen.rtl.compile import Kernels, compile_process
 from edgemoe_gen.rtl.synthesis import Synthesis, module_sources, synthesise
@@ -37,6 +38,7 @@ class Compared:
 
     Attributes:
         estimate_lut, estimate_dsp: of the parts. Tier: estimate.
+        between_lut: between their lanes, which the estimate leaves out. Tier: estimate.
         open_lut, open_dsp, open_ff: of the processes that were synthesised. Tier: open synthesis.
         missing: processes that were not; while there are any, nothing can be said of the ratio.
     """
@@ -45,6 +47,7 @@ class Compared:
     parts: tuple[str, ...]
     estimate_lut: int
     estimate_dsp: int
+    between_lut: int
     open_lut: int
     open_dsp: int
     open_ff: int
@@ -54,6 +57,11 @@ class Compared:
     def ratio(self) -> float | None:
         """Look-up tables by open synthesis over those of the estimate."""
         return None if self.missing or not self.estimate_lut else self.open_lut / self.estimate_lut
+
+    @property
+    def ratio_with_between(self) -> float | None:
+        """The same over those of the estimate and what lies between its lanes."""
+        return None if self.ratio is None else self.open_lut / (self.estimate_lut + self.between_lut)
 
 
 def synthesise_process(
@@ -66,6 +74,7 @@ def synthesise_process(
 def compare(design: Design, found: Mapping[str, Synthesis]) -> tuple[Compared, ...]:
     """Rows of the processes that were synthesised, by name, beside the estimate."""
     parts = {part.name: part for part in estimate_resources(design).parts}
+    between = between_lanes(design)
     rows = []
     for processes, names in GROUPS:
         made = [found[process] for process in processes if process in found]
@@ -74,6 +83,7 @@ def compare(design: Design, found: Mapping[str, Synthesis]) -> tuple[Compared, .
                 Compared(
                     processes, names,
                     sum(parts[name].lut for name in names), sum(parts[name].dsp for name in names),
+                    sum(between.get(name, 0) for name in names),
                     sum(one.luts for one in made), sum(one.dsp for one in made), sum(one.ff for one in made),
                     tuple(process for process in processes if process not in found),
                 )

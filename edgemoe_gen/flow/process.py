@@ -17,8 +17,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
+from edgemoe_gen.base.endings import endings_raise
 from edgemoe_gen.base.errors import ToolError
 from edgemoe_gen.flow.failures import explain, unwritable_log
 from edgemoe_gen.flow.steps import steps_in
@@ -31,15 +31,7 @@ _POLL_SECONDS = 0.2
 _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 12
 _PROC = Path("/proc")
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _runs: dict[int, str] = {}  # marks of the tools that run now, by the thread that waits for each
-
-
-class Ended(SystemExit):
-    """This program was told to end by a signal while a tool ran; the tool has been ended first."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
 
 
 def run_command(
@@ -69,7 +61,7 @@ def run_command(
     """
     mark = secrets.token_hex(8)
     made = dict(environ if environ is not None else tool_environment(command.tool, os.environ)) | {MARK: mark}
-    with _Log(stage, log) as out, _signals():
+    with _Log(stage, log) as out, endings_raise():
         out.write(f"$ {command.line()}\n".encode())
         start = out.size()
         process: subprocess.Popen[bytes] | None = None
@@ -176,28 +168,6 @@ class _Steps:
             if step != self._last:
                 self._last = step
                 self._on_step(step)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Turns the signals that would end this program at once into an exception, so that the tool is ended first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _: FrameType | None) -> None:
-        raise Ended(number)
-
-    before = {number: signal.getsignal(number) for number in _ENDING}
-    # One that is ignored stays so: `nohup edgemoe-gen build` survives its terminal.
-    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN and handler is not None]
-    for number in taken:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, before[number])
 
 
 def end_run(thread: int) -> None:

@@ -25,7 +25,7 @@ from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.report.numbers import bytes_, count
 from edgemoe_gen.rtl.engine import Engine as Verilog
 from edgemoe_gen.rtl.simulation import LATENCY, Memory, Waves, build_simulation, program_buffers, simulate
-from edgemoe_gen.rtl.verilator import INSTALL, missing
+from edgemoe_gen.rtl.verilator import INSTALL, simulator_missing
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.timing.table import NoTableError, load_timing
 
@@ -33,6 +33,7 @@ TIER = "RTL simulation"
 UNWRITTEN = 0xA5  # what both sides find in the result's buffer
 TRACED_CYCLES = 1_000  # of a run that no range is given for: a long one would fill the disk
 SUFFIX = ".vcd"
+MOST_LATENCY = 100_000  # cycles; a memory that is slower than that is none
 _RANGE = re.compile(r"(\d*):(\d*)")
 Progress = Callable[[str, int, int], None]
 
@@ -123,9 +124,9 @@ def need_simulator() -> None:
     Raises:
         ConfigError: one is.
     """
-    lacking = missing()
-    if lacking:
-        raise ConfigError(f"simulating RTL needs {' and '.join(lacking)}, which are not installed", INSTALL)
+    reason = simulator_missing()
+    if reason:
+        raise ConfigError(reason, INSTALL)
 
 
 def memory_of(
@@ -134,10 +135,10 @@ def memory_of(
     """The memory of the timed simulation, unless something else is said.
 
     Raises:
-        ConfigError: a latency below 1, or a share of no cycle or of more than all.
+        ConfigError: a latency below 1 or beyond all sense, or a share of no cycle or of more than all.
     """
-    if latency is not None and latency < 1:
-        raise ConfigError(f"--latency is {latency}", "give a number of cycles from 1 on")
+    if latency is not None and not 1 <= latency <= MOST_LATENCY:
+        raise ConfigError(f"--latency is {latency}", f"give a number of cycles from 1 to {MOST_LATENCY:,}")
     if not 1 <= percent <= 100:
         raise ConfigError(f"--ready is {percent}", "give a percentage from 1 to 100")
     try:
@@ -196,8 +197,10 @@ def run_against_csim(
     )
     if status:
         raise SimulationError(f"C simulation ended with {list(STATUSES)[status]}", "report this")
-    progress("RTL: building the simulation", 0, 0)
-    executable = build_simulation(Verilog(top, {}, verilog), design, trace=waves is not None)
+    executable = build_simulation(
+        Verilog(top, {}, verilog), design, trace=waves is not None,
+        progress=lambda what, done, total: progress(f"RTL: {what}", done, total),
+    )  # fmt: skip
     operations = len(program.operations)
     with tempfile.TemporaryDirectory(prefix="edgemoe-rtl-") as place:
         partial = None

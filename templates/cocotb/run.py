@@ -22,6 +22,8 @@ TOP = json.loads((HERE / "engine.json").read_text(encoding="utf-8"))["top"]
 SHORT = HERE.parent / "data" / "cosim"
 # Where a build leaves RTL: of edgemoe-gen, of Vitis HLS.
 PLACES = (HERE.parents[1] / "rtl", HERE.parents[1] / "ip" / "hdl" / "verilog")
+# Beside what builds write, not in it: they refuse to replace a folder with files that are not theirs.
+WORK = HERE.parents[1] / "sim_build"
 OWN = f"{TOP}_core.sv"  # only RTL of edgemoe-gen has it
 # Registers without a value begin with random ones, so that nothing relies on zeros. No warning ends a build: the
 # sources are not the user's to mend.
@@ -75,7 +77,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rtl", type=Path, help="folder of the RTL; default: rtl or ip/hdl/verilog of the build")
     parser.add_argument("--data", type=Path, default=SHORT, help="folder of the buffers; default: the short program's")
     parser.add_argument("--simulator", default="verilator", help="as cocotb names it: verilator, questa, xcelium, vcs")
-    parser.add_argument("--work", type=Path, default=Path("sim_build"), help="folder to build and run in")
+    parser.add_argument("--work", type=Path, default=WORK, help=f"folder to build and run in; default: {WORK}")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random")
     parser.add_argument("--test", action="append", help="run this test only; may be repeated")
     parser.add_argument("--waves", action="store_true", help="record waves")

@@ -70,7 +70,9 @@ def test_files_that_were_changed_by_hand_are_not_replaced(run: Run, project: Pro
     [
         (["--simulate", "--trace", "w.fst"], ["w.fst", ".vcd file is written"]),
         (["--simulate", "--trace", "w.txt"], ["w.txt", ".vcd file is written"]),
-        (["--trace", "w.vcd"], ["--trace", "add --simulate"]),
+        (["--trace", "w.vcd"], ["--trace says", "add --simulate"]),
+        (["--ready", "70", "--seed", "2"], ["--ready and --seed say", "add --simulate"]),
+        (["--latency", "0"], ["--latency says", "add --simulate"]),
         (["--image", "a.png"], ["--image", "add --simulate"]),
         (["--simulate", "--task", "depth"], ["--task", "add --image"]),
         (["--simulate", "--trace-cycles", "0:9"], ["--trace-cycles", "add --trace"]),
@@ -78,6 +80,7 @@ def test_files_that_were_changed_by_hand_are_not_replaced(run: Run, project: Pro
         (["--simulate", "--trace", "w.vcd", "--trace-cycles", ":"], ["':'", "FROM:TO"]),
         (["--simulate", "--trace", "w.vcd", "--trace-cycles", "9:3"], ["ends before it begins"]),
         (["--simulate", "--latency", "0"], ["--latency is 0"]),
+        (["--simulate", "--latency", "1" + 20 * "0"], ["from 1 to 100,000"]),
         (["--simulate", "--ready", "0"], ["--ready is 0"]),
         (["--simulate", "--ready", "101"], ["--ready is 101"]),
         (["--synthesise", "round_sum"], ["no process 'round_sum'", "did you mean round_sums?"]),

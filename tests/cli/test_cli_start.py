@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,27 @@ def test_what_ctrl_c_leaves_is_said_of_the_command(
     assert main([command, *(["x.pth"] if command == "inspect" else [])]) == 130
     said = capsys.readouterr().err.lstrip("\n")  # click ends the line of ^C
     assert said.startswith(f"interrupted{words}") and (words or said == "interrupted\n")
+
+
+TOLD_TO_END = """
+import os, signal, sys, time
+from edgemoe_gen.cli import group
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started by
+
+def work(*_, **__):
+    try:
+        os.kill(os.getpid(), int(sys.argv[1]))
+        time.sleep(20)
+    finally:
+        print("cleaned")
+
+group.group.main = work
+sys.exit(group.run(["rtl"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_cleans_up_and_says_so_by_its_exit_code(number: int) -> None:
+    done = python("-c", TOLD_TO_END, str(int(number)))
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "cleaned\n", "")

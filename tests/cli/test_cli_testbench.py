@@ -41,6 +41,7 @@ def test_verilog_of_the_exported_ip_passes_the_testbench(
     assert (verilog / "edgemoe_engine.v").is_file() and not list(verilog.glob("*.sv"))
     monkeypatch.setenv("MAKEFLAGS", "OPT_FAST=-O0")  # most of the time is the compiler's
     command = [sys.executable, str(output / "accelerator" / "cocotb" / "run.py"), "--rtl", str(verilog)]
+    command += ["--work", str(tmp_path / "sim_build")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and f"0 of {len(TESTS)} tests failed" in done.stdout, done.stdout[-2000:] + done.stderr
     assert re.search(r"bad_answers +SKIP", done.stdout)

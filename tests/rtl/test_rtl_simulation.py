@@ -18,6 +18,7 @@ from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.axi import READ, axi_ports
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.program.pack import Bytes
+from edgemoe_gen.rtl import verilator
 from edgemoe_gen.rtl.engine import Engine
 from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.rtl.process import Process, Signal
@@ -146,8 +147,23 @@ def test_an_engine_that_does_not_end_is_told_with_its_operation(
 ) -> None:
     with pytest.raises(SimulationError, match=r"not ended after 200 clocks; operation 0 is under way"):
         simulate(copier, buffers, BEATS * BEAT_BYTES, tmp_path, most_cycles=200, memory=Memory(percent=10))
+    # A memory whose buses never move: nobody waits for the last clock.
+    with pytest.raises(SimulationError, match=r"stands: no bus and no FIFO has moved since cycle \d of .* operation 0"):
+        simulate(copier, buffers, BEATS * BEAT_BYTES, tmp_path, quiet_cycles=3_000, memory=Memory(percent=0))
+    simulate(copier, buffers, BEATS * BEAT_BYTES, tmp_path, quiet_cycles=100, memory=Memory(latency=5_000))
     with pytest.raises(SimulationError, match=r"the address 0x[0-9a-f]+ is in no buffer"):
         simulate(copier, {**buffers, "image": buffers["image"][:90]}, BEATS * BEAT_BYTES, tmp_path)
+
+
+def test_building_says_how_far_it_is(design: Design, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "Vtop.cpp").touch()  # as Verilator, which does not run here, would leave it
+    monkeypatch.setattr(verilator, "_run", lambda *_: "")
+    monkeypatch.setattr(verilator, "find_library", lambda _: tmp_path)
+    monkeypatch.setattr(verilator, "keep_library", lambda _, make: make(tmp_path))
+    said: list[tuple[str, int, int]] = []
+    build_simulation(copying_engine(design, BODY), design, progress=lambda *step: said.append(step))
+    assert said == [("Verilator reads the modules", 0, 0), *(("compiling the simulation", n, 2) for n in range(3))]
 
 
 def test_a_trace_holds_the_cycles_that_are_asked_for(copier: Path, buffers: dict[str, Bytes], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.names import TOP
@@ -90,6 +91,7 @@ def test_its_own_runner_builds_and_runs_it(build: Path, tmp_path: Path, monkeypa
     """As a user starts it, by cocotb's own runner, with every signal to be seen."""
     monkeypatch.setenv("MAKEFLAGS", f"OPT_FAST={UNOPTIMISED}")
     command = [sys.executable, str(build / "accelerator" / "cocotb" / "run.py"), "--all-signals", "--test", "polling"]
+    command += ["--work", str(tmp_path / "sim_build")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "0 of 1 tests failed" in done.stdout, done.stdout[-2000:] + done.stderr
 
@@ -105,3 +107,14 @@ def test_its_facts_are_those_of_the_design() -> None:
     for number, (name, _) in enumerate(facts["statuses"]):
         assert text.index("enum status_t") < text.index(f"STATUS_{name},"), number
     assert facts["design"] == f"{design.identity:016x}"
+
+
+def test_its_runner_works_beside_what_a_build_replaces(tmp_path: Path) -> None:
+    pytest.importorskip("cocotb_tools")
+    folder = tmp_path / "accelerator" / "cocotb"
+    folder.mkdir(parents=True)
+    (folder / "run.py").write_text((resource_folder("templates") / "cocotb" / "run.py").read_text())
+    (folder / "engine.json").write_text('{"top": "engine"}')
+    text = "import run; print(run.arguments([]).work)"
+    done = subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == tmp_path / "sim_build"

@@ -32,7 +32,9 @@
 namespace {
 
 struct interrupted_t {};
-struct unended_t {};
+struct unended_t {
+  bool stands;  // nothing moves any more
+};
 
 volatile std::sig_atomic_t interrupted = 0;
 void interrupt(int) { interrupted = 1; }
@@ -113,6 +115,7 @@ class bench_t {
         writers_(make_writers(top_.get())),
         monitor_(context),
         most_(number(given, "most", 0)),
+        quiet_(number(given, "quiet", 0)),
         every_(number(given, "every", 0)) {
     trace_from_ = number(given, "from", 0);
     trace_to_ = number(given, "to", -1);
@@ -120,6 +123,7 @@ class bench_t {
   }
 
   long operation() const { return monitor_.operation(); }
+  long last_moved() const { return moved_ - monitor_.first(); }  // in cycles of a trace
 
   ~bench_t() {
     close_trace();
@@ -171,9 +175,11 @@ class bench_t {
     for (auto &reader : readers_) reader.offer(memory_);
     for (auto &writer : writers_) writer.offer(memory_);
     if (top_->ap_rst_n) {  // before, the engine says anything
-      for (auto &reader : readers_) reader.take(memory_);
-      for (auto &writer : writers_) writer.take(memory_);
-      monitor_.look(memory_.now);
+      bool moves = false;
+      for (auto &reader : readers_) moves |= reader.take(memory_);
+      for (auto &writer : writers_) moves |= writer.take(memory_);
+      moves |= monitor_.look(memory_.now);
+      if (moves) moved_ = memory_.now;
     }
     top_->ap_clk = 1;
     top_->eval();
@@ -183,7 +189,8 @@ class bench_t {
     top_->eval();
     dump(half_);
     if (interrupted) throw interrupted_t();
-    if (memory_.now == most_) throw unended_t();
+    if (quiet_ && monitor_.running && memory_.now - moved_ > quiet_) throw unended_t{true};
+    if (memory_.now == most_) throw unended_t{false};
     if (every_ && memory_.now % every_ == 0) {
       std::cout << "{\"clock\":" << memory_.now << ",\"operation\":" << monitor_.operation() << "}" << std::endl;
     }
@@ -251,7 +258,8 @@ class bench_t {
   std::vector<reader_t<read_port_t, BEAT>> readers_;
   std::vector<writer_t<write_port_t, BEAT>> writers_;
   monitor_t monitor_;
-  long most_, every_;
+  long most_, quiet_, every_;
+  long moved_ = 0;  // last cycle in which a bus or a FIFO of the engine moved
   long trace_from_, trace_to_;
   long half_;  // picoseconds of half a clock's period
 };
@@ -277,8 +285,10 @@ int main(int count, char **arguments) {
     bench.run();
   } catch (const interrupted_t &) {
     return 130;
-  } catch (const unended_t &) {
-    std::cout << "{\"unended\":" << bench.operation() << "}" << std::endl;
+  } catch (const unended_t &how) {
+    std::cout << "{\"unended\":" << bench.operation();
+    if (how.stands) std::cout << ",\"moved\":" << bench.last_moved();
+    std::cout << "}" << std::endl;
     return 1;
   } catch (const std::exception &error) {
     std::cout << "{\"error\":\"" << error.what() << "\"}" << std::endl;

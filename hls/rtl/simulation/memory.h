@@ -95,17 +95,18 @@ class reader_t {
     std::memcpy(port_.rdata, memory.place(beats_.front().address, BEAT), BEAT);
   }
 
-  // What passes in this cycle. Inputs stay until its edge.
-  void take(memory_t &memory) {
+  // What passes in this cycle; whether anything does. Inputs stay until its edge.
+  bool take(memory_t &memory) {
     passed_ = *port_.rvalid && *port_.rready;
     if (passed_) beats_.pop_front();
-    if (!*port_.arvalid || !*port_.arready) return;
+    if (!*port_.arvalid || !*port_.arready) return passed_;
     std::uint64_t address = *port_.araddr;
     int left = *port_.arlen + 1;
     memory.serve(left, BEAT, last_, [&](long at) {
       beats_.push_back({at, address, --left == 0});
       address += BEAT;
     });
+    return true;
   }
 
  private:
@@ -135,8 +136,9 @@ class writer_t {
     if (!*port_.bvalid && !responses_.empty() && responses_.front() <= memory.now && memory.moves()) *port_.bvalid = 1;
   }
 
-  void take(memory_t &memory) {
-    if (*port_.wvalid && *port_.wready) {
+  bool take(memory_t &memory) {
+    const bool written = *port_.wvalid && *port_.wready;
+    if (written) {
       const beat_t beat = beats_.front();
       beats_.pop_front();
       std::memcpy(memory.place(beat.address, BEAT), port_.wdata, BEAT);
@@ -146,13 +148,14 @@ class writer_t {
     }
     answered_ = *port_.bvalid && *port_.bready;
     if (answered_) responses_.pop_front();
-    if (!*port_.awvalid || !*port_.awready) return;
+    if (!*port_.awvalid || !*port_.awready) return written || answered_;
     std::uint64_t address = *port_.awaddr;
     int left = *port_.awlen + 1;
     memory.serve(left, BEAT, last_, [&](long at) {
       beats_.push_back({at - memory.latency(), address, --left == 0});
       address += BEAT;
     });
+    return true;
   }
 
  private:

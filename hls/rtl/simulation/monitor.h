@@ -34,18 +34,19 @@ class monitor_t {
     }
   }
 
-  // In every cycle before the edge at its end.
-  void look(long now) {
-    fills(bytes_);
-    fills(shorts_);
-    fills(words_);
+  // In every cycle before the edge at its end. Whether a FIFO takes an element, or a run begins or ends.
+  bool look(long now) {
+    bool moves = *started_ || *begins_ || *done_;
+    moves |= fills(bytes_);
+    moves |= fills(shorts_);
+    moves |= fills(words_);
     if (*started_) {
       running = true;
       begun_ = now;
       if (first_ < 0) first_ = now;
       operations.clear();
     }
-    if (!running) return;
+    if (!running) return moves;
     if (*begins_) {
       if (!operations.empty()) operations.back().end = now - begun_;
       operations.push_back({*index_, now - begun_, now - begun_});
@@ -55,6 +56,7 @@ class monitor_t {
       cycles.push_back(now - begun_);
       if (!operations.empty()) operations.back().end = now - begun_;
     }
+    return moves;
   }
 
   // Of the operation that runs; -1: none yet.
@@ -113,10 +115,14 @@ class monitor_t {
     return static_cast<const CData *>(found->datap());
   }
   template <typename T>
-  static void fills(std::vector<fill_t<T>> &fills) {
+  static bool fills(std::vector<fill_t<T>> &fills) {
+    bool moves = false;
     for (fill_t<T> &fill : fills) {
-      if (*fill.occupancy >= fill.highest && *fill.write && *fill.full_n) fill.highest = *fill.occupancy + 1;
+      if (!*fill.write || !*fill.full_n) continue;
+      moves = true;
+      if (*fill.occupancy >= fill.highest) fill.highest = *fill.occupancy + 1;
     }
+    return moves;
   }
   template <typename T>
   static void report(std::ostream &out, const std::vector<fill_t<T>> &fills, bool &first) {
