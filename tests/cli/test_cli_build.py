@@ -123,9 +123,11 @@ def test_report_lists_the_kernels_and_their_bounds(built: Path) -> None:
     rows = {row["kernel"]: row for row in json.loads((built / "report.json").read_text())["kernels"]["rows"]}
     assert tuple(rows) == KERNELS
     for name, row in rows.items():
+        if name in ("convolution", "resize", "classes"):  # the design runs no decoders
+            assert row["largest_error"] is None and not row["recorded"], name
+            continue
         assert 0 < row["largest_error"] <= row["bound"] or row["largest_error"] == 0, name
-        # The network's decoders run on the host, so nothing of them is recorded.
-        assert (row["recorded"] > 0) == (name not in ("convolution", "resize", "classes")), name
+        assert row["recorded"] > 0, name
 
 
 def test_broken_kernel_ends_the_build_and_keeps_the_last_report(
