@@ -123,6 +123,9 @@ def test_report_lists_the_kernels_and_their_bounds(built: Path) -> None:
     rows = {row["kernel"]: row for row in json.loads((built / "report.json").read_text())["kernels"]["rows"]}
     assert tuple(rows) == KERNELS
     for name, row in rows.items():
+        if name in ("convolution", "resize", "classes"):  # the design runs no decoders
+            assert row["largest_error"] is None and not row["recorded"], name
+            continue
         assert 0 < row["largest_error"] <= row["bound"] or row["largest_error"] == 0, name
         assert row["recorded"] > 0, name
 
@@ -347,7 +350,7 @@ def test_failing_stage_keeps_the_outputs_of_the_last_build(here: Path) -> None:
 
 
 def test_interrupted_build_exits_130(run: Run, project: Project, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("edgemoe_gen.program.compile.compile_network", interrupt)
@@ -367,7 +370,7 @@ def test_a_build_compiles_each_program_once(
         compile_it = getattr(importlib.import_module(f"edgemoe_gen.{module}"), name)
 
         def count(*given: object, **more: object) -> object:
-            compiled.append(" ".join([name, *more]))
+            compiled.append(" ".join([name, *(keyword for keyword in more if keyword != "decoders")]))
             return compile_it(*given, **more)
 
         monkeypatch.setattr(f"edgemoe_gen.{module}.{name}", count)

@@ -66,15 +66,15 @@ class MapBuild:
 
 
 @cache
-def map_build(frames: int = 1, patch: int = 16) -> MapBuild:
-    """Two tasks, one of classes and one of values. Another patch: so that maps end before the last doubling."""
+def map_build(frames: int = 1, doubles: bool = True) -> MapBuild:
+    """Two tasks, one of classes and one of values; with `doubles` unset the maps end before the last doubling."""
     case = decoded_case()
     design = small_design(tokens_parallel=2, frames_per_pass=frames, **MAPS)
     model: Model = case.model
     formats = case.formats(design.knobs.widths)
     tasks = model.spec.task_names
     decoders = engine_decoders(model, tasks, MAPS["max_map_width"], MAPS["max_map_channels"])
-    if patch != 16:
+    if not doubles:
         decoders = dict.fromkeys(decoders, False)
     program = compile_network(design, model, case.network, formats, tasks, decoders=decoders)
     passes = None
@@ -173,6 +173,19 @@ def test_streams_and_batches_give_what_single_frames_give(maps: MapBuild, accele
     assert np.array_equal(tokens[1].tokens, batch[1].tokens) and tokens[1].classes is None
 
 
+@pytest.mark.nightly
+def test_a_long_stream_of_task_switches_loses_nothing(maps: MapBuild, accelerator: Accelerator) -> None:
+    """2,000 frames, pictures and tasks in turns of their own: every result is that of its own picture and task."""
+    pictures = [random_frame(maps.build.spec, seed) for seed in range(5)]
+    known = {task: [accelerator.run(picture, task) for picture in pictures] for task in ("semseg", "depth")}
+    count = 0
+    for result in accelerator.stream((pictures[i % 5] for i in range(2000)), alternate=True):
+        assert result.frame == count and result.task == ("semseg", "depth")[count % 2]
+        _same(known[result.task][count % 5], result)
+        count += 1
+    assert count == 2000
+
+
 def _same(one: Any, other: Any) -> None:
     assert np.array_equal(one.tokens, other.tokens)
     assert (one.ids is None) == (other.ids is None) and (one.output is None) == (other.output is None)
@@ -196,7 +209,7 @@ def test_frames_that_share_a_pass_are_decoded(tmp_path: Path) -> None:
 def test_maps_that_end_before_the_last_doubling_are_doubled_by_the_host(tmp_path: Path) -> None:
     from tests.overlay.simulated_board import SimulatedDevice
 
-    other = map_build(patch=8)
+    other = map_build(doubles=False)
     folder = other.package(tmp_path)
     with SimulatedDevice(other.build.engine), Accelerator(folder) as accelerator:
         result = accelerator.run(other.build.frame, "semseg")

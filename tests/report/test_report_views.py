@@ -203,3 +203,12 @@ def test_holes_of_truth_are_black_and_do_not_stretch_the_scale() -> None:
         assert np.asarray(picture)[0, 0].max() < 32 < np.asarray(picture)[0, 1].max()
     nothing = views.panels(np.zeros((1, 2, 3), np.uint8), values, values, np.full((1, 2), np.nan))
     assert nothing[-1].span == (1.0, 2.0)
+
+
+def test_class_numbers_are_shown_as_the_map_whose_largest_they_are() -> None:
+    output = np.random.default_rng(2).random((6, 5, 4)).astype(np.float32)
+    numbers = output.argmax(axis=0).astype(np.uint8)
+    shown = views.view(numbers, 6)
+    assert (shown.kind, shown.classes) == ("classes", 6) == (views.view(output).kind, views.view(output).classes)
+    assert np.array_equal(shown.values, views.view(output).values)
+    assert views.view(numbers).classes == numbers.max() + 1
