@@ -60,7 +60,7 @@ module edgemoe_axi_write #(
   localparam int BURST_BITS = $clog2(MAX_BURST + 1);
   localparam int HELD_BITS = $clog2(BUFFER + 1);
   localparam int COUNT_BITS = $clog2(OUTSTANDING + 1);
-  localparam int LENGTHS = 4;  // bursts that wait for the data channel
+  localparam int LENGTHS = OUTSTANDING;  // bursts that wait for the data channel
 
   if (BUFFER < MAX_BURST || OUTSTANDING < 1) begin : g_refused
     $error("edgemoe_axi_write: BUFFER holds no whole burst, or OUTSTANDING is below 1");
