@@ -20,7 +20,7 @@ from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages.compile import libraries
 from edgemoe_gen.pipeline.stages.report import REPORT, report_document
 from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, stage_of, with_needs
-from edgemoe_gen.pipeline.support.context import Context, Standing, open_context
+from edgemoe_gen.pipeline.support.context import Context, OpenedProject, Standing, open_context
 from edgemoe_gen.pipeline.support.decoders import decoder_notes
 from edgemoe_gen.pipeline.support.folders import StageResult, Stages, open_stages
 from edgemoe_gen.pipeline.support.stage import Stage
@@ -52,8 +52,14 @@ def build(
     with open_stages(context.output, on_stage, options.force) as stages:
         run = Run(stages, context, options)
         result = run.result()
-        fingerprint.remember(seen, options, result, context.project.design.knobs.clock_mhz, libraries(context))
+        facts = (context.project.design.knobs.clock_mhz, libraries(context), _decoder_notes(context.project))
+        fingerprint.remember(seen, options, result, *facts)
         return result
+
+
+def _decoder_notes(project: OpenedProject) -> tuple[str, ...]:
+    """On decoders that are not on the engine."""
+    return decoder_notes(project.model, project.tasks, project.design.knobs)
 
 
 class Run:
@@ -103,7 +109,7 @@ class Run:
             *self.stopped,
             document,
             overlay if overlay.is_dir() and not self.stopped[0] else None,
-            (*decoder_notes(project.model, project.tasks, project.design.knobs), *self.stages.notes),
+            (*_decoder_notes(project), *self.stages.notes),
         )
 
     def _way(self) -> Sequence[Stage | ToolStage]:

@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,10 @@ def look(config: Config) -> str:
     return digest_text(__version__, config, *facts)
 
 
-def remember(seen: str, options: BuildOptions, result: BuildResult, clock_mhz: float, libraries: Iterable[str]) -> None:
+def remember(
+    seen: str, options: BuildOptions, result: BuildResult, clock_mhz: float, libraries: Iterable[str],
+    notes: Sequence[str],
+) -> None:  # fmt: skip
     """Keeps the fingerprint of a build that has ended well.
 
     Args:
@@ -77,6 +80,7 @@ def remember(seen: str, options: BuildOptions, result: BuildResult, clock_mhz: f
         options, result: of the build.
         clock_mhz: that its design asks for.
         libraries: names of the compiled ones that it needs.
+        notes: those of the result that are as true the next time.
     """
     output, names = result.output, list(libraries)
     path = output / STATE / FILE
@@ -98,6 +102,7 @@ def remember(seen: str, options: BuildOptions, result: BuildResult, clock_mhz: f
         "stages": [asdict(stage) for stage in result.stages],
         "stopped": [result.stopped_before, result.stopped_why],
         "report": bool(result.report),
+        "notes": list(notes),
         "overlay": None if result.overlay is None else result.overlay.relative_to(output).as_posix(),
     }
     write_text_whole(path, json.dumps(facts, indent=2) + "\n")
@@ -135,7 +140,8 @@ def _known(output: Path, facts: Mapping[str, Any]) -> Known:
     overlay = None if facts["overlay"] is None else output / facts["overlay"]
     before, why = facts["stopped"]
     return Known(
-        BuildResult(output, facts["headline"], stages, before, why, report, overlay), float(facts["clock_mhz"])
+        BuildResult(output, facts["headline"], stages, before, why, report, overlay, tuple(facts["notes"])),
+        float(facts["clock_mhz"]),
     )
 
 

@@ -162,7 +162,7 @@ def test_checkpoint_and_spec_that_are_not_there(capsys: pytest.CaptureFixture[st
         ("build", ["--from", "hls", "--until", "csim"], "nothing would run"),
         ("build", ["--name", "Not a name"], "cannot be the name of an overlay"),
         ("run", ["--backend", "gpu"], "no backend 'gpu'"),
-        ("csim", ["--kernel", "convolution"], "no kernel 'convolution'"),
+        ("csim", ["--kernel", "pooling"], "no kernel 'pooling'"),
         ("tune", ["--objective", "beauty"], "no objective 'beauty'"),
         ("tune", ["--limit", "beauty=1"], "no figure 'beauty'"),
         ("tune", ["--budget", "soon"], "'soon'"),

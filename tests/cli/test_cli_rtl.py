@@ -155,7 +155,8 @@ class Simulator:
         monkeypatch.setattr(against_csim, "build_simulation", self.build)
         monkeypatch.setattr(against_csim, "simulate", self.run)
 
-    def build(self, engine: Any, _: Any, *, trace: bool) -> Path:
+    def build(self, engine: Any, _: Any, *, trace: bool, progress: Any) -> Path:
+        progress("compiling the simulation", 1, 2)
         self.given |= {"top": engine.top, "sources": len(engine.sources), "traced": trace}
         return Path("none")
 

@@ -273,7 +273,7 @@ def test_files_may_go_to_folders_that_do_not_exist_yet(run: Run, project: Projec
 
 
 def test_unknown_kernel(run: Run) -> None:
-    refused(run("csim", "--kernel", "convolution"), "convolution", "softmax")
+    refused(run("csim", "--kernel", "pooling"), "pooling", "softmax")
 
 
 def test_unknown_option_points_to_the_help(run: Run) -> None:
