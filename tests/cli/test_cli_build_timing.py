@@ -94,7 +94,7 @@ def test_dry_run_lists_the_stage(run: Run, project: Project, built: Path, here: 
     assert "simulate   would run" in lines and "lint       up to date" in lines
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_design_for_passes_of_two_frames_is_timed_both_ways_and_packaged(
     run: Run, project: Project, here: Path
 ) -> None:

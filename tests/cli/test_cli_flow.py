@@ -69,7 +69,7 @@ def test_a_build_that_changed_nothing_skips_every_stage(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("stage", "tool"), [("hls", "hls"), ("ip", "ip"), ("bitstream", "vivado")])
-@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize("generation", [pytest.param("classic", marks=pytest.mark.nightly), "unified"])
 def test_a_build_interrupted_in_a_tool_leaves_no_process_and_ends_in_the_same_bytes(
     run: Run,
     project: Project,
@@ -320,7 +320,7 @@ def test_a_foreign_folder_is_never_replaced_by_an_export(
     assert early.code == 2 and "--export needs the stages up to lint" in early.err
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_figures_of_another_design_are_not_reported(run: Run, project: Project, packaged: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     shutil.copytree(packaged, output)
@@ -385,7 +385,7 @@ def test_a_failed_co_simulation_is_not_imported(
     assert (output / "hls").is_dir() and not (output / "cosim").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_new_board_is_one_file(run: Run, project: Project, with_tools: Callable[..., None], tmp_path: Path) -> None:
     board = tmp_path / "kr260.toml"
     text = (resource_folder("boards") / "kv260.toml").read_text()

@@ -35,7 +35,7 @@ def tune(project: Project, *more: object) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(tclsh() is None, reason="the stand-in of vitis_hls needs tclsh")
-@pytest.mark.parametrize("generation", ["classic", "unified"])
+@pytest.mark.parametrize("generation", [pytest.param("classic", marks=pytest.mark.nightly), "unified"])
 def test_a_point_is_synthesised_and_a_build_in_its_folder_goes_on_from_there(
     run: Run, project: Project, with_tools: Callable[..., None], here: Path, generation: str
 ) -> None:

@@ -19,10 +19,10 @@ CASES = [
     pytest.param("zcu104", TINY, {}, id="tiny-zcu104"),
     pytest.param("zcu104", TINY, MAPS, id="tiny-zcu104-decoders", marks=pytest.mark.slow),
     *(
-        pytest.param(board, TINY, {}, id=f"tiny-{board}", marks=pytest.mark.slow)
+        pytest.param(board, TINY, {}, id=f"tiny-{board}", marks=pytest.mark.nightly)
         for board in ("kv260", "ultra96v2", "zcu102")
     ),
-    pytest.param("zcu104", SQUARE, {}, id="tiny-of-197-tokens-zcu104", marks=pytest.mark.slow),
+    pytest.param("zcu104", SQUARE, {}, id="tiny-of-197-tokens-zcu104", marks=pytest.mark.nightly),
     pytest.param("zcu104", SMALL, {}, id="small-zcu104", marks=pytest.mark.slow),
 ]
 

@@ -53,7 +53,7 @@ def compile_case(design: Design, case: Case) -> tuple[Program, Bytes]:
     "knobs",
     [
         pytest.param({}, id="even design", marks=pytest.mark.nightly),
-        pytest.param(ODD, id="odd design"),
+        pytest.param(ODD, id="odd design", marks=pytest.mark.nightly),
         pytest.param(LOW, id="fewer bits", marks=pytest.mark.nightly),
         pytest.param(WIDE, id="more bits"),
     ],

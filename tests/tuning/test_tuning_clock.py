@@ -23,6 +23,7 @@ def fault(design: Design) -> str:
     return clock_fault(design, render_sources(design))
 
 
+@pytest.mark.slow
 def test_recurrences_that_do_not_fit_a_clock_are_said() -> None:
     evaluator = small_evaluator()
     slow, fast = (evaluator.design(Point.of({"clock_mhz": clock})) for clock in (250.0, 400.0))
