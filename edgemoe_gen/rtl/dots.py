@@ -8,9 +8,10 @@ outside into the DSPs of the main one just when these add: six DSPs in a row sum
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from edgemoe_gen.rtl.sums import terms_of
 from edgemoe_gen.rtl.trace import Trace
 from edgemoe_gen.scheduling.node import Node
 from edgemoe_gen.scheduling.widths import Widths
@@ -94,7 +95,7 @@ def form_dots(
     inner = {arg for n in live if nodes[n].op == "add" for arg in nodes[n].args if inside(arg, nodes[n])}
     for root in sorted(live):
         if nodes[root].op == "add" and root not in inner:
-            adders, leaves = _sum(nodes, root, inner)
+            adders, leaves = terms_of(nodes, root, inner)
             back = {leaf for leaf in leaves if leaf in round_ and round_[leaf] == round_.get(root)}
             found = {leaf: product(leaf) for leaf in leaves if leaf not in back}
             factors = [pair for pair in found.values() if pair is not None]
@@ -105,19 +106,6 @@ def form_dots(
                 _replace(trace, root, adders, factors, others[:1], others[1:] + sorted(back))
                 found_any = True
     return found_any
-
-
-def _sum(nodes: Sequence[Node], root: int, inner: Collection[int]) -> tuple[list[int], list[int]]:
-    """Adders and leaves of a sum."""
-    adders, leaves, waiting = list[int](), list[int](), [root]
-    while waiting:
-        number = waiting.pop()
-        if number == root or number in inner:
-            adders.append(number)
-            waiting += reversed(nodes[number].args)
-        else:
-            leaves.append(number)
-    return adders, leaves
 
 
 def _replace(

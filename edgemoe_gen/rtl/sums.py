@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from edgemoe_gen.rtl.trace import Trace
 from edgemoe_gen.scheduling.components import Link, components
+from edgemoe_gen.scheduling.node import Node
 
 _LEVELS = {"mul": 12, "add": 2, "sub": 2, "icmp": 2, "load": 4}  # about how late a value comes
 _FREE = frozenset(("const", "input", "carried", "concat", "slice", "sext", "not", "mask"))
@@ -41,8 +42,8 @@ def balance_sums(trace: Trace, live: Collection[int], kept: Collection[int]) -> 
     return round_
 
 
-def _balance(trace: Trace, root: int, inner: Collection[int], round_: dict[int, int], levels: dict[int, int]) -> None:
-    nodes = trace.graph.nodes
+def terms_of(nodes: Sequence[Node], root: int, inner: Collection[int]) -> tuple[list[int], list[int]]:
+    """Adders and leaves of the sum that ends in `root`."""
     adders, leaves, waiting = list[int](), list[int](), [root]
     while waiting:
         number = waiting.pop()
@@ -51,6 +52,12 @@ def _balance(trace: Trace, root: int, inner: Collection[int], round_: dict[int, 
             waiting += reversed(nodes[number].args)
         else:
             leaves.append(number)
+    return adders, leaves
+
+
+def _balance(trace: Trace, root: int, inner: Collection[int], round_: dict[int, int], levels: dict[int, int]) -> None:
+    nodes = trace.graph.nodes
+    adders, leaves = terms_of(nodes, root, inner)
     if len(leaves) < 3:
         return
     back = [leaf for leaf in leaves if leaf in round_ and round_[leaf] == round_.get(root)]
@@ -89,4 +96,4 @@ def _level(trace: Trace, number: int, levels: dict[int, int]) -> int:
     return levels[number]
 
 
-__all__ = ["balance_sums"]
+__all__ = ["balance_sums", "terms_of"]
