@@ -25,7 +25,7 @@ def tallies() -> dict[str, Tally]:
 @pytest.mark.parametrize("name", BARS)
 def test_integer_decoders_are_as_good_as_float(tallies: dict[str, Tally], name: str) -> None:
     assert len(tallies[name].as_float) == SCENES
-    assert missed(name, tallies[name], tallies["float"]) == []
+    assert missed(BARS[name], tallies[name], tallies["float"]) == []
 
 
 @pytest.mark.slow
@@ -40,6 +40,6 @@ def test_narrow_weights_err_more_and_less_where_scales_move_through_relu(tallies
 def test_a_bar_that_is_missed_is_named(tallies: dict[str, Tally]) -> None:
     wrong = Tally(depth=[2 * tallies["float"].depth_error], as_float=[0.5], ids_as_float=[0.9995])
     wrong.matrix.add(np.zeros(4, np.int64), np.zeros(4, np.int64))
-    assert missed("18 x 16", wrong, tallies["float"]) == [
+    assert missed(BARS["18 x 16"], wrong, tallies["float"]) == [
         "mIoU within 0.001", "depth error within 1%", "classes as float on 99.9%",
     ]  # fmt: skip
