@@ -82,7 +82,7 @@ class Tally:
     as_integers: list[float] = field(default_factory=list)  # share of what left the chip that is the reference's
 
     def add(self, truth: Picture, maps: Mapping[str, NDArray[np.generic]], exact: Mapping[str, Floats]) -> None:
-        """One scene: both tasks' maps [classes, height, width] of the picture's size, or class numbers in their place."""
+        """One scene: maps [classes, height, width] of the picture's size by task, or class numbers [height, width]."""
         found = maps[CLASS_TASK]
         labels = found if found.ndim == 2 else found.argmax(axis=0)
         self.matrix.add(truth.labels, labels)
