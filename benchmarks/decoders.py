@@ -79,6 +79,7 @@ class Tally:
     power: float = 0.0
     errors: float = 0.0
     depth_errors: list[float] = field(default_factory=list)  # mean square of the difference from float's depth
+    margins: list[float] = field(default_factory=list)  # of scenes where a class is not float's: see `largest_margin`
     as_integers: list[float] = field(default_factory=list)  # share of what left the chip that is the reference's
 
     def add(self, truth: Picture, maps: Mapping[str, NDArray[np.generic]], exact: Mapping[str, Floats]) -> None:
@@ -87,7 +88,10 @@ class Tally:
         labels = found if found.ndim == 2 else found.argmax(axis=0)
         self.matrix.add(truth.labels, labels)
         self.depth.append(depth_error(truth.depth, maps[VALUE_TASK][0]))
-        self.as_float.append(float((labels == exact[CLASS_TASK].argmax(axis=0)).mean()))
+        differs = labels != exact[CLASS_TASK].argmax(axis=0)
+        self.as_float.append(float(1 - differs.mean()))
+        if differs.any():
+            self.margins.append(largest_margin(exact[CLASS_TASK], differs))
         if found.ndim == 3:
             self.errors += float(np.square(found - exact[CLASS_TASK]).sum())
             self.power += float(np.square(exact[CLASS_TASK]).sum())
@@ -97,6 +101,12 @@ class Tally:
     def depth_error(self) -> float:
         """In metres; all scenes have as many pixels."""
         return float(np.mean(self.depth))
+
+
+def largest_margin(logits: Floats, where: NDArray[np.bool_]) -> float:
+    """How far the two best logits [classes, height, width] are apart at most at these pixels, in standard deviations."""
+    ranked = np.sort(logits[:, where], axis=0)
+    return float((ranked[-1] - ranked[-2]).max() / logits.std())
 
 
 class Chip:
@@ -237,9 +247,10 @@ def share(values: Sequence[float]) -> str:
 def row_of(name: str, tally: Tally, verdict: str, tier: str) -> tuple[object, ...]:
     """A row of the table."""
     logits = f"{(tally.errors / tally.power) ** 0.5:.3%}" if tally.power else NOTHING
+    margin = f"{max(tally.margins):.5f}" if tally.margins else NOTHING
     return (
         name, f"{tally.matrix.mean_iou():.5f}", f"{tally.matrix.accuracy():.5f}", f"{tally.depth_error:.5f}",
-        share(tally.as_float), share(tally.ids_as_float), share(tally.as_integers), logits,
+        share(tally.as_float), margin, share(tally.ids_as_float), share(tally.as_integers), logits,
         f"{np.mean(tally.depth_errors) ** 0.5:.5f}", verdict, tier,
     )  # fmt: skip
 
@@ -267,13 +278,15 @@ def main() -> None:
             verdict = "missed" if lacks else "met"
         rows.append(row_of(name, tally, verdict, ways[name].tier))
     heads = [
-        "activations x weights", "mIoU", "pixels right", "depth error, m", "pixels as float", "ids as float",
-        "as integers", "logits, RMS", "depth off float, RMS m", "bars", "tier",
+        "activations x weights", "mIoU", "pixels right", "depth error, m", "pixels as float", "margin of others",
+        "ids as float", "as integers", "logits, RMS", "depth off float, RMS m", "bars", "tier",
     ]  # fmt: skip
     show(f"The example's decoders on {arguments.scenes} unseen scenes", heads, rows)
     for row, bar in BARS.items():
         depth = "" if bar[1] is None else f", depth error within {bar[1]:.0%}"
         print(f"bars of {row}: mIoU within {bar[0]} of float{depth}, pixels and ids as float {bar[2]:.1%} or more")
+    print("margin of others: of pixels whose class is not float's, how far float's two best logits lie apart at most,")
+    print("in standard deviations of the logits")
     print(f"as integers: share of what leaves the chip that is the integer reference's, of each {CHECKED}th scene")
     if failed:
         raise SystemExit("missed: " + "; ".join(failed))
