@@ -104,7 +104,7 @@ class Tally:
 
 
 def largest_margin(logits: Floats, where: NDArray[np.bool_]) -> float:
-    """How far the two best logits [classes, height, width] are apart at most at these pixels, in standard deviations."""
+    """How far the two best logits [classes, height, width] lie apart at most at some pixels, in standard deviations."""
     ranked = np.sort(logits[:, where], axis=0)
     return float((ranked[-1] - ranked[-2]).max() / logits.std())
 
