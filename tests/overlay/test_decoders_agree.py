@@ -30,6 +30,7 @@ from edgemoe_gen.project.early import open_checked
 from edgemoe_gen.project.opening import open_calibration, open_design, open_model, open_numerics, open_pictures
 from edgemoe_gen.sim.decoded import IntegerDecoder
 from tests.cli.flow_runs import install
+from tests.overlay.test_simulated_command import SCRIPT
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -47,23 +48,6 @@ TASKS = ("semseg", "depth")
 NAME = "m3vit_zcu104"
 FRAMES = 2_000
 MAPS = "max_map_width=128"  # of both networks
-SCRIPT = """
-import sys
-import numpy as np
-from PIL import Image
-from edgemoe_gen.overlay import Accelerator
-
-name, picture, *tasks = sys.argv[1:]
-frame = np.asarray(Image.open(picture).convert("RGB"))
-results = {}
-with Accelerator(name, timeout=600) as accelerator:
-    for task in tasks:
-        result = accelerator.run(frame, task)
-        for part in ("tokens", "output", "ids"):
-            if getattr(result, part) is not None:
-                results[f"{task}.{part}"] = getattr(result, part)
-np.savez("results.npz", **results)
-"""
 
 
 @dataclass(frozen=True)
