@@ -52,10 +52,8 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
 
     lines = _StageLines(quiet=as_json)
     with output.progress() as progress:
-        result = api.build(checkpoint, progress=progress, on_stage=lines.show, **keywords)
+        result = api.build(checkpoint, progress=progress, on_stage=lines.show, on_note=output.note, **keywords)
     lines.end()
-    for text in result.notes:
-        output.note(text)
     if lines.ran:  # else they were said when something ran
         output.checkpoint_notes(result.report.get("network", {}).get("notes", ()))
     if as_json:

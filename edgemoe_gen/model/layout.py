@@ -95,11 +95,17 @@ def _block_shapes(spec: ModelSpec, block: BlockSpec) -> Shapes:
 
 
 def decoder_shapes(dim: int, tensors: Mapping[str, Array]) -> Shapes:
-    """Shapes of a `VisionTransformerUpHead` with four upsampling steps; width and classes are read from the tensors."""
+    """Shapes of a decoder whose width and classes are read from its tensors."""
     last = DECODER_CONVOLUTIONS - 1
     first, classes = tensors.get("conv_0.weight"), tensors.get(f"conv_{last}.weight")
     width = first.shape[0] if first is not None and first.ndim == 4 else 256
     outputs = classes.shape[0] if classes is not None and classes.ndim == 4 else 1
+    return up_head_shapes(dim, width, outputs)
+
+
+def up_head_shapes(dim: int, width: int, outputs: int) -> Shapes:
+    """Shapes of a `VisionTransformerUpHead` with four upsampling steps."""
+    last = DECODER_CONVOLUTIONS - 1
     shapes: Shapes = {"norm.weight": (dim,), "norm.bias": (dim,)}
     for i in range(last):
         shapes[f"conv_{i}.weight"] = (width, width if i else dim, 3, 3)

@@ -5,18 +5,21 @@ In: a spec. Out: a model with weights of the usual spread, which flow through ev
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.model.layout import backbone_shapes
+from edgemoe_gen.model.layout import backbone_shapes, up_head_shapes
 from edgemoe_gen.model.model import Model
 from edgemoe_gen.model.spec import ModelSpec
 
 
 def random_model(spec: ModelSpec, seed: int = 0) -> Model:
-    """A model of this spec whose weights are random; the spread keeps activations at their size."""
+    """A model of this spec, with the decoders that it has, whose weights are random; the spread keeps activations at
+    their size.
+    """
     random = np.random.default_rng(seed)
     backbone = {}
     for name, shape in backbone_shapes(spec).items():
@@ -24,7 +27,26 @@ def random_model(spec: ModelSpec, seed: int = 0) -> Model:
         if name.endswith(("norm1.weight", "norm2.weight")):
             values = 1 + 0.1 * random.standard_normal(shape)
         backbone[name] = values.astype(np.float32)
-    return Model(spec, backbone, {}, {}, Path("random weights"), ())
+    decoders = {
+        task.name: _random_decoder(random, spec.dim, task.map_channels, task.classes or 1)
+        for task in spec.tasks
+        if task.map_channels
+    }
+    return Model(spec, backbone, decoders, {}, Path("random weights"), ())
+
+
+def _random_decoder(random: np.random.Generator, dim: int, width: int, outputs: int) -> dict[str, NDArray[np.float32]]:
+    decoder = {}
+    for name, shape in up_head_shapes(dim, width, outputs).items():
+        if name.endswith("running_var"):
+            values = 1 + random.random(shape)
+        elif len(shape) == 1 and name.endswith("weight"):  # of norms
+            values = 1 + 0.1 * random.standard_normal(shape)
+        else:
+            # A ReLU leaves half of the power.
+            values = random.standard_normal(shape) * math.sqrt(2 / max(math.prod(shape[1:]), 8))
+        decoder[name] = values.astype(np.float32)
+    return decoder
 
 
 def random_picture(spec: ModelSpec, seed: int = 0) -> NDArray[np.float32]:
