@@ -6,7 +6,7 @@ The names are those of M3ViT's models/vision_transformer_moe.py, models/custom_m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgemoe_gen.base.errors import CheckpointError
@@ -92,6 +92,11 @@ def _block_shapes(spec: ModelSpec, block: BlockSpec) -> Shapes:
         "mlp.experts.h4toh.weight": (experts, dim, hidden),
         "mlp.experts.h4toh.bias": (experts, dim),
     }
+
+
+def decoder_convolutions(tensors: Iterable[str]) -> int:
+    """How many convolutions a decoder has by the names of its tensors; M3ViT's have `DECODER_CONVOLUTIONS`."""
+    return sum(name.startswith("conv_") and name.endswith(".weight") for name in tensors)
 
 
 def decoder_shapes(dim: int, tensors: Mapping[str, Array]) -> Shapes:

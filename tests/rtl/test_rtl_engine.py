@@ -31,7 +31,7 @@ MOST_CYCLES = 100_000
 def short_program(design: Design) -> tuple[dict[str, Bytes], Bytes, int]:
     """Buffers of the short program, what C simulation writes, and the number of operations."""
     program, spec, image = compile_short(design)
-    buffers = program_buffers(program, pack_image(program, spec, [image]))
+    buffers = program_buffers(program, pack_image(program, spec, [image] * len(program.frames)))
     expected = np.full((program.result_beats, design.beat_bytes), UNWRITTEN, np.uint8)
     status, _ = Engine.compile(design).execute(
         buffers["program"], list(program.weights), program.constants, buffers["image"], expected
@@ -65,7 +65,7 @@ def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path) -> No
     # The timed simulation follows the same stages, behind the same memory.
     program, spec, image = compile_short(design)
     timing = with_rtl(load_timing(design, render_sources(design)), engine.modules)
-    timed = time_program(program, pack_image(program, spec, [image]), timing)
+    timed = time_program(program, pack_image(program, spec, [image] * len(program.frames)), timing)
     shared = Memory(latency=timing.axi_latency, bytes_per_cycle=timing.ddr_bytes)
     run = simulate(executable, buffers, expected.nbytes, tmp_path, memory=shared, most_cycles=MOST_CYCLES)
     compared = compare_cycles(run, timed, operations)
