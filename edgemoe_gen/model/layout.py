@@ -100,11 +100,16 @@ def decoder_convolutions(tensors: Iterable[str]) -> int:
 
 
 def decoder_shapes(dim: int, tensors: Mapping[str, Array]) -> Shapes:
-    """Shapes of a `VisionTransformerUpHead` with four upsampling steps; width and classes are read from the tensors."""
-    last = DECODER_CONVOLUTIONS - 1
-    first, classes = tensors.get("conv_0.weight"), tensors.get(f"conv_{last}.weight")
+    """Shapes of a decoder whose width and classes are read from its tensors."""
+    first, classes = tensors.get("conv_0.weight"), tensors.get(f"conv_{DECODER_CONVOLUTIONS - 1}.weight")
     width = first.shape[0] if first is not None and first.ndim == 4 else 256
     outputs = classes.shape[0] if classes is not None and classes.ndim == 4 else 1
+    return up_head_shapes(dim, width, outputs)
+
+
+def up_head_shapes(dim: int, width: int, outputs: int, convolutions: int = DECODER_CONVOLUTIONS) -> Shapes:
+    """Shapes of a `VisionTransformerUpHead`, by default with four upsampling steps."""
+    last = convolutions - 1
     shapes: Shapes = {"norm.weight": (dim,), "norm.bias": (dim,)}
     for i in range(last):
         shapes[f"conv_{i}.weight"] = (width, width if i else dim, 3, 3)

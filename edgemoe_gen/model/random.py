@@ -5,12 +5,13 @@ In: a spec. Out: a model with weights of the usual spread, which flow through ev
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.model.layout import backbone_shapes
+from edgemoe_gen.model.layout import backbone_shapes, up_head_shapes
 from edgemoe_gen.model.model import Model
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import ModelSpec
@@ -28,22 +29,20 @@ def random_model(spec: ModelSpec, seed: int = 0) -> Model:
     return Model(spec, backbone, {}, {}, Path("random weights"), ())
 
 
-def random_decoder(dim: int, channels: int, outputs: int, convolutions: int, seed: int = 0) -> dict[str, Array]:
-    """Tensors of a decoder of some 3x3 convolutions and the 1x1 one behind them."""
+def random_decoder(dim: int, width: int, outputs: int, convolutions: int, seed: int = 0) -> dict[str, Array]:
+    """Random tensors of a decoder of so many convolutions, the 1x1 one among them."""
     random = np.random.default_rng(seed)
-
-    def values(*shape: int, mean: float = 0.0, spread: float = 0.2) -> Array:
-        return (mean + spread * random.standard_normal(shape)).astype(np.float32)
-
-    tensors = {"norm.weight": values(dim, mean=1.0), "norm.bias": values(dim, spread=0.5)}
-    for i in range(convolutions):
-        inputs = channels if i else dim
-        tensors[f"conv_{i}.weight"] = values(channels, inputs, 3, 3, spread=(2 / 9 / inputs) ** 0.5)
-        tensors[f"conv_{i}.bias"] = values(channels)
-        tensors |= {f"syncbn_fc_{i}.{part}": values(channels) for part in ("bias", "running_mean")}
-        tensors |= {f"syncbn_fc_{i}.{part}": values(channels, mean=1.0) ** 2 for part in ("weight", "running_var")}
-    tensors[f"conv_{convolutions}.weight"] = values(outputs, channels, 1, 1, spread=channels**-0.5)
-    return tensors | {f"conv_{convolutions}.bias": values(outputs)}
+    decoder = {}
+    for name, shape in up_head_shapes(dim, width, outputs, convolutions).items():
+        if name.endswith("running_var"):
+            values = 1 + random.random(shape)
+        elif len(shape) == 1 and name.endswith("weight"):  # of norms
+            values = 1 + 0.1 * random.standard_normal(shape)
+        else:
+            # A ReLU leaves half of the power.
+            values = random.standard_normal(shape) * math.sqrt(2 / max(math.prod(shape[1:]), 8))
+        decoder[name] = values.astype(np.float32)
+    return decoder
 
 
 def random_picture(spec: ModelSpec, seed: int = 0) -> NDArray[np.float32]:

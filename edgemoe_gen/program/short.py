@@ -75,7 +75,7 @@ def compile_short(design: Design) -> tuple[Program, ModelSpec, NDArray[np.float3
 def calibrated(design: Design, spec: ModelSpec) -> tuple[Model, LoweredNetwork, Formats, NDArray[np.float32]]:
     """The network of a spec, with random weights, lowered for a design; and its picture."""
     decoders = {
-        task.name: random_decoder(spec.dim, task.map_channels, task.classes or 1, CONVOLUTIONS, seed)
+        task.name: random_decoder(spec.dim, task.map_channels, task.classes or 1, CONVOLUTIONS + 1, seed)
         for seed, task in enumerate(spec.tasks, WEIGHTS_SEED)
         if task.map_channels
     }

@@ -63,7 +63,9 @@ def test_two_frames_of_every_network_give_the_bytes_of_c_simulation(tmp_path: Pa
     design = small_design(**DESIGNS[turned])
     executable = build_simulation(make_engine(design), design)
     program, spec, image = compile_short(design)
-    assert not bad_bytes(executable, tmp_path, program, pack_image(program, spec, [image] * len(program.frames)), Memory(percent=60), 2)
+    assert not bad_bytes(
+        executable, tmp_path, program, pack_image(program, spec, [image] * len(program.frames)), Memory(percent=60), 2
+    )
     for name, sizes in NETWORKS.items():
         case = random_case(depth=2, **sizes)
         tasks = tasks_of(case, design.knobs.frames_per_pass > 1)
@@ -81,7 +83,9 @@ def test_every_board_s_default_array_runs_the_short_program(tmp_path: Path, boar
     executable = build_simulation(make_engine(design), design)
     program, spec, image = compile_short(design)
     for memory in (Memory(), Memory(percent=60, latency=64)):
-        assert not bad_bytes(executable, tmp_path, program, pack_image(program, spec, [image] * len(program.frames)), memory, 2)
+        assert not bad_bytes(
+            executable, tmp_path, program, pack_image(program, spec, [image] * len(program.frames)), memory, 2
+        )
 
 
 @pytest.mark.nightly
