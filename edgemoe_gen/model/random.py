@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgemoe_gen.model.layout import backbone_shapes, up_head_shapes
+from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS, backbone_shapes, up_head_shapes
 from edgemoe_gen.model.model import Model
+from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import ModelSpec
 
 
@@ -28,16 +29,18 @@ def random_model(spec: ModelSpec, seed: int = 0) -> Model:
             values = 1 + 0.1 * random.standard_normal(shape)
         backbone[name] = values.astype(np.float32)
     decoders = {
-        task.name: _random_decoder(random, spec.dim, task.map_channels, task.classes or 1)
-        for task in spec.tasks
+        task.name: random_decoder(spec.dim, task.map_channels, task.classes or 1, DECODER_CONVOLUTIONS, seed + i)
+        for i, task in enumerate(spec.tasks)
         if task.map_channels
     }
     return Model(spec, backbone, decoders, {}, Path("random weights"), ())
 
 
-def _random_decoder(random: np.random.Generator, dim: int, width: int, outputs: int) -> dict[str, NDArray[np.float32]]:
+def random_decoder(dim: int, width: int, outputs: int, convolutions: int, seed: int = 0) -> dict[str, Array]:
+    """Random tensors of a decoder of so many convolutions, the 1x1 one among them."""
+    random = np.random.default_rng(seed)
     decoder = {}
-    for name, shape in up_head_shapes(dim, width, outputs).items():
+    for name, shape in up_head_shapes(dim, width, outputs, convolutions).items():
         if name.endswith("running_var"):
             values = 1 + random.random(shape)
         elif len(shape) == 1 and name.endswith("weight"):  # of norms
