@@ -339,7 +339,8 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
 def map_sizes(spec: ModelSpec, chosen: Mapping[str, Any]) -> dict[str, int]:
     """Width and channels of the maps that the engine is to convolve; no width where decoders stay on the host."""
     channels = max((task.map_channels or 0 for task in spec.tasks), default=0)
-    on_engine = DECODERS_ON_ENGINE and channels > 0 and not spec.align_corners
+    # A unit of one token, where it is chosen, has no two pixels side by side.
+    on_engine = DECODERS_ON_ENGINE and channels > 0 and not spec.align_corners and chosen.get("tokens_parallel") != 1
     width = int(chosen.get("max_map_width", map_width(spec) if on_engine else 0))
     found = {"max_map_width": width, "max_map_channels": channels if width and channels else Knobs.max_map_channels}
     return {name: int(chosen.get(name, value)) for name, value in found.items()}

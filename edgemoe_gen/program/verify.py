@@ -117,7 +117,7 @@ class _Check(Columns):
         f, k, design = self.f, self.design.knobs, self.design
         queued = self.of["WEIGHTS"] & (f["expert"] >= 0)
         self.queued = queued
-        matrix = self.that("computes") | self.that("moves")
+        matrix = self.that("computes") | self.that("moves") | self.that("decodes")
         self.equal(queued, "tokens", 0, "an expert's queue has the rows: it must be")
         self.maps = convolved_rows(self) | self.that("decodes")
         self.within(matrix & ~queued, "tokens", 1, max(design.blocks, design.map_blocks) * k.tokens_parallel)
