@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise, product
 
 import pytest
 
-from edgemoe_gen.base.errors import CapacityError
+from edgemoe_gen.base.errors import CapacityError, ProgramError
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.kinds import SHIFTED, number
 from edgemoe_gen.program import rings
@@ -130,3 +131,43 @@ def test_rings_of_many_shapes_fit_their_memories_and_do_not_meet() -> None:
         for source, ring, rows, level in zip(found.sources, found.results, found.rows, levels, strict=True):
             assert ring.slots == level.height or ring.slots % rows == 0
             assert source.slots >= min(level.height, rows + 2)
+
+
+def _refusal(program: Program, changes: Mapping[int, Mapping[str, int]]) -> str:
+    """What is said of a program with some fields of some operations set."""
+    operations = list(program.operations)
+    for at, fields in changes.items():
+        operations[at] = replace(operations[at], **fields)
+    with pytest.raises(ProgramError) as error:
+        verify_program(program_words(replace(program, operations=tuple(operations))), program.design, room_of(program))
+    return error.value.message
+
+
+def test_what_loads_a_feature_of_ones_is_held_to_it_and_begins_no_other_program() -> None:
+    program = compiled_decoders(small_design(**MAPS))
+    ones = [at for at, layer in enumerate(program.layers) if layer == "decoders.semseg.ones"]
+    load = program.operations[ones[0]]
+    assert f"operation {ones[0]} (LOAD) has in_words 2" in _refusal(
+        program, {ones[0]: {"in_words": 2, "transfer_beats": 2 * load.transfer_beats}}
+    )
+    assert "has destination_block 1" in _refusal(program, {ones[0]: {"destination_block": 1}})
+    beats = load.transfer_beats // load.tokens
+    assert "ones fill whole blocks" in _refusal(
+        program, {ones[0]: {"tokens": load.tokens - 1, "transfer_beats": load.transfer_beats - beats}}
+    )
+    # All of a decoder's products elsewhere in the ring of operands: right among themselves, not behind the backbone's.
+    assert program.operations[ones[0] - 1].kind == number("STORE")
+    of_decoder = [
+        at for at, (op, layer) in enumerate(zip(program.operations, program.layers, strict=True))
+        if layer.startswith("decoders.semseg") and op.kind == number("PRODUCT")
+    ]  # fmt: skip
+    moved = {at: {"ring_word": (program.operations[at].ring_word + 1) % program.design.ring_words} for at in of_decoder}
+    assert "behind the products before it" in _refusal(program, moved)
+
+
+def test_only_rows_of_maps_begin_at_any_word() -> None:
+    program = compiled_decoders(small_design(**MAPS))
+    for kind, side in (("NORMALISE", "source"), ("LOAD", "destination"), ("PRODUCT", "source")):
+        at = next(i for i, op in enumerate(program.operations) if op.kind == number(kind) and op.source_block == 0)
+        stride = getattr(program.operations[at], f"{side}_stride")
+        assert f"has {side}_word {stride}" in _refusal(program, {at: {f"{side}_word": stride}})
