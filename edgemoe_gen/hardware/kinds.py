@@ -42,6 +42,10 @@ FLAGS = {
 }
 
 
+MOST_CLASSES = 256  # of a pixel: the number of its class leaves as a byte
+MOST_VALUES = 3  # of a pixel that leaves as 16-bit values; a task of more channels has classes
+
+
 def bit(flag: str) -> int:
     """Value of a flag by name."""
     return 1 << list(FLAGS).index(flag)

@@ -11,9 +11,8 @@ import numpy as np
 from edgemoe_gen.design.sizes import MOST_MAP_ROWS, TAPS
 from edgemoe_gen.hardware import memories
 from edgemoe_gen.hardware.descriptor import field_places
-from edgemoe_gen.hardware.kinds import ACCUMULATE, CLASSES, RELU, SCATTER, SHIFTED, bit
+from edgemoe_gen.hardware.kinds import ACCUMULATE, CLASSES, MOST_CLASSES, MOST_VALUES, RELU, SCATTER, SHIFTED, bit
 from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
-from edgemoe_gen.program.maps import MOST_CLASSES, MOST_VALUES
 
 _CONVOLUTIONS = tuple(memories.path_number(*path) for path in memories.CONVOLUTION_PATHS)
 

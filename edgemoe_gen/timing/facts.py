@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ class TimedRun:
         differences: to C synthesis, where its report was given.
         sizing: of FIFOs, where that was asked for.
         frames_per_pass: of one task that share a pass of the weights, at most.
+        decoders: bytes that a frame's decoders moved, needed, and their ratio; None where none runs on the engine.
     """
 
     board: str
@@ -40,6 +41,7 @@ class TimedRun:
     differences: tuple[Difference, ...] = ()
     sizing: Sizing | None = None
     frames_per_pass: int = 1
+    decoders: Mapping[str, float] | None = None
 
     @property
     def milliseconds(self) -> float:
@@ -102,6 +104,7 @@ def timing_facts(run: TimedRun) -> dict[str, Any]:
             {**asdict(use), "origin": known.origin if (known := run.timing.loops.get(use.label)) else "table"}
             for use in result.loops
         ],
+        "decoders": None if run.decoders is None else dict(run.decoders),
         "roofline": run.roofline.as_dict(),
         "differences": [{**asdict(row), "differs": row.differs} for row in run.differences],
         "sizing": None if run.sizing is None else asdict(run.sizing),

@@ -10,9 +10,11 @@ import pytest
 
 from edgemoe_gen.base.errors import CapacityError, ProgramError
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware.kinds import SHIFTED, number
+from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
+from edgemoe_gen.hardware.kinds import SHIFTED, facts_of, number
 from edgemoe_gen.program import rings
 from edgemoe_gen.program.compile import Program, compile_network
+from edgemoe_gen.program.counts import decoder_traffic
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.rings import Level, choose_rings
 from edgemoe_gen.program.verify import verify_program
@@ -171,3 +173,49 @@ def test_only_rows_of_maps_begin_at_any_word() -> None:
         at = next(i for i, op in enumerate(program.operations) if op.kind == number(kind) and op.source_block == 0)
         stride = getattr(program.operations[at], f"{side}_stride")
         assert f"has {side}_word {stride}" in _refusal(program, {at: {f"{side}_word": stride}})
+
+
+@pytest.mark.parametrize("doubles", [True, False])
+def test_traffic_of_decoders_is_theirs_alone_against_the_least(doubles: bool) -> None:
+    """Every weight, bias and pixel once; rings that hold more rows come nearer to that."""
+    case, found = decoded_case(), []
+    for words in (420, 2000):
+        design = small_design(decoder_weight_bits=8, **(MAPS | {"source_words": words, "result_words": words}))
+        program = compiled_decoders(design, doubles)
+        traffic = decoder_traffic(program, case.network)
+        assert traffic is not None
+        height, width = (2 * case.model.spec.grid[0] << 3, 2 * case.model.spec.grid[1] << 3)
+        least = 0
+        for task in ("semseg", "depth"):
+            decoder = case.network.decoders[task]
+            least += sum(layer.weight.size for layer in decoder.layers[:-1]) + 2 * decoder.layers[-1].weight.size
+            least += 4 * sum(len(layer.weight) for layer in decoder.layers)  # biases of 32 bits
+            pixel = 1 if decoder.classes > 3 else 2 * decoder.classes
+            least += height * width * pixel if doubles else height * width * decoder.classes
+        assert traffic.needed == least
+        operations = zip(program.operations, program.layers, strict=True)
+        ours = [op for op, layer in operations if layer.startswith("decoders.")]
+        beats = sum(op.weight_beats for op in ours) * design.knobs.weight_ports + sum(op.transfer_beats for op in ours)
+        assert traffic.moved == beats * design.beat_bytes + len(ours) * OPERATION_WORDS * 4
+        found.append(traffic.ratio)
+    assert found[0] > found[1] > 1.0
+
+
+def test_a_program_without_decoders_moves_nothing_for_them() -> None:
+    case, design = decoded_case(), small_design(**MAPS)
+    program = compile_network(design, case.model, case.network, case.formats(design.knobs.widths), ("semseg",))
+    assert decoder_traffic(program, case.network) is None
+
+
+def test_nothing_of_a_decoder_leaves_the_chip_but_its_map() -> None:
+    """Stores between a decoder's first operation and its last are rows of its map, each once."""
+    for doubles in (True, False):
+        program = compiled_decoders(small_design(**MAPS), doubles)
+        stored = {layer for op, layer in zip(program.operations, program.layers, strict=True)
+                  if layer.startswith("decoders.") and facts_of(op.kind).stores}  # fmt: skip
+        assert stored == {"decoders.semseg.result", "decoders.depth.result"}
+        for frame in program.frames:
+            decoded = frame.decoded
+            assert decoded is not None
+            rows = sum(region.tokens for region in decoded.regions) // decoded.row_pixels
+            assert rows == decoded.height

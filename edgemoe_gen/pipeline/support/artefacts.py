@@ -30,6 +30,7 @@ from edgemoe_gen.numerics.formats import Formats, TensorFormat, evened
 from edgemoe_gen.numerics.placing import doubles_last
 from edgemoe_gen.pipeline.support.decoders import lowered_macs, without_decoders
 from edgemoe_gen.program.compile import Program, pack_image
+from edgemoe_gen.program.counts import decoder_traffic
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.project.opening import Numerics
 from edgemoe_gen.rtl.testbench import bench_files
@@ -79,8 +80,10 @@ def write_network(
     np.savez(folder / CALIBRATION, **dict[str, Any](numerics.columns))
     estimate = ESTIMATE.read(folder)
     products = sum(lowered_macs(numerics.network.decoders[f.task], spec) for f in program.frames if f.decoded)
+    traffic = decoder_traffic(program, numerics.network)
     estimate["cycles"] = {
-        **cycle_facts(estimate_cycles(program), program, spec, products), "decoders": list(notes)
+        **cycle_facts(estimate_cycles(program), program, spec, products), "decoders": list(notes),
+        "decoder_traffic": None if traffic is None else traffic.per_frame(len(program.frames)),
     }  # fmt: skip
     write_json(folder / ESTIMATE.name, estimate)
 

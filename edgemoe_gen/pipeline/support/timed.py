@@ -17,7 +17,7 @@ from edgemoe_gen.model import Model
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pipeline.support.frames import needed_bytes
 from edgemoe_gen.program.compile import Program, group_frames, pack_image
-from edgemoe_gen.program.counts import program_macs
+from edgemoe_gen.program.counts import decoder_traffic, program_macs
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER
@@ -70,7 +70,9 @@ def time_network(
         cycles=result.cycles,
     )
     title = program.design.board.title.removeprefix("AMD ")
-    return TimedRun(title, tasks, timing, result, roofline, frames_per_pass=most)
+    traffic = decoder_traffic(program, network)
+    decoders = None if traffic is None else traffic.per_frame(len(tasks))
+    return TimedRun(title, tasks, timing, result, roofline, frames_per_pass=most, decoders=decoders)
 
 
 def refuse_failed(run: TimedRun, facts: dict[str, Any] | None = None) -> None:
