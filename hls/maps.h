@@ -127,16 +127,21 @@ convolution_tiles:
 // A pixel of a row: where its block begins, and its lane.
 struct pixel_t {
   sint<ADDRESS_BITS> at;
-  wrapping_t<8> lane;
+  sint<8> lane;
+  bool last;  // whether that is the block's last one
 
-  explicit pixel_t(int first) : at(first), lane(TOKENS_PARALLEL) {}
+  explicit pixel_t(int first) : at(first), lane(0), last(false) {}
 };
 // The next pixel, if it `moves`.
 inline void advance_if(pixel_t &pixel, bool moves, int stride) {
 #pragma HLS INLINE
   const sint<ADDRESS_BITS> next = pixel.at + stride;
-  pixel.at = moves && pixel.lane.last ? next : pixel.at;
-  advance_if(pixel.lane, moves);
+  const sint<8> behind = pixel.lane + 1;
+  const sint<8> next_lane = pixel.last ? sint<8>(0) : behind;
+  const bool next_is_last = pixel.lane == TOKENS_PARALLEL - 2;
+  pixel.at = moves && pixel.last ? next : pixel.at;
+  pixel.lane = moves ? next_lane : pixel.lane;
+  pixel.last = moves ? next_is_last : pixel.last;
 }
 
 using blend_t = sint<ACT_BITS + 2>;  // 3 x near + far

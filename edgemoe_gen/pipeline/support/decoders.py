@@ -20,8 +20,8 @@ HOST_MACS_PER_SECOND = 4e9
 def lowered_macs(decoder: LoweredDecoder, spec: ModelSpec) -> int:
     """Multiply-accumulates of a decoder for one frame as the engine computes it.
 
-    They are those of `model.macs.decoder_macs`, and of the feature of ones. Each convolution is on its map, the last one
-    on that of the one before.
+    They are those of `model.macs.decoder_macs`, and of the feature of ones. Each convolution is on its map, the
+    last one on that of the one before.
     """
     (rows, columns), last = spec.grid, len(decoder.layers) - 2
     return sum(layer.weight.size * (rows * columns << 2 * min(i, last)) for i, layer in enumerate(decoder.layers))
