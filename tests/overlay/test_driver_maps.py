@@ -79,9 +79,7 @@ def map_build(frames: int = 1, doubles: bool = True) -> MapBuild:
     program = compile_network(design, model, case.network, formats, tasks, decoders=decoders)
     passes = None
     if frames > 1:
-        groups = pass_groups(tasks, frames)
-        doubles = [decoders[task] for task, _ in groups]
-        passes = compile_groups(design, model, case.network, formats, groups, doubles=doubles)
+        passes = compile_groups(design, model, case.network, formats, pass_groups(tasks, frames, decoders))
     build = SmallBuild(compiled(design), model, program, random_frame(model.spec, 0), passes)
     facts = replace(
         build.facts,

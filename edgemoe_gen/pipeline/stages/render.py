@@ -88,11 +88,8 @@ def full_passes(context: Context) -> FullPasses:
         frames = project.design.knobs.frames_per_pass
         if frames == 1:
             return FullPasses(None)
-        groups = pass_groups(project.tasks, frames)
-        doubles = [numerics.decoders.get(task) for task, _ in groups]
-        return FullPasses(
-            compile_groups(project.design, project.model, numerics.network, numerics.formats, groups, doubles=doubles)
-        )
+        groups = pass_groups(project.tasks, frames, numerics.decoders)
+        return FullPasses(compile_groups(project.design, project.model, numerics.network, numerics.formats, groups))
 
     return context.results.get(FullPasses, compiled)
 
