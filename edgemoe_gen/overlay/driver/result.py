@@ -24,7 +24,8 @@ class Result:
         output: the task's map, float32 [classes, height, width], at the size of the network's picture; of a plain ViT
             its logits, float32 [classes]; None where the network has no decoder or none was asked for, and where the
             engine leaves class numbers, unless `decode="map"` asked for the map.
-        seconds: of the engine alone, from start to end; of a batch, its share of them.
+        seconds: of the engine alone, from start to end; of a batch, or of tasks that share a pass of the backbone, its
+            share of them.
         stages: seconds by stage: "pack", "engine", "decode", the last on the host. A frame that several tasks share was
             packed once, and the first task's result counts it.
         ids: class numbers as the engine left them, uint8 [height, width]; None where it left anything else.
