@@ -16,7 +16,7 @@ from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.measuring import session
-from edgemoe_gen.measuring.bench import Latency, Plan, Spread, SwitchCost, Throughput, measure
+from edgemoe_gen.measuring.bench import Latency, Plan, Spread, SwitchCost, Throughput, joined, measure
 from edgemoe_gen.measuring.bench_page import render_page
 from edgemoe_gen.measuring.power import Power, RailPower, find_sensors
 from edgemoe_gen.pictures.found import find_pictures
@@ -219,8 +219,12 @@ def bench(overlay: PathText, *, progress: Progress = no_progress, **keywords: Un
         notes += [why] if why else []
         count = how.frames or (FRAMES if real else SIMULATED_FRAMES)
         on_engine = tuple(name for name in tasks if installed.manifest.tasks[name].map is not None)
-        plan = Plan(tasks, count, how.seconds, sensors, min(3.0, how.seconds), on_engine)
-        found = measure(accelerator, pictures, plan, progress, installed.estimates, real)
+        together = installed.manifest.shares_backbone
+        plan = Plan(tasks, count, how.seconds, sensors, min(3.0, how.seconds), on_engine, together)
+        estimates = dict(installed.estimates)
+        if installed.together is not None and tasks == installed.tasks:
+            estimates[joined(tasks)] = installed.together
+        found = measure(accelerator, pictures, plan, progress, estimates, real)
     manifest = installed.manifest
     result = BenchResult(
         manifest.name,

@@ -142,6 +142,10 @@ def _show_time(report: Mapping[str, Any]) -> None:
     if timed is not None and timed["passed"]:
         of_run = (timed["milliseconds_per_frame"], timed["roofline"]["limit"])
         rows.insert(0, (timed["tier"], round(timed["cycles_per_frame"]), *of_run))
+    for of_tier in (timed or {}, estimate):
+        if together := of_tier.get("together"):
+            tier = f"{together['tier']}, all tasks at once"
+            rows.append((tier, together["cycles"], together["milliseconds"], ""))
     output.table(
         f"A frame at {estimate['clock_mhz']:g} MHz",
         ["tier", ">cycles", ">ms", "limited by"],

@@ -23,10 +23,11 @@ class TimedRun:
 
     Attributes:
         board: title of the board.
-        tasks: of its frames, in order.
+        tasks: of its frames, in order, or those that share a frame and its backbone.
         timing: what the library was told.
         result: what it found.
         roofline: what could be.
+        frames: pictures that it took.
         differences: to C synthesis, where its report was given.
         sizing: of FIFOs, where that was asked for.
         frames_per_pass: of one task that share a pass of the weights, at most.
@@ -37,6 +38,7 @@ class TimedRun:
     timing: Timing
     result: TimedResult
     roofline: Roofline
+    frames: int
     differences: tuple[Difference, ...] = ()
     sizing: Sizing | None = None
     frames_per_pass: int = 1
@@ -49,7 +51,7 @@ class TimedRun:
     @property
     def milliseconds_per_frame(self) -> float:
         """Time of a frame."""
-        return self.milliseconds / max(len(self.tasks), 1)
+        return self.milliseconds / max(self.frames, 1)
 
     @property
     def headline(self) -> str:
@@ -60,10 +62,11 @@ class TimedRun:
             return f"the schedule asks for more than the hardware has: {self.result.violations[0]}"
         whole = ""
         if self.frames_per_pass > 1:
-            whole = f", {len(self.tasks)} in {self.milliseconds:.3f} ms"
+            whole = f", {self.frames} in {self.milliseconds:.3f} ms"
         at = f"on the {self.board} at {self.timing.clock_mhz:g} MHz ({TIER})"
+        tasks = f" of {', '.join(self.tasks)}" if len(self.tasks) > self.frames else ""
         return (
-            f"{self.milliseconds_per_frame:.3f} ms a frame{whole} {at}"
+            f"{self.milliseconds_per_frame:.3f} ms a frame{tasks}{whole} {at}"
             f" · {self.roofline.ratio:.2f} × the bound, which is {self.roofline.limit}"
         )
 
@@ -79,9 +82,10 @@ def timing_facts(run: TimedRun) -> dict[str, Any]:
         "band": run.timing.band,
         "clock_mhz": run.timing.clock_mhz,
         "tasks": list(run.tasks),
+        "frames": run.frames,
         "frames_per_pass": run.frames_per_pass,
         "cycles": result.cycles,
-        "cycles_per_frame": result.cycles / max(len(run.tasks), 1),
+        "cycles_per_frame": result.cycles / max(run.frames, 1),
         "milliseconds_per_frame": run.milliseconds_per_frame,
         "passed": result.passed,
         "violations": list(result.violations),
