@@ -151,7 +151,7 @@ def test_notebook_is_valid_and_in_order(overlay: WrittenOverlay) -> None:
         assert set(cell) == wanted and "".join(cell["source"]).strip()
     for code in codes:
         compile(code, NAME, "exec")
-    order = ["load()", "selftest()", "picture.npy", ".run(", "picture_of(", ".stream(", "close()"]
+    order = ["load()", "selftest()", "picture.npy", ".run_tasks(", "picture_of(", ".stream(", "close()"]
     assert [i for i, code in enumerate(codes) for word in order if word in code] == sorted(range(len(order)))
 
 
