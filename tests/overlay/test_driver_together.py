@@ -20,7 +20,7 @@ from edgemoe_gen.overlay.driver.together import largest_result, together, togeth
 from edgemoe_gen.program.compile import compile_network
 from edgemoe_gen.program.file import program_words
 from tests.overlay.map_builds import MapBuild, map_build
-from tests.overlay.small_builds import SmallBuild, random_frame, small_build
+from tests.overlay.small_builds import SmallBuild, random_frame
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -216,8 +216,3 @@ def test_memory_of_all_results_is_said_beforehand(overlay: Path) -> None:
     content = json.loads((overlay / "manifest.json").read_text())
     manifest: Manifest = read_manifest(overlay)
     assert content["buffers"]["results"] == 3 * largest_result(manifest)
-
-
-def test_networks_say_whether_tasks_share_the_backbone() -> None:
-    shares = {router: small_build(router=router).spec.shares_backbone for router in ("single", "multi")}
-    assert shares == {"single": True, "multi": False}

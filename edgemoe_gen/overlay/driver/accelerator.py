@@ -20,9 +20,9 @@ from .errors import FrameError, OverlayError
 from .files import Files
 from .hardware import Board
 from .manifest import Manifest, Operations, Task, find_overlay, read_manifest
-from .maps import CLASSES, MapFinisher, pixels_of
+from .maps import CLASSES, MapFinisher
 from .picture import FramePacker
-from .result import Result, tokens_of
+from .result import Found, Result
 from .stream import Stream
 from .together import Programs, largest_result
 
@@ -212,7 +212,7 @@ class Accelerator:
                 seconds = self._start(
                     board, code, batch_operations(chosen, count), images, results, count * self.timeout
                 )
-                found = [_Found(results.bytes[i * taken : (i + 1) * taken], chosen) for i in range(count)]
+                found = [Found(results.bytes[i * taken : (i + 1) * taken], chosen) for i in range(count)]
             finally:
                 self._settle(board)  # an engine that still runs must not write to memory that is someone else's
                 for buffer in buffers:
@@ -396,11 +396,11 @@ class Accelerator:
         result.memory.invalidate()
         return seconds
 
-    def _found(self, tasks: tuple[str, ...], decode: Decode, result: Buffer) -> list[_Found]:
+    def _found(self, tasks: tuple[str, ...], decode: Decode, result: Buffer) -> list[Found]:
         """What the program of a step has left of each task."""
-        return [_Found(result.bytes, task) for task in self._programs.of(tasks, decode)[1].tasks]
+        return [Found(result.bytes, task) for task in self._programs.of(tasks, decode)[1].tasks]
 
-    def _decoded(self, frame: int, found: _Found, packing: float, seconds: float, decode: Decode) -> Result:
+    def _decoded(self, frame: int, found: Found, packing: float, seconds: float, decode: Decode) -> Result:
         start = time.perf_counter()
         task, layout = found.task, found.task.map
         decoder = self._decoders.get(task.name) if decode and layout is None else None
@@ -413,14 +413,3 @@ class Accelerator:
             output = self._maps(found.pixels, layout)
         stages = {"pack": packing, "engine": seconds, "decode": time.perf_counter() - start + found.seconds}
         return Result(frame, task.name, found.tokens, output, seconds, stages, ids)
-
-
-class _Found:
-    """What a task's program left in a result buffer, copied out of it; and the seconds that took."""
-
-    def __init__(self, buffer: Any, task: Task) -> None:
-        start = time.perf_counter()
-        self.task = task
-        self.tokens = tokens_of(buffer, task.result)
-        self.pixels = None if task.map is None else pixels_of(buffer, task.map)
-        self.seconds = time.perf_counter() - start

@@ -5,12 +5,14 @@ In: a result buffer. Out: tokens, and `Result` with the task's output.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .manifest import ResultLayout
+from .manifest import ResultLayout, Task
+from .maps import pixels_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,3 +60,14 @@ def tokens_of(buffer: Any, layout: ResultLayout) -> Any:
     region = buffer[layout.first : layout.first + layout.tokens * layout.row_bytes]
     integers = region.view("<i4").reshape(layout.tokens, -1)[:, : layout.dim]
     return (integers * 2.0**-layout.fraction).astype(np.float32)
+
+
+class Found:
+    """What a task's program left in a result buffer, copied out of it; and the seconds that took."""
+
+    def __init__(self, buffer: Any, task: Task) -> None:
+        start = time.perf_counter()
+        self.task = task
+        self.tokens = tokens_of(buffer, task.result)
+        self.pixels = None if task.map is None else pixels_of(buffer, task.map)
+        self.seconds = time.perf_counter() - start
