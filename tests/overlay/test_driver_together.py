@@ -14,6 +14,7 @@ import pytest
 
 from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.overlay import Accelerator
+from edgemoe_gen.overlay.driver import OverlayError
 from edgemoe_gen.overlay.driver.manifest import Manifest, read_manifest
 from edgemoe_gen.overlay.driver.manifest_rules import check_manifest
 from edgemoe_gen.overlay.driver.together import largest_result, together, together_program
@@ -159,6 +160,18 @@ def without_ring(words: Any, layout: Any) -> Any:
         if place.name in ("ring_word", "ring_tile"):
             operations[:, place.word] &= np.uint32(~(((1 << place.bits) - 1) << place.low) & 0xFFFFFFFF)
     return operations
+
+
+def test_selftest_runs_all_tasks_at_once_too(accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = starts(accelerator, monkeypatch)
+    assert tuple(accelerator.selftest()) == TASKS
+    assert len(count) == 4
+    # The program of all tasks leaves their maps in another order.
+    programs = accelerator._programs
+    (key,) = programs._several
+    programs._several[key] = programs.of(TASKS[::-1], True)
+    with pytest.raises(OverlayError, match=r"bytes of the tasks semseg, depth, normals at once are not as expected"):
+        accelerator.selftest()
 
 
 def test_gates_of_each_task_are_run_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

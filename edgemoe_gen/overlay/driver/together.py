@@ -88,6 +88,13 @@ def largest_result(manifest: Manifest) -> int:
     return max(sizes)
 
 
+def joint_answer(manifest: Manifest, names: Sequence[str]) -> Any:
+    """What tasks in one program leave of the self-test's picture, uint8 [bytes], from what each leaves alone."""
+    tasks = [manifest.tasks[name] for name in names]
+    first, *others = (np.frombuffer(manifest.read(task.expected), np.uint8) for task in tasks)
+    return np.concatenate([first, *(answer[_tokens_end(tasks[0]) :] for answer in others)])
+
+
 class Programs:
     """The programs that lie in DDR: all tasks' own, and those of several tasks that have been asked for.
 
