@@ -19,6 +19,7 @@ from edgemoe_gen.measuring import session
 from edgemoe_gen.measuring.bench import Latency, Plan, Spread, SwitchCost, Throughput, joined, measure
 from edgemoe_gen.measuring.bench_page import render_page
 from edgemoe_gen.measuring.power import Power, RailPower, find_sensors
+from edgemoe_gen.overlay.driver.together import AT_ONCE
 from edgemoe_gen.pictures.found import find_pictures
 from edgemoe_gen.pipeline.running import RunResult
 from edgemoe_gen.project.arguments import PathText
@@ -166,12 +167,13 @@ def selftest(overlay: PathText, *, simulated: bool = False) -> SelftestResult:
 
 
 def _passed(tasks: Sequence[str], failure: str) -> list[tuple[str, bool | None]]:
-    """Whether each task passed, from what the driver says: it runs them in order and stops at the first wrong one."""
+    """Whether each task passed, from what the driver says: it runs them in order, then all at once, and stops at the
+    first wrong answer."""
     if not failure:
         return [(task, True) for task in tasks]
     wrong = next((place for place, task in enumerate(tasks) if f"task '{task}'" in failure), None)
     if wrong is None:
-        return [(task, None) for task in tasks]
+        return [(task, True if AT_ONCE in failure else None) for task in tasks]
     return [(task, True if place < wrong else False if place == wrong else None) for place, task in enumerate(tasks)]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgemoe_gen.api.board import _passed
 from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.overlay import Accelerator
 from edgemoe_gen.overlay.driver import OverlayError
@@ -170,8 +171,11 @@ def test_selftest_runs_all_tasks_at_once_too(accelerator: Accelerator, monkeypat
     programs = accelerator._programs
     (key,) = programs._several
     programs._several[key] = programs.of(TASKS[::-1], True)
-    with pytest.raises(OverlayError, match=r"bytes of the tasks semseg, depth, normals at once are not as expected"):
+    with pytest.raises(
+        OverlayError, match=r"bytes of the tasks semseg, depth, normals at once are not as expected"
+    ) as error:
         accelerator.selftest()
+    assert _passed(TASKS, str(error.value.message)) == [(task, True) for task in TASKS]
 
 
 def test_gates_of_each_task_are_run_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

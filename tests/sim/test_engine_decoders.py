@@ -71,7 +71,7 @@ def test_other_lanes_give_the_reference_s_bytes(lanes: int) -> None:
     check(engine(lanes))
 
 
-@pytest.mark.parametrize("router", ["single", "none"])
+@pytest.mark.parametrize("router", ["single", pytest.param("none", marks=pytest.mark.nightly)])
 def test_tasks_of_one_backbone_get_the_bytes_of_their_own_runs(router: str) -> None:
     case, design = shared_case(router), engine(2).design
     tasks, formats = case.model.spec.task_names, case.formats(design.knobs.widths)

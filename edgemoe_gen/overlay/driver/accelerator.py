@@ -24,7 +24,7 @@ from .maps import CLASSES, MapFinisher
 from .picture import FramePacker
 from .result import Found, Result
 from .stream import Stream
-from .together import Programs, joint_answer, largest_result
+from .together import AT_ONCE, Programs, joint_answer, largest_result
 
 Decode = Any  # True, False or "map"; boards' Python knows no union of types at run time
 STREAM_BUFFERS = 2  # of images and of results: one for the engine, one for the processor
@@ -242,7 +242,7 @@ class Accelerator:
             if len(step) == 1:
                 seconds[step[0]] = took
             if wrong:
-                which = f"task '{step[0]}'" if len(step) == 1 else f"the tasks {', '.join(step)} at once"
+                which = f"task '{step[0]}'" if len(step) == 1 else f"the tasks {', '.join(step)} {AT_ONCE}"
                 raise OverlayError(
                     f"self-test of {self.manifest.name}: {wrong} of {expected.size} bytes of {which} are not as "
                     "expected",

@@ -18,6 +18,8 @@ from .buffers import Buffer, filled
 from .hardware import Board
 from .manifest import MAP, Manifest, Operations, ProgramLayout, Task
 
+AT_ONCE = "at once"  # says of tasks in a message that they ran in one program
+
 
 @dataclass(frozen=True)
 class Together:
