@@ -149,8 +149,13 @@ def compile_groups(
     frames = [
         frame for group in groups for frame in Group(builder, model, network, formats, group, taps, depth).build()
     ]
+    return finished(builder, frames, formats)
+
+
+def finished(builder: Builder, frames: Sequence[Frame], formats: Formats) -> Program:
+    """The program of all that a builder was given."""
     return Program(
-        design,
+        builder.design,
         tuple(builder.operations),
         tuple(builder.layers),
         builder.contents.weights(),
@@ -186,6 +191,7 @@ def to_patches(image: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.float6
 
 
 __all__ = [
-    "Frame", "FrameGroup", "Program", "check_capacity", "compile_groups", "compile_network", "group_frames",
+    "Frame", "FrameGroup", "Program", "check_capacity", "compile_groups", "compile_network", "finished",
+    "group_frames",
     "pack_image", "to_patches",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from edgemoe_gen.program.decoder import Decoded, DecoderRows
 from edgemoe_gen.program.moves import transfer_beats
 from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region, Rows
 from edgemoe_gen.program.product import Finish
+from edgemoe_gen.program.rings import ROWS
 from edgemoe_gen.program.shared import Shared
 
 
@@ -103,16 +104,16 @@ class Group:
         for frame, (image, regions) in enumerate(zip(images, self.regions, strict=True)):
             self._store_frame("tokens", frame)
             for task, doubles in self.frames.decoders.items():
-                decoded = None if doubles is None else self._decode(frame, task, doubles)
+                decoded = None if doubles is None else self.decode(task, frame, doubles)
                 found.append(Frame(task, image, regions, decoded))
         return found
 
-    def _decode(self, frame: int, task: str, doubles: bool) -> Decoded:
-        """A task's decoder of a frame."""
+    def decode(self, task: str, frame: int, doubles: bool, most_rows: int = ROWS[0]) -> Decoded:
+        """Adds a task's decoder of a frame, behind the last block; its convolutions make `most_rows` at most."""
         taken = self.b.blocks(self.rows.total) * self.residual.stride
         rows = DecoderRows(
             self.b, self.spec, self.network.decoders[task], self.formats, task,
-            self.shared.of_frame(self.residual, frame), taken, doubles,
+            self.shared.of_frame(self.residual, frame), taken, doubles, most_rows,
         )  # fmt: skip
         return rows.build()
 
