@@ -108,7 +108,7 @@ def _open(arguments: argparse.Namespace) -> Setting:
     model = load_model(checkpoint, None, said.over(read_spec_file(spec_file)) if spec_file else said)
     names, images = _open_images(pictures, model.spec, arguments.frames)
     board = load_board(arguments.board)
-    turned = dict(parse_knob(text) for text in arguments.knob)
+    turned = {"max_map_width": 0} | dict(parse_knob(text) for text in arguments.knob)  # the backbone alone
     design = make_design(default_knobs(model.spec, board, turned), board)
     seen = observe_ranges(model, images, model.spec.task_names)
     network = prepare(model, seen)

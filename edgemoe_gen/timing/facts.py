@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgemoe_gen.timing.differences import Difference
-from edgemoe_gen.timing.explain import block_of, group_of
+from edgemoe_gen.timing.explain import block_of, group_of, of_decoder
 from edgemoe_gen.timing.result import TIER, Process, TimedResult
 from edgemoe_gen.timing.roofline import Roofline
 from edgemoe_gen.timing.sizing import Sizing
@@ -54,6 +54,12 @@ class TimedRun:
         return self.milliseconds / max(self.frames, 1)
 
     @property
+    def decoder_cycles_per_frame(self) -> float:
+        """Cycles that the engine's decoders take of a frame, on average."""
+        cycles = sum(op.cycles for op in self.result.operations if of_decoder(group_of(op.label)))
+        return cycles / max(self.frames, 1)
+
+    @property
     def headline(self) -> str:
         """The important thing in one line."""
         if self.result.deadlock is not None:
@@ -64,9 +70,11 @@ class TimedRun:
         if self.frames_per_pass > 1:
             whole = f", {self.frames} in {self.milliseconds:.3f} ms"
         at = f"on the {self.board} at {self.timing.clock_mhz:g} MHz ({TIER})"
+        decoders = self.decoder_cycles_per_frame / (self.timing.clock_mhz * 1e3)
+        of_it = f", of it decoders {decoders:.3f} ms" if decoders else ""
         tasks = f" of {', '.join(self.tasks)}" if len(self.tasks) > self.frames else ""
         return (
-            f"{self.milliseconds_per_frame:.3f} ms a frame{tasks}{whole} {at}"
+            f"{self.milliseconds_per_frame:.3f} ms a frame{tasks}{whole} {at}{of_it}"
             f" · {self.roofline.ratio:.2f} × the bound, which is {self.roofline.limit}"
         )
 
@@ -87,6 +95,10 @@ def timing_facts(run: TimedRun) -> dict[str, Any]:
         "cycles": result.cycles,
         "cycles_per_frame": result.cycles / max(run.frames, 1),
         "milliseconds_per_frame": run.milliseconds_per_frame,
+        "by_stage": {
+            "backbone": result.cycles / max(run.frames, 1) - run.decoder_cycles_per_frame,
+            "decoder": run.decoder_cycles_per_frame,
+        },
         "passed": result.passed,
         "violations": list(result.violations),
         "deadlock": None

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgemoe_gen.design import Knobs
+from edgemoe_gen.design import Design, Knobs
+from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.pipeline.support.decoders import HOST_MACS_PER_SECOND, decoder_macs, decoder_notes
 from tests.numerics.decoded import decoded_case
 from tests.overlay.decoder_networks import random_decoder
 
 
+def design_of(**knobs: int) -> Design:
+    return Design(Knobs(**knobs), load_board("zcu104"))
+
+
 def test_notes_say_why_and_what_it_costs() -> None:
     model = decoded_case().model
-    notes = decoder_notes(model, model.spec.task_names, Knobs())
+    notes = decoder_notes(model, model.spec.task_names, design_of())
     assert len(notes) == 2 and notes[0].startswith("semseg: the design has max_map_width 0, so its decoder runs on the")
     seconds = decoder_macs(model, "semseg") / HOST_MACS_PER_SECOND
     assert f"about {seconds:.2g} s of a frame" in notes[0] and "assumed" in notes[0]
-    assert decoder_notes(model, model.spec.task_names, Knobs(max_map_width=32, max_map_channels=24)) == ()
+    assert decoder_notes(model, model.spec.task_names, design_of(max_map_width=32, max_map_channels=24)) == ()
+
+    unchosen = decoder_notes(model, ("depth",), design_of(), chosen=False)
+    assert len(unchosen) == 1 and unchosen[0].startswith("depth: the AMD ZCU104 has no room for decoders beside the ")
+    aligned = replace(model, spec=replace(model.spec, align_corners=True))
+    assert "align_corners is true" in decoder_notes(aligned, ("depth",), design_of(), chosen=False)[0]
 
 
 def test_products_of_tiny_s_decoder_are_those_of_its_maps() -> None:

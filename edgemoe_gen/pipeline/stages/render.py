@@ -48,7 +48,6 @@ class Variants:
 def make(context: Context, folder: Path) -> Made:
     """Calibrates, compiles and writes."""
     from edgemoe_gen.pipeline.support import artefacts
-    from edgemoe_gen.pipeline.support.decoders import decoder_notes
     from edgemoe_gen.project.opening import open_numerics
 
     project = context.project
@@ -58,9 +57,8 @@ def make(context: Context, folder: Path) -> Made:
         project.config, project.model, project.design.knobs, project.calibration, project.tasks, context.progress
     )
     made, joint = _rendered(project, numerics), _together(project, numerics)
-    notes = decoder_notes(project.model, project.tasks, project.design.knobs)
-    image = project.pictures[0].values
-    artefacts.write_network(made.program, numerics, project.model.spec, image, target, notes, joint.program)
+    picture = project.pictures[0].values
+    artefacts.write_network(made.program, numerics, project.model.spec, picture, target, project.notes, joint.program)
     artefacts.write_cosim(project.short, target / "data" / COSIM_DATA)
     return Made(
         f"{len(project.sources)} sources, program of {len(made.program.operations):,} operations", (made, joint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgemoe_gen.design import Knobs
+from edgemoe_gen.design import Design
 from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
 from edgemoe_gen.numerics.lower import LoweredDecoder
@@ -45,16 +45,25 @@ def without_decoders(program: Program) -> Program:
     )
 
 
-def decoder_notes(model: Model, tasks: Sequence[str], knobs: Knobs) -> tuple[str, ...]:
-    """A sentence for each task whose decoder is not on the engine as a whole."""
-    notes = []
+def decoder_notes(model: Model, tasks: Sequence[str], design: Design, chosen: bool = True) -> tuple[str, ...]:
+    """A sentence for each task whose decoder is not on the engine as a whole.
+
+    Args:
+        model, tasks: the network and what is asked of it.
+        design: that they run on.
+        chosen: whether the user has said `max_map_width`; otherwise it is 0 where decoders do not fit.
+    """
+    knobs, notes = design.knobs, []
+    no_room = f"the {design.board.title} has no room for decoders beside the backbone, so its decoder runs on the host"
     for task, place in decoder_places(model, tasks, knobs.max_map_width, knobs.max_map_channels).items():
         if place.where == LOGITS:
             notes.append(place.reason)
         elif place.where == HOST and task in model.decoders:
             macs = decoder_macs(model, task)
+            left = knobs.max_map_width == 0 and not chosen and not model.spec.align_corners
+            reason = f"{task}: {no_room}" if left else place.reason
             notes.append(
-                f"{place.reason}: {macs / 1e9:.3g} GMAC, about {macs / HOST_MACS_PER_SECOND:.2g} s of a frame on the "
+                f"{reason}: {macs / 1e9:.3g} GMAC, about {macs / HOST_MACS_PER_SECOND:.2g} s of a frame on the "
                 f"board's processor (assumed: {HOST_MACS_PER_SECOND / 1e9:g} GMAC a second)"
             )
     return tuple(notes)
