@@ -144,6 +144,10 @@ def _show_time(report: Mapping[str, Any]) -> None:
         backbone, decoder = (facts["by_stage"][stage] / (facts["clock_mhz"] * 1e3) for stage in ("backbone", "decoder"))
         times = (facts["milliseconds_per_frame"], backbone, decoder)
         rows.append((facts["tier"], count(round(facts["cycles_per_frame"])), *(f"{time:.3f}" for time in times), limit))
+    for facts in (timed or {}, estimate):
+        if together := facts.get("together"):
+            tier = f"{together['tier']}, all tasks at once"
+            rows.append((tier, count(together["cycles"]), f"{together['milliseconds']:.3f}", "", "", ""))
     output.table(
         f"A frame at {estimate['clock_mhz']:g} MHz on the engine, mean of the tasks",
         ["tier", ">cycles", ">ms", ">backbone", ">decoder", "limited by"],

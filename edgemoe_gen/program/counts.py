@@ -15,9 +15,9 @@ from edgemoe_gen.program.compile import Program
 
 
 def program_macs(program: Program, spec: ModelSpec) -> int:
-    """Multiply-accumulates that a run needs: of the network for every frame, and of the decoders that run with it."""
+    """Multiply-accumulates that a run needs: of the network for every picture, and of the decoders that run with it."""
     decoders = [decoder_macs(spec, frame.task) for frame in program.frames if frame.decoded is not None]
-    return len(program.frames) * total(macs(spec)) + sum(map(total, decoders))
+    return len(program.pictures) * total(macs(spec)) + sum(map(total, decoders))
 
 
 def decoder_bytes(program: Program) -> dict[str, int]:

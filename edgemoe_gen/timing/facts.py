@@ -23,10 +23,11 @@ class TimedRun:
 
     Attributes:
         board: title of the board.
-        tasks: of its frames, in order.
+        tasks: of its frames, in order, or those that share a frame and its backbone.
         timing: what the library was told.
         result: what it found.
         roofline: what could be.
+        frames: pictures that it took.
         differences: to C synthesis, where its report was given.
         sizing: of FIFOs, where that was asked for.
         frames_per_pass: of one task that share a pass of the weights, at most.
@@ -38,6 +39,7 @@ class TimedRun:
     timing: Timing
     result: TimedResult
     roofline: Roofline
+    frames: int
     differences: tuple[Difference, ...] = ()
     sizing: Sizing | None = None
     frames_per_pass: int = 1
@@ -51,13 +53,13 @@ class TimedRun:
     @property
     def milliseconds_per_frame(self) -> float:
         """Time of a frame."""
-        return self.milliseconds / max(len(self.tasks), 1)
+        return self.milliseconds / max(self.frames, 1)
 
     @property
     def decoder_cycles_per_frame(self) -> float:
-        """Cycles that the engine's decoders take of a frame, on average over the tasks."""
+        """Cycles that the engine's decoders take of a frame, on average."""
         cycles = sum(op.cycles for op in self.result.operations if of_decoder(group_of(op.label)))
-        return cycles / max(len(self.tasks), 1)
+        return cycles / max(self.frames, 1)
 
     @property
     def headline(self) -> str:
@@ -68,12 +70,13 @@ class TimedRun:
             return f"the schedule asks for more than the hardware has: {self.result.violations[0]}"
         whole = ""
         if self.frames_per_pass > 1:
-            whole = f", {len(self.tasks)} in {self.milliseconds:.3f} ms"
+            whole = f", {self.frames} in {self.milliseconds:.3f} ms"
         at = f"on the {self.board} at {self.timing.clock_mhz:g} MHz ({TIER})"
         decoders = self.decoder_cycles_per_frame / (self.timing.clock_mhz * 1e3)
         of_it = f", of it decoders {decoders:.3f} ms" if decoders else ""
+        tasks = f" of {', '.join(self.tasks)}" if len(self.tasks) > self.frames else ""
         return (
-            f"{self.milliseconds_per_frame:.3f} ms a frame{whole} {at}{of_it}"
+            f"{self.milliseconds_per_frame:.3f} ms a frame{tasks}{whole} {at}{of_it}"
             f" · {self.roofline.ratio:.2f} × the bound, which is {self.roofline.limit}"
         )
 
@@ -89,12 +92,13 @@ def timing_facts(run: TimedRun) -> dict[str, Any]:
         "band": run.timing.band,
         "clock_mhz": run.timing.clock_mhz,
         "tasks": list(run.tasks),
+        "frames": run.frames,
         "frames_per_pass": run.frames_per_pass,
         "cycles": result.cycles,
-        "cycles_per_frame": result.cycles / max(len(run.tasks), 1),
+        "cycles_per_frame": result.cycles / max(run.frames, 1),
         "milliseconds_per_frame": run.milliseconds_per_frame,
         "by_stage": {
-            "backbone": result.cycles / max(len(run.tasks), 1) - run.decoder_cycles_per_frame,
+            "backbone": result.cycles / max(run.frames, 1) - run.decoder_cycles_per_frame,
             "decoder": run.decoder_cycles_per_frame,
         },
         "passed": result.passed,

@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 
 from edgemoe_gen.base.errors import CapacityError, ProgramError
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.hardware.kinds import SHIFTED, facts_of, number
+from edgemoe_gen.hardware.memories import PATHS
 from edgemoe_gen.program import rings
-from edgemoe_gen.program.compile import Program, compile_network
+from edgemoe_gen.program.compile import FrameGroup, Program, compile_groups, compile_network
 from edgemoe_gen.program.counts import decoder_traffic
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.rings import Level, choose_rings
 from edgemoe_gen.program.verify import verify_program
-from tests.numerics.decoded import decoded_case
+from tests.numerics.decoded import decoded_case, shared_case
 from tests.program.row_checker import StaleRowError, check_rows
 from tests.sim.engines import room_of, small_design
 
@@ -34,6 +36,17 @@ def compiled_decoders(design: Design, doubles: bool = True, frames: int = 1) -> 
     return compile_network(
         design, case.model, case.network, formats, tasks, decoders=dict.fromkeys(case.model.spec.task_names, doubles)
     )
+
+
+def shared_program(design: Design, doubles: bool = True, one_picture: bool = True) -> Program:
+    """Three tasks with one gate for all, of one picture."""
+    case = shared_case()
+    tasks = case.model.spec.task_names
+    formats = case.formats(design.knobs.widths)
+    return compile_network(
+        design, case.model, case.network, formats, tasks, decoders=dict.fromkeys(tasks, doubles),
+        one_picture=one_picture,
+    )  # fmt: skip
 
 
 def rows_of(program: Program) -> list[int]:
@@ -219,3 +232,55 @@ def test_nothing_of_a_decoder_leaves_the_chip_but_its_map() -> None:
             assert decoded is not None
             rows = sum(region.tokens for region in decoded.regions) // decoded.row_pixels
             assert rows == decoded.height
+
+
+@pytest.mark.parametrize("words", [420, 900])
+@pytest.mark.parametrize("doubles", [True, False])
+def test_decoders_of_one_picture_follow_one_backbone_and_find_its_tokens(words: int, doubles: bool) -> None:
+    design = small_design(**(MAPS | {"source_words": words, "result_words": words}))
+    shared, alone = shared_program(design, doubles), shared_program(design, doubles, one_picture=False)
+    verify_program(program_words(shared), design, room_of(shared))
+    check_rows(shared)
+    assert (len(shared.pictures), len(alone.pictures), len(shared.frames)) == (1, 3, 3)
+    assert shared.image_beats * 3 == alone.image_beats
+    # The same weights, each stored once, and the operations of a backbone and of every decoder.
+    assert np.array_equal(shared.weights, alone.weights) and np.array_equal(shared.constants, alone.constants)
+    backbone = sum(not layer.startswith("decoders.") for layer in shared.layers)
+    assert len(alone.operations) == len(shared.operations) + 2 * backbone
+    beats = shared.frames[0].regions["tokens"].beats
+    assert shared.result_beats == alone.result_beats - 2 * beats
+    assert len({region.first for f in shared.frames if f.decoded for region in f.decoded.regions}) == sum(
+        len(f.decoded.regions) for f in shared.frames if f.decoded
+    )
+
+
+def test_the_checker_finds_tokens_that_a_decoder_overwrites() -> None:
+    design = small_design(**(MAPS | {"source_words": 900, "result_words": 900, "max_tokens": 200}))
+    program = shared_program(design)
+    mine = {"decoders.depth.logits": "destination_word", "decoders.depth.result": "source_word"}
+    ring = [
+        op.destination_word
+        for op, layer in zip(program.operations, program.layers, strict=True)
+        if layer == "decoders.depth.logits" and PATHS[op.path][1] == "residual"
+    ]
+    # The whole ring of its logits moves to where the tokens begin.
+    operations = tuple(
+        replace(op, **{mine[layer]: getattr(op, mine[layer]) - min(ring)}) if layer in mine else op
+        for op, layer in zip(program.operations, program.layers, strict=True)
+    )
+    check_rows(program)
+    with pytest.raises(StaleRowError, match=r"decoders\.normals\.norm.*tokens"):
+        check_rows(replace(program, operations=operations))
+
+
+def test_gates_of_a_task_keep_a_backbone_for_each() -> None:
+    case, design = decoded_case(), small_design(**MAPS)
+    assert not case.model.spec.shares_backbone
+    tasks, decoders = case.model.spec.task_names, dict.fromkeys(case.model.spec.task_names, True)
+    formats = case.formats(design.knobs.widths)
+    asked = compile_network(
+        design, case.model, case.network, formats, tasks, decoders=decoders, one_picture=True
+    ).operations
+    assert asked == compiled_decoders(design).operations
+    with pytest.raises(ValueError, match="gates of semseg, depth differ"):
+        compile_groups(design, case.model, case.network, formats, [FrameGroup(decoders)])

@@ -62,7 +62,9 @@ def simulate(
     (folder / ACCELERATOR / "data" / EXPECTED).write_bytes(run.result.tobytes())
     folder = folder / CSIM
     folder.mkdir(exist_ok=True)
-    tapped = compile_network(design, model, network, formats, tasks, taps=True, decoders=numerics.decoders)
+    tapped = compile_network(
+        design, model, network, formats, tasks, taps=True, decoders=numerics.decoders, one_picture=True
+    )
     frames: list[dict[str, Any]] = []
     quality: dict[str, Quality] = {}
     total = len(pictures) * len(tasks)
