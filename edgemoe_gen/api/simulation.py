@@ -12,6 +12,7 @@ from edgemoe_gen.api.board import run_on_board
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.errors import ConfigError, ImageError
 from edgemoe_gen.base.files import check_writable
+from edgemoe_gen.base.names import near
 from edgemoe_gen.design import Design
 from edgemoe_gen.model import ModelSpec, SpecOptions
 from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
@@ -84,7 +85,10 @@ def run(
     """
     how, left = split(RunArguments, keywords)
     if how.backend not in BACKENDS:
-        raise ConfigError(f"there is no backend '{how.backend}'", f"known backends: {', '.join(BACKENDS)}")
+        raise ConfigError(
+            f"there is no backend '{how.backend}'",
+            near(how.backend, BACKENDS, "known backends"),
+        )
     if how.routes is not None and how.backend != "float":
         raise ConfigError("--routes forces the float backend only", "the accelerator always takes its own routes")
     for path, option, suffix in ((how.dump, "--dump", ".npz"), (how.output, "--output", ".png")):
@@ -156,7 +160,7 @@ def csim(
     how, left = split(CsimArguments, keywords)
     for name in kernel:
         if name not in KERNELS:
-            raise ConfigError(f"there is no kernel '{name}'", f"known kernels: {', '.join(KERNELS)}")
+            raise ConfigError(f"there is no kernel '{name}'", near(name, KERNELS, "known kernels"))
     if how.junit is not None:
         check_writable(Path(how.junit))
     needs = Needs(pictures=True, tasks=() if how.task is None else (how.task,), compiler=True)

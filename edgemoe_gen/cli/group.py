@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from edgemoe_gen.base.endings import Ended, endings_raise
+from edgemoe_gen.base.names import meant
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
@@ -50,9 +50,8 @@ class Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
-            meant = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(COMMANDS)}"
-            ctx.fail(f"there is no command '{cmd_name}': {meant}")
+            hint = meant(cmd_name, COMMANDS).strip() or f"the commands are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command '{cmd_name}': {hint}")
         command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
         return command

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from edgemoe_gen.base.arrays import read_array
 from edgemoe_gen.base.build_files import PREVIEW
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError, ImageError, OverlayError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.hardware.boards import board_names, load_board
 from edgemoe_gen.model import ImageSpec
@@ -144,7 +145,7 @@ def chosen_tasks(installed: Installed, tasks: Sequence[str]) -> tuple[str, ...]:
         if task not in installed.tasks:
             raise ConfigError(
                 f"the overlay {installed.manifest.name} has no task '{task}'",
-                f"its tasks: {', '.join(installed.tasks)}",
+                near(task, installed.tasks, "its tasks"),
             )
     return tuple(dict.fromkeys(tasks)) or installed.tasks
 
