@@ -2,7 +2,8 @@
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
 `import_results`, `run`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`,
-`doctor` (and, of `edgemoe_gen.api`, `boards` and `rtl`). They are imported when first used, PyTorch when first needed.
+`boards`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a package here). They are imported when
+first used, PyTorch when first needed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.api import (
         apply_tuned,
         bench,
+        boards,
         build,
         compare,
         csim,
@@ -37,6 +39,7 @@ __all__ = [
     "__version__",
     "apply_tuned",
     "bench",
+    "boards",
     "build",
     "compare",
     "csim",
@@ -62,3 +65,7 @@ def __getattr__(name: str) -> object:
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

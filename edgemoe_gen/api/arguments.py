@@ -16,6 +16,7 @@ from edgemoe_gen.pipeline.options import BuildOptions
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.project.arguments import (
     DesignKeywords,
+    Names,
     NetworkKeywords,
     Paths,
     PathText,
@@ -43,7 +44,7 @@ class EvaluateKeywords(DesignKeywords, total=False):
 
     calibrate: Paths
     labels: PathText | None
-    task: Sequence[str]
+    task: Names
 
 
 class SearchedKeywords(NetworkKeywords, PictureKeywords, total=False):
@@ -278,7 +279,7 @@ class SweepArguments:
 class SweepKeywords(SearchedKeywords, total=False):
     """Keywords of `sweep`."""
 
-    limit: Sequence[str]
+    limit: Names
     tier: str
     jobs: int
     scheduler: str | None
@@ -290,7 +291,7 @@ class BenchArguments:
     """What `bench` measures, and how long; see there."""
 
     task: Sequence[str] = argument((), "names", "Task to measure; repeatable [default: all].")
-    image: Paths = argument(
+    image: Sequence[PathText] = argument(
         (), "paths", "Picture or folder to run in turn; repeatable [default: the overlay's own picture]."
     )
     frames: int | None = argument(None, "int", "Frames of each measurement [default: 100; 5 if simulated].")
@@ -307,7 +308,7 @@ class BenchArguments:
 class BenchKeywords(TypedDict, total=False):
     """Keywords of `bench`."""
 
-    task: Sequence[str]
+    task: Names
     image: Paths
     frames: int | None
     seconds: float

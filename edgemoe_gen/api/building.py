@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgemoe_gen.api.arguments import BuildArguments, BuildKeywords
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.files import check_folder
+from edgemoe_gen.base.quiet import Quiet
 from edgemoe_gen.pipeline.fingerprint import is_kept, recall
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.support.folders import StageResult, open_stages
@@ -24,13 +25,15 @@ if TYPE_CHECKING:  # what a build with nothing to do need not import, and what i
     from edgemoe_gen.pipeline.exchange import ImportResult
     from edgemoe_gen.pipeline.plan import PlannedStage
 
+_NO_STAGE = Quiet("nothing")
+
 
 @takes(BuildKeywords, *PROJECT, BuildArguments)
 def build(
     checkpoint: PathText | None = None,
     *,
     progress: Progress = no_progress,
-    on_stage: Callable[[StageResult], None] = lambda _: None,
+    on_stage: Callable[[StageResult], None] = _NO_STAGE,
     **keywords: Unpack[BuildKeywords],
 ) -> BuildResult:
     """Renders, simulates, synthesises and packages, as far as this machine can.
@@ -104,7 +107,7 @@ def import_results(
     *,
     config: PathText | None = None,
     output: PathText | None = None,
-    on_stage: Callable[[StageResult], None] = lambda _: None,
+    on_stage: Callable[[StageResult], None] = _NO_STAGE,
 ) -> ImportResult:
     """Takes the results of an exported folder that ran on another machine into the build; the next build goes on.
 

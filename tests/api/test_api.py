@@ -52,8 +52,10 @@ def _keyword(option: str) -> str:
 
 
 def test_package_offers_the_verbs() -> None:
-    for name in {command.replace("-", "_") for command in VERBS} - {"boards", "rtl"}:  # the latter is a room
+    for name in {command.replace("-", "_") for command in VERBS} - {"rtl"}:  # which is a room
         assert getattr(edgemoe_gen, name) is getattr(api, name)
+        assert name in dir(edgemoe_gen)  # what a notebook completes
+    assert not {"annotations", "TYPE_CHECKING"} & {*dir(edgemoe_gen)}
     with pytest.raises(AttributeError):
         edgemoe_gen.nothing  # noqa: B018
 
