@@ -131,7 +131,7 @@ def _only(prepared: Prepared, label: str) -> Prepared:
     loops = tuple(loop for loop in prepared.loops if loop.label == label)
     if not loops:
         labels = [loop.label for loop in prepared.loops]
-        hint = meant(label, labels) or f"pipelined loops are {', '.join(labels)}"
+        hint = meant(label, labels).strip() or f"pipelined loops are {', '.join(labels)}"
         raise ConfigError(f"there is no pipelined loop '{label}'", hint)
     return replace(prepared, loops=loops)
 
