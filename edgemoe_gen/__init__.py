@@ -2,7 +2,7 @@
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
 `import_results`, `run`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`,
-`boards`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a package here). They are imported when
+`boards`, `cache`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a package here). They are imported when
 first used, PyTorch when first needed.
 """
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         bench,
         boards,
         build,
+        cache,
         compare,
         csim,
         doctor,
@@ -41,6 +42,7 @@ __all__ = [
     "bench",
     "boards",
     "build",
+    "cache",
     "compare",
     "csim",
     "doctor",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgemoe_gen.api.board import BenchResult, SelftestResult, TaskCheck, bench, selftest
     from edgemoe_gen.api.building import build, import_results, plan
-    from edgemoe_gen.api.catalogue import boards
+    from edgemoe_gen.api.catalogue import boards, cache
     from edgemoe_gen.api.designs import SweepResult, compare, evaluate, sweep
     from edgemoe_gen.api.prepare import GenerateResult, InitResult, generate, init, inspect, lint
     from edgemoe_gen.api.scheduling import ScheduleResult, schedule
@@ -66,6 +66,7 @@ __all__ = [
     "bench",
     "boards",
     "build",
+    "cache",
     "compare",
     "csim",
     "doctor",
@@ -88,7 +89,7 @@ __all__ = [
 _PLACES = {
     "edgemoe_gen.api.board": ("BenchResult", "SelftestResult", "TaskCheck", "bench", "selftest"),
     "edgemoe_gen.api.building": ("build", "import_results", "plan"),
-    "edgemoe_gen.api.catalogue": ("boards",),
+    "edgemoe_gen.api.catalogue": ("boards", "cache"),
     "edgemoe_gen.api.designs": ("SweepResult", "compare", "evaluate", "sweep"),
     "edgemoe_gen.api.prepare": ("GenerateResult", "InitResult", "generate", "init", "inspect", "lint"),
     "edgemoe_gen.api.scheduling": ("ScheduleResult", "schedule"),

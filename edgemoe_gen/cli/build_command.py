@@ -50,7 +50,7 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
         _show_plan(api.plan(checkpoint, **keywords), as_json)
         return
 
-    lines = _StageLines(quiet=as_json)
+    lines = _StageLines(quiet=as_json or output.is_quiet())
     with output.progress() as progress:
         result = api.build(checkpoint, progress=progress, on_stage=lines.show, **keywords)
     lines.end()

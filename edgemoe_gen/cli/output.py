@@ -28,7 +28,22 @@ TEXT_CELL = 30  # columns of a cell of text there, at least where it has so many
 TEXT_WIDTH = 120  # of a paragraph there
 LEAST_WIDTH = 40  # columns: a terminal that says it has fewer gets lines as long as this
 
+QUIET, USUAL, VERBOSE = -1, 0, 1
 _bars: list[Progress] = []  # what is drawn on the terminal just now, if anything: whatever is printed pauses it
+
+
+_speech = USUAL
+
+
+def speak(level: int) -> None:
+    """Says from now on as little or as much: `QUIET`, `USUAL` or `VERBOSE`."""
+    global _speech
+    _speech = level
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are asked for."""
+    return _speech == QUIET
 
 
 class ReaderLeftError(Exception):
@@ -166,8 +181,9 @@ def paragraph(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Prints one line to stderr."""
-    _echo(_wrapped(f"note: {text}", sys.stderr), err=True)
+    """Prints one line to stderr, unless only results are asked for."""
+    if not is_quiet():
+        _echo(_wrapped(f"note: {text}", sys.stderr), err=True)
 
 
 def failure(message: str, hint: str, lines: Sequence[str] = ()) -> None:
@@ -197,9 +213,9 @@ def _wrapped(text: str, stream: TextIO, indent: int = 2) -> str:
 
 
 def checkpoint_notes(notes: Sequence[str]) -> None:
-    """Prints what a user should know of a checkpoint; what was merely ignored is for `inspect` and the report."""
+    """Prints what a user should know of a checkpoint; what was merely ignored is for `inspect`, and for -v."""
     for text in notes:
-        if not text.startswith("ignored"):
+        if _speech == VERBOSE or not text.startswith("ignored"):
             note(text)
 
 
@@ -240,12 +256,18 @@ def progress() -> Iterator[opening.Progress]:
 
     Where the total is 0, nobody knows how much is left: the text is "work: step", and the step changes on the way.
     """
-    if not sys.stderr.isatty():
+    if is_quiet():
+        yield lambda _what, _done, _total: None
+        return
+    if _speech == VERBOSE or not sys.stderr.isatty():
         seen: set[str] = set()
         start = time.monotonic()
 
-        def say(what: str, done: int, total: int) -> None:  # noqa: ARG001
-            if what not in seen:
+        def say(what: str, done: int, total: int) -> None:
+            if _speech == VERBOSE:
+                of = f" {done:,} of {total:,}" if total else ""
+                _echo(f"[{timedelta(seconds=round(time.monotonic() - start))}] {what}{of}", err=True)
+            elif what not in seen:
                 seen.add(what)
                 elapsed = "" if total else f"  [{timedelta(seconds=round(time.monotonic() - start))}]"
                 _echo(f"{what} ...{elapsed}", err=True)

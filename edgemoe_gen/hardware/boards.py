@@ -68,6 +68,22 @@ def load_board(name: str) -> Board:
     Raises:
         BoardError: no such board, or the file breaks the schema; names file and key.
     """
+    path = board_file(name)
+    try:
+        table = parse_toml(read_settings(path))
+    except OSError as error:
+        raise BoardError(f"{path} can't be read: {error.strerror}", "check the path and its permissions") from error
+    except ValueError as error:
+        raise BoardError(f"{path.name} is not readable as TOML: {error}") from error
+    return _board(path, table)
+
+
+def board_file(name: str) -> Path:
+    """The file of a board, by its name or path.
+
+    Raises:
+        BoardError: there is none.
+    """
     path = Path(name) if name.endswith(".toml") else resource_folder("boards") / f"{name.lower()}.toml"
     if not path.is_file():
         if name.endswith(".toml"):
@@ -79,13 +95,7 @@ def load_board(name: str) -> Board:
             f"there is no board '{name}'",
             near(name, board_names(), "known boards") + "; or give the path of a board file that ends with .toml",
         )
-    try:
-        table = parse_toml(read_settings(path))
-    except OSError as error:
-        raise BoardError(f"{path} can't be read: {error.strerror}", "check the path and its permissions") from error
-    except ValueError as error:
-        raise BoardError(f"{path.name} is not readable as TOML: {error}") from error
-    return _board(path, table)
+    return path
 
 
 # What a Zynq UltraScale+ processing system offers to logic (UG1085, table "PS-PL AXI interfaces").
