@@ -1,8 +1,8 @@
 """edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
-`import_results`, `run`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`,
-`boards`, `cache`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a package here). They are imported when
+`import_results`, `run`, `trace`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`,
+`bench`, `boards`, `cache`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a package here). They are imported when
 first used, PyTorch when first needed.
 """
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         selftest,
         simulate,
         sweep,
+        trace,
         tune,
     )
 
@@ -57,6 +58,7 @@ __all__ = [
     "selftest",
     "simulate",
     "sweep",
+    "trace",
     "tune",
 ]
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.api.scheduling import ScheduleResult, schedule
     from edgemoe_gen.api.simulation import CsimResult, csim, run
     from edgemoe_gen.api.timing import SimulateResult, simulate
+    from edgemoe_gen.api.tracing import trace
     from edgemoe_gen.api.tuning import TuneResult, apply_tuned, tune
     from edgemoe_gen.api.verilog import RtlResult, rtl
     from edgemoe_gen.linting import LintResult
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.pipeline.plan import PlannedStage
     from edgemoe_gen.pipeline.running import RunResult
     from edgemoe_gen.pipeline.support.folders import StageResult
+    from edgemoe_gen.pipeline.tracing import TraceResult
     from edgemoe_gen.project.config import CALIBRATION_IMAGES
     from edgemoe_gen.project.inspection import BitsWorth, Inspection
     from edgemoe_gen.tuning.apply import Applied
@@ -61,6 +63,7 @@ __all__ = [
     "StageResult",
     "SweepResult",
     "TaskCheck",
+    "TraceResult",
     "TuneResult",
     "apply_tuned",
     "bench",
@@ -83,6 +86,7 @@ __all__ = [
     "selftest",
     "simulate",
     "sweep",
+    "trace",
     "tune",
 ]
 
@@ -95,6 +99,7 @@ _PLACES = {
     "edgemoe_gen.api.scheduling": ("ScheduleResult", "schedule"),
     "edgemoe_gen.api.simulation": ("CsimResult", "csim", "run"),
     "edgemoe_gen.api.timing": ("SimulateResult", "simulate"),
+    "edgemoe_gen.api.tracing": ("trace",),
     "edgemoe_gen.api.tuning": ("TuneResult", "apply_tuned", "tune"),
     "edgemoe_gen.api.verilog": ("RtlResult", "rtl"),
     "edgemoe_gen.project.config": ("CALIBRATION_IMAGES",),
@@ -106,6 +111,7 @@ _PLACES = {
     "edgemoe_gen.pipeline.plan": ("PlannedStage",),
     "edgemoe_gen.pipeline.support.folders": ("StageResult",),
     "edgemoe_gen.pipeline.running": ("RunResult",),
+    "edgemoe_gen.pipeline.tracing": ("TraceResult",),
     "edgemoe_gen.tuning.apply": ("Applied",),
     "edgemoe_gen.tuning.compare": ("Comparison",),
     "edgemoe_gen.tuning.dataset": ("DatasetResult",),

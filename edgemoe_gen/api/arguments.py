@@ -117,7 +117,11 @@ class RunArguments:
     )
     routes: PathText | None = argument(None, "path", "float: take the experts of another run's dump.")
     dump: PathText | None = argument(None, "path", "Write tokens, blocks, routes, scores, output as .npz.")
-    output: PathText | None = argument(None, "path", "Write the task's result as a picture (.png).")
+    output: PathText | None = argument(
+        None,
+        "path",
+        "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz).",
+    )
     overlay: PathText | None = argument(None, "path", "board: an installed overlay, its folder, or a build's.")
     simulated: bool = argument(False, "flag", "board: take the simulated one.")
 
@@ -133,6 +137,28 @@ class RunKeywords(DesignKeywords, total=False):
     output: PathText | None
     overlay: PathText | None
     simulated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceArguments:
+    """What `trace` compares; see there."""
+
+    task: str | None = argument(None, "str", "Task; needed if the network has several.")
+    against: PathText | None = argument(
+        None, "path", "Compare with these tensors of your own run, instead of C simulation.", metavar="FILE.npz"
+    )
+    output: PathText | None = argument(
+        None, "path", "Write the float reference's tensors, by name.", metavar="FILE.npz"
+    )
+
+
+class TraceKeywords(DesignKeywords, total=False):
+    """Keywords of `trace`."""
+
+    calibrate: Paths
+    task: str | None
+    against: PathText | None
+    output: PathText | None
 
 
 @dataclass(frozen=True, kw_only=True)

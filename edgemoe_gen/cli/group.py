@@ -27,6 +27,7 @@ COMMANDS = {
     "build": "Render, simulate, synthesise, package, report.",
     "import-results": "Take back what the vendor's tools made elsewhere.",
     "run": "Run one picture: float reference, C simulation or board.",
+    "trace": "A picture layer by layer: float, accelerator, your own.",
     "csim": "Check the kernels against float64: what CI runs.",
     "simulate": "Cycles, stalls and limits of a design, without Vitis.",
     "tune": "Search designs: a front of latency, error, resources.",

@@ -16,7 +16,7 @@ from edgemoe_gen.cli.group import COMMANDS, group
 
 # Ways of saying it that only one side has: --spec's keys are one argument of the API, progress a table of the terminal,
 # --dry-run and --apply functions of their own, --rules a constant; `watch` is what shows a search as it runs.
-ONLY_CLI = {"apply", "as_json", "dry_run", "rules"}
+ONLY_CLI = {"apply", "as_json", "dry_run", "every", "rules"}
 ONLY_API = {"options", "progress", "on_stage", "watch"}
 # What these do in Python: `SimulatedBoard` in a `with` statement, and `edgemoe_gen.serving.serve`.
 ELSEWHERE = {"sim-board", "serve"}
