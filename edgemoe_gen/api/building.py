@@ -66,7 +66,14 @@ def plan(checkpoint: PathText | None = None, **keywords: Unpack[BuildKeywords]) 
 
     Args:
         checkpoint: file or folder of shards.
-        first, until, only, cosim, rtlsim, retry_clock, export, force: as for `build`.
+        first: stage from which all would run anew.
+        until: last stage, included.
+        only: the one stage.
+        cosim: with RTL co-simulation.
+        rtlsim: with simulation of the Verilog.
+        retry_clock: with another implementation where timing fails.
+        export: folder for the vendor's stages.
+        force: with files moved away that were changed by hand.
     """
     options, project = _open(checkpoint, keywords)
     from edgemoe_gen.pipeline.plan import plan as plan_stages

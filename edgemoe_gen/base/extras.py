@@ -91,6 +91,7 @@ EXTRAS = (
         "the kernels as SystemVerilog: made, simulated, synthesised openly",
         "rtl, the stages rtl and rtlsim; a build leaves them out without it",
     ),
+    Extra("docs", ("mkdocs", "mkdocs-material", "mkdocstrings"), "the site of the docs", "no command"),
     Extra(
         "dev",
         (
@@ -102,6 +103,8 @@ EXTRAS = (
             "hls4ml",
             "hypothesis",
             "mypy",
+            "nox",
+            "pre-commit",
             "pyosys",
             "pyslang",
             "pyte",
