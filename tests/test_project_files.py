@@ -7,7 +7,6 @@ from pathlib import Path
 
 import yaml
 
-from edgemoe_gen.base.extras import EXTRAS
 from edgemoe_gen.base.installed import PACKAGE
 
 ROOT = PACKAGE.parent
@@ -49,12 +48,6 @@ def test_files_that_recipes_name_are_there() -> None:
     named = set(re.findall(r"`((?:edgemoe_gen|templates|tests|boards|docs|hls|examples|benchmarks)/[\w./-]+)`", text))
     missing = [name for name in named if "NAME" not in name and not (ROOT / name).exists()]
     assert named and not missing
-
-
-def test_extras_are_those_of_the_package() -> None:
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    section = text.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
-    assert set(re.findall(r"^(\w+) = \[", section, re.MULTILINE)) == {extra.name for extra in EXTRAS}
 
 
 def _workflows() -> list[Path]:
