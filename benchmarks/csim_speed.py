@@ -36,7 +36,7 @@ def decoded(setting: Setting, engine: Engine) -> list[float]:
     task = setting.spec.task_names[0]
     if task not in setting.decoders:
         return []
-    program = setting.compile([task], taps=False, decoders=True)
+    program = setting.compile([task], taps=False)
     image = pack_image(program, setting.spec, setting.images[:1])
     times = []
     for _ in range(setting.arguments.runs):
@@ -51,7 +51,7 @@ def main() -> None:
     options = parser(__doc__.split("\n")[0])
     options.add_argument("--runs", type=int, default=7, help="runs of the simulation, of which the median counts")
     setting = open_setting(options.parse_args())
-    program = setting.compile(setting.spec.task_names[:1], taps=False)
+    program = setting.compile(setting.spec.task_names[:1], taps=False, decoders=False)
     image = pack_image(program, setting.spec, setting.images[:1])
     renders = [timed(lambda: render_sources(setting.design))[0] for _ in range(setting.arguments.runs)]
     with tempfile.TemporaryDirectory() as folder:

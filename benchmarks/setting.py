@@ -62,8 +62,8 @@ class Setting:
         """Tasks whose decoders run on the engine, and whether it doubles their last map too."""
         return _decoders(self.model, self.design)
 
-    def compile(self, tasks: Sequence[str], taps: bool, decoders: bool = False) -> Program:
-        """A program of one frame a task; `decoders` has it go on through those that run on the engine."""
+    def compile(self, tasks: Sequence[str], taps: bool, decoders: bool = True) -> Program:
+        """A program of one frame a task, unless told otherwise with the decoders that the design runs."""
         chosen = {task: doubles for task, doubles in self.decoders.items() if task in tasks} if decoders else None
         return compile_network(self.design, self.model, self.network, self.formats, tasks, taps=taps, decoders=chosen)
 

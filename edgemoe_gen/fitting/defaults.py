@@ -359,6 +359,8 @@ def map_sizes(spec: ModelSpec, chosen: Mapping[str, Any]) -> dict[str, int]:
     channels = max((task.map_channels or 0 for task in spec.tasks), default=0)
     widest = map_width(spec)
     on_engine = 0 < channels <= _MOST["max_map_channels"] and widest <= _MOST["max_map_width"]
+    # A unit of one token, where it is chosen, has no two pixels side by side.
+    on_engine = on_engine and chosen.get("tokens_parallel") != 1
     width = int(chosen.get("max_map_width", widest if on_engine and not spec.align_corners else 0))
     found = {"max_map_width": width, "max_map_channels": channels if width and channels else Knobs.max_map_channels}
     return {name: int(chosen.get(name, value)) for name, value in found.items()}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edgemoe_gen.hardware.kinds import MOST_CLASSES
 from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
 
 ENGINE, LOGITS, HOST = "engine", "logits", "host"
 PATCH = 16  # pixels of a patch that four doublings give back
-MOST_CLASSES = 256  # a pixel's class is a byte
 
 
 @dataclass(frozen=True)

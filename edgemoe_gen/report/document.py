@@ -311,9 +311,12 @@ def quality_facts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def traffic_facts(traffic: Mapping[str, Any]) -> dict[str, Any]:
-    """DDR bytes a frame as the simulation counted them, against the least that a frame needs."""
+    """DDR bytes a frame as the simulation counted them, against the least that a frame needs; decoders beside that."""
     needed = sum(traffic["needed"].values())
-    return {"tier": CSIM, **traffic, "needed_total": needed, "ratio": traffic["total"] / needed}
+    found = {"tier": CSIM, **traffic, "needed_total": needed, "ratio": traffic["total"] / needed}
+    if traffic.get("decoders_needed"):
+        found["decoders_ratio"] = traffic["decoders"] / traffic["decoders_needed"]
+    return found
 
 
 def bound_facts(design: Design) -> list[dict[str, Any]]:

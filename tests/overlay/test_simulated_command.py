@@ -167,7 +167,7 @@ def test_a_missing_script_is_refused(run: Command) -> None:
 @pytest.mark.skipif(find_spec("pynq") is not None, reason="PYNQ is installed")
 def test_without_pynq_the_error_says_what_to_install(run: Command) -> None:
     code, _, err = run("-c", "print(1)")
-    assert code == 2 and "the simulated board needs PYNQ" in err and "edgemoe-gen[pynq]" in " ".join(err.split())
+    assert code == 2 and "the simulated board needs PYNQ" in err and "[pynq]" in " ".join(err.split())
 
 
 @pytest.mark.pynq
