@@ -42,6 +42,7 @@ class EvaluateKeywords(DesignKeywords, total=False):
     """Keywords of `evaluate`."""
 
     calibrate: Paths
+    augment: int | None
     labels: PathText | None
     task: Sequence[str]
 

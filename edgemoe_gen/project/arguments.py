@@ -41,6 +41,7 @@ class PictureKeywords(TypedDict, total=False):
 
     image: Paths
     calibrate: Paths
+    augment: int | None
     task: Sequence[str]
 
 
@@ -104,6 +105,7 @@ _AS_SAID: Mapping[str, Callable[[Any], object]] = {
     "paths": lambda paths: tuple(Path(path) for path in paths or ()) or None,
     "names": lambda names: tuple(names or ()) or None,
     "str": lambda text: text,
+    "int": lambda number: number,
     "knobs": lambda values: dict(values or {}),
     "class_names": lambda names: {task: tuple(each) for task, each in (names or {}).items()},
     "network": lambda options: options or SpecOptions(),

@@ -48,8 +48,9 @@ def make(context: Context, folder: Path) -> Made:
     target = folder / ACCELERATOR
     artefacts.write_design(project.design, target, project.hooks)
     numerics = open_numerics(
-        project.config, project.model, project.design.knobs, project.calibration, project.tasks, context.progress
-    )
+        project.config, project.model, project.design.knobs, project.calibration, project.tasks, context.progress,
+        measure=True,
+    )  # fmt: skip
     made = _rendered(project, numerics)
     notes = decoder_notes(project.model, project.tasks, project.design.knobs)
     artefacts.write_network(made.program, numerics, project.model.spec, project.pictures[0].values, target, notes)

@@ -23,6 +23,7 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate import check_fits
 from edgemoe_gen.model import Model
+from edgemoe_gen.numerics.widths import TOGETHER
 from edgemoe_gen.overlay.package import check_name, default_name
 from edgemoe_gen.pictures.found import Picture
 from edgemoe_gen.pipeline.support.artefacts import ShortProgram
@@ -92,6 +93,7 @@ class OpenedProject:
             self.model.spec.without_names(), self.design.knobs,
             self.design.board,
             self.design.identity, self.tasks, sorted(self.config.pinned.items()), images, first,
+            self.config.rounding or TOGETHER, self.config.augment or 0,
         )  # fmt: skip
 
     @cached_property
