@@ -42,13 +42,17 @@ class CalibrationPictures:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know."""
-        at_hand = len(self.seen) + len(self.unseen)
-        if at_hand >= FEW:
-            return ()
-        return (
-            f"narrow tensors are calibrated on {at_hand} picture{'s' * (at_hand != 1)}, which say little of others: "
-            f"give {FEW} or more, or make more of them with --augment {2 * FEW}",
-        )
+        return few_notes(len(self.seen) + len(self.unseen))
+
+
+def few_notes(pictures: int) -> tuple[str, ...]:
+    """A warning where narrow tensors have few pictures to be calibrated on."""
+    if pictures >= FEW:
+        return ()
+    return (
+        f"narrow tensors are calibrated on {pictures} picture{'s' * (pictures != 1)}, which say little of others: "
+        f"give {FEW} or more, or make more of them with --augment {2 * FEW}",
+    )
 
 
 def calibration_pictures(
@@ -78,10 +82,10 @@ def calibration_pictures(
 
 def _made(pictures: Sequence[Float32], spec: ImageSpec, count: int) -> list[Float32]:
     """So many new pictures of some in turn: crops, every second mirrored, every third turned, recoloured."""
-    return [varied(pictures[i % len(pictures)], spec, i) for i in range(count)]
+    return [varied(pictures[i % len(pictures)], spec, i, mirrored=i % 2 == 1) for i in range(count)]
 
 
-def varied(picture: Float32, spec: ImageSpec, number: int) -> Float32:
+def varied(picture: Float32, spec: ImageSpec, number: int, mirrored: bool) -> Float32:
     """The variation of a number of a network input [3, height, width]."""
     chance = np.random.default_rng([number, 22])
     image = Image.fromarray(pixels(picture, spec))
@@ -92,7 +96,7 @@ def varied(picture: Float32, spec: ImageSpec, number: int) -> Float32:
     across, down = width * side, height * side * chance.uniform(0.9, 1.0)
     left, top = chance.uniform(0, width - across), chance.uniform(0, height - down)
     image = image.resize((width, height), Image.Resampling.BICUBIC, box=(left, top, left + across, top + down))
-    if number % 2:
+    if mirrored:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     for change, span in (
         (ImageEnhance.Brightness, _BRIGHTNESS), (ImageEnhance.Contrast, _CONTRAST), (ImageEnhance.Color, _COLOUR)

@@ -13,6 +13,7 @@ from pathlib import Path
 from edgemoe_gen.base.build_files import OVERLAY
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError, TimingError
 from edgemoe_gen.flow.kit import KitFiles, read_kit
+from edgemoe_gen.pictures.calibration import few_notes
 from edgemoe_gen.pipeline import fingerprint
 from edgemoe_gen.pipeline.exchange import export_kit
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
@@ -52,14 +53,17 @@ def build(
     with open_stages(context.output, on_stage, options.force) as stages:
         run = Run(stages, context, options)
         result = run.result()
-        facts = (context.project.design.knobs.clock_mhz, libraries(context), _decoder_notes(context.project))
+        facts = (context.project.design.knobs.clock_mhz, libraries(context), _notes(context.project))
         fingerprint.remember(seen, options, result, *facts)
         return result
 
 
-def _decoder_notes(project: OpenedProject) -> tuple[str, ...]:
-    """On decoders that are not on the engine."""
-    return decoder_notes(project.model, project.tasks, project.design.knobs)
+def _notes(project: OpenedProject) -> tuple[str, ...]:
+    """On decoders that are not on the engine, and on few pictures for narrow tensors."""
+    knobs = project.design.knobs
+    pictures = max(len(project.calibration), project.config.augment or 0)
+    few = few_notes(pictures) if knobs.widths.narrow else ()
+    return (*decoder_notes(project.model, project.tasks, knobs), *few)
 
 
 class Run:
@@ -109,7 +113,7 @@ class Run:
             *self.stopped,
             document,
             overlay if overlay.is_dir() and not self.stopped[0] else None,
-            (*_decoder_notes(project), *self.stages.notes),
+            (*_notes(project), *self.stages.notes),
         )
 
     def _way(self) -> Sequence[Stage | ToolStage]:

@@ -29,10 +29,13 @@ from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.model import Model, Reference, ReferenceResult, macs
 from edgemoe_gen.model.macs import decoder_macs
 from edgemoe_gen.numerics.attribute import squared_errors
+from edgemoe_gen.numerics.calibrate import Calibrated, calibrate
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.narrow_errors import measure_narrow
 from edgemoe_gen.numerics.placing import engine_decoders
-from edgemoe_gen.numerics.widths import Widths
+from edgemoe_gen.numerics.widths import NEAREST, TOGETHER, Widths
+from edgemoe_gen.pictures.calibration import calibration_pictures
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.program.outline import outline_network
 from edgemoe_gen.project.opening import Progress, no_progress
@@ -42,7 +45,15 @@ from edgemoe_gen.timing.scheduled import known_timing
 from edgemoe_gen.tuning.clock import TOO_FAST, clock_fault
 from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.limits import Limit, first_broken
-from edgemoe_gen.tuning.noise import Gains, Powers, error_of, measure_gains, noise_powers, tensor_powers
+from edgemoe_gen.tuning.noise import (
+    Gains,
+    Powers,
+    error_of,
+    measure_gains,
+    noise_powers,
+    rounded_together,
+    tensor_powers,
+)
 from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value, reached
 
@@ -83,6 +94,7 @@ class Evaluator:
         seen: what the float reference's tensors hold on them.
         truths: its results on them.
         limits: beyond which a point is infeasible.
+        rounding: of narrow weights, "gptq" or "nearest".
         gains: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
         cycle_scale: cycles of the timed simulation for each estimated one.
     """
@@ -97,6 +109,7 @@ class Evaluator:
     seen: Observations
     truths: tuple[Truth, ...]
     limits: tuple[Limit, ...] = ()
+    rounding: str = TOGETHER
     gains: Gains | None = None
     cycle_scale: float = 1.0
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -269,6 +282,8 @@ class Evaluator:
         self._need_images(CSIM)
         tell(COMPILING_ENGINE)
         engine = Engine.compile(design)
+        if design.knobs.widths.narrow_weights and self.rounding == TOGETHER:
+            tell("rounding narrow weights together")
         program = self.program(design, self.tasks, taps=True)
         results = []
         for number, image in enumerate(self.images, start=1):
@@ -333,21 +348,31 @@ class Evaluator:
 
     def formats(self, knobs: Knobs) -> Formats:
         """Binary points for a design's widths, chosen once for each."""
-        if knobs.widths not in self._cache:
-            self._cache[knobs.widths] = choose_formats(self.network, self.seen, knobs.widths, self.pinned)
-        formats: Formats = self._cache[knobs.widths]
-        return formats
+        return self._calibrated(knobs.widths, together=False).formats
+
+    def _calibrated(self, widths: Widths, together: bool) -> Calibrated:
+        """The network for a design's widths, once for each; every fourth picture is kept out of rounding together."""
+        together = together and self.rounding == TOGETHER and widths.narrow_weights
+        if (widths, together) not in self._cache:
+            pictures = calibration_pictures(self.images, self.model.spec.image, None, keep_out=True).seen
+            self._cache[widths, together] = calibrate(
+                self.model, self.seen, widths, self.pinned, pictures, self.tasks, together
+            )
+        found: Calibrated = self._cache[widths, together]
+        return found
 
     def program(self, design: Design, tasks: Sequence[str], taps: bool = False) -> Program:
         """The program with its weights, one frame a task."""
         k = design.knobs
         decoders = engine_decoders(self.model, self.network.decoders, k.max_map_width, k.max_map_channels)
-        formats = self.formats(k)
-        return compile_network(design, self.model, self.network, formats, tasks, taps=taps, decoders=decoders)
+        # How long a frame takes hangs on no weight, so only C simulation has them rounded together.
+        found = self._calibrated(k.widths, together=taps)
+        return compile_network(design, self.model, found.network, found.formats, tasks, taps=taps, decoders=decoders)
 
     def noise(self, knobs: Knobs) -> dict[str, float]:
         """Power of a design's noise by kind of tensor, see `noise`."""
-        return noise_powers(self._powers, knobs)
+        left = {} if self.gains is None else self.gains.together
+        return rounded_together(noise_powers(self._powers, knobs), left, knobs.widths)
 
     def _powers(self, bits: int) -> Powers:
         if ("powers", bits) not in self._cache:
@@ -364,7 +389,23 @@ class Evaluator:
         frames = [(self.images[truth.image], truth.tokens, truth.experts) for truth in truths]
         squares = squared_errors(self.model, self.network, formats, frames, task, ATTRIBUTED_AT)
         narrow = noise_powers(self._powers, replace(knobs, **_all_as_wide(ATTRIBUTED_AT)))
-        return measure_gains(squares, narrow, self.noise(knobs), error)
+        left = self._left_together()
+        base = rounded_together(noise_powers(self._powers, knobs), left, knobs.widths)
+        return replace(measure_gains(squares, narrow, base, error), together=left)
+
+    def _left_together(self) -> dict[str, float]:
+        """Part of the squared error of each kind of narrow weights that is left when they are rounded together."""
+        if self.rounding != TOGETHER:
+            return {}
+        pictures = calibration_pictures(self.images, self.model.spec.image, None, keep_out=True)
+        found = self._calibrated(Widths(ATTRIBUTED_FROM, ATTRIBUTED_AT), together=True)
+        rows = measure_narrow(found, pictures.seen, pictures.unseen, self.tasks[:1]).kinds
+        errors = {row.kind: row.unseen or row.seen for row in rows}
+        return {
+            kind: (ways[TOGETHER].forced / ways[NEAREST].forced) ** 2
+            for kind, ways in errors.items()
+            if TOGETHER in ways and ways[NEAREST].forced > 0.0
+        }
 
     def scaled_by(self, outcome: Outcome) -> Evaluator:
         """The same, estimating errors and cycles in proportion to those of an outcome that has been simulated."""
@@ -437,6 +478,7 @@ def make_evaluator(
     fifo_depths: Mapping[str, int] | None = None,
     pinned: Mapping[str, int] | None = None,
     progress: Progress = no_progress,
+    rounding: str = TOGETHER,
 ) -> Evaluator:
     """Runs the float reference on all pictures and tasks, once for the whole search; see `Evaluator`.
 
@@ -459,5 +501,5 @@ def make_evaluator(
     seen = observe_ranges(model, images, tasks, step, keep, decoders) if images else {}
     return Evaluator(
         model, board, dict(chosen or {}), dict(fifo_depths or {}), dict(pinned or {}), tuple(tasks), tuple(images),
-        seen, tuple(truths), tuple(limits),
+        seen, tuple(truths), tuple(limits), rounding,
     )  # fmt: skip
