@@ -14,6 +14,7 @@ from typing import Any
 from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.design.knobs import NARROW_KNOBS
+from edgemoe_gen.design.rules import LEAST_WEIGHT_BITS
 from edgemoe_gen.fitting.defaults import map_sizes
 from edgemoe_gen.model import (
     Checkpoint,
@@ -28,6 +29,7 @@ from edgemoe_gen.model import (
 from edgemoe_gen.model.normalisation import PARTS, normalisation
 from edgemoe_gen.model.spec import option_fields
 from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth
+from edgemoe_gen.numerics.widths import NARROW
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.opening import (
     Progress,
@@ -144,7 +146,7 @@ def bits_worth(config: Config, widths: Sequence[int], progress: Progress = no_pr
         lambda _, done, total: progress("rounding weights, a group at a time", done, total),
     )  # fmt: skip
     together = []
-    for bits in dict.fromkeys(widths):
+    for bits in (bits for bits in dict.fromkeys(widths) if LEAST_WEIGHT_BITS <= bits < NARROW):
         every = knobs.turned({"weight_bits": bits, **dict.fromkeys(NARROW_KNOBS, 0)})
         facts = open_numerics(config, model, every, images, (task,), progress, measure=True).narrow
         together += [] if facts is None else [{"bits": bits, **facts}]

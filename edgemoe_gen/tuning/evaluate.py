@@ -32,7 +32,7 @@ from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.calibrate import Calibrated, calibrate
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.numerics.narrow_errors import measure_narrow
+from edgemoe_gen.numerics.narrow_errors import ALL, measure_narrow
 from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.numerics.widths import NEAREST, TOGETHER, Widths
 from edgemoe_gen.pictures.calibration import calibration_pictures
@@ -400,7 +400,7 @@ class Evaluator:
         pictures = calibration_pictures(self.images, self.model.spec.image, None, keep_out=True)
         found = self._calibrated(Widths(ATTRIBUTED_FROM, ATTRIBUTED_AT), together=True)
         rows = measure_narrow(found, pictures.seen, pictures.unseen, self.tasks[:1]).kinds
-        errors = {row.kind: row.unseen or row.seen for row in rows}
+        errors = {row.kind: row.unseen or row.seen for row in rows if row.kind != ALL}
         return {
             kind: (ways[TOGETHER].forced / ways[NEAREST].forced) ** 2
             for kind, ways in errors.items()
