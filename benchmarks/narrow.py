@@ -146,6 +146,8 @@ def network_of(arguments: argparse.Namespace) -> None:
     rows: list[tuple[object, ...]] = []
     failed = []
     for name, knobs in WIDTHS.items():
+        if arguments.only not in name:
+            continue
         design = designed(model, knobs)
         for rounding in (NEAREST, TOGETHER):
             network = calibrated(model, seen, pictures, design, rounding)
@@ -173,30 +175,43 @@ def scenes(first: int, count: int) -> Iterator[Picture]:
     return (render(draw_scene(seed)) for seed in range(first, first + count))
 
 
-def run_scenes(model: Model, design: Design, network: Calibrated, count: int) -> tuple[Tally, Tally]:
-    """Float and the accelerator on unseen scenes, decoders in float."""
-    engine, reference, exact, found = Engine.compile(design), Reference(model), Tally(), Tally()
-    tasks = model.spec.task_names
-    program = compile_network(design, model, network.network, network.formats, tasks, taps=True)
+def run_scenes(
+    model: Model, design: Design, networks: Mapping[str, Calibrated], count: int
+) -> tuple[Tally, dict[str, Tally]]:
+    """Float, and the accelerator by way of rounding, on unseen scenes; decoders in float."""
+    engine, reference, tasks = Engine.compile(design), Reference(model), model.spec.task_names
+    exact, tallies = Tally(), {way: Tally() for way in networks}
+    programs = {
+        way: compile_network(design, model, each.network, each.formats, tasks, taps=True)
+        for way, each in networks.items()
+    }
     for number, truth in enumerate(scenes(UNSEEN_SEED, count)):
         picture = as_input(truth.image, model)
-        frames, _ = run_frames(engine, program, model.spec, [picture] * len(tasks))
-        for frame in frames:
-            free = reference.run(picture, frame.task)
-            for tally, values in ((exact, free.output), (found, decode(model, frame.tokens, frame.task))):
-                assert values is not None
-                if frame.task == "semseg":
-                    tally.matrix.add(truth.labels, values.argmax(axis=0))
-                else:
-                    tally.depth.append(depth_error(truth.depth, values[0]))
-            assert free.routes is not None and frame.experts is not None
-            same = (np.sort(frame.experts) == np.sort(free.routes.experts)).all(axis=-1)
-            found.equal, found.sets = found.equal + int(same.sum()), found.sets + same.size
-            found.free += float(np.mean(np.square(frame.tokens - free.tokens)))
-            found.power += float(np.mean(np.square(free.tokens, dtype=np.float64)))
+        wanted = {task: reference.run(picture, task) for task in tasks}
+        for task, free in wanted.items():
+            add_map(exact, truth, task, free.output)
+        for way, program in programs.items():
+            tally = tallies[way]
+            for frame in run_frames(engine, program, model.spec, [picture] * len(tasks))[0]:
+                free = wanted[frame.task]
+                add_map(tally, truth, frame.task, decode(model, frame.tokens, frame.task))
+                assert free.routes is not None and frame.experts is not None
+                same = (np.sort(frame.experts) == np.sort(free.routes.experts)).all(axis=-1)
+                tally.equal, tally.sets = tally.equal + int(same.sum()), tally.sets + same.size
+                tally.free += float(np.mean(np.square(frame.tokens - free.tokens)))
+                tally.power += float(np.mean(np.square(free.tokens, dtype=np.float64)))
         if number % 50 == 49:
             print(f"{number + 1} scenes", flush=True)
-    return exact, found
+    return exact, tallies
+
+
+def add_map(tally: Tally, truth: Picture, task: str, values: Float32 | None) -> None:
+    """A decoder's map [classes, height, width] of a scene."""
+    assert values is not None
+    if task == "semseg":
+        tally.matrix.add(truth.labels, values.argmax(axis=0))
+    else:
+        tally.depth.append(depth_error(truth.depth, values[0]))
 
 
 def example_of(arguments: argparse.Namespace) -> None:
@@ -206,21 +221,22 @@ def example_of(arguments: argparse.Namespace) -> None:
     seen = observe_ranges(model, pictures, model.spec.task_names)
     name = "8 bits of all"
     design = designed(model, WIDTHS[name])
-    rows: list[tuple[object, ...]] = []
+    networks = {way: calibrated(model, seen, pictures, design, way) for way in (NEAREST, TOGETHER)}
+    exact, tallies = run_scenes(model, design, networks, arguments.scenes)
+    rows: list[tuple[object, ...]] = [
+        ("float", f"{exact.matrix.mean_iou():.5f}", "", f"{np.mean(exact.depth):.5f}", "", "", "", "", "float32")
+    ]
     failed = []
-    for rounding in (NEAREST, TOGETHER):
-        network = calibrated(model, seen, pictures, design, rounding)
-        exact, found = run_scenes(model, design, network, arguments.scenes)
+    for way, found in tallies.items():
         iou = found.matrix.mean_iou() - exact.matrix.mean_iou()
         depth = float(np.mean(found.depth) / np.mean(exact.depth)) - 1
         verdict = "met" if abs(iou) <= IOU_BAR and abs(depth) <= DEPTH_BAR else "missed"
-        if rounding == TOGETHER and verdict == "missed":
+        if way == TOGETHER and verdict == "missed":
             failed.append(name)
         rows.append(
-            (f"{name}, {rounding}", f"{found.matrix.mean_iou():.5f}", f"{iou:+.5f}", f"{np.mean(found.depth):.5f}",
+            (f"{name}, {way}", f"{found.matrix.mean_iou():.5f}", f"{iou:+.5f}", f"{np.mean(found.depth):.5f}",
              f"{depth:+.3%}", f"{found.rms(found.free):.2%}", f"{found.equal / found.sets:.2%}", verdict, TIER)
         )  # fmt: skip
-        print(rows[-1], flush=True)
     heads = ["weights", "mIoU", "off float", "depth error, m", "off float", "RMS, free", "equal sets", "bar", "tier"]
     show(f"The example on {arguments.scenes} unseen scenes, {arguments.pictures} to calibrate", heads, rows)
     if failed:
@@ -235,6 +251,7 @@ def main() -> None:
     parser.add_argument("--image", type=Path, help="the picture")
     parser.add_argument("--pictures", type=int, default=24, help="to calibrate on")
     parser.add_argument("--scenes", type=int, default=400, help="of the example that are run")
+    parser.add_argument("--only", default="", help="of M3ViT-tiny: widths whose name has this in it")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
