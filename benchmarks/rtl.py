@@ -47,7 +47,7 @@ def programs(name: str, design: Design, trained: argparse.Namespace) -> tuple[Pr
     """A network as a program with one frame of each task, and its picture."""
     if name == "short":
         program, spec, image = compile_short(design)
-        return program, pack_image(program, spec, [image])
+        return program, pack_image(program, spec, [image] * len(program.frames))
     if name == "tiny" and trained.checkpoint:
         model = load_model(trained.checkpoint, None, read_spec_file(trained.spec))
         picture = open_picture(find_pictures([trained.image])[0], model.spec.image).values

@@ -194,7 +194,7 @@ def _program(
     """What is simulated: program, pictures as they lie in memory, and a few words."""
     if model is None or not arguments.config.images:
         program, spec, image = compile_short(design)
-        return program, pack_image(program, spec, [image]), "the short program"
+        return program, pack_image(program, spec, [image] * len(program.frames)), "the short program"
     # The caller's own, which may repeat a task; those of the project's file are what it is built for.
     tasks: Sequence[str] = arguments.config.tasks or open_tasks(config, model.spec)[:1] * design.knobs.frames_per_pass
     program, images, _ = compile_frames(config, model, design, tasks, notes, progress)

@@ -142,8 +142,13 @@ def compile_groups(
         for (task, count), far in zip(groups, each, strict=True)
         for frame in Group(builder, model, network, formats, task, count, taps, depth, far).build()
     ]
+    return finished(builder, frames, formats)
+
+
+def finished(builder: Builder, frames: Sequence[Frame], formats: Formats) -> Program:
+    """The program of all that a builder was given."""
     return Program(
-        design,
+        builder.design,
         tuple(builder.operations),
         tuple(builder.layers),
         builder.contents.weights(),
@@ -167,6 +172,6 @@ def pack_image(program: Program, spec: ModelSpec, images: Sequence[NDArray[np.fl
 
 
 __all__ = [
-    "Frame", "Program", "check_capacity", "compile_groups", "compile_network", "group_frames", "pack_image",
-    "to_patches",
+    "Frame", "Program", "check_capacity", "compile_groups", "compile_network", "finished", "group_frames",
+    "pack_image", "to_patches",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from edgemoe_gen.program.decoder import Decoded, DecoderRows
 from edgemoe_gen.program.moves import transfer_beats
 from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region, Rows
 from edgemoe_gen.program.product import Finish
+from edgemoe_gen.program.rings import ROWS
 from edgemoe_gen.program.shared import Shared
 
 
@@ -78,20 +79,18 @@ class Group:
         for block in self.network.blocks[: self.depth]:
             self._block(block)
         # A frame's results lie in one piece, as in a program of its own.
-        decoded = []
+        decoded: list[Decoded | None] = []
         for frame in range(self.rows.frames):
             self._store_frame("tokens", frame)
-            decoded.append(self._decode(frame))
+            decoded.append(None if self.doubles is None else self.decode(self.task, frame, self.doubles))
         return [Frame(self.task, *parts) for parts in zip(images, self.regions, decoded, strict=True)]
 
-    def _decode(self, frame: int) -> Decoded | None:
-        """The decoder of a frame, where the engine runs it."""
-        if self.doubles is None:
-            return None
+    def decode(self, task: str, frame: int, doubles: bool, most_rows: int = ROWS[0]) -> Decoded:
+        """Adds a task's decoder of a frame, behind the last block; its convolutions make `most_rows` at most."""
         taken = self.b.blocks(self.rows.total) * self.residual.stride
         rows = DecoderRows(
-            self.b, self.spec, self.network.decoders[self.task], self.formats, self.task,
-            self.shared.of_frame(self.residual, frame), taken, self.doubles,
+            self.b, self.spec, self.network.decoders[task], self.formats, task,
+            self.shared.of_frame(self.residual, frame), taken, doubles, most_rows,
         )  # fmt: skip
         return rows.build()
 

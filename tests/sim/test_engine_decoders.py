@@ -15,11 +15,10 @@ from edgemoe_gen.sim.compiler import Build
 from edgemoe_gen.sim.decoded import IntegerDecoder
 from edgemoe_gen.sim.engine import Engine, stored_matrix
 from tests.numerics.decoded import decoded_case
-from tests.sim.engines import compiled, small_design
+from tests.sim.engines import MAPS, compiled, small_design
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
-MAPS = {"max_map_width": 32, "max_map_channels": 24, "source_words": 1500, "result_words": 1200}
 
 
 @cache

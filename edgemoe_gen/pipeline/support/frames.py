@@ -112,7 +112,7 @@ def simulate(
 def simulate_short(engine: Engine, short: ShortProgram, folder: Path) -> None:
     """Runs the short program; writes what RTL co-simulation must give, `accelerator/data/cosim/expected.bin`."""
     program, spec, image = short
-    run = engine.run_program(program, pack_image(program, spec, [image]))
+    run = engine.run_program(program, pack_image(program, spec, [image] * len(program.frames)))
     (folder / ACCELERATOR / "data" / COSIM_DATA / EXPECTED).write_bytes(run.result.tobytes())
 
 
