@@ -249,12 +249,13 @@ def main() -> None:
     parser.add_argument("checkpoint", nargs="?", type=Path, help="of M3ViT-tiny; the example if left out")
     parser.add_argument("--spec", type=Path, help="spec file of the checkpoint")
     parser.add_argument("--image", type=Path, help="the picture")
-    parser.add_argument("--pictures", type=int, default=24, help="to calibrate on")
+    parser.add_argument("--pictures", type=int, help="to calibrate on; default: 48 views of one picture, or 24 scenes")
     parser.add_argument("--scenes", type=int, default=400, help="of the example that are run")
     parser.add_argument("--only", default="", help="of M3ViT-tiny: widths whose name has this in it")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    arguments.pictures = arguments.pictures or (48 if arguments.checkpoint else 24)
     network_of(arguments) if arguments.checkpoint else example_of(arguments)
 
 
