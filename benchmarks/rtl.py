@@ -63,7 +63,7 @@ def programs(name: str, design: Design, trained: argparse.Namespace) -> tuple[Pr
 def design_for(names: Sequence[str], arguments: argparse.Namespace) -> Design:
     """The design that all of these networks run on."""
     board = load_board(arguments.board)
-    turned = dict(parse_knob(text) for text in arguments.knob)
+    turned = {"max_map_width": 0} | dict(parse_knob(text) for text in arguments.knob)  # the backbone alone
     largest = max(names, key=NETWORKS.index)
     spec = short_network(make_design(Knobs(), board))[0].spec if largest == "short" else network(largest)[0].spec
     return make_design(default_knobs(spec, board, turned), board)

@@ -19,6 +19,7 @@ from edgemoe_gen.model import Model, ModelSpec, SpecOptions, load_model, read_sp
 from edgemoe_gen.model.normalisation import NAMES
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.pictures.found import find_pictures, open_picture
 from edgemoe_gen.program.compile import Program, compile_network
@@ -57,8 +58,10 @@ class Setting:
         return replace(self, design=design, formats=_formats(self.network, self.seen, design))
 
     def compile(self, tasks: Sequence[str], taps: bool) -> Program:
-        """A program of one frame a task."""
-        return compile_network(self.design, self.model, self.network, self.formats, tasks, taps=taps)
+        """A program of one frame a task, with the decoders that the design runs."""
+        k = self.design.knobs
+        decoders = engine_decoders(self.model, self.network.decoders, k.max_map_width, k.max_map_channels)
+        return compile_network(self.design, self.model, self.network, self.formats, tasks, taps=taps, decoders=decoders)
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -108,9 +111,11 @@ def _open(arguments: argparse.Namespace) -> Setting:
     model = load_model(checkpoint, None, said.over(read_spec_file(spec_file)) if spec_file else said)
     names, images = _open_images(pictures, model.spec, arguments.frames)
     board = load_board(arguments.board)
-    turned = dict(parse_knob(text) for text in arguments.knob)
+    turned = {"max_map_width": 0} | dict(parse_knob(text) for text in arguments.knob)  # the backbone alone
     design = make_design(default_knobs(model.spec, board, turned), board)
-    seen = observe_ranges(model, images, model.spec.task_names)
+    tasks, k = model.spec.task_names, design.knobs
+    decoders = bool(engine_decoders(model, tasks, k.max_map_width, k.max_map_channels))
+    seen = observe_ranges(model, images, tasks, decoders=decoders)
     network = prepare(model, seen)
     return Setting(model, design, network, _formats(network, seen, design), names, images, arguments, seen)
 

@@ -31,6 +31,7 @@ def build(
     *,
     progress: Progress = no_progress,
     on_stage: Callable[[StageResult], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
     **keywords: Unpack[BuildKeywords],
 ) -> BuildResult:
     """Renders, simulates, synthesises and packages, as far as this machine can.
@@ -47,14 +48,21 @@ def build(
         force: where files in a stage's folder were changed or added by hand, move it to FOLDER.edited-N and go on.
         progress: called with text, steps done, steps in all (0 where that is not known).
         on_stage: called after each stage.
+        on_note: called with each note of the result, before the stages start where it is known then.
     """
     options, project = _open(checkpoint, keywords)
+    first = (*project.notes, *picture_notes(project.config))
+    for text in first:
+        on_note(text)
     result = _unchanged(project.config, options, on_stage)
     if result is None:
         from edgemoe_gen.pipeline.builder import build as run_stages
 
-        result = run_stages(project.config, options, progress, on_stage)
-    return replace(result, notes=(*project.notes, *picture_notes(project.config), *result.notes))
+        result = run_stages(project.config, options, progress, on_stage, on_note)
+    else:
+        for text in result.notes:
+            on_note(text)
+    return replace(result, notes=(*first, *result.notes))
 
 
 @takes(BuildKeywords, *PROJECT, BuildArguments)

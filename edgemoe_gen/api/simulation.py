@@ -146,7 +146,7 @@ def csim(
 
     Args:
         checkpoint: with a picture, inputs recorded from this network are tried too.
-        kernel: names out of `KERNELS`; none = all.
+        kernel: names out of `KERNELS`; none = all that the design has.
         image: the first picture is the one that inputs are recorded from.
         task: whose inputs are recorded; default: the first.
         junit: JUnit XML to write.
@@ -177,7 +177,7 @@ def csim(
         notes.append("no picture is named, so no inputs are recorded: give --image")
     design = open_design(config, network_spec)
     engine = Engine.compile(design)
-    cases = tuple(run_kernels(design, tuple(kernel) or KERNELS, recorded, engine, how.seed, progress))
+    cases = tuple(run_kernels(design, tuple(kernel), recorded, engine, how.seed, progress))
     if how.junit is not None:
         write_junit(cases, Path(how.junit))
     return CsimResult(design, cases, tuple(notes))

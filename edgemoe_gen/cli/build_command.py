@@ -52,10 +52,8 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
 
     lines = _StageLines(quiet=as_json)
     with output.progress() as progress:
-        result = api.build(checkpoint, progress=progress, on_stage=lines.show, **keywords)
+        result = api.build(checkpoint, progress=progress, on_stage=lines.show, on_note=output.note, **keywords)
     lines.end()
-    for text in result.notes:
-        output.note(text)
     if lines.ran:  # else they were said when something ran
         output.checkpoint_notes(result.report.get("network", {}).get("notes", ()))
     if as_json:
@@ -138,14 +136,22 @@ def _show_report(report: Mapping[str, Any]) -> None:
 def _show_time(report: Mapping[str, Any]) -> None:
     """A frame's milliseconds by each tier."""
     estimate, timed = report["cycles"], report["timing"]
-    rows = [(estimate["tier"], estimate["cycles_per_frame"], estimate["milliseconds_per_frame"], estimate["limit"])]
+    found = [(estimate, estimate["limit"])]
     if timed is not None and timed["passed"]:
-        of_run = (timed["milliseconds_per_frame"], timed["roofline"]["limit"])
-        rows.insert(0, (timed["tier"], round(timed["cycles_per_frame"]), *of_run))
+        found.insert(0, (timed, timed["roofline"]["limit"]))
+    rows = []
+    for facts, limit in found:
+        backbone, decoder = (facts["by_stage"][stage] / (facts["clock_mhz"] * 1e3) for stage in ("backbone", "decoder"))
+        times = (facts["milliseconds_per_frame"], backbone, decoder)
+        rows.append((facts["tier"], count(round(facts["cycles_per_frame"])), *(f"{time:.3f}" for time in times), limit))
+    for facts in (timed or {}, estimate):
+        if together := facts.get("together"):
+            tier = f"{together['tier']}, all tasks at once"
+            rows.append((tier, count(together["cycles"]), f"{together['milliseconds']:.3f}", "", "", ""))
     output.table(
-        f"A frame at {estimate['clock_mhz']:g} MHz",
-        ["tier", ">cycles", ">ms", "limited by"],
-        [(tier, count(cycles), f"{time:.3f}", limit) for tier, cycles, time, limit in rows],
+        f"A frame at {estimate['clock_mhz']:g} MHz on the engine, mean of the tasks",
+        ["tier", ">cycles", ">ms", ">backbone", ">decoder", "limited by"],
+        rows,
     )
 
 

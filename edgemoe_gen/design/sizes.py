@@ -242,8 +242,9 @@ class Sizes:
 
     @property
     def max_in_words(self) -> int:
-        """Words of the longest inner dimension of a product."""
-        return max(self.dim_words, self.query_words, self.hidden_words, self.score_words)
+        """Words of the longest inner dimension of a product, the 1x1 convolution of maps among them."""
+        maps = self.words(self.knobs.max_map_channels) if self.has_decoders else 0
+        return max(self.dim_words, self.query_words, self.hidden_words, self.score_words, maps)
 
     @property
     def longest_words(self) -> int:

@@ -48,6 +48,7 @@ class Installed:
         class_names: of a task's classes, where they have names.
         estimates: seconds a frame that its build foretold, by task; {} where it carries none.
         estimate_tier: how that was found.
+        together: seconds of a frame of all tasks that its build foretold, where they share the backbone.
         note: which overlay it is, where a build was named; "" otherwise.
     """
 
@@ -61,6 +62,7 @@ class Installed:
     estimates: Mapping[str, float]
     estimate_tier: str
     note: str = ""
+    together: float | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ def look_up(where: str | os.PathLike[str]) -> Installed:
             estimates,
             tier,
             note,
+            _together(content),
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, EdgeMoEError) as error:
         raise OverlayError(f"{path} is damaged: {type(error).__name__} {error}", BUILD_AGAIN) from error
@@ -128,6 +131,11 @@ def read_estimates(content: Mapping[str, Any], tasks: Sequence[str]) -> tuple[di
     by_task = said if isinstance(said, dict) else dict.fromkeys(tasks, said)
     seconds = {task: float(by_task[task]) / 1e3 for task in tasks if by_task.get(task)}
     return seconds, str(estimate.get("tier", "estimate"))
+
+
+def _together(content: Mapping[str, Any]) -> float | None:
+    said = (content.get("estimate") or {}).get("milliseconds_all_tasks")
+    return None if said is None else float(said) / 1e3
 
 
 def _tuples(value: Any) -> Any:

@@ -15,12 +15,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgemoe_gen.hardware.kinds import MOST_VALUES
 from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.model.layout import BATCH_NORM_EPS, decoder_convolutions
 from edgemoe_gen.numerics.lower import Array, Linear, LoweredDecoder, feature_shifts
 from edgemoe_gen.numerics.maps import doubled_sixteenths, tap_sums
 
-MOST_VALUES = 3  # of a pixel; a task of more channels has classes
 # An output's largest weight is made as large as a format of 6 bits or more holds without rounding up beyond it.
 FULL = 31 / 32
 

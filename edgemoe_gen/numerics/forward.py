@@ -161,6 +161,8 @@ class Forward:
         return product(f"{name}.fc2", down, hidden)
 
     def _logits(self, name: str, block: LoweredBlock, x: torch.Tensor, product: Product) -> torch.Tensor:
+        if self.spec.router.kind == "single":  # one gate for all tasks
+            return self.held(f"{name}.logits", product(f"{name}.router.{self.spec.task_names[0]}", block.routers[0], x))
         logits = x.new_empty((len(x), len(block.mlp)))
         for task, router in zip(self.spec.task_names, block.routers, strict=True):
             rows = self._task_of_row == self.spec.task_index(task)

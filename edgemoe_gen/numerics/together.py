@@ -144,6 +144,11 @@ def rounded_layers(
         decode(narrow, task, narrow.frames_of(y, chosen), rounding.choose)
         if progress is not None:
             progress(len(network.blocks) + number + 1, steps)
+    if network.spec.router.kind == "single":  # tasks that have one gate keep one
+        first, *others = network.spec.task_names
+        gates = {name: layer for name, layer in rounding.layers.items() if name.endswith(f".router.{first}")}
+        for name, layer in gates.items():
+            rounding.layers |= {f"{name.removesuffix(first)}{task}": layer for task in others}
     return rounding.layers | {
         name: RoundedLayer(Linear(nearest(linear.weight, formats[weight_name(name)]), linear.bias), 0, NEAREST)
         for name, linear in layers_of(network).items()

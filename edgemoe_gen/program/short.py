@@ -25,7 +25,7 @@ from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import check_capacity, check_widths
 from edgemoe_gen.program.compile import Program, finished
-from edgemoe_gen.program.group import Group
+from edgemoe_gen.program.group import FrameGroup, Group
 
 TASK, VALUES = "cosim", "cosim_values"
 PATCH = 2
@@ -90,14 +90,14 @@ def _compile(design: Design, spec: ModelSpec) -> tuple[Program, NDArray[np.float
     check_capacity(design, spec)
     check_widths(design, formats)
     builder = Builder(design)
-    group = Group(builder, model, network, formats, TASK, 1, False, None)
+    group = Group(builder, model, network, formats, FrameGroup({TASK: None}), False, None)
     frames = group.build()
     if model.decoders:
         # Row by row, so that rings come round; and as many rows at a time as the memories hold.
         (frame,) = frames
         frames = [
             replace(frame, decoded=group.decode(TASK, 0, True, most_rows=1)),
-            replace(frame, task=VALUES, slices=(), decoded=group.decode(VALUES, 0, True)),
+            replace(frame, task=VALUES, decoded=group.decode(VALUES, 0, True)),
         ]
     return finished(builder, frames, formats), image
 

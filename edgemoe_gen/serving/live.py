@@ -155,8 +155,7 @@ class LiveView:
         blobs: list[bytes] = [jpeg(shot.frame)]
         shown: list[dict[str, Any]] = []
         engine = 0.0
-        for task in tasks:
-            outcome = backend.run(shot.frame, task)
+        for task, outcome in zip(tasks, backend.run_tasks(shot.frame, tasks), strict=True):
             engine += outcome.seconds
             output = outcome.output if outcome.ids is None else outcome.ids
             names, classes = self.facts.class_names.get(task, ()), self.facts.classes.get(task, 0)

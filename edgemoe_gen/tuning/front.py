@@ -28,6 +28,7 @@ FIGURES: Mapping[str, FigureKind] = {
     "throughput_fps": FigureKind("frames a second", True),
     "error": FigureKind("error, MSE"),
     "relative_rms": FigureKind("error, relative RMS"),
+    "map_rms": FigureKind("error of decoders' maps, relative RMS"),
     "sets_equal": FigureKind("equal sets of experts", True),
     "dsp": FigureKind("DSP"),
     "bram36": FigureKind("BRAM36"),

@@ -57,7 +57,7 @@ def final_tokens(network, pictures, tasks, routes=None):  # type: ignore[no-unty
     "said",
     [
         {},
-        {"router": "shared"},
+        {"router": "single"},
         {"router": "task_conditioned"},
         {"gate_type": "noisy", "said": (("gate_type", "noisy"),)},
         {"said": (("expert_prune", True),)},
@@ -101,6 +101,16 @@ def test_kinds_that_are_not_narrow_keep_their_weights() -> None:
     for name, linear in layers_of(found.network).items():
         if name.endswith((".query", ".key", ".value", ".projection")):
             assert np.array_equal(linear.weight, layers_of(c.network)[name].weight)
+
+
+def test_tasks_that_share_a_gate_share_its_rounded_weights() -> None:
+    c = random_case(2, seed=6, router="single")
+    assert c.model.spec.shares_backbone
+    found = calibrate(c.model, c.seen, Widths(18, 8), None, c.images, c.model.spec.task_names)
+    for block in found.network.blocks:
+        for router in block.routers:
+            assert np.array_equal(router.weight, block.routers[0].weight)
+            assert np.array_equal(router.bias, block.routers[0].bias)
 
 
 def test_a_program_has_the_very_weights_that_were_chosen() -> None:

@@ -66,7 +66,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels = np.random.default_rng(5).integers(0, 256, (32, 64, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(images / "scene.png")
     checkpoint, spec = write_checkpoint(folder / "checkpoint.pth.tar"), write_spec(folder / "spec.toml")
-    return make_project(folder, checkpoint, ["--spec", str(spec)], images, SMALL)
+    return make_project(folder, checkpoint, ["--spec", str(spec)], images, (*SMALL, "max_map_width=0"))
 
 
 @pytest.fixture

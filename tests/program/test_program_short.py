@@ -106,4 +106,4 @@ def test_its_maps_are_those_of_the_integer_reference() -> None:
         maps = reference(reference.tokens(stored_matrix(run, frame.regions["tokens"])))
         found = frame.decoded.unpack(run.result)
         np.testing.assert_array_equal(found, maps.result)
-        assert len(np.unique(found)) >= 3
+        assert len(np.unique(found)) >= 2
