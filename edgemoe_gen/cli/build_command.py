@@ -50,7 +50,7 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
         _show_plan(api.plan(checkpoint, **keywords), as_json)
         return
 
-    lines = _StageLines(quiet=as_json)
+    lines = _StageLines(quiet=as_json or output.is_quiet())
     with output.progress() as progress:
         result = api.build(checkpoint, progress=progress, on_stage=lines.show, on_note=output.note, **keywords)
     lines.end()
@@ -79,6 +79,9 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
 command.help = str(command.help).replace("      STAGES", "\n".join(f"      {line}" for line in help_lines()))
 
 
+_DETAIL = 20  # columns before what a stage says of itself
+
+
 class _StageLines:
     """A line for each stage that ran, and one for each row of stages that had nothing to do."""
 
@@ -93,7 +96,7 @@ class _StageLines:
             return
         self.end()
         self.ran = True
-        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}")
+        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}", _DETAIL)
 
     def end(self) -> None:
         """Says what was skipped since the last line."""
@@ -101,9 +104,9 @@ class _StageLines:
             self._line(f"unchanged: {', '.join(dict.fromkeys(self._unchanged))}")
         self._unchanged.clear()
 
-    def _line(self, text: str) -> None:
+    def _line(self, text: str, indent: int = 2) -> None:
         if not self._quiet:
-            output.line(text)
+            output.line(text, indent)
 
 
 def _timed_figures(report: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -163,4 +166,4 @@ def _show_plan(stages: tuple[api.PlannedStage, ...], as_json: bool) -> None:
     for stage in stages:
         output.line(f"{stage.name:<9}  {stage.state}" + (f": {stage.why}" if stage.why else ""))
         for line in stage.commands:
-            output.line(f"           cd {shlex.quote(str(stage.folder))} && {line}")
+            output.line(f"           cd {shlex.quote(str(stage.folder))} && {line}", whole=True)

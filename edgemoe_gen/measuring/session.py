@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from edgemoe_gen.base.arrays import read_array
 from edgemoe_gen.base.build_files import PREVIEW
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError, ImageError, OverlayError
+from edgemoe_gen.base.extras import installing
+from edgemoe_gen.base.names import near
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.hardware.boards import board_names, load_board
 from edgemoe_gen.model import ImageSpec
@@ -152,7 +154,7 @@ def chosen_tasks(installed: Installed, tasks: Sequence[str]) -> tuple[str, ...]:
         if task not in installed.tasks:
             raise ConfigError(
                 f"the overlay {installed.manifest.name} has no task '{task}'",
-                f"its tasks: {', '.join(installed.tasks)}",
+                near(task, installed.tasks, "its tasks"),
             )
     return tuple(dict.fromkeys(tasks)) or installed.tasks
 
@@ -251,7 +253,7 @@ def _simulated_board(folder: Path) -> AbstractContextManager[object]:
         importlib.import_module("pynq")
     except ImportError as error:
         raise OverlayError(
-            f"pynq can't be imported: {error}", "the simulated board needs PYNQ too: pip install 'edgemoe-gen[pynq]'"
+            f"pynq can't be imported: {error}", f"the simulated board needs PYNQ too: {installing('pynq')}"
         ) from error
     from edgemoe_gen.simulated.board import SimulatedBoard
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgemoe_gen.base.errors import CheckpointError, ImageError, SpecError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.model.layout import BATCH_NORM_EPS, decoder_convolutions, gate_name
 from edgemoe_gen.model.model import Model
 from edgemoe_gen.model.safe import Array
@@ -121,7 +122,7 @@ def _import_torch() -> Any:
         import torch
     except ImportError as error:
         raise CheckpointError(
-            "The float reference needs PyTorch, which is not installed.", 'Run: pip install "edgemoe-gen[torch]".'
+            "The float reference needs PyTorch, which is not installed.", f"Run: {installing('torch')}."
         ) from error
     return torch
 

@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from edgemoe_gen.base.errors import SpecError
-from edgemoe_gen.base.names import CONTROL, TASK_NAME, TASK_NAME_RULE
+from edgemoe_gen.base.names import CONTROL, TASK_NAME, TASK_NAME_RULE, near
 from edgemoe_gen.model.normalisation import PARTS, normalisation
 
 RouterKind = Literal["none", "single", "multi", "task_conditioned"]
@@ -249,7 +249,7 @@ class ModelSpec:
 
 def unknown_task(name: str, known: Sequence[str]) -> SpecError:
     """The error for a task that a network does not have."""
-    return SpecError(f'There is no task "{name}" in this model.', f"Its tasks are: {', '.join(known)}.")
+    return SpecError(f'There is no task "{name}" in this model.', near(name, known, "Its tasks are") + ".")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.errors import CheckpointError, ConfigError, ImageError
+from edgemoe_gen.base.quiet import Quiet
 from edgemoe_gen.base.reading import read_text
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
 from edgemoe_gen.fitting.defaults import default_knobs
@@ -51,6 +52,7 @@ from edgemoe_gen.project.config import (
 from edgemoe_gen.project.narrow import narrow_facts
 
 Progress = Callable[[str, int, int], None]
+no_progress = Quiet("no_progress")
 _SPECS = (".toml", ".yml", ".yaml")
 
 
@@ -67,10 +69,6 @@ TYPICAL = ModelSpec(
     tokens=129,
     class_token=True,
 )
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """Takes progress and shows nothing."""
 
 
 @dataclass(frozen=True)

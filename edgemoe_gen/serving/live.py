@@ -12,6 +12,7 @@ from typing import Any
 
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.report.colours import class_colour, scale_gradient
 from edgemoe_gen.report.views import class_name
 from edgemoe_gen.serving.backend import Backend, BackendFacts, Opener
@@ -115,7 +116,7 @@ class LiveView:
                 unknown = [task for task in self._on if task not in facts.tasks]
                 if unknown:
                     raise ConfigError(
-                        f"{facts.name} has no task '{unknown[0]}'", f"its tasks: {', '.join(facts.tasks)}"
+                        f"{facts.name} has no task '{unknown[0]}'", near(unknown[0], facts.tasks, "its tasks")
                     )
                 self._on = self._on or tuple(facts.tasks)
                 # A simulated board takes no power, and what this machine's own sensors say is something else.

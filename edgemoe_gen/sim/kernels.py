@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.design import Design
 from edgemoe_gen.sim.cases_attention import attention_cases, softmax_cases
 from edgemoe_gen.sim.cases_dense import gelu_cases, layer_norm_cases, linear_cases, patch_embed_cases
@@ -66,7 +67,7 @@ def run_kernels(
     kernels = kernels or design_kernels(design)
     for name in kernels:
         if name not in _CASES:
-            raise SimulationError(f"there is no kernel '{name}'", f"known kernels: {', '.join(KERNELS)}")
+            raise SimulationError(f"there is no kernel '{name}'", near(name, KERNELS, "known kernels"))
     engine = engine or Engine.compile(design)
     results = []
     for kernel in kernels:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgemoe_gen.base.errors import KnobError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Outcome, reached
 
 
@@ -62,7 +63,7 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
     """
     for name in names:
         if name not in OBJECTIVES:
-            raise KnobError(f"there is no objective '{name}'", f"known objectives: {', '.join(OBJECTIVES)}")
+            raise KnobError(f"there is no objective '{name}'", near(name, OBJECTIVES, "known objectives"))
     if not names:
         raise KnobError("the front has no objective", f"name some of {', '.join(OBJECTIVES)}")
     return tuple(dict.fromkeys(names))

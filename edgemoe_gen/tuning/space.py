@@ -12,6 +12,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import KnobError
+from edgemoe_gen.base.names import meant
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs, knob_fields
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.numerics.widths import DECODERS, OWN_WIDTH, WEIGHT_KINDS
@@ -114,7 +115,8 @@ def _check(name: str, value: Value) -> None:
         known = [knob.name for knob in knob_fields()]
         if name not in known:
             raise KnobError(
-                f"there is no knob '{name}'", f"known: {', '.join((*known, FRAMES))} and {FIFO}NAME of a FIFO"
+                f"there is no knob '{name}'",
+                f"{meant(name, (*known, FRAMES))}known: {', '.join((*known, FRAMES))} and {FIFO}NAME of a FIFO",
             )
         Knobs().turned({name: value})
     elif not isinstance(value, int) or not 1 <= value <= most:
