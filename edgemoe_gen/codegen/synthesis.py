@@ -55,6 +55,11 @@ def budget_ns(clock_mhz: float) -> float:
     return (period_ps - uncertainty_ps) / 1000
 
 
+def period_ns(clock_mhz: float) -> str:
+    """The period as scripts say it."""
+    return _nanoseconds(_period_and_uncertainty_ps(clock_mhz)[0])
+
+
 def _period_and_uncertainty_ps(clock_mhz: float) -> tuple[int, int]:
     period_ps = int(PS_PER_SECOND_AND_MHZ / clock_mhz)  # rounded down: never a slower clock than asked
     return period_ps, ceil_div(period_ps * CLOCK_UNCERTAINTY_PERCENT, 100)
@@ -62,7 +67,7 @@ def _period_and_uncertainty_ps(clock_mhz: float) -> tuple[int, int]:
 
 def synthesis_context(design: Design) -> dict[str, Any]:
     """Names that the scripts of Vitis HLS use beside those of `context`: one, `hls`."""
-    period_ps, uncertainty_ps = _period_and_uncertainty_ps(design.knobs.clock_mhz)
+    _, uncertainty_ps = _period_and_uncertainty_ps(design.knobs.clock_mhz)
     return {
         "hls": {
             "top": TOP,
@@ -70,7 +75,7 @@ def synthesis_context(design: Design) -> dict[str, Any]:
             "solution": SOLUTION,
             "part": design.board.part,
             "flow_target": "vivado",
-            "clock_period_ns": _nanoseconds(period_ps),
+            "clock_period_ns": period_ns(design.knobs.clock_mhz),
             "clock_uncertainty_ns": _nanoseconds(uncertainty_ps),
             "clock_uncertainty_percent": CLOCK_UNCERTAINTY_PERCENT,
             "clock_mhz": f"{design.knobs.clock_mhz:g}",

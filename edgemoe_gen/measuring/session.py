@@ -49,6 +49,7 @@ class Installed:
         estimates: seconds a frame that its build foretold, by task; {} where it carries none.
         estimate_tier: how that was found.
         note: which overlay it is, where a build was named; "" otherwise.
+        rtl: who made the RTL in its bitstream, if not Vitis HLS; "" otherwise.
     """
 
     manifest: Manifest
@@ -61,6 +62,7 @@ class Installed:
     estimates: Mapping[str, float]
     estimate_tier: str
     note: str = ""
+    rtl: str = ""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ def look_up(where: str | os.PathLike[str]) -> Installed:
             estimates,
             tier,
             note,
+            str(content.get("rtl", "")),
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, EdgeMoEError) as error:
         raise OverlayError(f"{path} is damaged: {type(error).__name__} {error}", BUILD_AGAIN) from error

@@ -29,6 +29,7 @@ FULL = Config(
     calibrate=(Path("calibration"),),
     calibration_images=3,
     pinned={"blocks.0.query": 12, "embed": -2},
+    hls="open",
 )
 
 
