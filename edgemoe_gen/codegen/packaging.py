@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from edgemoe_gen.codegen.synthesis import period_ns
+from edgemoe_gen.codegen.synthesis import RESET_REGISTERS, period_ns
 from edgemoe_gen.codegen.wiring import CONTROL_RANGE
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.axi import (
@@ -65,6 +65,8 @@ def packaging_context(design: Design) -> dict[str, Any]:
             "control": CONTROL_BUS,
             "left_open": [f"{bundle}_{name}" for bundle in _masters(design) for name in AXI3_ONLY],
             "locks": [f"{bundle}_{name}" for bundle in _masters(design) for name in AXI4_BITS],
+            "reset_last": RESET_REGISTERS - 1,
+            "reset_before": RESET_REGISTERS - 2,
             "registers": [
                 {
                     "name": register.name,

@@ -29,6 +29,7 @@ TESTBENCH_ARGUMENTS = "."
 REGION_FIFO_DEPTH = 2
 # Arrays with fewer elements become registers (UG1399, "Array Partition Configuration"); so those of up to three do.
 COMPLETE_THRESHOLD = 4
+RESET_REGISTERS = 3  # on the reset net
 PS_PER_SECOND_AND_MHZ = 1_000_000
 
 
@@ -269,7 +270,12 @@ def _rtl() -> list[Setting]:
         _set(group, "reset", "control", "State machines are reset; memories hold nothing before a program fills them."),
         _set(group, "reset_level", "low", "AXI's: the pin is ap_rst_n."),
         _set(group, "reset_async", False, "Synchronous, as the reset block of the design drives it."),
-        _set(group, "register_reset_num", 3, "Registers on the reset net; the flow for kernels has 3, that for IP 0."),
+        _set(
+            group,
+            "register_reset_num",
+            RESET_REGISTERS,
+            "On the reset net; the flow for kernels has 3, that for IP 0.",
+        ),
         _set(group, "register_all_io", False, "AXI adapters have registers of their own."),
         _set(group, "module_auto_prefix", True, "Modules carry the top's name, so that no two IPs clash."),
         _set(

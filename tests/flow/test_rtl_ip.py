@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -108,6 +110,22 @@ def test_a_wrapper_that_is_not_of_the_rtl_is_refused(tmp_path: Path) -> None:
     (kit / "rtl/edgemoe_engine.f").unlink()
     done = run(kit, script=PACKAGING)
     assert done.code != 0 and "rtl/edgemoe_engine.f, the list of the RTL's files, is missing" in done.text
+
+
+def test_the_wrapper_is_verilog_around_the_rtl_and_delays_its_reset(tmp_path: Path) -> None:
+    pytest.importorskip("pyosys")
+    design = make(weight_ports=2)
+    write_rtl_stub(tmp_path / "rtl", design)
+    text = rendered(design)["flow/rtl_ip.v"]
+    (tmp_path / "top.v").write_text(text)
+    passes = (
+        "read_verilog -sv rtl/edgemoe_engine.sv; read_verilog top.v; hierarchy -check -top edgemoe_engine_ip; check"
+    )
+    script = f"from pyosys import libyosys as ys; d = ys.Design(); [d.run_pass(p) for p in {passes.split('; ')!r}]"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+    assert "Warning" not in done.stdout
+    assert ".ap_rst_n(reset_n[2])" in text and "reset_n <= {reset_n[1:0], ap_rst_n};" in text
 
 
 def test_packaging_says_the_same_of_the_same_design_and_holds_no_absolute_path() -> None:
