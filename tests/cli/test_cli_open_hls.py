@@ -62,6 +62,7 @@ def test_every_board_is_built_by_vivado_alone_and_says_whose_rtl_it_is(
 
 
 @needs_tclsh
+@pytest.mark.slow
 def test_the_same_folder_goes_over_to_the_other_way_and_back(
     run: Run, project: Project, packaged: Path, with_tools: Callable[..., None], tmp_path: Path
 ) -> None:
