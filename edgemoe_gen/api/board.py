@@ -162,7 +162,7 @@ def selftest(overlay: PathText, *, simulated: bool = False) -> SelftestResult:
     manifest = installed.manifest
     tasks = tuple(TaskCheck(task, passed, seconds.get(task)) for task, passed in _passed(installed.tasks, failure))
     identity = f"{manifest.identity:016x}"
-    notes = (installed.note,) if installed.note else ()
+    notes = tuple(filter(None, (installed.note, installed.rtl and f"the bitstream holds {installed.rtl}")))
     return SelftestResult(manifest.name, manifest.version, identity, tier, files, tasks, failure, hint, notes)
 
 

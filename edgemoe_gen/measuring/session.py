@@ -52,6 +52,7 @@ class Installed:
         estimate_tier: how that was found.
         together: seconds of a frame of all tasks that its build foretold, where they share the backbone.
         note: which overlay it is, where a build was named; "" otherwise.
+        rtl: who made the RTL in its bitstream, if not Vitis HLS; "" otherwise.
     """
 
     manifest: Manifest
@@ -64,6 +65,7 @@ class Installed:
     estimates: Mapping[str, float]
     estimate_tier: str
     note: str = ""
+    rtl: str = ""
     together: float | None = None
 
     @property
@@ -97,6 +99,7 @@ def look_up(where: str | os.PathLike[str]) -> Installed:
             estimates,
             tier,
             note,
+            str(content.get("rtl", "")),
             _together(content),
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, EdgeMoEError) as error:

@@ -22,7 +22,7 @@ from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.axi import READ, WEIGHTS, axi_ports
-from edgemoe_gen.overlay.block_design import engine_registers
+from edgemoe_gen.hardware.registers import engine_registers
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes

@@ -13,7 +13,7 @@ from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen import render_sources, write_files
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.names import TOP
-from edgemoe_gen.overlay.block_design import engine_registers
+from edgemoe_gen.hardware.registers import engine_registers
 from edgemoe_gen.pipeline.support.artefacts import design_files, write_cosim
 from edgemoe_gen.pipeline.support.frames import simulate_short
 from edgemoe_gen.program.short import compile_short
