@@ -22,6 +22,7 @@ from edgemoe_gen.model.normalisation import NORMALISATIONS
 from edgemoe_gen.model.spec import option_fields
 from edgemoe_gen.model.specfile import IMAGE_KEYS, KEYS
 from edgemoe_gen.project.arguments import PROJECT
+from edgemoe_gen.simulated.engine import KINDS
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K")
@@ -89,6 +90,16 @@ def keyword_options(
 def project_option(keyword: str) -> Callable[[F], F]:
     """The option of one argument of a project; the command gets it by its keyword, as click reads it."""
     return argument_option(arguments_of(*PROJECT)[keyword])
+
+
+def engine_option() -> Callable[[F], F]:
+    """Which engine the simulated board has; None where nothing is said."""
+    return click.option(
+        "--engine",
+        type=click.Choice(KINDS),
+        help="Engine of the simulated board, which it implies: C simulation, or the design in RTL under Verilator with "
+        "its own registers, interrupt and AXI buses (needs [rtl]; some 20,000 cycles a second) [default: csim].",
+    )
 
 
 def argument_option(argument: Argument) -> Callable[[F], F]:

@@ -133,13 +133,25 @@ def build_simulation(
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
+    return _build(engine, design, "engine.cpp", progress, trace=trace)
+
+
+def build_model(engine: Engine, design: Design, progress: Callable[[str, int, int], object] | None = None) -> Path:
+    """The library that simulates an engine for `rtl.model`; see `build_simulation`."""
+    return _build(engine, design, "board.cpp", progress, shared=True)
+
+
+def _build(
+    engine: Engine, design: Design, main: str, progress: Callable[[str, int, int], object] | None,
+    *, trace: bool = False, shared: bool = False,
+) -> Path:  # fmt: skip
     folder = resource_folder("hls") / "rtl" / "simulation"
     headers = {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.h"))}
     headers["design.h"] = _design_header(design)
-    main = (folder / "engine.cpp").read_text(encoding="utf-8")
-    visible = _VISIBLE.format(top=engine.top)
-    told = progress or (lambda *_: None)
-    return build_program(engine.sources, engine.top, main, headers, config=visible, trace=trace, progress=told)
+    return build_program(
+        engine.sources, engine.top, (folder / main).read_text(encoding="utf-8"), headers,
+        config=_VISIBLE.format(top=engine.top), trace=trace, shared=shared, progress=progress or (lambda *_: None),
+    )  # fmt: skip
 
 
 def _design_header(design: Design) -> str:
@@ -266,5 +278,5 @@ def _watched(command: Sequence[str], on_progress: Callable[[int, int], None] | N
 
 
 __all__ = [
-    "EngineRun", "Memory", "OperationCycles", "Waves", "build_simulation", "program_buffers", "simulate",
+    "EngineRun", "Memory", "OperationCycles", "Waves", "build_model", "build_simulation", "program_buffers", "simulate",
 ]  # fmt: skip

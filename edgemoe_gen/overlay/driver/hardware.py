@@ -182,22 +182,25 @@ class Board:
             raise EngineError("the engine is busy", "another program may be using it: end that first")
         self._waiter.prepare()
         start = time.perf_counter()
+        is_wanted = True
         self.engine.write(CONTROL, self._start)
         while True:
+            # A simulated engine says how long it is worth to wait for it. It is asked first: it may end meanwhile.
+            patience = getattr(self.overlay.device, "patience", 0.0) if is_wanted else 0.0
             control = self.engine.read(CONTROL)
             seconds = time.perf_counter() - start
             # Reading clears AP_DONE. Whoever else reads the register may take it, so idle and not started counts too.
             if control & self._done or (control & self._idle and not control & self._start):
                 break
-            if seconds > timeout:
+            if seconds > max(timeout, patience):
                 raise EngineError(
                     f"the engine did not end within {timeout:g} s (its {CONTROL} reads {control:#x})"
                     + self._whereabouts(operations),
                     "the next run loads the bitstream again; if it happens again, check clock and power",
                 )
             if stop is not None and stop.is_set():
-                timeout = min(timeout, seconds + ABANDON_SECONDS)
-                stop = None
+                timeout = min(max(timeout, patience), seconds + ABANDON_SECONDS)
+                stop, is_wanted = None, False
             self._pause()
         self._finished()
         status = self.engine.read(STATUS)
