@@ -162,8 +162,17 @@ class Board:
             self._lock.release()
 
     def point(self, argument: str, buffer: Any) -> None:
-        """Tells the engine where a buffer is."""
-        address = int(buffer.device_address)
+        """Tells the engine where a buffer is.
+
+        Raises:
+            OverlayError: it begins within a beat, where the engine would read from the beat's begin.
+        """
+        address, beat = int(buffer.device_address), self.manifest.layout.beat_bytes
+        if address % beat:
+            raise OverlayError(
+                f"the buffer of '{argument}' begins at {address:#x}, which is no multiple of a beat's {beat} bytes",
+                "take buffers as pynq.allocate gives them, not parts of them",
+            )
         self.engine.write(f"{argument}_1", address & 0xFFFFFFFF)
         self.engine.write(f"{argument}_2", address >> 32)
 
