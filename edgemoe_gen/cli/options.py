@@ -28,6 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K")
 P = ParamSpec("P")
 
+_ENGINE = "edgemoe_gen.engine"  # of the context's notes
 _RENAMED = {"gate_input_ahead": "input_ahead", "height": "image_height", "width": "image_width"}
 _MEANINGS: Mapping[str, str] = {
     **{_RENAMED.get(key, key): comment for key, _, comment in (*KEYS, *IMAGE_KEYS)},
@@ -93,13 +94,25 @@ def project_option(keyword: str) -> Callable[[F], F]:
 
 
 def engine_option() -> Callable[[F], F]:
-    """Which engine the simulated board has; None where nothing is said."""
+    """Which engine the simulated board has; `chosen_engine` says it, not an argument of the command."""
+
+    def note(context: click.Context, _: click.Parameter, engine: str | None) -> None:
+        context.meta[_ENGINE] = engine
+
     return click.option(
         "--engine",
         type=click.Choice(KINDS),
+        expose_value=False,
+        callback=note,
         help="Engine of the simulated board, which it implies: C simulation, or the design in RTL under Verilator with "
         "its own registers, interrupt and AXI buses (needs [rtl]; some 20,000 cycles a second) [default: csim].",
     )
+
+
+def chosen_engine() -> str | None:
+    """The engine that the command line names; None: none."""
+    found: str | None = click.get_current_context().meta[_ENGINE]
+    return found
 
 
 def argument_option(argument: Argument) -> Callable[[F], F]:

@@ -9,7 +9,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
-from edgemoe_gen.cli.options import engine_option
+from edgemoe_gen.cli.options import chosen_engine, engine_option
 from edgemoe_gen.report.numbers import count, counted, duration
 
 BROKEN = 1
@@ -21,7 +21,7 @@ BROKEN = 1
 @engine_option()
 @json_option
 @click.pass_context
-def command(context: click.Context, /, overlay: Path, simulated: bool, engine: str | None, as_json: bool) -> None:
+def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: bool) -> None:
     """Load an overlay and see whether the chip computes what was simulated, byte for byte.
 
     OVERLAY is the name of an installed overlay, its folder, or a build's folder. Compared are its files with their
@@ -35,7 +35,7 @@ def command(context: click.Context, /, overlay: Path, simulated: bool, engine: s
       edgemoe-gen selftest build --engine rtl
     """
     with output.progress() as progress:
-        result = api.selftest(overlay, simulated=simulated, engine=engine, progress=progress)
+        result = api.selftest(overlay, simulated=simulated, engine=chosen_engine(), progress=progress)
     for text in result.notes:
         output.note(text)
     if as_json:

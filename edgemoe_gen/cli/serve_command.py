@@ -8,7 +8,7 @@ import click
 
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
-from edgemoe_gen.cli.options import HelpfulCommand, engine_option
+from edgemoe_gen.cli.options import HelpfulCommand, chosen_engine, engine_option
 
 _OVERLAY = "edgemoe_gen.serve.overlay"  # of the context's notes
 
@@ -44,7 +44,6 @@ def _named(context: click.Context, _: click.Parameter, overlay: Path | None) -> 
 def command(
     overlay: Path | None,
     simulated: bool,
-    engine: str | None,
     sources: tuple[str, ...],
     tasks: tuple[str, ...],
     fps: float | None,
@@ -78,6 +77,7 @@ def command(
     if installed.note:
         output.note(installed.note)
     on = chosen_tasks(installed, tasks)
+    engine = chosen_engine()
     if engine == RTL:  # before the page is there: it takes minutes the first time
         with output.progress() as progress:
             prepare_engine(installed, engine, progress)

@@ -17,7 +17,7 @@ import click
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
-from edgemoe_gen.cli.options import HelpfulCommand, engine_option, project_option
+from edgemoe_gen.cli.options import HelpfulCommand, chosen_engine, engine_option, project_option
 from edgemoe_gen.project.arguments import ProjectArguments
 from edgemoe_gen.project.opening import open_project
 from edgemoe_gen.report.numbers import counted
@@ -59,7 +59,6 @@ def command(
     config: Path | None,
     ddr_mib: int,
     latency_ms: float,
-    engine: str | None,
 ) -> None:
     """Run SCRIPT with a simulated board in PYNQ's place: host code without hardware.
 
@@ -93,7 +92,7 @@ def command(
                 folder,
                 ddr_bytes=ddr_mib * MIB,
                 latency=latency_ms / 1e3,
-                engine=engine or CSIM,
+                engine=chosen_engine() or CSIM,
                 on_compile=progress,
                 say=output.note,
             )
