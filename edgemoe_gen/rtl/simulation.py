@@ -27,7 +27,7 @@ from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.rtl.engine import Engine
-from edgemoe_gen.rtl.verilator import build_program
+from edgemoe_gen.rtl.verilator import LEVEL, build_program
 
 RESULT = "result"
 LATENCY = 40  # cycles
@@ -122,18 +122,20 @@ class EngineRun:
 
 
 def build_simulation(
-    engine: Engine, design: Design, *, trace: bool = False, progress: Callable[[str, int, int], object] | None = None
-) -> Path:
+    engine: Engine, design: Design, *, trace: bool = False, level: str = LEVEL,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> Path:  # fmt: skip
     """The program that simulates an engine, from the cache where it is there.
 
     Args:
         trace: the program can write a trace; one that cannot is faster.
+        level: see `build_program`.
         progress: called with text, files compiled and all, where it has to be built.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
-    return _build(engine, design, "engine.cpp", progress, trace=trace)
+    return _build(engine, design, "engine.cpp", progress, trace=trace, level=level)
 
 
 def build_model(engine: Engine, design: Design, progress: Callable[[str, int, int], object] | None = None) -> Path:
@@ -143,14 +145,15 @@ def build_model(engine: Engine, design: Design, progress: Callable[[str, int, in
 
 def _build(
     engine: Engine, design: Design, main: str, progress: Callable[[str, int, int], object] | None,
-    *, trace: bool = False, shared: bool = False,
+    *, trace: bool = False, shared: bool = False, level: str = LEVEL,
 ) -> Path:  # fmt: skip
     folder = resource_folder("hls") / "rtl" / "simulation"
     headers = {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.h"))}
     headers["design.h"] = _design_header(design)
     return build_program(
         engine.sources, engine.top, (folder / main).read_text(encoding="utf-8"), headers,
-        config=_VISIBLE.format(top=engine.top), trace=trace, shared=shared, progress=progress or (lambda *_: None),
+        config=_VISIBLE.format(top=engine.top), trace=trace, shared=shared, level=level,
+        progress=progress or (lambda *_: None),
     )  # fmt: skip
 
 

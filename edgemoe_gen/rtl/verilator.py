@@ -141,6 +141,7 @@ def build_program(
     config: str = "",
     trace: bool = False,
     shared: bool = False,
+    level: str = LEVEL,
     progress: Progress = _quiet,
 ) -> Path:
     """Path of a C++ program or library that simulates a module, built unless it is in the cache.
@@ -153,6 +154,7 @@ def build_program(
         config: Verilator's control file; the signals that it makes public have names that the program can look up.
         trace: the program can write a trace (VCD) of every signal, and is slower.
         shared: a library is built, for `load_library`, instead of a program.
+        level: the compiler's optimisation; less of it serves large modules that run for few cycles.
         progress: called with text, files compiled and all, where it has to be built.
 
     Raises:
@@ -160,7 +162,7 @@ def build_program(
     """
     options = (*PROGRAM, *(("--vpi",) if config else ()), *(TRACE if trace else ()))
     flags = (*(TRACED if trace else UNTRACED), *POSITIONED)
-    told = (_toolchain(), LEVEL, COLD_LEVEL, str(options), str(flags), top, config)
+    told = (_toolchain(), level, COLD_LEVEL, str(options), str(flags), top, config)
     digest = hashlib.sha256("\n".join(told).encode())
     for name, text in sources.items():
         digest.update(f"{name}\n{text}\n".encode())
@@ -171,7 +173,7 @@ def build_program(
     # Before, not within, as in `build`.
     found = find_library(name) is not None
     runtime = Path() if found else _runtime(flags)
-    archive = Path() if found else _model(model, sources, top, config, options, flags, progress)
+    archive = Path() if found else _model(model, sources, top, config, options, flags, level, progress)
 
     def make(folder: Path) -> Path:
         _write({**headers, "main.cpp": main}, folder)
@@ -190,7 +192,7 @@ def build_program(
 
 def _model(
     digest: str, sources: Mapping[str, str], top: str, config: str, options: Sequence[str], flags: Sequence[str],
-    progress: Progress,
+    level: str, progress: Progress,
 ) -> Path:  # fmt: skip
     """An archive of what Verilator makes of a module: one object, and the header that declares it."""
 
@@ -199,7 +201,7 @@ def _model(
         progress("Verilator reads the modules", 0, 0)
         _run([_verilator(), *options, "--top-module", top, "visible.vlt", *sources], folder)
         units = _units(folder)
-        _compile(units, folder, flags=flags, progress=progress)
+        _compile(units, folder, level, flags, progress)
         _run([find_compiler(), "-r", "-nostdlib", *units, "-o", OBJECT], folder)
         with tarfile.open(folder / "model.tar", "w") as archive:
             archive.add(folder / OBJECT, OBJECT)
