@@ -116,7 +116,7 @@ def measure(networks: Sequence[str]) -> list[tuple[object, ...]]:
         seen = observe_ranges(model, [picture], spec.task_names)
         lowered = prepare(model, seen)
         for run in (run for run in RUNS if run.network == name):
-            design = make_design(default_knobs(spec, board, dict(run.knobs)), board)
+            design = make_design(default_knobs(spec, board, {"max_map_width": 0, **run.knobs}), board)
             formats = choose_formats(lowered, seen, design.knobs.widths)
             tasks = [spec.task_names[i % len(spec.task_names)] for i in range(run.frames)]
             program = compile_network(design, model, lowered, formats, tasks)

@@ -86,7 +86,7 @@ def candidates(case: Case, board: Board, frames: int, tail_bits: int) -> list[tu
         if tokens * out * inner <= FREE * board.dsp
     ]
     for shape in shapes:
-        turned = {"frames_per_pass": frames, "residual_tail_bits": tail_bits, **shape}
+        turned = {"max_map_width": 0, "frames_per_pass": frames, "residual_tail_bits": tail_bits, **shape}
         try:
             design = make_design(default_knobs(case.spec, board, turned), board)
             if max(use.share for use in resources_of(design)) > FREE:

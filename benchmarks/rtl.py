@@ -47,7 +47,7 @@ def programs(name: str, design: Design, trained: argparse.Namespace) -> tuple[Pr
     """A network as a program with one frame of each task, and its picture."""
     if name == "short":
         program, spec, image = compile_short(design)
-        return program, pack_image(program, spec, [image])
+        return program, pack_image(program, spec, [image] * len(program.frames))
     if name == "tiny" and trained.checkpoint:
         model = load_model(trained.checkpoint, None, read_spec_file(trained.spec))
         picture = open_picture(find_pictures([trained.image])[0], model.spec.image).values
@@ -63,7 +63,7 @@ def programs(name: str, design: Design, trained: argparse.Namespace) -> tuple[Pr
 def design_for(names: Sequence[str], arguments: argparse.Namespace) -> Design:
     """The design that all of these networks run on."""
     board = load_board(arguments.board)
-    turned = dict(parse_knob(text) for text in arguments.knob)
+    turned = {"max_map_width": 0} | dict(parse_knob(text) for text in arguments.knob)  # the backbone alone
     largest = max(names, key=NETWORKS.index)
     spec = short_network(make_design(Knobs(), board))[0].spec if largest == "short" else network(largest)[0].spec
     return make_design(default_knobs(spec, board, turned), board)

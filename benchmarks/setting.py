@@ -19,6 +19,7 @@ from edgemoe_gen.model import Model, ModelSpec, SpecOptions, load_model, read_sp
 from edgemoe_gen.model.normalisation import NAMES
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.placing import engine_decoders
 from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP
 from edgemoe_gen.pictures.found import find_pictures, open_picture
 from edgemoe_gen.program.compile import Program, compile_network
@@ -56,9 +57,15 @@ class Setting:
         design = make_design(self.design.knobs.turned(knobs), self.design.board)
         return replace(self, design=design, formats=_formats(self.network, self.seen, design))
 
-    def compile(self, tasks: Sequence[str], taps: bool) -> Program:
-        """A program of one frame a task."""
-        return compile_network(self.design, self.model, self.network, self.formats, tasks, taps=taps)
+    @property
+    def decoders(self) -> dict[str, bool]:
+        """Tasks whose decoders run on the engine, and whether it doubles their last map too."""
+        return _decoders(self.model, self.design)
+
+    def compile(self, tasks: Sequence[str], taps: bool, decoders: bool = True) -> Program:
+        """A program of one frame a task, unless told otherwise with the decoders that the design runs."""
+        chosen = {task: doubles for task, doubles in self.decoders.items() if task in tasks} if decoders else None
+        return compile_network(self.design, self.model, self.network, self.formats, tasks, taps=taps, decoders=chosen)
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -108,11 +115,16 @@ def _open(arguments: argparse.Namespace) -> Setting:
     model = load_model(checkpoint, None, said.over(read_spec_file(spec_file)) if spec_file else said)
     names, images = _open_images(pictures, model.spec, arguments.frames)
     board = load_board(arguments.board)
-    turned = dict(parse_knob(text) for text in arguments.knob)
+    turned = {"max_map_width": 0} | dict(parse_knob(text) for text in arguments.knob)  # the backbone alone
     design = make_design(default_knobs(model.spec, board, turned), board)
-    seen = observe_ranges(model, images, model.spec.task_names)
+    seen = observe_ranges(model, images, model.spec.task_names, decoders=bool(_decoders(model, design)))
     network = prepare(model, seen)
     return Setting(model, design, network, _formats(network, seen, design), names, images, arguments, seen)
+
+
+def _decoders(model: Model, design: Design) -> dict[str, bool]:
+    knobs = design.knobs
+    return engine_decoders(model, model.spec.task_names, knobs.max_map_width, knobs.max_map_channels)
 
 
 def _formats(network: LoweredNetwork, seen: Observations, design: Design) -> Formats:

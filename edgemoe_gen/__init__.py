@@ -1,8 +1,9 @@
 """edgemoe-gen turns a trained M3ViT checkpoint into an FPGA accelerator.
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
-`import_results`, `run`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`, `bench`,
-`doctor` (and, of `edgemoe_gen.api`, `boards` and `rtl`). They are imported when first used, PyTorch when first needed.
+`import_results`, `run`, `trace`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`,
+`bench`, `boards`, `cache`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a package here). They are imported when
+first used, PyTorch when first needed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from edgemoe_gen.api import (
         apply_tuned,
         bench,
+        boards,
         build,
+        cache,
         compare,
         csim,
         doctor,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         selftest,
         simulate,
         sweep,
+        trace,
         tune,
     )
 
@@ -37,7 +41,9 @@ __all__ = [
     "__version__",
     "apply_tuned",
     "bench",
+    "boards",
     "build",
+    "cache",
     "compare",
     "csim",
     "doctor",
@@ -52,6 +58,7 @@ __all__ = [
     "selftest",
     "simulate",
     "sweep",
+    "trace",
     "tune",
 ]
 
@@ -62,3 +69,7 @@ def __getattr__(name: str) -> object:
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -127,16 +127,21 @@ convolution_tiles:
 // A pixel of a row: where its block begins, and its lane.
 struct pixel_t {
   sint<ADDRESS_BITS> at;
-  wrapping_t<8> lane;
+  sint<8> lane;
+  bool last;  // whether that is the block's last one
 
-  explicit pixel_t(int first) : at(first), lane(TOKENS_PARALLEL) {}
+  explicit pixel_t(int first) : at(first), lane(0), last(false) {}
 };
 // The next pixel, if it `moves`.
 inline void advance_if(pixel_t &pixel, bool moves, int stride) {
 #pragma HLS INLINE
   const sint<ADDRESS_BITS> next = pixel.at + stride;
-  pixel.at = moves && pixel.lane.last ? next : pixel.at;
-  advance_if(pixel.lane, moves);
+  const sint<8> behind = pixel.lane + 1;
+  const sint<8> next_lane = pixel.last ? sint<8>(0) : behind;
+  const bool next_is_last = pixel.lane == TOKENS_PARALLEL - 2;
+  pixel.at = moves && pixel.last ? next : pixel.at;
+  pixel.lane = moves ? next_lane : pixel.lane;
+  pixel.last = moves ? next_is_last : pixel.last;
 }
 
 using blend_t = sint<ACT_BITS + 2>;  // 3 x near + far
@@ -149,65 +154,85 @@ inline act_t blend_columns(blend_t nearer, blend_t other) {
   return static_cast<act_t>(round_by<4, ACT_BITS + 5>(sum));
 }
 
-// Rate: one read an iteration, II = 1; (width + 1) x in_words x 2 iterations, for 2 x width x in_words words.
+using pair_t = vec<word_t, 2>;  // a word of two neighbouring columns
+
+// Rate: one word of two columns an iteration, II = 1; (width + 2) x in_words iterations.
 // One row of twice the width, from the row that is nearer and the other one, `row_words` behind it: bilinear, centres
-// of pixels as of `align_corners = False`. Column after column is read, each word of the nearer row and of the other
-// one; with the column before it gives the two new columns between both. Beyond the border lies the border's own pixel.
-// The first column gives column 0, each following one 2x - 1 and 2x word by word, the border behind the last 2w - 1.
-inline void words_from_rows(const operation_t op, const memory_row_t source[FIRST_DEPTH],
-                            const memory_row_t source_rest[REST_DEPTH], fifo<fine_word_t> &words) {
-  blends_t befores[MAP_WORDS];  // of the column before, word by word
+// of pixels as of `align_corners = False`. Two neighbouring columns of the source give the two new ones between both,
+// word by word. Beyond the border lies the border's own pixel: so the first column gives new column 0 alone, and behind
+// the last one, which is read again, comes the last new column alone.
+// The other row is read a column behind the nearer one: neighbouring columns lie in neighbouring banks.
+inline void pairs_from_rows(const operation_t op, const memory_row_t source[FIRST_DEPTH],
+                            const memory_row_t source_rest[REST_DEPTH], fifo<pair_t> &pairs) {
+  static_assert(TOKENS_PARALLEL > 1, "neighbouring columns would lie in one bank");
+  word_t nears[MAP_WORDS];  // the nearer row's column, word by word, until the other row's comes
+  blends_t befores[MAP_WORDS];  // of the column before
+#pragma HLS AGGREGATE variable = nears
 #pragma HLS AGGREGATE variable = befores
+#pragma HLS BIND_STORAGE variable = nears type = ram_2p impl = lutram latency = 1
 #pragma HLS BIND_STORAGE variable = befores type = ram_2p impl = lutram latency = 1
-  const int iterations = (op.width + 1) * op.in_words * 2;
+  const int iterations = (op.width + 2) * op.in_words;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
-  pixel_t pixel(op.source_block * op.source_stride + op.source_word);
-  wrapping_t<COLUMN_BITS> column(op.width);
+  const bool single = op.in_words == 1;
+  const int first_word = op.source_block * op.source_stride + op.source_word;
+  pixel_t nearer(first_word);
+  pixel_t other(first_word);
+  wrapping_t<COLUMN_BITS> column(op.width);  // of the nearer row
   wrapping_t<WORD_BITS> word(op.in_words);
-  bool first = true;
-  bool border = false;  // behind the last column
-  bool other = false;  // whether it is the other row's word that is read
-  bool kept = false;  // whether there is a result that leaves in the next iteration
-  word_t nearer = {};
-  fine_word_t second = {};
-#pragma HLS ARRAY_PARTITION variable = nearer.lane complete
-#pragma HLS ARRAY_PARTITION variable = second.lane complete
+  bool begins = true;  // there is no column of the other row yet
+  bool first = true;  // it is the first one
+  bool ends = false;  // all columns of the nearer row have come
+  word_t last_near = {};
+  blends_t last_blends = {};
+#pragma HLS ARRAY_PARTITION variable = last_near.lane complete
+#pragma HLS ARRAY_PARTITION variable = last_blends.lane complete
 
 blend_words:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-// A word comes back with the next column: after two iterations or more.
+// A word comes back with the next column: after two iterations or more. The only word of a pixel waits in registers.
+#pragma HLS DEPENDENCE variable = nears inter RAW distance = 2 true
 #pragma HLS DEPENDENCE variable = befores inter RAW distance = 2 true
-    const int address = pixel.at + word + (other ? static_cast<int>(op.row_words) : 0);
-    const word_t values = read_word(source, source_rest, address, pixel.lane);
-    blends_t before = {};
-    if (other && !first) before = read_at(befores, word);
+    const int near_address = nearer.at + word;
+    const int other_address = other.at + word + static_cast<int>(op.row_words);
+    vec<word_t, TOKENS_PARALLEL> words;
+  blend_banks:
+    for (int bank = 0; bank < TOKENS_PARALLEL; ++bank) {
+#pragma HLS UNROLL
+      const bool near_bank = begins || (!ends && nearer.lane == bank);
+      words[bank] = read_word(source, source_rest, near_bank ? near_address : other_address, bank);
+    }
+    const word_t coming = words[nearer.lane];
+    const word_t far = words[other.lane];
+    const word_t kept_near = read_needed(nears, word, !begins && !single);
+    const blends_t kept_blends = read_needed(befores, word, !begins && !first && !single);
     blends_t blends;
-    fine_word_t left;
-    fine_word_t right;
+    pair_t columns;
   blend_lanes:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-      const blend_t blend = blend_t(nearer[lane]) * 2 + nearer[lane] + values[lane];
-      const blend_t beside = first ? blend : before[lane];
+      const act_t near = single ? last_near[lane] : kept_near[lane];
+      const blend_t before = single ? last_blends[lane] : kept_blends[lane];
+      const blend_t blend = blend_t(near) * 2 + near + far[lane];
+      const blend_t beside = first ? blend : before;
       blends[lane] = blend;
-      left[lane] = to_fine(blend_columns(beside, blend));
-      right[lane] = to_fine(blend_columns(blend, beside));
+      columns[0][lane] = blend_columns(beside, blend);
+      columns[1][lane] = blend_columns(blend, beside);
     }
-    if (other) write_at(befores, word, blends);
-    if (other ? !first : kept) words.write(other ? left : second);
-    nearer = values;
-    second = right;
-    kept = other && !border;
+    if (!ends) write_at(nears, word, coming);
+    if (!begins) write_at(befores, word, blends);
+    if (!begins) pairs.write(columns);
+    if (!ends) last_near = coming;
+    last_blends = blends;
 
-    const bool ends_column = other && word.last;
-    advance_if(pixel, ends_column && !column.last, op.source_stride);
-    border = border || (ends_column && column.last);
-    first = first && !ends_column;
-    advance_if(column, ends_column && !column.last);
-    advance_if(word, other);
-    other = !other;
+    advance_if(other, word.last && !begins && !ends, op.source_stride);
+    advance_if(nearer, word.last && !ends && !column.last, op.source_stride);
+    first = first && !(word.last && !begins);
+    begins = begins && !word.last;
+    ends = ends || (word.last && column.last);
+    advance_if(column, word.last && !column.last);
+    advance(word);
   }
 }
 

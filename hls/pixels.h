@@ -12,8 +12,8 @@
 
 namespace edgemoe {
 
-// The order in which `words_from_rows` hands on a row: column 0, then columns 1 and 2, 3 and 4, ..., word by word, and
-// the last column.
+// The order in which the columns of a row leave, of which `pairs_from_rows` brings two at a time: column 0, then
+// columns 1 and 2, 3 and 4, ..., word by word, and the last column.
 struct pairs_t {
   wrapping_t<COLUMN_BITS> pair;
   wrapping_t<WORD_BITS> word;
@@ -34,33 +34,62 @@ inline void step_to_next(pairs_t &at) {
   advance_if(at.word, ends_word);
 }
 
-// Rate: one word an iteration, II = 1; tokens x in_words iterations.
-inline void columns_to_memory(const operation_t op, fifo<fine_word_t> &words, memory_row_t memory[FIRST_DEPTH],
+// Every second pixel of a row: where its block begins, and its lane.
+struct second_pixel_t {
+  sint<ADDRESS_BITS> at;
+  sint<8> lane;
+  bool crosses;  // whether the next one lies in the next block
+
+  second_pixel_t(int first, int first_lane) : at(first), lane(first_lane), crosses(first_lane >= TOKENS_PARALLEL - 2) {}
+};
+// The next one, if it `moves`.
+inline void advance_if(second_pixel_t &pixel, bool moves, int stride) {
+#pragma HLS INLINE
+  const sint<ADDRESS_BITS> next = pixel.at + stride;
+  const sint<8> lane_here = pixel.lane + 2;
+  const sint<8> lane_there = pixel.lane + (2 - TOKENS_PARALLEL);
+  // Of the lane behind, while the count is still one step behind.
+  const bool crosses_here = pixel.lane >= TOKENS_PARALLEL - 4;
+  const bool crosses_there = pixel.lane >= 2 * TOKENS_PARALLEL - 4;
+  const sint<8> next_lane = pixel.crosses ? lane_there : lane_here;
+  const bool next_crosses = pixel.crosses ? crosses_there : crosses_here;
+  pixel.at = moves && pixel.crosses ? next : pixel.at;
+  pixel.lane = moves ? next_lane : pixel.lane;
+  pixel.crosses = moves ? next_crosses : pixel.crosses;
+}
+
+// Rate: one word of two columns an iteration, II = 1; (width + 1) x in_words iterations.
+// Neighbouring columns lie in neighbouring banks, so both are written at once.
+inline void columns_to_memory(const operation_t op, fifo<pair_t> &pairs, memory_row_t memory[FIRST_DEPTH],
                               memory_row_t memory_rest[REST_DEPTH]) {
-  const int iterations = op.tokens * op.in_words;
+  const int iterations = (op.width + 1) * op.in_words;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
-  pairs_t at(op.width, op.in_words);
-  pixel_t left(op.destination_block * op.destination_stride + op.destination_word);
-  pixel_t right = left;
+  const int first_word = op.destination_block * op.destination_stride + op.destination_word;
+  wrapping_t<COLUMN_BITS> pair(op.width + 1);
+  wrapping_t<WORD_BITS> word(op.in_words);
+  bool first = true;  // the first pair, which has only its right column, as the last one has only its left one
+  second_pixel_t left(first_word - op.destination_stride, TOKENS_PARALLEL - 1);
+  second_pixel_t right(first_word, 0);
 
 store_columns:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    const fine_word_t values = words.read();
-    word_t rounded;
-  column_lanes:
-    for (int lane = 0; lane < IN_PARALLEL; ++lane) {
+    const pair_t columns = pairs.read();
+  // By lane: a bank that is a constant has one write a cycle, which synthesis need not prove.
+  store_banks:
+    for (int bank = 0; bank < TOKENS_PARALLEL; ++bank) {
 #pragma HLS UNROLL
-      rounded[lane] = to_act(values[lane]);
+      const bool is_left = !first && left.lane == bank;
+      const bool is_right = !pair.last && right.lane == bank;
+      const int address = (is_left ? left.at : right.at) + word;
+      if (is_left || is_right) write_word(memory, memory_rest, address, bank, columns[is_left ? 0 : 1]);
     }
-    const int address = (at.right ? right.at : left.at) + at.word;
-    const int lane = at.right ? static_cast<int>(right.lane) : static_cast<int>(left.lane);
-    write_word(memory, memory_rest, address, lane, rounded);
-    // From pair to pair each column moves by two: once behind its own last word, once before it is next written.
-    advance_if(left, at.word.last, op.destination_stride);
-    advance_if(right, at.right ? at.word.last : at.begins, op.destination_stride);
-    step_to_next(at);
+    first = first && !word.last;
+    advance_if(left, word.last, op.destination_stride);
+    advance_if(right, word.last, op.destination_stride);
+    advance_if(pair, word.last);
+    advance(word);
   }
 }
 
@@ -79,7 +108,7 @@ inline bool operator>(const class_t &later, const class_t &earlier) {
 // Rate: one word an iteration, II = 1; tokens x in_words iterations, and a beat as soon as it is full or the row ends.
 // Classes leave as bytes; up to three values of a pixel, all in its first word, as 16 bits each, of which a pixel has
 // 1, 2 or 4.
-inline void pixels_to_output(const operation_t op, fifo<fine_word_t> &words, fifo<beat_t> &output) {
+inline void pixels_to_output(const operation_t op, fifo<pair_t> &pairs, fifo<beat_t> &output) {
   constexpr int BYTES = BEAT_BITS / 8;
   const bool classes = (op.flags & FLAG_CLASSES) != 0;
   const bool one = op.features == 1;
@@ -89,6 +118,8 @@ inline void pixels_to_output(const operation_t op, fifo<fine_word_t> &words, fif
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   pairs_t at(op.width, op.in_words);
   wrapping_t<8> place(classes ? BYTES : values_fit);  // of a pixel in its beat
+  pair_t columns = {};
+#pragma HLS ARRAY_PARTITION variable = columns.lane complete
   class_t best_left = {};
   class_t best_right = {};
   sint<9> bytes[BYTES];
@@ -103,7 +134,8 @@ output_pixels:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    const fine_word_t word = words.read();
+    if (at.first || at.pair.last || !at.right) columns = pairs.read();
+    const word_t word = columns[at.right ? 1 : 0];
     class_t of_lanes[IN_PARALLEL];
     sint<9> value_bytes[8];
 #pragma HLS ARRAY_PARTITION variable = of_lanes complete
@@ -112,14 +144,13 @@ output_pixels:
     for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
       const int number = at.word * IN_PARALLEL + lane;
-      of_lanes[lane].logit =
-          number < op.features ? sint<ACT_BITS + 1>(to_act(word[lane])) : sint<ACT_BITS + 1>(NO_LOGIT);
+      of_lanes[lane].logit = number < op.features ? sint<ACT_BITS + 1>(word[lane]) : sint<ACT_BITS + 1>(NO_LOGIT);
       of_lanes[lane].number = number;
     }
   pixel_values:
     for (int v = 0; v < 4; ++v) {
 #pragma HLS UNROLL
-      const int value = v < 3 && v < op.features ? static_cast<int>(saturate<16>(sint<32>(to_act(word[v])))) : 0;
+      const int value = v < 3 && v < op.features ? static_cast<int>(saturate<16>(sint<32>(word[v]))) : 0;
       value_bytes[2 * v] = static_cast<sint<9>>(value & 255);
       value_bytes[2 * v + 1] = static_cast<sint<9>>(value >> 8 & 255);
     }

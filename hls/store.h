@@ -158,7 +158,11 @@ output_beats:
 inline void store_results(const operation_t op, fifo<results_t> &results, fifo<score_words_t> &scores,
                           fifo<fine_word_t> &words, fifo<place_t> &destinations, memory_row_t memory[FIRST_DEPTH],
                           memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
+#ifdef EDGEMOE_DECODERS
+                          cache_row_t cache[CACHE_DEPTH], fifo<beat_t> &output, fifo<pair_t> &pairs) {
+#else
                           cache_row_t cache[CACHE_DEPTH], fifo<beat_t> &output) {
+#endif
 #pragma HLS AGGREGATE variable = memory
 #pragma HLS ARRAY_PARTITION variable = memory complete dim = 2
 #pragma HLS AGGREGATE variable = memory_rest
@@ -169,11 +173,11 @@ inline void store_results(const operation_t op, fifo<results_t> &results, fifo<s
 #pragma HLS ARRAY_PARTITION variable = cache complete dim = 2
 #ifdef EDGEMOE_DECODERS
   if (op.kind == KIND_RESIZE) {
-    columns_to_memory(op, words, memory, memory_rest);
+    columns_to_memory(op, pairs, memory, memory_rest);
     return;
   }
   if (op.kind == KIND_STORE_RESIZED) {
-    pixels_to_output(op, words, output);
+    pixels_to_output(op, pairs, output);
     return;
   }
 #endif

@@ -160,7 +160,11 @@ input_beats:
 inline void load_tokens(const operation_t op, const memory_row_t source[FIRST_DEPTH],
                         const memory_row_t source_rest[REST_DEPTH], const tail_row_t source_tail[RESIDUAL_DEPTH],
                         const maxima_row_t maxima[SCORE_BLOCKS], fifo<beat_t> &input, fifo<tile_t> &tiles,
+#ifdef EDGEMOE_DECODERS
+                        fifo<row_sums_t> &row_sums, fifo<fine_word_t> &words, fifo<pair_t> &pairs) {
+#else
                         fifo<row_sums_t> &row_sums, fifo<fine_word_t> &words) {
+#endif
 #pragma HLS AGGREGATE variable = source
 #pragma HLS ARRAY_PARTITION variable = source complete dim = 2
 #pragma HLS AGGREGATE variable = source_rest
@@ -174,7 +178,7 @@ inline void load_tokens(const operation_t op, const memory_row_t source[FIRST_DE
     return;
   }
   if (op.kind == KIND_RESIZE || op.kind == KIND_STORE_RESIZED) {
-    words_from_rows(op, source, source_rest, words);
+    pairs_from_rows(op, source, source_rest, pairs);
     return;
   }
 #endif

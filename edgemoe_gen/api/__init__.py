@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgemoe_gen.api.board import BenchResult, SelftestResult, TaskCheck, bench, selftest
     from edgemoe_gen.api.building import build, import_results, plan
-    from edgemoe_gen.api.catalogue import boards
+    from edgemoe_gen.api.catalogue import boards, cache
     from edgemoe_gen.api.designs import SweepResult, compare, evaluate, sweep
     from edgemoe_gen.api.prepare import GenerateResult, InitResult, generate, init, inspect, lint
     from edgemoe_gen.api.scheduling import ScheduleResult, schedule
     from edgemoe_gen.api.simulation import CsimResult, csim, run
     from edgemoe_gen.api.timing import SimulateResult, simulate
+    from edgemoe_gen.api.tracing import trace
     from edgemoe_gen.api.tuning import TuneResult, apply_tuned, tune
     from edgemoe_gen.api.verilog import RtlResult, rtl
     from edgemoe_gen.linting import LintResult
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.pipeline.plan import PlannedStage
     from edgemoe_gen.pipeline.running import RunResult
     from edgemoe_gen.pipeline.support.folders import StageResult
+    from edgemoe_gen.pipeline.tracing import TraceResult
     from edgemoe_gen.project.config import CALIBRATION_IMAGES
     from edgemoe_gen.project.inspection import BitsWorth, Inspection
     from edgemoe_gen.tuning.apply import Applied
@@ -61,11 +63,13 @@ __all__ = [
     "StageResult",
     "SweepResult",
     "TaskCheck",
+    "TraceResult",
     "TuneResult",
     "apply_tuned",
     "bench",
     "boards",
     "build",
+    "cache",
     "compare",
     "csim",
     "doctor",
@@ -82,18 +86,20 @@ __all__ = [
     "selftest",
     "simulate",
     "sweep",
+    "trace",
     "tune",
 ]
 
 _PLACES = {
     "edgemoe_gen.api.board": ("BenchResult", "SelftestResult", "TaskCheck", "bench", "selftest"),
     "edgemoe_gen.api.building": ("build", "import_results", "plan"),
-    "edgemoe_gen.api.catalogue": ("boards",),
+    "edgemoe_gen.api.catalogue": ("boards", "cache"),
     "edgemoe_gen.api.designs": ("SweepResult", "compare", "evaluate", "sweep"),
     "edgemoe_gen.api.prepare": ("GenerateResult", "InitResult", "generate", "init", "inspect", "lint"),
     "edgemoe_gen.api.scheduling": ("ScheduleResult", "schedule"),
     "edgemoe_gen.api.simulation": ("CsimResult", "csim", "run"),
     "edgemoe_gen.api.timing": ("SimulateResult", "simulate"),
+    "edgemoe_gen.api.tracing": ("trace",),
     "edgemoe_gen.api.tuning": ("TuneResult", "apply_tuned", "tune"),
     "edgemoe_gen.api.verilog": ("RtlResult", "rtl"),
     "edgemoe_gen.project.config": ("CALIBRATION_IMAGES",),
@@ -105,6 +111,7 @@ _PLACES = {
     "edgemoe_gen.pipeline.plan": ("PlannedStage",),
     "edgemoe_gen.pipeline.support.folders": ("StageResult",),
     "edgemoe_gen.pipeline.running": ("RunResult",),
+    "edgemoe_gen.pipeline.tracing": ("TraceResult",),
     "edgemoe_gen.tuning.apply": ("Applied",),
     "edgemoe_gen.tuning.compare": ("Comparison",),
     "edgemoe_gen.tuning.dataset": ("DatasetResult",),

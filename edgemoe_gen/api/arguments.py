@@ -16,6 +16,7 @@ from edgemoe_gen.pipeline.options import BuildOptions
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.project.arguments import (
     DesignKeywords,
+    Names,
     NetworkKeywords,
     Paths,
     PathText,
@@ -43,7 +44,7 @@ class EvaluateKeywords(DesignKeywords, total=False):
 
     calibrate: Paths
     labels: PathText | None
-    task: Sequence[str]
+    task: Names
 
 
 class SearchedKeywords(NetworkKeywords, PictureKeywords, total=False):
@@ -116,7 +117,11 @@ class RunArguments:
     )
     routes: PathText | None = argument(None, "path", "float: take the experts of another run's dump.")
     dump: PathText | None = argument(None, "path", "Write tokens, blocks, routes, scores, output as .npz.")
-    output: PathText | None = argument(None, "path", "Write the task's result as a picture (.png).")
+    output: PathText | None = argument(
+        None,
+        "path",
+        "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz).",
+    )
     overlay: PathText | None = argument(None, "path", "board: an installed overlay, its folder, or a build's.")
     simulated: bool = argument(False, "flag", "board: take the simulated one.")
 
@@ -132,6 +137,28 @@ class RunKeywords(DesignKeywords, total=False):
     output: PathText | None
     overlay: PathText | None
     simulated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceArguments:
+    """What `trace` compares; see there."""
+
+    task: str | None = argument(None, "str", "Task; needed if the network has several.")
+    against: PathText | None = argument(
+        None, "path", "Compare with these tensors of your own run, instead of C simulation.", metavar="FILE.npz"
+    )
+    output: PathText | None = argument(
+        None, "path", "Write the float reference's tensors, by name.", metavar="FILE.npz"
+    )
+
+
+class TraceKeywords(DesignKeywords, total=False):
+    """Keywords of `trace`."""
+
+    calibrate: Paths
+    task: str | None
+    against: PathText | None
+    output: PathText | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +305,7 @@ class SweepArguments:
 class SweepKeywords(SearchedKeywords, total=False):
     """Keywords of `sweep`."""
 
-    limit: Sequence[str]
+    limit: Names
     tier: str
     jobs: int
     scheduler: str | None
@@ -290,7 +317,7 @@ class BenchArguments:
     """What `bench` measures, and how long; see there."""
 
     task: Sequence[str] = argument((), "names", "Task to measure; repeatable [default: all].")
-    image: Paths = argument(
+    image: Sequence[PathText] = argument(
         (), "paths", "Picture or folder to run in turn; repeatable [default: the overlay's own picture]."
     )
     frames: int | None = argument(None, "int", "Frames of each measurement [default: 100; 5 if simulated].")
@@ -307,7 +334,7 @@ class BenchArguments:
 class BenchKeywords(TypedDict, total=False):
     """Keywords of `bench`."""
 
-    task: Sequence[str]
+    task: Names
     image: Paths
     frames: int | None
     seconds: float

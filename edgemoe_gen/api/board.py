@@ -16,9 +16,10 @@ from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.measuring import session
-from edgemoe_gen.measuring.bench import Latency, Plan, Spread, SwitchCost, Throughput, measure
+from edgemoe_gen.measuring.bench import Latency, Plan, Spread, SwitchCost, Throughput, joined, measure
 from edgemoe_gen.measuring.bench_page import render_page
 from edgemoe_gen.measuring.power import Power, RailPower, find_sensors
+from edgemoe_gen.overlay.driver.together import AT_ONCE
 from edgemoe_gen.pictures.found import find_pictures
 from edgemoe_gen.pipeline.running import RunResult
 from edgemoe_gen.project.arguments import PathText
@@ -172,12 +173,13 @@ def selftest(
 
 
 def _passed(tasks: Sequence[str], failure: str) -> list[tuple[str, bool | None]]:
-    """Whether each task passed, from what the driver says: it runs them in order and stops at the first wrong one."""
+    """Whether each task passed, from what the driver says: it runs them in order, then all at once, and stops at the
+    first wrong answer."""
     if not failure:
         return [(task, True) for task in tasks]
     wrong = next((place for place, task in enumerate(tasks) if f"task '{task}'" in failure), None)
     if wrong is None:
-        return [(task, None) for task in tasks]
+        return [(task, True if AT_ONCE in failure else None) for task in tasks]
     return [(task, True if place < wrong else False if place == wrong else None) for place, task in enumerate(tasks)]
 
 
@@ -225,8 +227,12 @@ def bench(overlay: PathText, *, progress: Progress = no_progress, **keywords: Un
         notes += [why] if why else []
         count = how.frames or (FRAMES if real else SIMULATED_FRAMES)
         on_engine = tuple(name for name in tasks if installed.manifest.tasks[name].map is not None)
-        plan = Plan(tasks, count, how.seconds, sensors, min(3.0, how.seconds), on_engine)
-        found = measure(accelerator, pictures, plan, progress, installed.estimates, real)
+        together = installed.manifest.shares_backbone
+        plan = Plan(tasks, count, how.seconds, sensors, min(3.0, how.seconds), on_engine, together)
+        estimates = dict(installed.estimates)
+        if installed.together is not None and tasks == installed.tasks:
+            estimates[joined(tasks)] = installed.together
+        found = measure(accelerator, pictures, plan, progress, estimates, real)
     manifest = installed.manifest
     result = BenchResult(
         manifest.name,

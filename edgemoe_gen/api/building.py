@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edgemoe_gen.api.arguments import BuildArguments, BuildKeywords
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.files import check_folder
+from edgemoe_gen.base.quiet import Quiet
 from edgemoe_gen.pipeline.fingerprint import is_kept, recall
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.support.folders import StageResult, open_stages
@@ -24,13 +25,16 @@ if TYPE_CHECKING:  # what a build with nothing to do need not import, and what i
     from edgemoe_gen.pipeline.exchange import ImportResult
     from edgemoe_gen.pipeline.plan import PlannedStage
 
+_NOTHING = Quiet("nothing")
+
 
 @takes(BuildKeywords, *PROJECT, BuildArguments)
 def build(
     checkpoint: PathText | None = None,
     *,
     progress: Progress = no_progress,
-    on_stage: Callable[[StageResult], None] = lambda _: None,
+    on_stage: Callable[[StageResult], None] = _NOTHING,
+    on_note: Callable[[str], None] = _NOTHING,
     **keywords: Unpack[BuildKeywords],
 ) -> BuildResult:
     """Renders, simulates, synthesises and packages, as far as this machine can.
@@ -47,14 +51,21 @@ def build(
         force: where files in a stage's folder were changed or added by hand, move it to FOLDER.edited-N and go on.
         progress: called with text, steps done, steps in all (0 where that is not known).
         on_stage: called after each stage.
+        on_note: called with each note of the result, before the stages start where it is known then.
     """
     options, project = _open(checkpoint, keywords)
+    first = (*project.notes, *picture_notes(project.config))
+    for text in first:
+        on_note(text)
     result = _unchanged(project.config, options, on_stage)
     if result is None:
         from edgemoe_gen.pipeline.builder import build as run_stages
 
-        result = run_stages(project.config, options, progress, on_stage)
-    return replace(result, notes=(*project.notes, *picture_notes(project.config), *result.notes))
+        result = run_stages(project.config, options, progress, on_stage, on_note)
+    else:
+        for text in result.notes:
+            on_note(text)
+    return replace(result, notes=(*first, *result.notes))
 
 
 @takes(BuildKeywords, *PROJECT, BuildArguments)
@@ -63,7 +74,14 @@ def plan(checkpoint: PathText | None = None, **keywords: Unpack[BuildKeywords]) 
 
     Args:
         checkpoint: file or folder of shards.
-        first, until, only, cosim, rtlsim, retry_clock, export, force: as for `build`.
+        first: stage from which all would run anew.
+        until: last stage, included.
+        only: the one stage.
+        cosim: with RTL co-simulation.
+        rtlsim: with simulation of the Verilog.
+        retry_clock: with another implementation where timing fails.
+        export: folder for the vendor's stages.
+        force: with files moved away that were changed by hand.
     """
     options, project = _open(checkpoint, keywords)
     from edgemoe_gen.pipeline.plan import plan as plan_stages
@@ -104,7 +122,7 @@ def import_results(
     *,
     config: PathText | None = None,
     output: PathText | None = None,
-    on_stage: Callable[[StageResult], None] = lambda _: None,
+    on_stage: Callable[[StageResult], None] = _NOTHING,
 ) -> ImportResult:
     """Takes the results of an exported folder that ran on another machine into the build; the next build goes on.
 

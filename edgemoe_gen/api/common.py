@@ -41,6 +41,8 @@ def compile_frames(
 ) -> tuple[Program, list[Float32], LoweredNetwork]:
     """The program of one frame a task, in this order, its pictures in turn, and the network it was compiled from.
 
+    With one picture for all, tasks share the backbone where gates allow it.
+
     Args:
         config: the project; without a picture of it the frames are of noise, which a note then says.
         tasks: of the frames; one may come again.
@@ -57,5 +59,8 @@ def compile_frames(
         notes.append("no picture is named, so noise is routed: give --image for the routes of a real one")
     calibration = open_calibration(config, model.spec, ()) if config.calibrate else pictures
     numerics = open_numerics(config, model, design.knobs, calibration, tuple(dict.fromkeys(tasks)), progress)
-    program = compile_network(design, model, numerics.network, numerics.formats, tasks, decoders=numerics.decoders)
+    program = compile_network(
+        design, model, numerics.network, numerics.formats, tasks, decoders=numerics.decoders,
+        one_picture=len(pictures) == 1,
+    )  # fmt: skip
     return program, [pictures[i % len(pictures)] for i in range(len(tasks))], numerics.network

@@ -102,8 +102,8 @@ def compare(
     """Two designs side by side on one network.
 
     Args:
-        a, b: each a project's file (.toml), a build's folder, knobs such as "tokens_parallel=4,weight_bits=8", or
-            "default".
+        a: a project's file (.toml), a build's folder, knobs such as "tokens_parallel=4,weight_bits=8", or "default".
+        b: the other one, said in the same way.
         checkpoint: file or folder of shards; default: the project's.
         board: of designs that name none.
         image: pictures that errors are measured on, and binary points chosen from unless `calibrate` says others.

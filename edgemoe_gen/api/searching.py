@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgemoe_gen.api.common import open_network
 from edgemoe_gen.api.tuning_arguments import Choices
 from edgemoe_gen.base.errors import KnobError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import Board
@@ -121,5 +122,5 @@ def tier_of(name: str) -> str:
             "synthesise the first points of a search's front: edgemoe-gen tune --synthesise N",
         )
     if name not in TIER_NAMES:
-        raise KnobError(f"there is no tier '{name}'", f"known tiers: {', '.join(TIER_NAMES)}")
+        raise KnobError(f"there is no tier '{name}'", near(name, TIER_NAMES, "known tiers"))
     return TIER_NAMES[name]

@@ -12,19 +12,22 @@ from edgemoe_gen.api.board import run_on_board
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.errors import ConfigError, ImageError
 from edgemoe_gen.base.files import check_writable
+from edgemoe_gen.base.names import near
 from edgemoe_gen.design import Design
-from edgemoe_gen.model import ModelSpec, SpecOptions
+from edgemoe_gen.model import Model, ModelSpec, SpecOptions
 from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.running import (
     BACKENDS,
+    OUTPUTS,
     RunResult,
     read_routes,
     run_csim,
     run_float,
     write_dump,
-    write_picture,
+    write_output,
 )
 from edgemoe_gen.project.arguments import PROJECT, PathText, ProjectArguments, project_arguments
+from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import (
     Progress,
@@ -42,6 +45,8 @@ from edgemoe_gen.sim.junit import write_junit
 from edgemoe_gen.sim.kernels import KERNELS, CaseResult, record_inputs, run_kernels
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from typing_extensions import Unpack
 
 
@@ -77,21 +82,25 @@ def run(
         backend: "float", "csim" or "board".
         routes: dump of another run whose experts the float backend takes.
         dump: .npz to write, see `running.write_dump`.
-        output: picture to write of the task's result.
+        output: the task's result to write: .png as a picture, .npy its numbers, .npz all arrays of a dump.
         overlay: board: name of an installed overlay, its folder, or that of its build; it says all about the network.
         simulated: board: take the simulated one.
         progress: called with text, steps done and all.
     """
     how, left = split(RunArguments, keywords)
     if how.backend not in BACKENDS:
-        raise ConfigError(f"there is no backend '{how.backend}'", f"known backends: {', '.join(BACKENDS)}")
+        raise ConfigError(
+            f"there is no backend '{how.backend}'",
+            near(how.backend, BACKENDS, "known backends"),
+        )
     if how.routes is not None and how.backend != "float":
         raise ConfigError("--routes forces the float backend only", "the accelerator always takes its own routes")
-    for path, option, suffix in ((how.dump, "--dump", ".npz"), (how.output, "--output", ".png")):
+    for path, option, kinds in ((how.dump, "--dump", (".npz",)), (how.output, "--output", OUTPUTS)):
         if path is not None:
-            if Path(path).suffix.lower() != suffix:
+            if Path(path).suffix.lower() not in kinds:
+                written = " or ".join(kinds)
                 raise ConfigError(
-                    f"{option} is '{path}', but a {suffix} file is written", f"end its name with {suffix}"
+                    f"{option} is '{path}', but a {written} file is written", f"end its name with {written}"
                 )
             check_writable(Path(path))
     arguments = project_arguments(left, checkpoint)
@@ -112,26 +121,42 @@ def run(
     config, notes = project.config, list(project.notes)
     _refuse_to_choose(how.task, config.model.tasks or ())
     model = open_model(config)
-    name = _one_task(how.task, model.spec)
+    name = one_task(how.task, model.spec)
     picture = open_picture(Path(image), model.spec.image)
     if not in_csim:
         forced = None if how.routes is None else read_routes(Path(how.routes), model)
         progress("running the float reference", 0, 1)
         result = run_float(model, picture.values, name, forced)
     else:
-        design = open_design(config, model.spec)
-        if config.calibrate or config.images:
-            notes += left_out(config.calibrate or config.images or ())
-            others = open_pictures(config, model.spec) if not config.calibrate else ()
-            calibration = open_calibration(config, model.spec, others)
-        else:
-            calibration = [picture.values]
-            notes.append("binary points are calibrated on this very picture: give --calibrate for others")
-        numerics = open_numerics(config, model, design.knobs, calibration, open_tasks(config, model.spec), progress)
-        engine = Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
-        progress("simulating", 0, 1)
-        result = run_csim(engine, model, numerics.network, numerics.formats, picture.values, name, numerics.decoders)
+        result = simulated(config, model, picture.values, name, notes, progress)
     return _written(replace(result, notes=tuple(notes)), how)
+
+
+def simulated(
+    config: Config, model: Model, image: NDArray[np.float32], task: str, notes: list[str], progress: Progress
+) -> RunResult:
+    """One frame of the project's design in C simulation, every block's output stored.
+
+    Args:
+        config: the project; its pictures choose the binary points, else this very picture, which a note then says.
+        model: the network.
+        image: network input [3, height, width].
+        task: name.
+        notes: gets what the user should know.
+        progress: called with text, steps done and all.
+    """
+    design = open_design(config, model.spec)
+    if config.calibrate or config.images:
+        notes += left_out(config.calibrate or config.images or ())
+        others = open_pictures(config, model.spec) if not config.calibrate else ()
+        calibration = open_calibration(config, model.spec, others)
+    else:
+        calibration = [image]
+        notes.append("binary points are calibrated on this very picture: give --calibrate for others")
+    numerics = open_numerics(config, model, design.knobs, calibration, open_tasks(config, model.spec), progress)
+    engine = Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
+    progress("simulating", 0, 1)
+    return run_csim(engine, model, numerics.network, numerics.formats, image, task, numerics.decoders)
 
 
 @takes(CsimKeywords, *PROJECT, CsimArguments)
@@ -146,7 +171,7 @@ def csim(
 
     Args:
         checkpoint: with a picture, inputs recorded from this network are tried too.
-        kernel: names out of `KERNELS`; none = all.
+        kernel: names out of `KERNELS`; none = all that the design has.
         image: the first picture is the one that inputs are recorded from.
         task: whose inputs are recorded; default: the first.
         junit: JUnit XML to write.
@@ -156,7 +181,7 @@ def csim(
     how, left = split(CsimArguments, keywords)
     for name in kernel:
         if name not in KERNELS:
-            raise ConfigError(f"there is no kernel '{name}'", f"known kernels: {', '.join(KERNELS)}")
+            raise ConfigError(f"there is no kernel '{name}'", near(name, KERNELS, "known kernels"))
     if how.junit is not None:
         check_writable(Path(how.junit))
     needs = Needs(pictures=True, tasks=() if how.task is None else (how.task,), compiler=True)
@@ -177,7 +202,7 @@ def csim(
         notes.append("no picture is named, so no inputs are recorded: give --image")
     design = open_design(config, network_spec)
     engine = Engine.compile(design)
-    cases = tuple(run_kernels(design, tuple(kernel) or KERNELS, recorded, engine, how.seed, progress))
+    cases = tuple(run_kernels(design, tuple(kernel), recorded, engine, how.seed, progress))
     if how.junit is not None:
         write_junit(cases, Path(how.junit))
     return CsimResult(design, cases, tuple(notes))
@@ -185,7 +210,7 @@ def csim(
 
 def _written(result: RunResult, how: RunArguments) -> RunResult:
     if how.output is not None:
-        write_picture(result, Path(how.output))
+        write_output(result, Path(how.output))
     if how.dump is not None:
         write_dump(result, Path(how.dump))
     return result
@@ -210,7 +235,7 @@ def _refuse_for_board(arguments: ProjectArguments) -> None:
         )
 
 
-def _one_task(task: str | None, spec: ModelSpec) -> str:
+def one_task(task: str | None, spec: ModelSpec) -> str:
     _refuse_to_choose(task, spec.task_names)
     if task is None:
         return spec.task_names[0]

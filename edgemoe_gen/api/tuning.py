@@ -20,7 +20,8 @@ from edgemoe_gen.base.files import check_folder, write_text_whole
 from edgemoe_gen.base.locks import folder_lock
 from edgemoe_gen.design import make_design
 from edgemoe_gen.estimate import estimate_resources
-from edgemoe_gen.numerics.widths import block_kinds
+from edgemoe_gen.numerics.placing import engine_decoders
+from edgemoe_gen.numerics.widths import DECODERS, block_kinds
 from edgemoe_gen.project.arguments import PROJECT, PathText, project_arguments
 from edgemoe_gen.project.config import FILE_NAME
 from edgemoe_gen.project.opening import Progress, no_progress
@@ -204,6 +205,10 @@ def apply_tuned(number: int, *, output: PathText = "tune", config: PathText | No
 
 def _space(setting: Setting, objective: str) -> Space:
     kinds = set().union(*(block_kinds(bool(block.experts)) for block in setting.model.spec.blocks))
+    widths = [setting.defaults.max_map_width]
+    widths += [int(value) for tried in setting.turned if tried.name == "max_map_width" for value in tried.values]
+    if engine_decoders(setting.model, setting.tasks, max(widths), setting.defaults.max_map_channels):
+        kinds.add(DECODERS)
     try:
         return default_space(setting.defaults, setting.board, setting.chosen, setting.turned, kinds, objective)
     except KnobError as error:

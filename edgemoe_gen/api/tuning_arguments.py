@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgemoe_gen.api.arguments import SearchedKeywords
 from edgemoe_gen.base.arguments import argument
-from edgemoe_gen.project.arguments import PathText
+from edgemoe_gen.project.arguments import Names, PathText
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
 from edgemoe_gen.tuning.space import SHARING, TURNED
 from edgemoe_gen.tuning.trial import Value
@@ -87,8 +87,8 @@ class TuneKeywords(SearchedKeywords, total=False):
 
     knobs: Choices | None
     objective: str
-    front: Sequence[str]
-    limit: Sequence[str]
+    front: Names
+    limit: Names
     budget: str | None
     trials: int | None
     confirm: int

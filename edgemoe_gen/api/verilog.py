@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from edgemoe_gen.api.common import compile_frames, open_network
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.build_files import RTL_FOLDER
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.names import meant
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
@@ -171,8 +171,7 @@ def _processes(named: str | None) -> tuple[str, ...]:
     if named is None:
         return ()
     if named != ALL and named not in PROCESSES:
-        near = difflib.get_close_matches(named, PROCESSES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"processes are {', '.join(PROCESSES)}; or say {ALL}"
+        hint = f"{meant(named, PROCESSES)}processes are {', '.join(PROCESSES)}; or say {ALL}"
         raise ConfigError(f"there is no process '{named}'", hint)
     need_yosys()
     return PROCESSES if named == ALL else (named,)
@@ -194,7 +193,7 @@ def _program(
     """What is simulated: program, pictures as they lie in memory, and a few words."""
     if model is None or not arguments.config.images:
         program, spec, image = compile_short(design)
-        return program, pack_image(program, spec, [image]), "the short program"
+        return program, pack_image(program, spec, [image] * len(program.frames)), "the short program"
     # The caller's own, which may repeat a task; those of the project's file are what it is built for.
     tasks: Sequence[str] = arguments.config.tasks or open_tasks(config, model.spec)[:1] * design.knobs.frames_per_pass
     program, images, _ = compile_frames(config, model, design, tasks, notes, progress)

@@ -12,6 +12,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from os import PathLike
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -113,9 +114,15 @@ def keywords_of(keywords: type, *kinds: type) -> tuple[Argument, ...]:
 
 def split(kind: type[T], keywords: Mapping[str, object]) -> tuple[T, dict[str, object]]:
     """The dataclass of some keywords, and the keywords that are not its own."""
-    names = {each.name for each in fields(cast(Any, kind))}
-    mine = {name: value for name, value in keywords.items() if name in names}
-    return kind(**mine), {name: value for name, value in keywords.items() if name not in names}
+    known = {each.name: each.metadata.get(ARGUMENT) for each in fields(cast(Any, kind))}
+    mine = {name: several(known[name], value) for name, value in keywords.items() if name in known}
+    return kind(**mine), {name: value for name, value in keywords.items() if name not in known}
+
+
+def several(about: Argument | None, value: object) -> object:
+    """A value of an argument; of one that takes several, a text or a path that stands alone is one of them."""
+    alone = about is not None and about.kind in REPEATED and isinstance(value, str | PathLike)
+    return (value,) if alone else value
 
 
 def takes(keywords: type, *kinds: type) -> Callable[[F], F]:

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from edgemoe_gen.base.installed import PACKAGE
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,26 @@ class Extra:
     @property
     def install(self) -> str:
         """The command that installs it."""
-        return f'pip install "edgemoe-gen[{self.name}]"'
+        return installing(self.name)
+
+
+@cache
+def installing(extra: str) -> str:
+    """The command that adds an extra to this installation: from the index, a folder or a repository, as it was made."""
+    try:
+        text = importlib.metadata.distribution("edgemoe-gen").read_text("direct_url.json")
+    except importlib.metadata.PackageNotFoundError:
+        sources = PACKAGE.parent  # run from where it lies
+        return f'pip install -e "{sources}[{extra}]"'
+    origin = json.loads(text or "{}")
+    url = str(origin.get("url", ""))
+    if url.startswith("file:") and "dir_info" in origin:
+        folder = url2pathname(urlsplit(url).path)
+        option = "-e " if origin["dir_info"].get("editable") else ""
+        return f'pip install {option}"{folder}[{extra}]"'
+    if url and "vcs_info" in origin:
+        return f'pip install "edgemoe-gen[{extra}] @ {origin["vcs_info"].get("vcs", "git")}+{url}"'
+    return f'pip install "edgemoe-gen[{extra}]"'
 
 
 EXTRAS = (
@@ -66,6 +91,7 @@ EXTRAS = (
         "the kernels as SystemVerilog: made, simulated, synthesised openly",
         "rtl, --engine rtl of the simulated board, the stages rtl and rtlsim; a build leaves them out without it",
     ),
+    Extra("docs", ("mkdocs", "mkdocs-material", "mkdocstrings"), "the site of the docs", "no command"),
     Extra(
         "dev",
         (
@@ -77,8 +103,11 @@ EXTRAS = (
             "hls4ml",
             "hypothesis",
             "mypy",
+            "nox",
+            "pre-commit",
             "pyosys",
             "pyslang",
+            "pyte",
             "pytest",
             "pytest-xdist",
             "ruff",
@@ -103,4 +132,4 @@ def installed(package: str) -> bool:
     return True
 
 
-__all__ = ["EXTRAS", "Extra", "installed"]
+__all__ = ["EXTRAS", "Extra", "installed", "installing"]

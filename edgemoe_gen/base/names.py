@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 
@@ -33,3 +34,19 @@ def listed(names: Iterable[object], most: int = 8) -> str:
     every = list(names)
     rest = [f"{len(every) - most} more"] if len(every) > most else []
     return ", ".join([*map(shown, every[:most]), *rest])
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """What somebody who wrote an unknown name may have meant, as the start of a hint: "did you mean 'x'? ", or "".
+
+    Upper and lower case, hyphens and underscores are taken for one another.
+    """
+    plain = {each.lower().replace("-", "_"): each for each in known}
+    found = difflib.get_close_matches(name.lower().replace("-", "_"), plain, n=1)
+    return f"did you mean '{plain[found[0]]}'? " if found else ""
+
+
+def near(name: str, known: Iterable[str], title: str) -> str:
+    """A hint for an unknown name: the name that may have been meant, and all that there are, behind a title."""
+    every = list(known)
+    return f"{meant(name, every)}{title}: {', '.join(every)}"

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
-from edgemoe_gen.cli.basics import json_option
+from edgemoe_gen.cli.basics import PATH, json_option
 
 
 @click.command("boards")
 @click.argument("name", required=False)
+@click.option("--write", type=PATH, metavar="FILE.toml", help="Write the file of board NAME, to begin another's with.")
 @json_option
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, write: Path | None, as_json: bool) -> None:
     """List the boards, or show one in full.
 
     A board is a file of plain facts; NAME, like --board everywhere, may be the path of a board file of your own.
 
     \b
-    Example:
+    Examples:
       edgemoe-gen boards zcu104
+      edgemoe-gen boards kv260 --write kr260.toml       (then change it: edgemoe-gen build --board kr260.toml)
     """
-    found = api.boards(name)
+    found = api.boards(name, write=write)
+    if write is not None:
+        output.note(f"written: {write}")
     if as_json:
         output.as_json(asdict(found[0]) if name else [asdict(board) for board in found])
     elif name:

@@ -50,12 +50,10 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
         _show_plan(api.plan(checkpoint, **keywords), as_json)
         return
 
-    lines = _StageLines(quiet=as_json)
+    lines = _StageLines(quiet=as_json or output.is_quiet())
     with output.progress() as progress:
-        result = api.build(checkpoint, progress=progress, on_stage=lines.show, **keywords)
+        result = api.build(checkpoint, progress=progress, on_stage=lines.show, on_note=output.note, **keywords)
     lines.end()
-    for text in result.notes:
-        output.note(text)
     if lines.ran:  # else they were said when something ran
         output.checkpoint_notes(result.report.get("network", {}).get("notes", ()))
     if as_json:
@@ -81,6 +79,9 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
 command.help = str(command.help).replace("      STAGES", "\n".join(f"      {line}" for line in help_lines()))
 
 
+_DETAIL = 20  # columns before what a stage says of itself
+
+
 class _StageLines:
     """A line for each stage that ran, and one for each row of stages that had nothing to do."""
 
@@ -95,7 +96,7 @@ class _StageLines:
             return
         self.end()
         self.ran = True
-        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}")
+        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}", _DETAIL)
 
     def end(self) -> None:
         """Says what was skipped since the last line."""
@@ -103,9 +104,9 @@ class _StageLines:
             self._line(f"unchanged: {', '.join(dict.fromkeys(self._unchanged))}")
         self._unchanged.clear()
 
-    def _line(self, text: str) -> None:
+    def _line(self, text: str, indent: int = 2) -> None:
         if not self._quiet:
-            output.line(text)
+            output.line(text, indent)
 
 
 def _timed_figures(report: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -138,14 +139,22 @@ def _show_report(report: Mapping[str, Any]) -> None:
 def _show_time(report: Mapping[str, Any]) -> None:
     """A frame's milliseconds by each tier."""
     estimate, timed = report["cycles"], report["timing"]
-    rows = [(estimate["tier"], estimate["cycles_per_frame"], estimate["milliseconds_per_frame"], estimate["limit"])]
+    found = [(estimate, estimate["limit"])]
     if timed is not None and timed["passed"]:
-        of_run = (timed["milliseconds_per_frame"], timed["roofline"]["limit"])
-        rows.insert(0, (timed["tier"], round(timed["cycles_per_frame"]), *of_run))
+        found.insert(0, (timed, timed["roofline"]["limit"]))
+    rows = []
+    for facts, limit in found:
+        backbone, decoder = (facts["by_stage"][stage] / (facts["clock_mhz"] * 1e3) for stage in ("backbone", "decoder"))
+        times = (facts["milliseconds_per_frame"], backbone, decoder)
+        rows.append((facts["tier"], count(round(facts["cycles_per_frame"])), *(f"{time:.3f}" for time in times), limit))
+    for facts in (timed or {}, estimate):
+        if together := facts.get("together"):
+            tier = f"{together['tier']}, all tasks at once"
+            rows.append((tier, count(together["cycles"]), f"{together['milliseconds']:.3f}", "", "", ""))
     output.table(
-        f"A frame at {estimate['clock_mhz']:g} MHz",
-        ["tier", ">cycles", ">ms", "limited by"],
-        [(tier, count(cycles), f"{time:.3f}", limit) for tier, cycles, time, limit in rows],
+        f"A frame at {estimate['clock_mhz']:g} MHz on the engine, mean of the tasks",
+        ["tier", ">cycles", ">ms", ">backbone", ">decoder", "limited by"],
+        rows,
     )
 
 
@@ -157,4 +166,4 @@ def _show_plan(stages: tuple[api.PlannedStage, ...], as_json: bool) -> None:
     for stage in stages:
         output.line(f"{stage.name:<9}  {stage.state}" + (f": {stage.why}" if stage.why else ""))
         for line in stage.commands:
-            output.line(f"           cd {shlex.quote(str(stage.folder))} && {line}")
+            output.line(f"           cd {shlex.quote(str(stage.folder))} && {line}", whole=True)

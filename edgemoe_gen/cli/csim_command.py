@@ -20,7 +20,11 @@ BROKEN = 1
 
 @click.command("csim", cls=HelpfulCommand)
 @checkpoint_argument()
-@click.option("--kernel", multiple=True, help=f"Kernel to check: {', '.join(KERNELS)}; repeatable [default: all].")
+@click.option(
+    "--kernel",
+    multiple=True,
+    help=f"Kernel to check: {', '.join(KERNELS)}; repeatable [default: all that the design has].",
+)
 @keyword_options(
     CsimKeywords, CsimArguments, texts={"image": "Picture that inputs are recorded from, with CHECKPOINT."}
 )
@@ -74,7 +78,7 @@ def _show(result: api.CsimResult) -> None:
         if not case.passed:
             output.line(f"{case.kernel}, {case.case}: {case.where}")
     for reason in dict.fromkeys(case.skipped for case in result.cases if case.skipped):
-        output.note(f"recorded inputs are skipped: {reason}")
+        output.note(f"skipped: {reason}")
     ran = [case for case in result.cases if case.skipped is None]
     broken = sum(not case.passed for case in ran)
     summary = (

@@ -56,7 +56,9 @@ _KEPT = {
     "build": "finished stages are kept, nothing is half-written, the same command goes on",
     "import-results": "stages that were taken are kept, nothing is half-written",
     "tune": "points that were tried are kept, the same command goes on",
-    **dict.fromkeys(("init", "generate", "rtl", "run", "csim", "simulate", "sweep"), "nothing is half-written"),
+    **dict.fromkeys(
+        ("init", "generate", "rtl", "run", "trace", "csim", "simulate", "sweep"), "nothing is half-written"
+    ),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from edgemoe_gen.base.endings import Ended, endings_raise
+from edgemoe_gen.base.names import meant
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
@@ -27,6 +27,7 @@ COMMANDS = {
     "build": "Render, simulate, synthesise, package, report.",
     "import-results": "Take back what the vendor's tools made elsewhere.",
     "run": "Run one picture: float reference, C simulation or board.",
+    "trace": "A picture layer by layer: float, accelerator, your own.",
     "csim": "Check the kernels against float64: what CI runs.",
     "simulate": "Cycles, stalls and limits of a design, without Vitis.",
     "tune": "Search designs: a front of latency, error, resources.",
@@ -38,8 +39,13 @@ COMMANDS = {
     "bench": "On the board: measure latency, frames a second, task switches, power.",
     "serve": "Show camera, video or pictures live on the board.",
     "boards": "List the boards.",
+    "cache": "Show what is kept of compiled designs, or clean it.",
     "doctor": "Look at this machine: what is there, what is missing.",
 }
+
+
+_SPEECH = ("-q", "--quiet", "-v", "--verbose")
+_GIVES_AWAY = "sim-board"  # whose arguments are those of somebody's script
 
 
 class Lazy(click.Group):
@@ -50,9 +56,8 @@ class Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
-            meant = f"did you mean '{near[0]}'?" if near else f"the commands are {', '.join(COMMANDS)}"
-            ctx.fail(f"there is no command '{cmd_name}': {meant}")
+            hint = meant(cmd_name, COMMANDS).strip() or f"the commands are {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command '{cmd_name}': {hint}")
         command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
         return command
@@ -67,10 +72,12 @@ class Lazy(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     invoke_without_command=True,
 )
-@click.version_option(__version__, prog_name="edgemoe-gen")
+@click.version_option(__version__, "-V", "--version", prog_name="edgemoe-gen")
+@click.option("-q", "--quiet", is_flag=True, help="Show results and errors alone: no progress, no notes.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every step of long work, and every note.")
 @click.option("--debug", is_flag=True, help="Show tracebacks; also EDGEMOE_DEBUG=1.")
 @click.pass_context
-def group(context: click.Context, /, debug: bool) -> None:
+def group(context: click.Context, /, quiet: bool, verbose: bool, debug: bool) -> None:
     """Turn a trained M3ViT checkpoint into an FPGA accelerator.
 
     The way: `inspect` shows what a checkpoint holds, `init` writes edgemoe.toml, `build` renders, simulates,
@@ -80,8 +87,11 @@ def group(context: click.Context, /, debug: bool) -> None:
     Example:
       edgemoe-gen build checkpoint.pth.tar --spec spec.toml --image images/ --board zcu104
     """
+    if quiet and verbose:
+        raise click.UsageError("-q and -v contradict each other")
     if debug:
         os.environ["EDGEMOE_DEBUG"] = "1"
+    output.speak(output.QUIET if quiet else output.VERBOSE if verbose else output.USUAL)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -89,9 +99,11 @@ def group(context: click.Context, /, debug: bool) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # The option is understood in any place, because one adds it to the end of a line that has just failed.
+    # These are understood in any place, because one adds them to the end of a line that has just run.
     debug = "--debug" in given or os.environ.get("EDGEMOE_DEBUG", "") not in ("", "0")
     given = [argument for argument in given if argument != "--debug"]
+    if _GIVES_AWAY not in given:
+        given = [each for each in given if each in _SPEECH] + [each for each in given if each not in _SPEECH]
     try:
         with endings_raise():
             code = group.main(given, prog_name="edgemoe-gen", standalone_mode=False)
@@ -102,7 +114,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:
         if debug and not isinstance(error, (click.ClickException, click.Abort, KeyboardInterrupt)):
             traceback.print_exc()
-        command = next(iter(given), "")
+        command = next((argument for argument in given if not argument.startswith("-")), "")
         return _fail(failure_of(error, command), as_json=command == "build" and "--json" in given)
     return code if isinstance(code, int) else 0
 

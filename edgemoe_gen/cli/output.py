@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
@@ -16,12 +18,32 @@ from edgemoe_gen.base.documents import json_text
 
 if TYPE_CHECKING:  # imported where they are needed: most of what a command costs that prints one line
     from rich.console import Console
-    from rich.progress import TaskID
+    from rich.progress import Progress, TaskID
     from rich.table import Table
 
     from edgemoe_gen.project import opening
 
 WIDE = 160  # columns of a table that goes to a file or pipe
+TEXT_CELL = 30  # columns of a cell of text there, at least where it has so many
+TEXT_WIDTH = 120  # of a paragraph there
+LEAST_WIDTH = 40  # columns: a terminal that says it has fewer gets lines as long as this
+
+QUIET, USUAL, VERBOSE = -1, 0, 1
+_bars: list[Progress] = []  # what is drawn on the terminal just now, if anything: whatever is printed pauses it
+
+
+_speech = USUAL
+
+
+def speak(level: int) -> None:
+    """Says from now on as little or as much: `QUIET`, `USUAL` or `VERBOSE`."""
+    global _speech
+    _speech = level
+
+
+def is_quiet() -> bool:
+    """Whether only results and errors are asked for."""
+    return _speech == QUIET
 
 
 class ReaderLeftError(Exception):
@@ -59,16 +81,22 @@ def table(
         total: a last row, set apart.
         fit: which columns a terminal that is too narrow may miss; a file or pipe gets them all.
     """
-    console, cells = _console(), [[str(cell) for cell in row] for row in rows]
+    cells = [[str(cell) for cell in row] for row in rows]
     left_out: tuple[str, ...] = ()
-    fit = fit if sys.stdout.isatty() else None
-    if fit is not None:
+    console = _console()
+    if not sys.stdout.isatty():
+        fit = None
+        console = _console(max(WIDE, _least_width(columns, cells, text=TEXT_CELL)))
+    elif fit is not None:
         columns, cells, left_out = fitted(columns, cells, fit, console)
+    else:
+        console = _console(max(console.width, _least_width(columns, cells)))
     made = table_of(columns, cells, fit, title=title, title_justify="left", title_style="bold")
     if total:
         made.add_section()
         made.add_row(*(str(cell) for cell in total))
-    console.print(made)
+    with _paused_bars():
+        console.print(made)
     return left_out
 
 
@@ -80,12 +108,28 @@ def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]], fit: Fit | N
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, **options)
     for column in columns:
         name = column.lstrip(">")
-        whole = fit is not None and name != fit.wraps
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
+        whole = justify == "right" or (fit is not None and name != fit.wraps)  # a number is never broken
         made.add_column(name, justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:
         made.add_row(*row)
     return made
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> int:
+    """Columns of text that a table takes at least: numbers whole, other cells broken between words, `text` wide."""
+    from rich.cells import cell_len
+
+    def least(column: str, cell: str) -> int:
+        if column.startswith(">"):
+            return cell_len(cell)
+        return max((min(cell_len(cell), text), *map(cell_len, cell.split())))
+
+    widths = [
+        max(least(column, cell) for cell in (column.lstrip(">"), *cells))
+        for column, *cells in zip(columns, *rows, strict=True)
+    ]
+    return sum(widths) + 3 * len(widths)
 
 
 def fitted(
@@ -116,29 +160,62 @@ def fitted(
     return [columns[i] for i in kept], [[row[i] for i in kept] for row in rows], tuple(gone)
 
 
-def line(text: str) -> None:
-    """Prints one line."""
-    _echo(text)
+def line(text: str, indent: int = 2, whole: bool = False) -> None:
+    """Prints one line; on a terminal, several where it is too long for one.
+
+    Args:
+        text: the line.
+        indent: columns in front of all but the first.
+        whole: leave it as it is, because it is to be copied.
+    """
+    _echo(text if whole else _wrapped(text, sys.stdout, indent))
+
+
+def paragraph(text: str) -> None:
+    """Prints a long text in lines: as wide as the terminal, and of `TEXT_WIDTH` columns in a file or pipe."""
+    if sys.stdout.isatty():
+        line(text)
+        return
+    for row in textwrap.wrap(text, TEXT_WIDTH, subsequent_indent="  ", break_long_words=False):
+        _echo(row)
 
 
 def note(text: str) -> None:
-    """Prints one line to stderr."""
-    _echo(f"note: {text}", err=True)
+    """Prints one line to stderr, unless only results are asked for."""
+    if not is_quiet():
+        _echo(_wrapped(f"note: {text}", sys.stderr), err=True)
 
 
 def failure(message: str, hint: str, lines: Sequence[str] = ()) -> None:
     """Prints an error to stderr, what another tool said about it, and what to do."""
-    _echo(click.style("error: ", fg="red", bold=True) + message, err=True)
+    _titled("error: ", message, fg="red", bold=True)
     for text in lines:
         _echo(f"  {text}", err=True)
     if hint:
-        _echo(click.style("hint: ", bold=True) + hint, err=True)
+        _titled("hint: ", hint, bold=True)
+
+
+def _titled(title: str, text: str, **style: Any) -> None:
+    """A line on stderr whose first word has a style, which takes no columns."""
+    shown = _wrapped(title + text, sys.stderr)
+    _echo(click.style(title, **style) + shown.removeprefix(title), err=True)
+
+
+def _wrapped(text: str, stream: TextIO, indent: int = 2) -> str:
+    """A text for a stream: on a terminal broken between words, elsewhere as it is."""
+    if not stream.isatty():
+        return text
+    width = max(LEAST_WIDTH, shutil.get_terminal_size().columns)
+    return textwrap.fill(
+        text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False,
+        replace_whitespace=False, drop_whitespace=True,
+    )  # fmt: skip
 
 
 def checkpoint_notes(notes: Sequence[str]) -> None:
-    """Prints what a user should know of a checkpoint; what was merely ignored is for `inspect` and the report."""
+    """Prints what a user should know of a checkpoint; what was merely ignored is for `inspect`, and for -v."""
     for text in notes:
-        if not text.startswith("ignored"):
+        if _speech == VERBOSE or not text.startswith("ignored"):
             note(text)
 
 
@@ -149,15 +226,28 @@ def as_json(value: object) -> None:
 
 def _echo(text: str, err: bool = False) -> None:
     try:
-        click.echo(text, err=err)
+        with _paused_bars():
+            click.echo(text, err=err)
     except BrokenPipeError as error:
         raise ReaderLeftError from error
 
 
-def _console() -> Console:
+@contextmanager
+def _paused_bars() -> Iterator[None]:
+    """Takes bars off the terminal while something is printed there, to whichever stream."""
+    for bars in _bars:
+        bars.stop()
+    try:
+        yield
+    finally:
+        for bars in _bars:
+            bars.start()
+
+
+def _console(width: int | None = None) -> Console:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False, markup=False)
+    return Console(width=width, highlight=False, emoji=False, markup=False)
 
 
 @contextmanager
@@ -166,12 +256,18 @@ def progress() -> Iterator[opening.Progress]:
 
     Where the total is 0, nobody knows how much is left: the text is "work: step", and the step changes on the way.
     """
-    if not sys.stderr.isatty():
+    if is_quiet():
+        yield lambda _what, _done, _total: None
+        return
+    if _speech == VERBOSE or not sys.stderr.isatty():
         seen: set[str] = set()
         start = time.monotonic()
 
-        def say(what: str, done: int, total: int) -> None:  # noqa: ARG001
-            if what not in seen:
+        def say(what: str, done: int, total: int) -> None:
+            if _speech == VERBOSE:
+                of = f" {done:,} of {total:,}" if total else ""
+                _echo(f"[{timedelta(seconds=round(time.monotonic() - start))}] {what}{of}", err=True)
+            elif what not in seen:
                 seen.add(what)
                 elapsed = "" if total else f"  [{timedelta(seconds=round(time.monotonic() - start))}]"
                 _echo(f"{what} ...{elapsed}", err=True)
@@ -189,6 +285,12 @@ def progress() -> Iterator[opening.Progress]:
             work = what if total else what.partition(":")[0]
             if work not in numbers:
                 numbers[work] = bars.add_task(what, total=total or None)
-            bars.update(numbers[work], description=what, completed=done)
+            bars.update(
+                numbers[work], description=what, completed=done, total=total or None, visible=not total or done < total
+            )
 
-        yield show
+        _bars.append(bars)
+        try:
+            yield show
+        finally:
+            _bars.remove(bars)

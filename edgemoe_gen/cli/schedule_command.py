@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgemoe_gen import api
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
@@ -43,7 +44,7 @@ def command(
         if as_json:
             output.as_json({"schema": SCHEMA, "tier": TIER, "missing": reason})
         else:
-            output.line(f'nothing is scheduled: {reason}; pip install "edgemoe-gen[schedule]"')
+            output.line(f"nothing is scheduled: {reason}; {installing('schedule')}")
         return
     result = api.schedule(checkpoint, loop=loop, **keywords)
     for text in result.notes:

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from edgemoe_gen.base.errors import ConfigError, OverlayError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.cli.options import HelpfulCommand, chosen_engine, engine_option, project_option
@@ -117,7 +118,7 @@ def _simulation() -> Any:
     except ImportError as error:
         raise OverlayError(
             f"the simulated board needs PYNQ, which can't be imported: {error}",
-            'install it, on any machine: pip install "edgemoe-gen[pynq]"',
+            f"install it, on any machine: {installing('pynq')}",
         ) from error
 
 

@@ -109,6 +109,9 @@ def _fifos(run: TimedRun) -> None:
 
 def _ports(run: TimedRun) -> None:
     rows = [(p.name, bytes_(p.bytes), count(p.bursts), count(p.waited)) for p in run.result.ports]
+    if run.decoders is not None:
+        moved, needed, ratio = (run.decoders[name] for name in ("moved", "needed", "ratio"))
+        rows.append(("of these a frame's decoder", bytes_(moved), "", f"{ratio:.2f} x the least, {bytes_(needed)}"))
     share = run.result.ddr_busy / max(run.result.cycles, 1)
     total = ("DDR", bytes_(run.result.ddr_bytes), "", f"busy {percent(share)}")
     output.table(f"Ports ({TIER})", ["port", ">moved", ">bursts", ">kernel waited, cycles"], rows, total)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +72,7 @@ def knob_lines(rows: Sequence[Mapping[str, Any]]) -> None:
     """Values of all knobs, those that the user has set marked."""
     values = [f"{row['name']}={row['value']}{'*' if row['chosen'] else ''}" for row in rows]
     head = "knobs (* set by you, the others follow from network and board): "
-    for text in textwrap.wrap(head + ", ".join(values), 120, subsequent_indent="  "):
-        output.line(text)
+    output.paragraph(head + ", ".join(values))
 
 
 def quality_line(task: str, metric: str, ours: float | None, theirs: float | None, pixels: Mapping[str, Any]) -> str:

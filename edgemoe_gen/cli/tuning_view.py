@@ -133,6 +133,9 @@ class _Head:
 @contextmanager
 def watching() -> Iterator[tuple[Watch, Progress]]:
     """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and what comes before."""
+    if output.is_quiet():
+        yield (lambda _state, _what, _done, _total: None), (lambda _what, _done, _total: None)
+        return
     if not sys.stderr.isatty():
         shown: tuple[str, ...] = ()
         last = -LINE_SECONDS

@@ -42,6 +42,7 @@ def context(design: Design) -> dict[str, Any]:
         "tables": _tables(design),
         "ring_storage": design.storage.primitive.get("operands", "bram"),
         "fifos": design.fifos,
+        "has_decoders": design.has_decoders,
         "inner_fifos": [fifo for fifo in design.fifos.values() if fifo.region == OPERATE],
         "ports": list(range(design.knobs.weight_ports)),
         "axi_ports": ports,

@@ -190,6 +190,7 @@ def _operate(sizes: Sizes) -> tuple[Fifo, ...]:
             lag=Lag("tiles", "multiply_steps"),
         ),
         Fifo("words", OPERATE, fine, 16, inputs),
+        *([Fifo("pairs", OPERATE, 2 * k.in_parallel * k.activation_bits, 16, inputs)] if sizes.has_decoders else []),
         Fifo("sums", OPERATE, k.out_parallel * sizes.accumulator_bits, 4, outputs, copies=k.tokens_parallel),
         Fifo("results", OPERATE, k.out_parallel * sizes.fine_bits, 16, outputs),
         Fifo(

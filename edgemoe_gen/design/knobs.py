@@ -9,6 +9,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
 
 from edgemoe_gen.base.errors import KnobError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.numerics.widths import ATTENTION, DECODERS, EXPERTS, MLP, OWN_WIDTH, WEIGHT_KINDS, Widths
 
 
@@ -117,7 +118,7 @@ class Knobs:
         known = {knob.name for knob in fields(self)}
         for name in values:
             if name not in known:
-                raise KnobError(f"there is no knob '{name}'", f"known knobs: {', '.join(sorted(known))}")
+                raise KnobError(f"there is no knob '{name}'", near(name, sorted(known), "known knobs"))
         return replace(self, **values)
 
 

@@ -138,8 +138,14 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
 
 
 def _map_rules(sizes: Sizes) -> Iterator[Rule]:
-    """An address of a map is a signed field of 16 bits."""
+    """RESIZE takes two neighbouring pixels at once; an address of a map is a signed field of 16 bits."""
     k = sizes.knobs
+    yield (
+        sizes.has_decoders and k.tokens_parallel < 2,
+        f"tokens_parallel is {k.tokens_parallel} and max_map_width {k.max_map_width}, but an engine with decoders "
+        "takes two neighbouring pixels at once",
+        "raise tokens_parallel to 2 or more, or set max_map_width=0, which leaves decoders to the host",
+    )
     yield (
         sizes.has_decoders and sizes.shared_depth > MOST_ROWS,
         f"max_map_width is {k.max_map_width}, so maps lie in the memories, of which the deepest has "

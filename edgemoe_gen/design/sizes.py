@@ -26,6 +26,9 @@ MIN_ROWS = 32  # rows of scores that an operation has at least, so that no row's
 # designs.
 MOST_OPERATIONS, MOST_TILES = 64, 96
 MOST_WORDS = 64  # rows of memory words in the picture and result
+# What its decoders add to them.
+DECODER_OPERATIONS, DECODER_TILES, DECODER_WORDS = 64, 192, 64
+DECODER_ROWS, DECODER_ROW_BYTES = 8, 9 * 36  # of maps in the result: 1 byte of a pixel, and 8 of another one
 MOST_ROWS = (1 << 15) - 1  # of an operation: its number of rows is a signed field of 16 bits
 TAPS = 9  # of a convolution
 MOST_MAP_ROWS = 4096  # as the most that max_map_width can be
@@ -239,8 +242,9 @@ class Sizes:
 
     @property
     def max_in_words(self) -> int:
-        """Words of the longest inner dimension of a product."""
-        return max(self.dim_words, self.query_words, self.hidden_words, self.score_words)
+        """Words of the longest inner dimension of a product, the 1x1 convolution of maps among them."""
+        maps = self.words(self.knobs.max_map_channels) if self.has_decoders else 0
+        return max(self.dim_words, self.query_words, self.hidden_words, self.score_words, maps)
 
     @property
     def longest_words(self) -> int:
@@ -412,10 +416,16 @@ class Sizes:
     def port_depths(self) -> dict[str, int]:
         """Beats behind each AXI port in co-simulation, by name of its buffer: the `depth` of the INTERFACE pragma."""
         words = MOST_WORDS * self.knobs.in_parallel
+        operations, tiles, constants, pixels = MOST_OPERATIONS, MOST_TILES, words, 0
+        if self.has_decoders:
+            operations, tiles = operations + DECODER_OPERATIONS, tiles + DECODER_TILES
+            constants += DECODER_WORDS * self.knobs.in_parallel
+            # A row of either map begins with a beat.
+            pixels = DECODER_ROWS * (2 + ceil_div(DECODER_ROW_BYTES * 8, self.knobs.port_bits))
         return {
-            "program": ceil_div(MOST_OPERATIONS * OPERATION_WORDS * 32, self.knobs.port_bits),
-            "weights": MOST_TILES * (self.operand_parts + self.bias_steps) * self.knobs.fill_beats,
-            "constants": ceil_div(words * 32, self.knobs.port_bits),
+            "program": ceil_div(operations * OPERATION_WORDS * 32, self.knobs.port_bits),
+            "weights": tiles * (self.operand_parts + self.bias_steps) * self.knobs.fill_beats,
+            "constants": ceil_div(constants * 32, self.knobs.port_bits),
             "image": ceil_div(words * 16, self.knobs.port_bits),
-            "result": ceil_div(words * 32, self.knobs.port_bits),
+            "result": ceil_div(words * 32, self.knobs.port_bits) + pixels,
         }

@@ -150,9 +150,13 @@ def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
 
 
 def _of_decoders(sizes: Sizes) -> Iterator[Memory]:
-    """What RESIZE keeps of a column: two bits more than an activation."""
+    """What RESIZE keeps of columns: a blend has two bits more than an activation."""
     if sizes.has_decoders:
-        width = sizes.knobs.in_parallel * (sizes.knobs.activation_bits + 2)
+        width = sizes.knobs.in_parallel * sizes.knobs.activation_bits
+        yield Memory(
+            "nears", "a column of the nearer row that waits for the other", width, sizes.map_words, 1, ("lutram",)
+        )
+        width += 2 * sizes.knobs.in_parallel
         yield Memory(
             "blends", "a column of pixels that waits for its neighbour", width, sizes.map_words, 1, ("lutram",)
         )

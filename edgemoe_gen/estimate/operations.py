@@ -223,11 +223,12 @@ class _Region:
             # A token's last word makes its moments, for which all its words wait.
             ways = d.memory_words + d.measure_words + d.apply_words + d.store_words
             return e.start + words - 1 + self.shape.in_words - 1 + ways
-        if self.shape.kind in (RESIZE, STORE_RESIZED):
-            # Two rows are read, and behind their last column that column again.
-            words = 2 * (self.shape.width + 1) * self.shape.in_words
-            leaves = d.store_columns if self.shape.kind == RESIZE else d.output_pixels
-            return e.start + words - 1 + d.blend_words + self._copied(leaves)
+        if self.shape.kind == RESIZE:
+            # A column comes before there is a blend, and the last one again behind it.
+            return e.start + (self.shape.width + 2) * self.shape.in_words - 1 + d.blend_words + d.store_columns
+        if self.shape.kind == STORE_RESIZED:
+            # Columns leave one by one, behind the first of the source's.
+            return e.start + words + self.shape.in_words - 1 + d.blend_words + d.output_pixels
         if facts_of(self.shape.kind).loads:
             beats = words * (e.wide if self.shape.flags & WIDE else e.narrow)
             return e.start + max(beats, words) - 1 + self._load_tail()

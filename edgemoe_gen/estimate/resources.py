@@ -367,13 +367,18 @@ def _cache_reader(design: Design) -> Part:
 
 
 def _decoders(design: Design) -> tuple[Part, ...]:
-    """A tile's choice among three lanes and none; blends of two rows and two columns; a tournament; bytes of a beat."""
+    """A tile's choice among three lanes and none; blends of two rows and two columns; a tournament; bytes of a beat.
+
+    RESIZE reads two neighbouring lanes, and writes each lane one of two words, at one of two addresses; a choice of two
+    has five inputs for two bits, which is one look-up table (UG574).
+    """
     k = design.knobs
     if not design.has_decoders:
         return ()
     bits = k.activation_bits
     tile = k.tokens_parallel * k.in_parallel * bits
-    blends = k.in_parallel * (_choice(k.tokens_parallel, bits) + 2 * (bits + 2) + 4 * (bits + 4) + 2 * bits)
+    blends = k.in_parallel * (2 * _choice(k.tokens_parallel, bits) + 2 * (bits + 2) + 4 * (bits + 4) + 2 * bits)
+    written = k.tokens_parallel * ceil_div(k.in_parallel * bits + 2 * design.shared_depth.bit_length(), 2)
     number = design.map_words * k.in_parallel
     classes = (k.in_parallel + 2) * (2 * (bits + 1) + number.bit_length()) + k.in_parallel * (bits + 1)
     relu = k.out_parallel * TERM_BITS // 2
@@ -381,7 +386,7 @@ def _decoders(design: Design) -> tuple[Part, ...]:
     return (
         Part(
             "decoders", "pixels around a block; rows of twice the width; classes; negative results cut off",
-            lut=tile + blends + classes + relu + beat + DECODER_CONTROL_LUT,
+            lut=tile + blends + written + classes + relu + beat + DECODER_CONTROL_LUT,
         ),
     )  # fmt: skip
 

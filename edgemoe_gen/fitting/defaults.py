@@ -1,15 +1,15 @@
 """Sensible knobs for a network on a board: the network is the largest one, and unit and memories suit it.
 
 The fastest compute units whose estimate leaves 1 - `ROOM` of every resource free are compared with the memories that
-fit beside them. Times are those of `workload`; resources those of `estimate`, which this module alone of its package
-looks ahead to.
+fit beside them. Decoders run on the engine where a unit with their memories fits. Times are those of `workload`;
+resources those of `estimate`, which this module alone of its package looks ahead to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from edgemoe_gen.base.arithmetic import ceil_div
@@ -36,7 +36,6 @@ from edgemoe_gen.numerics.placing import map_width
 NO_ROOM = 1.0  # second choice, where nothing leaves room
 IN_SHAPES = (8, 16, 24, 32)
 OUT_MULTIPLES, MOST_OUT = (1, 2, 3, 4, 6, 8), 64
-DECODERS_ON_ENGINE = False  # whether they run there where `max_map_width` is not chosen
 COMPARED_UNITS = 3  # of those that fit, the fastest
 TAILS = (Knobs.residual_tail_bits, 3, 0)
 TAIL_COST = 1.05  # times as long a frame may take for the residual's finer bits
@@ -70,23 +69,41 @@ def default_knobs(spec: ModelSpec, board: Board, turned: dict[str, Any] | None =
 @lru_cache(maxsize=64)
 def _defaults(spec: ModelSpec, board: Board, turned: tuple[tuple[str, Any], ...]) -> Knobs:
     chosen = dict(turned)
-    units = _units(spec, board, chosen)
-    if not units:
-        # Chosen knobs break a rule with every shape, which is for `make_design` to tell.
-        return _least(spec, board, _unit(spec, board, chosen, *next(_shapes(chosen))), chosen)
+    # The host takes longer for a decoder than any unit, so it computes only what does not fit.
+    widths = dict.fromkeys((map_sizes(spec, chosen)["max_map_width"], int(chosen.get("max_map_width", 0))))
+    options = [{**chosen, "max_map_width": width} for width in widths]
+
+    @cache
+    def units(option: int) -> list[tuple[Knobs, int]]:
+        return _units(spec, board, options[option])
+
     for room in (ROOM, NO_ROOM):
-        choices: list[_Choice] = []
-        for unit, least_cycles in units:
-            if len(choices) == COMPARED_UNITS or (choices and least_cycles >= min(c.cycles for c in choices)):
-                break
-            if not _fits(_least(spec, board, unit, chosen), board, room):
-                continue
-            choice = _memory(spec, board, unit, chosen, room)
-            if choice is not None:
-                choices.append(_with_deepest_rings(spec, board, choice, chosen, room))
-        if choices:
-            return min(choices, key=lambda choice: choice.cycles).knobs
-    return _least(spec, board, _fitting_arithmetic(spec, board, [unit for unit, _ in units], chosen), chosen)
+        for i, option in enumerate(options):
+            found = _fastest_unit(spec, board, units(i), option, room)
+            if found is not None:
+                return found
+    last = options[-1]
+    if not units(len(options) - 1):
+        # Chosen knobs break a rule with every shape, which is for `make_design` to tell.
+        return _least(spec, board, _unit(spec, board, last, *next(_shapes(last))), last)
+    every = [unit for unit, _ in units(len(options) - 1)]
+    return _least(spec, board, _fitting_arithmetic(spec, board, every, last), last)
+
+
+def _fastest_unit(
+    spec: ModelSpec, board: Board, units: list[tuple[Knobs, int]], chosen: dict[str, Any], room: float
+) -> Knobs | None:
+    """The fastest of some units with the memories that suit it; None if none fits."""
+    choices: list[_Choice] = []
+    for unit, least_cycles in units:
+        if len(choices) == COMPARED_UNITS or (choices and least_cycles >= min(c.cycles for c in choices)):
+            break
+        if not _fits(_least(spec, board, unit, chosen), board, room):
+            continue
+        choice = _memory(spec, board, unit, chosen, room)
+        if choice is not None:
+            choices.append(_with_deepest_rings(spec, board, choice, chosen, room))
+    return min(choices, key=lambda choice: choice.cycles).knobs if choices else None
 
 
 # Compute unit
@@ -126,11 +143,12 @@ def _keeps_rules(knobs: Knobs, board: Board) -> bool:
 
 def _shapes(chosen: dict[str, Any]) -> Iterator[tuple[int, int, int]]:
     """Tokens, outputs and inputs in parallel, as far as they are not chosen."""
-    most = next(int(knob.metadata["high"]) for knob in knob_fields() if knob.name == "tokens_parallel")
     for inner in [chosen["in_parallel"]] if "in_parallel" in chosen else IN_SHAPES:
         outs = [count * inner for count in OUT_MULTIPLES if count == 1 or count * inner <= MOST_OUT]
         for out in [chosen["out_parallel"]] if "out_parallel" in chosen else outs:
-            for tokens in [chosen["tokens_parallel"]] if "tokens_parallel" in chosen else range(1, most + 1):
+            for tokens in (
+                [chosen["tokens_parallel"]] if "tokens_parallel" in chosen else range(1, _MOST["tokens_parallel"] + 1)
+            ):
                 yield tokens, out, inner
 
 
@@ -337,12 +355,16 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
 
 
 def map_sizes(spec: ModelSpec, chosen: Mapping[str, Any]) -> dict[str, int]:
-    """Width and channels of the maps that the engine is to convolve; no width where decoders stay on the host."""
+    """Width and channels of the maps that the engine is to convolve where they fit; no width where it can't."""
     channels = max((task.map_channels or 0 for task in spec.tasks), default=0)
-    on_engine = DECODERS_ON_ENGINE and channels > 0 and not spec.align_corners
-    width = int(chosen.get("max_map_width", map_width(spec) if on_engine else 0))
+    widest = map_width(spec)
+    on_engine = 0 < channels <= _MOST["max_map_channels"] and widest <= _MOST["max_map_width"]
+    # A unit of one token, where it is chosen, has no two pixels side by side.
+    on_engine = on_engine and chosen.get("tokens_parallel") != 1
+    width = int(chosen.get("max_map_width", widest if on_engine and not spec.align_corners else 0))
     found = {"max_map_width": width, "max_map_channels": channels if width and channels else Knobs.max_map_channels}
     return {name: int(chosen.get(name, value)) for name, value in found.items()}
 
 
 _SHAPE = {"tokens_parallel", "out_parallel", "in_parallel"}
+_MOST = {knob.name: int(knob.metadata["high"]) for knob in knob_fields()}

@@ -17,8 +17,9 @@ from edgemoe_gen.base.arithmetic import ceil_div
 from edgemoe_gen.design.design import Design
 from edgemoe_gen.design.knobs import Knobs, knob_fields
 from edgemoe_gen.hardware.boards import Board
+from edgemoe_gen.hardware.kinds import MOST_CLASSES
 from edgemoe_gen.model import ModelSpec
-from edgemoe_gen.numerics.placing import MOST_CLASSES, PATCH, host_reason
+from edgemoe_gen.numerics.placing import PATCH, host_reason
 from edgemoe_gen.program.rings import ROWS, Level, decoder_levels, ring_depths
 
 ONE_ROW = (1, 1, 1, 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from edgemoe_gen.base.errors import BoardError
 from edgemoe_gen.base.installed import resource_folder
-from edgemoe_gen.base.names import CONTROL
+from edgemoe_gen.base.names import CONTROL, near
 from edgemoe_gen.base.parsing import parse_toml, read_settings
 from edgemoe_gen.base.settings import unknown_key, value_of_kind
 
@@ -68,6 +68,22 @@ def load_board(name: str) -> Board:
     Raises:
         BoardError: no such board, or the file breaks the schema; names file and key.
     """
+    path = board_file(name)
+    try:
+        table = parse_toml(read_settings(path))
+    except OSError as error:
+        raise BoardError(f"{path} can't be read: {error.strerror}", "check the path and its permissions") from error
+    except ValueError as error:
+        raise BoardError(f"{path.name} is not readable as TOML: {error}") from error
+    return _board(path, table)
+
+
+def board_file(name: str) -> Path:
+    """The file of a board, by its name or path.
+
+    Raises:
+        BoardError: there is none.
+    """
     path = Path(name) if name.endswith(".toml") else resource_folder("boards") / f"{name.lower()}.toml"
     if not path.is_file():
         if name.endswith(".toml"):
@@ -77,15 +93,9 @@ def load_board(name: str) -> Board:
             )
         raise BoardError(
             f"there is no board '{name}'",
-            f"known boards: {', '.join(board_names())}; or give the path of a board file that ends with .toml",
+            near(name, board_names(), "known boards") + "; or give the path of a board file that ends with .toml",
         )
-    try:
-        table = parse_toml(read_settings(path))
-    except OSError as error:
-        raise BoardError(f"{path} can't be read: {error.strerror}", "check the path and its permissions") from error
-    except ValueError as error:
-        raise BoardError(f"{path.name} is not readable as TOML: {error}") from error
-    return _board(path, table)
+    return path
 
 
 # What a Zynq UltraScale+ processing system offers to logic (UG1085, table "PS-PL AXI interfaces").
@@ -104,7 +114,7 @@ def _board(path: Path, table: dict[str, Any]) -> Board:
     known = {field.name: field for field in fields(Board)}
     wrong = unknown_key(table, known)
     if wrong is not None:
-        raise BoardError(f"{path.name}: unknown key '{wrong}'", f"known keys: {', '.join(known)}")
+        raise BoardError(f"{path.name}: unknown key '{wrong}'", near(wrong, known, "known keys"))
     for key, field in known.items():
         if key not in table:
             if key not in values and field.default is MISSING:

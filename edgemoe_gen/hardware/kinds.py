@@ -42,6 +42,10 @@ FLAGS = {
 }
 
 
+MOST_CLASSES = 256  # of a pixel: the number of its class leaves as a byte
+MOST_VALUES = 3  # of a pixel that leaves as 16-bit values; a task of more channels has classes
+
+
 def bit(flag: str) -> int:
     """Value of a flag by name."""
     return 1 << list(FLAGS).index(flag)
@@ -87,7 +91,7 @@ class Kind:
         use: fields; None: they follow from the second operand (`OPERANDS`), or no program has it.
         in_region: it runs in the region of all processes, so that the next product's first tile can come meanwhile.
         computes: it uses the compute unit.
-        moves: it moves words past the compute unit.
+        moves: it moves words past the compute unit, by way of LayerNorm's processes.
         reads: it reads its path's source.
         writes: it writes its path's destination.
         loads: its values come from DDR.
@@ -174,12 +178,12 @@ KINDS: Mapping[str, Kind] = {
     "RESIZE": Kind(
         "a row of a map from two others of half the width, bilinear",
         Use((*_RESIZED, *_DESTINATION), _only(*RESIZING_PATHS)),
-        in_region=True, moves=True, reads=True, writes=True, decodes=True,
+        in_region=True, reads=True, writes=True, decodes=True,
     ),
     "STORE_RESIZED": Kind(
         "the same row to DDR: classes, or 16-bit values",
         Use((*_RESIZED, *_TRANSFER, "flags", "features"), frozenset(map(path_from, SPLITTABLE)), _flag_sets(CLASSES)),
-        in_region=True, moves=True, reads=True, stores=True, decodes=True,
+        in_region=True, reads=True, stores=True, decodes=True,
     ),
     "END": Kind("the end of the program; made by the engine itself"),
 }  # fmt: skip

@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Mapping
 
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.hardware.names import TOP
 from edgemoe_gen.linting.result import Finding, LintResult, Rule, refuse_findings
 from edgemoe_gen.linting.rules import RULES
@@ -37,7 +38,7 @@ def lint(sources: Mapping[str, str], top: str = TOP) -> LintResult:
     """
     reason = libclang_missing()
     if reason:
-        raise ConfigError(f"lint needs libclang, which is not there ({reason})", 'pip install "edgemoe-gen[lint]"')
+        raise ConfigError(f"lint needs libclang, which is not there ({reason})", installing("lint"))
     from edgemoe_gen.linting.check import check
 
     return check(sources, top)

@@ -29,6 +29,9 @@ class Runner(Protocol):
     def run(self, frame: Any, task: str, decode: bool = True) -> Any:
         """One frame."""
 
+    def run_tasks(self, frame: Any, tasks: Sequence[str] | None = None, decode: bool = True) -> Sequence[Any]:
+        """One frame for several tasks."""
+
     def stream(
         self, frames: Iterable[Any], tasks: Sequence[str] | None = None, alternate: bool = False, decode: bool = True
     ) -> Iterator[Any]:
@@ -49,8 +52,9 @@ class Spread:
 class Latency:
     """One task, a frame at a time: its stages, from start to end (`total`), and what its build foretold of the engine.
 
-    `ratio` is measured over foretold, and None of a simulated board, whose times are no accelerator's. `backbone` is
-    what the engine takes without the task's decoder, where it runs that too; None where it does not.
+    Several tasks that share a frame's backbone have one too, named as `joined` says. `ratio` is measured over foretold,
+    and None of a simulated board, whose times are no accelerator's. `backbone` is what the engine takes without the
+    task's decoder, where it runs that too; None where it does not.
     """
 
     task: str
@@ -107,6 +111,7 @@ class Plan:
         sensors: of power by rail; none = no power.
         idle_seconds: for which the idle board is read first.
         decoded: those tasks whose decoders run on the engine; they run without them too.
+        together: the tasks share a pass of the backbone; frames of all of them are measured too.
     """
 
     tasks: tuple[str, ...]
@@ -115,6 +120,12 @@ class Plan:
     sensors: Mapping[str, Any] = field(default_factory=dict)
     idle_seconds: float = 3.0
     decoded: tuple[str, ...] = ()
+    together: bool = False
+
+
+def joined(tasks: Sequence[str]) -> str:
+    """What tasks of one frame are called."""
+    return " and ".join(tasks)
 
 
 @dataclass(frozen=True)
@@ -146,7 +157,7 @@ def measure(
         frames: uint8 [height, width, 3], taken in turn.
         plan: what.
         say: is told of the progress.
-        estimates: foretold seconds of the engine by task.
+        estimates: foretold seconds of the engine by task, and by `joined` ones.
         real: whether the runner is an accelerator, so that ratios to the estimates mean something.
     """
     bench = _Bench(runner, frames, plan, say)
@@ -163,7 +174,8 @@ def measure(
         if collecting:
             gc.enable()
     alone = {task: samples for task, samples in bench.alone.items() if samples["total"]}
-    latencies = (latency(task, alone[task], (estimates or {}).get(task), real) for task in alone)
+    every = alone | ({joined(plan.tasks): bench.joint} if bench.joint["total"] else {})
+    latencies = (latency(task, every[task], (estimates or {}).get(task), real) for task in every)
     switch = switch_cost(_totals(alone), _totals(bench.alternating))
     return Measurement(tuple(latencies), tuple(bench.streams), switch, complete, tuple(dict.fromkeys(bench.notes)))
 
@@ -175,6 +187,7 @@ class _Bench:
         self.runner, self.frames, self.plan, self.say = runner, frames, plan, say
         self.alone: dict[str, Samples] = {task: _no_samples() for task in plan.tasks}
         self.alternating: dict[str, Samples] = {task: _no_samples() for task in plan.tasks}
+        self.joint = _no_samples()
         self.streams: list[Throughput] = []
         self.notes: list[str] = []
         self._idle = Recorder({})
@@ -189,6 +202,8 @@ class _Bench:
             self._run(f"latency of {task}", (task,), self.alone)
             if task in plan.decoded:
                 self._backbone(task)
+        if plan.together and len(plan.tasks) > 1:
+            self._together()
         turns = [plan.tasks] if len(plan.tasks) > 1 else []
         for tasks in turns:
             self._run("latency with a task switch at every frame", tasks, self.alternating)
@@ -229,13 +244,31 @@ class _Bench:
                 break
         self.say(what, WARM_UP + plan.frames, WARM_UP + plan.frames)
 
+    def _together(self) -> None:
+        """Frames of all tasks at once."""
+        plan, end = self.plan, time.perf_counter() + self.plan.seconds
+        what, count = f"latency of {joined(plan.tasks)} at once", WARM_UP + plan.frames
+        for place in range(count):
+            self.say(what, place, count)
+            start = time.perf_counter()
+            results = self.runner.run_tasks(self.frames[place % len(self.frames)], plan.tasks)
+            now = time.perf_counter()
+            if place >= WARM_UP:
+                self.joint["total"].append(now - start)
+                for stage in STAGES:
+                    self.joint[stage].append(sum(float(result.stages[stage]) for result in results))
+                if now > end:
+                    self._short(what, place + 1 - WARM_UP, plan.frames)
+                    break
+        self.say(what, count, count)
+
     def _short(self, what: str, done: int, count: int) -> None:
         if done < count:
             self.notes.append(f"{what}: {done} of {count} frames in {self.plan.seconds:g} s")
 
     def _stream(self, tasks: tuple[str, ...]) -> None:
         """Streams frames, one task a frame, by number or, where power is read, by time."""
-        plan, what = self.plan, f"streaming {' and '.join(tasks)}"
+        plan, what = self.plan, f"streaming {joined(tasks)}"
         fill = WARM_UP * len(tasks)
         least = fill + 2
         most = None if plan.sensors else plan.frames * len(tasks) + fill

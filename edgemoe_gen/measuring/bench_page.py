@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.base.templating import templates_of
-from edgemoe_gen.measuring.bench import Latency, SwitchCost, Throughput
+from edgemoe_gen.measuring.bench import Latency, SwitchCost, Throughput, joined
 from edgemoe_gen.report.numbers import count, duration, plain
 
 TEMPLATE = "bench.html.j2"
@@ -76,7 +76,7 @@ def stream_rows(throughput: Sequence[Throughput]) -> list[list[str]]:
     """Rows of streams: tasks, frames a second, time a frame, frames."""
     return [
         [
-            " and ".join(one.tasks),
+            joined(one.tasks),
             f"{one.frames_per_second:,.2f}",
             duration(1 / one.frames_per_second),
             count(one.frames),
@@ -97,7 +97,7 @@ def power_rows(throughput: Sequence[Throughput]) -> list[list[str]]:
     """Rows of power: tasks, rail, idle, load, above idle, energy a frame, resolution."""
     return [
         [
-            " and ".join(one.tasks),
+            joined(one.tasks),
             f"{rail.name}, whole board" if rail.total else rail.name,
             f"{rail.idle_watts:.3f} W",
             f"{rail.load_watts:.3f} W",

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from edgemoe_gen.base.arrays import read_array
 from edgemoe_gen.base.build_files import PREVIEW
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError, ImageError, OverlayError
+from edgemoe_gen.base.extras import installing
+from edgemoe_gen.base.names import near
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.hardware.boards import board_names, load_board
 from edgemoe_gen.model import ImageSpec
@@ -50,6 +52,7 @@ class Installed:
         class_names: of a task's classes, where they have names.
         estimates: seconds a frame that its build foretold, by task; {} where it carries none.
         estimate_tier: how that was found.
+        together: seconds of a frame of all tasks that its build foretold, where they share the backbone.
         note: which overlay it is, where a build was named; "" otherwise.
     """
 
@@ -63,6 +66,7 @@ class Installed:
     estimates: Mapping[str, float]
     estimate_tier: str
     note: str = ""
+    together: float | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -95,6 +99,7 @@ def look_up(where: str | os.PathLike[str]) -> Installed:
             estimates,
             tier,
             note,
+            _together(content),
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, EdgeMoEError) as error:
         raise OverlayError(f"{path} is damaged: {type(error).__name__} {error}", BUILD_AGAIN) from error
@@ -132,6 +137,11 @@ def read_estimates(content: Mapping[str, Any], tasks: Sequence[str]) -> tuple[di
     return seconds, str(estimate.get("tier", "estimate"))
 
 
+def _together(content: Mapping[str, Any]) -> float | None:
+    said = (content.get("estimate") or {}).get("milliseconds_all_tasks")
+    return None if said is None else float(said) / 1e3
+
+
 def _tuples(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -146,7 +156,7 @@ def chosen_tasks(installed: Installed, tasks: Sequence[str]) -> tuple[str, ...]:
         if task not in installed.tasks:
             raise ConfigError(
                 f"the overlay {installed.manifest.name} has no task '{task}'",
-                f"its tasks: {', '.join(installed.tasks)}",
+                near(task, installed.tasks, "its tasks"),
             )
     return tuple(dict.fromkeys(tasks)) or installed.tasks
 
@@ -271,7 +281,7 @@ def _simulated_board(folder: Path, engine: str, progress: Progress) -> AbstractC
         importlib.import_module("pynq")
     except ImportError as error:
         raise OverlayError(
-            f"pynq can't be imported: {error}", "the simulated board needs PYNQ too: pip install 'edgemoe-gen[pynq]'"
+            f"pynq can't be imported: {error}", f"the simulated board needs PYNQ too: {installing('pynq')}"
         ) from error
     from edgemoe_gen.simulated.board import SimulatedBoard
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgemoe_gen.base.errors import SpecError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.model.checkpoint import Checkpoint
 from edgemoe_gen.model.facts import Facts, tensor
 from edgemoe_gen.model.normalisation import NAMES, PARTS
@@ -258,8 +259,8 @@ def _with_class_names(
     by_name = {task.name: task for task in tasks}
     for name, class_names in said.items():
         if name not in by_name:
-            known = ", ".join(by_name)
-            raise SpecError(f'class_names names the task "{name}", which is unknown.', f"The tasks are: {known}.")
+            hint = near(name, by_name, "The tasks are") + "."
+            raise SpecError(f'class_names names the task "{name}", which is unknown.', hint)
         channels = by_name[name].classes or 0
         if len(class_names) != channels:
             shown = f"{channels} channel{'s' * (channels != 1)}" if channels else "no decoder"

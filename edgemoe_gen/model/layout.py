@@ -6,7 +6,7 @@ The names are those of M3ViT's models/vision_transformer_moe.py, models/custom_m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgemoe_gen.base.errors import CheckpointError
@@ -94,12 +94,22 @@ def _block_shapes(spec: ModelSpec, block: BlockSpec) -> Shapes:
     }
 
 
+def decoder_convolutions(tensors: Iterable[str]) -> int:
+    """How many convolutions a decoder has by the names of its tensors; M3ViT's have `DECODER_CONVOLUTIONS`."""
+    return sum(name.startswith("conv_") and name.endswith(".weight") for name in tensors)
+
+
 def decoder_shapes(dim: int, tensors: Mapping[str, Array]) -> Shapes:
-    """Shapes of a `VisionTransformerUpHead` with four upsampling steps; width and classes are read from the tensors."""
-    last = DECODER_CONVOLUTIONS - 1
-    first, classes = tensors.get("conv_0.weight"), tensors.get(f"conv_{last}.weight")
+    """Shapes of a decoder whose width and classes are read from its tensors."""
+    first, classes = tensors.get("conv_0.weight"), tensors.get(f"conv_{DECODER_CONVOLUTIONS - 1}.weight")
     width = first.shape[0] if first is not None and first.ndim == 4 else 256
     outputs = classes.shape[0] if classes is not None and classes.ndim == 4 else 1
+    return up_head_shapes(dim, width, outputs)
+
+
+def up_head_shapes(dim: int, width: int, outputs: int, convolutions: int = DECODER_CONVOLUTIONS) -> Shapes:
+    """Shapes of a `VisionTransformerUpHead`, by default with four upsampling steps."""
+    last = convolutions - 1
     shapes: Shapes = {"norm.weight": (dim,), "norm.bias": (dim,)}
     for i in range(last):
         shapes[f"conv_{i}.weight"] = (width, width if i else dim, 3, 3)

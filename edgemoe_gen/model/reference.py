@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgemoe_gen.base.errors import CheckpointError, ImageError, SpecError
-from edgemoe_gen.model.layout import BATCH_NORM_EPS, DECODER_CONVOLUTIONS, gate_name
+from edgemoe_gen.base.extras import installing
+from edgemoe_gen.model.layout import BATCH_NORM_EPS, decoder_convolutions, gate_name
 from edgemoe_gen.model.model import Model
 from edgemoe_gen.model.safe import Array
 from edgemoe_gen.model.spec import PRUNE_THRESHOLD, BlockSpec, expert_windows
@@ -121,7 +122,7 @@ def _import_torch() -> Any:
         import torch
     except ImportError as error:
         raise CheckpointError(
-            "The float reference needs PyTorch, which is not installed.", 'Run: pip install "edgemoe-gen[torch]".'
+            "The float reference needs PyTorch, which is not installed.", f"Run: {installing('torch')}."
         ) from error
     return torch
 
@@ -370,7 +371,7 @@ def _up_head(
         see("norm", f.layer_norm(x, x.shape[-1:], eps=spec.norm_eps)[0])
     x = f.layer_norm(x, x.shape[-1:], weights["norm.weight"], weights["norm.bias"], spec.norm_eps)
     x = x.transpose(1, 2).reshape(1, spec.dim, *spec.grid)
-    last = DECODER_CONVOLUTIONS - 1
+    last = decoder_convolutions(weights) - 1
     for i in range(last):
         x = f.conv2d(x, weights[f"conv_{i}.weight"], weights[f"conv_{i}.bias"], padding=1)
         mean, var, scale, shift = (weights[f"syncbn_fc_{i}.{part}"] for part in _BATCH_NORM)

@@ -12,7 +12,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from edgemoe_gen.base.errors import SpecError
-from edgemoe_gen.base.names import CONTROL, TASK_NAME, TASK_NAME_RULE
+from edgemoe_gen.base.names import CONTROL, TASK_NAME, TASK_NAME_RULE, near
 from edgemoe_gen.model.normalisation import PARTS, normalisation
 
 RouterKind = Literal["none", "single", "multi", "task_conditioned"]
@@ -212,6 +212,22 @@ class ModelSpec:
         return tuple(task.name for task in self.tasks)
 
     @property
+    def shares_backbone(self) -> bool:
+        """Whether no gate depends on the task: a picture's tokens are then the same for all tasks.
+
+        This alone decides whether several tasks of a picture take one pass of the backbone.
+        """
+        router = self.router
+        if router.kind not in ("none", "single"):
+            return False
+        if router.experts_per_task is None:
+            return True
+        windows = (
+            expert_windows(self.blocks[i].experts, router.experts_per_task, len(self.tasks)) for i in self.moe_blocks
+        )
+        return all(len(set(every)) == 1 for every in windows)
+
+    @property
     def class_names(self) -> dict[str, tuple[str, ...]]:
         """Names of the classes of those tasks that have them, by task."""
         return {task.name: task.class_names for task in self.tasks if task.class_names}
@@ -233,7 +249,7 @@ class ModelSpec:
 
 def unknown_task(name: str, known: Sequence[str]) -> SpecError:
     """The error for a task that a network does not have."""
-    return SpecError(f'There is no task "{name}" in this model.', f"Its tasks are: {', '.join(known)}.")
+    return SpecError(f'There is no task "{name}" in this model.', near(name, known, "Its tasks are") + ".")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.base.errors import SpecError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.base.parsing import parse_toml, read_settings
 from edgemoe_gen.base.settings import KINDS, unknown_key, value_of_kind
 from edgemoe_gen.model.normalisation import FORMULA, NAMES, name_of
@@ -125,7 +126,7 @@ def _inner(path: Path, model: Mapping[str, Any], name: str) -> Mapping[str, Any]
 def _known(path: Path, prefix: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
     key = unknown_key(table, keys)
     if key is not None:
-        raise SpecError(f"{path}: the key {prefix}{key} is unknown.", f"Known keys: {', '.join(keys)}.")
+        raise SpecError(f"{path}: the key {prefix}{key} is unknown.", near(key, keys, "Known keys") + ".")
 
 
 def _value(path: Path, key: str, kind: str, value: object) -> object:

@@ -89,7 +89,7 @@ def attribute_error(
     groups = list(_groups(model, network, task))
     reference = Reference(model)
     exact = [reference.run(image, task, with_output=False) for image in images]
-    decoder = _DecoderErrors.of(network, task, exact)
+    decoder = _DecoderErrors.of(network, task, [result.tokens for result in exact])
     rows: list[Attribution] = []
     for bits in widths:
         for group in (*groups, *decoder.groups):
@@ -119,7 +119,8 @@ def squared_errors(
 ) -> dict[str, float]:
     """Mean squared error of the final tokens by kind of weights (`numerics.widths`), which is narrow in all blocks.
 
-    Experts are chosen as in float. One run of the float reference for each kind and frame.
+    Experts are chosen as in float. One run of the float reference for each kind and frame. The task's decoder follows,
+    if it was lowered: its map's relative error, as if it were the tokens'.
 
     Args:
         model, network, formats, task, bits: as `attribute_error` takes them.
@@ -135,6 +136,10 @@ def squared_errors(
         narrow = Reference(_narrowed(model, _Group(kind, kind, tuple(every)), formats, bits))
         errors = [narrow.run(image, task, routes, with_output=False).tokens - exact for image, exact, routes in frames]
         found[kind] = float(np.mean([np.mean(np.square(error, dtype=np.float64)) for error in errors]))
+    decoder = _DecoderErrors.of(network, task, [exact for _, exact, _ in frames])
+    if decoder.groups:
+        power = float(np.mean([np.mean(np.square(exact, dtype=np.float64)) for _, exact, _ in frames]))
+        found[DECODERS] = power * sum(decoder.error(layer, formats, bits) ** 2 for layer in range(len(decoder.groups)))
     return found
 
 
@@ -188,7 +193,7 @@ class _DecoderErrors:
     maps: tuple[NDArray[np.float64], ...]
 
     @classmethod
-    def of(cls, network: LoweredNetwork, task: str, exact: Sequence[ReferenceResult]) -> _DecoderErrors:
+    def of(cls, network: LoweredNetwork, task: str, exact: Sequence[NDArray[np.float32]]) -> _DecoderErrors:
         decoder = network.decoders.get(task)
         if decoder is None:
             return cls(network.spec, None, (), (), ())
@@ -197,7 +202,7 @@ class _DecoderErrors:
             name = f"{DECODERS}.{task}.conv_{i}"
             tensor = _Tensor(f"{name}.weight", layer.weight, "", lambda values: values)
             groups.append(_Group(name, f"{DECODERS}.conv_{i}", (tensor,)))
-        tokens = tuple(result.tokens.astype(np.float64) for result in exact)
+        tokens = tuple(each.astype(np.float64) for each in exact)
         maps = tuple(evaluate(decoder, network.spec, each) for each in tokens)
         return cls(network.spec, decoder, tuple(groups), tokens, maps)
 

@@ -15,12 +15,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgemoe_gen.hardware.kinds import MOST_VALUES
 from edgemoe_gen.model import Model, ModelSpec
-from edgemoe_gen.model.layout import BATCH_NORM_EPS, DECODER_CONVOLUTIONS
+from edgemoe_gen.model.layout import BATCH_NORM_EPS, decoder_convolutions
 from edgemoe_gen.numerics.lower import Array, Linear, LoweredDecoder, feature_shifts
 from edgemoe_gen.numerics.maps import doubled_sixteenths, tap_sums
 
-MOST_VALUES = 3  # of a pixel; a task of more channels has classes
 # An output's largest weight is made as large as a format of 6 bits or more holds without rounding up beyond it.
 FULL = 31 / 32
 
@@ -34,7 +34,7 @@ def lower_decoder(model: Model, task: str) -> LoweredDecoder:
     """
     tensors = {name: values.astype(np.float64) for name, values in model.decoders[task].items()}
     layers = []
-    last = DECODER_CONVOLUTIONS - 1
+    last = decoder_convolutions(tensors) - 1
     for i in range(last):
         weight, bias = _without_batch_norm(tensors, i)
         if i == 0:

@@ -51,7 +51,7 @@ class LoweredBlock:
 
 @dataclass(frozen=True)
 class LoweredDecoder:
-    """A decoder as five products (`numerics.decoder` makes it): four of 3x3 with ReLU, then 1x1; between them doubling.
+    """A decoder as products (`numerics.decoder` makes it): 3x3 ones with ReLU, then 1x1; between them doubling.
 
     A tap of the first one reads a token after its norm and one more feature, which is `ones` in every pixel of the
     grid and, as all features, 0 around it: it carries the norm's offset, so that no tap beyond the border adds any.

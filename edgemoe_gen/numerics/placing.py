@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edgemoe_gen.hardware.kinds import MOST_CLASSES
 from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
 
 ENGINE, LOGITS, HOST = "engine", "logits", "host"
 PATCH = 16  # pixels of a patch that four doublings give back
-MOST_CLASSES = 256  # a pixel's class is a byte
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ def engine_decoders(model: Model, tasks: Iterable[str], max_map_width: int, max_
 def host_reason(spec: ModelSpec, channels: int, max_map_width: int, max_map_channels: int) -> str:
     """Why a decoder whose maps have so many channels cannot run on the engine at all; "" if it can."""
     widest = map_width(spec)
-    if max_map_width == 0:
-        return "the design has max_map_width 0"
     if spec.align_corners:
         return "align_corners is true, but the engine doubles maps without aligned corners only"
+    if max_map_width == 0:
+        return "the design has max_map_width 0"
     if widest > max_map_width:
         return f"its last map is {widest} pixels wide, but the design's max_map_width is {max_map_width}"
     if channels > max_map_channels:

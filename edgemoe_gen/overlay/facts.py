@@ -38,7 +38,8 @@ class OverlayFacts:
         figures: for the README.
         decoders: the decoders' tensors by task, {} of a network without.
         head: a plain ViT's tensors, {} of any other network.
-        estimate: what a frame should take: "milliseconds_per_frame" (a number, or one a task) and "tier".
+        estimate: what a frame should take: "milliseconds_per_frame" (a number, or one a task), "milliseconds_all_tasks"
+            of a frame where tasks share the backbone, and "tier".
         has_bitstream: False of a preview, which only the simulated board runs.
         passes: the same network for full passes of the weights, see `pass_groups`; None where a pass is one frame's.
         variants: the same tasks with other results, see `compile_variants`; None where no decoder runs on the engine.

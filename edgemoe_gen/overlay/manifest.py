@@ -14,7 +14,7 @@ from edgemoe_gen.numerics.placing import ENGINE, HOST, LOGITS
 from edgemoe_gen.overlay.decoders import ARCHIVE, decoder_kind
 from edgemoe_gen.overlay.driver.accelerator import STREAM_BUFFERS
 from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, STATUS, pointer_arguments
-from edgemoe_gen.overlay.driver.manifest import SCHEMA
+from edgemoe_gen.overlay.driver.manifest import MAP, SCHEMA, TOKENS
 from edgemoe_gen.overlay.facts import OverlayFacts
 from edgemoe_gen.overlay.handoff import ENGINE as ENGINE_BLOCK
 from edgemoe_gen.overlay.handoff import IDENTITY_BLOCK, Handoff
@@ -88,6 +88,7 @@ def make_manifest(
             "class_token": spec.class_token,
             "extra_tokens": spec.extra_tokens,
             "grid": list(spec.grid),
+            "shares_backbone": spec.shares_backbone,
         },
         "image": image_layout(program, spec),
         "weights": {
@@ -108,7 +109,7 @@ def make_manifest(
             _task(part, shared.get(part.task), variants.get(part.task, {}), facts, names[part.task]) for part in tasks
         ],
         **({} if facts.estimate is None else {"estimate": dict(facts.estimate)}),
-        "buffers": buffer_sizes(tasks, variants),
+        "buffers": buffer_sizes(tasks, variants, spec),
         "files": {path: hashlib.sha256(files[path]).hexdigest() for path in sorted(files)},
     }
 
@@ -139,8 +140,10 @@ def image_layout(program: Program, spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def buffer_sizes(tasks: Sequence[TaskProgram], variants: Mapping[str, Mapping[str, TaskProgram]]) -> dict[str, int]:
-    """Bytes of DDR that the driver asks for, by buffer."""
+def buffer_sizes(
+    tasks: Sequence[TaskProgram], variants: Mapping[str, Mapping[str, TaskProgram]], spec: ModelSpec
+) -> dict[str, int]:
+    """Bytes of DDR that the driver asks for at its start, by buffer."""
     program = tasks[0].program
     design = program.design
     every = {f"program of {part.task}": part.program for part in tasks}
@@ -153,8 +156,18 @@ def buffer_sizes(tasks: Sequence[TaskProgram], variants: Mapping[str, Mapping[st
     sizes["constants"] = program.constants.shape[0] * design.beat_bytes
     buffers = 1 + STREAM_BUFFERS  # of `run` and of streams
     sizes["images"] = buffers * program.image_beats * design.beat_bytes
-    sizes["results"] = buffers * max(one.result_beats for one in every.values()) * design.beat_bytes
+    largest = max(one.result_beats for one in every.values())
+    if spec.shares_backbone:  # all tasks' maps may lie behind the tokens
+        largest = max(largest, *(_joint_beats(tasks, variants, kind) for kind in ("", TOKENS, MAP)))
+    sizes["results"] = buffers * largest * design.beat_bytes
     return sizes
+
+
+def _joint_beats(tasks: Sequence[TaskProgram], variants: Mapping[str, Mapping[str, TaskProgram]], kind: str) -> int:
+    """Beats of the result of all tasks together, by their own programs or a variant."""
+    tokens = tasks[0].tokens.beats
+    chosen = [variants.get(part.task, {}).get(kind, part) for part in tasks]
+    return tokens + sum(part.program.result_beats - tokens for part in chosen)
 
 
 def _where(part: TaskProgram, decoder: str) -> str:

@@ -44,8 +44,13 @@ def operation_table(program: Program, spec: ModelSpec) -> dict[str, Any]:
         "image": [i for i, op in enumerate(operations) if facts_of(op.kind).loads and not op.flags & bit("CONSTANT")],
         "result": [i for i, op in enumerate(operations) if facts_of(op.kind).stores],
         "parts": parts,
+        "backbone": next((i for i, layer in enumerate(program.layers) if _decodes(layer)), len(operations)),
         "frames": len(program.frames),
     }
+
+
+def _decodes(layer: str) -> bool:
+    return layer.startswith(f"{DECODERS}.")
 
 
 def _names(program: Program, spec: ModelSpec) -> list[str]:
@@ -54,7 +59,7 @@ def _names(program: Program, spec: ModelSpec) -> list[str]:
     norms = 0
     part = "the patch embedding"
     for operation, layer in zip(program.operations, program.layers, strict=True):
-        if layer.startswith(f"{DECODERS}."):
+        if _decodes(layer):
             part = "the decoder"
         elif operation.kind == number("NORMALISE"):
             block, second = divmod(norms, 2)

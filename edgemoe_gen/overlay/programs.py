@@ -7,7 +7,7 @@ begin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.overlay.driver.manifest import MAP, TOKENS
 from edgemoe_gen.overlay.driver.maps import CLASSES, LOGITS
-from edgemoe_gen.program.compile import Frame, Program, compile_groups
+from edgemoe_gen.program.compile import Frame, FrameGroup, Program, compile_groups
 from edgemoe_gen.program.decoder import Decoded
 from edgemoe_gen.program.places import Region
 
@@ -69,9 +69,15 @@ def split_tasks(program: Program) -> tuple[TaskProgram, ...]:
     return parts
 
 
-def pass_groups(tasks: Sequence[str], frames_per_pass: int) -> list[tuple[str, int]]:
-    """What `split_passes` takes apart: a frame of every task, then a full pass of the weights of every task."""
-    return [(task, count) for count in (1, frames_per_pass) for task in tasks]
+def pass_groups(
+    tasks: Sequence[str], frames_per_pass: int, decoders: Mapping[str, bool] | None = None
+) -> list[FrameGroup]:
+    """What `split_passes` takes apart: a frame of every task, then a full pass of the weights of every task.
+
+    `decoders` as of `compile_network`.
+    """
+    far = decoders or {}
+    return [FrameGroup({task: far.get(task)}, count) for count in (1, frames_per_pass) for task in tasks]
 
 
 def split_passes(program: Program, tasks: Sequence[TaskProgram]) -> tuple[TaskProgram, ...]:
@@ -85,7 +91,7 @@ def split_passes(program: Program, tasks: Sequence[TaskProgram]) -> tuple[TaskPr
         OverlayError: its frames of one are not those programs, or it has other weights.
     """
     full = program.design.knobs.frames_per_pass
-    parts = _split(program, [count for _, count in pass_groups([part.task for part in tasks], full)])
+    parts = _split(program, [group.count for group in pass_groups([part.task for part in tasks], full)])
     return _behind(parts, tasks, len(tasks))
 
 
@@ -103,7 +109,7 @@ def _behind(parts: Sequence[TaskProgram], tasks: Sequence[TaskProgram], others: 
 
 
 def variants_of(frames: Sequence[Frame]) -> list[tuple[str, str, bool | None]]:
-    """Programs that a task has beside its own: task, name, and what `compile_groups` takes for its decoder.
+    """Programs that a task has beside its own: task, name, and what a `FrameGroup` says of its decoder.
 
     TOKENS leaves the decoder out; MAP ends with the logits where the task's own program ends with classes.
     """
@@ -123,9 +129,9 @@ def compile_variants(model: Model, network: LoweredNetwork, formats: Formats, pr
     others = variants_of(frames)
     if not others:
         return None
-    groups = [(frame.task, 1) for frame in frames] + [(task, 1) for task, _, _ in others]
-    doubles = own + [far for _, _, far in others]
-    return compile_groups(program.design, model, network, formats, groups, doubles=doubles)
+    groups = [FrameGroup({frame.task: far}) for frame, far in zip(frames, own, strict=True)]
+    groups += [FrameGroup({task: far}) for task, _, far in others]
+    return compile_groups(program.design, model, network, formats, groups)
 
 
 def split_variants(program: Program, tasks: Sequence[TaskProgram]) -> dict[str, dict[str, TaskProgram]]:

@@ -49,7 +49,7 @@ class Texts:
 
     def readme(self, checksums: Mapping[str, str]) -> str:
         """The README, which lists the checksums of all other files."""
-        size = sum(buffer_sizes(self.tasks, self.variants).values()) / 2**20
+        size = sum(buffer_sizes(self.tasks, self.variants, self.spec).values()) / 2**20
         own = (
             Figure("clock", f"{self.handoff.clock_mhz:.1f} MHz", "implementation"),
             Figure("DDR for programs, weights and buffers", f"{size:.1f} MiB", "exact"),

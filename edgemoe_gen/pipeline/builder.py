@@ -20,8 +20,7 @@ from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages.compile import libraries
 from edgemoe_gen.pipeline.stages.report import REPORT, report_document
 from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, stage_of, with_needs
-from edgemoe_gen.pipeline.support.context import Context, OpenedProject, Standing, open_context
-from edgemoe_gen.pipeline.support.decoders import decoder_notes
+from edgemoe_gen.pipeline.support.context import Context, Standing, open_context
 from edgemoe_gen.pipeline.support.folders import StageResult, Stages, open_stages
 from edgemoe_gen.pipeline.support.stage import Stage
 from edgemoe_gen.pipeline.support.vendor import StageUnavailableError, ToolStage, VendorStages, missing_tool
@@ -34,6 +33,7 @@ def build(
     options: BuildOptions | None = None,
     progress: Progress = no_progress,
     on_stage: Callable[[StageResult], None] = lambda _: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> BuildResult:
     """Runs all stages that are asked for and that this machine can run.
 
@@ -42,6 +42,7 @@ def build(
         options: which stages, and how.
         progress: called with text, steps done, steps in all; 0 in all where that is not known.
         on_stage: called after each stage.
+        on_note: called with what the user should know, as soon as it is known.
 
     Raises:
         EdgeMoEError: of the inputs, before anything is written; or of a stage, whose outputs then stay as they were.
@@ -49,17 +50,16 @@ def build(
     options = options or BuildOptions()
     seen = fingerprint.look(config)  # before anything is read: what changes from here on is noticed next time
     context = open_context(config, progress)
+    for text in context.project.notes:
+        on_note(text)
     with open_stages(context.output, on_stage, options.force) as stages:
         run = Run(stages, context, options)
         result = run.result()
-        facts = (context.project.design.knobs.clock_mhz, libraries(context), _decoder_notes(context.project))
+        facts = (context.project.design.knobs.clock_mhz, libraries(context), context.project.notes)
+        for text in stages.notes:
+            on_note(text)
         fingerprint.remember(seen, options, result, *facts)
         return result
-
-
-def _decoder_notes(project: OpenedProject) -> tuple[str, ...]:
-    """On decoders that are not on the engine."""
-    return decoder_notes(project.model, project.tasks, project.design.knobs)
 
 
 class Run:
@@ -109,7 +109,7 @@ class Run:
             *self.stopped,
             document,
             overlay if overlay.is_dir() and not self.stopped[0] else None,
-            (*_decoder_notes(project), *self.stages.notes),
+            (*project.notes, *self.stages.notes),
         )
 
     def _way(self) -> Sequence[Stage | ToolStage]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.base.errors import SimulationError
-from edgemoe_gen.base.extras import EXTRAS, Extra, installed
+from edgemoe_gen.base.extras import EXTRAS, Extra, installed, installing
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.flow.check import Check, Status
 from edgemoe_gen.flow.tools import Toolset, find_tools, hls_generation, stage_commands, why_missing
@@ -77,7 +77,7 @@ def doctor(board: str | None = None) -> Diagnosis:
         Check("Python", "ok" if sys.version_info >= (3, 10) else "missing", platform.python_version(), "everything"),
         Check("edgemoe-gen", "ok", __version__, "everything"),
         *(_package(name, "everything", "pip install edgemoe-gen") for name in _PACKAGES),
-        _package("torch", "float reference", 'pip install "edgemoe-gen[torch]"'),
+        _package("torch", "float reference", installing("torch")),
         _compiler(),
         _ap_types(),
         _libclang(),
@@ -209,7 +209,7 @@ def _libclang() -> Check:
             "missing",
             reason,
             "lint, which a build leaves out without it",
-            'run: pip install "edgemoe-gen[lint]"',
+            f"run: {installing('lint')}",
         )
     try:
         version = importlib.metadata.version("libclang")

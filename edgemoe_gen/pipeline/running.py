@@ -28,6 +28,7 @@ from edgemoe_gen.report.views import class_name, probabilities, view
 from edgemoe_gen.sim.engine import Engine, Traffic, run_frames
 
 Backend = Literal["float", "csim", "board"]
+OUTPUTS = (".png", ".npy", ".npz")  # what a task's result is written as
 BACKENDS: tuple[Backend, ...] = ("float", "csim", "board")
 Float32 = NDArray[np.float32]
 
@@ -232,6 +233,25 @@ def read_routes(path: Path, model: Model) -> NDArray[np.int64]:
     return ids
 
 
+def write_output(result: RunResult, path: Path) -> None:
+    """Writes the task's result as the path's suffix says, one of `OUTPUTS`.
+
+    Raises:
+        ConfigError: the task has no result, or none that is a picture.
+    """
+    kind = path.suffix.lower()
+    if kind == ".npz":
+        write_dump(result, path)
+    elif kind == ".png":
+        write_picture(result, path)
+    elif (values := result.shown) is None:
+        raise ConfigError(
+            f"task {result.task} has no output: the network has no decoder for it", "take .npz for tokens"
+        )
+    else:
+        write_whole(path, lambda stream: np.save(stream, values))
+
+
 def write_picture(result: RunResult, path: Path) -> None:
     """Writes the task's output as a picture: classes by colour, values from dark (low) to bright (high).
 
@@ -240,7 +260,7 @@ def write_picture(result: RunResult, path: Path) -> None:
     """
     output = result.shown
     if output is None or output.ndim == 1:
-        raise ConfigError(f"task {result.task} has no output that is a picture", "leave --output out")
+        raise ConfigError(f"task {result.task} has no output that is a picture", "write numbers: .npy or .npz")
     shown = view(output)
     if shown.kind == "classes":
         painted = colours.paint_classes(shown.values.astype(np.int64))

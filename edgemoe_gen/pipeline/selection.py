@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.names import meant
 from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, stage_of
 
 
@@ -35,9 +35,9 @@ class Selection:
         """
         for stage in (first, last, only):
             if stage and stage not in NAMES:
-                near = difflib.get_close_matches(stage, NAMES, n=1)
-                meant = f"did you mean '{near[0]}'? " if near else ""
-                raise ConfigError(f"there is no stage '{stage}'", f"{meant}the stages are {', '.join(NAMES)}")
+                raise ConfigError(
+                    f"there is no stage '{stage}'", f"{meant(stage, NAMES)}the stages are {', '.join(NAMES)}"
+                )
         if only and (first or last):
             raise ConfigError(
                 "--only is given together with --from or --until", "--only X is the same as --from X --until X"

@@ -63,6 +63,10 @@ class Columns:
         """Addresses of a memory."""
         return int(self.depths[_MEMORIES.index(memory)])
 
+    def in_memories(self, side: Column, names: Iterable[str]) -> Mask:
+        """Operations whose source or destination is one of some memories."""
+        return np.isin(side, [_MEMORIES.index(name) for name in names])
+
     # Saying no
 
     def rule(self, where: Mask, field: str, holds: Mask, said: str) -> None:

@@ -1,6 +1,7 @@
 """Compiles a network to a program: the frames and tasks of one run, layer after layer.
 
-Neighbouring frames of one task go in groups that share a pass of the weights. What does not fit on the chip at once is
+Neighbouring frames of one task go in groups that share a pass of the weights. So do the tasks of one picture, where no
+gate depends on the task: the backbone runs once, then every task's decoder. What does not fit on the chip at once is
 cut (`group.py`, `attention.py`): heads by the key and value memory, rows of scores and hidden features by the hidden
 memory, patches by the same. Nothing of that is known to the hardware.
 """
@@ -23,7 +24,7 @@ from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import check_capacity, check_widths
-from edgemoe_gen.program.group import Frame, Group
+from edgemoe_gen.program.group import Frame, FrameGroup, Group
 from edgemoe_gen.program.pack import Bytes, pack_words
 from edgemoe_gen.program.schedule import Schedule
 
@@ -38,7 +39,7 @@ class Program:
         layers: part of the network that each operation computes, such as `blocks.3.experts.7.fc1.0`.
         weights: [ports, beats, bytes of a beat].
         constants: [beats, bytes of a beat].
-        frames: in order.
+        frames: in order, one a picture and task.
         image_form: format of an input value.
         image_beats, result_beats: sizes of the two buffers.
     """
@@ -52,6 +53,11 @@ class Program:
     image_form: Format
     image_beats: int
     result_beats: int
+
+    @property
+    def pictures(self) -> tuple[Frame, ...]:
+        """The first frame of each picture: tasks that share a pass of the backbone have one in common."""
+        return tuple({frame.slices: frame for frame in reversed(self.frames)}.values())[::-1]
 
     @property
     def weight_bytes_per_run(self) -> int:
@@ -70,11 +76,12 @@ def compile_network(
     schedule: Schedule | None = None,
     packing: bool = True,
     decoders: Mapping[str, bool] | None = None,
+    one_picture: bool = False,
 ) -> Program:
     """A program that runs one frame after another, each for its task.
 
-    Neighbours of one task share a pass of the weights, up to the design's `frames_per_pass` of them; results are the
-    same bits as if they did not.
+    Neighbours of one task share a pass of the weights, up to the design's `frames_per_pass` of them; tasks of one
+    picture share the backbone where gates allow it. Results are the same bits as if they did not.
 
     Args:
         design: the accelerator.
@@ -87,13 +94,18 @@ def compile_network(
         schedule: what may overlap; everything by default.
         packing: False leaves weights and constants out, see `Builder`; `outline_network` needs no weights at all.
         decoders: tasks whose decoders run on the engine, and whether it doubles their last map too.
+        one_picture: all frames take the same picture, each for a task of its own.
 
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
     """
-    groups = group_frames(tasks, design.knobs.frames_per_pass)
-    doubles = [(decoders or {}).get(task) for task, _ in groups]
-    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing, doubles)
+    far = {task: (decoders or {}).get(task) for task in tasks}
+    if one_picture and model.spec.shares_backbone and len(far) == len(tasks):
+        groups = [FrameGroup(far)]
+    else:
+        cut = group_frames(tasks, design.knobs.frames_per_pass)
+        groups = [FrameGroup({task: far[task]}, count) for task, count in cut]
+    return compile_groups(design, model, network, formats, groups, taps, depth, schedule, packing)
 
 
 def group_frames(tasks: Sequence[str], most: int) -> list[tuple[str, int]]:
@@ -110,39 +122,40 @@ def compile_groups(
     model: Model,
     network: LoweredNetwork,
     formats: Formats,
-    groups: Sequence[tuple[str, int]],
+    groups: Sequence[FrameGroup],
     taps: bool = False,
     depth: int | None = None,
     schedule: Schedule | None = None,
     packing: bool = True,
-    doubles: Sequence[bool | None] | None = None,
 ) -> Program:
-    """`compile_network` of stated groups: a task, and how many frames of it share a pass of the weights.
-
-    `doubles`: of each group, whether its decoder runs on the engine (None: it does not), and doubles its last map too.
+    """`compile_network` of stated groups.
 
     Raises:
         CapacityError: likewise; or a group has more frames than the design's `frames_per_pass`.
     """
     most = design.knobs.frames_per_pass
-    for task, count in groups:
-        if not 1 <= count <= most:
+    for group in groups:
+        if not 1 <= group.count <= most:
             raise CapacityError(
-                f"{count} frames of task '{task}' are to share a pass of the weights, but the design's memories hold "
-                f"{most}",
-                f"raise the knob frames_per_pass to {count}, or group fewer",
+                f"{group.count} frames of task '{group.tasks[0]}' are to share a pass of the weights, but the design's "
+                f"memories hold {most}",
+                f"raise the knob frames_per_pass to {group.count}, or group fewer",
             )
+        if len(group.tasks) > 1 and not model.spec.shares_backbone:
+            raise ValueError(f"the gates of {', '.join(group.tasks)} differ, so these tasks can't share a backbone")
     check_capacity(design, model.spec)
     check_widths(design, formats)
     builder = Builder(design, schedule, packing)
-    each = [None] * len(groups) if doubles is None else doubles
     frames = [
-        frame
-        for (task, count), far in zip(groups, each, strict=True)
-        for frame in Group(builder, model, network, formats, task, count, taps, depth, far).build()
+        frame for group in groups for frame in Group(builder, model, network, formats, group, taps, depth).build()
     ]
+    return finished(builder, frames, formats)
+
+
+def finished(builder: Builder, frames: Sequence[Frame], formats: Formats) -> Program:
+    """The program of all that a builder was given."""
     return Program(
-        design,
+        builder.design,
         tuple(builder.operations),
         tuple(builder.layers),
         builder.contents.weights(),
@@ -155,7 +168,10 @@ def compile_groups(
 
 
 def pack_image(program: Program, spec: ModelSpec, images: Sequence[NDArray[np.float32]]) -> Bytes:
-    """The image buffer of a run: one picture [3, H, W] a frame, cut into patches; [beats, bytes of a beat]."""
+    """The image buffer of a run: one picture [3, H, W] a frame, cut into patches; [beats, bytes of a beat].
+
+    Frames of one picture are given the same one.
+    """
     buffer = np.zeros((program.image_beats, program.design.beat_bytes), np.uint8)
     for frame, image in zip(program.frames, images, strict=True):
         patches = quantise(to_patches(image, spec), program.image_form)
@@ -175,6 +191,7 @@ def to_patches(image: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.float6
 
 
 __all__ = [
-    "Frame", "Program", "check_capacity", "compile_groups", "compile_network", "group_frames", "pack_image",
-    "to_patches",
+    "Frame", "FrameGroup", "Program", "check_capacity", "compile_groups", "compile_network", "finished",
+    "group_frames",
+    "pack_image", "to_patches",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from edgemoe_gen.program.maps import Map, map_in, resized_from, unpack_pixels
 from edgemoe_gen.program.pack import Bytes, linear_beats, unpack_words
 from edgemoe_gen.program.places import Place, Region
 from edgemoe_gen.program.product import Finish, Weights
-from edgemoe_gen.program.rings import Level, Ring, choose_rings
+from edgemoe_gen.program.rings import ROWS, Level, Ring, choose_rings
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class DecoderRows:
         tokens: the frame's final tokens in the residual.
         taken: addresses of the residual that hold tokens, of all frames.
         doubles: the last doubling is done on the way out.
+        most_rows: that a convolution makes at a time.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class DecoderRows:
         tokens: Place,
         taken: int,
         doubles: bool,
+        most_rows: int = ROWS[0],
     ) -> None:
         self.b = builder
         self.design = builder.design
@@ -102,7 +104,7 @@ class DecoderRows:
             for i in range(self.last + 1)
         )
         logit_words = design.padded_words(decoder.classes)
-        rings = choose_rings(design, task, levels, logit_words, taken, doubles)
+        rings = choose_rings(design, task, levels, logit_words, taken, doubles, most_rows)
         self.rows = rings.rows
         forms = [formats[f"{self.name}.norm"], *(formats[f"{self.name}.conv_{i}"] for i in range(self.last + 1))]
 

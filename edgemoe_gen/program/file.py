@@ -57,7 +57,7 @@ def program_words(program: Program) -> Words:
     header[d.HEADER_VERSION] = d.VERSION
     header[d.HEADER_DESIGN : d.HEADER_DESIGN + 2] = _identity(program.design)
     header[d.HEADER_OPERATIONS] = len(program.operations)
-    header[d.HEADER_FRAMES] = len(program.frames)
+    header[d.HEADER_FRAMES] = len(program.pictures)
     header[WEIGHT_CHECKSUM_WORD] = _weight_checksum(program.weights, program.constants)
     words = np.concatenate([header, operations.reshape(-1)])
     words[d.HEADER_CHECKSUM] = _program_checksum(words)

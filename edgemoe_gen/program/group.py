@@ -1,4 +1,4 @@
-"""Frames of one task on their way to a program: each layer's weights pass once, over the rows of all of them.
+"""Frames on their way to a program: each layer's weights pass once, over the rows of all of them.
 
 A frame begins a block in every memory (`Design.pitch`), so that pictures, attention and results are those of one frame,
 and all other layers take the rows as they lie. Rows between two frames are computed and never used; they are in no
@@ -7,6 +7,7 @@ expert's queue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +23,15 @@ from edgemoe_gen.program.decoder import Decoded, DecoderRows
 from edgemoe_gen.program.moves import transfer_beats
 from edgemoe_gen.program.places import Gathering, ImageSlice, Place, Region, Rows
 from edgemoe_gen.program.product import Finish
+from edgemoe_gen.program.rings import ROWS
 from edgemoe_gen.program.shared import Shared
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a program: its task, where its picture goes and where its results are.
+    """One frame of a program for one task: where its picture goes and where its results are.
+
+    Tasks that share a pass of the backbone are frames with one picture and one place of the tokens.
 
     Attributes:
         task: name.
@@ -42,8 +46,27 @@ class Frame:
     decoded: Decoded | None = None
 
 
+@dataclass(frozen=True)
+class FrameGroup:
+    """Frames that share a pass of the weights.
+
+    Attributes:
+        decoders: tasks of each frame, and whether the engine runs a task's decoder (None: it does not) and doubles its
+            last map too. Several tasks only where they share a backbone (`ModelSpec.shares_backbone`).
+        count: number of frames.
+    """
+
+    decoders: Mapping[str, bool | None]
+    count: int = 1
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Of each frame, in order."""
+        return tuple(self.decoders)
+
+
 class Group:
-    """Frames of one task that share a pass of the weights."""
+    """Frames that share a pass of the weights, on their way to operations."""
 
     def __init__(
         self,
@@ -51,11 +74,9 @@ class Group:
         model: Model,
         network: LoweredNetwork,
         formats: Formats,
-        task: str,
-        frames: int,
+        frames: FrameGroup,
         taps: bool,
         depth: int | None,
-        doubles: bool | None = None,
     ) -> None:
         self.b = builder
         self.design = builder.design
@@ -63,35 +84,36 @@ class Group:
         self.spec = model.spec
         self.network = network
         self.formats = formats
-        self.task = task
+        self.frames = frames
+        # Where gates do not depend on the task, all tasks' programs name the same one, which is stored once.
+        self.gate_task = self.spec.task_names[0] if self.spec.shares_backbone else frames.tasks[0]
         self.taps = taps
-        self.doubles = doubles  # how far the decoder runs, if it does
         self.depth = self.spec.depth if depth is None else depth
-        self.rows = Rows(self.spec.tokens, frames, self.design.pitch(self.spec.tokens))
+        self.rows = Rows(self.spec.tokens, frames.count, self.design.pitch(self.spec.tokens))
         self.shared = Shared(builder, self.spec, formats, self.rows)
         self.residual = builder.place("residual", self.spec.dim, formats["embed"])
-        self.regions: list[dict[str, Region]] = [{} for _ in range(frames)]
+        self.regions: list[dict[str, Region]] = [{} for _ in range(frames.count)]
 
     def build(self) -> list[Frame]:
-        """Adds all operations; returns the frames."""
+        """Adds all operations; returns the frames, and of each one its tasks."""
         images = self._embed()
         for block in self.network.blocks[: self.depth]:
             self._block(block)
-        # A frame's results lie in one piece, as in a program of its own.
-        decoded = []
-        for frame in range(self.rows.frames):
+        # A frame's results lie in one piece, as in a program of its own. Decoders leave its tokens in the residual.
+        found = []
+        for frame, (image, regions) in enumerate(zip(images, self.regions, strict=True)):
             self._store_frame("tokens", frame)
-            decoded.append(self._decode(frame))
-        return [Frame(self.task, *parts) for parts in zip(images, self.regions, decoded, strict=True)]
+            for task, doubles in self.frames.decoders.items():
+                decoded = None if doubles is None else self.decode(task, frame, doubles)
+                found.append(Frame(task, image, regions, decoded))
+        return found
 
-    def _decode(self, frame: int) -> Decoded | None:
-        """The decoder of a frame, where the engine runs it."""
-        if self.doubles is None:
-            return None
+    def decode(self, task: str, frame: int, doubles: bool, most_rows: int = ROWS[0]) -> Decoded:
+        """Adds a task's decoder of a frame, behind the last block; its convolutions make `most_rows` at most."""
         taken = self.b.blocks(self.rows.total) * self.residual.stride
         rows = DecoderRows(
-            self.b, self.spec, self.network.decoders[self.task], self.formats, self.task,
-            self.shared.of_frame(self.residual, frame), taken, self.doubles,
+            self.b, self.spec, self.network.decoders[task], self.formats, task,
+            self.shared.of_frame(self.residual, frame), taken, doubles, most_rows,
         )  # fmt: skip
         return rows.build()
 
@@ -160,13 +182,12 @@ class Group:
     def _route(self, block: LoweredBlock, source: Place) -> None:
         name = f"blocks.{block.index}"
         router = self.spec.router
-        task = self.spec.task_index(self.task)
-        linear = block.routers[task]
+        linear = block.routers[self.spec.task_index(self.gate_task)]
         logits = self.b.place("hidden", linear.weight.shape[0], self.formats[f"{name}.logits"])
-        key = f"{name}.router.{self.task}"
+        key = f"{name}.router.{self.gate_task}"
         self.shared.linear(key, f"{key}.weight", linear, source, logits)
         self.b.layer = key
-        allowed = np.flatnonzero(allowed_experts(self.model, block.index, self.task))
+        allowed = np.flatnonzero(allowed_experts(self.model, block.index, self.gate_task))
         experts = range(int(allowed[0]), int(allowed[-1]) + 1)
         self.b.route(logits, self.rows, experts, router.top_k, router.gate_type == "noisy", router.score_threshold)
         if self.taps:
@@ -176,7 +197,7 @@ class Group:
 
     def _experts(self, block: LoweredBlock, normed: Place) -> None:
         name = f"blocks.{block.index}"
-        allowed = allowed_experts(self.model, block.index, self.task)
+        allowed = allowed_experts(self.model, block.index, self.gate_task)
         gathered = self.b.place("query", self.spec.dim, normed.form)
         gatherings = [Gathering(int(expert), normed, gathered) for expert in np.flatnonzero(allowed)]
         beside = self.b.schedule.gather_beside

@@ -16,13 +16,10 @@ from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.sizes import MOST_MAP_ROWS, TAPS
 from edgemoe_gen.hardware.descriptor import Operation
-from edgemoe_gen.hardware.kinds import CLASSES, number
+from edgemoe_gen.hardware.kinds import CLASSES, MOST_CLASSES, MOST_VALUES, number
 from edgemoe_gen.hardware.memories import path_from, path_number
 from edgemoe_gen.numerics.fixed import Format, Integers
 from edgemoe_gen.program.places import Place, Region
-
-MOST_CLASSES = 256  # a class's number is a byte
-MOST_VALUES = 3  # of a pixel that leaves as 16-bit values
 
 
 @dataclass(frozen=True)

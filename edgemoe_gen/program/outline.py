@@ -38,8 +38,8 @@ class _AnyFormat(dict[str, TensorFormat]):
         return TensorFormat(name, kind, Format(self.widths.of(name), 0), 0.0, 0.0)
 
 
-def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str]) -> Program:
-    """The operations of a network on a design, one frame a task.
+def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str], one_picture: bool = False) -> Program:
+    """The operations of a network on a design, one frame a task; `one_picture` as of `compile_network`.
 
     Raises:
         CapacityError: the network exceeds what the design holds; names sizes and knobs.
@@ -48,7 +48,9 @@ def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str]) -> Pr
     k = design.knobs
     decoders = engine_decoders(model, network.decoders, k.max_map_width, k.max_map_channels)
     formats = Formats(_AnyFormat(design))
-    return compile_network(design, model, network, formats, tasks, packing=False, decoders=decoders)
+    return compile_network(
+        design, model, network, formats, tasks, packing=False, decoders=decoders, one_picture=one_picture
+    )
 
 
 @lru_cache(maxsize=4)

@@ -77,8 +77,9 @@ def decoder_levels(design: Design, spec: ModelSpec, channels: int) -> tuple[Leve
 
 
 def choose_rings(
-    design: Design, task: str, levels: tuple[Level, ...], logit_words: int, taken: int, doubles: bool
-) -> Rings:
+    design: Design, task: str, levels: tuple[Level, ...], logit_words: int, taken: int, doubles: bool,
+    most_rows: int = ROWS[0],
+) -> Rings:  # fmt: skip
     """The rings that take the fewest beats of weights.
 
     Args:
@@ -88,12 +89,13 @@ def choose_rings(
         logit_words: words of a pixel of the map behind the last one.
         taken: addresses of the residual that hold tokens.
         doubles: the last map is doubled on its way out, so that its rows wait for each other.
+        most_rows: of a convolution at a time.
 
     Raises:
         CapacityError: even one row at a time does not fit; says what does.
     """
     depths = design.memory_depths
-    choices = [_choices(design, level, level is levels[-1]) for level in levels]
+    choices = [_choices(design, level, level is levels[-1], most_rows) for level in levels]
 
     def beats(rows: tuple[int, ...]) -> int:
         return sum(ceil_div(level.height, r) * level.beats for level, r in zip(levels, rows, strict=True))
@@ -141,7 +143,7 @@ def ring_depths(
     return hidden, results.sum(axis=1)
 
 
-def _choices(design: Design, level: Level, last: bool) -> list[int]:
+def _choices(design: Design, level: Level, last: bool, most: int) -> list[int]:
     """Rows at a time for which a level's own rings fit, were they alone; one row if none."""
     blocks, depths = _blocks(design, level), design.memory_depths
 
@@ -151,7 +153,7 @@ def _choices(design: Design, level: Level, last: bool) -> list[int]:
         room = max(depths[HIDDEN], depths[NORMED])
         return rows * blocks <= design.map_blocks and source <= room and result <= depths[QUERY]
 
-    return [rows for rows in ROWS if rows <= level.height and fits(rows)] or [1]
+    return [rows for rows in ROWS if rows <= min(level.height, most) and fits(rows)] or [1]
 
 
 def _blocks(design: Design, level: Level) -> int:

@@ -21,7 +21,14 @@ from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, GELU, NARROW, SCALE, S
 from edgemoe_gen.hardware.ring import OPEN_TILES
 from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
-from edgemoe_gen.program.verify_maps import convolved_rows, resized_beats, verify_maps
+from edgemoe_gen.program.verify_maps import (
+    convolved_rows,
+    ones_of,
+    reads_maps,
+    resized_beats,
+    verify_maps,
+    writes_maps,
+)
 
 _FINISHED_BITS = TERM_BITS + tables.MANTISSA_BITS + 2
 _DEFAULTS: dict[str, int] = asdict(d.Operation())
@@ -117,7 +124,7 @@ class _Check(Columns):
         f, k, design = self.f, self.design.knobs, self.design
         queued = self.of["WEIGHTS"] & (f["expert"] >= 0)
         self.queued = queued
-        matrix = self.that("computes") | self.that("moves")
+        matrix = self.that("computes") | self.that("moves") | self.that("decodes")
         self.equal(queued, "tokens", 0, "an expert's queue has the rows: it must be")
         self.maps = convolved_rows(self) | self.that("decodes")
         self.within(matrix & ~queued, "tokens", 1, max(design.blocks, design.map_blocks) * k.tokens_parallel)
@@ -199,28 +206,32 @@ class _Check(Columns):
 
     # Where matrices lie
 
-    def _fits(self, where: Mask, side: str, words: Column, blocks: Column, depth: Column) -> None:
-        """A matrix of so many words a row and blocks of rows lies within its memory."""
-        stride, block = self.f[f"{side}_stride"], self.f[f"{side}_block"]
+    def _fits(
+        self, where: Mask, side: str, words: Column, blocks: Column, depth: Column, maps: Mask | None = None
+    ) -> None:
+        """A matrix of so many words a row and blocks of rows lies within its memory, rows of `maps` at any address."""
+        stride = self.f[f"{side}_stride"]
         self.within(where, f"{side}_stride", words, depth)
-        if self.design.has_decoders:  # a map begins at any address
-            self.within(where, f"{side}_block", 0, (depth - words) // np.maximum(stride, 1) - blocks + 1)
-            self.within(where, f"{side}_word", 0, depth - words - (block + blocks - 1) * stride)
-        else:
-            self.within(where, f"{side}_word", 0, stride - words)
-            self.within(where, f"{side}_block", 0, depth // np.maximum(stride, 1) - blocks)
+        if maps is not None:
+            # A map begins at a word; a word of block 0 that a matrix could have as well is either's.
+            mapped = where & maps & (self.f[f"{side}_word"] > stride - words)
+            self.equal(mapped, f"{side}_block", 0, "a map begins at a word: it must be")
+            self.within(mapped, f"{side}_word", 0, depth - words - (blocks - 1) * stride)
+            where = where & ~mapped
+        self.within(where, f"{side}_word", 0, stride - words)
+        self.within(where, f"{side}_block", 0, depth // np.maximum(stride, 1) - blocks)
 
     def _places(self) -> None:
         f, design = self.f, self.design
         rows = np.where(self.queued, self.route_rows, f["tokens"])
         reads = self.that("reads")
         blocks = ceiling(f["source_lane"] + rows, self.lanes[self.source])
-        self._fits(reads & ~self.maps, "source", f["in_words"], blocks, self.depths[self.source])
+        self._fits(reads & ~self.maps, "source", f["in_words"], blocks, self.depths[self.source], reads_maps(self))
         writes = self.that("writes")
         words = np.where(self.product, f["out_tiles"] * design.out_words, f["in_words"])
         blocks = np.where(self.scatter, self.route_blocks, ceiling(rows, self.lanes[self.destination]))
         self.equal(self.scatter, "destination_block", 0, "a queue says where its rows go: it must be")
-        self._fits(writes, "destination", words, blocks, self.depths[self.destination])
+        self._fits(writes, "destination", words, blocks, self.depths[self.destination], writes_maps(self))
 
     # Products
 
@@ -228,9 +239,9 @@ class _Check(Columns):
         f, of, design = self.f, self.of, self.design
         tiles, words = np.where(self.product, f["out_tiles"], 0), np.where(self.product, f["in_words"], 0)
         # What was cut out of a program of several tasks, or put one behind another, begins anywhere in the ring. It
-        # loads first, and stores last.
+        # loads the positions of its tokens first, and stores last.
         stored = of["STORE"] | of["STORE_RESIZED"]
-        begins = of["LOAD"] & np.concatenate([[False], stored[:-1]])
+        begins = of["LOAD"] & ~ones_of(self) & np.concatenate([[False], stored[:-1]])
         places = np.where(self.product, self.index, len(self.index))
         ahead_of = np.minimum.accumulate(places[::-1])[::-1]  # the next product
         first = ahead_of[np.maximum.accumulate(np.where(begins, self.index, 0))] % len(self.index)

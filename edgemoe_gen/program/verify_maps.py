@@ -11,9 +11,8 @@ import numpy as np
 from edgemoe_gen.design.sizes import MOST_MAP_ROWS, TAPS
 from edgemoe_gen.hardware import memories
 from edgemoe_gen.hardware.descriptor import field_places
-from edgemoe_gen.hardware.kinds import CLASSES, RELU, SCATTER, SHIFTED
+from edgemoe_gen.hardware.kinds import ACCUMULATE, CLASSES, MOST_CLASSES, MOST_VALUES, RELU, SCATTER, SHIFTED, bit
 from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
-from edgemoe_gen.program.maps import MOST_CLASSES, MOST_VALUES
 
 _CONVOLUTIONS = tuple(memories.path_number(*path) for path in memories.CONVOLUTION_PATHS)
 
@@ -28,6 +27,31 @@ def resized_beats(c: Columns) -> Column:
     features = np.maximum(c.f["features"], 1)
     pixel = np.where(c.f["flags"] & CLASSES != 0, 1, np.where(features == 1, 2, np.where(features == 2, 4, 8)))
     return ceiling(c.f["tokens"] * pixel, c.design.beat_bytes)
+
+
+def ones_of(c: Columns) -> Mask:
+    """Loads of a decoder's feature of ones; all other constants are positions of tokens, which go to the residual."""
+    constant = c.f["flags"] & bit("CONSTANT") != 0
+    to_sources = c.in_memories(c.destination, (memories.HIDDEN, memories.NORMED))
+    return np.asarray(c.of["LOAD"] & constant & to_sources & np.full(constant.shape, c.design.has_decoders))
+
+
+def _logits_of(c: Columns) -> Mask:
+    """Products that could be a decoder's last convolution, which is a plain one from a map to another."""
+    plain = c.of["WEIGHTS"] & (c.f["expert"] < 0) & (c.f["flags"] & (ACCUMULATE | SHIFTED) == 0)
+    to_logits = c.in_memories(c.destination, (memories.RESIDUAL, memories.HIDDEN))
+    return np.asarray(plain & c.in_memories(c.source, (memories.QUERY,)) & to_logits & c.design.has_decoders)
+
+
+def reads_maps(c: Columns) -> Mask:
+    """Operations beside convolutions and RESIZE whose source may be rows of a map."""
+    return np.asarray(_logits_of(c) | (c.of["STORE"] & c.design.has_decoders))
+
+
+def writes_maps(c: Columns) -> Mask:
+    """Operations whose destination may be rows of a map."""
+    made = ones_of(c) | _logits_of(c) | convolved_rows(c) | c.of["RESIZE"] | c.of["NORMALISE"]
+    return np.asarray(made & c.design.has_decoders)
 
 
 def verify_maps(c: Columns) -> None:
@@ -51,6 +75,10 @@ def verify_maps(c: Columns) -> None:
     c.rule(shifted, "path", only_maps, "a convolution goes from hidden or normed to query")
     c.rule(shifted, "flags", f["flags"] & SCATTER == 0, "a convolution has no queue")
     c.equal(shifted, "expert", -1, "a convolution has no queue: it must be")
+    ones = ones_of(c)
+    c.equal(ones, "in_words", 1, "a feature of ones has one word: it must be")
+    c.equal(ones, "destination_block", 0, "a map begins at a word: it must be")
+    c.rule(ones, "tokens", f["tokens"] % design.knobs.tokens_parallel == 0, "ones fill whole blocks")
     _rings(c, shifted)
     _resized(c, resized)
 

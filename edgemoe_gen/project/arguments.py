@@ -12,13 +12,15 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TypedDict
 
-from edgemoe_gen.base.arguments import ARGUMENT, Argument, argument
+from edgemoe_gen.base.arguments import ARGUMENT, Argument, argument, several
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.names import word
 from edgemoe_gen.model.spec import SpecOptions
 from edgemoe_gen.project.config import Config
 
 PathText = str | PathLike[str]
-Paths = Sequence[PathText]
+Paths = Sequence[PathText] | PathText  # one path may stand alone
+Names = Sequence[str]  # a text that stands alone is one name
 Values = Mapping[str, int | float]
 
 
@@ -41,7 +43,7 @@ class PictureKeywords(TypedDict, total=False):
 
     image: Paths
     calibrate: Paths
-    task: Sequence[str]
+    task: Names
 
 
 class NewProjectKeywords(NetworkKeywords, BoardKeywords, PictureKeywords, total=False):
@@ -98,16 +100,61 @@ def _path(value: PathText | None) -> Path | None:
     return None if value is None else Path(value)
 
 
-# What becomes of a keyword, by kind: where it says nothing, that is what a field of `Config` has that is not said.
+def _names(value: Sequence[str] | None) -> tuple[str, ...] | None:
+    names = tuple(value or ())
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError
+    return names or None
+
+
+def _text(value: str | None) -> str | None:
+    if not isinstance(value, str | None):
+        raise TypeError
+    return value
+
+
+def _options(value: SpecOptions | None) -> SpecOptions:
+    if not isinstance(value, SpecOptions | None):
+        raise TypeError
+    return value or SpecOptions()
+
+
+# What becomes of a keyword, by kind: where it says nothing, that is what a field of `Config` has that is not said. A
+# value of another type raises a TypeError, or what Python raises of itself.
 _AS_SAID: Mapping[str, Callable[[Any], object]] = {
     "path": _path,
     "paths": lambda paths: tuple(Path(path) for path in paths or ()) or None,
-    "names": lambda names: tuple(names or ()) or None,
-    "str": lambda text: text,
+    "names": _names,
+    "str": _text,
     "knobs": lambda values: dict(values or {}),
     "class_names": lambda names: {task: tuple(each) for task, each in (names or {}).items()},
-    "network": lambda options: options or SpecOptions(),
+    "network": _options,
 }
+_MUST_BE: Mapping[str, str] = {
+    "path": "a path: a text or a pathlib.Path",
+    "paths": "a path, or a list of paths",
+    "names": "a name, or a list of names",
+    "str": "a text",
+    "knobs": "a dictionary of values by name, such as {'tokens_parallel': 6}",
+    "class_names": "a dictionary of lists of names by task",
+    "network": "a SpecOptions of edgemoe_gen.model, such as SpecOptions(heads=3)",
+}
+
+
+def _as_said(about: Argument, keyword: str, value: object) -> Any:
+    """A keyword's value as a `Config` has it.
+
+    Raises:
+        ConfigError: it is of another type.
+    """
+    try:
+        return _AS_SAID[about.kind](several(about, value))
+    except (TypeError, ValueError, AttributeError) as error:
+        hint = "" if keyword != "spec" else "; what a spec file would say goes into options=SpecOptions(...)"
+        raise ConfigError(
+            f"{keyword} is {word(repr(value))}, of type {type(value).__name__}",
+            f"it must be {_MUST_BE[about.kind]}{hint}",
+        ) from error
 
 
 def project_arguments(keywords: Mapping[str, object], checkpoint: PathText | None = None) -> ProjectArguments:
@@ -138,5 +185,5 @@ def _fields_of(kind: type, left: dict[str, object]) -> dict[str, Any]:
     for each in fields(kind):
         about: Argument | None = each.metadata.get(ARGUMENT)
         if about is not None and (keyword := about.keyword or each.name) in left:
-            found[each.name] = _AS_SAID[about.kind](left.pop(keyword))
+            found[each.name] = _as_said(about, keyword, left.pop(keyword))
     return found

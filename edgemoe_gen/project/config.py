@@ -14,6 +14,7 @@ from typing import Any
 
 from edgemoe_gen.base.arguments import KEY, Key, argument
 from edgemoe_gen.base.errors import ConfigError, KnobError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.base.parsing import parse_toml, read_settings
 from edgemoe_gen.base.settings import unknown_key, value_of_kind
 from edgemoe_gen.base.tomltext import toml_value
@@ -260,7 +261,7 @@ def _table(path: Path, document: Mapping[str, Any], name: str, prefix: str = "")
 def _refuse_unknown(path: Path, prefix: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
     key = unknown_key(table, known)
     if key is not None:
-        raise ConfigError(f"{path}: the key '{prefix}{key}' is unknown", f"known keys: {', '.join(known)}")
+        raise ConfigError(f"{path}: the key '{prefix}{key}' is unknown", near(key, known, "known keys"))
 
 
 def _value(path: Path, key: str, kind: str, value: object) -> object:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.errors import CheckpointError, ConfigError, ImageError
+from edgemoe_gen.base.quiet import Quiet
 from edgemoe_gen.base.reading import read_text
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.fitting.defaults import default_knobs
@@ -39,6 +40,7 @@ from edgemoe_gen.project.arguments import ProjectArguments
 from edgemoe_gen.project.config import CALIBRATION_IMAGES, DEFAULT_BOARD, FILE_NAME, Config, read_config
 
 Progress = Callable[[str, int, int], None]
+no_progress = Quiet("no_progress")
 _SPECS = (".toml", ".yml", ".yaml")
 
 
@@ -55,10 +57,6 @@ TYPICAL = ModelSpec(
     tokens=129,
     class_token=True,
 )
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """Takes progress and shows nothing."""
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def headline(document: Mapping[str, Any]) -> str:
     parts = _estimated(document) if vendor is None else _implemented(document, vendor)
     timing = document.get("timing")
     if timing is not None and timing["passed"] and timing["clock_mhz"] == document["cycles"]["clock_mhz"]:
-        parts.append(f"{timing['milliseconds_per_frame']:.3f} ms a frame ({timing['tier']})")
+        parts.append(f"{timing['milliseconds_per_frame']:.3f} ms a frame ({timing['tier']}){_decoders(document)}")
         if "pass" in timing:
             whole = timing["pass"]
             parts.append(f"{whole['frames']} frames of a pass in {whole['milliseconds']:.3f} ms ({whole['tier']})")
@@ -149,6 +149,17 @@ def headline(document: Mapping[str, Any]) -> str:
     if errors["sets"]:
         parts.append(f"{errors['sets_equal']:,} of {errors['sets']:,} top-{document['network']['top_k']} sets equal")
     return " · ".join(parts)
+
+
+def _decoders(document: Mapping[str, Any]) -> str:
+    """What of a timed frame the decoders are."""
+    if not document["network"]["decoders"]:
+        return ""
+    timing = document["timing"]
+    cycles = timing["by_stage"]["decoder"]
+    if not cycles:
+        return ", decoders on the host not counted"
+    return f", of it decoders {cycles / (timing['clock_mhz'] * 1e3):.3f} ms"
 
 
 def _estimated(document: Mapping[str, Any]) -> list[str]:
@@ -300,9 +311,12 @@ def quality_facts(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def traffic_facts(traffic: Mapping[str, Any]) -> dict[str, Any]:
-    """DDR bytes a frame as the simulation counted them, against the least that a frame needs."""
+    """DDR bytes a frame as the simulation counted them, against the least that a frame needs; decoders beside that."""
     needed = sum(traffic["needed"].values())
-    return {"tier": CSIM, **traffic, "needed_total": needed, "ratio": traffic["total"] / needed}
+    found = {"tier": CSIM, **traffic, "needed_total": needed, "ratio": traffic["total"] / needed}
+    if traffic.get("decoders_needed"):
+        found["decoders_ratio"] = traffic["decoders"] / traffic["decoders_needed"]
+    return found
 
 
 def bound_facts(design: Design) -> list[dict[str, Any]]:

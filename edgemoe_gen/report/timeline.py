@@ -43,6 +43,7 @@ _GROUP_COLOURS: Mapping[str, str] = {
     "load": "#9aa5b1", "patch embedding": "#7a5a43", "layer norms": "#4ab3b8", "query, key, value": "#3b6fb6",
     "attention scores": "#8b63b8", "attention × values": "#b85c9e", "projection": "#5f86c4", "routers": "#c94a5a",
     "gather": "#34486b", "experts": "#e07a2f", "dense MLP": "#3f9b57", "store": "#9aa5b1",
+    "decoder: convolutions": "#2f6f8f", "decoder: doubling": "#7fb2c8", "decoder: norm, classes": "#a9c4cf",
 }  # fmt: skip
 _OTHER_COLOUR = "#b9bfc7"
 

@@ -220,7 +220,7 @@ def run_against_csim(
                 partial.unlink(missing_ok=True)
     progress("RTL: simulating", operations, operations)
     return Compared(
-        title, len(program.frames), operations, run.status, expected.nbytes, run.bad(expected), run.cycles[-1],
+        title, len(program.pictures), operations, run.status, expected.nbytes, run.bad(expected), run.cycles[-1],
         design.knobs.clock_mhz, memory, run.kilocycles_per_second, written,
     )  # fmt: skip
 

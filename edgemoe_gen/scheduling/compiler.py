@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.scheduling.kept import kept
 from edgemoe_gen.scheduling.sources import PORT
@@ -58,7 +59,7 @@ def need_compiler(what: str, extra: str) -> None:
     """
     reason = ziglang_missing()
     if reason:
-        raise ConfigError(f"{what} needs clang, but {reason}", f'install it: pip install "edgemoe-gen[{extra}]"')
+        raise ConfigError(f"{what} needs clang, but {reason}", f"install it: {installing(extra)}")
 
 
 def compiler_version() -> str:

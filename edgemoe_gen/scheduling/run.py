@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from functools import cache
 
 from edgemoe_gen.base.errors import ConfigError, SimulationError
 from edgemoe_gen.base.installed import PACKAGE
+from edgemoe_gen.base.names import meant
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
@@ -131,8 +131,7 @@ def _only(prepared: Prepared, label: str) -> Prepared:
     loops = tuple(loop for loop in prepared.loops if loop.label == label)
     if not loops:
         labels = [loop.label for loop in prepared.loops]
-        near = difflib.get_close_matches(label, labels, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"pipelined loops are {', '.join(labels)}"
+        hint = meant(label, labels).strip() or f"pipelined loops are {', '.join(labels)}"
         raise ConfigError(f"there is no pipelined loop '{label}'", hint)
     return replace(prepared, loops=loops)
 

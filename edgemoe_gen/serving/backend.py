@@ -37,8 +37,8 @@ class Outcome(Protocol):
 class Backend(Protocol):
     """Runs frames. All calls come from one thread."""
 
-    def run(self, frame: Any, task: str) -> Outcome:
-        """Runs one frame, uint8 [height, width, 3]."""
+    def run_tasks(self, frame: Any, tasks: Sequence[str]) -> Sequence[Outcome]:
+        """Runs one frame, uint8 [height, width, 3], for tasks; an outcome each, in order."""
 
 
 @dataclass(frozen=True)

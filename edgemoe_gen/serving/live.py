@@ -12,6 +12,7 @@ from typing import Any
 
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.report.colours import class_colour, scale_gradient
 from edgemoe_gen.report.views import class_name
 from edgemoe_gen.serving.backend import Backend, BackendFacts, Opener
@@ -115,7 +116,7 @@ class LiveView:
                 unknown = [task for task in self._on if task not in facts.tasks]
                 if unknown:
                     raise ConfigError(
-                        f"{facts.name} has no task '{unknown[0]}'", f"its tasks: {', '.join(facts.tasks)}"
+                        f"{facts.name} has no task '{unknown[0]}'", near(unknown[0], facts.tasks, "its tasks")
                     )
                 self._on = self._on or tuple(facts.tasks)
                 # A simulated board takes no power, and what this machine's own sensors say is something else.
@@ -155,8 +156,7 @@ class LiveView:
         blobs: list[bytes] = [jpeg(shot.frame)]
         shown: list[dict[str, Any]] = []
         engine = 0.0
-        for task in tasks:
-            outcome = backend.run(shot.frame, task)
+        for task, outcome in zip(tasks, backend.run_tasks(shot.frame, tasks), strict=True):
             engine += outcome.seconds
             output = outcome.output if outcome.ids is None else outcome.ids
             names, classes = self.facts.class_names.get(task, ()), self.facts.classes.get(task, 0)

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.serving.access import LOOPBACK, Access, token_for
 from edgemoe_gen.serving.backend import Opener
 from edgemoe_gen.serving.live import LiveView
@@ -73,9 +74,7 @@ def check_aiohttp() -> None:
     try:
         importlib.import_module("aiohttp")
     except ImportError as error:
-        raise ConfigError(
-            "the live view needs aiohttp, which is not installed", 'pip install "edgemoe-gen[serve]"'
-        ) from error
+        raise ConfigError("the live view needs aiohttp, which is not installed", installing("serve")) from error
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -84,7 +84,7 @@ def load_library(path: Path) -> ctypes.CDLL:
 
 def _make(folder: Path, name: str, make: Callable[[Path], Path]) -> Path:
     for left in folder.glob(f"{name}.*.partial"):
-        if _is_left(left):
+        if is_left(left):
             shutil.rmtree(left, ignore_errors=True)
     partial = folder / f"{name}.{os.getpid()}.partial"
     partial.mkdir()
@@ -183,7 +183,7 @@ def _forget(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for partial in folder.glob("*.partial"):
             with contextlib.suppress(BlockingIOError), _lock(folder, partial.name.split(".")[0], wait=False):
-                if _is_left(partial):
+                if is_left(partial):
                     shutil.rmtree(partial, ignore_errors=True)
         libraries = sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime)
         for path in libraries[:-KEEP]:
@@ -191,7 +191,7 @@ def _forget(folder: Path) -> None:
             _checksum(path).unlink(missing_ok=True)
 
 
-def _is_left(partial: Path) -> bool:
+def is_left(partial: Path) -> bool:
     """Whether nobody makes a library here any more. Another release may hold another lock, so processes count too."""
     maker = partial.name.split(".")[-2]
     if not maker.isdigit() or int(maker) == os.getpid():

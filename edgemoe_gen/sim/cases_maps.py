@@ -1,4 +1,8 @@
-"""Cases of the kernels of decoders: convolutions over rings of rows, rows of twice the width, classes of pixels."""
+"""Cases of the kernels of decoders: convolutions over rings of rows, rows of twice the width, classes of pixels.
+
+What is right is computed here in another way than by the integer reference (`sim.integers`, `numerics.maps`), on
+purpose: that one is held against the same kernels, so that neither can hide a fault of the other.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.kinds import MOST_VALUES
 from edgemoe_gen.hardware.memories import HIDDEN, NORMED, QUERY, RESIDUAL
 from edgemoe_gen.numerics.fixed import Format, Integers, dequantise
 from edgemoe_gen.numerics.lower import Linear
-from edgemoe_gen.program.maps import MOST_VALUES, Map, map_in, tap_matrix
+from edgemoe_gen.program.maps import Map, map_in, tap_matrix
 from edgemoe_gen.program.product import Finish, Weights
 from edgemoe_gen.sim import references as ref
 from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, Inputs, compare, compare_exactly

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.sim.cache import find_library, keep_library
 
 # Labels name loops in synthesis reports and pragmas are for Vitis; a C++ compiler needs neither.
@@ -114,9 +115,7 @@ def ap_types_folder() -> Path:
     """
     found = importlib.util.find_spec("hls4ml")
     if found is None or not found.submodule_search_locations:
-        raise SimulationError(
-            "the open ap_types headers are not installed", 'install them: pip install "edgemoe-gen[dev]"'
-        )
+        raise SimulationError("the open ap_types headers are not installed", f"install them: {installing('dev')}")
     return Path(found.submodule_search_locations[0]) / "templates" / "vivado" / "ap_types"
 
 

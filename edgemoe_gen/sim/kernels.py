@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.design import Design
 from edgemoe_gen.sim.cases_attention import attention_cases, softmax_cases
 from edgemoe_gen.sim.cases_dense import gelu_cases, layer_norm_cases, linear_cases, patch_embed_cases
 from edgemoe_gen.sim.cases_experts import expert_cases, router_cases
-from edgemoe_gen.sim.cases_maps import class_cases, convolution_cases, resize_cases
+from edgemoe_gen.sim.cases_maps import OF_DECODERS, class_cases, convolution_cases, resize_cases
 from edgemoe_gen.sim.checks import Case, CaseResult, worst
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.recorded import Recorded, record_inputs, recorded_cases
@@ -41,7 +42,7 @@ NOTHING_RECORDED = "no checkpoint and picture were given to record inputs from"
 
 def run_kernels(
     design: Design,
-    kernels: Sequence[str] = KERNELS,
+    kernels: Sequence[str] = (),
     recorded: Recorded | None = None,
     engine: Engine | None = None,
     seed: int = 0,
@@ -51,7 +52,7 @@ def run_kernels(
 
     Args:
         design: what is checked.
-        kernels: names out of `KERNELS`.
+        kernels: names out of `KERNELS`; none = those that the design has.
         recorded: real inputs of a few layers; without them those cases are reported as skipped.
         engine: the compiled design; compiled here if not given.
         seed: of the random inputs; every case has its own stream, whatever other cases run.
@@ -63,9 +64,10 @@ def run_kernels(
     Raises:
         SimulationError: a name is not a kernel, or the design does not compile.
     """
+    kernels = kernels or design_kernels(design)
     for name in kernels:
         if name not in _CASES:
-            raise SimulationError(f"there is no kernel '{name}'", f"known kernels: {', '.join(KERNELS)}")
+            raise SimulationError(f"there is no kernel '{name}'", near(name, KERNELS, "known kernels"))
     engine = engine or Engine.compile(design)
     results = []
     for kernel in kernels:
@@ -76,13 +78,17 @@ def run_kernels(
     return results
 
 
+def design_kernels(design: Design) -> tuple[str, ...]:
+    """Names of the kernels that a design has."""
+    return tuple(name for name in KERNELS if design.has_decoders or name not in OF_DECODERS)
+
+
 def _run(kernel: str, design: Design, recorded: Recorded | None, engine: Engine, seed: int) -> Iterator[CaseResult]:
     for case in _CASES[kernel](design):
         yield run_case(kernel, case, engine, seed)
-    if recorded is None:
+    if recorded is None and kernel not in OF_DECODERS:  # of which nothing is ever recorded
         yield CaseResult(kernel, "recorded inputs", "recorded", 0.0, 0.0, 0.0, skipped=NOTHING_RECORDED)
-        return
-    for case in recorded_cases(kernel, design, recorded):
+    for case in recorded_cases(kernel, design, recorded) if recorded else ():
         yield run_case(kernel, case, engine, seed)
 
 
@@ -102,4 +108,4 @@ def run_case(kernel: str, case: Case, engine: Engine, seed: int = 0) -> CaseResu
     return CaseResult(kernel, case.name, case.inputs, found.error, found.bound, seconds, where=found.where)
 
 
-__all__ = ["KERNELS", "CaseResult", "Recorded", "record_inputs", "run_case", "run_kernels"]
+__all__ = ["KERNELS", "CaseResult", "Recorded", "design_kernels", "record_inputs", "run_case", "run_kernels"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.names import near
 
 if TYPE_CHECKING:  # it imports PYNQ
     from edgemoe_gen.simulated.memory import SimulatedMemory
@@ -101,7 +102,7 @@ def check_kind(kind: str) -> str:
         ConfigError: there is none of this name.
     """
     if kind not in KINDS:
-        raise ConfigError(f"there is no engine '{kind}' for the simulated board", f"engines are {', '.join(KINDS)}")
+        raise ConfigError(f"there is no engine '{kind}' for the simulated board", near(kind, KINDS, "engines"))
     return kind
 
 

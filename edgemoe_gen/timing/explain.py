@@ -24,7 +24,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dense MLP", ("mlp", "fc1", "fc2", "hidden")),
     ("store", ("store", "tokens", "result")),
 )
-GROUP_ORDER = tuple(title for title, _ in GROUPS)
+# Of decoders, by how the last word of a layer's name begins.
+DECODER_GROUPS = {"conv": "decoder: convolutions", "resize": "decoder: doubling", "": "decoder: norm, classes"}
+GROUP_ORDER = (*(title for title, _ in GROUPS), *DECODER_GROUPS.values())
 OTHER = "other"
 _BY_WORD = {word: title for title, words in GROUPS for word in words}
 _BLOCK = re.compile(r"(?:^|\.)blocks\.(\d+)\b")
@@ -36,9 +38,17 @@ def group_of(label: str) -> str:
     The first word that belongs to a group decides, so that an expert's fc1 is the expert's.
     """
     words = [part for part in re.split(r"[.\s/:]+", label.lower()) if part]
+    if "decoders" in words:
+        part = words[-1].partition("_")[0]
+        return DECODER_GROUPS.get(part, DECODER_GROUPS[""])
     if "attention" in words and words[-1] != "attention":
         words.remove("attention")  # a part of it says more
     return next((_BY_WORD[word] for word in words if word in _BY_WORD), OTHER)
+
+
+def of_decoder(group: str) -> bool:
+    """Whether a group is of decoders."""
+    return group in DECODER_GROUPS.values()
 
 
 def block_of(label: str) -> int | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgemoe_gen.timing.differences import Difference
-from edgemoe_gen.timing.explain import block_of, group_of
+from edgemoe_gen.timing.explain import block_of, group_of, of_decoder
 from edgemoe_gen.timing.result import TIER, Process, TimedResult
 from edgemoe_gen.timing.roofline import Roofline
 from edgemoe_gen.timing.sizing import Sizing
@@ -23,13 +23,15 @@ class TimedRun:
 
     Attributes:
         board: title of the board.
-        tasks: of its frames, in order.
+        tasks: of its frames, in order, or those that share a frame and its backbone.
         timing: what the library was told.
         result: what it found.
         roofline: what could be.
+        frames: pictures that it took.
         differences: to C synthesis, where its report was given.
         sizing: of FIFOs, where that was asked for.
         frames_per_pass: of one task that share a pass of the weights, at most.
+        decoders: bytes that a frame's decoders moved, needed, and their ratio; None where none runs on the engine.
     """
 
     board: str
@@ -37,9 +39,11 @@ class TimedRun:
     timing: Timing
     result: TimedResult
     roofline: Roofline
+    frames: int
     differences: tuple[Difference, ...] = ()
     sizing: Sizing | None = None
     frames_per_pass: int = 1
+    decoders: Mapping[str, float] | None = None
 
     @property
     def milliseconds(self) -> float:
@@ -49,7 +53,13 @@ class TimedRun:
     @property
     def milliseconds_per_frame(self) -> float:
         """Time of a frame."""
-        return self.milliseconds / max(len(self.tasks), 1)
+        return self.milliseconds / max(self.frames, 1)
+
+    @property
+    def decoder_cycles_per_frame(self) -> float:
+        """Cycles that the engine's decoders take of a frame, on average."""
+        cycles = sum(op.cycles for op in self.result.operations if of_decoder(group_of(op.label)))
+        return cycles / max(self.frames, 1)
 
     @property
     def headline(self) -> str:
@@ -60,10 +70,13 @@ class TimedRun:
             return f"the schedule asks for more than the hardware has: {self.result.violations[0]}"
         whole = ""
         if self.frames_per_pass > 1:
-            whole = f", {len(self.tasks)} in {self.milliseconds:.3f} ms"
+            whole = f", {self.frames} in {self.milliseconds:.3f} ms"
         at = f"on the {self.board} at {self.timing.clock_mhz:g} MHz ({TIER})"
+        decoders = self.decoder_cycles_per_frame / (self.timing.clock_mhz * 1e3)
+        of_it = f", of it decoders {decoders:.3f} ms" if decoders else ""
+        tasks = f" of {', '.join(self.tasks)}" if len(self.tasks) > self.frames else ""
         return (
-            f"{self.milliseconds_per_frame:.3f} ms a frame{whole} {at}"
+            f"{self.milliseconds_per_frame:.3f} ms a frame{tasks}{whole} {at}{of_it}"
             f" · {self.roofline.ratio:.2f} × the bound, which is {self.roofline.limit}"
         )
 
@@ -79,10 +92,15 @@ def timing_facts(run: TimedRun) -> dict[str, Any]:
         "band": run.timing.band,
         "clock_mhz": run.timing.clock_mhz,
         "tasks": list(run.tasks),
+        "frames": run.frames,
         "frames_per_pass": run.frames_per_pass,
         "cycles": result.cycles,
-        "cycles_per_frame": result.cycles / max(len(run.tasks), 1),
+        "cycles_per_frame": result.cycles / max(run.frames, 1),
         "milliseconds_per_frame": run.milliseconds_per_frame,
+        "by_stage": {
+            "backbone": result.cycles / max(run.frames, 1) - run.decoder_cycles_per_frame,
+            "decoder": run.decoder_cycles_per_frame,
+        },
         "passed": result.passed,
         "violations": list(result.violations),
         "deadlock": None
@@ -102,6 +120,7 @@ def timing_facts(run: TimedRun) -> dict[str, Any]:
             {**asdict(use), "origin": known.origin if (known := run.timing.loops.get(use.label)) else "table"}
             for use in result.loops
         ],
+        "decoders": None if run.decoders is None else dict(run.decoders),
         "roofline": run.roofline.as_dict(),
         "differences": [{**asdict(row), "differs": row.differs} for row in run.differences],
         "sizing": None if run.sizing is None else asdict(run.sizing),

@@ -131,8 +131,9 @@ class PictureRunner:
         """Sums of one picture by task; a task without ground truth has no quality."""
         if not self._cache:
             program = compile_network(
-                self.design, self.model, self.network, self.formats, self.tasks, taps=True, decoders=self.decoders
-            )
+                self.design, self.model, self.network, self.formats, self.tasks, taps=True, decoders=self.decoders,
+                one_picture=True,
+            )  # fmt: skip
             self._cache.update(engine=Engine.compile(self.design), program=program, reference=Reference(self.model))
         known = {} if truth is None else read_truth(truth, self.model.spec)
         opened = open_picture(path, self.model.spec.image, truth=known)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,14 +29,17 @@ from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.model import Model, Reference, ReferenceResult, macs
 from edgemoe_gen.model.macs import decoder_macs
 from edgemoe_gen.numerics.attribute import squared_errors
+from edgemoe_gen.numerics.decoder import evaluate
+from edgemoe_gen.numerics.fixed import dequantise
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.numerics.placing import engine_decoders
-from edgemoe_gen.numerics.widths import Widths
+from edgemoe_gen.numerics.placing import engine_decoders, map_width
+from edgemoe_gen.numerics.widths import DECODERS, Widths
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.program.outline import outline_network
 from edgemoe_gen.project.opening import Progress, no_progress
-from edgemoe_gen.sim.engine import Engine, run_frames
+from edgemoe_gen.sim.engine import Engine, FrameResult, run_frames
+from edgemoe_gen.sim.integers import double
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.scheduled import known_timing
 from edgemoe_gen.tuning.clock import TOO_FAST, clock_fault
@@ -114,6 +117,9 @@ class Evaluator:
             KnobError: a value is out of its range.
         """
         turned = {**self.chosen, **{name: value for name, value in point.values if is_knob(name)}}
+        if turned.get("tokens_parallel") == 1:
+            # A build would leave decoders to the host, whose time no point has: all points decode alike, or not at all.
+            turned.setdefault("max_map_width", map_sizes(self.model.spec, self.chosen)["max_map_width"])
         return default_knobs(self.model.spec, self.board, turned)
 
     def pins(self, point: Point, kept: Mapping[str, Value]) -> dict[str, Value]:
@@ -269,12 +275,13 @@ class Evaluator:
         self._need_images(CSIM)
         tell(COMPILING_ENGINE)
         engine = Engine.compile(design)
-        program = self.program(design, self.tasks, taps=True)
+        program = self.program(design, self.tasks, taps=True, logits=True)
         results = []
         for number, image in enumerate(self.images, start=1):
             tell(f"running its C simulation, picture {number} of {len(self.images)}")
             results.append(run_frames(engine, program, self.model.spec, [image] * len(self.tasks))[0])
         squares = power = 0.0
+        maps: list[float] = []
         equal = sets = 0
         for truth in self.truths:
             frame = results[truth.image][self.tasks.index(truth.task)]
@@ -285,11 +292,26 @@ class Evaluator:
                 if not same.all():
                     wanted = self._forced(truth, frame.experts)
             squares += float(np.mean(np.square(frame.tokens - wanted)))
-            power += float(np.mean(np.square(truth.tokens, dtype=np.float64)))
+            own = float(np.mean(np.square(truth.tokens, dtype=np.float64)))
+            power += own
+            if frame.decoded is not None:
+                maps.append(self._map_error(design, frame))
+                squares += own * maps[-1]
         figures = {"error": squares / len(self.truths), "relative_rms": math.sqrt(squares / max(power, 1e-300))}
+        if maps:
+            figures["map_rms"] = math.sqrt(sum(maps) / len(maps))
         if sets:
             figures["sets_equal"] = equal / sets
         return {name: Figure(value, CSIM) for name, value in figures.items()}
+
+    def _map_error(self, design: Design, frame: FrameResult) -> float:
+        """Squared error of a decoder's map that its own rounding makes, relative to float's of the engine's tokens."""
+        assert frame.decoded is not None
+        form = self.formats(design.knobs)[f"{DECODERS}.{frame.task}.logits"]
+        wanted = evaluate(self.network.decoders[frame.task], self.model.spec, frame.tokens)
+        logits = frame.decoded >> design.knobs.residual_tail_bits  # a store brings the residual's finer bits
+        error = float(np.square(dequantise(double(logits), form) - wanted).sum())
+        return error / max(float(np.square(wanted).sum()), 1e-300)
 
     def _forced(self, truth: Truth, experts: NDArray[np.int64]) -> Float32:
         """What float makes of a picture with the accelerator's choice of experts, as a build's report compares them.
@@ -316,8 +338,11 @@ class Evaluator:
     def _macs(self, design: Design) -> dict[str, int]:
         """Products of a frame of the first task, its decoder's too if the engine runs it."""
         spec, task = self.model.spec, self.tasks[0]
-        decoded = engine_decoders(self.model, [task], design.knobs.max_map_width, design.knobs.max_map_channels)
-        return macs(spec) | (decoder_macs(spec, task) if decoded else {})
+        return macs(spec) | (decoder_macs(spec, task) if self._decoders(design.knobs, [task]) else {})
+
+    def _decoders(self, knobs: Knobs, tasks: Iterable[str]) -> dict[str, bool]:
+        """Tasks whose decoders the engine runs, see `engine_decoders`."""
+        return engine_decoders(self.model, tasks, knobs.max_map_width, knobs.max_map_channels)
 
     def _need_images(self, tier: str) -> None:
         if not self.images:
@@ -338,16 +363,17 @@ class Evaluator:
         formats: Formats = self._cache[knobs.widths]
         return formats
 
-    def program(self, design: Design, tasks: Sequence[str], taps: bool = False) -> Program:
-        """The program with its weights, one frame a task."""
-        k = design.knobs
-        decoders = engine_decoders(self.model, self.network.decoders, k.max_map_width, k.max_map_channels)
-        formats = self.formats(k)
+    def program(self, design: Design, tasks: Sequence[str], taps: bool = False, logits: bool = False) -> Program:
+        """The program with its weights, one frame a task; `logits`: decoders end before their last doubling."""
+        decoders = self._decoders(design.knobs, self.network.decoders)
+        if logits:
+            decoders = dict.fromkeys(decoders, False)
+        formats = self.formats(design.knobs)
         return compile_network(design, self.model, self.network, formats, tasks, taps=taps, decoders=decoders)
 
     def noise(self, knobs: Knobs) -> dict[str, float]:
         """Power of a design's noise by kind of tensor, see `noise`."""
-        return noise_powers(self._powers, knobs)
+        return noise_powers(self._powers, knobs, bool(self._decoders(knobs, self.tasks)))
 
     def _powers(self, bits: int) -> Powers:
         if ("powers", bits) not in self._cache:
@@ -363,7 +389,7 @@ class Evaluator:
         truths = [truth for truth in self.truths if truth.task == task][:ATTRIBUTED_PICTURES]
         frames = [(self.images[truth.image], truth.tokens, truth.experts) for truth in truths]
         squares = squared_errors(self.model, self.network, formats, frames, task, ATTRIBUTED_AT)
-        narrow = noise_powers(self._powers, replace(knobs, **_all_as_wide(ATTRIBUTED_AT)))
+        narrow = self.noise(replace(knobs, **_all_as_wide(ATTRIBUTED_AT)))
         return measure_gains(squares, narrow, self.noise(knobs), error)
 
     def scaled_by(self, outcome: Outcome) -> Evaluator:
@@ -454,7 +480,9 @@ def make_evaluator(
         experts = None if result.routes is None else np.sort(result.routes.experts, axis=-1)
         truths.append(Truth(image, task, result.tokens, experts))
 
-    maps = map_sizes(model.spec, chosen or {})
+    # Points may turn the width of maps: only where it is fixed at 0 no engine runs decoders.
+    wide = {"max_map_width": map_width(model.spec), **(chosen or {})}
+    maps = map_sizes(model.spec, wide)
     decoders = bool(engine_decoders(model, tasks, maps["max_map_width"], maps["max_map_channels"]))
     seen = observe_ranges(model, images, tasks, step, keep, decoders) if images else {}
     return Evaluator(

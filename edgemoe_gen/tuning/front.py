@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgemoe_gen.base.errors import KnobError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Outcome, reached
 
 
@@ -28,6 +29,7 @@ FIGURES: Mapping[str, FigureKind] = {
     "throughput_fps": FigureKind("frames a second", True),
     "error": FigureKind("error, MSE"),
     "relative_rms": FigureKind("error, relative RMS"),
+    "map_rms": FigureKind("error of decoders' maps, relative RMS"),
     "sets_equal": FigureKind("equal sets of experts", True),
     "dsp": FigureKind("DSP"),
     "bram36": FigureKind("BRAM36"),
@@ -61,7 +63,7 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
     """
     for name in names:
         if name not in OBJECTIVES:
-            raise KnobError(f"there is no objective '{name}'", f"known objectives: {', '.join(OBJECTIVES)}")
+            raise KnobError(f"there is no objective '{name}'", near(name, OBJECTIVES, "known objectives"))
     if not names:
         raise KnobError("the front has no objective", f"name some of {', '.join(OBJECTIVES)}")
     return tuple(dict.fromkeys(names))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import KnobError
+from edgemoe_gen.base.names import near
 from edgemoe_gen.design.storage import ROOM
 from edgemoe_gen.estimate import Resources
 from edgemoe_gen.hardware.boards import Board
@@ -65,7 +66,7 @@ def parse_limit(text: str) -> Limit:
     if not equals:
         raise KnobError(f"'{text}' is not of the form figure=bound", "for example --limit dsp=0.8")
     if name not in FIGURES:
-        raise KnobError(f"there is no figure '{name}' to limit", f"known figures: {', '.join(FIGURES)}")
+        raise KnobError(f"there is no figure '{name}' to limit", near(name, FIGURES, "known figures"))
     try:
         value = float(bound)
     except ValueError:

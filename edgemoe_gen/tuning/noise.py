@@ -19,26 +19,25 @@ from edgemoe_gen.numerics.widths import ACTIVATION, CLASSIFIERS, DECODED, DECODE
 # tell where errors of weights hide theirs.
 MOST_APART = 4.0
 Powers = Mapping[tuple[str, str], float]
+_OF_DECODERS = (DECODERS, CLASSIFIERS, DECODED)
 
 
 @dataclass(frozen=True)
 class Gains:
-    """Mean squared error of the final tokens that noise of power 1 makes: in each kind of weights, and in all else."""
+    """Mean squared error of a frame that noise of power 1 makes: in each kind of weights, and in all else.
+
+    A decoder's is the relative error of its map, as if it were the final tokens'.
+    """
 
     kinds: Mapping[str, float]
     rest: float
 
 
 def tensor_powers(formats: Formats) -> Powers:
-    """Mean squared relative error over blocks, experts, heads and tasks, by kind (`numerics.widths`) and tensor.
-
-    Decoders lie behind the final tokens, whose error this is about.
-    """
+    """Mean squared relative error over blocks, experts, heads and tasks, by kind (`numerics.widths`) and tensor."""
     found: dict[tuple[str, str], list[float]] = {}
     for row in formats.rows():
-        kind = kind_of(row.name)
-        if kind not in (DECODERS, CLASSIFIERS, DECODED):
-            found.setdefault((kind, _tensor(row.name)), []).append(row.error**2)
+        found.setdefault((kind_of(row.name), _tensor(row.name)), []).append(row.error**2)
     return {name: sum(powers) / len(powers) for name, powers in found.items()}
 
 
@@ -48,16 +47,19 @@ def _tensor(name: str) -> str:
     return ".".join(part for part in (parts[2:] if parts[0] == "blocks" else parts) if not part.isdigit())
 
 
-def noise_powers(powers: Callable[[int], Powers], knobs: Knobs) -> dict[str, float]:
+def noise_powers(powers: Callable[[int], Powers], knobs: Knobs, decoders: bool = False) -> dict[str, float]:
     """Noise power of each kind of tensor of a design; that of activations has the tables' too.
 
     Args:
         powers: `tensor_powers` of a network all of whose tensors are so many bits wide.
         knobs: widths and tables.
+        decoders: whether the engine runs them; else they round nothing.
     """
     widths = knobs.widths
     found: dict[str, float] = {}
     for kind, tensor in powers(widths.activation):
+        if kind in _OF_DECODERS and not decoders:
+            continue
         # Tokens between layers keep finer bits than the format of activations says.
         finer = 4.0**-knobs.residual_tail_bits if tensor in ("embed", "residual") else 1.0
         found[kind] = found.get(kind, 0.0) + powers(widths.of_kind(kind))[kind, tensor] * finer
@@ -66,7 +68,7 @@ def noise_powers(powers: Callable[[int], Powers], knobs: Knobs) -> dict[str, flo
 
 
 def error_of(powers: Mapping[str, float], gains: Gains) -> float:
-    """Mean squared error of the final tokens that `noise_powers` make."""
+    """Mean squared error of a frame that `noise_powers` make."""
     return sum(gains.kinds.get(kind, gains.rest) * power for kind, power in powers.items())
 
 
@@ -76,7 +78,7 @@ def measure_gains(
     """Gains of a network.
 
     Args:
-        rows: by kind of weights, the mean squared error of the final tokens when they alone are narrow.
+        rows: by kind of weights, the mean squared error of a frame when they alone are narrow.
         narrow: noise powers where all are as narrow as that.
         base: noise powers of a design that was simulated.
         error: its error, which the estimate will meet.
@@ -84,8 +86,10 @@ def measure_gains(
     kinds = {kind: squared / narrow[kind] for kind, squared in rows.items() if narrow.get(kind, 0.0) > 0.0}
     total = sum(narrow[kind] for kind in kinds)
     usual = sum(rows[kind] for kind in kinds) / total if total else 0.0
+    if DECODERS in kinds:  # what else is rounded in decoders matters there, not among the tokens
+        kinds |= dict.fromkeys(_OF_DECODERS, kinds[DECODERS])
     others = sum(power for kind, power in base.items() if kind not in kinds)
-    left = (error - sum(gain * base[kind] for kind, gain in kinds.items())) / others if others else 0.0
+    left = (error - sum(gain * base.get(kind, 0.0) for kind, gain in kinds.items())) / others if others else 0.0
     rest = min(max(left, usual / MOST_APART), usual * MOST_APART) if usual else max(left, 0.0)
     guessed = error_of(base, Gains(kinds, rest))
     scale = error / guessed if guessed else 1.0

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.tuning.calls import LOST_WORKERS, Call, Hear
 from edgemoe_gen.tuning.pool import PoolRunner
@@ -199,7 +200,7 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(
-            "workers need Dask, which is not installed", 'install it: pip install "edgemoe-gen[cluster]"'
+            "workers need Dask, which is not installed", f"install it: {installing('cluster')}"
         ) from error
 
 

@@ -12,9 +12,10 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import KnobError
+from edgemoe_gen.base.names import meant
 from edgemoe_gen.design.knobs import NARROW_KNOBS, Knobs, knob_fields
 from edgemoe_gen.hardware.boards import Board
-from edgemoe_gen.numerics.widths import OWN_WIDTH, WEIGHT_KINDS
+from edgemoe_gen.numerics.widths import DECODERS, OWN_WIDTH, WEIGHT_KINDS
 from edgemoe_gen.tuning.trial import Point, Value
 
 FRAMES = "frames"
@@ -30,6 +31,7 @@ _DEFAULT: Mapping[str, tuple[Value, ...]] = {
     "weight_bits": (8, 10, 12, 14, 16),
     **dict.fromkeys(NARROW_KNOBS, (0, 8)),
     "activation_bits": (12, 14, 16, 18, 20),
+    "decoder_activation_bits": (0, 10, 12),
     "cache_bits": (0, 12, 16),
     "residual_tail_bits": (0, 3, 6),
     "exp_segments": (32, 64, 128, 256),
@@ -44,8 +46,9 @@ TURNED = tuple(_DEFAULT)
 _SHARED: Mapping[str, tuple[Value, ...]] = {"frames_per_pass": (1, 2, 3, 4)}
 SHARING = ("throughput", "energy", "ddr_bytes")
 
-# The kind of weights whose width a knob is.
+# The kind of weights whose width a knob is; and a width that matters only where there are weights of a kind.
 _KINDS = {kind.knob: kind.name for kind in OWN_WIDTH}
+_WITH_KIND = {**_KINDS, "decoder_activation_bits": DECODERS}
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ def _check(name: str, value: Value) -> None:
         known = [knob.name for knob in knob_fields()]
         if name not in known:
             raise KnobError(
-                f"there is no knob '{name}'", f"known: {', '.join((*known, FRAMES))} and {FIFO}NAME of a FIFO"
+                f"there is no knob '{name}'",
+                f"{meant(name, (*known, FRAMES))}known: {', '.join((*known, FRAMES))} and {FIFO}NAME of a FIFO",
             )
         Knobs().turned({name: value})
     elif not isinstance(value, int) or not 1 <= value <= most:
@@ -150,7 +154,7 @@ def default_space(
         board: bounds ports.
         chosen: knobs that the project fixes; they are no dimensions unless they are given as such.
         given: dimensions of the user, which replace those of the same name.
-        kinds: of weights that the network has (`numerics.widths`); widths of others are no dimensions.
+        kinds: of weights that the engine computes with (`numerics.widths`); widths of others are no dimensions.
         objective: what is wanted most; frames share a pass of the weights where that is one of `SHARING`.
     """
     named = {dimension.name for dimension in given}
@@ -163,7 +167,7 @@ def default_space(
     for name, values in turned.items():
         if name in named or name in chosen or name not in known:
             continue
-        if name in _KINDS and _KINDS[name] not in kinds:
+        if name in _WITH_KIND and _WITH_KIND[name] not in kinds:
             continue
         most = bounds.get(name, math.inf)
         usable = tuple(value for value in values if value <= most)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgemoe_gen.base.errors import EdgeMoEError
+from edgemoe_gen.base.quiet import Quiet
 from edgemoe_gen.tuning.front import front_of, reasons
 from edgemoe_gen.tuning.trial import CSIM, SYNTHESIS, Outcome
 
@@ -43,6 +44,7 @@ class AtWork:
 
 
 Watch = Callable[["State", str, int, int], None]
+no_watch = Quiet("no_watch")
 
 
 @dataclass
@@ -100,7 +102,3 @@ class State:
     def rejected(self) -> dict[str, int]:
         """Infeasible points by reason."""
         return reasons(self.outcomes.values())
-
-
-def no_watch(state: State, what: str, done: int, total: int) -> None:
-    """Watches a search and shows nothing."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgemoe_gen.base.errors import BusyError, ConfigError, EdgeMoEError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.base.locks import file_lock, folder_lock
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def require_optuna() -> Any:
         import optuna
     except ImportError as error:
         raise ConfigError(
-            "the search needs Optuna, which is not installed", 'install it: pip install "edgemoe-gen[tune]"'
+            "the search needs Optuna, which is not installed", f"install it: {installing('tune')}"
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

@@ -16,8 +16,8 @@ from edgemoe_gen.cli.group import COMMANDS, group
 
 # Ways of saying it that only one side has: --spec's keys are one argument of the API, progress a table of the terminal,
 # --dry-run and --apply functions of their own, --rules a constant; `watch` is what shows a search as it runs.
-ONLY_CLI = {"apply", "as_json", "dry_run", "rules"}
-ONLY_API = {"options", "progress", "on_stage", "watch"}
+ONLY_CLI = {"apply", "as_json", "dry_run", "every", "rules"}
+ONLY_API = {"options", "progress", "on_stage", "on_note", "watch"}
 # What these do in Python: `SimulatedBoard` in a `with` statement, and `edgemoe_gen.serving.serve`.
 ELSEWHERE = {"sim-board", "serve"}
 VERBS = [name for name in COMMANDS if name not in ELSEWHERE]
@@ -52,8 +52,10 @@ def _keyword(option: str) -> str:
 
 
 def test_package_offers_the_verbs() -> None:
-    for name in {command.replace("-", "_") for command in VERBS} - {"boards", "rtl"}:  # the latter is a room
+    for name in {command.replace("-", "_") for command in VERBS} - {"rtl"}:  # which is a room
         assert getattr(edgemoe_gen, name) is getattr(api, name)
+        assert name in dir(edgemoe_gen)  # what a notebook completes
+    assert not {"annotations", "TYPE_CHECKING"} & {*dir(edgemoe_gen)}
     with pytest.raises(AttributeError):
         edgemoe_gen.nothing  # noqa: B018
 

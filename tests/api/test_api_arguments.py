@@ -20,11 +20,11 @@ from edgemoe_gen.api.building import build, plan
 from edgemoe_gen.api.prepare import generate
 from edgemoe_gen.api.simulation import run
 from edgemoe_gen.api.tuning import tune
-from edgemoe_gen.base.arguments import ARGUMENT, arguments_of, keywords_of, with_arguments
+from edgemoe_gen.base.arguments import ARGUMENT, REPEATED, arguments_of, keywords_of, split, with_arguments
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.cli.build_command import command as build_command
 from edgemoe_gen.model import SpecOptions
-from edgemoe_gen.project.arguments import PROJECT, PathText, ProjectKeywords, Values, project_arguments
+from edgemoe_gen.project.arguments import PROJECT, Names, Paths, PathText, ProjectKeywords, Values, project_arguments
 from edgemoe_gen.project.config import KEYS, Config
 from edgemoe_gen.project.writing import config_to_toml
 
@@ -34,8 +34,8 @@ VERBS = [name for name in api.__all__ if inspect.isfunction(getattr(api, name))]
 # The type of a keyword by what its field says of it.
 TYPES: Mapping[str, object] = {
     "path": PathText | None,
-    "paths": Sequence[PathText],
-    "names": Sequence[str],
+    "paths": Paths,
+    "names": Names,
     "str": str | None,
     "knobs": Values | None,
     "class_names": Mapping[str, Sequence[str]] | None,
@@ -129,6 +129,8 @@ def test_types_of_keywords_are_those_of_their_fields(name: str) -> None:
     assert own_hints.keys() <= hints.keys()
     for each in keywords_of(keywords, *PROJECT, *([] if own is None else [own])):
         wanted = own_hints.get(each.keyword, TYPES.get(each.kind))
+        if each.kind in REPEATED:
+            wanted = TYPES[each.kind]  # a caller may give one alone, which a verb reads as several
         assert hints[each.keyword] == wanted, each.keyword
 
 
@@ -230,3 +232,34 @@ def test_an_argument_of_a_keyword_that_no_field_describes_is_a_fault() -> None:
 def test_docstrings_are_completed(lines: str, wanted: str) -> None:
     text = lines.replace("|", "\n    ")
     assert with_arguments(text, {"b": "two", "c": "three"}) == wanted.replace("|", "\n")
+
+
+def test_one_path_and_one_name_may_stand_alone() -> None:
+    said = project_arguments({"image": "city.png", "calibrate": Path("a"), "task": "semseg"}).config
+    assert (said.images, said.calibrate, said.tasks) == ((Path("city.png"),), (Path("a"),), ("semseg",))
+    bench, _ = split(own_arguments.BenchArguments, {"image": "city.png", "task": "depth"})
+    assert (bench.image, bench.task) == (("city.png",), ("depth",))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "hint"),
+    [
+        ("spec", {"heads": 3}, "options=SpecOptions"),
+        ("options", {"heads": 3}, "SpecOptions(heads=3)"),
+        ("image", 7, "a list of paths"),
+        ("task", [1], "a list of names"),
+        ("knobs", 6, "a dictionary of values by name"),
+        ("board", 104, "a text"),
+        ("class_names", ["road"], "names by task"),
+        ("output", b"build", "pathlib.Path"),
+    ],
+)
+def test_a_value_of_another_type_is_our_error(keyword: str, value: object, hint: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{keyword} is .*, of type {type(value).__name__}$") as raised:
+        project_arguments({keyword: value})
+    assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_shows_no_addresses(name: str) -> None:
+    assert " at 0x" not in str(inspect.signature(getattr(api, name)))

@@ -73,6 +73,10 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
          "cache_bits": 8},
         ("max_map_width is 8", "addresses"), "an address of a map is at most 32,767",
     ),
+    "maps of one lane": (
+        {"max_map_width": 64, "tokens_parallel": 1}, ("tokens_parallel is 1", "max_map_width 64"),
+        "two neighbouring pixels",
+    ),
     "query": ({"max_query": 176}, ("max_query is 176", "max_dim, which is 192"), "gathered"),
     "logits": (
         {"max_hidden": 96, "max_experts": 128}, ("max_hidden is 96", "max_experts, which is 128"), "logits",

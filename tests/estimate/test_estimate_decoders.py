@@ -22,7 +22,7 @@ from edgemoe_gen.timing.result import TimedResult
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import Timing, load_timing
 from tests.factory import make_state, options, save_state
-from tests.numerics.decoded import decoded_case
+from tests.numerics.decoded import decoded_case, shared_case
 from tests.sim.engines import small_design
 
 pytest.importorskip("torch")
@@ -71,6 +71,29 @@ def test_estimate_is_near_the_timed_simulation_of_a_frame_with_its_decoder(said:
     _, program = decoder_program()
     found, timing = timed(**said)
     assert abs(estimate_cycles(program, timing=timing).total / found.cycles - 1) <= WITHIN
+
+
+def test_a_frame_of_all_tasks_takes_one_backbone_and_every_decoder() -> None:
+    """Of tasks whose gates do not depend on the task; the start and the end of a run count once more in each part."""
+    case, design = shared_case(), small_design(**MAPS)
+    tasks, formats = case.model.spec.task_names, case.formats(design.knobs.widths)
+    timing = load_timing(design, render_sources(design))
+
+    def cycles(names: tuple[str, ...], doubles: bool | None) -> tuple[float, float]:
+        decoders = {} if doubles is None else dict.fromkeys(names, doubles)
+        program = compile_network(design, case.model, case.network, formats, names, decoders=decoders, one_picture=True)
+        image = pack_image(program, case.model.spec, case.images[:1] * len(names))
+        found = time_program(program, image, timing, record=False)
+        assert found.passed
+        assert abs(estimate_cycles(program, timing=timing).total / found.cycles - 1) <= WITHIN
+        return found.cycles, estimate_cycles(program, timing=timing).total
+
+    backbone, shared = cycles(tasks[:1], None), cycles(tasks, True)
+    alone = [cycles((task,), True) for task in tasks]
+    for tier in (0, 1):
+        decoders = sum(one[tier] - backbone[tier] for one in alone)
+        assert shared[tier] == pytest.approx(backbone[tier] + decoders, rel=0.005)
+        assert min(one[tier] for one in alone) > 1.1 * backbone[tier] > 0
 
 
 @pytest.mark.nightly

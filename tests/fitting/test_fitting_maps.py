@@ -43,21 +43,44 @@ NETWORKS: dict[str, tuple[ModelSpec, int, float]] = {
 @cache
 def design_of(name: str) -> Design:
     spec, width, _ = NETWORKS[name]
-    return make_design(default_knobs(spec, BOARD, {"max_map_width": width}), BOARD)
+    design = make_design(default_knobs(spec, BOARD), BOARD)
+    assert design.knobs.max_map_width == width
+    return design
 
 
 def estimate_of(design: Design, spec: ModelSpec, *tasks: str) -> CycleEstimate:
     return estimate_cycles(outline_network(design, spec, tasks))
 
 
-@pytest.mark.slow
-def test_decoders_stay_on_the_host_unless_they_are_asked_for() -> None:
-    knobs = default_knobs(TINY, BOARD)
+def test_decoders_stay_on_the_host_where_the_user_says_so() -> None:
+    knobs = default_knobs(TINY, BOARD, {"max_map_width": 0})
     assert knobs == default_knobs(make_spec(192, 3, (128, 256)), BOARD)
     assert (knobs.max_map_width, knobs.source_words, knobs.result_words) == (0, 0, 0)
     program = outline_network(make_design(knobs, BOARD), TINY, ["semseg"])
     assert all(frame.decoded is None for frame in program.frames)
     assert not any(decoder_bytes(program).values())
+
+
+@pytest.mark.parametrize(
+    ("board", "on_engine"),
+    [("ultra96v2", False), pytest.param("kv260", True, marks=pytest.mark.slow),
+     pytest.param("zcu104", True, marks=pytest.mark.slow), pytest.param("zcu102", True, marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_decoders_run_on_the_engine_where_they_fit(board: str, on_engine: bool) -> None:
+    there = load_board(board)
+    design = make_design(default_knobs(TINY, there), there)
+    assert design.has_decoders == on_engine
+    assert estimate_resources(design).fits(there, 0.85)
+    outline_network(design, TINY, TINY.task_names)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [replace(TINY, align_corners=True), with_decoders(make_spec(192, 3, (128, 256)), 7, 1, channels=2048)],
+    ids=["aligned corners", "more channels than a design can have"],
+)
+def test_decoders_that_no_engine_can_run_change_nothing(spec: ModelSpec) -> None:
+    assert default_knobs(spec, BOARD) == default_knobs(make_spec(192, 3, (128, 256)), BOARD)
 
 
 @pytest.mark.parametrize(

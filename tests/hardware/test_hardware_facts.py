@@ -90,8 +90,9 @@ def test_the_facts_of_a_kind_agree_with_the_fields_that_it_uses() -> None:
         assert (kind.loads or kind.stores) == ({"transfer_first", "transfer_beats"} <= used), name
         assert bool(kind.use.paths) == ("path" in used), name
         assert bool(kind.use.flags) == ("flags" in used), name
-    assert kinds_that("moves", decoders=False) == ("LOAD", "STORE", "NORMALISE")
-    assert kinds_that("moves") == ("LOAD", "STORE", "NORMALISE", "RESIZE", "STORE_RESIZED")
+    assert kinds_that("stores", decoders=False) == ("STORE", "STORE_ROUTES")
+    assert kinds_that("moves") == ("LOAD", "STORE", "NORMALISE")
+    assert kinds_that("decodes") == ("RESIZE", "STORE_RESIZED")
     assert set(KINDS) - {"PRODUCT", "END"} <= set(USES)
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgemoe_gen.base.errors import ConfigError, LintError
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.cli import main
 from edgemoe_gen.cli.lint_command import command
 from edgemoe_gen.linting import RULES, Finding, LintResult, libclang_missing, lint, refuse_findings
@@ -122,7 +123,7 @@ def test_without_libclang_the_error_says_how_to_install_it(monkeypatch: pytest.M
     assert "clang" in libclang_missing()
     with pytest.raises(ConfigError, match="needs libclang") as caught:
         lint(small())
-    assert caught.value.hint == 'pip install "edgemoe-gen[lint]"'
+    assert caught.value.hint == installing("lint")
 
 
 def test_the_documentation_lists_the_rules_as_they_are() -> None:

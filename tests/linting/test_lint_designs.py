@@ -26,8 +26,8 @@ ODD: Mapping[str, dict[str, Any]] = {
     "six ports": {"weight_ports": 6, "tokens_parallel": 3, "out_parallel": 24, "in_parallel": 8, "weight_bits": 12},
     "narrow weights of experts": {"expert_weight_bits": 8},
     "decoders": {"max_map_width": 32, "max_map_channels": 32},
-    "decoders of one token": {
-        "tokens_parallel": 1,
+    "decoders of two tokens": {
+        "tokens_parallel": 2,
         "out_parallel": 8,
         "in_parallel": 8,
         "max_map_width": 32,

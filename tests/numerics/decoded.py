@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.factory import make_state, options, save_state
 from tests.overlay.decoder_networks import Tensors, random_decoder
 
 TASKS = {"semseg": 7, "depth": 1}
+SHARED_TASKS = {**TASKS, "normals": 3}
 
 
 def decoder_tensors(dim: int, width: int, classes: int, seed: int) -> Tensors:
@@ -43,12 +45,23 @@ class DecodedCase:
 
 @cache
 def decoded_case() -> DecodedCase:
-    """Two tasks, one of classes and one of values, 24 wide, on pictures of 2 x 4 patches."""
+    """Two tasks, one of classes and one of values, 24 wide, on pictures of 2 x 4 patches; each has gates of its own."""
+    return _case("multi", TASKS)
+
+
+@cache
+def shared_case(router: str = "single") -> DecodedCase:
+    """Likewise three tasks, whose gates do not depend on the task."""
+    return _case(router, SHARED_TASKS)
+
+
+def _case(router: str, tasks: Mapping[str, int]) -> DecodedCase:
     with TemporaryDirectory() as folder:
-        path = save_state(Path(folder) / "checkpoint.pth", make_state(tasks=TASKS, image=(32, 64), patch=16))
-        model = load_model(path, None, options(image=(32, 64)))
+        state = make_state(tasks=tasks, image=(32, 64), patch=16, router=router)
+        path = save_state(Path(folder) / "checkpoint.pth", state)
+        model = load_model(path, None, options(image=(32, 64), tasks=tasks))
     decoders = {
-        task: decoder_tensors(model.spec.dim, 24, classes, seed) for seed, (task, classes) in enumerate(TASKS.items())
+        task: decoder_tensors(model.spec.dim, 24, classes, seed) for seed, (task, classes) in enumerate(tasks.items())
     }
     wide = tuple(replace(task, map_channels=24) for task in model.spec.tasks)
     model = replace(model, decoders=decoders, spec=replace(model.spec, tasks=wide))

@@ -59,6 +59,14 @@ class Slow:
         self.ran.append(task)
         return SimpleNamespace(task=task, stages=STAGES if decode else STAGES | {"engine": 1e-3, "decode": 0.0})
 
+    def run_tasks(self, frame: Any, tasks: Sequence[str] | None = None, decode: bool = True) -> list[Any]:
+        assert frame in (10, 20) and tasks and decode
+        self.ran.append("+".join(tasks))
+        time.sleep(0.001)
+        return [
+            SimpleNamespace(task=task, stages={**STAGES, "pack": 0.0 if i else 1e-3}) for i, task in enumerate(tasks)
+        ]
+
     def stream(
         self, frames: Iterable[Any], tasks: Sequence[str] | None = None, alternate: bool = False, decode: bool = True
     ) -> Iterator[Any]:
@@ -84,6 +92,20 @@ def test_the_engine_s_time_is_split_where_it_decodes() -> None:
     assert b.decoder == pytest.approx(3e-3)
     rows = {row[1]: row[2] for row in latency_rows(b)}
     assert rows["engine: backbone"] == "1.00 ms" and rows["engine: decoder"] == "3.00 ms"
+
+
+def test_a_frame_of_all_tasks_is_measured_where_they_share_the_backbone() -> None:
+    runner = Slow({"a": 0.0, "b": 0.0})
+    plan = Plan(("a", "b"), 3, 60.0, together=True)
+    found = measure(runner, [10, 20], plan, silent, {"a": 1e-3, "a and b": 16e-3})
+    assert [one.task for one in found.latencies] == ["a", "b", "a and b"]
+    assert runner.ran.count("a+b") == 3 + WARM_UP
+    both = found.latencies[2]
+    assert {stage: one.median for stage, one in both.stages.items()} == {"pack": 1e-3, "engine": 8e-3, "decode": 4e-3}
+    assert both.total.median >= 0.001 and both.ratio == pytest.approx(0.5)
+    assert found.switch is not None
+    one = measure(runner, [10], Plan(("a",), 1, 60.0, together=True), silent)
+    assert [each.task for each in one.latencies] == ["a"]
 
 
 class Watts:

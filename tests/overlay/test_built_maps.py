@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,14 @@ def test_a_build_with_decoders_runs_as_csim_says(patch: int, where: str, tmp_pat
         cycles["cycles_per_frame"], abs=2
     )
     assert 0 < cycles["utilisation"] < 1 and len(cycles["decoders"]) == (0 if where == "engine" else 2)
-    assert "of these the decoder" in (build / "report.html").read_text()
+    page, traffic = (build / "report.html").read_text(), json.loads((build / "report.json").read_text())["traffic"]
+    assert (
+        "of these the decoder" in page
+        and f"decoders, beside that ({traffic['decoders_ratio']:.2f} × the least)" in page
+    )
+    estimated = cycles["decoder_traffic"]
+    assert (estimated["moved"], estimated["needed"]) == (traffic["decoders"], traffic["decoders_needed"])
+    assert traffic["decoders_ratio"] == pytest.approx(estimated["ratio"]) and estimated["ratio"] >= 1.0
     for task in TASKS:
         dumps = {name: tmp_path / f"{task}.{name}.npz" for name in ("csim", "board")}
         common = ["--image", str(picture), "--task", task]
@@ -59,3 +67,36 @@ def test_a_build_with_decoders_runs_as_csim_says(patch: int, where: str, tmp_pat
         with np.load(dumps["csim"]) as csim, np.load(dumps["board"]) as board:
             assert np.array_equal(csim["tokens"], board["tokens"])
             assert np.array_equal(csim[name], board[name]) and len(np.unique(board[name])) > 1
+
+
+def test_a_build_whose_tasks_share_the_backbone_says_what_all_of_them_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.random.default_rng(5).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    picture, build = tmp_path / "scene.png", tmp_path / "build"
+    Image.fromarray(pixels).save(picture)
+    checkpoint = write_checkpoint(tmp_path / "checkpoint.pth.tar", patch=16, router="single", depth=2)
+    network = [str(checkpoint), "--spec", str(write_spec(tmp_path / "spec.toml")), "--board", "zcu104"]
+    network += [part for knob in (*SMALL, *MAPS) for part in ("--knob", knob)] + ["--image", str(picture)]
+    assert main(["build", *network, "--output", str(build), "--until", "preview"]) == 0
+    assert "all tasks at once" in capsys.readouterr().out
+    manifest = json.loads(next(build.glob("preview/*/manifest.json")).read_text())
+    estimate = json.loads((build / "accelerator/estimate.json").read_text())["cycles"]
+    timed = json.loads((build / "timing.json").read_text())
+    assert manifest["network"]["shares_backbone"] is True
+    for facts, alone in ((estimate, estimate["cycles_per_frame"]), (timed, timed["cycles_per_frame"])):
+        together = facts["together"]
+        assert together["tasks"] == list(TASKS) and alone < together["cycles"] < 2 * alone
+    saved = 2 * estimate["cycles_per_frame"] - estimate["together"]["cycles"]
+    assert saved == pytest.approx(estimate["by_stage"]["backbone"], rel=0.05)
+    assert manifest["estimate"]["milliseconds_all_tasks"] == pytest.approx(estimate["together"]["milliseconds"])
+    assert "a frame of all tasks at once" in (build / "report.html").read_text()
+    assert main(["simulate", *network, "--task", "semseg", "--task", "depth"]) == 0
+    assert f"{timed['together']['milliseconds']:.3f} ms a frame of semseg, depth on" in capsys.readouterr().out
+    found = api.bench(build, simulated=True, frames=1, seconds=60)
+    assert [one.task for one in found.latencies] == [*TASKS, "semseg and depth"]
+    assert found.latencies[2].estimate == pytest.approx(together_seconds(manifest))
+
+
+def together_seconds(manifest: dict[str, Any]) -> float:
+    return float(manifest["estimate"]["milliseconds_all_tasks"]) / 1e3

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,21 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.model import Model
-from edgemoe_gen.numerics.formats import Formats
-from edgemoe_gen.numerics.placing import decoder_places, engine_decoders
 from edgemoe_gen.overlay import Accelerator
 from edgemoe_gen.overlay.decoders import model_decoder
 from edgemoe_gen.overlay.driver.manifest import MAP, TOKENS, read_manifest
-from edgemoe_gen.overlay.facts import OverlayFacts
-from edgemoe_gen.overlay.package import write_overlay
-from edgemoe_gen.overlay.programs import compile_variants, pass_groups
-from edgemoe_gen.pipeline.running import run_csim
-from edgemoe_gen.program.compile import compile_groups, compile_network
-from edgemoe_gen.sim.decoded import DecodedMaps, IntegerDecoder
-from tests.numerics.decoded import decoded_case
-from tests.overlay.small_builds import NAME, SmallBuild, network_input, random_frame
-from tests.sim.engines import compiled, small_design
+from tests.overlay.map_builds import MapBuild, map_build
+from tests.overlay.small_builds import SmallBuild, random_frame
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -36,60 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Setting frequency"),
     pytest.mark.filterwarnings("ignore:pkg_resources"),
 ]
-MAPS = {"max_map_width": 32, "max_map_channels": 24, "source_words": 1500, "result_words": 1200}
-
-
-@dataclass(frozen=True)
-class MapBuild:
-    """A build whose decoders run on the engine."""
-
-    build: SmallBuild
-    facts: OverlayFacts
-    formats: Formats
-
-    def package(self, folder: Path) -> Path:
-        accelerator, bitstream = self.build.write(folder)
-        return write_overlay(NAME, accelerator, bitstream, folder / "out", self.facts).folder
-
-    def csim(self, frame: Any, task: str) -> Any:
-        """The backend csim of `run`."""
-        model, case = self.build.model, decoded_case()
-        image = network_input(frame, model.spec)
-        decoders = engine_decoders(model, model.spec.task_names, 32, 24)
-        return run_csim(self.build.engine, model, case.network, self.formats, image, task, decoders)
-
-    def reference(self, tokens: Any, task: str) -> DecodedMaps:
-        """The integer reference on the engine's tokens."""
-        case = decoded_case()
-        decoder = IntegerDecoder.of(self.build.design, case.network, self.formats, task)
-        return decoder(decoder.tokens(tokens.astype(np.float64)))
-
-
-@cache
-def map_build(frames: int = 1, doubles: bool = True) -> MapBuild:
-    """Two tasks, one of classes and one of values; with `doubles` unset the maps end before the last doubling."""
-    case = decoded_case()
-    design = small_design(tokens_parallel=2, frames_per_pass=frames, **MAPS)
-    model: Model = case.model
-    formats = case.formats(design.knobs.widths)
-    tasks = model.spec.task_names
-    decoders = engine_decoders(model, tasks, MAPS["max_map_width"], MAPS["max_map_channels"])
-    if not doubles:
-        decoders = dict.fromkeys(decoders, False)
-    program = compile_network(design, model, case.network, formats, tasks, decoders=decoders)
-    passes = None
-    if frames > 1:
-        groups = pass_groups(tasks, frames)
-        doubles = [decoders[task] for task, _ in groups]
-        passes = compile_groups(design, model, case.network, formats, groups, doubles=doubles)
-    build = SmallBuild(compiled(design), model, program, random_frame(model.spec, 0), passes)
-    facts = replace(
-        build.facts,
-        decoders=model.decoders,
-        variants=compile_variants(model, case.network, formats, program),
-        places=decoder_places(model, tasks, MAPS["max_map_width"], MAPS["max_map_channels"]),
-    )
-    return MapBuild(build, facts, formats)
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,7 @@ def test_notebook_is_valid_and_in_order(overlay: WrittenOverlay) -> None:
         assert set(cell) == wanted and "".join(cell["source"]).strip()
     for code in codes:
         compile(code, NAME, "exec")
-    order = ["load()", "selftest()", "picture.npy", ".run(", "picture_of(", ".stream(", "close()"]
+    order = ["load()", "selftest()", "picture.npy", ".run_tasks(", "picture_of(", ".stream(", "close()"]
     assert [i for i, code in enumerate(codes) for word in order if word in code] == sorted(range(len(order)))
 
 
@@ -311,7 +311,7 @@ def test_unknown_overlay_and_foreign_manifest_are_refused(overlay: WrittenOverla
         ("{", "can't be read"),
         ("[]", "it does not say its schema"),
         (json.dumps(content | {"schema": "3"}), "it does not say its schema"),
-        (json.dumps(content | {"schema": 1}), "has the schema 1, made by edgemoe-gen 0.1.0, but this driver reads 4"),
+        (json.dumps(content | {"schema": 1}), "has the schema 1, made by edgemoe-gen 0.1.0, but this driver reads 5"),
         (json.dumps({k: v for k, v in content.items() if k != "tasks"}), "is damaged: tasks is missing"),
     ):
         (tmp_path / "manifest.json").write_text(broken, encoding="utf-8")

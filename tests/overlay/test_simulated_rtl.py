@@ -99,7 +99,7 @@ def test_selftest_and_serve_on_an_engine_in_rtl(
     opener = overlay_opener(look_up(overlay), True, "rtl")
     with opener() as (backend, facts):
         assert facts.simulated and facts.tier == SIMULATED_RTL
-        assert backend.run(build.frame, "depth").seconds > 0
+        assert backend.run_tasks(build.frame, ["depth"])[0].seconds > 0
 
 
 @pytest.mark.usefixtures("compiled")

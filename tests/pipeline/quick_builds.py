@@ -28,7 +28,15 @@ from tests.flow.reports import vendor_reports
 Make = Callable[[Context, Path], Made]
 CHECKPOINTS = ("checkpoint.pth.tar", "other.pth.tar")
 KNOBS = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_ports": 1, "weight_fifo_beats": 256}
-LARGEST = {"max_tokens": 33, "max_dim": 32, "max_query": 32, "max_cache": 64, "max_hidden": 192, "max_experts": 64}
+LARGEST = {
+    "max_map_width": 0,
+    "max_tokens": 33,
+    "max_dim": 32,
+    "max_query": 32,
+    "max_cache": 64,
+    "max_hidden": 192,
+    "max_experts": 64,
+}
 
 
 def make_project(folder: Path) -> Config:

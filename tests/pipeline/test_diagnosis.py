@@ -240,7 +240,7 @@ def test_a_package_counts_under_the_name_of_its_module_too(monkeypatch: pytest.M
 
 def test_extras_are_those_that_the_package_declares() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    named = {name: {re.split(r"[<>=]", line)[0] for line in lines} for name, lines in declared.items()}
+    named = {name: {re.split(r"[<>=[]", line)[0] for line in lines} for name, lines in declared.items()}
     # PYNQ's own packages stand there only to be held back.
     named["pynq"] &= {"pynq"}
     assert {extra.name: set(extra.packages) for extra in EXTRAS} == named

@@ -69,7 +69,7 @@ def test_the_help_of_build_lists_all_stages_with_their_tool() -> None:
 def test_a_stage_whose_extra_is_missing_says_so_in_a_line(extra: Extra, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = replace(LINT, optional_extra=extra.name, absent=None)
     monkeypatch.setattr("edgemoe_gen.pipeline.support.stage.installed", lambda _: False)
-    line = f'{", ".join(extra.packages)} is not there (not installed): pip install "edgemoe-gen[{extra.name}]"'
+    line = f"{', '.join(extra.packages)} is not there (not installed): {extra.install}"
     assert stage.left_out_why() == line
     monkeypatch.setattr("edgemoe_gen.pipeline.support.stage.installed", lambda _: True)
     assert stage.left_out_why() == ""

@@ -1,7 +1,8 @@
 """Follows the rows of a decoder through the memories of a program: whoever reads a row that is not there is told.
 
 Every operation of a decoder marks the addresses that it writes with its layer and the row of that layer's map, and
-holds the marks of what it reads against the rows that its fields ask for. Nothing is computed.
+holds the marks of what it reads against the rows that its fields ask for. Where the tokens are stored their addresses
+are marked; all else is forgotten when the next decoder begins. Nothing is computed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from edgemoe_gen.hardware.memories import PATHS
 from edgemoe_gen.program.compile import Program
 
 _LAYER = re.compile(r"decoders\.(\w+)\.(norm|ones|conv|resize|logits|result)_?(\d*)")
+_TOKENS = ("tokens", 0, 0)
 
 
 class StaleRowError(AssertionError):
@@ -32,10 +34,17 @@ class _Rows:
         self.next: dict[str, int] = defaultdict(int)  # row that a layer makes next
 
     def run(self, program: Program) -> None:
+        begins = True
         for place, (op, layer) in enumerate(zip(program.operations, program.layers, strict=True)):
             found = _LAYER.fullmatch(layer)
             if found is None:
+                if op.kind == number("STORE"):
+                    self._tokens(op, PATHS[op.path][0])
+                begins = True
                 continue
+            if found[2] == "ones" and begins:
+                self._forget()
+            begins = found[2] != "ones"
             self.at = f"operation {place} ({layer})"
             kind, level = found[2], int(found[3] or 0)
             source, destination = PATHS[op.path]
@@ -59,13 +68,28 @@ class _Rows:
         self.next[layer] = first + rows
         return range(first, first + rows)
 
-    def _norm(self, op: Operation, _: int, __: str, destination: str) -> None:
+    def _tokens(self, op: Operation, memory: str) -> None:
+        self._forget(tokens=True)
+        self._write(memory, self._token_places(op), _TOKENS)
+
+    def _token_places(self, op: Operation) -> np.ndarray:
+        blocks = ceil_div(op.source_lane + op.tokens, self.lanes)
+        first = op.source_word + op.source_block * op.source_stride
+        return self._pixels(first, op.source_stride, blocks, op.in_words)
+
+    def _forget(self, tokens: bool = False) -> None:
+        """A decoder begins, and finds nothing but tokens; or other tokens."""
+        for marks in self.marks.values():
+            marks[[tokens or mark != _TOKENS for mark in marks]] = None
+        self.next.clear()
+
+    def _norm(self, op: Operation, _: int, source: str, destination: str) -> None:
         (row,) = self._made("norm")
+        self._read(source, self._token_places(op), _TOKENS)
         to = self._pixels(op.destination_word, op.destination_stride, ceil_div(op.tokens, self.lanes), op.in_words)
         self._write(destination, to, ("x", 0, row))
 
     def _ones(self, op: Operation, _: int, __: str, destination: str) -> None:
-        self.next.clear()  # a decoder begins
         to = self._pixels(op.destination_word, op.destination_stride, ceil_div(op.tokens, self.lanes), 1)
         self._write(destination, to, ("ones", 0, 0))
 

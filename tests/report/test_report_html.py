@@ -53,7 +53,7 @@ def document(frames: list[dict[str, Any]]) -> dict[str, Any]:
         "quality": [], "frames": frames,
         "traffic": {"tier": "C simulation", "ports": dict.fromkeys(PORTS, 5),
                     "total": 25, "needed": {"weights": 8, "image": 5, "result": 5}, "needed_total": 18,
-                    "ratio": 25 / 18},
+                    "ratio": 25 / 18, "decoders": 9000, "decoders_needed": 6000, "decoders_ratio": 1.5},
         "resources": {"tier": "estimate", "fits": True, "parts": [],
                       "against": [{"resource": "DSP", "used": 1211, "available": 1728},
                                   {"resource": "URAM", "used": 0, "available": 0}]},
@@ -122,6 +122,12 @@ def test_page_is_well_formed_and_self_contained(simulation: Path) -> None:
     assert parser.open == []
     assert page.count("data:image/png;base64,") == 5  # input, float, accelerator, difference, ground truth
     assert not re.search(r"(?:src|href)=[\"'](?!data:)", page)
+
+
+def test_traffic_of_decoders_stands_beside_the_backbone_s(simulation: Path) -> None:
+    page = render_html(document([viewed()]), simulation, {})
+    row = next(line for line in page.splitlines() if "decoders, beside that" in line)
+    assert "(1.50 × the least)" in row and row.count('class="n"') == 2 and "–" not in row
 
 
 def test_names_of_the_user_are_text_not_markup(simulation: Path) -> None:

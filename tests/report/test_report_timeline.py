@@ -19,7 +19,9 @@ def facts(**changes: Any) -> dict[str, Any]:
     nothing = [0.0] * 4
     made = {
         "tier": "timed simulation", "headline": NASTY, "board": "ZCU104", "family": "Zynq UltraScale+", "band": "usual",
-        "clock_mhz": 100.0, "tasks": ["a"], "cycles": 100, "cycles_per_frame": 100.0, "milliseconds_per_frame": 0.001,
+        "clock_mhz": 100.0, "tasks": ["a"], "frames": 1,
+        "cycles": 100, "cycles_per_frame": 100.0, "milliseconds_per_frame": 0.001,
+        "by_stage": {"backbone": 60.0, "decoder": 40.0},
         "passed": True, "violations": [], "deadlock": None, "differences": [], "sizing": None,
         "groups": [{"group": "experts", "operations": 1, "cycles": 100, "share": 1.0, "compute": 50, "weights": 50,
                     "start_up": 0, "limit": "compute"}],

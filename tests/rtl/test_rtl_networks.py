@@ -37,7 +37,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "task conditioned": {"router": "task_conditioned", "seed": 3},
     "plain": {"router": "none", "head_classes": 10, "seed": 7},
 }
-SPECS = {"M3ViT-tiny": make_spec(192, 3, (128, 256)), "DeiT-tiny": make_spec(192, 3, (224, 224), experts=0)}
+SPECS = {
+    "M3ViT-tiny": make_spec(192, 3, (128, 256), channels=256),
+    "DeiT-tiny": make_spec(192, 3, (224, 224), experts=0),
+}
 
 
 def tasks_of(case: Case, together: bool) -> tuple[str, str]:
@@ -63,7 +66,9 @@ def test_two_frames_of_every_network_give_the_bytes_of_c_simulation(tmp_path: Pa
     design = small_design(**DESIGNS[turned])
     executable = build_simulation(make_engine(design), design)
     program, spec, image = compile_short(design)
-    assert not bad_bytes(executable, tmp_path, program, pack_image(program, spec, [image]), Memory(percent=60), 2)
+    assert not bad_bytes(
+        executable, tmp_path, program, pack_image(program, spec, [image] * len(program.frames)), Memory(percent=60), 2
+    )
     for name, sizes in NETWORKS.items():
         case = random_case(depth=2, **sizes)
         tasks = tasks_of(case, design.knobs.frames_per_pass > 1)
@@ -80,8 +85,11 @@ def test_every_board_s_default_array_runs_the_short_program(tmp_path: Path, boar
     design = make_design(default_knobs(SPECS["M3ViT-tiny"], board), board)
     executable = build_simulation(make_engine(design), design)
     program, spec, image = compile_short(design)
+    assert [frame.decoded is not None for frame in program.frames] == ([True, True] if design.has_decoders else [False])
     for memory in (Memory(), Memory(percent=60, latency=64)):
-        assert not bad_bytes(executable, tmp_path, program, pack_image(program, spec, [image]), memory, 2)
+        assert not bad_bytes(
+            executable, tmp_path, program, pack_image(program, spec, [image] * len(program.frames)), memory, 2
+        )
 
 
 @pytest.mark.nightly

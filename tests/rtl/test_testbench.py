@@ -23,7 +23,7 @@ from edgemoe_gen.rtl.engine import make_engine
 from edgemoe_gen.rtl.testbench import bench_facts
 from edgemoe_gen.sim.engine import Engine
 from tests.conftest import Once
-from tests.sim.engines import small_design
+from tests.sim.engines import MAPS, small_design
 
 UNOPTIMISED = "-O0"  # all runs together take a tenth of the compiler's time
 TESTS = {
@@ -40,10 +40,11 @@ def write_rtl(design: Design, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def build(once: Once) -> Path:
-    """What a build leaves of the small design: `accelerator/` and `rtl/`."""
+    """What a build leaves of the small design with decoders: `accelerator/` and `rtl/`."""
 
     def write(folder: Path) -> None:
-        design, short = small_design(), compile_short(small_design())
+        design = small_design(**MAPS)
+        short = compile_short(design)
         write_files(design_files(design), folder / "accelerator")
         (folder / "accelerator" / "data").mkdir()
         write_cosim(short, folder / "accelerator" / "data" / "cosim")

@@ -40,4 +40,4 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verilator, "missing", lambda: ("cocotb",))
     with pytest.raises(SimulationError, match="cocotb") as error:
         verilator.build({"counter.sv": COUNTER}, "counter")
-    assert "edgemoe-gen[rtl]" in error.value.hint
+    assert "[rtl]" in error.value.hint

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from edgemoe_gen.base.extras import installing
 from edgemoe_gen.cli import main, schedule_command
 from edgemoe_gen.cli.schedule_command import command
 
@@ -54,7 +55,7 @@ def test_a_loop_over_budget_fails_the_check() -> None:
 @needs_clang
 def test_an_unknown_loop_is_named_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schedule", *SMALL, "--loop", "memory_word"]) == 2
-    assert "did you mean memory_words?" in capsys.readouterr().err
+    assert "did you mean 'memory_words'?" in capsys.readouterr().err
 
 
 def test_without_the_compiler_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +63,6 @@ def test_without_the_compiler_one_line_says_so(monkeypatch: pytest.MonkeyPatch) 
     done = run()
     assert done.exit_code == 0
     assert done.output.splitlines() == [
-        'nothing is scheduled: the package ziglang is not installed; pip install "edgemoe-gen[schedule]"'
+        f"nothing is scheduled: the package ziglang is not installed; {installing('schedule')}"
     ]
     assert json.loads(run("--json").output)["missing"] == "the package ziglang is not installed"

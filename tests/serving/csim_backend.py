@@ -51,6 +51,9 @@ class CsimBackend:
         self.threads: set[str] = set()
         self.open = False
 
+    def run_tasks(self, frame: NDArray[np.uint8], tasks: Sequence[str]) -> list[CsimOutcome]:
+        return [self.run(frame, task) for task in tasks]
+
     def run(self, frame: NDArray[np.uint8], task: str) -> CsimOutcome:
         assert self.open
         assert frame.shape == (*SIZE, 3)

@@ -35,6 +35,9 @@ SMALL: Mapping[str, Any] = {
     "max_top_k": 4,
 }  # fmt: skip
 
+# With these it runs decoders, of maps up to 32 pixels wide.
+MAPS: Mapping[str, Any] = {"max_map_width": 32, "max_map_channels": 24, "source_words": 1500, "result_words": 1200}
+
 
 @dataclass(frozen=True)
 class Case:

@@ -50,9 +50,9 @@ extern "C" int run_convolution(const std::uint32_t *words, const int *memory, in
 extern "C" void run_resize(const std::uint32_t *words, const int *memory, int *changed) {
   source.take(memory);
   destination.take(changed);
-  fifo<fine_word_t> between;
+  fifo<pair_t> between;
   const operation_t op = decode_operation(words);
-  words_from_rows(op, source.rows, source.rest, between);
+  pairs_from_rows(op, source.rows, source.rest, between);
   columns_to_memory(op, between, destination.rows, destination.rest);
   destination.give(changed);
 }
@@ -60,10 +60,10 @@ extern "C" void run_resize(const std::uint32_t *words, const int *memory, int *c
 // Beats, as 32-bit words. Returns how many there are.
 extern "C" int run_pixels(const std::uint32_t *words, const int *memory, std::uint32_t *beats) {
   source.take(memory);
-  fifo<fine_word_t> between;
+  fifo<pair_t> between;
   fifo<beat_t> output;
   const operation_t op = decode_operation(words);
-  words_from_rows(op, source.rows, source.rest, between);
+  pairs_from_rows(op, source.rows, source.rest, between);
   pixels_to_output(op, between, output);
   int count = 0;
   for (; !output.empty(); ++count) {

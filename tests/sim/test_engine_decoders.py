@@ -14,12 +14,11 @@ from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.sim.compiler import Build
 from edgemoe_gen.sim.decoded import IntegerDecoder
 from edgemoe_gen.sim.engine import Engine, stored_matrix
-from tests.numerics.decoded import decoded_case
-from tests.sim.engines import compiled, small_design
+from tests.numerics.decoded import decoded_case, shared_case
+from tests.sim.engines import MAPS, compiled, small_design
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow
-MAPS = {"max_map_width": 32, "max_map_channels": 24, "source_words": 1500, "result_words": 1200}
 
 
 @cache
@@ -66,9 +65,32 @@ def test_logits_leave_before_the_last_doubling() -> None:
     check(engine(2), doubles=False)
 
 
-@pytest.mark.parametrize("lanes", [1, 5])
+@pytest.mark.parametrize("lanes", [3, 5])
 def test_other_lanes_give_the_reference_s_bytes(lanes: int) -> None:
     check(engine(lanes))
+
+
+@pytest.mark.parametrize("router", ["single", pytest.param("none", marks=pytest.mark.nightly)])
+def test_tasks_of_one_backbone_get_the_bytes_of_their_own_runs(router: str) -> None:
+    case, design = shared_case(router), engine(2).design
+    tasks, formats = case.model.spec.task_names, case.formats(design.knobs.widths)
+    decoders = dict.fromkeys(tasks, True)
+    shared, alone = (
+        compile_network(design, case.model, case.network, formats, tasks, decoders=decoders, one_picture=one)
+        for one in (True, False)
+    )
+    images = case.images[:1] * len(tasks)
+    runs = [engine(2).run_program(one, pack_image(one, case.model.spec, images)) for one in (shared, alone)]
+    assert len(shared.pictures) == 1 and runs[0].traffic.total < runs[1].traffic.total
+    for a, b in zip(shared.frames, alone.frames, strict=True):
+        assert a.decoded is not None and b.decoded is not None
+        tokens = stored_matrix(runs[0], a.regions["tokens"])
+        np.testing.assert_array_equal(tokens, stored_matrix(runs[1], b.regions["tokens"]))
+        found = a.decoded.unpack(runs[0].result)
+        np.testing.assert_array_equal(found, b.decoded.unpack(runs[1].result))
+        reference = IntegerDecoder.of(design, case.network, formats, a.task)
+        np.testing.assert_array_equal(found, reference(reference.tokens(tokens)).result)
+        assert len(np.unique(found)) >= 2
 
 
 @pytest.mark.nightly

@@ -15,7 +15,7 @@ from edgemoe_gen.base.errors import CapacityError, KnobError
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.hardware.kinds import number
-from edgemoe_gen.program.compile import compile_groups, compile_network, group_frames
+from edgemoe_gen.program.compile import FrameGroup, compile_groups, compile_network, group_frames
 from edgemoe_gen.sim.engine import Engine, FrameResult, run_frames
 from tests.sim.engines import Case, compiled, random_case, run_case, small_design
 from tests.sim.test_engine_geometries import MANY_TOKENS, TOKENS
@@ -175,7 +175,7 @@ def test_a_prefix_of_the_network_ends_at_its_block_in_every_frame() -> None:
 def test_more_frames_than_the_memories_hold_are_refused() -> None:
     case, design = random_case(seed=40), small_design(frames_per_pass=2)
     with pytest.raises(CapacityError, match="3 frames of task 'depth' are to share a pass") as error:
-        compile_groups(design, case.model, case.network, case.formats(design), [("depth", 3)])
+        compile_groups(design, case.model, case.network, case.formats(design), [FrameGroup({"depth": None}, 3)])
     assert "raise the knob frames_per_pass to 3" in error.value.hint
 
 

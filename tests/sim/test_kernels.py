@@ -127,7 +127,7 @@ def test_case_names_are_unique_within_a_kernel(engine: Engine) -> None:
     results = run_kernels(engine.design, engine=engine)
     names = [(result.kernel, result.case, result.inputs) for result in results]
     assert len(set(names)) == len(names)
-    assert {result.kernel for result in results} == set(KERNELS)
+    assert {result.kernel for result in results} == set(KERNELS) - set(OF_DECODERS)
 
 
 def test_without_a_checkpoint_recorded_inputs_are_skipped_with_a_reason(engine: Engine) -> None:

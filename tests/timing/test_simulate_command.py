@@ -17,7 +17,8 @@ from edgemoe_gen.timing.table import Timing
 from tests.factory import write_checkpoint, write_spec
 from tests.timing.made_up import made_up, stuck
 
-KNOBS = ("tokens_parallel=2", "out_parallel=8", "in_parallel=8", "weight_ports=2", "weight_fifo_beats=256")
+KNOBS = ("tokens_parallel=2", "out_parallel=8", "in_parallel=8", "weight_ports=2", "weight_fifo_beats=256",
+         "max_map_width=0")  # fmt: skip
 Run = Callable[..., tuple[int, str, str]]
 
 

@@ -67,7 +67,8 @@ def test_processes_of_one_name_are_numbered() -> None:
         ("blocks.3.experts.7.fc1.0", "experts"), ("blocks.0.fc2.128", "dense MLP"), ("patch.0", "patch embedding"),
         ("blocks.2.attention.values.1", "attention × values"), ("blocks.2.key.0", "query, key, value"),
         ("blocks.11.router.semseg", "routers"), ("position", "load"), ("blocks.1.attention", "attention × values"),
-        ("something new", "other"),
+        ("something new", "other"), ("decoders.semseg.conv_3", "decoder: convolutions"),
+        ("task depth: decoders.resize.resize_2", "decoder: doubling"), ("decoders.d.result", "decoder: norm, classes"),
     ],
 )  # fmt: skip
 def test_a_layer_belongs_to_a_group(label: str, group: str) -> None:

@@ -49,7 +49,7 @@ def short() -> Short:
     design = small_design()
     plain = compiled(design)
     program, spec, image = compile_short(design)
-    packed = pack_image(program, spec, [image])
+    packed = pack_image(program, spec, [image] * len(program.frames))
     run = plain.run_program(program, packed)
     words = np.ascontiguousarray(program_words(program), "<u4").view(np.uint8)
     buffers = (words, list(program.weights), program.constants, packed, program.result_beats)

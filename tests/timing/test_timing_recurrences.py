@@ -35,7 +35,12 @@ def short_run(engine: TimedEngine, timing: Timing) -> tuple[TimedResult, TimedRu
     """The short program, which has an operation of every kind."""
     program, spec, image = compile_short(DESIGN)
     words = np.ascontiguousarray(program_words(program), "<u4").view(np.uint8)
-    buffers = (words, list(program.weights), program.constants, pack_image(program, spec, [image]))
+    buffers = (
+        words,
+        list(program.weights),
+        program.constants,
+        pack_image(program, spec, [image] * len(program.frames)),
+    )
     run = engine.run_timed(*buffers, program.result_beats, timing)
     return parse_result(run.totals, program.layers), run
 

@@ -26,7 +26,8 @@ from tests.factory import write_checkpoint, write_spec
 
 Run = Callable[..., tuple[int, str, str]]
 # One design for all simulations of these tests, so that it compiles once.
-SHAPE = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_ports": 1, "weight_fifo_beats": 256}
+SHAPE = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_ports": 1, "weight_fifo_beats": 256,
+         "max_map_width": 0}  # fmt: skip
 FIXED = [part for name, value in SHAPE.items() for part in ("--knob", f"{name}={value}")]
 SPACE = ["--knob", "tokens_parallel=1,2,3", "--knob", "out_parallel=8,12", "--knob", "in_parallel=8"]
 

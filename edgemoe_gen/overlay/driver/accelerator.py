@@ -15,25 +15,19 @@ from typing import Any
 import numpy as np
 
 from .batch import Batch, batch_operations, batch_program
+from .buffers import Buffer, filled
 from .errors import FrameError, OverlayError
 from .files import Files
 from .hardware import Board
 from .manifest import Manifest, Operations, Task, find_overlay, read_manifest
-from .maps import CLASSES, MapFinisher, pixels_of
+from .maps import CLASSES, MapFinisher
 from .picture import FramePacker
-from .result import Result, tokens_of
+from .result import Found, Result
 from .stream import Stream
+from .together import AT_ONCE, Programs, joint_answer, largest_result
 
 Decode = Any  # True, False or "map"; boards' Python knows no union of types at run time
 STREAM_BUFFERS = 2  # of images and of results: one for the engine, one for the processor
-
-
-class Buffer:
-    """A buffer in DDR, and the same bytes as a plain array."""
-
-    def __init__(self, board: Board, what: str, size: int) -> None:
-        self.memory = board.allocate(what, size)
-        self.bytes: Any = np.asarray(self.memory)
 
 
 class Accelerator:
@@ -114,15 +108,36 @@ class Accelerator:
             FrameError: the frame is not of the network's size or type, or there is no such task.
             EngineError: the engine fails. The next run starts afresh.
         """
-        chosen = self._task(task).to(decode)
+        return self.run_tasks(frame, (task,), decode)[0]
+
+    def run_tasks(self, frame: Any, tasks: Sequence[str] | None = None, decode: Decode = True) -> list[Result]:
+        """Runs one frame for several tasks; where no gate depends on the task, its backbone runs once for all.
+
+        Args:
+            frame: as of `run`.
+            tasks: names; None = all tasks.
+            decode: as of `run`.
+
+        Returns:
+            A result a task, in this order.
+
+        Raises:
+            FrameError, EngineError: as of `run`.
+        """
+        names = self._names(tasks, "a frame")
+        found = []
         with self._engine:
             self._ready()
             start = time.perf_counter()
             self.pack(frame, self._image)
             packing = time.perf_counter() - start
-            seconds = self.execute(task, self._image, self._result, decode=decode)
-            found = _Found(self._result.bytes, chosen)
-        return self._decoded(0, found, packing, seconds, decode)
+            for step in self.steps(names):
+                seconds = self.execute(step, self._image, self._result, decode=decode)
+                found += [(one, seconds / len(step)) for one in self._found(step, decode, self._result)]
+        return [
+            self._decoded(0, one, 0.0 if place else packing, seconds, decode)
+            for place, (one, seconds) in enumerate(found)
+        ]
 
     def stream(
         self,
@@ -136,7 +151,7 @@ class Accelerator:
         Args:
             frames: a camera, or anything else that gives frames one by one. It is asked in a thread of its own, and
                 not sooner than there is room for a frame.
-            tasks: each frame runs all of these, in this order; None = all tasks.
+            tasks: each frame runs all of these, in this order, as of `run_tasks`; None = all tasks.
             alternate: each frame runs one of them instead, in turn.
             decode: as of `run`.
 
@@ -148,13 +163,7 @@ class Accelerator:
             OverlayError: a stream is running already.
             EngineError: while streaming: the engine fails.
         """
-        if isinstance(tasks, str):
-            tasks = (tasks,)
-        names = self.tasks if tasks is None else tuple(tasks)
-        for name in names:
-            self._task(name)
-        if not names:
-            raise FrameError("a stream needs a task", f"tasks: {', '.join(self.tasks)}")
+        names = self._names(tasks, "a stream")
         try:
             source = iter(frames)
         except TypeError as error:
@@ -203,7 +212,7 @@ class Accelerator:
                 seconds = self._start(
                     board, code, batch_operations(chosen, count), images, results, count * self.timeout
                 )
-                found = [_Found(results.bytes[i * taken : (i + 1) * taken], chosen) for i in range(count)]
+                found = [Found(results.bytes[i * taken : (i + 1) * taken], chosen) for i in range(count)]
             finally:
                 self._settle(board)  # an engine that still runs must not write to memory that is someone else's
                 for buffer in buffers:
@@ -213,25 +222,30 @@ class Accelerator:
     def selftest(self) -> dict[str, float]:
         """Runs the picture that came with the overlay for every task; returns the engine's seconds by task.
 
+        Where tasks share the backbone, all of them at once too.
+
         Raises:
             OverlayError: a result differs from the expected one, byte for byte.
             EngineError: the engine fails.
         """
         picture = np.frombuffer(self.manifest.read(self.manifest.selftest_image), np.uint8)
         seconds = {}
-        for task in self.manifest.tasks.values():
-            expected = np.frombuffer(self.manifest.read(task.expected), np.uint8)
+        for step in [*((name,) for name in self.tasks), *(step for step in self.steps(self.tasks) if len(step) > 1)]:
+            expected = joint_answer(self.manifest, step)
             with self._engine:
                 self._ready()
                 self._image.bytes[:] = picture
                 self._result.bytes[:] = 0
                 self._result.memory.flush()
-                seconds[task.name] = self.execute(task.name, self._image, self._result)
-                wrong = int(np.count_nonzero(self._result.bytes[: task.result.size] != expected))
+                took = self.execute(step, self._image, self._result)
+                wrong = int(np.count_nonzero(self._result.bytes[: expected.size] != expected))
+            if len(step) == 1:
+                seconds[step[0]] = took
             if wrong:
+                which = f"task '{step[0]}'" if len(step) == 1 else f"the tasks {', '.join(step)} {AT_ONCE}"
                 raise OverlayError(
-                    f"self-test of {self.manifest.name}: {wrong} of {expected.size} bytes of task '{task.name}' are "
-                    "not as expected",
+                    f"self-test of {self.manifest.name}: {wrong} of {expected.size} bytes of {which} are not as "
+                    "expected",
                     "the chip does not compute what was simulated: check clock, power and cooling",
                 )
         return seconds
@@ -271,36 +285,40 @@ class Accelerator:
         """Writes a frame into an image buffer."""
         self._packer.pack(frame, image.bytes)
 
+    def steps(self, tasks: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Tasks of a frame by start of the engine."""
+        return self.manifest.steps(tasks)
+
     def execute(
         self,
-        task: str,
+        tasks: tuple[str, ...],
         image: Buffer,
         result: Buffer,
         stop: threading.Event | None = None,
         decode: Decode = True,
     ) -> float:
-        """Runs a task's program on buffers; returns the engine's seconds."""
-        chosen = self.manifest.tasks[task].to(decode)
+        """Runs the program of a step on buffers; returns the engine's seconds."""
         with self._engine:
             board = self._ready()
-            return self._start(
-                board, self._programs[chosen.program], chosen.operations, image, result, self.timeout, stop
-            )
+            program, step = self._programs.of(tasks, decode)
+            timeout = len(tasks) * self.timeout
+            return self._start(board, program, step.operations, image, result, timeout, stop)
 
     def finish(
         self,
         frame: int,
-        task: str,
+        tasks: tuple[str, ...],
         result: Buffer,
         packing: float,
         seconds: float,
         decode: Decode,
         free: Callable[[], None],
-    ) -> Result:
-        """Takes the results out of a buffer, calls `free`, and decodes what is left to decode."""
-        found = _Found(result.bytes, self.manifest.tasks[task].to(decode))
+    ) -> Iterator[Result]:
+        """Takes a step's results out of a buffer, calls `free`, and decodes what is left to decode, one by one."""
+        found = self._found(tasks, decode, result)
         free()
-        return self._decoded(frame, found, packing, seconds, decode)
+        for place, one in enumerate(found):
+            yield self._decoded(frame, one, 0.0 if place else packing, seconds / len(found), decode)
 
     def _streamed(
         self, source: Iterator[Any], tasks: Sequence[str], alternate: bool, decode: Decode
@@ -322,17 +340,10 @@ class Accelerator:
     def _fill(self, board: Board, files: Files) -> None:
         """Copies everything that does not change to DDR, and makes room for what does."""
         self._files, self._passes = files.programs, files.passes
-        self._programs = {
-            own.program: _filled(board, f"the program of {task.name}", files.programs[own.program])
-            for task in self.manifest.tasks.values()
-            for own in task.every
-        }
-        self._fixed = {name: _filled(board, name, data).memory for name, data in files.weights.items()}
-        size, most = (
-            self.manifest.image.size,
-            max(own.result.size for task in self.manifest.tasks.values() for own in task.every),
-        )
-        images = [_filled(board, "the image", bytes(size)) for _ in range(1 + STREAM_BUFFERS)]
+        self._programs = Programs(board, self.manifest, files.programs)
+        self._fixed = {name: filled(board, name, data).memory for name, data in files.weights.items()}
+        size, most = self.manifest.image.size, largest_result(self.manifest)
+        images = [filled(board, "the image", bytes(size)) for _ in range(1 + STREAM_BUFFERS)]
         results = [Buffer(board, "the result", most) for _ in range(1 + STREAM_BUFFERS)]
         self._image, *self._images = images
         self._result, *self._results = results
@@ -341,6 +352,15 @@ class Accelerator:
     def _point(self, board: Board) -> None:
         for name, memory in self._fixed.items():
             board.point(name, memory)
+
+    def _names(self, tasks: Sequence[str] | None, what: str) -> tuple[str, ...]:
+        """Tasks that a user names, or all."""
+        names = self.tasks if tasks is None else (tasks,) if isinstance(tasks, str) else tuple(tasks)
+        for name in names:
+            self._task(name)
+        if not names:
+            raise FrameError(f"{what} needs a task", f"tasks: {', '.join(self.tasks)}")
+        return names
 
     def _task(self, name: str) -> Task:
         if name not in self.manifest.tasks:
@@ -381,7 +401,11 @@ class Accelerator:
         result.memory.invalidate()
         return seconds
 
-    def _decoded(self, frame: int, found: _Found, packing: float, seconds: float, decode: Decode) -> Result:
+    def _found(self, tasks: tuple[str, ...], decode: Decode, result: Buffer) -> list[Found]:
+        """What the program of a step has left of each task."""
+        return [Found(result.bytes, task) for task in self._programs.of(tasks, decode)[1].tasks]
+
+    def _decoded(self, frame: int, found: Found, packing: float, seconds: float, decode: Decode) -> Result:
         start = time.perf_counter()
         task, layout = found.task, found.task.map
         decoder = self._decoders.get(task.name) if decode and layout is None else None
@@ -394,21 +418,3 @@ class Accelerator:
             output = self._maps(found.pixels, layout)
         stages = {"pack": packing, "engine": seconds, "decode": time.perf_counter() - start + found.seconds}
         return Result(frame, task.name, found.tokens, output, seconds, stages, ids)
-
-
-class _Found:
-    """What a task's program left in a result buffer, copied out of it; and the seconds that took."""
-
-    def __init__(self, buffer: Any, task: Task) -> None:
-        start = time.perf_counter()
-        self.task = task
-        self.tokens = tokens_of(buffer, task.result)
-        self.pixels = None if task.map is None else pixels_of(buffer, task.map)
-        self.seconds = time.perf_counter() - start
-
-
-def _filled(board: Board, what: str, data: Any) -> Buffer:
-    buffer = Buffer(board, what, len(data))
-    buffer.bytes[:] = np.frombuffer(data, np.uint8)
-    buffer.memory.flush()
-    return buffer

@@ -78,13 +78,17 @@ def batch_program(
             continue
         parts.append(_repeated(words, steps[0], layout, len(steps), frame, image_bytes, task.result.size))
         frame += len(steps) * steps[0].frames
-    every = b"".join(parts)
+    return with_header(data, layout, b"".join(parts), frames)
+
+
+def with_header(data: bytes, layout: ProgramLayout, operations: bytes, frames: int) -> bytes:
+    """A program of these operations, for the weights of another program."""
     header = np.frombuffer(data, "<u4")[: layout.header_words].copy()
-    header[layout.operations_word] = batch.total
+    header[layout.operations_word] = len(operations) // (4 * layout.operation_words)
     header[layout.frames_word] = frames
     header[layout.checksum_word] = 0
-    header[layout.checksum_word] = zlib.crc32(header.tobytes() + every)
-    return header.tobytes() + every
+    header[layout.checksum_word] = zlib.crc32(header.tobytes() + operations)
+    return header.tobytes() + operations
 
 
 def _repeated(

@@ -22,7 +22,7 @@ from .manifest_rules import check_manifest
 from .maps import MapLayout
 
 MANIFEST = "manifest.json"
-SCHEMA = 4
+SCHEMA = 5
 TOKENS, MAP = "tokens", "map"  # programs of a task beside its own: without its decoder, and to a float map
 _LARGEST = 2 << 30  # bytes of a file; no board has more memory to put it into
 BUILD_AGAIN = "install the overlay again, or build it again"
@@ -96,6 +96,7 @@ class Operations:
         total: how many.
         image, result: those that read the image and write the result, by number: a batch moves them.
         parts: first operation of each part of the network, ascending, and what the part is.
+        backbone: operations before those of the first decoder; all of them without one.
         frames: that the program computes, sharing one pass of the weights.
     """
 
@@ -103,6 +104,7 @@ class Operations:
     image: tuple[int, ...]
     result: tuple[int, ...]
     parts: tuple[tuple[int, str], ...]
+    backbone: int
     frames: int = 1
 
     def place(self, done: int) -> str:
@@ -221,6 +223,7 @@ class Manifest:
         decoders: file of the decoders' tensors, or None.
         decoder_facts: what decoders must know of the network.
         selftest_image: packed picture with a known answer.
+        shares_backbone: no gate depends on the task, so that a frame's tokens are the same for all.
         tasks: by name.
         checksums: SHA-256 of every file, by name.
     """
@@ -242,8 +245,15 @@ class Manifest:
     decoders: str | None
     decoder_facts: DecoderFacts
     selftest_image: str
+    shares_backbone: bool
     tasks: dict[str, Task]
     checksums: dict[str, str]
+
+    def steps(self, tasks: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Tasks of a frame by start of the engine: all in one where they share the backbone, else one by one."""
+        if self.shares_backbone and len(set(tasks)) == len(tasks):
+            return [tasks]
+        return [(task,) for task in tasks]
 
     def read(self, name: str) -> bytes:
         """Contents of a file of the overlay.
@@ -355,6 +365,7 @@ def _manifest(folder: Path, content: dict[str, Any]) -> Manifest:
         decoders=content["decoders"]["file"],
         decoder_facts=_decoder_facts(content),
         selftest_image=content["selftest_image"],
+        shares_backbone=bool(content["network"]["shares_backbone"]),
         tasks=tasks,
         checksums=dict(content["files"]),
     )
@@ -399,6 +410,7 @@ def operations_of(content: dict[str, Any]) -> Operations:
         tuple(content["image"]),
         tuple(content["result"]),
         tuple((int(first), str(name)) for first, name in content["parts"].items()),
+        int(content["backbone"]),
         int(content["frames"]),
     )
 

@@ -86,7 +86,7 @@ DECODER = Kind('"up_head" or "head"', lambda value: value in ("up_head", "head")
 
 OPERATIONS: Rule = {
     "total": whole(1, 1 << 20), "image": Rows(COUNT), "result": Rows(COUNT), "parts": Named(TEXT),
-    "frames": whole(1, 64),
+    "backbone": whole(1, 1 << 20), "frames": whole(1, 64),
 }  # fmt: skip
 WHERE = Kind('"engine", "logits", "host" or ""', lambda value: value in ("engine", "logits", "host", ""))
 REASON = Kind("a sentence", lambda value: isinstance(value, str) and len(value) <= 2000)
@@ -107,7 +107,7 @@ RULES: Rule = {
     "bitstream": Maybe(TEXT, absent=True),
     "hardware": {"bitstream": FILE, "handoff": FILE, "engine": TEXT, "identity_block": TEXT},
     "statuses": Rows(Rows(TEXT, 2, 2), 1, 64),
-    "network": {"grid": Rows(whole(1, 4096), 2, 2)},
+    "network": {"grid": Rows(whole(1, 4096), 2, 2), "shares_backbone": FLAG},
     "image": {
         "height": whole(1, 1 << 15), "width": whole(1, 1 << 15), "scale": POSITIVE, "mean": Rows(NUMBER, 3, 3),
         "std": Rows(NOT_ZERO, 3, 3), "resize": RESIZE, "patch": whole(1, 1 << 12), "class_token": FLAG,
@@ -153,8 +153,11 @@ def check_manifest(content: Any) -> None:
         for own in (task, *task["variants"].values()):
             _check_result(number, own)
         for operations in (own["operations"] for own in (task, task["pass"] or task, *task["variants"].values())):
-            if max(operations["image"] + operations["result"], default=0) >= operations["total"]:
+            last = max([*operations["image"], *operations["result"], operations["backbone"] - 1])
+            if last >= operations["total"]:
                 raise ValueError(f"tasks.{number} names operations beyond its {operations['total']}")
+    if content["network"]["shares_backbone"]:
+        _check_backbones([own for task in content["tasks"] for own in (task, *task["variants"].values())])
 
 
 def _check_result(number: int, task: dict[str, Any]) -> None:
@@ -171,6 +174,19 @@ def _check_result(number: int, task: dict[str, Any]) -> None:
         raise ValueError(f"tasks.{number}.map has rows of {row} bytes, which its pixels do not fit")
     if layout["first"] % value or not _fits(layout, layout["height"], size):
         raise ValueError(f"tasks.{number}.map does not fit its size of {size} bytes")
+
+
+def _check_backbones(programs: list[dict[str, Any]]) -> None:
+    """Tasks that share the backbone have it and its tokens in common, with nothing but a map behind these."""
+    first = programs[0]
+    for own in programs:
+        same = all(own["result"][key] == first["result"][key] for key in own["result"] if key != "size")
+        tokens, layout = own["result"], own["map"]
+        end = tokens["first"] + tokens["tokens"] * tokens["row_bytes"]
+        if not same or own["operations"]["backbone"] != first["operations"]["backbone"]:
+            raise ValueError("network.shares_backbone is true, but the tasks' backbones or tokens differ")
+        if layout is not None and layout["first"] < end:
+            raise ValueError("network.shares_backbone is true, but a map lies before the end of the tokens")
 
 
 def _check_image(image: dict[str, Any], grid: list[int]) -> None:

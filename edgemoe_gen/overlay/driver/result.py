@@ -5,12 +5,14 @@ In: a result buffer. Out: tokens, and `Result` with the task's output.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .manifest import ResultLayout
+from .manifest import ResultLayout, Task
+from .maps import pixels_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,8 @@ class Result:
         output: the task's map, float32 [classes, height, width], at the size of the network's picture; of a plain ViT
             its logits, float32 [classes]; None where the network has no decoder or none was asked for, and where the
             engine leaves class numbers, unless `decode="map"` asked for the map.
-        seconds: of the engine alone, from start to end; of a batch, its share of them.
+        seconds: of the engine alone, from start to end; of a batch, or of tasks that share a pass of the backbone, its
+            share of them.
         stages: seconds by stage: "pack", "engine", "decode", the last on the host. A frame that several tasks share was
             packed once, and the first task's result counts it.
         ids: class numbers as the engine left them, uint8 [height, width]; None where it left anything else.
@@ -57,3 +60,14 @@ def tokens_of(buffer: Any, layout: ResultLayout) -> Any:
     region = buffer[layout.first : layout.first + layout.tokens * layout.row_bytes]
     integers = region.view("<i4").reshape(layout.tokens, -1)[:, : layout.dim]
     return (integers * 2.0**-layout.fraction).astype(np.float32)
+
+
+class Found:
+    """What a task's program left in a result buffer, copied out of it; and the seconds that took."""
+
+    def __init__(self, buffer: Any, task: Task) -> None:
+        start = time.perf_counter()
+        self.task = task
+        self.tokens = tokens_of(buffer, task.result)
+        self.pixels = None if task.map is None else pixels_of(buffer, task.map)
+        self.seconds = time.perf_counter() - start

@@ -36,7 +36,7 @@ class _Finished:
     """A result buffer that the engine has filled."""
 
     frame: int
-    task: str
+    tasks: tuple[str, ...]
     result: Any
     pack_seconds: float
     engine_seconds: float
@@ -92,8 +92,9 @@ class Stream:
     """One stream of frames through an accelerator.
 
     Args:
-        work: the accelerator: `pack(frame, image)`, `execute(task, image, result, stop, decode)` returning
-            seconds, `finish(frame, task, result, pack, engine, decode, free)` returning a `Result`.
+        work: the accelerator: `pack(frame, image)`, `steps(tasks)` by start of the engine, `execute(tasks, image,
+            result, stop, decode)` of a step returning seconds, `finish(frame, tasks, result, pack, engine, decode,
+            free)` giving a `Result` for each of its tasks.
         frames: of any source; asked for in a thread of its own.
         tasks: names, in order.
         alternate: one task a frame, in turn, instead of all.
@@ -198,11 +199,11 @@ class Stream:
             job = self._packed.get()
             if not isinstance(job, _Packed):
                 return self._pass_on(job, self._finished)
-            for place, task in enumerate(job.tasks):
+            for place, step in enumerate(self._work.steps(job.tasks)):
                 result = self._results.get()
-                seconds = self._work.execute(task, job.image, result, self._stop, self._decode)
+                seconds = self._work.execute(step, job.image, result, self._stop, self._decode)
                 packing = 0.0 if place else job.seconds
-                self._finished.put(_Finished(job.frame, task, result, packing, seconds))
+                self._finished.put(_Finished(job.frame, step, result, packing, seconds))
             self._images.put(job.image)
 
     def _finish(self) -> None:
@@ -211,17 +212,16 @@ class Stream:
             if not isinstance(job, _Finished):
                 return self._pass_on(job, self._out)
             buffer = job.result
-            self._out.put(
-                self._work.finish(
-                    job.frame,
-                    job.task,
-                    buffer,
-                    job.pack_seconds,
-                    job.engine_seconds,
-                    self._decode,
-                    lambda buffer=buffer: self._results.put(buffer),
-                )
-            )
+            for result in self._work.finish(
+                job.frame,
+                job.tasks,
+                buffer,
+                job.pack_seconds,
+                job.engine_seconds,
+                self._decode,
+                lambda buffer=buffer: self._results.put(buffer),
+            ):
+                self._out.put(result)
 
     def _pass_on(self, thing: Any, to: _Channel) -> None:
         """Hands on the end, or an error; `_guard` says the end by itself."""

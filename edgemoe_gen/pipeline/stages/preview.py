@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgemoe_gen.base import build_files
 from edgemoe_gen.base.installed import resource_folder
-from edgemoe_gen.pipeline.stages.render import full_passes, rendered, variants
+from edgemoe_gen.pipeline.stages.render import full_passes, rendered, together, variants
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_of, digest_text
 
@@ -53,10 +53,14 @@ def overlay_facts(context: Context) -> OverlayFacts:
     program = rendered(context).program
     picture = pixels(project.pictures[0].values, project.model.spec.image)
     times = {part.task: estimate_cycles(part.program).milliseconds(clock_mhz) for part in split_tasks(program)}
+    estimate: dict[str, Any] = {"milliseconds_per_frame": times, "tier": TIER}
+    joint = together(context).program
+    if joint is not None:
+        estimate["milliseconds_all_tasks"] = estimate_cycles(joint).milliseconds(clock_mhz)
     return OverlayFacts(
         project.design, project.model.spec, program, clock_mhz, picture,
         decoders=project.model.decoders, head=project.model.head,
-        estimate={"milliseconds_per_frame": times, "tier": TIER}, passes=full_passes(context).program,
+        estimate=estimate, passes=full_passes(context).program,
         variants=variants(context).program,
         places=decoder_places(project.model, project.tasks, knobs.max_map_width, knobs.max_map_channels),
     )  # fmt: skip

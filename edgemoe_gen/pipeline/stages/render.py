@@ -25,6 +25,13 @@ class Rendered:
 
 
 @dataclass(frozen=True, eq=False)
+class Together:
+    """All tasks of one picture in one program; None where each task has a backbone of its own."""
+
+    program: Program | None
+
+
+@dataclass(frozen=True, eq=False)
 class FullPasses:
     """The same network for full passes of the weights; None where a pass is one frame's."""
 
@@ -41,7 +48,6 @@ class Variants:
 def make(context: Context, folder: Path) -> Made:
     """Calibrates, compiles and writes."""
     from edgemoe_gen.pipeline.support import artefacts
-    from edgemoe_gen.pipeline.support.decoders import decoder_notes
     from edgemoe_gen.project.opening import open_numerics
 
     project = context.project
@@ -50,11 +56,13 @@ def make(context: Context, folder: Path) -> Made:
     numerics = open_numerics(
         project.config, project.model, project.design.knobs, project.calibration, project.tasks, context.progress
     )
-    made = _rendered(project, numerics)
-    notes = decoder_notes(project.model, project.tasks, project.design.knobs)
-    artefacts.write_network(made.program, numerics, project.model.spec, project.pictures[0].values, target, notes)
+    made, joint = _rendered(project, numerics), _together(project, numerics)
+    picture = project.pictures[0].values
+    artefacts.write_network(made.program, numerics, project.model.spec, picture, target, project.notes, joint.program)
     artefacts.write_cosim(project.short, target / "data" / COSIM_DATA)
-    return Made(f"{len(project.sources)} sources, program of {len(made.program.operations):,} operations", (made,))
+    return Made(
+        f"{len(project.sources)} sources, program of {len(made.program.operations):,} operations", (made, joint)
+    )
 
 
 def rendered(context: Context) -> Rendered:
@@ -77,6 +85,24 @@ def _rendered(project: OpenedProject, numerics: Numerics) -> Rendered:
     return Rendered(numerics, program)
 
 
+def together(context: Context) -> Together:
+    """All tasks of one picture in one program; without one where each has a backbone of its own."""
+    return context.results.get(Together, lambda: _together(context.project, rendered(context).numerics))
+
+
+def _together(project: OpenedProject, numerics: Numerics) -> Together:
+    from edgemoe_gen.program.compile import compile_network
+
+    if len(project.tasks) == 1 or not project.model.spec.shares_backbone:
+        return Together(None)
+    return Together(
+        compile_network(
+            project.design, project.model, numerics.network, numerics.formats, project.tasks,
+            decoders=numerics.decoders, one_picture=True,
+        )
+    )  # fmt: skip
+
+
 def full_passes(context: Context) -> FullPasses:
     """The network for full passes of the weights."""
 
@@ -88,11 +114,8 @@ def full_passes(context: Context) -> FullPasses:
         frames = project.design.knobs.frames_per_pass
         if frames == 1:
             return FullPasses(None)
-        groups = pass_groups(project.tasks, frames)
-        doubles = [numerics.decoders.get(task) for task, _ in groups]
-        return FullPasses(
-            compile_groups(project.design, project.model, numerics.network, numerics.formats, groups, doubles=doubles)
-        )
+        groups = pass_groups(project.tasks, frames, numerics.decoders)
+        return FullPasses(compile_groups(project.design, project.model, numerics.network, numerics.formats, groups))
 
     return context.results.get(FullPasses, compiled)
 

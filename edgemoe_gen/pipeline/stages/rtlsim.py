@@ -37,7 +37,7 @@ def make(context: Context, folder: Path) -> Made:
     program, spec, image = project.short
     memory = memory_of(project.design, project.sources)
     title = "the short program"
-    picture = pack_image(program, spec, [image])
+    picture = pack_image(program, spec, [image] * len(program.frames))
     found = run_against_csim(verilog, facts["top"], program, picture, title, memory, progress=context.progress)
     if not found.passed:
         raise SimulationError(found.headline, "see where: edgemoe-gen rtl --simulate --trace FILE.vcd")

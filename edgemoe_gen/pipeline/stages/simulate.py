@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgemoe_gen.base.build_files import TIMING
 from edgemoe_gen.base.documents import write_json
-from edgemoe_gen.pipeline.stages.render import rendered
+from edgemoe_gen.pipeline.stages.render import rendered, together
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_text
 from edgemoe_gen.scheduling import missing
@@ -29,8 +29,16 @@ def inputs(context: Context) -> str:
 
 
 def make(context: Context, folder: Path) -> Made:
-    """Runs one frame of each task, and one full pass of the weights where it is of several frames."""
-    from edgemoe_gen.pipeline.support.timed import not_timed, pass_facts, refuse_failed, time_network, timed_words
+    """Runs one frame of each task, and one full pass of the weights where it is of several frames; and a frame of all
+    tasks where they share the backbone."""
+    from edgemoe_gen.pipeline.support.timed import (
+        not_timed,
+        pass_facts,
+        refuse_failed,
+        time_network,
+        timed_words,
+        together_facts,
+    )
     from edgemoe_gen.timing.facts import timing_facts
     from edgemoe_gen.timing.scheduled import known_timing
     from edgemoe_gen.timing.table import NoTableError
@@ -50,6 +58,11 @@ def make(context: Context, folder: Path) -> Made:
     if whole is not None:
         refuse_failed(whole)
         facts["pass"] = pass_facts(whole)
+    joint = together(context).program
+    if joint is not None:
+        of_all = time_network(joint, project.model, network.numerics.network, images, timing, context.progress)
+        refuse_failed(of_all)
+        facts["together"] = together_facts(of_all)
     write_json(folder / TIMING.name, TIMING.stamped(facts))
     return Made(timed_words(run, whole))
 

@@ -30,6 +30,7 @@ from edgemoe_gen.numerics.formats import Formats, TensorFormat, evened
 from edgemoe_gen.numerics.placing import doubles_last
 from edgemoe_gen.pipeline.support.decoders import lowered_macs, without_decoders
 from edgemoe_gen.program.compile import Program, pack_image
+from edgemoe_gen.program.counts import decoder_traffic
 from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.project.opening import Numerics
 from edgemoe_gen.rtl.testbench import bench_files
@@ -69,18 +70,24 @@ def write_network(
     image: NDArray[np.float32],
     folder: Path,
     notes: Sequence[str] = (),
+    together: Program | None = None,
 ) -> None:
     """`data/`: program, weights and image (one picture for every frame); numerics, and the cycles' estimate.
 
-    `notes`: on decoders that are not on the engine, whose time is not among the cycles.
+    Args:
+        notes: on decoders that are not on the engine, whose time is not among the cycles.
+        together: all tasks of one picture in one program, where they share the backbone.
     """
     _write_data(program, spec, image, folder / "data")
     write_json(folder / FORMATS, format_facts(numerics.formats))
     np.savez(folder / CALIBRATION, **dict[str, Any](numerics.columns))
     estimate = ESTIMATE.read(folder)
     products = sum(lowered_macs(numerics.network.decoders[f.task], spec) for f in program.frames if f.decoded)
+    traffic = decoder_traffic(program, numerics.network)
     estimate["cycles"] = {
-        **cycle_facts(estimate_cycles(program), program, spec, products), "decoders": list(notes)
+        **cycle_facts(estimate_cycles(program), program, spec, products), "decoders": list(notes),
+        "decoder_traffic": None if traffic is None else traffic.per_frame(len(program.frames)),
+        "together": None if together is None else together_facts(together),
     }  # fmt: skip
     write_json(folder / ESTIMATE.name, estimate)
 
@@ -153,6 +160,17 @@ def cycle_facts(cycles: CycleEstimate, program: Program, spec: ModelSpec, decode
             "decoder": round((cycles.total - backbone) / frames),
         },
         "by_kind": {kind: round(value / frames) for kind, value in cycles.by_kind.items()},
+    }
+
+
+def together_facts(program: Program) -> dict[str, Any]:
+    """The estimate of one picture for all tasks, which share the backbone, as JSON."""
+    cycles = estimate_cycles(program)
+    return {
+        "tier": TIER,
+        "tasks": [frame.task for frame in program.frames],
+        "cycles": round(cycles.total),
+        "milliseconds": cycles.milliseconds(program.design.knobs.clock_mhz),
     }
 
 

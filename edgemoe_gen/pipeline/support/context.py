@@ -26,6 +26,7 @@ from edgemoe_gen.model import Model
 from edgemoe_gen.overlay.package import check_name, default_name
 from edgemoe_gen.pictures.found import Picture
 from edgemoe_gen.pipeline.support.artefacts import ShortProgram
+from edgemoe_gen.pipeline.support.decoders import decoder_notes
 from edgemoe_gen.pipeline.support.state import digest_of, digest_text
 from edgemoe_gen.program.compile import check_capacity
 from edgemoe_gen.program.short import compile_short
@@ -75,6 +76,11 @@ class OpenedProject:
     def timed_sources(self) -> Instrumented:
         """The same with clocks in them, for any depths of FIFOs."""
         return timed_sources(without_depths(self.design))
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know before the stages start: decoders that stay on the host, and what that costs."""
+        return decoder_notes(self.model, self.tasks, self.design, "max_map_width" in self.config.knobs)
 
     @cached_property
     def short(self) -> ShortProgram:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgemoe_gen.design import Knobs
+from edgemoe_gen.design import Design
 from edgemoe_gen.model import Model, ModelSpec
-from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
+from edgemoe_gen.model.macs import decoder_macs, total
 from edgemoe_gen.numerics.lower import LoweredDecoder
 from edgemoe_gen.numerics.placing import HOST, LOGITS, decoder_places
 from edgemoe_gen.numerics.widths import DECODERS
@@ -17,22 +17,14 @@ from edgemoe_gen.program.compile import Program
 HOST_MACS_PER_SECOND = 4e9
 
 
-def decoder_macs(model: Model, task: str) -> int:
-    """Multiply-accumulates of a task's decoder for one frame."""
-    tensors = model.decoders[task]
-    return _on_maps([tensors[f"conv_{i}.weight"].size for i in range(DECODER_CONVOLUTIONS)], model.spec)
-
-
 def lowered_macs(decoder: LoweredDecoder, spec: ModelSpec) -> int:
-    """The same as the engine computes it, the feature of ones included."""
-    return _on_maps([layer.weight.size for layer in decoder.layers], spec)
+    """Multiply-accumulates of a decoder for one frame as the engine computes it.
 
-
-def _on_maps(weights: Sequence[int], spec: ModelSpec) -> int:
-    """Products of convolutions with so many weights, each on its map; the last one has that of the one before."""
-    rows, columns = spec.grid
-    levels = [min(i, len(weights) - 2) for i in range(len(weights))]
-    return sum(size * (rows << level) * (columns << level) for size, level in zip(weights, levels, strict=True))
+    They are those of `model.macs.decoder_macs`, and of the feature of ones. Each convolution is on its map, the
+    last one on that of the one before.
+    """
+    (rows, columns), last = spec.grid, len(decoder.layers) - 2
+    return sum(layer.weight.size * (rows * columns << 2 * min(i, last)) for i, layer in enumerate(decoder.layers))
 
 
 def without_decoders(program: Program) -> Program:
@@ -45,16 +37,25 @@ def without_decoders(program: Program) -> Program:
     )
 
 
-def decoder_notes(model: Model, tasks: Sequence[str], knobs: Knobs) -> tuple[str, ...]:
-    """A sentence for each task whose decoder is not on the engine as a whole."""
-    notes = []
+def decoder_notes(model: Model, tasks: Sequence[str], design: Design, chosen: bool = True) -> tuple[str, ...]:
+    """A sentence for each task whose decoder is not on the engine as a whole.
+
+    Args:
+        model, tasks: the network and what is asked of it.
+        design: that they run on.
+        chosen: whether the user has said `max_map_width`; otherwise it is 0 where decoders do not fit.
+    """
+    knobs, notes = design.knobs, []
+    no_room = f"the {design.board.title} has no room for decoders beside the backbone, so its decoder runs on the host"
     for task, place in decoder_places(model, tasks, knobs.max_map_width, knobs.max_map_channels).items():
         if place.where == LOGITS:
             notes.append(place.reason)
         elif place.where == HOST and task in model.decoders:
-            macs = decoder_macs(model, task)
+            macs = total(decoder_macs(model.spec, task))
+            left = knobs.max_map_width == 0 and not chosen and not model.spec.align_corners
+            reason = f"{task}: {no_room}" if left else place.reason
             notes.append(
-                f"{place.reason}: {macs / 1e9:.3g} GMAC, about {macs / HOST_MACS_PER_SECOND:.2g} s of a frame on the "
+                f"{reason}: {macs / 1e9:.3g} GMAC, about {macs / HOST_MACS_PER_SECOND:.2g} s of a frame on the "
                 f"board's processor (assumed: {HOST_MACS_PER_SECOND / 1e9:g} GMAC a second)"
             )
     return tuple(notes)

@@ -24,7 +24,7 @@ from edgemoe_gen.overlay.outputs import task_output
 from edgemoe_gen.pictures.found import Picture, pixels
 from edgemoe_gen.pipeline.support.artefacts import ShortProgram
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
-from edgemoe_gen.program.counts import decoder_bytes
+from edgemoe_gen.program.counts import decoder_bytes, decoder_traffic
 from edgemoe_gen.project.opening import Numerics, Progress
 from edgemoe_gen.report.views import Quality, difference, metrics, truth_of, view
 from edgemoe_gen.sim.comparison import compare
@@ -62,7 +62,9 @@ def simulate(
     (folder / ACCELERATOR / "data" / EXPECTED).write_bytes(run.result.tobytes())
     folder = folder / CSIM
     folder.mkdir(exist_ok=True)
-    tapped = compile_network(design, model, network, formats, tasks, taps=True, decoders=numerics.decoders)
+    tapped = compile_network(
+        design, model, network, formats, tasks, taps=True, decoders=numerics.decoders, one_picture=True
+    )
     frames: list[dict[str, Any]] = []
     quality: dict[str, Quality] = {}
     total = len(pictures) * len(tasks)
@@ -91,6 +93,7 @@ def simulate(
             progress("simulating", len(frames), total)
     # Decoders' traffic is its own figure: their weights pass several times a frame.
     of_decoders = decoder_bytes(program)
+    decoders = decoder_traffic(program, network)
     ports = {name: (value - of_decoders.get(name, 0)) / len(tasks) for name, value in asdict(traffic).items()}
     content = {
         "frames": frames,
@@ -102,6 +105,7 @@ def simulate(
             "ports": ports,
             "total": sum(ports.values()),
             "decoders": sum(of_decoders.values()) / len(tasks),
+            "decoders_needed": 0.0 if decoders is None else decoders.needed / len(tasks),
             "needed": needed_bytes(program, network),
         },
     }
@@ -112,7 +116,7 @@ def simulate(
 def simulate_short(engine: Engine, short: ShortProgram, folder: Path) -> None:
     """Runs the short program; writes what RTL co-simulation must give, `accelerator/data/cosim/expected.bin`."""
     program, spec, image = short
-    run = engine.run_program(program, pack_image(program, spec, [image]))
+    run = engine.run_program(program, pack_image(program, spec, [image] * len(program.frames)))
     (folder / ACCELERATOR / "data" / COSIM_DATA / EXPECTED).write_bytes(run.result.tobytes())
 
 

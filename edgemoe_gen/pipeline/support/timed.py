@@ -17,7 +17,7 @@ from edgemoe_gen.model import Model
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.pipeline.support.frames import needed_bytes
 from edgemoe_gen.program.compile import Program, group_frames, pack_image
-from edgemoe_gen.program.counts import program_macs
+from edgemoe_gen.program.counts import decoder_traffic, program_macs
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER
@@ -60,7 +60,7 @@ def time_network(
     progress("timing the engine", 1, 1)
     tasks = tuple(frame.task for frame in program.frames)
     most = program.design.knobs.frames_per_pass
-    passes = len(group_frames(tasks, most))
+    passes = len(group_frames([frame.task for frame in program.pictures], most))
     roofline = Roofline(
         peak_macs=program.design.macs_per_cycle,
         ddr_bytes=float(timing.ddr_bytes),
@@ -70,7 +70,10 @@ def time_network(
         cycles=result.cycles,
     )
     title = program.design.board.title.removeprefix("AMD ")
-    return TimedRun(title, tasks, timing, result, roofline, frames_per_pass=most)
+    traffic = decoder_traffic(program, network)
+    decoders = None if traffic is None else traffic.per_frame(len(tasks))
+    pictures = len(program.pictures)
+    return TimedRun(title, tasks, timing, result, roofline, frames=pictures, frames_per_pass=most, decoders=decoders)
 
 
 def refuse_failed(run: TimedRun, facts: dict[str, Any] | None = None) -> None:
@@ -99,6 +102,16 @@ def pass_facts(run: TimedRun) -> dict[str, Any]:
         "milliseconds": run.milliseconds,
         "milliseconds_per_frame": run.milliseconds_per_frame,
         "ddr_bytes_per_frame": run.result.ddr_bytes / len(run.tasks),
+    }
+
+
+def together_facts(run: TimedRun) -> dict[str, Any]:
+    """A run of one picture for all tasks, which share the backbone, as JSON."""
+    return {
+        "tier": TIER,
+        "tasks": list(run.tasks),
+        "cycles": run.result.cycles,
+        "milliseconds": run.milliseconds,
     }
 
 

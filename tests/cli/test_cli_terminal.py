@@ -1,0 +1,93 @@
+"""What a real terminal shows: lines and bars share it, and lines break between words."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgemoe_gen.cli import output
+
+pyte = pytest.importorskip("pyte")
+
+# Stage lines on stdout while bars are drawn on stderr, then an error: what `build` does.
+PROGRAM = """
+import time
+from edgemoe_gen.cli import output
+with output.progress() as show:
+    for done in range(130):
+        show("checking kernels", done, 1 if done == 0 else 129)
+        if done % 43 == 1:
+            time.sleep(0.12)
+            output.line(f"stage{done:<4} {'0.5 s':>8}  {'word ' * 18}end", indent=10)
+    show("compiling: engine", 0, 0)
+    output.note("a note " + "of some length " * 8)
+output.failure("there is no knob named " + "tokens_paralel " * 6, "did you mean tokens_parallel?")
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_lines_and_bars_do_not_mix(columns: int, tmp_path: Path) -> None:
+    shown = screen_of(PROGRAM, columns, tmp_path)
+    assert not [row for row in shown if "━" in row or "checking" in row]  # bars leave nothing behind
+    words = " ".join(row.strip() for row in shown)
+    for done in (1, 44, 87):
+        assert f"stage{done:<4}    0.5 s  " + " ".join(["word"] * 18) + " end" in words
+    assert words.count("of some length") == 8
+    assert "did you mean tokens_parallel?" in words
+    assert all(row[:1] != " " or row.startswith(("  ", " " * 10)) for row in shown)
+
+
+def test_counts_on_a_bar_are_whole(tmp_path: Path) -> None:
+    seen: list[str] = []
+    screen_of(PROGRAM, 80, tmp_path, seen)
+    assert any("/129" in row for row in seen)
+    assert not any("129/1 " in row or "44/1 " in row for row in seen)
+
+
+def screen_of(program: str, columns: int, folder: Path, seen: list[str] | None = None) -> list[str]:
+    """Rows that a terminal shows when a program has ended; `seen` gets the rows of bars on the way."""
+    screen = pyte.HistoryScreen(columns, 60)
+    stream = pyte.ByteStream(screen)
+    main, other = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "60", "TERM": "xterm-256color"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=other, stdout=other, stderr=other, env=environment, cwd=folder
+    )
+    os.close(other)
+    while True:
+        try:
+            got = os.read(main, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not got:
+            break
+        stream.feed(got)
+        if seen is not None:
+            seen.extend(row for row in screen.display if "━" in row)
+    os.close(main)
+    assert child.wait() == 0
+    return [row.rstrip() for row in screen.display if row.strip()]
+
+
+def test_a_table_breaks_no_number_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table("all", [">a long header"] * 20 + ["text"], [[f"{183_655:,}"] * 20 + ["some words " * 30]])
+    rows = capsys.readouterr().out.splitlines()
+    assert sum(row.count("183,655") for row in rows) == 20
+    assert max(row.count("a long header") for row in rows) == 20
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_a_table_breaks_no_number_on_a_terminal(columns: int, tmp_path: Path) -> None:
+    program = """
+from edgemoe_gen.cli import output
+output.table("all", ["name", ">used", ">there", "text"], [["residual", "183,655", "1,234,567,890", "words " * 40]])
+"""
+    shown = " ".join(screen_of(program, columns, tmp_path))
+    assert "183,655" in shown
+    assert "1,234,567,890" in shown
+    assert shown.count("words") == 40
