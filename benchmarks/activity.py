@@ -1,6 +1,6 @@
 """Toggles of an engine in RTL by process, and of the factors that its products get: the ground of the rule of energy.
 
-    python benchmarks/activity.py                        # the example's trained network, three windows of its frame
+    python benchmarks/activity.py                        # the example's trained network, six windows of its frame
     python benchmarks/activity.py --starts 5000 --cycles 500
 
 The engine is traced for some cycles at a time (VCD of every signal), since a whole frame would fill a disk. A toggle is
@@ -171,8 +171,8 @@ def measure(starts: Sequence[int], cycles: int, folder: Path) -> list[Activity]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--starts", default="8000,20000,40000", help="cycles at which windows begin")
-    parser.add_argument("--cycles", type=int, default=400, help="of each window")
+    parser.add_argument("--starts", default="8000,20000,40000,80000,140000,220000", help="cycles at which windows begin")
+    parser.add_argument("--cycles", type=int, default=300, help="of each window")
     given = parser.parse_args()
     starts = [int(start) for start in given.starts.split(",")]
     with tempfile.TemporaryDirectory() as folder:

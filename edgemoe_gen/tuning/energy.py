@@ -18,9 +18,9 @@ PRODUCT_PJ = 3.1 / (32 * 32)  # a pair of bits; 8 x 8 bits by this rule are 0.19
 SUM_PJ = 0.1 / 32  # a bit
 DDR_PJ = 1300.0 / 64  # a bit: the lower end
 # Toggles of a bit beside those of random bits, of the unit's factors and of its sums: a trained network on 2 x 8 x 8
-# products a cycle, 1,200 cycles of a frame in three windows; single windows have 0.57 to 0.99, and 0.65 to 0.92.
-PRODUCT_ACTIVITY = 0.7
-SUM_ACTIVITY = 0.75
+# products a cycle, 1,800 cycles of a frame in six windows; single windows have 0.57 to 1.01, and 0.65 to 0.97.
+PRODUCT_ACTIVITY = 0.8
+SUM_ACTIVITY = 0.8
 
 
 def energy_mj(design: Design, macs: Mapping[str, int], ddr_bytes: float) -> float:
