@@ -171,7 +171,9 @@ def measure(starts: Sequence[int], cycles: int, folder: Path) -> list[Activity]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--starts", default="8000,20000,40000,80000,140000,220000", help="cycles at which windows begin")
+    parser.add_argument(
+        "--starts", default="8000,20000,40000,80000,140000,220000", help="cycles at which windows begin"
+    )
     parser.add_argument("--cycles", type=int, default=300, help="of each window")
     given = parser.parse_args()
     starts = [int(start) for start in given.starts.split(",")]
