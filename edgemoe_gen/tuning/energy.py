@@ -33,7 +33,7 @@ def energy_mj(design: Design, macs: Mapping[str, int], ddr_bytes: float) -> floa
         ddr_bytes: through all ports.
     """
     widths = design.knobs.widths
-    products = sum(count * widths.activation * widths.of_layer(layer) for layer, count in macs.items())
-    products *= PRODUCT_PJ * PRODUCT_ACTIVITY
+    bits = sum(count * widths.activation * widths.of_layer(layer) for layer, count in macs.items())
+    products = bits * PRODUCT_PJ * PRODUCT_ACTIVITY
     sums = sum(macs.values()) * design.accumulator_bits * SUM_PJ * SUM_ACTIVITY
     return (products + sums + 8 * ddr_bytes * DDR_PJ) * 1e-9
