@@ -40,7 +40,7 @@ def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json
     Example:
       edgemoe-gen run checkpoint.pth.tar --spec spec.toml --image street.png --task semseg --backend csim --dump a.npz
       edgemoe-gen run checkpoint.pth.tar --spec spec.toml --image street.png --task semseg --routes a.npz --dump b.npz
-      edgemoe-gen run --backend board --overlay m3vit_zcu104 --image street.png --task semseg --output semseg.png
+      edgemoe-gen run --backend board --overlay tiny_zcu104 --image street.png --task semseg --output semseg.png
     """
     with output.progress() as progress:
         result = api.run(checkpoint, image=image, progress=progress, **keywords)

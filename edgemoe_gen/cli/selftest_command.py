@@ -28,7 +28,7 @@ def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: 
 
     \b
     Examples:
-      edgemoe-gen selftest m3vit_zcu104
+      edgemoe-gen selftest tiny_zcu104
       edgemoe-gen selftest build --simulated
     """
     result = api.selftest(overlay, simulated=simulated)

@@ -58,7 +58,7 @@ def command(
 
     \b
     Example:
-      edgemoe-gen serve m3vit_zcu104 --source camera:0 --source drive.mp4
+      edgemoe-gen serve tiny_zcu104 --source camera:0 --source drive.mp4
       edgemoe-gen serve build --simulated --source images
     """
     from edgemoe_gen.measuring.session import chosen_tasks, look_up
