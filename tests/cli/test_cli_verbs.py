@@ -198,6 +198,18 @@ def test_generate_gives_a_network_the_knobs_it_needs(run: Run, project: Project,
     assert knobs["max_tokens"]["value"] == 33
 
 
+def test_generate_refuses_what_a_build_would(run: Run, project: Project, here: Path) -> None:
+    fast = run("generate", "--board", "kv260", "--knob", "clock_mhz=450")
+    assert fast.code == 2 and "the clock is 450 MHz" in fast.err and "333 MHz for xck26" in fast.err
+    assert run("init", *project.network, *project.knobs).code == 0
+    config = here / "edgemoe.toml"
+    text = config.read_text()
+    for name, code in (("blocks.0.query", 0), ("decoders.semseg.norm", 2), ("blocks.9.query", 2)):
+        config.write_text(f'{text}"{name}" = 3\n')
+        outcome = run("generate", "--output", here / "out")
+        assert outcome.code == code and (code == 0 or f"'{name}' is not a tensor" in outcome.err), outcome.err
+
+
 def test_run_dumps_arrays_of_both_backends(run: Run, project: Project, here: Path) -> None:
     image = project.images / "scene_0.png"
     common = [*project.network, "--image", image, "--task", "semseg"]
