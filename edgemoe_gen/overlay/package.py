@@ -51,10 +51,10 @@ class WrittenOverlay:
 
 LONGEST_NAME = 64  # it becomes part of names of files
 _ENDINGS = re.compile(r"(\.(tar|pth|pt|safetensors))+$", re.IGNORECASE)
-_SAYS_NOTHING = frozenset(
-    "best checkpoint checkpoints ckpt ckpts epoch final last latest model models network pytorch state dict weights"
-    .split()
-)  # fmt: skip
+_SAYS_NOTHING = frozenset({
+    "best", "checkpoint", "checkpoints", "ckpt", "ckpts", "dict", "epoch", "final", "last", "latest", "model", "models",
+    "network", "pytorch", "state", "weights",
+})  # fmt: skip
 
 
 def default_name(board: Board, checkpoint: Path | None = None) -> str:

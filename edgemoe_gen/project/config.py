@@ -156,7 +156,7 @@ class Config:
         key=Key(
             "project",
             "str",
-            'Name of the overlay, by which Python on the board imports it; "" names it after checkpoint and board: tiny_zcu104.',
+            'Name of the overlay, by which Python on the board imports it; "" takes NETWORK_BOARD, as in tiny_zcu104.',
         ),
     )
     calibration_images: int | None = field(
