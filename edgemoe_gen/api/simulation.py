@@ -20,6 +20,7 @@ from edgemoe_gen.pipeline.running import (
     BACKENDS,
     OUTPUTS,
     RunResult,
+    check_output,
     read_routes,
     run_csim,
     run_float,
@@ -122,6 +123,8 @@ def run(
     _refuse_to_choose(how.task, config.model.tasks or ())
     model = open_model(config)
     name = one_task(how.task, model.spec)
+    if how.output is not None:
+        check_output(Path(how.output), model, name)
     picture = open_picture(Path(image), model.spec.image)
     if not in_csim:
         forced = None if how.routes is None else read_routes(Path(how.routes), model)

@@ -77,7 +77,7 @@ def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json
         rows.append((what, ", ".join(f"{c['name']} {percent(c['share'])}" for c in shown_classes)))
     if result.traffic is not None:
         rows.append(("DDR traffic, every block's output included", bytes_(result.traffic.total)))
-    rows += [(name, path) for name, path in written.items() if path is not None]
+    rows += [(f"written by --{name}", path) for name, path in written.items() if path is not None]
     output.table("", ["what", "found"], rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -163,6 +164,10 @@ def test_inspect_shows_the_network_beside_a_contradiction(run: Run, project: Pro
     assert outcome.code == 2
     assert "dim is given as 64" in outcome.err and "shows 32" in outcome.err
     assert "features a token" in outcome.out
+    assert "say it" not in outcome.out  # the rest of what is said is believed
+    swapped = run("inspect", *project.network, "--tasks", "depth,semseg")
+    assert swapped.code == 2 and "tasks is given as depth, semseg" in swapped.err
+    assert re.search(r"image.*32 × 64", swapped.out) and "semseg (" in swapped.out
 
 
 def test_inspect_of_a_plain_vit(run: Run, here: Path) -> None:
@@ -231,7 +236,9 @@ def test_run_dumps_arrays_of_both_backends(run: Run, project: Project, here: Pat
         assert 0 < np.mean((c["tokens"] - f["tokens"]) ** 2) < 3.4e-6
 
 
-def test_run_without_experts_dumps_empty_routes(run: Run, project: Project, here: Path) -> None:
+def test_run_without_experts_dumps_empty_routes(
+    run: Run, project: Project, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint = write_checkpoint(here / "vit.pth", prefix="", router="none", head_classes=7, tasks={"default": 7})
     size = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--normalise", "imagenet"]
     outcome = run("run", checkpoint, *size, "--image", project.images / "scene_0.png", "--dump", "d.npz", "--json")
@@ -240,6 +247,9 @@ def test_run_without_experts_dumps_empty_routes(run: Run, project: Project, here
     with np.load(here / "d.npz") as dump:
         assert dump["routes"].shape == dump["scores"].shape == (0, 33, 0)
         assert dump["output"].shape == (7,)
+    monkeypatch.setattr("edgemoe_gen.api.simulation.run_float", None)  # it is refused before anything runs
+    refused = run("run", checkpoint, *size, "--image", project.images / "scene_0.png", "--output", "o.png")
+    assert refused.code == 2 and "task default has no output that is a picture" in refused.err
 
 
 def test_run_writes_the_result_as_a_picture(run: Run, project: Project, here: Path) -> None:
