@@ -19,6 +19,7 @@ from edgemoe_gen.base.errors import EdgeMoEError
 from edgemoe_gen.base.locks import STATE
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.model import Model
+from edgemoe_gen.numerics.widths import TOGETHER
 from edgemoe_gen.pipeline.support.artefacts import read_numerics
 from edgemoe_gen.pipeline.support.context import package_digest
 from edgemoe_gen.pipeline.support.folders import NOTES
@@ -63,6 +64,7 @@ def _network(config: Config, model: Model, knobs: Knobs) -> str:
     return digest_text(
         package_digest(), digest_of([model.source]), model.weights, config.model.ignore or (),
         model.spec.without_names(), knobs, open_tasks(config, model.spec), sorted(config.pinned.items()),
+        config.rounding or TOGETHER, config.augment or 0,
     )  # fmt: skip
 
 
