@@ -115,7 +115,7 @@ def test_results_of_the_example_are_those_of_c_simulation_to_the_bit(
 
 @pytest.mark.pynq
 def test_text_runs_like_a_script_with_arguments_of_its_own(run: Command, project: Path) -> None:
-    code = "import sys; from small_zcu104 import Accelerator; a = Accelerator('m3vit_zcu104'); print(sys.argv, a.tasks)"
+    code = "import sys; from small_zcu104 import Accelerator; a = Accelerator('small_zcu104'); print(sys.argv, a.tasks)"
     ended, out, err = run("--overlay", project.parent / "build", "--config", project, "-c", code, "x", "--flag")
     assert (ended, out) == (0, "['-c', 'x', '--flag'] ('semseg', 'depth')\n"), err
 
