@@ -104,7 +104,7 @@ def _needs(options: BuildOptions) -> Needs:
     if options.export is not None:
         check_folder(options.export)
     simulates = options.selection.wants("compile")
-    return Needs(checkpoint=True, pictures=True, images=True, labels=True, output=True, compiler=simulates)
+    return Needs(checkpoint=True, pictures=True, images=True, labels=True, output=True, compiler=simulates, clock=True)
 
 
 def _unchanged(config: Config, options: BuildOptions, on_stage: Callable[[StageResult], None]) -> BuildResult | None:

@@ -30,7 +30,7 @@ def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: 
 
     \b
     Examples:
-      edgemoe-gen selftest m3vit_zcu104
+      edgemoe-gen selftest tiny_zcu104
       edgemoe-gen selftest build --simulated
       edgemoe-gen selftest build --engine rtl
     """

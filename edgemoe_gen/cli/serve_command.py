@@ -59,7 +59,7 @@ def command(
 
     \b
     Example:
-      edgemoe-gen serve m3vit_zcu104 --source camera:0 --source drive.mp4
+      edgemoe-gen serve tiny_zcu104 --source camera:0 --source drive.mp4
       edgemoe-gen serve build --simulated --source images
       edgemoe-gen serve build --engine rtl --source images --fps 0.2
     """

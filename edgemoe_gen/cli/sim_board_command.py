@@ -77,7 +77,7 @@ def command(
       edgemoe-gen sim-board demo.py
       edgemoe-gen sim-board --overlay build demo.py --task depth
       edgemoe-gen sim-board --engine rtl demo.py
-      edgemoe-gen sim-board -c "from m3vit_zcu104 import Accelerator; print(Accelerator('m3vit_zcu104').selftest())"
+      edgemoe-gen sim-board -c "from tiny_zcu104 import Accelerator; print(Accelerator('tiny_zcu104').selftest())"
     """
     if code is not None:
         arguments = ((str(script),) if script else ()) + arguments

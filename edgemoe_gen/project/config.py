@@ -160,12 +160,12 @@ class Config:
     name: str | None = argument(
         None,
         "str",
-        "Name of the overlay [default: m3vit_BOARD].",
-        meaning="of the overlay; default: after the board.",
+        "Name of the overlay [default: NETWORK_BOARD, after the checkpoint's file].",
+        meaning="of the overlay; default: after the checkpoint's file and the board.",
         key=Key(
             "project",
             "str",
-            'Name of the overlay, by which Python on the board imports it; "" takes m3vit_BOARD.',
+            'Name of the overlay, by which Python on the board imports it; "" takes NETWORK_BOARD, as in tiny_zcu104.',
         ),
     )
     hls: str | None = argument(

@@ -77,11 +77,11 @@ def no_vendor_tools() -> Iterator[None]:
 def project(once: Once) -> Project:
     """Two tasks with decoders, two pictures of which the first has ground truth. Tests must not change it."""
     folder = once("project", _write_project)
-    return Project(folder, folder / "checkpoint.pth.tar", folder / "spec.toml", folder / "images")
+    return Project(folder, folder / "small.pth.tar", folder / "spec.toml", folder / "images")
 
 
 def _write_project(folder: Path) -> None:
-    write_checkpoint(folder / "checkpoint.pth.tar")
+    write_checkpoint(folder / "small.pth.tar")
     write_spec(folder / "spec.toml")
     images = folder / "images"
     images.mkdir()

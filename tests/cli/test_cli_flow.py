@@ -43,7 +43,7 @@ def test_every_board_is_built_up_to_the_overlay_by_both_generations_of_tools(
         more = () if generation == "classic" else ("--from", "hls")
         outcome = run(*arguments(project, output, "--board", board, *more))
         assert outcome.code == 0, outcome.err
-        name = f"m3vit_{board}"
+        name = f"small_{board}"
         overlay = output / "overlay" / name
         for file in (f"{name}.bit", f"{name}.hwh", "manifest.json", "README.md", "weights.bin"):
             assert (overlay / file).is_file(), file
@@ -201,7 +201,7 @@ def test_missed_timing_is_built_again_at_the_clock_that_meets_it(
     with_tools("classic", "vivado:timing:260")  # up to this clock the stand-in meets timing
     retried = run(*arguments(project, output, "--retry-clock"))
     assert retried.code == 0, retried.err
-    manifest = json.loads((output / "overlay/m3vit_zcu104/manifest.json").read_text())
+    manifest = json.loads((output / "overlay/small_zcu104/manifest.json").read_text())
     assert manifest["clock_mhz"] < 300
     skipped = run(*arguments(project, output, "--retry-clock"))
     assert skipped.code == 0 and re.search("^unchanged: .*bitstream", skipped.out, re.MULTILINE)
@@ -408,7 +408,7 @@ def test_a_new_board_is_one_file(run: Run, project: Project, with_tools: Callabl
     output = tmp_path / "out"
     outcome = run(*arguments(project, output, "--board", board))
     assert outcome.code == 0, outcome.err
-    assert (output / "overlay/m3vit_kr260/m3vit_kr260.bit").is_file()
+    assert (output / "overlay/small_kr260/small_kr260.bit").is_file()
     assert "kr260_som" in (output / "vendor/flow/bitstream.tcl").read_text()
 
 

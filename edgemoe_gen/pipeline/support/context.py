@@ -202,7 +202,7 @@ def open_context(config: Config, progress: Progress) -> Context:
     pictures = open_pictures(config, model.spec)
     calibration = open_calibration(config, model.spec, pictures)
     hooks = open_hooks(config)
-    name = config.name or default_name(design.board)
+    name = config.name or default_name(design.board, config.checkpoint)
     check_name(name)
     project = OpenedProject(config, model, design, tasks, pictures, tuple(calibration), hooks, name)
     return Context(project, config.output or Path(DEFAULT_OUTPUT), progress, design.knobs.clock_mhz)
