@@ -11,6 +11,7 @@ import pytest
 from edgemoe_gen.base.build_files import (
     ACCELERATOR,
     DESIGN,
+    DIFFERENCES,
     ESTIMATE,
     REPORT,
     RTL,
@@ -27,7 +28,7 @@ from edgemoe_gen.simulated.designs import find_design
 from edgemoe_gen.tuning.compare import read_side
 from tests.flow.reports import vendor_reports
 
-DOCUMENTS = (DESIGN, ESTIMATE, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
+DOCUMENTS = (DESIGN, DIFFERENCES, ESTIMATE, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
 PAGE = Path(__file__).parents[2] / "docs/formats.md"
 
 
