@@ -31,6 +31,7 @@ KINDS = (INSTANCES, FITS, LOOPS, CLOCK, RESOURCES, LOG)  # the worst first
 # An estimate is right within these shares: look-up tables and flip-flops are coarse, the others are counted.
 WITHIN = {"dsp": 0.1, "bram36": 0.1, "uram": 0.1, "lut": 0.25, "ff": 0.5}
 LEAST = {"dsp": 2, "bram36": 2, "uram": 2, "lut": 500, "ff": 1000}  # a difference of so few is none
+ROUNDED_NS = 0.01  # reports round period and uncertainty to a hundredth, the estimate to a thousandth
 _TITLES = {"DSP": "dsp", "BRAM36": "bram36", "URAM": "uram", "LUT": "lut", "FF": "ff"}
 _STALLING = re.compile(r"[^\n]*disabling free[- ]running pipeline[^\n]*", re.IGNORECASE)
 _VIOLATION = re.compile(r"II Violation in module '[^']*' \(loop '(?P<loop>[^']+)'\): (?P<why>[^\n]+)")
@@ -175,10 +176,10 @@ def _clock(synthesis: SynthesisFacts, unknown: list[str]) -> Iterator[Difference
         unknown.append("the estimated clock: no report of the top function tells it")
         return
     budget = top.target_ns - (top.uncertainty_ns or 0.0)
-    if top.estimated_ns <= budget + 5e-4:  # reports round to 0.001 ns
+    if top.estimated_ns <= budget + ROUNDED_NS:
         return
     slow = sorted(
-        (module for module in synthesis.modules if (module.estimated_ns or 0.0) > budget + 5e-4),
+        (module for module in synthesis.modules if (module.estimated_ns or 0.0) > budget + ROUNDED_NS),
         key=lambda module: (-(module.estimated_ns or 0.0), module.name),
     )
     names = ", ".join(f"{module.name} {module.estimated_ns:.3f}" for module in slow[:_SHOWN])

@@ -106,6 +106,11 @@ def test_where_all_is_as_assumed_nothing_differs_and_everything_was_compared(tmp
     assert DIFFERENCES.read(tmp_path) == {"schema": 1, "rows": [], "not_compared": []}
 
 
+@pytest.mark.parametrize(("estimated", "differs"), [(2.433, False), (2.439, False), (2.45, True)])
+def test_a_period_within_what_reports_round_is_met(tmp_path: Path, estimated: float, differs: bool) -> None:
+    assert [kind for kind, *_ in rows(Reports(estimated_ns=estimated), tmp_path)] == ["clock"] * differs
+
+
 def test_a_build_without_synthesis_has_nothing_to_compare(tmp_path: Path) -> None:
     assert find_differences(tmp_path) is None and write_differences(tmp_path) is None
     assert not list(tmp_path.iterdir())
