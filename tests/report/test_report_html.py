@@ -125,6 +125,13 @@ def test_page_is_well_formed_and_self_contained(simulation: Path) -> None:
     assert not re.search(r"(?:src|href)=[\"'](?!data:)", page)
 
 
+def test_every_picture_is_a_button_that_enlarges_it_without_a_library(simulation: Path) -> None:
+    page = render_html(document([viewed()]), simulation, {})
+    assert page.count('<button type="button" class="frame"') == 5 and page.count("<dialog") == 1
+    assert page.count("<script>") == 1 and "large.showModal()" in page and "ArrowRight" in page
+    assert "<script" not in render_html(document([frame()]), simulation, {})
+
+
 def test_traffic_of_decoders_stands_beside_the_backbone_s(simulation: Path) -> None:
     page = render_html(document([viewed()]), simulation, {})
     row = next(line for line in page.splitlines() if "decoders, beside that" in line)
