@@ -20,8 +20,8 @@ def install(session: nox.Session, *extras: str) -> None:
 
 @nox.session
 def check(session: nox.Session) -> None:
-    """Formatter, linter, type checker."""
-    install(session, "dev")
+    """Formatter, linter, type checker, which reads the testbenches too."""
+    install(session, "rtl", "dev")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("bash", "-c", f"clang-format --dry-run -Werror {' '.join(KERNELS)}", external=True)

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hls_kit import small_design, write_kit
-from standin_vitis import install_classic, install_unified, tclsh
 
 from edgemoe_gen.flow.kit import missing_in, place_ip
+from tests.flow.hls_kit import small_design, write_kit
+from tests.flow.standin_vitis import install_classic, install_unified, tclsh
 
 BASH = shutil.which("bash")
 pytestmark = pytest.mark.skipif(BASH is None, reason="bash is not installed")
