@@ -41,7 +41,7 @@ UNTRACED, TRACED = ("-DVM_TRACE=0",), ("-DVM_TRACE=1", "-DVM_TRACE_VCD=1")
 # What is never given a value is random, from run to run by the seed, so that nothing relies on zeros.
 VERILATOR = ("--cc", "--prefix", "Vtop", "--Mdir", "made", "--vpi", "--public-depth", "1", "-O3", "-Wall",
              "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "20000")  # fmt: skip
-# The same for a program without cocotb, which sees the ports of the top module alone.
+# Options of a program without cocotb, which sees the ports of the top module alone.
 PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-depth", "1"))
 TRACE = ("--trace-vcd", "--trace-max-width", "4096")
 
