@@ -9,11 +9,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hls_kit import small_design, write_kit
-from standin_vitis import install_classic, install_unified, tclsh
 
 from edgemoe_gen.flow.kit import ARCHIVE, kit_files, missing_in, place_ip, read_kit
 from edgemoe_gen.hardware.names import TOP
+from tests.flow.hls_kit import small_design, write_kit
+from tests.flow.standin_vitis import install_classic, install_unified, tclsh
 
 BASH = shutil.which("bash")
 pytestmark = pytest.mark.skipif(BASH is None, reason="bash is not installed")

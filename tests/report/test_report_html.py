@@ -72,7 +72,7 @@ def document(frames: list[dict[str, Any]]) -> dict[str, Any]:
 class Balance(HTMLParser):
     """Checks that tags close in order."""
 
-    VOID = ("meta", "img", "br", "line", "circle", "polyline")
+    VOID: tuple[str, ...] = ("meta", "img", "br", "line", "circle", "polyline")
 
     def __init__(self) -> None:
         super().__init__()

@@ -56,7 +56,9 @@ NAMES = st.one_of(st.sampled_from(["cache", "places"]), st.integers(0, 9).map("f
 @given(st.lists(st.tuples(NAMES, COUNTS), max_size=30))
 def test_two_tables_hold_every_part_once_and_its_counts(parts: list[tuple[str, list[int]]]) -> None:
     columns = ("dsp", "bram36", "uram", "lut")
-    rows = [{"name": name, "what": "x", **dict(zip(columns, counts, strict=True))} for name, counts in parts]
+    rows: list[dict[str, Any]] = [
+        {"name": name, "what": "x", **dict(zip(columns, counts, strict=True))} for name, counts in parts
+    ]
     halves = _halves(_parts(rows))
     shown = [row for half in halves for row in half]
     assert [sum(row[c] for row in shown) for c in columns] == [sum(row[c] for row in rows) for c in columns]
