@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,13 +23,18 @@ from edgemoe_gen.sim.decoded import IntegerDecoder
 from edgemoe_gen.sim.engine import Engine, stored_matrix
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import load_timing
-from tests.numerics.decoded import decoded_case
+from tests.numerics.decoded import DecodedCase, decoded_case, shared_case
 from tests.sim.engines import MAPS, small_design
 
 if find_spec("ziglang") is None:
     pytest.skip("the compiler of the extra [schedule] is not installed", allow_module_level=True)
 
 MOST_CYCLES = 100_000
+# Networks with the pictures of a run: a backbone a task, or one for all tasks.
+DECODED: dict[str, Callable[[], tuple[DecodedCase, int]]] = {
+    "a gate a task": lambda: (decoded_case(), 2),
+    "one router": lambda: (shared_case(), 1),
+}
 
 
 def short_program(design: Design) -> tuple[dict[str, Bytes], Bytes, int]:
@@ -93,14 +99,18 @@ def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.nightly
-def test_a_network_s_decoders_give_the_bytes_of_the_integer_reference(tmp_path: Path) -> None:
-    """Two tasks, of classes and of values, from picture to maps."""
-    design, case = small_design(**MAPS), decoded_case()
+@pytest.mark.parametrize("name", DECODED)
+def test_a_network_s_decoders_give_the_bytes_of_the_integer_reference(tmp_path: Path, name: str) -> None:
+    """Tasks of classes and of values, from picture to maps."""
+    case, pictures = DECODED[name]()
+    design = small_design(**MAPS)
     tasks, formats = case.model.spec.task_names, case.formats(design.knobs.widths)
     program = compile_network(
-        design, case.model, case.network, formats, tasks, decoders=dict.fromkeys(tasks, True)
+        design, case.model, case.network, formats, tasks, decoders=dict.fromkeys(tasks, True),
+        one_picture=pictures == 1,
     )  # fmt: skip
-    picture = pack_image(program, case.model.spec, case.images)
+    assert (len(program.pictures), len(program.frames)) == (pictures, len(tasks))
+    picture = pack_image(program, case.model.spec, [case.images[i % pictures] for i in range(len(tasks))])
     engine = make_engine(design)
     executable = build_simulation(engine, design)
     run_of_c = Engine.compile(design).run_program(program, picture)
