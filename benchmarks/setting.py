@@ -57,11 +57,15 @@ class Setting:
         design = make_design(self.design.knobs.turned(knobs), self.design.board)
         return replace(self, design=design, formats=_formats(self.network, self.seen, design))
 
-    def compile(self, tasks: Sequence[str], taps: bool) -> Program:
-        """A program of one frame a task, with the decoders that the design runs."""
-        k = self.design.knobs
-        decoders = engine_decoders(self.model, self.network.decoders, k.max_map_width, k.max_map_channels)
-        return compile_network(self.design, self.model, self.network, self.formats, tasks, taps=taps, decoders=decoders)
+    @property
+    def decoders(self) -> dict[str, bool]:
+        """Tasks whose decoders run on the engine, and whether it doubles their last map too."""
+        return _decoders(self.model, self.design)
+
+    def compile(self, tasks: Sequence[str], taps: bool, decoders: bool = True) -> Program:
+        """A program of one frame a task, unless told otherwise with the decoders that the design runs."""
+        chosen = {task: doubles for task, doubles in self.decoders.items() if task in tasks} if decoders else None
+        return compile_network(self.design, self.model, self.network, self.formats, tasks, taps=taps, decoders=chosen)
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -113,11 +117,14 @@ def _open(arguments: argparse.Namespace) -> Setting:
     board = load_board(arguments.board)
     turned = {"max_map_width": 0} | dict(parse_knob(text) for text in arguments.knob)  # the backbone alone
     design = make_design(default_knobs(model.spec, board, turned), board)
-    tasks, k = model.spec.task_names, design.knobs
-    decoders = bool(engine_decoders(model, tasks, k.max_map_width, k.max_map_channels))
-    seen = observe_ranges(model, images, tasks, decoders=decoders)
+    seen = observe_ranges(model, images, model.spec.task_names, decoders=bool(_decoders(model, design)))
     network = prepare(model, seen)
     return Setting(model, design, network, _formats(network, seen, design), names, images, arguments, seen)
+
+
+def _decoders(model: Model, design: Design) -> dict[str, bool]:
+    knobs = design.knobs
+    return engine_decoders(model, model.spec.task_names, knobs.max_map_width, knobs.max_map_channels)
 
 
 def _formats(network: LoweredNetwork, seen: Observations, design: Design) -> Formats:

@@ -43,6 +43,7 @@ class EvaluateKeywords(DesignKeywords, total=False):
     """Keywords of `evaluate`."""
 
     calibrate: Paths
+    augment: int | None
     labels: PathText | None
     task: Names
 

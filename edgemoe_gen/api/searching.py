@@ -21,6 +21,7 @@ from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.model import Model
 from edgemoe_gen.model.random import random_picture
+from edgemoe_gen.numerics.widths import TOGETHER
 from edgemoe_gen.pictures.found import left_out
 from edgemoe_gen.project.arguments import ProjectArguments
 from edgemoe_gen.project.config import Config
@@ -69,7 +70,7 @@ class Setting:
         """Everything that points need; runs the float reference."""
         return make_evaluator(
             self.model, self.images, self.tasks, self.board, self.chosen, limits, self.config.fifo_depths,
-            self.config.pinned, progress,
+            self.config.pinned, progress, self.config.rounding or TOGETHER,
         )  # fmt: skip
 
 

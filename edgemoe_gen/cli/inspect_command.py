@@ -14,6 +14,7 @@ from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.model import option_name
 from edgemoe_gen.model.normalisation import NORMALISATIONS, PARTS
+from edgemoe_gen.report.narrow_view import narrow_view
 from edgemoe_gen.report.numbers import error as short
 from edgemoe_gen.report.numbers import millions, normalisation, percent
 
@@ -111,6 +112,12 @@ def _show_worth(worth: api.BitsWorth) -> None:
         ["weights", ">bits", ">how many", ">RMS error", ">experts chosen freely", ">equal sets", ">worth of a bit"],
         rows,
     )
+    for facts in worth.together:
+        view = narrow_view(facts)
+        title = f"All weights of {facts['bits']} bits, rounded to nearest and together: RMS error ({facts['tier']})"
+        output.table(title, list(view["columns"]), [tuple(map(str, row)) for row in view["rows"]])
+        for text in view["sentences"]:
+            output.note(text)
 
 
 def _headline(found: api.Inspection) -> str:

@@ -19,13 +19,15 @@ from edgemoe_gen.numerics.decoder import even_out, has_values, lower_decoder
 from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Format, dequantise, finer_outputs, fraction_for, quantise
 from edgemoe_gen.numerics.lower import LOG2_E, Array, Linear, LoweredDecoder, LoweredNetwork, equalise, lower
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
-from edgemoe_gen.numerics.widths import DECODERS, Widths
+from edgemoe_gen.numerics.widths import DECODERS, NARROW, Widths
 
 IMAGE_BITS = 16  # of an input value in DDR, and of a decoder's values that go there
 # Headroom over what calibration saw: other images may reach further, and a saturated value costs more than a lost bit.
 HEADROOM = 1.25
 # Values kept of each observed tensor, to measure its rounding error on.
 SAMPLES = 65536
+# Bits that a narrow format may be finer than one that holds all values.
+_FINER = 4
 
 
 @dataclass
@@ -199,9 +201,12 @@ def choose_formats(
         samples: Callable[[Format], NDArray[np.floating]],
         headroom: float = 1.0,
         most: int | None = None,
+        fitted: bool = False,
     ) -> None:
         chosen = name in pins
         fraction = pins.pop(name) if chosen else fraction_for(largest * headroom, bits, most)
+        if fitted and not chosen and bits < NARROW:
+            fraction = _least_squares(samples(Format(bits, fraction)), Format(bits, fraction), most)
         if most is not None and fraction > most:
             raise ConfigError(
                 f"formats: '{name}' is pinned to {fraction} fractional bits, but what reads it takes at most {most}",
@@ -213,7 +218,7 @@ def choose_formats(
     def activation(name: str, most: int | None = None, factors: Array | None = None, bits: int | None = None) -> None:
         observation = seen[name] if factors is None else seen[name].scaled(factors)
         bits = widths.of(name) if bits is None else bits
-        add(name, "activation", bits, observation.largest, lambda _: observation.samples, HEADROOM, most)
+        add(name, "activation", bits, observation.largest, lambda _: observation.samples, HEADROOM, most, True)
 
     def weight(name: str, linear: Linear) -> None:
         def samples(form: Format) -> NDArray[np.floating]:
@@ -267,6 +272,32 @@ def choose_formats(
             "`edgemoe-gen build` prints the names in its table of formats",
         )
     return Formats(rows)
+
+
+def _least_squares(samples: NDArray[np.floating], widest: Format, most: int | None) -> int:
+    """Fractional bits that make the squared error of narrow values least, the few beyond the format included.
+
+    Values of other pictures reach further, which counts: all are taken to be `HEADROOM` times as large as those seen.
+
+    Args:
+        samples: that calibration saw.
+        widest: format that holds them all with headroom.
+        most: upper limit of the answer.
+    """
+    values = samples.astype(np.float64) * HEADROOM
+    best, least = widest.fraction, _squares(values, widest)
+    for finer in range(1, _FINER + 1):
+        fraction = widest.fraction + finer
+        if most is not None and fraction > most:
+            break
+        error = _squares(values, Format(widest.bits, fraction))
+        if error < least:
+            best, least = fraction, error
+    return best
+
+
+def _squares(values: NDArray[np.float64], form: Format) -> float:
+    return float(np.square(dequantise(quantise(values, form), form) - values).sum())
 
 
 def _down(shifts: NDArray[np.int64]) -> Array:

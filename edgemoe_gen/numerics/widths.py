@@ -14,6 +14,8 @@ from edgemoe_gen.model.layout import DECODER_CONVOLUTIONS
 PATCH, ATTENTION, MLP, ROUTER, EXPERTS = "patch", "attention", "mlp", "router", "experts"
 DECODERS, CLASSIFIERS = "decoders", "classifiers"
 ACTIVATION, CACHE, DECODED = "activation", "cache", "decoded"
+TOGETHER, NEAREST = "gptq", "nearest"  # how narrow weights are rounded
+NARROW = 16  # tensors of fewer bits are narrow: what is lost by rounding them shows
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,16 @@ class Widths:
         """Bits of a kind as `kind_of` names it."""
         of_weights = WEIGHT_KINDS.get(kind)
         return self.weight if of_weights and not of_weights.knob else int(getattr(self, kind))
+
+    @property
+    def narrow_weights(self) -> bool:
+        """Whether any kind of weights is narrow."""
+        return min(self.of_kind(kind) for kind in WEIGHT_KINDS) < NARROW
+
+    @property
+    def narrow(self) -> bool:
+        """Whether any kind of tensor is narrow."""
+        return self.narrow_weights or min(self.activation, self.cache, self.decoded) < NARROW
 
     def of_layer(self, layer: str) -> int:
         """Bits of the second operand of a layer's products, by its name in `model.macs`: weights, keys or values."""

@@ -21,6 +21,7 @@ from edgemoe_gen.hardware.descriptor import Operation
 from edgemoe_gen.model import Model, ModelSpec
 from edgemoe_gen.numerics.fixed import Format, quantise
 from edgemoe_gen.numerics.formats import Formats
+from edgemoe_gen.numerics.forward import to_patches
 from edgemoe_gen.numerics.lower import LoweredNetwork
 from edgemoe_gen.program.builder import Builder
 from edgemoe_gen.program.capacity import check_capacity, check_widths
@@ -179,15 +180,6 @@ def pack_image(program: Program, spec: ModelSpec, images: Sequence[NDArray[np.fl
             beats = pack_words(program.design, patches[:, part.start : part.stop], 16)
             buffer[part.first : part.first + beats.shape[0]] = beats
     return buffer
-
-
-def to_patches(image: NDArray[np.float32], spec: ModelSpec) -> NDArray[np.float64]:
-    """[3, H, W] to one row a token [tokens, 3 * patch * patch]; those before the patches are zero."""
-    rows, columns, p = *spec.grid, spec.patch
-    tiles = np.asarray(image, np.float64).reshape(3, rows, p, columns, p).transpose(1, 3, 0, 2, 4)
-    patches = np.zeros((spec.tokens, spec.patch_inputs))
-    patches[spec.prefix_tokens :] = tiles.reshape(rows * columns, -1)
-    return patches
 
 
 __all__ = [

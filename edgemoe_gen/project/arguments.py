@@ -43,6 +43,7 @@ class PictureKeywords(TypedDict, total=False):
 
     image: Paths
     calibrate: Paths
+    augment: int | None
     task: Names
 
 
@@ -113,6 +114,14 @@ def _text(value: str | None) -> str | None:
     return value
 
 
+def _whole(value: int | None) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | None):
+        raise TypeError
+    if value is not None and value < 0:
+        raise ValueError
+    return value
+
+
 def _options(value: SpecOptions | None) -> SpecOptions:
     if not isinstance(value, SpecOptions | None):
         raise TypeError
@@ -126,6 +135,7 @@ _AS_SAID: Mapping[str, Callable[[Any], object]] = {
     "paths": lambda paths: tuple(Path(path) for path in paths or ()) or None,
     "names": _names,
     "str": _text,
+    "int": _whole,
     "knobs": lambda values: dict(values or {}),
     "class_names": lambda names: {task: tuple(each) for task, each in (names or {}).items()},
     "network": _options,
@@ -135,6 +145,7 @@ _MUST_BE: Mapping[str, str] = {
     "paths": "a path, or a list of paths",
     "names": "a name, or a list of names",
     "str": "a text",
+    "int": "a whole number, 0 or more",
     "knobs": "a dictionary of values by name, such as {'tokens_parallel': 6}",
     "class_names": "a dictionary of lists of names by task",
     "network": "a SpecOptions of edgemoe_gen.model, such as SpecOptions(heads=3)",

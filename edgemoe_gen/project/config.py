@@ -23,11 +23,16 @@ from edgemoe_gen.flow.hooks import NAMES
 from edgemoe_gen.model.images import KINDS
 from edgemoe_gen.model.spec import SpecOptions
 from edgemoe_gen.model.specfile import read_spec_toml
+from edgemoe_gen.numerics.widths import NARROW, NEAREST, TOGETHER
 
 FILE_NAME = "edgemoe.toml"
 DEFAULT_BOARD = "zcu104"
 DEFAULT_OUTPUT = "build"
 CALIBRATION_IMAGES = 8
+NARROW_CALIBRATION_IMAGES = (
+    16  # where tensors are narrow: their weights are fitted to the pictures, and some are kept out
+)
+ROUNDINGS = (TOGETHER, NEAREST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +55,8 @@ class Config:
         output: folder that a build writes to.
         name: of the overlay.
         calibration_images: how many pictures binary points are chosen from at most.
+        rounding: of narrow weights, "gptq" or "nearest".
+        augment: how many pictures calibration is to have at least; what lacks is made of those that there are.
         pinned: fractional bits by tensor name, where the user fixes them.
         fifo_depths: depths of FIFOs by name, where they are not the design's own.
         hooks: files of Tcl that the flow's scripts source, by name of the hook.
@@ -161,7 +168,39 @@ class Config:
     )
     calibration_images: int | None = field(
         default=None,
-        metadata={KEY: Key("numerics", "int", "Use so many of them at most (the first ones); at least 1.")},
+        metadata={
+            KEY: Key(
+                "numerics",
+                "int",
+                f"Use so many of them at most (the first ones); at least 1. 0 takes {CALIBRATION_IMAGES}, and "
+                f"{NARROW_CALIBRATION_IMAGES} where tensors have fewer than {NARROW} bits.",
+            )
+        },
+    )
+    rounding: str | None = field(
+        default=None,
+        metadata={
+            KEY: Key(
+                "numerics",
+                "str",
+                "How weights of fewer than 16 bits are rounded. gptq: together, so that they make up for each other on "
+                "the calibration pictures, and biases are corrected; every fourth picture is kept out and measured. "
+                "nearest: each alone.",
+            )
+        },
+    )
+    augment: int | None = argument(
+        None,
+        "int",
+        "Where tensors are narrow, make N calibration pictures of fewer: crops, mirrored, recoloured.",
+        metavar="N",
+        meaning="calibration pictures to have at least where tensors are narrow; what lacks is made of others.",
+        key=Key(
+            "numerics",
+            "int",
+            "Where tensors have fewer than 16 bits, make so many calibration pictures of fewer: crops of them, "
+            "mirrored, recoloured. 0 makes none.",
+        ),
     )
     pinned: Mapping[str, int] = field(default_factory=dict)
     fifo_depths: Mapping[str, int] = field(default_factory=dict)
@@ -223,8 +262,12 @@ def parse_config(text: str, path: Path) -> Config:
         for name, kind in known.items():
             if name in part and part[name] not in ("", []):
                 values[name] = _value(path, f"{table}.{name}".lstrip("."), kind, part[name])
-    if values.get("calibration_images", 1) < 1:
-        raise ConfigError(f"{path}: numerics.calibration_images is {values['calibration_images']}", "give 1 or more")
+    for name in ("calibration_images", "augment"):
+        if values.get(name, 0) < 0:
+            raise ConfigError(f"{path}: numerics.{name} is {values[name]}", "give 0 or more")
+        values[name] = values.get(name) or None  # 0 says nothing
+    if values.get("rounding", TOGETHER) not in ROUNDINGS:
+        raise ConfigError(f"{path}: numerics.rounding is '{values['rounding']}'", f"give {' or '.join(ROUNDINGS)}")
     values["class_names"] = {
         task: _value(path, f"project.class_names.{task}", "names", names)
         for task, names in _table(path, _table(path, document, "project"), "class_names", "project.").items()

@@ -6,13 +6,15 @@ for by name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.design import Knobs
+from edgemoe_gen.design.knobs import NARROW_KNOBS
+from edgemoe_gen.design.rules import LEAST_WEIGHT_BITS
 from edgemoe_gen.fitting.defaults import map_sizes
 from edgemoe_gen.model import (
     Checkpoint,
@@ -27,6 +29,7 @@ from edgemoe_gen.model import (
 from edgemoe_gen.model.normalisation import PARTS, normalisation
 from edgemoe_gen.model.spec import option_fields
 from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth
+from edgemoe_gen.numerics.widths import NARROW
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.opening import (
     Progress,
@@ -58,17 +61,25 @@ class BitsWorth:
         task: whose frames count.
         pictures: how many.
         rows: the most squared error removed by a bit of storage first.
+        together: what all weights of a width cost, by kind and way of rounding (`project.narrow`).
     """
 
     task: str
     pictures: int
     rows: tuple[Attribution, ...]
+    together: tuple[Mapping[str, Any], ...] = ()
     tier: str = ESTIMATE
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON."""
         rows = [{**asdict(row), "worth": row.worth} for row in self.rows]
-        return {"tier": self.tier, "task": self.task, "pictures": self.pictures, "rows": rows}
+        return {
+            "tier": self.tier,
+            "task": self.task,
+            "pictures": self.pictures,
+            "rows": rows,
+            "together": list(self.together),
+        }
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,12 @@ def bits_worth(config: Config, widths: Sequence[int], progress: Progress = no_pr
         model, numerics.network, numerics.formats, images, task, tuple(dict.fromkeys(widths)),
         lambda _, done, total: progress("rounding weights, a group at a time", done, total),
     )  # fmt: skip
-    return BitsWorth(task, len(images), by_worth(rows))
+    together = []
+    for bits in (bits for bits in dict.fromkeys(widths) if LEAST_WEIGHT_BITS <= bits < NARROW):
+        every = knobs.turned({"weight_bits": bits, **dict.fromkeys(NARROW_KNOBS, 0)})
+        facts = open_numerics(config, model, every, images, (task,), progress, measure=True).narrow
+        together += [] if facts is None else [{"bits": bits, **facts}]
+    return BitsWorth(task, len(images), by_worth(rows), tuple(together))
 
 
 def inspect(path: Path, options: SpecOptions) -> Inspection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from edgemoe_gen.base.errors import CheckpointError, ConfigError, ImageError
 from edgemoe_gen.base.quiet import Quiet
 from edgemoe_gen.base.reading import read_text
-from edgemoe_gen.design import Design, Knobs, make_design
+from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
 from edgemoe_gen.fitting.defaults import default_knobs
 from edgemoe_gen.hardware.boards import Board, load_board
 from edgemoe_gen.model import (
@@ -30,14 +31,25 @@ from edgemoe_gen.model import (
     read_spec_file,
 )
 from edgemoe_gen.model.images import SUFFIXES as PICTURES
-from edgemoe_gen.numerics.formats import Formats, choose_formats, observe_ranges, prepare
+from edgemoe_gen.numerics.calibrate import as_arrays, calibrate
+from edgemoe_gen.numerics.formats import Formats, observe_ranges
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.narrow_errors import measure_narrow
 from edgemoe_gen.numerics.placing import engine_decoders
-from edgemoe_gen.numerics.widths import DECODERS
+from edgemoe_gen.numerics.widths import DECODERS, TOGETHER
+from edgemoe_gen.pictures.calibration import calibration_pictures
 from edgemoe_gen.pictures.found import Picture, find_pictures, left_out, open_picture, picture_names
 from edgemoe_gen.pictures.truth import find_truth, read_truth, without_truth
 from edgemoe_gen.project.arguments import ProjectArguments
-from edgemoe_gen.project.config import CALIBRATION_IMAGES, DEFAULT_BOARD, FILE_NAME, Config, read_config
+from edgemoe_gen.project.config import (
+    CALIBRATION_IMAGES,
+    DEFAULT_BOARD,
+    FILE_NAME,
+    NARROW_CALIBRATION_IMAGES,
+    Config,
+    read_config,
+)
+from edgemoe_gen.project.narrow import narrow_facts
 
 Progress = Callable[[str, int, int], None]
 no_progress = Quiet("no_progress")
@@ -249,10 +261,16 @@ def open_calibration(config: Config, spec: ModelSpec, pictures: Sequence[Picture
     Raises:
         ImageError: one is unreadable or does not fit.
     """
-    most = config.calibration_images or CALIBRATION_IMAGES
+    most = config.calibration_images or (NARROW_CALIBRATION_IMAGES if _is_narrow(config) else CALIBRATION_IMAGES)
     if config.calibrate:
         return [open_picture(path, spec.image).values for path in find_pictures(config.calibrate)[:most]]
     return [picture.values for picture in pictures[:most]]
+
+
+def _is_narrow(config: Config) -> bool:
+    """Whether the project makes any tensor narrow; by default none is."""
+    names = [knob.name for knob in knob_fields() if knob.name.endswith("_bits")]
+    return Knobs().turned({name: config.knobs[name] for name in names if name in config.knobs}).widths.narrow
 
 
 def check_pinned(config: Config) -> None:
@@ -271,17 +289,21 @@ class Numerics:
     """What calibration decides.
 
     Attributes:
-        network: the folded network with outliers evened out.
+        network: the folded network with outliers evened out, and narrow weights on their grids.
         formats: a binary point for each of its tensors.
         columns: largest absolute value of every feature of the norms, and of every output of decoders that run on the
             engine, which the network was evened out by.
         decoders: tasks whose decoders run on the engine, and whether it doubles their last map too.
+        rounded: what pictures have decided of narrow weights, by name.
+        narrow: what is known of narrow tensors, as JSON; None where none is narrow, or nobody asked.
     """
 
     network: LoweredNetwork
     formats: Formats
     columns: Mapping[str, NDArray[np.float64]]
     decoders: Mapping[str, bool] = field(default_factory=dict)
+    rounded: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    narrow: Mapping[str, Any] | None = None
 
 
 def open_numerics(
@@ -291,34 +313,47 @@ def open_numerics(
     images: Sequence[NDArray[np.float32]],
     tasks: Sequence[str],
     progress: Progress = no_progress,
+    measure: bool = False,
 ) -> Numerics:
     """Calibrates.
 
     Args:
-        config: names pinned tensors.
+        config: names pinned tensors, and how narrow weights are rounded.
         model: the network.
         knobs: widths.
         images: network inputs [3, height, width].
         tasks: tasks that will run.
         progress: called with text, runs done, runs in all.
+        measure: also run some pictures to say what narrow tensors cost.
 
     Raises:
         ConfigError: a pinned tensor does not exist, or its binary point is absurd.
     """
-    done, runs = 0, len(images) * len(tasks)
+    check_pinned(config)
+    decoders = engine_decoders(model, tasks, knobs.max_map_width, knobs.max_map_channels)
+    widths = knobs.widths
+    pictures = calibration_pictures(images, model.spec.image, config.augment if widths.narrow else None, widths.narrow)
+    done, runs = 0, len(pictures.seen) * len(tasks)
 
     def step() -> None:
         nonlocal done
         done += 1
         progress("calibrating", done, runs)
 
-    check_pinned(config)
-    decoders = engine_decoders(model, tasks, knobs.max_map_width, knobs.max_map_channels)
-    seen = observe_ranges(model, images, tasks, step, decoders=bool(decoders))
+    seen = observe_ranges(model, pictures.seen, tasks, step, decoders=bool(decoders))
     used = tuple(f"{DECODERS}.{task}." for task in decoders)
     seen = {name: part for name, part in seen.items() if not name.startswith(f"{DECODERS}.") or name.startswith(used)}
-    network = prepare(model, seen)
-    formats = choose_formats(network, seen, knobs.widths, config.pinned)
+    calibrated = calibrate(
+        model, seen, widths, config.pinned, pictures.seen, tasks, (config.rounding or TOGETHER) == TOGETHER,
+        lambda done, steps: progress("rounding narrow weights together", done, steps),
+    )  # fmt: skip
+    narrow = None
+    if measure and widths.narrow:
+        errors = measure_narrow(
+            calibrated, pictures.seen, pictures.unseen, tasks,
+            lambda done, steps: progress("measuring narrow tensors", done, steps),
+        )  # fmt: skip
+        narrow = narrow_facts(calibrated, pictures, errors)
     columns = {name: part.columns for name, part in seen.items() if name.endswith((".norm1", ".norm2"))}
     columns |= {name: part.columns for name, part in seen.items() if name.startswith(f"{DECODERS}.")}
-    return Numerics(network, formats, columns, decoders)
+    return Numerics(calibrated.network, calibrated.formats, columns, decoders, as_arrays(calibrated), narrow)

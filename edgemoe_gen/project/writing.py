@@ -12,7 +12,8 @@ from edgemoe_gen.design.knobs import Knobs, knob_fields, meaning
 from edgemoe_gen.flow.hooks import HOOKS
 from edgemoe_gen.model.spec import ModelSpec
 from edgemoe_gen.model.specfile import spec_to_toml
-from edgemoe_gen.project.config import CALIBRATION_IMAGES, DEFAULT_BOARD, DEFAULT_OUTPUT, KEYS, Config
+from edgemoe_gen.numerics.widths import TOGETHER
+from edgemoe_gen.project.config import DEFAULT_BOARD, DEFAULT_OUTPUT, KEYS, Config
 
 _CLASS_NAMES = "Names of a task's classes in the order of their channels; they win over those of [model.class_names]."
 _KNOBS = (
@@ -68,7 +69,9 @@ def config_to_toml(
         "output": written(config.output or folder / DEFAULT_OUTPUT),
         "name": config.name or "",
         "calibrate": tuple(written(path) for path in config.calibrate or ()),
-        "calibration_images": config.calibration_images or CALIBRATION_IMAGES,
+        "calibration_images": config.calibration_images or 0,
+        "rounding": config.rounding or TOGETHER,
+        "augment": config.augment or 0,
     }
     if (config.board or "").endswith(".toml"):
         values["board"] = written(Path(str(config.board)))
@@ -100,7 +103,7 @@ def config_to_toml(
     lines += ["[flow.hooks]", *(f"{name} = {toml_value(written(file))}" for name, file in config.hooks.items())]
     lines += [
         "",
-        *_comment("Numerics: binary points. Widths are the knobs activation_bits and weight_bits."),
+        *_comment("Numerics: binary points and rounding. Widths are the knobs activation_bits and weight_bits."),
         "[numerics]",
     ]
     add("numerics")

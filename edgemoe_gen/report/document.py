@@ -12,7 +12,17 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgemoe_gen.base.build_files import COMPARISON, FORMATS, KERNELS, REPORT, RTL, RTL_SIMULATION, SCHEDULE, TIMING
+from edgemoe_gen.base.build_files import (
+    COMPARISON,
+    FORMATS,
+    KERNELS,
+    NARROW,
+    REPORT,
+    RTL,
+    RTL_SIMULATION,
+    SCHEDULE,
+    TIMING,
+)
 from edgemoe_gen.base.build_files import ESTIMATE as ESTIMATE_FILE
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.base.version import __version__
@@ -96,6 +106,7 @@ def make_document(
         "bounds": bound_facts(design),
         "kernels": {"tier": CSIM, "rows": read_json(simulation / KERNELS)},
         "formats": {"calibration_pictures": calibrated, "rows": read_json(accelerator / FORMATS)},
+        "narrow": narrow_of(accelerator),
         "knobs": [
             {
                 "name": knob.name,
@@ -108,6 +119,15 @@ def make_document(
         "identity": f"{design.identity:016x}",
     }
     return REPORT.stamped({"headline": headline(document), **document})
+
+
+def narrow_of(accelerator: Path) -> dict[str, Any] | None:
+    """What narrow tensors cost (`project.narrow`); None where none is narrow."""
+    if not (accelerator / NARROW.name).is_file():
+        return None
+    facts: dict[str, Any] = NARROW.read(accelerator)
+    facts.pop("schema", None)  # it is the file's
+    return facts
 
 
 def timing_of(results: Path) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from edgemoe_gen.base.arrays import read_arrays
 from edgemoe_gen.base.build_files import REPORT, REPORT_PAGE
 from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.report import colours, numbers
+from edgemoe_gen.report.narrow_view import narrow_view
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.plot import Series, log_lines
 from edgemoe_gen.report.simulation import timed_view
@@ -58,6 +59,7 @@ def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapp
             scale_gradient=colours.scale_gradient(),
             difference_gradient=colours.difference_gradient(),
             formats=_format_rows(document["formats"]["rows"]),
+            narrow=None if document.get("narrow") is None else narrow_view(document["narrow"]),
             kernels=[{**row, "width": f"{100 * (row['share'] or 0):.1f}"} for row in document["kernels"]["rows"]],
             resources=_bars(document),
             vendor=None if vendor is None else vendor_view(vendor),

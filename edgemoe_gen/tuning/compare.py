@@ -161,7 +161,8 @@ def compare_designs(
             evaluator, board=side.board or evaluator.board,
             chosen={**evaluator.chosen, **side.config.knobs} if side.name != DEFAULT else {},
             fifo_depths={**evaluator.fifo_depths, **side.config.fifo_depths},
-            pinned={**evaluator.pinned, **side.config.pinned}, _cache={},
+            pinned={**evaluator.pinned, **side.config.pinned},
+            rounding=side.config.rounding or evaluator.rounding, _cache={},
         )
         for side in sides
     ]  # fmt: skip

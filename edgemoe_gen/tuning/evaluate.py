@@ -29,12 +29,15 @@ from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.model import Model, Reference, ReferenceResult, macs
 from edgemoe_gen.model.macs import decoder_macs
 from edgemoe_gen.numerics.attribute import squared_errors
+from edgemoe_gen.numerics.calibrate import Calibrated, calibrate
 from edgemoe_gen.numerics.decoder import evaluate
 from edgemoe_gen.numerics.fixed import dequantise
 from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
 from edgemoe_gen.numerics.lower import LoweredNetwork
+from edgemoe_gen.numerics.narrow_errors import ALL, measure_narrow
 from edgemoe_gen.numerics.placing import engine_decoders, map_width
-from edgemoe_gen.numerics.widths import DECODERS, Widths
+from edgemoe_gen.numerics.widths import DECODERS, NEAREST, TOGETHER, Widths
+from edgemoe_gen.pictures.calibration import calibration_pictures
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.program.outline import outline_network
 from edgemoe_gen.project.opening import Progress, no_progress
@@ -45,7 +48,15 @@ from edgemoe_gen.timing.scheduled import known_timing
 from edgemoe_gen.tuning.clock import TOO_FAST, clock_fault
 from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.limits import Limit, first_broken
-from edgemoe_gen.tuning.noise import Gains, Powers, error_of, measure_gains, noise_powers, tensor_powers
+from edgemoe_gen.tuning.noise import (
+    Gains,
+    Powers,
+    error_of,
+    measure_gains,
+    noise_powers,
+    rounded_together,
+    tensor_powers,
+)
 from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value, reached
 
@@ -86,6 +97,7 @@ class Evaluator:
         seen: what the float reference's tensors hold on them.
         truths: its results on them.
         limits: beyond which a point is infeasible.
+        rounding: of narrow weights, "gptq" or "nearest".
         gains: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
         cycle_scale: cycles of the timed simulation for each estimated one.
     """
@@ -100,6 +112,7 @@ class Evaluator:
     seen: Observations
     truths: tuple[Truth, ...]
     limits: tuple[Limit, ...] = ()
+    rounding: str = TOGETHER
     gains: Gains | None = None
     cycle_scale: float = 1.0
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -275,6 +288,8 @@ class Evaluator:
         self._need_images(CSIM)
         tell(COMPILING_ENGINE)
         engine = Engine.compile(design)
+        if design.knobs.widths.narrow_weights and self.rounding == TOGETHER:
+            tell("rounding narrow weights together")
         program = self.program(design, self.tasks, taps=True, logits=True)
         results = []
         for number, image in enumerate(self.images, start=1):
@@ -307,7 +322,7 @@ class Evaluator:
     def _map_error(self, design: Design, frame: FrameResult) -> float:
         """Squared error of a decoder's map that its own rounding makes, relative to float's of the engine's tokens."""
         assert frame.decoded is not None
-        form = self.formats(design.knobs)[f"{DECODERS}.{frame.task}.logits"]
+        form = self._calibrated(design.knobs.widths, together=True).formats[f"{DECODERS}.{frame.task}.logits"]
         wanted = evaluate(self.network.decoders[frame.task], self.model.spec, frame.tokens)
         logits = frame.decoded >> design.knobs.residual_tail_bits  # a store brings the residual's finer bits
         error = float(np.square(dequantise(double(logits), form) - wanted).sum())
@@ -358,22 +373,35 @@ class Evaluator:
 
     def formats(self, knobs: Knobs) -> Formats:
         """Binary points for a design's widths, chosen once for each."""
-        if knobs.widths not in self._cache:
-            self._cache[knobs.widths] = choose_formats(self.network, self.seen, knobs.widths, self.pinned)
-        formats: Formats = self._cache[knobs.widths]
-        return formats
+        return self._calibrated(knobs.widths, together=False).formats
+
+    def _calibrated(self, widths: Widths, together: bool) -> Calibrated:
+        """The network for a design's widths, once for each; every fourth picture is kept out of rounding together."""
+        together = together and self.rounding == TOGETHER and widths.narrow_weights
+        if (widths, together) not in self._cache:
+            pictures = calibration_pictures(self.images, self.model.spec.image, None, keep_out=True).seen
+            self._cache[widths, together] = calibrate(
+                self.model, self.seen, widths, self.pinned, pictures, self.tasks, together
+            )
+        found: Calibrated = self._cache[widths, together]
+        return found
 
     def program(self, design: Design, tasks: Sequence[str], taps: bool = False, logits: bool = False) -> Program:
         """The program with its weights, one frame a task; `logits`: decoders end before their last doubling."""
         decoders = self._decoders(design.knobs, self.network.decoders)
         if logits:
             decoders = dict.fromkeys(decoders, False)
-        formats = self.formats(design.knobs)
-        return compile_network(design, self.model, self.network, formats, tasks, taps=taps, decoders=decoders)
+        # How long a frame takes hangs on no weight, so only C simulation has them rounded together.
+        found = self._calibrated(design.knobs.widths, together=taps)
+        return compile_network(design, self.model, found.network, found.formats, tasks, taps=taps, decoders=decoders)
 
     def noise(self, knobs: Knobs) -> dict[str, float]:
         """Power of a design's noise by kind of tensor, see `noise`."""
-        return noise_powers(self._powers, knobs, bool(self._decoders(knobs, self.tasks)))
+        return self._noise(knobs, {} if self.gains is None else self.gains.together)
+
+    def _noise(self, knobs: Knobs, left: Mapping[str, float]) -> dict[str, float]:
+        powers = noise_powers(self._powers, knobs, bool(self._decoders(knobs, self.tasks)))
+        return rounded_together(powers, left, knobs.widths)
 
     def _powers(self, bits: int) -> Powers:
         if ("powers", bits) not in self._cache:
@@ -389,8 +417,23 @@ class Evaluator:
         truths = [truth for truth in self.truths if truth.task == task][:ATTRIBUTED_PICTURES]
         frames = [(self.images[truth.image], truth.tokens, truth.experts) for truth in truths]
         squares = squared_errors(self.model, self.network, formats, frames, task, ATTRIBUTED_AT)
-        narrow = self.noise(replace(knobs, **_all_as_wide(ATTRIBUTED_AT)))
-        return measure_gains(squares, narrow, self.noise(knobs), error)
+        narrow = self._noise(replace(knobs, **_all_as_wide(ATTRIBUTED_AT)), {})
+        left = self._left_together()
+        return replace(measure_gains(squares, narrow, self._noise(knobs, left), error), together=left)
+
+    def _left_together(self) -> dict[str, float]:
+        """Part of the squared error of each kind of narrow weights that is left when they are rounded together."""
+        if self.rounding != TOGETHER:
+            return {}
+        pictures = calibration_pictures(self.images, self.model.spec.image, None, keep_out=True)
+        found = self._calibrated(Widths(ATTRIBUTED_FROM, ATTRIBUTED_AT), together=True)
+        rows = measure_narrow(found, pictures.seen, pictures.unseen, self.tasks[:1]).kinds
+        errors = {row.kind: row.unseen or row.seen for row in rows if row.kind != ALL}
+        return {
+            kind: (ways[TOGETHER].forced / ways[NEAREST].forced) ** 2
+            for kind, ways in errors.items()
+            if TOGETHER in ways and ways[NEAREST].forced > 0.0
+        }
 
     def scaled_by(self, outcome: Outcome) -> Evaluator:
         """The same, estimating errors and cycles in proportion to those of an outcome that has been simulated."""
@@ -463,6 +506,7 @@ def make_evaluator(
     fifo_depths: Mapping[str, int] | None = None,
     pinned: Mapping[str, int] | None = None,
     progress: Progress = no_progress,
+    rounding: str = TOGETHER,
 ) -> Evaluator:
     """Runs the float reference on all pictures and tasks, once for the whole search; see `Evaluator`.
 
@@ -487,5 +531,5 @@ def make_evaluator(
     seen = observe_ranges(model, images, tasks, step, keep, decoders) if images else {}
     return Evaluator(
         model, board, dict(chosen or {}), dict(fifo_depths or {}), dict(pinned or {}), tuple(tasks), tuple(images),
-        seen, tuple(truths), tuple(limits),
+        seen, tuple(truths), tuple(limits), rounding,
     )  # fmt: skip

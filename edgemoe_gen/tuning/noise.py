@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.numerics.formats import Formats
-from edgemoe_gen.numerics.widths import ACTIVATION, CLASSIFIERS, DECODED, DECODERS, kind_of
+from edgemoe_gen.numerics.widths import (
+    ACTIVATION,
+    CLASSIFIERS,
+    DECODED,
+    DECODERS,
+    NARROW,
+    WEIGHT_KINDS,
+    Widths,
+    kind_of,
+)
 
 # Noise of activations and tables is taken to matter as noise of weights does, within this factor: one simulation can't
 # tell where errors of weights hide theirs.
@@ -27,10 +36,12 @@ class Gains:
     """Mean squared error of a frame that noise of power 1 makes: in each kind of weights, and in all else.
 
     A decoder's is the relative error of its map, as if it were the final tokens'.
+    `together`: part of each narrow kind's noise that is left where its weights are rounded together.
     """
 
     kinds: Mapping[str, float]
     rest: float
+    together: Mapping[str, float] = field(default_factory=dict)
 
 
 def tensor_powers(formats: Formats) -> Powers:
@@ -65,6 +76,14 @@ def noise_powers(powers: Callable[[int], Powers], knobs: Knobs, decoders: bool =
         found[kind] = found.get(kind, 0.0) + powers(widths.of_kind(kind))[kind, tensor] * finer
     found[ACTIVATION] += table_power(knobs)
     return found
+
+
+def rounded_together(powers: Mapping[str, float], left: Mapping[str, float], widths: Widths) -> dict[str, float]:
+    """`noise_powers` where narrow weights are rounded together, of which `left` remains by kind."""
+    return {
+        kind: power * (left.get(kind, 1.0) if kind in WEIGHT_KINDS and widths.of_kind(kind) < NARROW else 1.0)
+        for kind, power in powers.items()
+    }
 
 
 def error_of(powers: Mapping[str, float], gains: Gains) -> float:

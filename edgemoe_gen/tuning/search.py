@@ -99,7 +99,8 @@ class Search:
         e = self.evaluator
         words = (
             STUDY_VERSION, e.model.spec.without_names(), e.board, sorted(e.chosen.items()), e.limits, e.tasks,
-            sorted(e.pinned.items()), sorted(e.fifo_depths.items()), self.space, self.plan.objectives, self.plan.seed,
+            sorted(e.pinned.items()), e.rounding, sorted(e.fifo_depths.items()), self.space, self.plan.objectives,
+            self.plan.seed,
             hashlib.sha256(b"".join(image.tobytes() for image in e.images)).hexdigest(),
             hashlib.sha256(b"".join(truth.tokens.tobytes() for truth in e.truths)).hexdigest(),
         )  # fmt: skip

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from edgemoe_gen.report.metrics import ConfusionMatrix, depth_error
-from examples.scenes.network import M3ViT
+from examples.scenes.network import M3ViT, Sizes
 from examples.scenes.render import CLASSES, Picture, render_many
 
 HERE = Path(__file__).parent
@@ -48,8 +48,9 @@ def network_input(images: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Te
 def load_network(checkpoint: Path) -> M3ViT:
     """The network of a checkpoint that `train` wrote, in float32, ready for inference."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    network = M3ViT()
-    network.load_state_dict({name.removeprefix(PREFIX): value for name, value in saved["state_dict"].items()})
+    state = {name.removeprefix(PREFIX): value for name, value in saved["state_dict"].items()}
+    network = M3ViT(Sizes(patch=state["backbone.patch_embed.proj.weight"].shape[-1]))
+    network.load_state_dict(state)
     return network.eval()
 
 

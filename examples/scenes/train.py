@@ -22,7 +22,7 @@ from torch import Tensor, distributed, nn
 from torch.multiprocessing.spawn import spawn
 
 from examples.scenes.evaluate import HERE, UNSEEN_SEED, evaluate, network_input
-from examples.scenes.network import M3ViT
+from examples.scenes.network import M3ViT, Sizes
 from examples.scenes.render import CLASSES, FLOOR, WALL, Picture, render_many
 from examples.scenes.ship import Training, write_example
 
@@ -45,6 +45,7 @@ class Recipe:
     rate: float = 2e-3
     decay: float = 0.05
     seed: int = 0
+    patch: int = 8  # of 16 pixels: four doublings in the decoders then give maps of the picture's size
 
 
 def losses(network: nn.Module, images: Tensor, labels: Tensor, depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -162,7 +163,7 @@ def work(rank: int, arguments: argparse.Namespace, recipe: Recipe, meeting: str)
     render_seconds = time.perf_counter() - began
     say(f"rendered {recipe.scenes} scenes in {render_seconds:.0f} s")
     torch.manual_seed(recipe.seed)
-    network = M3ViT()
+    network = M3ViT(Sizes(patch=recipe.patch))
     steps = train(network, pictures, recipe, say)
     train_seconds = time.perf_counter() - began - render_seconds
     if distributed.is_initialized():

@@ -69,8 +69,16 @@ def test_inspect_says_which_weights_bits_to_spend_first(run: Run, project: Proje
     for row in rows:
         assert (row["bits"], row["full_bits"]) == (6, 16)
         assert row["worth"] == pytest.approx(row["error"] ** 2 / (10 * row["weights"]))
-    shown = run(*arguments, "--narrow", 6)
+    (together,) = worth["together"]
+    assert (together["bits"], together["rounding"]) == (6, "gptq")
+    assert (together["pictures"]["seen"], together["pictures"]["unseen"]) == (1, 0)
+    assert "--augment" in together["notes"][0]
+    for row in together["kinds"]:
+        assert row["seen"]["gptq"]["error"] < row["seen"]["nearest"]["error"] and not row["unseen"]
+    shown = run(*arguments, "--narrow", 6, "--augment", 4)
     assert "Which weights' bits to spend first: depth, 1 picture (estimate)" in shown.out
+    assert "All weights of 6 bits, rounded to nearest and together: RMS error (estimate)" in shown.out
+    assert "3 pictures for calibration, 1 kept out and measured; made of the same pictures" in shown.err
     assert shown.out.index(rows[0]["group"]) < shown.out.index(f"{rows[-1]['group']} ")
     # The project's width is where it starts from, for experts too.
     (here / "edgemoe.toml").write_text("[knobs]\nweight_bits = 12\nexpert_weight_bits = 6\n")

@@ -1,4 +1,4 @@
-"""The example's decoders in integers against float32, on a few scenes; benchmarks/decoders.py measures 400."""
+"""The example's decoders against float32, in integers and on the engine, on few scenes of benchmarks/decoders.py."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ import pytest
 
 pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from decoders import BARS, WAYS, Tally, load_example, measure, missed
+import torch
+from decoders import BARS, SIMULATED, WAYS, Tally, Way, load_example, measure, missed
+
+from examples.scenes.evaluate import CHECKPOINT, load_network
+from examples.scenes.network import M3ViT, Sizes
+from examples.scenes.render import render_many
+from examples.scenes.ship import write_checkpoint, write_spec
+from examples.scenes.train import Recipe, round_to_half, train
 
 SCENES = 3
 UNMOVED = "18 x 8, scales not moved"
+WHOLE = "18 x 16, whole network"
 
 
 @pytest.fixture(scope="module")
 def tallies() -> dict[str, Tally]:
-    return measure(load_example(), [way for way in WAYS if way.name in (*BARS, UNMOVED)], SCENES)
+    return measure(load_example(), [way for way in WAYS if way.name in (*BARS, UNMOVED, WHOLE)], SCENES)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BARS)
-def test_integer_decoders_are_as_good_as_float(tallies: dict[str, Tally], name: str) -> None:
-    assert len(tallies[name].as_float) == SCENES
-    assert missed(name, tallies[name], tallies["float"]) == []
+@pytest.mark.parametrize("way", [way for way in WAYS if way.name in (*BARS, WHOLE)], ids=lambda way: way.name)
+def test_decoders_in_integers_and_on_the_engine_are_as_good_as_float(tallies: dict[str, Tally], way: Way) -> None:
+    tally = tallies[way.name]
+    assert len(tally.as_float) == SCENES and bool(tally.as_integers) == (way.tier == SIMULATED)
+    assert way.bars is not None and missed(way.bars, tally, tallies["float"]) == []
 
 
 @pytest.mark.slow
@@ -40,6 +49,28 @@ def test_narrow_weights_err_more_and_less_where_scales_move_through_relu(tallies
 def test_a_bar_that_is_missed_is_named(tallies: dict[str, Tally]) -> None:
     wrong = Tally(depth=[2 * tallies["float"].depth_error], as_float=[0.5], ids_as_float=[0.9995])
     wrong.matrix.add(np.zeros(4, np.int64), np.zeros(4, np.int64))
-    assert missed("18 x 16", wrong, tallies["float"]) == [
+    assert missed(BARS["18 x 16"], wrong, tallies["float"]) == [
         "mIoU within 0.001", "depth error within 1%", "classes as float on 99.9%",
     ]  # fmt: skip
+
+
+def test_what_is_not_the_integer_reference_s_misses_every_bar() -> None:
+    exact = Tally(depth=[1.0], as_float=[1.0], as_integers=[1.0, 0.9999])
+    exact.matrix.add(np.zeros(4, np.int64), np.zeros(4, np.int64))
+    for bars in BARS.values():
+        assert missed(bars, exact, exact) == ["what leaves the chip as the integer reference"]
+
+
+@pytest.mark.nightly
+def test_class_numbers_of_a_network_with_patches_of_16_pixels_are_float_s(tmp_path: Path) -> None:
+    """A network that a short training made, as the script does: random weights would leave ties."""
+    torch.manual_seed(0)
+    network = M3ViT(Sizes(patch=16))
+    assert train(network, render_many(range(64)), Recipe(scenes=64, steps=60, minutes=10, patch=16)) == 60
+    round_to_half(network)
+    write_checkpoint(tmp_path / CHECKPOINT.name, network, 1, 0.0)
+    write_spec(tmp_path / "spec.toml", tmp_path / CHECKPOINT.name, network.sizes)
+    assert load_network(tmp_path / CHECKPOINT.name).sizes == network.sizes
+    tally = measure(load_example(tmp_path), [way for way in WAYS if way.name == WHOLE], SCENES)[WHOLE]
+    assert len(tally.ids_as_float) == SCENES and np.mean(tally.ids_as_float) >= 0.999
+    assert len(tally.as_integers) == 2 and min(tally.as_integers) == 1

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgemoe_gen.base.errors import ConfigError
-from edgemoe_gen.numerics.fixed import Format, finer_outputs, quantise
-from edgemoe_gen.numerics.formats import HEADROOM, IMAGE_BITS, choose_formats, observe_ranges
+from edgemoe_gen.numerics.fixed import Format, dequantise, finer_outputs, fraction_for, quantise
+from edgemoe_gen.numerics.formats import HEADROOM, IMAGE_BITS, Observation, choose_formats, observe_ranges
 from edgemoe_gen.numerics.tables import EXP_POSITION_BITS
 from edgemoe_gen.numerics.widths import Widths
 from tests.sim.engines import Case, random_case
@@ -118,3 +118,25 @@ def test_calibration_reports_each_run_and_adds_up_over_images_and_tasks(case: Ca
     for name, observation in seen.items():
         assert observation.largest == max(part[name].largest for part in alone)
         assert len(observation.samples) == sum(len(part[name].samples) for part in alone)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_narrow_activations_have_the_binary_point_of_least_squares(bits: int) -> None:
+    """One value needs a bit that all others would pay for: with headroom it reaches just beyond a power of two."""
+    case = random_case()
+    rng = np.random.default_rng(4)
+    tail = rng.uniform(-2.4, 2.4, size=(400, case.model.spec.dim)).astype(np.float32)
+    tail[7, 3] = 4.1 / HEADROOM
+    seen = dict(case.seen)
+    seen["embed"] = Observation()
+    seen["embed"].add(tail)
+    row = choose_formats(case.network, seen, Widths(bits, 16)).table["embed"]
+    widest = fraction_for(row.largest * HEADROOM, bits)
+
+    def squares(fraction: int) -> float:
+        form, values = Format(bits, fraction), tail.astype(np.float64) * HEADROOM
+        return float(np.square(dequantise(quantise(values, form), form) - values).sum())
+
+    assert row.form.fraction == min(range(widest, widest + 5), key=squares) > widest
+    wide = choose_formats(case.network, seen, Widths(18, 16)).table["embed"]
+    assert wide.form.fraction == fraction_for(wide.largest * HEADROOM, 18)

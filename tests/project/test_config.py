@@ -28,6 +28,8 @@ FULL = Config(
     knobs={"tokens_parallel": 2, "clock_mhz": 250.0},
     calibrate=(Path("calibration"),),
     calibration_images=3,
+    rounding="nearest",
+    augment=24,
     pinned={"blocks.0.query": 12, "embed": -2},
 )
 
@@ -132,7 +134,9 @@ def test_command_line_wins_over_file_key_by_key() -> None:
         ("board = 3", ConfigError, ("'board'", "3", "string")),
         ('[project]\nimages = "one.png"', ConfigError, ("'project.images'", "list of paths")),
         ("[numerics.pinned]\nembed = 1.5", ConfigError, ("numerics.pinned.embed", "1.5", "whole number")),
-        ("[numerics]\ncalibration_images = 0", ConfigError, ("calibration_images", "0")),
+        ("[numerics]\ncalibration_images = -1", ConfigError, ("calibration_images", "-1")),
+        ("[numerics]\naugment = -1", ConfigError, ("augment", "-1")),
+        ('[numerics]\nrounding = "up"', ConfigError, ("rounding", "up", "gptq", "nearest")),
         ("project = 3", ConfigError, ("'project'", "table")),
         ("board = ", ConfigError, ("not TOML",)),
     ],

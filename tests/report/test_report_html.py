@@ -141,6 +141,25 @@ def test_kernels_are_shown_with_their_use_of_the_bound(simulation: Path) -> None
     assert "rows of 7" in page and "25.0 %" in page and "none fits this design" in page
 
 
+def test_narrow_tensors_are_shown_by_kind(simulation: Path) -> None:
+    errors = {"nearest": {"error": 0.031, "sets_equal": None}, "gptq": {"error": 0.012, "sets_equal": 0.99}}
+    facts = {
+        "tier": "estimate",
+        "pictures": {"seen": 12, "unseen": 4, "made": 0, "unseen_of_their_own": True},
+        "few_tokens": [],
+        "saturated": {"values": 3, "of": 1000, "tensors": {"blocks.0.hidden": 3}},
+        "kinds": [{"kind": "attention", "bits": 8, "seen": errors, "unseen": {}}],
+        "notes": [NASTY],
+    }
+    page = render_html({**document([frame()]), "narrow": facts}, simulation, {})
+    parser = Balance()
+    parser.feed(page)
+    assert parser.open == [] and NASTY not in page
+    assert "3.10 %" in page and "1.20 %" in page and "99.00 %" in page
+    assert "3 of 1,000 values" in page and "blocks.0.hidden (3)" in page
+    assert "Narrow tensors" not in render_html(document([frame()]), simulation, {})
+
+
 def test_knobs_that_the_user_set_are_told_from_defaults(simulation: Path) -> None:
     page = render_html(document([frame()]), simulation, {})
     assert "<code>tokens_parallel = 4</code>" in page and "<code>max_dim = 192</code>" not in page

@@ -20,6 +20,7 @@ from edgemoe_gen.program.file import program_bytes, weight_bytes
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.sim.compiler import Build, find_compiler
 from edgemoe_gen.sim.engine import Engine
+from tests.numerics.decoded import decoded_case
 from tests.sim.engines import Case, compiled, random_case, small_design
 
 pytest.importorskip("torch")
@@ -36,6 +37,7 @@ WIDE: dict[str, Any] = {
 }  # fmt: skip
 # The cache has more blocks than every other memory, by more than a bit.
 MANY_BLOCKS: dict[str, Any] = {"tokens_parallel": 8, "cache_lanes": 1, "max_tokens": 65}
+MAPS: dict[str, Any] = {"max_map_width": 32, "max_map_channels": 24, "source_words": 1500, "result_words": 1200}
 LONG = {"seed": 32, "image": (64, 64)}
 SANITIZERS = ("-std=c++14", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
@@ -82,8 +84,8 @@ def test_exact_width_integers_count_the_blocks_of_a_cache_with_few_lanes() -> No
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Design]:
-    """The rendered testbench as an executable with sanitizers, and its design."""
-    design = small_design()
+    """The rendered testbench of a design with decoders as an executable with sanitizers, and the design."""
+    design = small_design(**MAPS)
     folder = tmp_path_factory.mktemp("bench")
     write_sources(design, folder)
     command = [find_compiler(), *SANITIZERS, "-DEDGEMOE_PLAIN_INTEGERS", "-Wno-unknown-pragmas", "-Isrc"]
@@ -95,16 +97,20 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Design]:
 @pytest.fixture
 def data(bench: tuple[Path, Design], tmp_path: Path) -> Path:
     """A folder of data whose expected result is the plain build's."""
-    program, image = compile_case(bench[1], random_case(seed=30))
-    result = Engine.run_program(compiled(bench[1]), program, image).result
+    return write_data(tmp_path, bench[1], *compile_case(bench[1], random_case(seed=30)))
+
+
+def write_data(folder: Path, design: Design, program: Program, image: Bytes) -> Path:
+    """What the testbench reads; the expected result is the plain build's."""
+    result = Engine.run_program(compiled(design), program, image).result
     for name, content in (
         ("program.bin", program_bytes(program)),
         ("weights.bin", weight_bytes(program)),
         ("image.bin", image.tobytes()),
         ("expected.bin", result.tobytes()),
     ):
-        (tmp_path / name).write_bytes(content)
-    return tmp_path
+        (folder / name).write_bytes(content)
+    return folder
 
 
 def run_bench(bench: tuple[Path, Design], data: Path) -> subprocess.CompletedProcess[str]:
@@ -124,6 +130,17 @@ def test_the_testbench_passes_under_address_and_undefined_behaviour_sanitizers(
     bench: tuple[Path, Design], data: Path
 ) -> None:
     done = run_bench(bench, data)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("PASS: 0 of ")
+    assert not done.stderr
+
+
+def test_decoders_pass_under_the_sanitizers(bench: tuple[Path, Design], tmp_path: Path) -> None:
+    design, case = bench[1], decoded_case()
+    tasks = case.model.spec.task_names
+    formats, on_engine = case.formats(design.knobs.widths), dict.fromkeys(tasks, True)
+    program = compile_network(design, case.model, case.network, formats, tasks, decoders=on_engine)
+    done = run_bench(bench, write_data(tmp_path, design, program, pack_image(program, case.model.spec, case.images)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("PASS: 0 of ")
     assert not done.stderr

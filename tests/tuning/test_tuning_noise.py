@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from edgemoe_gen.design import Knobs
@@ -11,7 +12,7 @@ from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.formats import choose_formats
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, OWN_WIDTH, PATCH, ROUTER, Widths
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, NEAREST, OWN_WIDTH, PATCH, ROUTER, Widths
 from edgemoe_gen.tuning import Evaluator, make_evaluator
 from edgemoe_gen.tuning.noise import MOST_APART, error_of, measure_gains
 from edgemoe_gen.tuning.trial import CSIM, Figure, Outcome, Point
@@ -72,6 +73,25 @@ def test_estimates_meet_the_base_and_rank_kinds_as_the_float_reference_does(eval
         for knob, kind in ((kind.knob, kind.name) for kind in OWN_WIDTH if kind.parts)
     }
     assert sorted(added, key=lambda kind: added[kind]) == sorted(added, key=lambda kind: measured[kind])
+
+
+def test_narrow_designs_are_ranked_by_what_rounding_together_leaves() -> None:
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(3)
+    shape = 3, SPEC.image.height, SPEC.image.width
+    pictures = [rng.random(shape, dtype=np.float32) for _ in range(4)]
+    together = make_evaluator(random_model(SPEC), pictures, SPEC.task_names, load_board("zcu104"))
+    scaled = together.scaled_by(simulated(1e-6))
+    alone = replace(together, rounding=NEAREST, _cache={}).scaled_by(simulated(1e-6))
+    assert scaled.gains is not None and alone.gains is not None
+    assert not alone.gains.together
+    assert set(scaled.gains.together) == {PATCH, ATTENTION, MLP, ROUTER, EXPERTS}
+    assert max(scaled.gains.together[kind] for kind in (ATTENTION, MLP, EXPERTS)) < 0.9
+    for knobs, better in ((Knobs(), False), (Knobs(mlp_weight_bits=8), True), (Knobs(expert_weight_bits=8), True)):
+        mine, other = (
+            error_of(each.noise(knobs), gains) for each, gains in ((scaled, scaled.gains), (alone, alone.gains))
+        )
+        assert mine < 0.95 * other if better else mine == pytest.approx(other)
 
 
 def test_noise_of_keys_and_values_and_of_activations_goes_with_their_own_widths(evaluator: Evaluator) -> None:

@@ -54,8 +54,9 @@ def make(context: Context, folder: Path) -> Made:
     target = folder / ACCELERATOR
     artefacts.write_design(project.design, target, project.hooks)
     numerics = open_numerics(
-        project.config, project.model, project.design.knobs, project.calibration, project.tasks, context.progress
-    )
+        project.config, project.model, project.design.knobs, project.calibration, project.tasks, context.progress,
+        measure=True,
+    )  # fmt: skip
     made, joint = _rendered(project, numerics), _together(project, numerics)
     picture = project.pictures[0].values
     artefacts.write_network(made.program, numerics, project.model.spec, picture, target, project.notes, joint.program)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.arrays import read_arrays
-from edgemoe_gen.base.build_files import CALIBRATION, DESIGN, ESTIMATE, FORMATS
+from edgemoe_gen.base.build_files import CALIBRATION, DESIGN, ESTIMATE, FORMATS, NARROW
 from edgemoe_gen.base.documents import json_text, write_json
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.parsing import read_json
@@ -25,6 +25,7 @@ from edgemoe_gen.design import Design, knob_fields
 from edgemoe_gen.design.knobs import meaning
 from edgemoe_gen.estimate import CycleEstimate, Resources, estimate_cycles, estimate_resources
 from edgemoe_gen.model import Model, ModelSpec, macs, total
+from edgemoe_gen.numerics.calibrate import restored, rounded_of
 from edgemoe_gen.numerics.fixed import Format
 from edgemoe_gen.numerics.formats import Formats, TensorFormat, evened
 from edgemoe_gen.numerics.placing import doubles_last
@@ -80,7 +81,9 @@ def write_network(
     """
     _write_data(program, spec, image, folder / "data")
     write_json(folder / FORMATS, format_facts(numerics.formats))
-    np.savez(folder / CALIBRATION, **dict[str, Any](numerics.columns))
+    np.savez(folder / CALIBRATION, **dict[str, Any]({**numerics.columns, **numerics.rounded}))
+    if numerics.narrow is not None:
+        write_json(folder / NARROW.name, NARROW.stamped(dict(numerics.narrow)))
     estimate = ESTIMATE.read(folder)
     products = sum(lowered_macs(numerics.network.decoders[f.task], spec) for f in program.frames if f.decoded)
     traffic = decoder_traffic(program, numerics.network)
@@ -221,6 +224,8 @@ def _read_numerics(folder: Path, model: Model) -> Numerics:
             for row in rows
         }
     )
-    columns = read_arrays(folder / CALIBRATION)
-    network = evened(model, columns)
-    return Numerics(network, formats, columns, {task: doubles_last(model, task) for task in network.decoders})
+    arrays = read_arrays(folder / CALIBRATION)
+    rounded = rounded_of(arrays)
+    columns = {name: values for name, values in arrays.items() if name not in rounded}
+    network = restored(evened(model, columns), rounded)
+    return Numerics(network, formats, columns, {task: doubles_last(model, task) for task in network.decoders}, rounded)

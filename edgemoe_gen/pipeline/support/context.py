@@ -23,7 +23,9 @@ from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate import check_fits
 from edgemoe_gen.model import Model
+from edgemoe_gen.numerics.widths import TOGETHER
 from edgemoe_gen.overlay.package import check_name, default_name
+from edgemoe_gen.pictures.calibration import few_notes
 from edgemoe_gen.pictures.found import Picture
 from edgemoe_gen.pipeline.support.artefacts import ShortProgram
 from edgemoe_gen.pipeline.support.decoders import decoder_notes
@@ -79,8 +81,11 @@ class OpenedProject:
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know before the stages start: decoders that stay on the host, and what that costs."""
-        return decoder_notes(self.model, self.tasks, self.design, "max_map_width" in self.config.knobs)
+        """What a user should know before the stages start: decoders that stay on the host, and what that costs; few
+        pictures for narrow tensors."""
+        pictures = max(len(self.calibration), self.config.augment or 0)
+        few = few_notes(pictures) if self.design.knobs.widths.narrow else ()
+        return (*decoder_notes(self.model, self.tasks, self.design, "max_map_width" in self.config.knobs), *few)
 
     @cached_property
     def short(self) -> ShortProgram:
@@ -98,6 +103,7 @@ class OpenedProject:
             self.model.spec.without_names(), self.design.knobs,
             self.design.board,
             self.design.identity, self.tasks, sorted(self.config.pinned.items()), images, first,
+            self.config.rounding or TOGETHER, self.config.augment or 0,
         )  # fmt: skip
 
     @cached_property

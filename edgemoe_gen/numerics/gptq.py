@@ -1,0 +1,160 @@
+"""Rounds a layer's weights together, so that the error of one is made up for by those that are rounded after it.
+
+GPTQ (Frantar et al., arXiv 2210.17323): in, weights, the second moments of the layer's inputs and each output's step;
+out, integers whose error on such inputs is as small as rounding one column after another gets it. An output whose
+weights rounding to nearest serves better keeps those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgemoe_gen.base.errors import EdgeMoEError
+from edgemoe_gen.numerics.fixed import FINEST_OUTPUT, Floats, Format, Integers, finer_outputs
+from edgemoe_gen.numerics.lower import Array
+
+# Added to the diagonal, in parts of its mean: inputs that never vary would leave the moments singular.
+DAMPING = 0.03
+_COLUMNS = 32  # rounded before the columns behind them are corrected, in one product
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Inputs of a layer, summed up.
+
+    Attributes:
+        count: of tokens, or pixels.
+        mean: [inputs].
+        centred: [inputs, inputs] mean of the products of deviations from the mean.
+    """
+
+    count: int
+    mean: Array
+    centred: Array
+
+    @classmethod
+    def of(cls, inputs: Floats) -> Moments:
+        """Of [tokens, inputs], in float64."""
+        values = np.asarray(inputs, np.float64)
+        if not len(values):
+            return cls(0, np.zeros(values.shape[1]), np.zeros((values.shape[1],) * 2))
+        mean = values.mean(axis=0)
+        values = values - mean
+        return cls(len(values), mean, values.T @ values / len(values))
+
+
+class Metric:
+    """What an error of weights costs: the damped moments of the inputs, and their factor that GPTQ needs.
+
+    Layers that read the same inputs share it.
+
+    Args:
+        moments: mean squares [inputs, inputs], positive semidefinite.
+        damping: see `DAMPING`.
+
+    Raises:
+        EdgeMoEError: they hold NaN or infinite values.
+    """
+
+    def __init__(self, moments: Array, damping: float = DAMPING) -> None:
+        if not np.isfinite(moments).all():
+            raise EdgeMoEError("a layer's inputs hold NaN or infinite values", "check the pictures for calibration")
+        diagonal = np.diag(moments)
+        ridge = damping * float(diagonal.mean()) if len(diagonal) else 0.0
+        self.values = (moments + moments.T) / 2 + np.eye(len(moments)) * (ridge or 1.0)
+        self.order = np.argsort(-np.diag(self.values), kind="stable")
+        ordered = self.values[np.ix_(self.order, self.order)]
+        # The upper factor of the inverse; row by row it is what is left of a column's error for those behind it.
+        self.factor = np.linalg.cholesky(np.linalg.inv(ordered)).T
+
+    @property
+    def left(self) -> Array:
+        """[inputs] mean square of what those rounded after an input cannot make up for."""
+        found = np.empty(len(self.order))
+        found[self.order] = 1.0 / np.square(np.diag(self.factor))
+        return found
+
+    def cost(self, error: Array) -> Array:
+        """[outputs] mean squared error of the results that errors of weights [outputs, inputs] make."""
+        cost: Array = np.einsum("oi,oi->o", error @ self.values, error)
+        return cost
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Values that weights may have: whole multiples, up to `limit`, of each output's step.
+
+    Attributes:
+        steps: [outputs], powers of two; of several solutions [solutions, outputs].
+        limit: the largest multiple.
+    """
+
+    steps: Array
+    limit: int
+
+    @classmethod
+    def of(cls, weight: Floats, form: Format) -> Grid:
+        """As fine for each output as its own largest weight allows, which is what a program does."""
+        finer = finer_outputs(weight, form, FINEST_OUTPUT)
+        return cls(form.step * np.exp2(-finer.astype(np.float64)), (1 << (form.bits - 1)) - 1)
+
+    def nearest(self, weight: Floats) -> Integers:
+        """Multiples next to weights [outputs, inputs]."""
+        multiples = np.floor(weight / self.steps[:, None] + 0.5)
+        return np.clip(multiples, -self.limit, self.limit).astype(np.int64)
+
+    def values(self, multiples: Integers) -> Array:
+        """What multiples [outputs, inputs] stand for."""
+        return multiples * self.steps[:, None]
+
+
+def nearest(weight: Array, form: Format) -> Array:
+    """Weights [outputs, inputs] rounded one by one, as a program without calibration has them."""
+    grid = Grid.of(weight, form)
+    return grid.values(grid.nearest(weight))
+
+
+def round_together(weight: Array, form: Format, metric: Metric) -> Array:
+    """Weights [outputs, inputs] on grids of `form`; no output's cost is above that of `nearest`.
+
+    Args:
+        weight: to round.
+        form: format that holds them; each output is finer by whole bits where its largest weight allows it.
+        metric: of the layer's inputs.
+    """
+    best = nearest(weight, form)
+    cost = metric.cost(best - weight)
+    whole = Grid.of(weight, form)
+    # With half the step the largest weights saturate, which pays for an output with few large ones.
+    half = np.maximum(whole.steps / 2, form.step * 2.0**-FINEST_OUTPUT)
+    for found in _one_after_another(weight, Grid(np.stack([whole.steps, half]), whole.limit), metric):
+        found_cost = metric.cost(found - weight)
+        better = found_cost < cost
+        best[better], cost[better] = found[better], found_cost[better]
+    return best
+
+
+def _one_after_another(weight: Array, grid: Grid, metric: Metric) -> Array:
+    """GPTQ: column after column is rounded, those of large inputs first, and the rest made to make up for it.
+
+    Returns one solution for each row of the grid's steps [solutions, outputs], all found at once.
+    """
+    solutions, outputs = grid.steps.shape
+    steps, factor = grid.steps.reshape(-1), metric.factor
+    # [inputs, solutions * outputs]: what is worked on lies together.
+    left = np.tile(weight[:, metric.order], (solutions, 1)).T.copy()
+    rounded = np.empty_like(left)
+    for first in range(0, len(left), _COLUMNS):
+        end = min(first + _COLUMNS, len(left))
+        errors = np.empty((end - first, left.shape[1]))
+        for column in range(first, end):
+            rounded[column] = np.clip(np.rint(left[column] / steps), -grid.limit, grid.limit) * steps
+            error = (left[column] - rounded[column]) / factor[column, column]
+            left[column + 1 : end] -= factor[column, column + 1 : end, None] * error
+            errors[column - first] = error
+        left[end:] -= factor[first:end, end:].T @ errors
+    found = np.empty((solutions, *weight.shape))
+    found[:, :, metric.order] = rounded.T.reshape(solutions, outputs, -1)
+    return found
