@@ -30,7 +30,7 @@ if find_spec("ziglang") is None:
     pytest.skip("the compiler of the extra [schedule] is not installed", allow_module_level=True)
 
 MOST_CYCLES = 100_000
-# Networks, the pictures of a run (a backbone a task, or one for all tasks), and whether the engine doubles the last map.
+# Networks, the pictures of a run (a backbone a task, or one for all), and whether the engine doubles the last map.
 DECODED: dict[str, tuple[Callable[[], DecodedCase], int, bool]] = {
     "a gate a task": (decoded_case, 2, True),
     "one router": (shared_case, 1, True),
