@@ -24,6 +24,7 @@ from edgemoe_gen.pictures.found import find_pictures
 from edgemoe_gen.pipeline.running import RunResult
 from edgemoe_gen.project.arguments import PathText
 from edgemoe_gen.project.opening import Progress, no_progress
+from edgemoe_gen.simulated.engine import CSIM
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,7 +48,7 @@ class SelftestResult:
 
     Attributes:
         overlay, version, identity: what was tested.
-        tier: what the seconds are: of a board, or of C simulation.
+        tier: what the seconds are: of a board, of C simulation or of RTL simulation.
         files: that agree with their checksums.
         tasks: in the overlay's order.
         failure, hint: what went wrong and what to do about it, or "".
@@ -138,15 +139,20 @@ class BenchResult:
         }
 
 
-def selftest(overlay: PathText, *, simulated: bool = False) -> SelftestResult:
+def selftest(
+    overlay: PathText, *, simulated: bool = False, engine: str | None = None, progress: Progress = no_progress
+) -> SelftestResult:
     """Loads an overlay, compares its files with their checksums and the chip with its identity, and runs every task's
     known picture.
 
     Args:
         overlay: name of an installed overlay, its folder, or that of its build.
         simulated: on the simulated board.
+        engine: of the simulated board, which it implies: "csim" (default) or "rtl".
+        progress: called with text, steps done and all.
 
     Raises:
+        ConfigError: there is no such engine, or a package that it needs is not installed.
         OverlayError: the overlay is missing, damaged, or not of the design on the chip. A wrong answer is no error but
             a result.
     """
@@ -154,7 +160,7 @@ def selftest(overlay: PathText, *, simulated: bool = False) -> SelftestResult:
     files = session.check_files(installed)
     failure = hint = ""
     seconds: dict[str, float] = {}
-    with session.opened(installed, simulated) as (accelerator, tier):
+    with session.opened(installed, simulated or engine is not None, engine or CSIM, progress) as (accelerator, tier):
         try:
             seconds = accelerator.selftest()
         except OverlayError as error:
@@ -162,7 +168,7 @@ def selftest(overlay: PathText, *, simulated: bool = False) -> SelftestResult:
     manifest = installed.manifest
     tasks = tuple(TaskCheck(task, passed, seconds.get(task)) for task, passed in _passed(installed.tasks, failure))
     identity = f"{manifest.identity:016x}"
-    notes = (installed.note,) if installed.note else ()
+    notes = tuple(filter(None, (installed.note, installed.rtl and f"the bitstream holds {installed.rtl}")))
     return SelftestResult(manifest.name, manifest.version, identity, tier, files, tasks, failure, hint, notes)
 
 

@@ -11,6 +11,7 @@ from edgemoe_gen.api.arguments import BuildArguments, BuildKeywords
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.files import check_folder
 from edgemoe_gen.base.quiet import Quiet
+from edgemoe_gen.flow.rtl_source import VITIS, check_choice
 from edgemoe_gen.pipeline.fingerprint import is_kept, recall
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.support.folders import StageResult, open_stages
@@ -92,7 +93,10 @@ def plan(checkpoint: PathText | None = None, **keywords: Unpack[BuildKeywords]) 
 def _open(checkpoint: PathText | None, keywords: BuildKeywords) -> tuple[BuildOptions, Project]:
     arguments, left = split(BuildArguments, keywords)
     options = arguments.options
-    return options, open_checked(project_arguments(left, checkpoint), _needs(options))
+    check_choice(keywords.get("hls") or VITIS, "--hls")
+    project = open_checked(project_arguments(left, checkpoint), _needs(options))
+    options.selection.refuse_replaced(project.config.hls or VITIS)
+    return options, project
 
 
 def _needs(options: BuildOptions) -> Needs:
@@ -100,7 +104,7 @@ def _needs(options: BuildOptions) -> Needs:
     if options.export is not None:
         check_folder(options.export)
     simulates = options.selection.wants("compile")
-    return Needs(checkpoint=True, pictures=True, images=True, labels=True, output=True, compiler=simulates)
+    return Needs(checkpoint=True, pictures=True, images=True, labels=True, output=True, compiler=simulates, clock=True)
 
 
 def _unchanged(config: Config, options: BuildOptions, on_stage: Callable[[StageResult], None]) -> BuildResult | None:

@@ -25,6 +25,7 @@ from edgemoe_gen.project.inspection import Inspection, bits_worth
 from edgemoe_gen.project.inspection import inspect as inspect_checkpoint
 from edgemoe_gen.project.opening import (
     Progress,
+    check_pinned_names,
     checkpoint_of,
     config_with_spec,
     network_options,
@@ -145,9 +146,12 @@ def generate(
         output: folder to write to; default: of the project, or "build".
         force: move a folder with files that were changed or added by hand to accelerator.edited-N; else it is refused.
     """
-    project = open_checked(project_arguments(keywords, checkpoint), Needs(output=True))
+    project = open_checked(project_arguments(keywords, checkpoint), Needs(output=True, clock=True))
     config = project.config
-    design = open_design(config, None if config.checkpoint is None else open_model(config).spec)
+    model = None if config.checkpoint is None else open_model(config)
+    design = open_design(config, None if model is None else model.spec)
+    if model is not None:
+        check_pinned_names(config, model, design.knobs)
     resources = check_fits(design)
     folder, files, notes = generate_sources(design, config, force)
     return GenerateResult(folder, files, design, resources, (*project.notes, *notes))

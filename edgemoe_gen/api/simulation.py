@@ -20,6 +20,7 @@ from edgemoe_gen.pipeline.running import (
     BACKENDS,
     OUTPUTS,
     RunResult,
+    check_output,
     read_routes,
     run_csim,
     run_float,
@@ -27,7 +28,7 @@ from edgemoe_gen.pipeline.running import (
     write_output,
 )
 from edgemoe_gen.project.arguments import PROJECT, PathText, ProjectArguments, project_arguments
-from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.config import DEFAULT_OUTPUT, Config
 from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import (
     Progress,
@@ -122,6 +123,8 @@ def run(
     _refuse_to_choose(how.task, config.model.tasks or ())
     model = open_model(config)
     name = one_task(how.task, model.spec)
+    if how.output is not None:
+        check_output(Path(how.output), model, name)
     picture = open_picture(Path(image), model.spec.image)
     if not in_csim:
         forced = None if how.routes is None else read_routes(Path(how.routes), model)
@@ -138,22 +141,31 @@ def simulated(
     """One frame of the project's design in C simulation, every block's output stored.
 
     Args:
-        config: the project; its pictures choose the binary points, else this very picture, which a note then says.
+        config: the project; its pictures choose the binary points, without any those of its build, else this very
+            picture; a note says which.
         model: the network.
         image: network input [3, height, width].
         task: name.
         notes: gets what the user should know.
         progress: called with text, steps done and all.
     """
+    from edgemoe_gen.pipeline.support.calibrated import kept_numerics  # which `run` in float need not import
+
     design = open_design(config, model.spec)
     if config.calibrate or config.images:
         notes += left_out(config.calibrate or config.images or ())
         others = open_pictures(config, model.spec) if not config.calibrate else ()
-        calibration = open_calibration(config, model.spec, others)
+        calibration: Sequence[NDArray[np.float32]] | None = open_calibration(config, model.spec, others)
     else:
-        calibration = [image]
-        notes.append("binary points are calibrated on this very picture: give --calibrate for others")
-    numerics = open_numerics(config, model, design.knobs, calibration, open_tasks(config, model.spec), progress)
+        calibration = None
+    numerics = kept_numerics(config, model, design.knobs, calibration)
+    if numerics is not None:
+        notes.append(f"binary points are those of the build in {config.output or DEFAULT_OUTPUT}")
+    else:
+        if calibration is None:
+            calibration = [image]
+            notes.append("binary points are calibrated on this very picture: give --calibrate for others")
+        numerics = open_numerics(config, model, design.knobs, calibration, open_tasks(config, model.spec), progress)
     engine = Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
     progress("simulating", 0, 1)
     return run_csim(engine, model, numerics.network, numerics.formats, image, task, numerics.decoders)

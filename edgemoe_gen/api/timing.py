@@ -110,7 +110,7 @@ def simulate(
                 raise ConfigError(f"{option} is '{path}', but a {suffix} file is written", f"end it with {suffix}")
             check_writable(Path(path))
     arguments = project_arguments(left, checkpoint)
-    project = open_checked(arguments, Needs(pictures=True, compiler=True))
+    project = open_checked(arguments, Needs(pictures=True, compiler=True, clock=True))
     config, notes = project.config, list(project.notes)
     model = open_network(config, notes)
     design = open_design(config, model.spec)

@@ -56,6 +56,7 @@ class Document:
 
 DESIGN = Document("design.json", 1)  # in ACCELERATOR
 ESTIMATE = Document("estimate.json", 1)  # in ACCELERATOR
+CALIBRATED = Document("calibrated.json", 1)  # in ACCELERATOR
 NARROW = Document("narrow.json", 1)  # in ACCELERATOR, where tensors are narrow
 TIMING = Document("timing.json", 1)
 SCHEDULE = Document("schedule.json", 1)

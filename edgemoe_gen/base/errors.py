@@ -77,6 +77,12 @@ class SimulationError(EdgeMoEError):
     exit_code = 1
 
 
+class SurroundingsError(SimulationError):
+    """C simulation lacks something that is none of the design's: a compiler, a cache that can be written, disk."""
+
+    exit_code = 2
+
+
 class LintError(EdgeMoEError):
     """The rendered C++ breaks a rule of Vitis HLS."""
 

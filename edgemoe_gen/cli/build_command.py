@@ -34,6 +34,7 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
     \b
       STAGES
 
+    With --hls open, rtl takes the place of hls, and Vivado alone makes ip and bitstream.
     Without the vendor's tools the build ends before hls. OUTPUT/logs holds what they said, OUTPUT/vendor their
     projects.
     Exit codes: 1 an error bound, a lint rule, co-simulation or the clock is missed, or the engine deadlocks; 2
@@ -44,6 +45,7 @@ def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_
       edgemoe-gen build checkpoint.pth.tar --spec spec.toml --image images/ --board zcu104
       edgemoe-gen build --knob tokens_parallel=6          (with edgemoe.toml in this folder)
       edgemoe-gen build --until bitstream --retry-clock
+      edgemoe-gen build --hls open                (RTL by edgemoe-gen, Vivado alone)
       edgemoe-gen build --export kit                      (run kit/run.sh where Vitis is)
     """
     if dry_run:

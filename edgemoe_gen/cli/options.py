@@ -22,11 +22,13 @@ from edgemoe_gen.model.normalisation import NORMALISATIONS
 from edgemoe_gen.model.spec import option_fields
 from edgemoe_gen.model.specfile import IMAGE_KEYS, KEYS
 from edgemoe_gen.project.arguments import PROJECT
+from edgemoe_gen.simulated.engine import KINDS
 
 F = TypeVar("F", bound=Callable[..., Any])
 K = TypeVar("K")
 P = ParamSpec("P")
 
+_ENGINE = "edgemoe_gen.engine"  # of the context's notes
 _RENAMED = {"gate_input_ahead": "input_ahead", "height": "image_height", "width": "image_width"}
 _MEANINGS: Mapping[str, str] = {
     **{_RENAMED.get(key, key): comment for key, _, comment in (*KEYS, *IMAGE_KEYS)},
@@ -89,6 +91,28 @@ def keyword_options(
 def project_option(keyword: str) -> Callable[[F], F]:
     """The option of one argument of a project; the command gets it by its keyword, as click reads it."""
     return argument_option(arguments_of(*PROJECT)[keyword])
+
+
+def engine_option() -> Callable[[F], F]:
+    """Which engine the simulated board has; `chosen_engine` says it, not an argument of the command."""
+
+    def note(context: click.Context, _: click.Parameter, engine: str | None) -> None:
+        context.meta[_ENGINE] = engine
+
+    return click.option(
+        "--engine",
+        type=click.Choice(KINDS),
+        expose_value=False,
+        callback=note,
+        help="Engine of the simulated board, which it implies: C simulation, or the design in RTL under Verilator with "
+        "its own registers, interrupt and AXI buses (needs [rtl]; some 20,000 cycles a second) [default: csim].",
+    )
+
+
+def chosen_engine() -> str | None:
+    """The engine that the command line names; None: none."""
+    found: str | None = click.get_current_context().meta[_ENGINE]
+    return found
 
 
 def argument_option(argument: Argument) -> Callable[[F], F]:

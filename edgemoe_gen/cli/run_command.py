@@ -40,7 +40,7 @@ def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json
     Example:
       edgemoe-gen run checkpoint.pth.tar --spec spec.toml --image street.png --task semseg --backend csim --dump a.npz
       edgemoe-gen run checkpoint.pth.tar --spec spec.toml --image street.png --task semseg --routes a.npz --dump b.npz
-      edgemoe-gen run --backend board --overlay m3vit_zcu104 --image street.png --task semseg --output semseg.png
+      edgemoe-gen run --backend board --overlay tiny_zcu104 --image street.png --task semseg --output semseg.png
     """
     with output.progress() as progress:
         result = api.run(checkpoint, image=image, progress=progress, **keywords)
@@ -77,7 +77,7 @@ def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json
         rows.append((what, ", ".join(f"{c['name']} {percent(c['share'])}" for c in shown_classes)))
     if result.traffic is not None:
         rows.append(("DDR traffic, every block's output included", bytes_(result.traffic.total)))
-    rows += [(name, path) for name, path in written.items() if path is not None]
+    rows += [(f"written by --{name}", path) for name, path in written.items() if path is not None]
     output.table("", ["what", "found"], rows)
 
 

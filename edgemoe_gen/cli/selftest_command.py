@@ -9,6 +9,7 @@ import click
 from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH, json_option
+from edgemoe_gen.cli.options import chosen_engine, engine_option
 from edgemoe_gen.report.numbers import count, counted, duration
 
 BROKEN = 1
@@ -17,6 +18,7 @@ BROKEN = 1
 @click.command("selftest")
 @click.argument("overlay", type=PATH)
 @click.option("--simulated", is_flag=True, help="On the simulated board.")
+@engine_option()
 @json_option
 @click.pass_context
 def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: bool) -> None:
@@ -28,10 +30,12 @@ def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: 
 
     \b
     Examples:
-      edgemoe-gen selftest m3vit_zcu104
+      edgemoe-gen selftest tiny_zcu104
       edgemoe-gen selftest build --simulated
+      edgemoe-gen selftest build --engine rtl
     """
-    result = api.selftest(overlay, simulated=simulated)
+    with output.progress() as progress:
+        result = api.selftest(overlay, simulated=simulated, engine=chosen_engine(), progress=progress)
     for text in result.notes:
         output.note(text)
     if as_json:

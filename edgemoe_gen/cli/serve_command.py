@@ -8,7 +8,7 @@ import click
 
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
-from edgemoe_gen.cli.options import HelpfulCommand
+from edgemoe_gen.cli.options import HelpfulCommand, chosen_engine, engine_option
 
 _OVERLAY = "edgemoe_gen.serve.overlay"  # of the context's notes
 
@@ -21,7 +21,8 @@ def _named(context: click.Context, _: click.Parameter, overlay: Path | None) -> 
 @click.command("serve", cls=HelpfulCommand)
 @click.argument("overlay", required=False, type=PATH)
 @click.option("--overlay", "named", type=PATH, hidden=True, expose_value=False, callback=_named)
-@click.option("--simulated", is_flag=True, help="Run on the simulated board; its times are those of C simulation.")
+@click.option("--simulated", is_flag=True, help="Run on the simulated board; its times are those of this machine.")
+@engine_option()
 @click.option(
     "--source", "sources", multiple=True, metavar="camera:N|FILE|DIR", default=("camera:0",), show_default=True,
     help="Camera, video file or folder of pictures; repeatable: the page chooses among them.",
@@ -58,13 +59,15 @@ def command(
 
     \b
     Example:
-      edgemoe-gen serve m3vit_zcu104 --source camera:0 --source drive.mp4
+      edgemoe-gen serve tiny_zcu104 --source camera:0 --source drive.mp4
       edgemoe-gen serve build --simulated --source images
+      edgemoe-gen serve build --engine rtl --source images --fps 0.2
     """
-    from edgemoe_gen.measuring.session import chosen_tasks, look_up
+    from edgemoe_gen.measuring.session import chosen_tasks, look_up, prepare_engine
     from edgemoe_gen.serving import make_sources, serve
     from edgemoe_gen.serving.backend import overlay_opener
     from edgemoe_gen.serving.run import check_aiohttp
+    from edgemoe_gen.simulated.engine import CSIM, RTL
 
     where: Path | None = overlay or click.get_current_context().meta[_OVERLAY]
     if where is None:
@@ -74,14 +77,21 @@ def command(
     if installed.note:
         output.note(installed.note)
     on = chosen_tasks(installed, tasks)
+    engine = chosen_engine()
+    if engine == RTL:  # before the page is there: it takes minutes the first time
+        with output.progress() as progress:
+            prepare_engine(installed, engine, progress)
     found = make_sources(sources, (installed.image.height, installed.image.width), fps)
 
     def ready(address: str) -> None:
         output.line(f"live view of {installed.manifest.name} at {address}")
         output.note("Ctrl-C ends it")
 
+    def told(what: str, done: int, total: int) -> None:  # noqa: ARG001
+        output.note(what)
+
     serve(
-        overlay_opener(installed, simulated),
+        overlay_opener(installed, simulated or engine is not None, engine or CSIM, told),
         found,
         host=host,
         port=port,

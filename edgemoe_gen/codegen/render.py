@@ -14,11 +14,12 @@ from edgemoe_gen.codegen.context import context
 from edgemoe_gen.codegen.headers import headers
 from edgemoe_gen.codegen.hooks import hook_files, hooks_context
 from edgemoe_gen.codegen.operations import operations_context
+from edgemoe_gen.codegen.packaging import packaging_context
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
-from edgemoe_gen.flow.kit import HLS_WORK, LEFT
-from edgemoe_gen.flow.tools import HLS_COMMANDS, VIVADO_COMMAND
+from edgemoe_gen.flow.kit import HLS_WORK, LEFT, RTL
+from edgemoe_gen.flow.tools import HLS_COMMANDS, VIVADO_COMMANDS
 
 # Template, and where its result stands in a rendered project.
 TEMPLATES = {
@@ -34,6 +35,9 @@ TEMPLATES = {
     "flow/hls.tcl.j2": "flow/hls.tcl",
     "flow/cosim.tcl.j2": "flow/cosim.tcl",
     "flow/ip.tcl.j2": "flow/ip.tcl",
+    "flow/rtl_ip.tcl.j2": "flow/rtl_ip.tcl",
+    "flow/rtl_ip.v.j2": "flow/rtl_ip.v",
+    "flow/rtl_ip_ooc.xdc.j2": "flow/rtl_ip_ooc.xdc",
     "flow/bitstream.tcl.j2": "flow/bitstream.tcl",
     "flow/hls.cfg.j2": "hls.cfg",
     "flow/run.sh.j2": "run.sh",
@@ -54,6 +58,7 @@ def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> di
         | operations_context(design)
         | wiring_context(design)
         | synthesis_context(design)
+        | packaging_context(design)
         | hooks_context(hooks or {})
         | _flow_context()
     )
@@ -68,7 +73,8 @@ def _flow_context() -> dict[str, object]:
         "hls_commands": {
             how: {stage: " ".join(command) for stage, command in stages.items()} for how, stages in HLS_COMMANDS.items()
         },
-        "vivado_command": " ".join(VIVADO_COMMAND),
+        "vivado_commands": {stage: " ".join(command) for stage, command in VIVADO_COMMANDS.items()},
+        "rtl_folder": RTL,
         "left": LEFT,
         "classic_work": HLS_WORK[0],
         "unified_work": HLS_WORK[1],

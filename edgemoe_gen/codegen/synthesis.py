@@ -29,6 +29,7 @@ TESTBENCH_ARGUMENTS = "."
 REGION_FIFO_DEPTH = 2
 # Arrays with fewer elements become registers (UG1399, "Array Partition Configuration"); so those of up to three do.
 COMPLETE_THRESHOLD = 4
+RESET_REGISTERS = 3  # on the reset net
 PS_PER_SECOND_AND_MHZ = 1_000_000
 
 
@@ -55,6 +56,11 @@ def budget_ns(clock_mhz: float) -> float:
     return (period_ps - uncertainty_ps) / 1000
 
 
+def period_ns(clock_mhz: float) -> str:
+    """The period as scripts say it."""
+    return _nanoseconds(_period_and_uncertainty_ps(clock_mhz)[0])
+
+
 def _period_and_uncertainty_ps(clock_mhz: float) -> tuple[int, int]:
     period_ps = int(PS_PER_SECOND_AND_MHZ / clock_mhz)  # rounded down: never a slower clock than asked
     return period_ps, ceil_div(period_ps * CLOCK_UNCERTAINTY_PERCENT, 100)
@@ -62,7 +68,7 @@ def _period_and_uncertainty_ps(clock_mhz: float) -> tuple[int, int]:
 
 def synthesis_context(design: Design) -> dict[str, Any]:
     """Names that the scripts of Vitis HLS use beside those of `context`: one, `hls`."""
-    period_ps, uncertainty_ps = _period_and_uncertainty_ps(design.knobs.clock_mhz)
+    _, uncertainty_ps = _period_and_uncertainty_ps(design.knobs.clock_mhz)
     return {
         "hls": {
             "top": TOP,
@@ -70,7 +76,7 @@ def synthesis_context(design: Design) -> dict[str, Any]:
             "solution": SOLUTION,
             "part": design.board.part,
             "flow_target": "vivado",
-            "clock_period_ns": _nanoseconds(period_ps),
+            "clock_period_ns": period_ns(design.knobs.clock_mhz),
             "clock_uncertainty_ns": _nanoseconds(uncertainty_ps),
             "clock_uncertainty_percent": CLOCK_UNCERTAINTY_PERCENT,
             "clock_mhz": f"{design.knobs.clock_mhz:g}",
@@ -264,7 +270,12 @@ def _rtl() -> list[Setting]:
         _set(group, "reset", "control", "State machines are reset; memories hold nothing before a program fills them."),
         _set(group, "reset_level", "low", "AXI's: the pin is ap_rst_n."),
         _set(group, "reset_async", False, "Synchronous, as the reset block of the design drives it."),
-        _set(group, "register_reset_num", 3, "Registers on the reset net; the flow for kernels has 3, that for IP 0."),
+        _set(
+            group,
+            "register_reset_num",
+            RESET_REGISTERS,
+            "On the reset net; the flow for kernels has 3, that for IP 0.",
+        ),
         _set(group, "register_all_io", False, "AXI adapters have registers of their own."),
         _set(group, "module_auto_prefix", True, "Modules carry the top's name, so that no two IPs clash."),
         _set(

@@ -274,6 +274,11 @@ class Sizes:
         return self.knobs.max_map_width > 0
 
     @property
+    def has_experts(self) -> bool:
+        """Whether tokens have experts to choose among."""
+        return self.knobs.max_experts > 1
+
+    @property
     def map_words(self) -> int:
         """Words of a pixel of a map, at most."""
         return self.padded_words(self.knobs.max_map_channels) if self.has_decoders else 0

@@ -341,12 +341,14 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
     experts = max((block.experts for block in spec.blocks), default=0)
     least = max(64, experts, out)
     columns = ceil_div(widest, hidden * out) * out if hidden > 1 else widest
+    # Without experts nothing is chosen, so the router and its queues are as small as they can be.
+    most_experts, most_top_k = (max(64, experts), max(4, spec.router.top_k)) if experts else (1, 1)
     found = {
         "max_tokens": spec.tokens,
         "max_dim": spec.dim,
         "max_query": max(spec.heads * head, spec.dim),
-        "max_experts": max(64, experts),
-        "max_top_k": max(4, spec.router.top_k),
+        "max_experts": max(most_experts, min(int(chosen.get("max_top_k", 1)), _MOST["max_top_k"])),
+        "max_top_k": max(1, min(most_top_k, int(chosen.get("max_experts", most_top_k)))),
         "max_hidden": max(columns, least),
         "max_cache": 2 * ceil_div(spec.heads, heads) * head,
     }

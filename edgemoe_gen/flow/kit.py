@@ -22,6 +22,7 @@ from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF, TOP
 
 FACTS = "kit.json"
 OPTIONS = "flow/options.tcl"
+RTL = "rtl"  # folder of RTL that edgemoe-gen has made; only of a kit without Vitis HLS
 _PARTS = ("src", "testbench", "data/cosim", "flow", "hls.cfg", "run.sh")
 # Projects of the two generations of tools: what is in them has the same layout.
 HLS_WORK = ("hls_project/solution", "hls_component/hls")
@@ -31,6 +32,7 @@ LEFT: Mapping[str, tuple[str, ...]] = {
     "hls": ("hls_project", "hls_component"),
     "cosim": tuple(f"{work}/sim" for work in HLS_WORK),
     "ip": ("ip", "ip.partial", *(f"{work}/impl" for work in HLS_WORK)),
+    "rtl_ip": ("ip", "ip.partial", "rtl_ip_project"),
     "bitstream": ("bitstream", "bitstream.partial", "vivado_project"),
 }
 BITSTREAM_FILES = (BITSTREAM, HANDOFF)
@@ -42,6 +44,7 @@ _READ: Mapping[str, tuple[str, ...]] = {
     "hls": _SYNTHESIS,
     "cosim": (*_SYNTHESIS, "testbench/", "data/cosim/", "flow/cosim.tcl"),
     "ip": (*_SYNTHESIS, "flow/ip.tcl"),
+    "rtl_ip": ("flow/rtl_ip.tcl", "flow/rtl_ip.v", "flow/rtl_ip_ooc.xdc"),
     "bitstream": ("flow/bitstream.tcl", *files_of_hooks("bitstream")),
 }
 
@@ -128,6 +131,13 @@ def _packaged(kit: Path) -> Path | None:
     roots = [kit / Path(work).parts[0] for work in HLS_WORK]
     found = [path.parent for root in roots for path in root.rglob("component.xml")]
     return min(found, key=lambda path: (len(path.parts), path), default=None)
+
+
+def place_rtl(rtl: Path, kit: Path) -> None:
+    """Puts the RTL of edgemoe-gen where packaging takes it from."""
+    if (kit / RTL).is_dir():
+        shutil.rmtree(kit / RTL)
+    copy_folder(rtl, kit / RTL, rtl)
 
 
 def place_collected_ip(ip: Path, kit: Path) -> None:

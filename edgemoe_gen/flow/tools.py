@@ -23,7 +23,7 @@ OLDEST = "2021.1"
 PACKAGES_SINCE_2022 = "2022.1"
 DATE_OVERFLOW = "cannot package an IP since 2022: AMD's date overflow in releases up to 2021.2"
 DATE_PATCH = f"install AMD's patch of answer record 76960 (y2k22_patch), or use {PACKAGES_SINCE_2022} or newer"
-TOOL_STAGES = ("hls", "cosim", "ip", "bitstream")
+TOOL_STAGES = ("hls", "cosim", "ip", "rtl_ip", "bitstream")
 DEFAULT_ROOTS = tuple(
     Path(folder).expanduser()
     for folder in (
@@ -55,8 +55,12 @@ HLS_COMMANDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "ip": ("vitis-run", "--mode", "hls", "--package", *_COMPONENT),
     },
 }
-# -nojournal and a fixed log name keep a second run from leaving vivado_1234.backup.* files (UG835).
-VIVADO_COMMAND = ("vivado", "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", "flow/bitstream.tcl")
+# What Vivado runs; "rtl_ip" packages RTL that Vitis HLS has not made. -nojournal and a fixed log name keep a second run
+# from leaving vivado_1234.backup.* files (UG835).
+VIVADO_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    stage: ("vivado", "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", f"flow/{stage}.tcl")
+    for stage in ("rtl_ip", "bitstream")
+}
 
 
 class MissingToolError(EdgeMoEError):
@@ -208,7 +212,7 @@ def stage_commands(stage: str, tools: Toolset, tcl: bool = False) -> tuple[Comma
     """What a stage runs, one after another, with the kit as current folder.
 
     Args:
-        stage: "hls", "cosim", "ip" or "bitstream".
+        stage: one of `TOOL_STAGES`.
         tools: from `find_tools`.
         tcl: synthesis has to go by the Tcl scripts.
 
@@ -220,8 +224,8 @@ def stage_commands(stage: str, tools: Toolset, tcl: bool = False) -> tuple[Comma
     missing = why_missing(stage, tools)
     if missing:
         raise MissingToolError(f'stage "{stage}" cannot run here: {missing}', _HINT)
-    if stage == "bitstream":
-        name, *arguments = VIVADO_COMMAND
+    if stage in VIVADO_COMMANDS:
+        name, *arguments = VIVADO_COMMANDS[stage]
     elif tools.vitis_hls:
         name, *arguments = HLS_COMMANDS["vitis_hls"][stage]
     elif hls_generation(tools, tcl) == "classic":
@@ -241,7 +245,7 @@ def why_missing(stage: str, tools: Toolset) -> str:
     """Why a stage has no tool to run with, or "" if it has."""
     if stage not in TOOL_STAGES:
         return ""
-    if stage == "bitstream":
+    if stage in VIVADO_COMMANDS:
         return "" if tools.vivado else f"Vivado ({OLDEST} or newer) was not found"
     if hls_generation(tools):
         return ""

@@ -67,3 +67,35 @@ def bundles(weight_ports: int) -> tuple[str, ...]:
 def weight_bundles(weight_ports: int) -> tuple[str, ...]:
     """The bundles of the weight ports."""
     return tuple(port.bundle for port in axi_ports(weight_ports) if port.buffer == WEIGHTS)
+
+
+# Signals of a master as Vitis HLS exports them, those of both directions whatever a bundle does: name, and bits, or
+# DATA or STROBES.
+ADDRESS_BITS = 64
+DATA, STROBES = 0, -1
+_ADDRESS = (("VALID", 1), ("READY", 1), ("ADDR", ADDRESS_BITS), ("ID", 1), ("LEN", 8), ("SIZE", 3), ("BURST", 2),
+            ("LOCK", 2), ("CACHE", 4), ("PROT", 3), ("QOS", 4), ("REGION", 4), ("USER", 1))  # fmt: skip
+MASTER = (
+    *((f"AW{name}", bits) for name, bits in _ADDRESS),
+    ("WVALID", 1), ("WREADY", 1), ("WDATA", DATA), ("WSTRB", STROBES), ("WLAST", 1), ("WID", 1), ("WUSER", 1),
+    *((f"AR{name}", bits) for name, bits in _ADDRESS),
+    ("RVALID", 1), ("RREADY", 1), ("RDATA", DATA), ("RLAST", 1), ("RID", 1), ("RUSER", 1), ("RRESP", 2),
+    ("BVALID", 1), ("BREADY", 1), ("BRESP", 2), ("BID", 1), ("BUSER", 1),
+)  # fmt: skip
+# Those of a bus of registers, driven by the master but for its answers; ADDRESS stands for the width of its addresses.
+ADDRESS = -2
+LITE = (
+    ("AWADDR", ADDRESS), ("AWVALID", 1), ("AWREADY", 1), ("WDATA", DATA), ("WSTRB", STROBES), ("WVALID", 1),
+    ("WREADY", 1), ("BRESP", 2), ("BVALID", 1), ("BREADY", 1), ("ARADDR", ADDRESS), ("ARVALID", 1), ("ARREADY", 1),
+    ("RDATA", DATA), ("RRESP", 2), ("RVALID", 1), ("RREADY", 1),
+)  # fmt: skip
+
+
+def is_answer(signal: str) -> bool:
+    """Whether a signal comes from the slave."""
+    return signal in ("AWREADY", "WREADY", "ARREADY") or (signal[0] in "RB" and signal not in ("RREADY", "BREADY"))
+
+
+def signal_bits(bits: int, data: int, address: int = ADDRESS_BITS) -> int:
+    """Width of a signal on a bus of so many bits of data and of addresses."""
+    return {DATA: data, STROBES: data // 8, ADDRESS: address}.get(bits, bits)

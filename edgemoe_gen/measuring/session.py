@@ -31,9 +31,11 @@ from edgemoe_gen.overlay.builds import is_build, overlay_in
 from edgemoe_gen.overlay.driver import Accelerator
 from edgemoe_gen.overlay.driver.manifest import BUILD_AGAIN, MANIFEST, Manifest, find_overlay, read_manifest
 from edgemoe_gen.pictures.found import open_picture, pixels
+from edgemoe_gen.simulated.engine import CSIM, RTL, Progress, check_kind, no_progress
 
 MEASURED = "measured on the board"
 SIMULATED = "simulated board: times are those of C simulation on this machine, not of an accelerator"
+SIMULATED_RTL = "simulated board: times are those of RTL simulation on this machine, not of an accelerator"
 # Seconds that a frame may take; a large network takes minutes in C simulation.
 TIMEOUT_SECONDS, SIMULATED_TIMEOUT_SECONDS = 10.0, 3600.0
 
@@ -52,6 +54,7 @@ class Installed:
         estimate_tier: how that was found.
         together: seconds of a frame of all tasks that its build foretold, where they share the backbone.
         note: which overlay it is, where a build was named; "" otherwise.
+        rtl: who made the RTL in its bitstream, if not Vitis HLS; "" otherwise.
     """
 
     manifest: Manifest
@@ -64,6 +67,7 @@ class Installed:
     estimates: Mapping[str, float]
     estimate_tier: str
     note: str = ""
+    rtl: str = ""
     together: float | None = None
 
     @property
@@ -97,6 +101,7 @@ def look_up(where: str | os.PathLike[str]) -> Installed:
             estimates,
             tier,
             note,
+            str(content.get("rtl", "")),
             _together(content),
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, EdgeMoEError) as error:
@@ -214,20 +219,44 @@ def open_frame(path: Path, installed: Installed) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def opened(installed: Installed, simulated: bool) -> Iterator[tuple[Accelerator, str]]:
-    """The overlay on its board, and what its times are: `MEASURED` or `SIMULATED`.
+def opened(
+    installed: Installed, simulated: bool, engine: str = CSIM, progress: Progress = no_progress
+) -> Iterator[tuple[Accelerator, str]]:
+    """The overlay on its board, and what its times are: `MEASURED`, `SIMULATED` or `SIMULATED_RTL`.
+
+    Args:
+        simulated: on the simulated board, whose engine is `engine`.
+        progress: of what is compiled for it, and of long runs in RTL.
 
     Raises:
+        ConfigError: a package that the engine needs is not installed.
         OverlayError: no PYNQ, no board, or the overlay is refused.
     """
+    check_kind(engine)
     if not simulated:
         _refuse_preview(installed)
         check_board(installed, os.environ.get("BOARD"))
     timeout = SIMULATED_TIMEOUT_SECONDS if simulated else TIMEOUT_SECONDS
     with ExitStack() as stack:
         if simulated:
-            stack.enter_context(_simulated_board(installed.manifest.folder))
+            stack.enter_context(_simulated_board(installed.manifest.folder, engine, progress))
         yield stack.enter_context(Accelerator(installed.manifest.folder, timeout=timeout)), tier_of_active_board()
+
+
+def prepare_engine(installed: Installed, engine: str, progress: Progress) -> None:
+    """Compiles what an engine in RTL needs, which takes minutes the first time; then it is in the cache.
+
+    Raises:
+        ConfigError: a package of the extra `rtl` is not installed.
+        OverlayError, SimulationError: it can't be made.
+    """
+    if engine == RTL:
+        from edgemoe_gen.simulated.designs import find_design
+        from edgemoe_gen.simulated.rtl import compile_rtl
+
+        design = find_design(installed.manifest.folder)
+        assert design is not None, "every overlay has a manifest, which says its design"
+        compile_rtl(design, progress)
 
 
 def _refuse_preview(installed: Installed) -> None:
@@ -245,10 +274,12 @@ def _refuse_preview(installed: Installed) -> None:
 def tier_of_active_board() -> str:
     """What times on PYNQ's active device are. Only PYNQ's own devices are boards."""
     device = importlib.import_module("pynq").Device.active_device
-    return MEASURED if type(device).__module__.startswith("pynq.") else SIMULATED
+    if type(device).__module__.startswith("pynq."):
+        return MEASURED
+    return SIMULATED_RTL if getattr(device, "kind", CSIM) == RTL else SIMULATED
 
 
-def _simulated_board(folder: Path) -> AbstractContextManager[object]:
+def _simulated_board(folder: Path, engine: str, progress: Progress) -> AbstractContextManager[object]:
     try:
         importlib.import_module("pynq")
     except ImportError as error:
@@ -257,4 +288,4 @@ def _simulated_board(folder: Path) -> AbstractContextManager[object]:
         ) from error
     from edgemoe_gen.simulated.board import SimulatedBoard
 
-    return SimulatedBoard(folder)
+    return SimulatedBoard(folder, engine=engine, on_compile=progress, say=lambda text: progress(text, 0, 0))

@@ -274,6 +274,27 @@ def choose_formats(
     return Formats(rows)
 
 
+def check_pinned_names(model: Model, decoders: Iterable[str], widths: Widths, pinned: Mapping[str, int]) -> None:
+    """Refuses pinned names that no calibration will find a tensor for.
+
+    Args:
+        model: the network.
+        decoders: tasks whose decoders run on the engine.
+        widths: bits of every kind of tensor.
+        pinned: fractional bits by tensor name.
+
+    Raises:
+        ConfigError: names the first.
+    """
+
+    class Unseen(Observations):
+        def __missing__(self, _: str) -> Observation:
+            return Observation(np.zeros(1), [np.zeros((1, 1), np.float32)])
+
+    network = replace(lower(model), decoders={task: lower_decoder(model, task) for task in decoders})
+    choose_formats(network, Unseen(), widths, pinned)
+
+
 def _least_squares(samples: NDArray[np.floating], widest: Format, most: int | None) -> int:
     """Fractional bits that make the squared error of narrow values least, the few beyond the format included.
 

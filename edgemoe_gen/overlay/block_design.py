@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from edgemoe_gen.codegen.wiring import ENGINE, ENGINE_VLNV, PROCESSING_SYSTEM, PROJECT, MemoryPort, Wiring, wiring
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.axi import bundles
+from edgemoe_gen.hardware.registers import CONTROL_BITS, Register, control_address_bits, engine_registers
 
 PS_VLNV = "xilinx.com:ip:zynq_ultra_ps_e:3.4"
 # The PLL that the logic's clock is divided from: 45 times the 33.33 MHz that these boards give, as Vivado counts.
@@ -20,19 +21,8 @@ IOPLL_MHZ = 33.330004 * 45
 MAX_DIVISOR = 63  # six bits each, two in a row (UG1087, CRL_APB PL0_REF_CTRL)
 SOURCES, LINES = "interrupt_sources", "interrupt_lines"  # concats before and behind the interrupt controller
 DDR_LOW_BYTES = 0x8000_0000
-CONTROL_BITS, PS_CONTROL_BITS, PS_MEMORY_BITS, ENGINE_BITS = 32, 40, 49, 64
+PS_CONTROL_BITS, PS_MEMORY_BITS, ENGINE_BITS = 40, 49, 64
 IP_ADDRESS_BITS = 9
-
-
-@dataclass(frozen=True)
-class Register:
-    """A register of 32 bits: byte offset, access, and its fields of one bit (none: it is one field)."""
-
-    name: str
-    offset: int
-    access: str = "read-write"
-    meaning: str = ""
-    fields: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,35 +98,6 @@ class BlockDesign:
     clock_hz: int
 
 
-def engine_registers(weight_ports: int) -> tuple[Register, ...]:
-    """Registers of the engine's control bus.
-
-    UG1399, "S_AXILITE control register map": four control registers, then 12 bytes a 64-bit pointer, then 16 bytes a
-    scalar output, whose second word says that it is valid.
-    """
-    found = [
-        Register("CTRL", 0x0, "read-write", "Control signals", (
-            ("AP_START", 0), ("AP_DONE", 1), ("AP_IDLE", 2), ("AP_READY", 3), ("AUTO_RESTART", 7),
-        )),
-        Register("GIER", 0x4, "read-write", "Global Interrupt Enable Register", (("Enable", 0),)),
-        Register("IP_IER", 0x8, "read-write", "IP Interrupt Enable Register",
-                 (("CHAN0_INT_EN", 0), ("CHAN1_INT_EN", 1))),
-        Register("IP_ISR", 0xC, "read-write", "IP Interrupt Status Register",
-                 (("CHAN0_INT_ST", 0), ("CHAN1_INT_ST", 1))),
-    ]  # fmt: skip
-    offset = 0x10
-    for name in ("program", *(f"weights_{port}" for port in range(weight_ports)), "constants", "image", "result"):
-        for half in (1, 2):
-            found.append(Register(f"{name}_{half}", offset + 4 * (half - 1), "write-only", f"Data signal of {name}"))
-        offset += 12
-    for name in ("status", "progress"):
-        found.append(Register(name, offset, "read-only", f"Data signal of {name}"))
-        valid = ((f"{name}_ap_vld", 0),)
-        found.append(Register(f"{name}_ctrl", offset + 4, "read-only", f"Control signal of {name}", valid))
-        offset += 16
-    return tuple(found)
-
-
 # PG144, "Register Space" of the AXI GPIO; PG099, that of the interrupt controller.
 GPIO_REGISTERS = tuple(
     Register(name, offset, "read-write", f"Channel-{channel} AXI GPIO {what} register")
@@ -183,7 +144,7 @@ def _engine(design: Design, facts: Wiring) -> Block:
     wired = {master.bundle: master for port in facts.memory_ports for master in port.masters}
     masters = [wired[bundle] for bundle in bundles(design.knobs.weight_ports)]
     registers = engine_registers(design.knobs.weight_ports)
-    address = registers[-1].offset.bit_length()
+    address = control_address_bits(registers)
     buses = [Bus("s_axi_control", False, "s_axi_control", CONTROL_BITS, address, "AXI4LITE", True)]
     buses += [Bus(m.interface, True, m.interface, bits, ENGINE_BITS, upper=True) for m in masters]
     base = {slave.cell: slave for slave in facts.control}[ENGINE]

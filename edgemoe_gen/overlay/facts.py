@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.flow.rtl_source import VITIS
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.numerics.placing import DecoderPlace
 from edgemoe_gen.overlay.decoders import Tensors
@@ -41,6 +42,7 @@ class OverlayFacts:
         estimate: what a frame should take: "milliseconds_per_frame" (a number, or one a task), "milliseconds_all_tasks"
             of a frame where tasks share the backbone, and "tier".
         has_bitstream: False of a preview, which only the simulated board runs.
+        hls: who made the RTL in the bitstream (`flow.rtl_source`).
         passes: the same network for full passes of the weights, see `pass_groups`; None where a pass is one frame's.
         variants: the same tasks with other results, see `compile_variants`; None where no decoder runs on the engine.
         places: where each task's decoder runs.
@@ -56,6 +58,7 @@ class OverlayFacts:
     head: Tensors = field(default_factory=dict)
     estimate: Mapping[str, Any] | None = None
     has_bitstream: bool = True
+    hls: str = VITIS
     passes: Program | None = None
     variants: Program | None = None
     places: Mapping[str, DecoderPlace] = field(default_factory=dict)

@@ -12,7 +12,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.overlay.block_design import Block, BlockDesign, Bus, Pin, Range, Register, block_design
+from edgemoe_gen.hardware.registers import Register
+from edgemoe_gen.overlay.block_design import Block, BlockDesign, Bus, Pin, Range, block_design
 
 MEMORY_MAPPED = "xilinx.com:interface:aximm:1.0"
 VIVADO = "2023.2"  # whose layout this is
@@ -210,12 +211,7 @@ def _register(register: Register) -> Element:
         IS_ENABLED="true", RESET_VALUE=0,
     )  # fmt: skip
     inside = SubElement(element, "FIELDS")
-    whole = (
-        register.name[:-2]
-        if register.access == "write-only" and register.name.endswith(("_1", "_2"))
-        else register.name
-    )
-    for name, low, bits in [(n, low, 1) for n, low in register.fields] or [(whole, 0, 32)]:
+    for name, low, bits in register.parts:
         entry = SubElement(inside, "FIELD", NAME=name)
         _properties(
             entry, DESCRIPTION=name, ADDRESS_OFFSET=low, ACCESS=register.access, MODIFIED_READ_VALUES="",

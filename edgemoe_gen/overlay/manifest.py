@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgemoe_gen.base.version import __version__
+from edgemoe_gen.flow.rtl_source import OPEN, OWN
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS, STATUSES, WEIGHT_HEADER_WORDS
 from edgemoe_gen.model import ModelSpec
 from edgemoe_gen.numerics.placing import ENGINE, HOST, LOGITS
@@ -67,6 +68,7 @@ def make_manifest(
         "design": {"identity": f"{design.identity:016x}", "knobs": asdict(design.knobs)},
         "clock_mhz": handoff.clock_mhz,
         **({} if facts.has_bitstream else {"bitstream": NO_BITSTREAM}),
+        **({"rtl": OWN} if facts.hls == OPEN else {}),
         "hardware": {
             "bitstream": f"{name}.bit",
             "handoff": f"{name}.hwh",

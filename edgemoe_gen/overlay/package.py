@@ -49,12 +49,35 @@ class WrittenOverlay:
     version: str
 
 
-def default_name(board: Board) -> str:
-    """Name of an overlay for a board where the user gives none."""
-    return "m3vit_" + (re.sub(r"[^a-z0-9]+", "_", board.name.lower()).strip("_") or "board")
-
-
 LONGEST_NAME = 64  # it becomes part of names of files
+_ENDINGS = re.compile(r"(\.(tar|pth|pt|safetensors))+$", re.IGNORECASE)
+_SAYS_NOTHING = frozenset({
+    "best", "checkpoint", "checkpoints", "ckpt", "ckpts", "dict", "epoch", "final", "last", "latest", "model", "models",
+    "network", "pytorch", "state", "weights",
+})  # fmt: skip
+
+
+def default_name(board: Board, checkpoint: Path | None = None) -> str:
+    """Name of an overlay where the user gives none: its network's and its board's.
+
+    A network is called as its checkpoint's file is; where that name says nothing (`checkpoint.pth`, `model_best.pth`),
+    as the nearest folder whose name does; without either, `m3vit`.
+    """
+    network, end = _network(checkpoint), f"_{'_'.join(_words(board.name)) or 'board'}"[: LONGEST_NAME // 2].rstrip("_")
+    return network[: LONGEST_NAME - len(end)].rstrip("_") + end
+
+
+def _network(checkpoint: Path | None) -> str:
+    places = [] if checkpoint is None else [checkpoint.absolute(), *checkpoint.absolute().parents]
+    for place in places:
+        words = _words(_ENDINGS.sub("", place.name))
+        if not all(word.isdigit() or word in _SAYS_NOTHING for word in words):
+            return "_".join(words if words[0][0].isalpha() else ["net", *words])
+    return "m3vit"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
 
 
 def check_name(name: str) -> None:
@@ -63,7 +86,7 @@ def check_name(name: str) -> None:
     Raises:
         OverlayError: names what is wrong.
     """
-    hint = "use a name such as m3vit_zcu104: lower-case letters, digits and single underscores, a letter first"
+    hint = "use a name such as tiny_zcu104: lower-case letters, digits and single underscores, a letter first"
     if len(name) > LONGEST_NAME:
         raise OverlayError(f"the name of the overlay has {len(name)} characters, more than {LONGEST_NAME}", hint)
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):

@@ -13,13 +13,14 @@ from pathlib import Path
 from edgemoe_gen.base.build_files import OVERLAY
 from edgemoe_gen.base.errors import ConfigError, EdgeMoEError, TimingError
 from edgemoe_gen.flow.kit import KitFiles, read_kit
+from edgemoe_gen.flow.rtl_source import VITIS
 from edgemoe_gen.pipeline import fingerprint
 from edgemoe_gen.pipeline.exchange import export_kit
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.stages.compile import libraries
 from edgemoe_gen.pipeline.stages.report import REPORT, report_document
-from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, stage_of, with_needs
+from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, replaced, stage_of, stages_of, with_needs
 from edgemoe_gen.pipeline.support.context import Context, Standing, open_context
 from edgemoe_gen.pipeline.support.folders import StageResult, Stages, open_stages
 from edgemoe_gen.pipeline.support.stage import Stage
@@ -48,6 +49,7 @@ def build(
         EdgeMoEError: of the inputs, before anything is written; or of a stage, whose outputs then stay as they were.
     """
     options = options or BuildOptions()
+    options.selection.refuse_replaced(config.hls or VITIS)
     seen = fingerprint.look(config)  # before anything is read: what changes from here on is noticed next time
     context = open_context(config, progress)
     for text in context.project.notes:
@@ -71,6 +73,9 @@ class Run:
         self.options = options
         self.selection = options.selection
         self.output = stages.folder
+        self.hls = context.project.hls
+        self.table = stages_of(self.hls)
+        self._missing: dict[str, str] = {}  # stages that were left out, and why
         self.stopped: tuple[str, str] = ("", "")  # before which stage the walk has ended or would if it failed, and why
         self.vendor = VendorStages(
             stages,
@@ -114,16 +119,24 @@ class Run:
 
     def _way(self) -> Sequence[Stage | ToolStage]:
         """Stages to pass; of a report that is written again from what is there, those that it can't be without."""
-        way = with_needs(REPORT.needs) if self.selection.first == REPORT.name else STAGES
-        return [stage for stage in way if not stage.always]
+        if self.selection.first == REPORT.name:
+            return with_needs(REPORT.needs)
+        own = {stage.name: stage for stage in self.table}
+        return [own.get(stage.name, stage) for stage in STAGES if not stage.always]
 
     def _pass(self, stage: Stage | ToolStage) -> bool:
         """Runs a stage that is asked for; refuses to go on from one that is not up to date; False ends the build."""
         name = stage.name
+        before, wanted = self.selection.is_before(name), self.selection.wants(name)
+        if name in replaced(self.hls):
+            return True
+        lacks = next((need for need in stage.needs if need in self._missing), "")
+        if lacks and wanted and isinstance(stage, ToolStage):
+            self._stop(name, f"it needs stage {lacks}, which was left out: {self._missing[lacks]}")
+            return False
         if isinstance(stage, ToolStage) and self.options.export:
             self._export(stage)
             return False
-        before, wanted = self.selection.is_before(name), self.selection.wants(name)
         if stage.on_request and not wanted:
             return True
         why = stage.left_out_why() if before or wanted else ""
@@ -172,6 +185,7 @@ class Run:
         """Goes on without a stage that no other one waits for, unless the user named it."""
         if self.selection.names(name):
             self._stop(name, why)
+        self._missing[name] = why
         self.stages.leave_out(name, why)
 
     def _kit_files(self) -> KitFiles:
@@ -180,7 +194,7 @@ class Run:
     def _export(self, stage: ToolStage) -> None:
         """Leaves the vendor's stages, of which this is the first one, to another machine."""
         assert self.options.export is not None
-        export_kit(self.context.accelerator, self.options.export, self.context.project.design)
+        export_kit(self.output, self.options.export, self.context.project.design, self.hls)
         self.stopped = (stage.name, f"exported to {self.options.export}")
 
     def _before_tool(self, stage: str) -> None:
@@ -205,7 +219,7 @@ class Run:
             return
         ran = {result.name for result in self.stages.results if not result.left_out}
         # What the report shows counts wherever it is up to date; of other stages, those that this build has passed.
-        shown = [stage for stage in STAGES if isinstance(stage, ToolStage) or stage.name in REPORT.hashes]
+        shown = [stage for stage in self.table if isinstance(stage, ToolStage) or stage.name in REPORT.hashes]
         done = {stage.name for stage in (*with_needs(REPORT.needs), *filter(self._is_current, shown))}
         done |= ran - {stage.name for stage in shown} - {REPORT.name}
         standing = Standing(tuple(name for name in NAMES if name in done), self.stopped[0], failure)

@@ -11,18 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgemoe_gen.base.build_files import ACCELERATOR
+from edgemoe_gen.base.build_files import ACCELERATOR, RTL_FOLDER
 from edgemoe_gen.base.copying import copy_file
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.base.reading import read_bytes
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.flow import kit as kits
+from edgemoe_gen.flow.rtl_source import OPEN, VITIS
 from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF
 from edgemoe_gen.overlay.bitfile import check_bitstream
 from edgemoe_gen.overlay.handoff import check_handoff
 from edgemoe_gen.pipeline.stages import bitstream
-from edgemoe_gen.pipeline.stages.table import TOOL_STAGES
+from edgemoe_gen.pipeline.stages.ip import RTL_IP
+from edgemoe_gen.pipeline.stages.table import tool_stages
 from edgemoe_gen.pipeline.support.folders import StageResult, open_stages
 from edgemoe_gen.pipeline.support.vendor import LOGS, ToolStage
 
@@ -36,21 +38,29 @@ class ImportResult:
     notes: tuple[str, ...] = ()
 
 
-def export_kit(accelerator: Path, folder: Path, design: Design) -> None:
+def export_kit(output: Path, folder: Path, design: Design, hls: str) -> None:
     """Writes the kit to `folder`, whole or not at all; leaves one alone that is of the same project already.
+
+    Args:
+        output: the build's folder.
+        folder: where to.
+        design: of the build.
+        hls: who makes the RTL; that of edgemoe-gen goes with the kit.
 
     Raises:
         ConfigError: the folder holds something else, or can't be written to.
+        SimulationError: edgemoe-gen has no RTL of the design.
     """
     facts = {
         "generator": f"edgemoe-gen {__version__}",
         "board": design.board.name,
         "part": design.board.part,
         "design": f"{design.identity:016x}",
+        "hls": hls,
     }
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if folder.is_dir() and (folder / kits.FACTS).is_file() and not _changed(accelerator, folder):
+        if folder.is_dir() and (folder / kits.FACTS).is_file() and not _changed(output, folder, hls):
             return
         raise ConfigError(
             f"{folder} exists and is no export of this very design", "choose a folder that does not exist yet"
@@ -58,7 +68,9 @@ def export_kit(accelerator: Path, folder: Path, design: Design) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
-        kits.write_kit(accelerator, partial)
+        kits.write_kit(output / ACCELERATOR, partial)
+        if hls == OPEN:
+            RTL_IP.place(output, partial)
         kits.write_facts(partial, facts)
         partial.replace(folder)
     except OSError as error:
@@ -79,7 +91,8 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
     accelerator = output / ACCELERATOR
     if not (accelerator / "src").is_dir():
         raise ConfigError(f"there is no build in {output}", "name the folder of the build with --output")
-    changed = _changed(accelerator, kit)
+    hls = str(facts.get("hls", VITIS))
+    changed = _changed(output, kit, hls)
     if changed:
         ours, theirs = f"edgemoe-gen {__version__}", str(facts.get("generator"))
         by = "" if ours == theirs else f" (it was exported by {theirs}, this is {ours})"
@@ -87,7 +100,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
             f"{kit} does not belong to the build in {output}: {changed} differs{by}",
             "build again as when it was exported, or export it again",
         )
-    found, notes = kits.results_in(kit), _lacking(kit)
+    found, notes = kits.results_in(kit), _lacking(kit, hls)
     if not found:
         began = [note for note in notes if "incomplete" in note]
         raise OverlayError(
@@ -96,7 +109,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
         )
     files = kits.read_kit(accelerator)
     with open_stages(output, on_stage, force=None) as stages:
-        for stage in (stage for stage in TOOL_STAGES if stage.name in found):
+        for stage in (stage for stage in tool_stages(hls) if stage.name in found):
             log = kit / LOGS / f"{stage.name}.log"
 
             def work(folder: Path, stage: ToolStage = stage, log: Path = log) -> str:
@@ -114,11 +127,11 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
         return ImportResult(output, tuple(stages.results), notes)
 
 
-def _lacking(kit: Path) -> tuple[str, ...]:
+def _lacking(kit: Path, hls: str) -> tuple[str, ...]:
     """A sentence for each stage whose results are not all there. Co-simulation is not missed where it has not run."""
     known = kits.missing_in(kit)
     notes = []
-    for stage in TOOL_STAGES:
+    for stage in tool_stages(hls):
         missing = known.get(stage.name)
         if missing is None and not stage.on_request:
             notes.append(f"there is nothing of stage {stage.name} yet")
@@ -143,10 +156,14 @@ def _refuse_damaged(folder: Path, part: str) -> None:
         ) from error
 
 
-def _changed(accelerator: Path, kit: Path) -> str:
-    """The first file of a kit that is not as rendered; "" if all are."""
-    for file in kits.kit_files(accelerator):
+def _changed(output: Path, kit: Path, hls: str) -> str:
+    """The first file of a kit that is not as the build has it; "" if all are."""
+    accelerator, rtl = output / ACCELERATOR, output / RTL_FOLDER
+    files = {file: accelerator / file for file in kits.kit_files(accelerator)}
+    if hls == OPEN:
+        files |= {Path(kits.RTL, path.name): path for path in sorted(rtl.glob("*"))}
+    for file, ours in files.items():
         path = kit / file
-        if not path.is_file() or read_bytes(path) != (accelerator / file).read_bytes():
+        if not path.is_file() or read_bytes(path) != ours.read_bytes():
             return file.as_posix()
     return ""

@@ -27,11 +27,11 @@ from edgemoe_gen.base.installed import PACKAGE, resource_folder
 from edgemoe_gen.base.locks import STATE
 from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.base.version import __version__
-from edgemoe_gen.flow.tools import find_tools, why_missing
+from edgemoe_gen.flow.tools import TOOL_STAGES, find_tools, why_missing
 from edgemoe_gen.pictures.found import find_pictures
 from edgemoe_gen.pictures.truth import find_truth
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
-from edgemoe_gen.pipeline.stages.table import STAGES, TOOL_STAGES
+from edgemoe_gen.pipeline.stages.table import STAGES
 from edgemoe_gen.pipeline.support.folders import NOTES, StageResult
 from edgemoe_gen.pipeline.support.state import digest_text
 from edgemoe_gen.pipeline.support.vendor import FOLDER, LOGS
@@ -161,7 +161,7 @@ def _machine() -> str:
         compiler = error.message
     tools = find_tools()
     left_out = (stage.left_out_why() for stage in STAGES)
-    return digest_text(sys.version, compiler, *left_out, *(why_missing(stage.name, tools) for stage in TOOL_STAGES))
+    return digest_text(sys.version, compiler, *left_out, *(why_missing(step, tools) for step in TOOL_STAGES))
 
 
 def _inputs(config: Config) -> Iterator[Path]:

@@ -5,19 +5,20 @@ A plan is the walk of a build with stages that pretend: whether a stage runs is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from edgemoe_gen.base.errors import EdgeMoEError
 from edgemoe_gen.flow.kit import KitFiles
+from edgemoe_gen.flow.rtl_source import VITIS
 from edgemoe_gen.pipeline.builder import Run
 from edgemoe_gen.pipeline.fingerprint import Known, recall
 from edgemoe_gen.pipeline.options import BuildOptions
 from edgemoe_gen.pipeline.stages.cosim import COSIM
 from edgemoe_gen.pipeline.stages.render import rendered_kit
-from edgemoe_gen.pipeline.stages.table import NAMES, STAGES
+from edgemoe_gen.pipeline.stages.table import NAMES, replaced, stage_of
 from edgemoe_gen.pipeline.support.context import open_context
 from edgemoe_gen.pipeline.support.folders import StageResult, Stages
 from edgemoe_gen.pipeline.support.vendor import FOLDER, ToolStage
@@ -49,9 +50,10 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
         EdgeMoEError: the same of the inputs as `build`.
     """
     options = options or BuildOptions()
+    options.selection.refuse_replaced(config.hls or VITIS)
     known = recall(config, options)
     if known is not None:
-        return _unchanged(known, options)
+        return _unchanged(known, options, replaced(config.hls or VITIS))
     stages = _Pretended(config.output or Path(DEFAULT_OUTPUT), options.force)
     walk = _Walk(stages, open_context(config, no_progress), options)
     blocked = ""
@@ -66,9 +68,12 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     if options.export:
         blocked = ""  # the rest runs elsewhere
     planned = []
-    for stage in STAGES:
-        name = stage.name
-        if name in stages.states:
+    own = {stage.name: stage for stage in walk.table}
+    for name in NAMES:
+        stage = own.get(name, stage_of(name))
+        if name in replaced(walk.hls):
+            planned.append(PlannedStage(name, "left out", replaced(walk.hls)[name]))
+        elif name in stages.states:
             state = stages.states[name]
             commands: tuple[str, ...] = ()
             if state in ("would run", "may run") and isinstance(stage, ToolStage):
@@ -84,13 +89,18 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     return tuple(planned)
 
 
-def _unchanged(known: Known, options: BuildOptions) -> tuple[PlannedStage, ...]:
-    """What a build of this project would do, of which facts of files say that it has nothing to do."""
+def _unchanged(known: Known, options: BuildOptions, elsewhere: Mapping[str, str]) -> tuple[PlannedStage, ...]:
+    """What a build of this project would do, of which facts of files say that it has nothing to do.
+
+    `elsewhere`: stages that it does not have, and why.
+    """
     result = known.result
-    left_out = {stage.name: stage.detail for stage in result.stages if stage.left_out}
+    left_out = {stage.name: stage.detail.removeprefix("left out: ") for stage in result.stages if stage.left_out}
     planned, blocked = [], ""
     for name in NAMES:
-        if name in known.stages:
+        if name in elsewhere:
+            planned.append(PlannedStage(name, "left out", elsewhere[name]))
+        elif name in known.stages:
             planned.append(PlannedStage(name, "up to date"))
         elif name in left_out:
             planned.append(PlannedStage(name, "left out", left_out[name]))

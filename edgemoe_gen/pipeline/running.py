@@ -233,6 +233,27 @@ def read_routes(path: Path, model: Model) -> NDArray[np.int64]:
     return ids
 
 
+def check_output(path: Path, model: Model, task: str) -> None:
+    """Refuses a file for a result that the network does not have, before it runs.
+
+    Raises:
+        ConfigError: the task has no result, or none that is a picture.
+    """
+    is_map = task in model.decoders
+    if path.suffix.lower() == ".png" and not is_map:
+        raise _no_picture(task)
+    if path.suffix.lower() == ".npy" and not (is_map or "head.weight" in model.head):
+        raise _no_output(task)
+
+
+def _no_picture(task: str) -> ConfigError:
+    return ConfigError(f"task {task} has no output that is a picture", "write numbers: .npy or .npz")
+
+
+def _no_output(task: str) -> ConfigError:
+    return ConfigError(f"task {task} has no output: the network has no decoder for it", "take .npz for tokens")
+
+
 def write_output(result: RunResult, path: Path) -> None:
     """Writes the task's result as the path's suffix says, one of `OUTPUTS`.
 
@@ -245,9 +266,7 @@ def write_output(result: RunResult, path: Path) -> None:
     elif kind == ".png":
         write_picture(result, path)
     elif (values := result.shown) is None:
-        raise ConfigError(
-            f"task {result.task} has no output: the network has no decoder for it", "take .npz for tokens"
-        )
+        raise _no_output(result.task)
     else:
         write_whole(path, lambda stream: np.save(stream, values))
 
@@ -260,7 +279,7 @@ def write_picture(result: RunResult, path: Path) -> None:
     """
     output = result.shown
     if output is None or output.ndim == 1:
-        raise ConfigError(f"task {result.task} has no output that is a picture", "write numbers: .npy or .npz")
+        raise _no_picture(result.task)
     shown = view(output)
     if shown.kind == "classes":
         painted = colours.paint_classes(shown.values.astype(np.int64))

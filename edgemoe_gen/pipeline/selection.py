@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.names import meant
-from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, stage_of
+from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, replaced, stage_of
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,22 @@ class Selection:
         asked = (first, last, *also)
         requested = tuple(stage.name for stage in STAGES if stage.on_request and stage.name in asked)
         return cls(first, last, requested, bool(only))
+
+    def refuse_replaced(self, hls: str) -> None:
+        """Refuses a stage that was named, where a build does not have it.
+
+        Args:
+            hls: who makes the RTL.
+
+        Raises:
+            ConfigError: names the stage and what takes its place.
+        """
+        named = [stage for stage in (self.first, self.last, *self.also) if stage in replaced(hls)]
+        if named:
+            raise ConfigError(
+                f"there is no stage '{named[0]}' with hls = \"{hls}\": {replaced(hls)[named[0]]}",
+                'leave it out, or synthesise by Vitis HLS: --hls vitis, or hls = "vitis" under [flow] in edgemoe.toml',
+            )
 
     def wants(self, stage: str) -> bool:
         """Whether a stage is to run."""

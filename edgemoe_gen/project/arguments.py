@@ -65,6 +65,7 @@ class ProjectKeywords(NewProjectKeywords, DesignKeywords, total=False):
     """All that a caller may say of a project, but its checkpoint."""
 
     name: str | None
+    hls: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

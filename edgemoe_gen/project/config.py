@@ -20,6 +20,7 @@ from edgemoe_gen.base.settings import unknown_key, value_of_kind
 from edgemoe_gen.base.tomltext import toml_value
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.flow.hooks import NAMES
+from edgemoe_gen.flow.rtl_source import check_choice
 from edgemoe_gen.model.images import KINDS
 from edgemoe_gen.model.spec import SpecOptions
 from edgemoe_gen.model.specfile import read_spec_toml
@@ -54,6 +55,7 @@ class Config:
         class_names: names of a task's classes, for legends.
         output: folder that a build writes to.
         name: of the overlay.
+        hls: who makes the engine's RTL, "vitis" or "open"; None = "vitis".
         calibration_images: how many pictures binary points are chosen from at most.
         rounding: of narrow weights, "gptq" or "nearest".
         augment: how many pictures calibration is to have at least; what lacks is made of those that there are.
@@ -158,12 +160,25 @@ class Config:
     name: str | None = argument(
         None,
         "str",
-        "Name of the overlay [default: m3vit_BOARD].",
-        meaning="of the overlay; default: after the board.",
+        "Name of the overlay [default: NETWORK_BOARD, after the checkpoint's file].",
+        meaning="of the overlay; default: after the checkpoint's file and the board.",
         key=Key(
             "project",
             "str",
-            'Name of the overlay, by which Python on the board imports it; "" takes m3vit_BOARD.',
+            'Name of the overlay, by which Python on the board imports it; "" takes NETWORK_BOARD, as in tiny_zcu104.',
+        ),
+    )
+    hls: str | None = argument(
+        None,
+        "str",
+        "Who makes the engine's RTL: Vitis HLS, or edgemoe-gen, so that Vivado alone is needed [default: vitis].",
+        metavar="vitis|open",
+        meaning='who makes the engine\'s RTL: "vitis", by C synthesis, or "open", by edgemoe-gen itself.',
+        key=Key(
+            "flow",
+            "str",
+            'Who makes the engine\'s RTL: "vitis", by C synthesis in Vitis HLS, or "open", by edgemoe-gen, so that '
+            "Vivado alone is needed.",
         ),
     )
     calibration_images: int | None = field(
@@ -254,7 +269,7 @@ def parse_config(text: str, path: Path) -> Config:
         ) from error
     values: dict[str, Any] = {"source": path}
     _refuse_unknown(path, "", document, (*(name for name, key in KEYS.items() if not key.table), *_TABLES))
-    for table in ("", "project", "numerics"):
+    for table in ("", "project", "numerics", "flow"):
         part = document if not table else _table(path, document, table)
         known = {name: key.kind for name, key in KEYS.items() if key.table == table}
         if table:
@@ -262,6 +277,8 @@ def parse_config(text: str, path: Path) -> Config:
         for name, kind in known.items():
             if name in part and part[name] not in ("", []):
                 values[name] = _value(path, f"{table}.{name}".lstrip("."), kind, part[name])
+    if "hls" in values:
+        check_choice(values["hls"], f"{path}: flow.hls")
     for name in ("calibration_images", "augment"):
         if values.get(name, 0) < 0:
             raise ConfigError(f"{path}: numerics.{name} is {values[name]}", "give 0 or more")
@@ -280,7 +297,6 @@ def parse_config(text: str, path: Path) -> Config:
         name: _value(path, f"fifo_depths.{name}", "int", depth)
         for name, depth in _table(path, document, "fifo_depths").items()
     }
-    _refuse_unknown(path, "flow.", _table(path, document, "flow"), _INNER["flow"])
     hooks = _table(path, _table(path, document, "flow"), "hooks", "flow.")
     _refuse_unknown(path, "flow.hooks.", hooks, NAMES)
     values["hooks"] = {name: _value(path, f"flow.hooks.{name}", "path", file) for name, file in hooks.items()}

@@ -26,6 +26,7 @@ from edgemoe_gen.project.opening import (
     picture_paths,
 )
 from edgemoe_gen.sim.compiler import find_compiler
+from edgemoe_gen.timing.table import check_clock
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Needs:
         tasks: that it runs beside the project's.
         output: it writes to the project's output folder.
         compiler: it simulates in C.
+        clock: its design is to run at the clock that it asks for.
     """
 
     checkpoint: bool = False
@@ -51,6 +53,7 @@ class Needs:
     tasks: Sequence[str] = ()
     output: bool = False
     compiler: bool = False
+    clock: bool = False
 
 
 NOTHING = Needs()
@@ -64,8 +67,10 @@ def check_early(config: Config, needs: Needs = NOTHING) -> None:
     """
     if needs.checkpoint or config.checkpoint is not None:
         checkpoint_there(config)
-    open_board(config)
-    Knobs().turned(dict(config.knobs))
+    board = open_board(config)
+    knobs = Knobs(clock_mhz=board.clock_mhz).turned(dict(config.knobs))
+    if needs.clock:
+        check_clock(board, knobs.clock_mhz)
     check_pinned(config)
     known = config.model.tasks or ()
     for task in (*(config.tasks or ()), *needs.tasks):

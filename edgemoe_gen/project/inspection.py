@@ -175,13 +175,11 @@ def _incomplete(checkpoint: Checkpoint, options: SpecOptions, first: SpecError) 
     contradictions: tuple[SpecError, ...] = ()
     spec = _try(checkpoint, _filled(checkpoint, options, missing))
     if spec is None:
-        # What is said is at odds with the tensors: show those alone.
+        # What is said is at odds with the tensors: show those, and what is said as far as it is not.
         error = first if not missing else _error(checkpoint, _filled(checkpoint, options, missing)) or first
         contradictions = (error,)
-        believed, missing = (
-            SpecOptions(),
-            tuple(key for key in _missing(checkpoint, SpecOptions()) if _unsaid(options, key)),
-        )
+        believed = _believed(checkpoint, options)
+        missing = tuple(key for key in _missing(checkpoint, SpecOptions()) if _unsaid(options, key))
         spec = _try(checkpoint, _filled(checkpoint, believed, _missing(checkpoint, believed)))
     if spec is None:
         raise first
@@ -205,6 +203,16 @@ def _inspection(
             if row["kind"] == "experts":
                 row["macs"] = None
     return Inspection(model.source, model.spec, network, layers, missing, contradictions, tuple(model.notes))
+
+
+def _believed(checkpoint: Checkpoint, options: SpecOptions) -> SpecOptions:
+    """What is said of that which tensors do not tell, key by key, without what contradicts them."""
+    believed = SpecOptions()
+    for key in _ASKED:
+        more = SpecOptions(**{key: getattr(options, key)}).over(believed)
+        if _try(checkpoint, _filled(checkpoint, more, _ASKED)) is not None:
+            believed = more
+    return believed
 
 
 def _unsaid(options: SpecOptions, key: str) -> bool:

@@ -31,6 +31,7 @@ from edgemoe_gen.model import (
     read_spec_file,
 )
 from edgemoe_gen.model.images import SUFFIXES as PICTURES
+from edgemoe_gen.numerics import formats as binary_points
 from edgemoe_gen.numerics.calibrate import as_arrays, calibrate
 from edgemoe_gen.numerics.formats import Formats, observe_ranges
 from edgemoe_gen.numerics.lower import LoweredNetwork
@@ -282,6 +283,17 @@ def check_pinned(config: Config) -> None:
     for name, bits in config.pinned.items():
         if not -32 <= bits <= 48:
             raise ConfigError(f"numerics.pinned: '{name}' is {bits} fractional bits", "give -32 to 48")
+
+
+def check_pinned_names(config: Config, model: Model, knobs: Knobs) -> None:
+    """Refuses pinned tensors that the network on an engine with these knobs does not have, without calibrating.
+
+    Raises:
+        ConfigError: names one.
+    """
+    if config.pinned:
+        decoders = engine_decoders(model, open_tasks(config, model.spec), knobs.max_map_width, knobs.max_map_channels)
+        binary_points.check_pinned_names(model, decoders, knobs.widths, config.pinned)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from edgemoe_gen.base.tomltext import toml_value
 from edgemoe_gen.design.knobs import Knobs, knob_fields, meaning
 from edgemoe_gen.flow.hooks import HOOKS
+from edgemoe_gen.flow.rtl_source import VITIS
 from edgemoe_gen.model.spec import ModelSpec
 from edgemoe_gen.model.specfile import spec_to_toml
 from edgemoe_gen.numerics.widths import TOGETHER
@@ -68,6 +69,7 @@ def config_to_toml(
         "tasks": config.tasks or (),
         "output": written(config.output or folder / DEFAULT_OUTPUT),
         "name": config.name or "",
+        "hls": config.hls or VITIS,
         "calibrate": tuple(written(path) for path in config.calibrate or ()),
         "calibration_images": config.calibration_images or 0,
         "rounding": config.rounding or TOGETHER,
@@ -99,6 +101,8 @@ def config_to_toml(
         "[knobs]",
     ]
     lines += _knob_lines(knobs or Knobs().turned(dict(config.knobs)), config.knobs, suits)
+    lines += ["", "[flow]"]
+    add("flow")
     lines += ["", *_comment(_HOOKS), *(f"#   {hook.name:<16}  {hook.when}" for hook in HOOKS)]
     lines += ["[flow.hooks]", *(f"{name} = {toml_value(written(file))}" for name, file in config.hooks.items())]
     lines += [

@@ -28,6 +28,7 @@ from edgemoe_gen.base.parsing import read_json
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.design import Design
 from edgemoe_gen.design.knobs import knob_fields, meaning
+from edgemoe_gen.flow.rtl_source import LABELS, OPEN, OWN, VITIS
 from edgemoe_gen.model import ImageSpec, Model, ModelSpec, macs, weights
 from edgemoe_gen.model.normalisation import FORMULA, name_of
 from edgemoe_gen.numerics import tables
@@ -64,6 +65,7 @@ def make_document(
     stopped_before: str | None = "hls",
     failed_stage: str | None = None,
     timing: Mapping[str, Any] | None = None,
+    hls: str = VITIS,
 ) -> dict[str, Any]:
     """The whole document.
 
@@ -78,6 +80,7 @@ def make_document(
         stopped_before: the first stage that was not; None after the last.
         failed_stage: the one that ended in an error; None where none did.
         timing: facts of a timed run that failed; one that went well is read from the stage's file.
+        hls: who makes the RTL of the engine (`flow.rtl_source`).
     """
     estimate = ESTIMATE_FILE.read(accelerator)
     compared = read_json(simulation / COMPARISON)
@@ -89,6 +92,7 @@ def make_document(
         "stopped_before": stopped_before,
         "failed_stage": failed_stage,
         "board": {"name": design.board.name, "title": design.board.title, "part": design.board.part},
+        "hls": {"choice": hls, "label": LABELS[hls]},
         "network": network_facts(model),
         "tasks": list(tasks),
         "layers": layer_facts(model.spec),
@@ -196,7 +200,8 @@ def _implemented(document: Mapping[str, Any], vendor: Mapping[str, Any]) -> list
     if dsp["used"] is not None and dsp["available"] is not None:
         used = f"{numbers.amount(dsp['used'])} of {numbers.amount(dsp['available'])} DSP"
     stage = "C synthesis" if vendor["tier"] == SYNTHESIS else vendor["tier"]
-    parts = [f"{fits} {_board(document)} ({stage}): {used}"]
+    whose = f" of {OWN}" if document["hls"]["choice"] == OPEN else ""
+    parts = [f"{fits} {_board(document)} ({stage}{whose}): {used}"]
     timing, clock = vendor["timing"], vendor["clock"]
     if timing is not None:
         parts.append(_verdict(timing, clock["implementation"]["mhz"] or clock["asked_mhz"]))

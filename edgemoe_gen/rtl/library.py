@@ -12,7 +12,7 @@ from functools import cache
 
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.installed import resource_folder
-from edgemoe_gen.overlay.block_design import Register
+from edgemoe_gen.hardware.registers import Register
 
 PREFIX = "edgemoe_"  # of all modules: a block design is one name space
 FIRST_ARGUMENT = 0x10  # byte offset of the first word behind the control registers

@@ -22,12 +22,12 @@ from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.axi import READ, WEIGHTS, axi_ports
-from edgemoe_gen.overlay.block_design import engine_registers
+from edgemoe_gen.hardware.registers import engine_registers
 from edgemoe_gen.program.compile import Program
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.pack import Bytes
 from edgemoe_gen.rtl.engine import Engine
-from edgemoe_gen.rtl.verilator import build_program
+from edgemoe_gen.rtl.verilator import LEVEL, build_program
 
 RESULT = "result"
 LATENCY = 40  # cycles
@@ -122,24 +122,39 @@ class EngineRun:
 
 
 def build_simulation(
-    engine: Engine, design: Design, *, trace: bool = False, progress: Callable[[str, int, int], object] | None = None
-) -> Path:
+    engine: Engine, design: Design, *, trace: bool = False, level: str = LEVEL,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> Path:  # fmt: skip
     """The program that simulates an engine, from the cache where it is there.
 
     Args:
         trace: the program can write a trace; one that cannot is faster.
+        level: see `build_program`.
         progress: called with text, files compiled and all, where it has to be built.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
+    return _build(engine, design, "engine.cpp", progress, trace=trace, level=level)
+
+
+def build_model(engine: Engine, design: Design, progress: Callable[[str, int, int], object] | None = None) -> Path:
+    """The library that simulates an engine for `rtl.model`; see `build_simulation`."""
+    return _build(engine, design, "board.cpp", progress, shared=True)
+
+
+def _build(
+    engine: Engine, design: Design, main: str, progress: Callable[[str, int, int], object] | None,
+    *, trace: bool = False, shared: bool = False, level: str = LEVEL,
+) -> Path:  # fmt: skip
     folder = resource_folder("hls") / "rtl" / "simulation"
     headers = {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.h"))}
     headers["design.h"] = _design_header(design)
-    main = (folder / "engine.cpp").read_text(encoding="utf-8")
-    visible = _VISIBLE.format(top=engine.top)
-    told = progress or (lambda *_: None)
-    return build_program(engine.sources, engine.top, main, headers, config=visible, trace=trace, progress=told)
+    return build_program(
+        engine.sources, engine.top, (folder / main).read_text(encoding="utf-8"), headers,
+        config=_VISIBLE.format(top=engine.top), trace=trace, shared=shared, level=level,
+        progress=progress or (lambda *_: None),
+    )  # fmt: skip
 
 
 def _design_header(design: Design) -> str:
@@ -266,5 +281,5 @@ def _watched(command: Sequence[str], on_progress: Callable[[int, int], None] | N
 
 
 __all__ = [
-    "EngineRun", "Memory", "OperationCycles", "Waves", "build_simulation", "program_buffers", "simulate",
+    "EngineRun", "Memory", "OperationCycles", "Waves", "build_model", "build_simulation", "program_buffers", "simulate",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.hardware.axi import AXI_BURST, axi_ports
 from edgemoe_gen.hardware.names import TOP
-from edgemoe_gen.overlay.block_design import Register, engine_registers
+from edgemoe_gen.hardware.registers import Register, engine_registers
 
 FOLDER = "cocotb"
 FACTS = "engine.json"

@@ -14,32 +14,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.hardware.axi import AXI_BURST, AXI_OUTSTANDING, READ, AxiPort, axi_ports
+from edgemoe_gen.hardware.axi import (
+    ADDRESS_BITS,
+    AXI_BURST,
+    AXI_OUTSTANDING,
+    MASTER,
+    READ,
+    AxiPort,
+    axi_ports,
+    is_answer,
+    signal_bits,
+)
 from edgemoe_gen.hardware.descriptor import STATUSES
 from edgemoe_gen.hardware.names import TOP
-from edgemoe_gen.overlay.block_design import Register, engine_registers
+from edgemoe_gen.hardware.registers import Register, engine_registers
 from edgemoe_gen.rtl.expressions import vector
 from edgemoe_gen.rtl.library import FIRST_ARGUMENT, axilite_parameters, library
 from edgemoe_gen.rtl.process import Process, Signal
 from edgemoe_gen.rtl.structure import instance, module_text
 
-ADDRESS_BITS = 64
 BUS_ERROR = list(STATUSES).index("BUS_ERROR")
-# Signals of a master as Vitis HLS exports them, those of both directions whatever a bundle does: name, and bits, or
-# DATA or STROBES.
-DATA, STROBES = 0, -1
-_ADDRESS = (("VALID", 1), ("READY", 1), ("ADDR", ADDRESS_BITS), ("ID", 1), ("LEN", 8), ("SIZE", 3), ("BURST", 2),
-            ("LOCK", 2), ("CACHE", 4), ("PROT", 3), ("QOS", 4), ("REGION", 4), ("USER", 1))  # fmt: skip
-MASTER = (
-    *((f"AW{name}", bits) for name, bits in _ADDRESS),
-    ("WVALID", 1), ("WREADY", 1), ("WDATA", DATA), ("WSTRB", STROBES), ("WLAST", 1), ("WID", 1), ("WUSER", 1),
-    *((f"AR{name}", bits) for name, bits in _ADDRESS),
-    ("RVALID", 1), ("RREADY", 1), ("RDATA", DATA), ("RLAST", 1), ("RID", 1), ("RUSER", 1), ("RRESP", 2),
-    ("BVALID", 1), ("BREADY", 1), ("BRESP", 2), ("BID", 1), ("BUSER", 1),
-)  # fmt: skip
-# What comes from the memory.
-ANSWERS = ("AWREADY", "WREADY", "ARREADY", "RVALID", "RDATA", "RLAST", "RID", "RUSER", "RRESP", "BVALID", "BRESP",
-           "BID", "BUSER")  # fmt: skip
 INSIDE = ("ap_clk", "ap_rst_n", "ap_start", "ap_done", "ap_ready", "ap_idle", "arguments", "values", "values_valid")
 
 
@@ -163,14 +157,11 @@ class _Top:
         driven = {*nets.values()}
         nets[lock] = f"{bundle}_lock"
         for name, bits in MASTER:
-            signal = Signal(f"m_axi_{bundle}_{name}", name in ANSWERS, self._width(bits))
+            signal = Signal(f"m_axi_{bundle}_{name}", is_answer(name), signal_bits(bits, self._bits))
             self._signals.append(signal)
             if not signal.is_input and signal.name not in driven:
                 lines.append(f"assign {signal.name} = '0;")
         return lines + module.instance(f"master_{bundle}", given, nets).splitlines()
-
-    def _width(self, bits: int) -> int:
-        return {DATA: self._bits, STROBES: self._bits // 8}.get(bits, bits)
 
 
 def _picked(conditions: list[str], values: list[str]) -> str:

@@ -15,7 +15,9 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
+import tarfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,11 +40,14 @@ RUNTIME = ("verilated", "verilated_vpi", "verilated_threads")
 FLAGS = ("-std=c++17", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
          "-DVM_TIMING=0", "-faligned-new", "-fcf-protection=none", "-Wno-attributes")  # fmt: skip
 UNTRACED, TRACED = ("-DVM_TRACE=0",), ("-DVM_TRACE=1", "-DVM_TRACE_VCD=1")
+# A model serves programs and libraries; several libraries live in one process, each with names of its own.
+POSITIONED = ("-fPIC", "-fvisibility=hidden", "-fno-gnu-unique")
 # What is never given a value is random, from run to run by the seed, so that nothing relies on zeros.
 VERILATOR = ("--cc", "--prefix", "Vtop", "--Mdir", "made", "--vpi", "--public-depth", "1", "-O3", "-Wall",
              "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "20000")  # fmt: skip
 # The same for a program without cocotb, which sees the ports of the top module alone.
 PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-depth", "1"))
+OBJECT, HEADER = "model.o", "Vtop.h"
 TRACE = ("--trace-vcd", "--trace-max-width", "4096")
 
 
@@ -136,9 +141,11 @@ def build_program(
     *,
     config: str = "",
     trace: bool = False,
+    shared: bool = False,
+    level: str = LEVEL,
     progress: Progress = _quiet,
 ) -> Path:
-    """Path of a C++ program that simulates a module, built unless it is in the cache.
+    """Path of a C++ program or library that simulates a module, built unless it is in the cache.
 
     Args:
         sources: texts by file name.
@@ -147,29 +154,62 @@ def build_program(
         headers: texts that it includes, by file name.
         config: Verilator's control file; the signals that it makes public have names that the program can look up.
         trace: the program can write a trace (VCD) of every signal, and is slower.
+        shared: a library is built, for `load_library`, instead of a program.
+        level: the compiler's optimisation; less of it serves large modules that run for few cycles.
         progress: called with text, files compiled and all, where it has to be built.
 
     Raises:
         SimulationError: a package of the extra `rtl` is not installed, there is no compiler, or a source is refused.
     """
     options = (*PROGRAM, *(("--vpi",) if config else ()), *(TRACE if trace else ()))
-    told = (_toolchain(), LEVEL, COLD_LEVEL, str(options), top, main, config)
+    flags = (*(TRACED if trace else UNTRACED), *POSITIONED)
+    told = (_toolchain(), level, COLD_LEVEL, str(options), str(flags), top, config)
     digest = hashlib.sha256("\n".join(told).encode())
-    for name, text in [*sources.items(), *headers.items()]:
+    for name, text in sources.items():
+        digest.update(f"{name}\n{text}\n".encode())
+    model = digest.hexdigest()
+    for name, text in (("main.cpp", f"{main}\n{shared}"), *headers.items()):
         digest.update(f"{name}\n{text}\n".encode())
     name = f"rtl-{digest.hexdigest()[:32]}"
-    runtime = Path() if find_library(name) else _runtime(trace)
+    # Before, not within, as in `build`.
+    found = find_library(name) is not None
+    runtime = Path() if found else _runtime(flags)
+    archive = Path() if found else _model(model, sources, top, config, options, flags, level, progress)
 
     def make(folder: Path) -> Path:
-        _write({**sources, **headers, "main.cpp": main, "visible.vlt": f"`verilator_config\n{config}"}, folder)
-        progress("Verilator reads the modules", 0, 0)
-        _run([_verilator(), *options, "--top-module", top, "visible.vlt", *sources], folder)
-        units = _units(folder)
-        _compile({"main.o": folder / "main.cpp", **units}, folder, trace=trace, progress=progress)
-        _run([find_compiler(), "main.o", *units, str(runtime), "-o", "simulation", "-pthread", "-lpthread"], folder)
+        _write({**headers, "main.cpp": main}, folder)
+        with tarfile.open(archive) as files:  # of our own making, and checked by its sum
+            for part in (OBJECT, HEADER):
+                with (folder / part).open("wb") as target, files.extractfile(part) as source:  # type: ignore[union-attr]
+                    shutil.copyfileobj(source, target)
+        _compile({"main.o": folder / "main.cpp"}, folder, flags=flags)
+        linked = ("-shared", "-Wl,-Bsymbolic", "-Wl,-z,defs") if shared else ()
+        given = ("main.o", OBJECT, str(runtime))
+        _run([find_compiler(), *linked, *given, "-o", "simulation", "-pthread", "-lpthread"], folder)
         return folder / "simulation"
 
     return keep_library(name, make)
+
+
+def _model(
+    digest: str, sources: Mapping[str, str], top: str, config: str, options: Sequence[str], flags: Sequence[str],
+    level: str, progress: Progress,
+) -> Path:  # fmt: skip
+    """An archive of what Verilator makes of a module: one object, and the header that declares it."""
+
+    def make(folder: Path) -> Path:
+        _write({**sources, "visible.vlt": f"`verilator_config\n{config}"}, folder)
+        progress("Verilator reads the modules", 0, 0)
+        _run([_verilator(), *options, "--top-module", top, "visible.vlt", *sources], folder)
+        units = _units(folder)
+        _compile(units, folder, level, flags, progress)
+        _run([find_compiler(), "-r", "-nostdlib", *units, "-o", OBJECT], folder)
+        with tarfile.open(folder / "model.tar", "w") as archive:
+            archive.add(folder / OBJECT, OBJECT)
+            archive.add(folder / "made" / HEADER, HEADER)
+        return folder / "model.tar"
+
+    return keep_library(f"model-{digest[:32]}", make)
 
 
 def run(
@@ -267,14 +307,14 @@ def _includes() -> list[str]:
     return ["-isystem", str(include), "-isystem", str(include / "vltstd")]
 
 
-def _runtime(trace: bool = False) -> Path:
-    """Verilator's runtime as one object, for all simulations."""
-    names = (*RUNTIME, "verilated_vcd_c") if trace else RUNTIME
-    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME_LEVEL}\n{names}".encode()).hexdigest()
+def _runtime(flags: Sequence[str] = UNTRACED) -> Path:
+    """Verilator's runtime as one object, for all simulations that are compiled with these flags."""
+    names = (*RUNTIME, "verilated_vcd_c") if TRACED[0] in flags else RUNTIME
+    digest = hashlib.sha256(f"{_toolchain()}\n{RUNTIME_LEVEL}\n{names}\n{flags}".encode()).hexdigest()
 
     def make(folder: Path) -> Path:
         include = _root() / "include"
-        _compile({f"{name}.o": include / f"{name}.cpp" for name in names}, folder, RUNTIME_LEVEL, trace)
+        _compile({f"{name}.o": include / f"{name}.cpp" for name in names}, folder, RUNTIME_LEVEL, flags)
         _run([find_compiler(), "-r", "-nostdlib", *(f"{name}.o" for name in names), "-o", "runtime.o"], folder)
         return folder / "runtime.o"
 
@@ -325,14 +365,14 @@ def _together(unit: Path, files: Sequence[Path]) -> Path:
 
 
 def _compile(
-    units: Mapping[str, Path], folder: Path, level: str = LEVEL, trace: bool = False, progress: Progress = _quiet
-) -> None:
+    units: Mapping[str, Path], folder: Path, level: str = LEVEL, flags: Sequence[str] = UNTRACED,
+    progress: Progress = _quiet,
+) -> None:  # fmt: skip
     """Compiles units side by side, by the names of their objects."""
-    flags = (*FLAGS, *(TRACED if trace else UNTRACED))
 
     def compile_one(name: str, unit: Path) -> None:
         levels = (COLD_LEVEL if unit.stem.endswith(_COLD) else level).split()
-        _run([find_compiler(), *flags, *levels, *_includes(), "-Imade", "-c", str(unit), "-o", name], folder)
+        _run([find_compiler(), *FLAGS, *flags, *levels, *_includes(), "-Imade", "-c", str(unit), "-o", name], folder)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         progress("compiling the simulation", 0, len(units))

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from edgemoe_gen.measuring.session import SIMULATED, Installed, opened
+from edgemoe_gen.measuring.session import MEASURED, Installed, opened
+from edgemoe_gen.simulated.engine import CSIM, Progress, no_progress
 
 
 class Outcome(Protocol):
@@ -71,12 +72,14 @@ class BackendFacts:
 Opener: TypeAlias = Callable[[], AbstractContextManager[tuple[Backend, BackendFacts]]]
 
 
-def overlay_opener(installed: Installed, simulated: bool) -> Opener:
-    """Opens an overlay on its board, or on the simulated one."""
+def overlay_opener(
+    installed: Installed, simulated: bool, engine: str = CSIM, progress: Progress = no_progress
+) -> Opener:
+    """Opens an overlay on its board, or on the simulated one with an engine of this kind."""
 
     @contextmanager
     def opener() -> Iterator[tuple[Backend, BackendFacts]]:
-        with opened(installed, simulated) as (accelerator, tier):
+        with opened(installed, simulated, engine, progress) as (accelerator, tier):
             manifest = installed.manifest
             yield (
                 accelerator,
@@ -88,7 +91,7 @@ def overlay_opener(installed: Installed, simulated: bool) -> Opener:
                     tier=tier,
                     tasks=installed.tasks,
                     class_names=installed.class_names,
-                    simulated=tier == SIMULATED,
+                    simulated=tier != MEASURED,
                     classes={name: task.classes or 0 for name, task in manifest.tasks.items()},
                 ),
             )

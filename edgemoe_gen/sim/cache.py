@@ -18,7 +18,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.errors import SurroundingsError
 
 KEEP = 500  # libraries that are kept: about 200 MB
 FOLDER = "libraries"
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
     """Where this package keeps what it made: `EDGEMOE_CACHE`, else a folder in the user's cache folder.
 
     Raises:
-        SimulationError: the variable is not set, and there is no home folder.
+        SurroundingsError: the variable is not set, and there is no home folder.
     """
     chosen = os.environ.get("EDGEMOE_CACHE")
     if chosen:
@@ -39,7 +39,7 @@ def cache_folder() -> Path:
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgemoe-gen"
     except RuntimeError as error:
-        raise SimulationError("there is no home folder to keep compiled libraries in", ANOTHER) from error
+        raise SurroundingsError("there is no home folder to keep compiled libraries in", ANOTHER) from error
 
 
 def find_library(name: str) -> Path | None:
@@ -57,7 +57,7 @@ def keep_library(name: str, make: Callable[[Path], Path]) -> Path:
         make: makes it in the empty folder that it is given, and returns its path.
 
     Raises:
-        SimulationError: the cache cannot be written to or executed from, or is another user's; or `make` raises it.
+        SurroundingsError: the cache cannot be written to or executed from, or is another user's; or `make` raises it.
     """
     found = find_library(name)
     if found is None:
@@ -74,12 +74,12 @@ def load_library(path: Path) -> ctypes.CDLL:
     """Loads a library of the cache.
 
     Raises:
-        SimulationError: the system refuses it.
+        SurroundingsError: the system refuses it.
     """
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
-        raise SimulationError(f"the compiled design cannot be loaded: {error}", ANOTHER) from error
+        raise SurroundingsError(f"the compiled design cannot be loaded: {error}", ANOTHER) from error
 
 
 def _make(folder: Path, name: str, make: Callable[[Path], Path]) -> Path:
@@ -111,13 +111,13 @@ def _own_folder() -> Path:
     with _whole_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid != os.geteuid():
-            raise SimulationError(f"the cache folder {folder} belongs to another user", ANOTHER)
+            raise SurroundingsError(f"the cache folder {folder} belongs to another user", ANOTHER)
         if not _is_own(folder):
             folder.chmod(0o700)
             for path in folder.iterdir():
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         if os.statvfs(folder).f_flag & os.ST_NOEXEC:
-            raise SimulationError(f"the cache folder {folder} lies on a file system that is mounted noexec", ANOTHER)
+            raise SurroundingsError(f"the cache folder {folder} lies on a file system that is mounted noexec", ANOTHER)
     return folder
 
 
@@ -155,7 +155,7 @@ def _whole_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or folder
         reason = error.strerror or error
-        raise SimulationError(
+        raise SurroundingsError(
             f"the cache of compiled libraries cannot be written, {place}: {reason}", ANOTHER
         ) from error
 

@@ -21,6 +21,7 @@ from edgemoe_gen.sim.checks import Bench, Case, Check, Deviation, Values, compar
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.kernel_inputs import extreme_rows, memory_columns, random_linear, random_values
 
+OF_EXPERTS = ("router", "moe")  # the kernels whose cases stand here
 TURNS = (0, 0, 0, 1, 0, 1, 1, 2, 0, 1, 2, 0, 3, 1, 2, 0, 3, 3, 2)  # experts of one token after another
 SCATTER_GUARD = 4  # a scaled result keeps so many bits above its format before the score shrinks it
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError, SurroundingsError
 from edgemoe_gen.base.extras import installing
 from edgemoe_gen.sim.cache import find_library, keep_library
 
@@ -36,10 +36,8 @@ FAILURES = (  # what compilers say of their surroundings, rather than of the sou
 )
 
 
-class NoCompilerError(SimulationError):
-    """There is no C++ compiler, which the user can mend."""
-
-    exit_code = 2
+class NoCompilerError(SurroundingsError):
+    """There is no C++ compiler."""
 
     def __init__(self) -> None:
         super().__init__("there is no C++ compiler: neither g++ nor clang++ is on PATH", "install one: apt install g++")
@@ -81,7 +79,9 @@ def optimisation() -> str:
     """
     level = os.environ.get("EDGEMOE_OPTIMISATION", "3")
     if level not in ("0", "1", "2", "3"):
-        raise SimulationError(f"EDGEMOE_OPTIMISATION is {level!r}, no level of optimisation", "set it to 0, 1, 2 or 3")
+        raise SurroundingsError(
+            f"EDGEMOE_OPTIMISATION is {level!r}, no level of optimisation", "set it to 0, 1, 2 or 3"
+        )
     return level
 
 
@@ -115,7 +115,7 @@ def ap_types_folder() -> Path:
     """
     found = importlib.util.find_spec("hls4ml")
     if found is None or not found.submodule_search_locations:
-        raise SimulationError("the open ap_types headers are not installed", f"install them: {installing('dev')}")
+        raise SurroundingsError("the open ap_types headers are not installed", f"install them: {installing('dev')}")
     return Path(found.submodule_search_locations[0]) / "templates" / "vivado" / "ap_types"
 
 
@@ -182,7 +182,7 @@ def _failure(compiler: str, text: str) -> SimulationError:
     """What a failed compiler said, as a sentence; a fault of its surroundings is none of the sources."""
     for words, reason, advice in FAILURES:
         if words in text:
-            return SimulationError(f"the compiler {compiler} {reason}: {_errors(text)}", advice)
+            return SurroundingsError(f"the compiler {compiler} {reason}: {_errors(text)}", advice)
     return SimulationError(
         f"{compiler} does not compile the design:\n{_errors(text)}",
         "this is a fault of edgemoe-gen unless the sources were edited: please report it with edgemoe.toml",

@@ -17,7 +17,7 @@ from edgemoe_gen.base.names import near
 from edgemoe_gen.design import Design
 from edgemoe_gen.sim.cases_attention import attention_cases, softmax_cases
 from edgemoe_gen.sim.cases_dense import gelu_cases, layer_norm_cases, linear_cases, patch_embed_cases
-from edgemoe_gen.sim.cases_experts import expert_cases, router_cases
+from edgemoe_gen.sim.cases_experts import OF_EXPERTS, expert_cases, router_cases
 from edgemoe_gen.sim.cases_maps import OF_DECODERS, class_cases, convolution_cases, resize_cases
 from edgemoe_gen.sim.checks import Case, CaseResult, worst
 from edgemoe_gen.sim.engine import Engine
@@ -80,7 +80,8 @@ def run_kernels(
 
 def design_kernels(design: Design) -> tuple[str, ...]:
     """Names of the kernels that a design has."""
-    return tuple(name for name in KERNELS if design.has_decoders or name not in OF_DECODERS)
+    missing = {*(() if design.has_decoders else OF_DECODERS), *(() if design.has_experts else OF_EXPERTS)}
+    return tuple(name for name in KERNELS if name not in missing)
 
 
 def _run(kernel: str, design: Design, recorded: Recorded | None, engine: Engine, seed: int) -> Iterator[CaseResult]:

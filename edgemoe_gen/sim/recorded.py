@@ -21,7 +21,7 @@ from edgemoe_gen.numerics.lower import LOG2_E, Linear, LoweredBlock, LoweredNetw
 from edgemoe_gen.program.compile import check_capacity, to_patches
 from edgemoe_gen.sim.cases_attention import run_attention, run_softmax, softmax_rows_that_fit
 from edgemoe_gen.sim.cases_dense import Layer, run_layer_norm, run_linear, run_patch_embed
-from edgemoe_gen.sim.cases_experts import Experts, Gate, run_experts, run_whole_router
+from edgemoe_gen.sim.cases_experts import OF_EXPERTS, Experts, Gate, run_experts, run_whole_router
 from edgemoe_gen.sim.cases_maps import OF_DECODERS
 from edgemoe_gen.sim.checks import Bench, Case, Deviation
 from edgemoe_gen.sim.engine import Engine
@@ -101,7 +101,7 @@ def recorded_cases(kernel: str, design: Design, recorded: Recorded) -> Iterator[
     for index in recorded.blocks:
         layer = _Layer(design, recorded, recorded.network.blocks[index])
         has_experts = bool(layer.block.routers)
-        if (kernel in ("router", "moe")) > has_experts:
+        if (kernel in OF_EXPERTS) > has_experts:
             continue
         yield Case(f"block {index}, {recorded.task}", "recorded", partial(_run_layer, layer, kernel))
 

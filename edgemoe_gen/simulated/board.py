@@ -1,4 +1,4 @@
-"""A board without hardware: a PYNQ device that runs the C simulation of an overlay's own sources.
+"""A board without hardware: a PYNQ device that runs an overlay's own sources, in C simulation or in RTL.
 
 It knows no more of an overlay than a chip does: the addresses of registers (from the .hwh), DDR, and the design in the
 bitstream. What a driver writes to the registers, it runs, in a thread of its own, so that waiting, timeouts and double
@@ -7,56 +7,49 @@ buffers behave as on a board.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import logging
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pynq.buffer import PynqBuffer
 from pynq.interrupt import _InterruptController
 from pynq.pl_server.device import Device
 from pynq.ps import Clocks
 
-from edgemoe_gen.base.errors import OverlayError, ProgramError, SimulationError
+from edgemoe_gen.design import Design
 from edgemoe_gen.overlay.handoff import ENGINE_TYPE, IDENTITY_BLOCK
-from edgemoe_gen.program.file import program_in
-from edgemoe_gen.program.verify import Room, verify_program
 from edgemoe_gen.sim.engine import Engine
+from edgemoe_gen.simulated.csim import CsimEngine
 from edgemoe_gen.simulated.designs import find_design
+from edgemoe_gen.simulated.engine import (
+    CSIM,
+    RTL,
+    Faults,
+    Progress,
+    SimulatedEngine,
+    Surroundings,
+    check_kind,
+    no_progress,
+)  # fmt: skip
 from edgemoe_gen.simulated.interrupts import SimulatedLine
 from edgemoe_gen.simulated.memory import SimulatedMemory
-from edgemoe_gen.simulated.registers import ControlBlock, InterruptController
+from edgemoe_gen.simulated.registers import InterruptController
+
+if TYPE_CHECKING:
+    from edgemoe_gen.simulated.rtl import RtlDesign
+
+Loadable: TypeAlias = "Engine | RtlDesign"
 
 DDR_BYTES = 1 << 31  # of a ZCU104; only what is allocated takes memory of this machine
 INTERRUPT_TYPE = "xilinx.com:ip:axi_intc"
 # PLLs of the processing system, which PYNQ reckons the logic's clock from (UG1087, CRL_APB): 33.333 MHz times 45.
 PLL_REGISTERS, PLL_MULTIPLIER = (0xFF5E0020, 0xFF5E0030), 45
+PATIENCE_SECONDS = 24 * 3600.0
 _log = logging.getLogger("edgemoe_gen.simulated")
-
-
-@dataclass
-class Faults:
-    """What is wrong with the board, for tests of drivers. All of it may be changed at any time.
-
-    Attributes:
-        hang_after: the engine stops for good after so many operations; None: it does not.
-        status: what the engine ends with instead of running; None: what it finds.
-        identity: what the chip says that it holds; None: the design.
-        takes_done: somebody else reads the control register first.
-        no_interrupts: the line is cut.
-    """
-
-    hang_after: int | None = None
-    status: int | None = None
-    identity: int | None = None
-    takes_done: bool = False
-    no_interrupts: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,15 +71,18 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         ddr_bytes: size of DDR.
         latency: seconds that a run takes at least.
         faults: what is wrong with it.
-        on_compile: called before the compiler, where a design is not in the cache of compiled ones.
+        engine: what runs: "csim" or "rtl".
+        on_compile: called with text, steps done and all, where a design is not in the cache of compiled ones.
+        say: called with a line on how a long run in RTL gets on.
 
     Attributes:
         ddr: memory; its `buffers` are those in use.
+        kind: of the engine.
         loads: bitstreams loaded so far.
         runs: engines started so far.
-        problem: why the engine hangs, where the simulation knows.
 
     Raises:
+        ConfigError: there is no such engine, or a package that it needs is not installed.
         OverlayError: see `find_design`.
         SimulationError: the design does not compile.
     """
@@ -100,7 +96,9 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         ddr_bytes: int = DDR_BYTES,
         latency: float = 0.0,
         faults: Faults | None = None,
-        on_compile: Callable[[], object] = lambda: None,
+        engine: str = CSIM,
+        on_compile: Progress = no_progress,
+        say: Callable[[str], object] = _log.info,
     ) -> None:
         super().__init__("simulated")
         self.name = "simulated"
@@ -110,19 +108,17 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         self.ddr = SimulatedMemory(ddr_bytes)
         self.latency = latency
         self.faults = faults or Faults()
+        self.kind = check_kind(engine)
         self.loads = self.runs = 0
-        self.problem = ""
-        self._on_compile = on_compile
-        self._engines: dict[Path, Engine | None] = {}
-        self._loaded: Engine | None = None
+        self._on_compile, self._say = on_compile, say
+        self._engines: dict[Path, Loadable | None] = {}
+        self._loaded: Loadable | None = None
+        self._engine: SimulatedEngine | None = None
+        self._problem = ""  # of an engine that is gone
         self._blocks: list[_Block] = []
         self._words: dict[int, int] = {}
-        self._control: ControlBlock | None = None
         self._line = SimulatedLine(self._line_level)
         self._interrupts = InterruptController(self._engine_line, self._line.update)
-        self._progress = ctypes.c_int32()
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
         self._before: tuple[Any, Any] | None = None
         self.pll_multiplier = PLL_MULTIPLIER
         if overlay is not None:
@@ -136,6 +132,31 @@ class SimulatedBoard(Device):  # type: ignore[misc]
     @pll_multiplier.setter
     def pll_multiplier(self, value: int) -> None:
         self._words.update(dict.fromkeys(PLL_REGISTERS, 2 * value << 8 | 1 << 16))
+
+    @property
+    def problem(self) -> str:
+        """Why the engine hangs or fails, where the simulation knows."""
+        return self._problem if self._engine is None else self._engine.problem or self._problem
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a driver should wait at least: RTL takes far longer than a chip."""
+        return PATIENCE_SECONDS if self._engine is not None and self._engine.is_at_work else 0.0
+
+    @property
+    def operation(self) -> int:
+        """Of an engine in RTL: the one that runs, or that ran last; -1: none yet."""
+        return int(getattr(self._engine, "operation", -1))
+
+    @property
+    def cycles(self) -> int | None:
+        """Of an engine in RTL: those of the last run, from start to end; None: none has ended."""
+        return getattr(self._engine, "run_cycles", None)
+
+    @property
+    def speed(self) -> str:
+        """How much has been simulated in RTL, and how fast; "" elsewhere."""
+        return str(getattr(self._engine, "speed", ""))
 
     # PYNQ's one and only board
 
@@ -220,8 +241,8 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         base, size, kind = facts["phys_addr"], facts["addr_range"], str(facts.get("type", ""))
         registers = {n: int(r["address_offset"]) for n, r in (facts.get("registers") or {}).items()}
         if self._loaded is not None and kind.startswith(ENGINE_TYPE.rpartition(":")[0]):
-            self._control = ControlBlock(registers, self._begin, self._interrupts.update)
-            return _Block(base, size, self._read_control(registers.get("progress")), self._control.write)
+            self._engine = self._plug(self._loaded, registers)
+            return _Block(base, size, self._engine.read, self._engine.write)
         if kind.startswith(INTERRUPT_TYPE):
             return _Block(base, size, self._interrupts.read, self._interrupts.write)
         if self._loaded is not None and name == IDENTITY_BLOCK:
@@ -229,17 +250,6 @@ class SimulatedBoard(Device):  # type: ignore[misc]
             words = {registers["GPIO_DATA"]: identity & 0xFFFFFFFF, registers["GPIO2_DATA"]: identity >> 32}
             return _Block(base, size, lambda offset: words.get(offset, 0), _ignore)
         return None
-
-    def _read_control(self, progress: int | None) -> Callable[[int], int]:
-        control = self._control
-        assert control is not None
-
-        def read(offset: int) -> int:
-            if offset == progress:
-                control.output("progress", self._progress.value)
-            return control.read(offset)
-
-        return read
 
     def _read(self, address: int) -> int:
         for block in self._blocks:
@@ -255,81 +265,47 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         self._words[address] = value
 
     def _engine_line(self) -> bool:
-        return self._control is not None and not self.faults.no_interrupts and self._control.line
+        return self._engine is not None and not self.faults.no_interrupts and self._engine.line
 
     def _line_level(self) -> bool:
         return self._interrupts.line
 
     # The engine
 
-    def _engine_in(self, folder: Path) -> Engine | None:
+    def _engine_in(self, folder: Path) -> Loadable | None:
         folder = folder.resolve()
         if folder not in self._engines:
             design = find_design(folder)
-            self._engines[folder] = None if design is None else Engine.compile(design, on_compile=self._on_compile)
+            self._engines[folder] = None if design is None else self._compiled(design)
         return self._engines[folder]
 
-    def _reset(self) -> None:
-        self._stop.set()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()  # a simulation can't be stopped halfway; it is short
-        self._thread, self._stop = None, threading.Event()
-        self._progress.value = 0
-        if self._control is not None:
-            self._control.reset()
-        self._control = None
-        self._interrupts.reset()
+    def _compiled(self, design: Design) -> Loadable:
+        if self.kind == RTL:
+            from edgemoe_gen.simulated.rtl import compile_rtl
 
-    def _begin(self) -> None:
+            return compile_rtl(design, self._on_compile)
+        return Engine.compile(design, on_compile=lambda: self._on_compile("compiling the simulation", 0, 1))
+
+    def _plug(self, loaded: Loadable, registers: Mapping[str, int]) -> SimulatedEngine:
+        around = Surroundings(
+            registers, self.ddr, self.faults, lambda: self.latency, self._started, self._interrupts.update, self._say
+        )
+        if isinstance(loaded, Engine):
+            return CsimEngine(loaded, around)
+        from edgemoe_gen.simulated.rtl import RtlEngine
+
+        return RtlEngine(loaded, around)
+
+    def _started(self) -> None:
         self.runs += 1
-        self.problem = ""
-        assert self._control is not None and self._loaded is not None
-        arguments = (self._control, self._loaded, self._stop)
-        self._thread = threading.Thread(target=self._work, args=arguments, name="simulated-engine", daemon=True)
-        self._thread.start()
+        self._problem = ""
 
-    def _work(self, control: ControlBlock, engine: Engine, stop: threading.Event) -> None:
-        again = True
-        while again:
-            begun = time.perf_counter()
-            try:
-                status = self._run(control, engine)
-            except (SimulationError, OverlayError, ProgramError) as error:
-                _log.error("simulated board: the engine hangs: %s", error.message)
-                self.problem = error.message
-                return
-            if status is None or stop.wait(max(0.0, self.latency - (time.perf_counter() - begun))):
-                return
-            control.output("status", status)
-            again = control.finish()
-            if self.faults.takes_done:
-                control.take_done()
-
-    def _run(self, control: ControlBlock, engine: Engine) -> int | None:
-        """Runs the program that the registers point to; None if it never ends."""
-        self._progress.value = 0
-        if self.faults.hang_after is not None:
-            self._progress.value = self.faults.hang_after
-            return None
-        if self.faults.status is not None:
-            return self.faults.status
-
-        def pointed(name: str) -> Any:
-            address = control.argument(name)
-            buffer = self.ddr.at(address)
-            if buffer is None:
-                raise OverlayError(f"the register {name} points to {address:#x}, where no buffer is")
-            return buffer
-
-        weights = [pointed(f"weights_{port}") for port in range(engine.design.knobs.weight_ports)]
-        program, constants, image, result = (pointed(name) for name in ("program", "constants", "image", "result"))
-        words = program_in(program, engine.design)
-        if words is not None:
-            sizes = (min(port.nbytes for port in weights), constants.nbytes, image.nbytes, result.nbytes)
-            verify_program(words, engine.design, Room(*(size // engine.design.beat_bytes for size in sizes)))
-        status, _ = engine.execute(program, weights, constants, image, result, self._progress)
-        return status
+    def _reset(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            self._problem = engine.problem or self._problem
+            engine.close()
+        self._interrupts.reset()
 
 
 def _parsed(handoff: Path) -> Any:

@@ -8,6 +8,7 @@ wrong results here too.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,15 @@ class SimulatedMemory:
     def __init__(self, size: int) -> None:
         self.size = size
         self._pieces: dict[int, _Piece] = {}  # by address
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may free a buffer while another one is looked for
+        self._watcher: Callable[[int, Bytes | None], None] = _nobody
+
+    def watch(self, watcher: Callable[[int, Bytes | None], None] | None) -> None:
+        """Has somebody told of all buffers, as the engine sees them, and of those that go (None); None: nobody."""
+        with self._lock:
+            self._watcher = watcher or _nobody
+            for address, piece in self._pieces.items():
+                self._watcher(address, piece.ddr)
 
     @property
     def buffers(self) -> dict[int, int]:
@@ -76,6 +85,7 @@ class SimulatedMemory:
             address = self._gap(-(-max(size, 1) // PAGE) * PAGE)
             piece = _Piece(address, _aligned(size), _aligned(size))
             self._pieces[address] = piece
+            self._watcher(address, piece.ddr)
         buffer = SimulatedBuffer(
             shape, dtype, buffer=piece.processor, device=device, device_address=address, bo=address, coherent=False
         )
@@ -85,7 +95,8 @@ class SimulatedMemory:
     def free(self, address: int) -> None:
         """Gives a buffer back."""
         with self._lock:
-            self._pieces.pop(address, None)
+            if self._pieces.pop(address, None) is not None:
+                self._watcher(address, None)
 
     def flush(self, address: int, virtual_address: int, size: int) -> None:
         """Makes what the processor wrote to a part of a buffer visible to the engine."""
@@ -119,6 +130,10 @@ class SimulatedMemory:
             if address + size > DDR_BASE + self.size:
                 raise RuntimeError(f"Allocate failed: no {size} bytes in one piece of {self.size} bytes of DDR")
         return address
+
+
+def _nobody(address: int, content: Bytes | None) -> None:
+    """Is told."""
 
 
 def _part(piece: _Piece, virtual_address: int, size: int) -> slice:

@@ -27,6 +27,8 @@ LEAST_DEPTH = 2
 class NoTableError(SimulationError):
     """There is no table of a device, or none for its clock: nothing is wrong with the design."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class Recurrence:
@@ -209,6 +211,28 @@ def timing_of(
     )
 
 
+def check_clock(board: Board, clock_mhz: float) -> None:
+    """Refuses a clock above all that are known of the board's device; any is taken of one without a table.
+
+    Raises:
+        NoTableError: names both clocks.
+    """
+    try:
+        path, table = _family(board)
+        fastest = table["bands"][-1]["up_to_mhz"][speed_grade(board.part)]
+    except (NoTableError, KeyError):
+        return
+    if clock_mhz > fastest:
+        raise _too_fast(path, board, clock_mhz, fastest)
+
+
+def _too_fast(path: Path, board: Board, clock_mhz: float, fastest: float) -> NoTableError:
+    return NoTableError(
+        f"the clock is {clock_mhz:g} MHz, but the timing table {path.name} ends at {fastest:g} MHz for {board.part}",
+        "take a slower clock (knob clock_mhz), or add a band to the table",
+    )
+
+
 def bytes_a_cycle(
     board: Board, clock_mhz: float, ddr_gb_per_s: float | None = None, ddr_efficiency: float | None = None
 ) -> Fraction:
@@ -247,10 +271,7 @@ def _band(path: Path, table: Mapping[str, Any], board: Board, clock_mhz: float) 
     for i, limit in enumerate(limits):
         if clock_mhz <= limit:
             return i, str(table["bands"][i]["name"])
-    raise NoTableError(
-        f"the clock is {clock_mhz:g} MHz, but the timing table {path.name} ends at {limits[-1]} MHz for {board.part}",
-        "take a slower clock (knob clock_mhz), or add a band to the table",
-    )
+    raise _too_fast(path, board, clock_mhz, limits[-1])
 
 
 def _loop(path: Path, loop: Loop, entry: Mapping[str, Any], chains: Chains, clock_mhz: float) -> LoopTiming:

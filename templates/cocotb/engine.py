@@ -56,7 +56,7 @@ class Engine:
     def __init__(self, dut: Any, weather: Weather | None = None) -> None:
         self.dut, weather = dut, weather or Weather()
         self.chance = random.Random(random.random())  # cocotb seeds it for each test, from the seed of the run
-        self.memory = Memory(FACTS["longest_burst"])
+        self.memory = Memory(FACTS["longest_burst"], self.chance)
         self.offsets: Mapping[str, int] = {name: register["offset"] for name, register in FACTS["registers"].items()}
         self.content = buffers()
         self.operations = int.from_bytes(self.content["program"][4 * FACTS["operations_word"] :][:4], "little")
@@ -81,17 +81,43 @@ class Engine:
         await ClockCycles(self.dut.ap_clk, RESET_CYCLES)
         self.dut.ap_rst_n.value = 1
         for port in self.ports:
+            port.connect()
             port.start()
+        await self.point_all()
+
+    async def point_all(self, beat: int | None = None, within: int = 0) -> None:
+        """Puts all buffers into memory, that of the result as a fresh one, and says where they lie.
+
+        Args:
+            beat: see `buffer`.
+            within: what the registers hold beside the address of a beat.
+        """
         for name, content in self.content.items():
             if name != "result":
-                await self.point(name, self.buffer(content))
-        self.result = await self.new_result()
+                await self.point(name, self.buffer(content, beat) + within)
+        self.result = await self.new_result(beat, within)
 
-    def buffer(self, content: bytes) -> int:
-        """Puts a buffer into memory; gives its address: any beat above 4 GiB, so that bursts meet the ends of pages."""
-        beat = FACTS["port_bits"] // 8
+    async def reset(self) -> None:
+        """The reset of the block design, in the middle of whatever goes on; interconnect and memory follow it."""
+        self.dut.ap_rst_n.value = 0
+        await ClockCycles(self.dut.ap_clk, RESET_CYCLES)
+        self.memory.turns.forget()
+        for port in self.ports:
+            port.reset()
+        self.dut.ap_rst_n.value = 1
+        await ClockCycles(self.dut.ap_clk, RESET_CYCLES)
+
+    def buffer(self, content: bytes, beat: int | None = None) -> int:
+        """Puts a buffer into memory; gives its address, above 4 GiB.
+
+        Args:
+            content: of the buffer.
+            beat: of a page, where it begins; None: any one, so that bursts meet the ends of pages.
+        """
+        size = FACTS["port_bits"] // 8
         end = max((first + len(held) for first, held in self.memory.buffers.items()), default=1 << 32)
-        address = (end // PAGE + 1) * PAGE + beat * self.chance.randrange(PAGE // beat)
+        place = self.chance.randrange(PAGE // size) if beat is None else beat % (PAGE // size)
+        address = (end // PAGE + 1) * PAGE + size * place
         self.memory.buffers[address] = bytearray(content)
         return address
 
@@ -100,10 +126,10 @@ class Engine:
         await self.write(f"{name}_1", address & 0xFFFFFFFF)
         await self.write(f"{name}_2", address >> 32)
 
-    async def new_result(self) -> int:
-        """A fresh buffer for the result, of which the engine is told; gives its address."""
-        address = self.buffer(bytes([UNWRITTEN]) * len(self.content["result"]))
-        await self.point("result", address)
+    async def new_result(self, beat: int | None = None, within: int = 0) -> int:
+        """A fresh buffer for the result, of which the engine is told; gives its address. See `point_all`."""
+        address = self.buffer(bytes([UNWRITTEN]) * len(self.content["result"]), beat)
+        await self.point("result", address + within)
         return address
 
     async def write(self, name: str, value: int) -> None:

@@ -51,10 +51,14 @@ class Weather:
     Attributes:
         latency: cycles from a burst's address, or its last beat where it is written, to its answer: from, to.
         moves: share of cycles in which a channel moves; the other ones are gaps and back-pressure.
+        stands: of so many cycles, all channels stand still in so many at once, as while DDR is refreshed or busy.
+        is_shared: one memory behind all ports, which serves a burst at a time, of a random port among those that wait.
     """
 
     latency: tuple[int, int] = (4, 4)
     moves: float = 1.0
+    stands: tuple[int, int] = (1, 0)
+    is_shared: bool = False
 
 
 def cycle() -> int:
@@ -62,11 +66,44 @@ def cycle() -> int:
     return int(get_sim_time("ns") // PERIOD_NS)
 
 
+class Turns:
+    """Who is served by a memory that serves one burst at a time: a random one of those that wait."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.waiting: list[Event] = []
+        self.is_taken = False
+
+    async def take(self) -> None:
+        """Waits for a turn."""
+        mine = Event()
+        self.waiting.append(mine)
+        self.choose()
+        await mine.wait()
+
+    def choose(self) -> None:
+        """Gives the turn to somebody, if it is free."""
+        if self.waiting and not self.is_taken:
+            self.is_taken = True
+            self.waiting.pop(self.chance.randrange(len(self.waiting))).set()
+
+    def leave(self) -> None:
+        """Ends a turn."""
+        self.is_taken = False
+        self.choose()
+
+    def forget(self) -> None:
+        """After a reset nobody waits."""
+        self.waiting.clear()
+        self.is_taken = False
+
+
 class Memory:
     """Buffers by address, and what went over the ports."""
 
-    def __init__(self, burst: int) -> None:
-        self.burst = burst
+    def __init__(self, burst: int, chance: random.Random) -> None:
+        self.burst, self.turns = burst, Turns(chance)
+        self.outstanding: dict[str, int] = {}  # most bursts of a bundle that waited at once
         self.buffers: dict[int, bytearray] = {}
         self.bursts: dict[str, int] = {}  # by bundle
         self.errors: dict[tuple[str, int], int] = {}  # responses by bundle and number of its burst, from 1 on
@@ -99,6 +136,8 @@ class Port:
         self.bytes = len(self.signal("WSTRB"))
         self.waiting: deque[tuple[int, Any]] = deque()  # due in this cycle
         self.asked = Event()
+        self.channels: list[Any] = []
+        self.tasks: list[Any] = []
         # Answers of channels that the bundle does not use; a bundle has all of them, whatever it does.
         for name in (
             "AWREADY",
@@ -122,12 +161,34 @@ class Port:
         """A port of the engine."""
         return getattr(self.dut, f"{self.prefix}_{name}")
 
+    def start(self) -> None:
+        """Begins to answer."""
+        self.tasks = [cocotb.start_soon(self.take()), cocotb.start_soon(self.give())]
+
+    def reset(self) -> None:
+        """Forgets what is on its way, as the interconnect does that is reset with the engine."""
+        for task in self.tasks:
+            task.cancel()
+        for channel in self.channels:
+            channel.clear()
+        self.waiting.clear()
+        self.start()
+
+    async def take(self) -> None:
+        """Takes bursts."""
+        raise NotImplementedError
+
+    async def give(self) -> None:
+        """Gives their answers."""
+        raise NotImplementedError
+
     def channel(self, kind: Any, bus: Any) -> Any:
         """A channel of the memory, which moves as the weather lets it."""
         made = kind(
             bus.from_prefix(self.dut, self.prefix), self.dut.ap_clk, self.dut.ap_rst_n, reset_active_level=False
         )
         gentle(made, self.weather, self.chance)
+        self.channels.append(made)
         return made
 
     def addresses(self, address: int, length: int, size: int, kind: int) -> range:
@@ -144,6 +205,8 @@ class Port:
         """Puts an answer behind the ones before it."""
         due = cycle() + self.chance.randint(*self.weather.latency)
         self.waiting.append((due, what))
+        held = self.memory.outstanding
+        held[self.bundle] = max(held.get(self.bundle, 0), len(self.waiting))
         self.asked.set()
 
     async def next_answer(self) -> Any:
@@ -160,11 +223,9 @@ class Port:
 class ReadPort(Port):
     """A master that reads."""
 
-    def start(self) -> None:
-        """Begins to answer."""
+    def connect(self) -> None:
+        """Makes the channels."""
         self.ar, self.r = self.channel(AxiARSink, WideLockAR), self.channel(AxiRSource, AxiRBus)
-        cocotb.start_soon(self.take())
-        cocotb.start_soon(self.give())
 
     async def take(self) -> None:
         """Bursts that are asked for."""
@@ -177,6 +238,8 @@ class ReadPort(Port):
         """Their beats; those of a bad answer are noise, since nothing says what they are."""
         while True:
             places, identity, response = await self.next_answer()
+            if self.weather.is_shared:
+                await self.memory.turns.take()
             for address in places:
                 buffer, first = self.memory.place(address, self.bytes)
                 beat = (
@@ -186,18 +249,19 @@ class ReadPort(Port):
                     rid=identity, rdata=int.from_bytes(beat, "little"), rresp=response, rlast=address == places[-1]
                 )
                 await self.r.send(sent)
+            if self.weather.is_shared:
+                await self.r.wait()  # a port that does not take its beats keeps all others waiting
+                self.memory.turns.leave()
             self.memory.last_beat = cycle()
 
 
 class WritePort(Port):
     """A master that writes."""
 
-    def start(self) -> None:
-        """Begins to answer."""
+    def connect(self) -> None:
+        """Makes the channels."""
         self.aw, self.w = self.channel(AxiAWSink, WideLockAW), self.channel(AxiWSink, AxiWBus)
         self.b = self.channel(AxiBSource, AxiBBus)
-        cocotb.start_soon(self.take())
-        cocotb.start_soon(self.give())
 
     async def take(self) -> None:
         """Bursts and their beats."""
@@ -205,6 +269,8 @@ class WritePort(Port):
             aw = await self.aw.recv()
             response = self.memory.response(self.bundle)
             places = self.addresses(int(aw.awaddr), int(aw.awlen), int(aw.awsize), int(aw.awburst))
+            if self.weather.is_shared:
+                await self.memory.turns.take()
             for address in places:
                 w = await self.w.recv()
                 assert int(w.wlast) == (address == places[-1]), f"{self.prefix}: WLAST at another beat than the last"
@@ -213,6 +279,8 @@ class WritePort(Port):
                 for byte in range(self.bytes):
                     if strobes >> byte & 1 and response == OKAY:
                         buffer[first + byte] = beat[byte]
+            if self.weather.is_shared:
+                self.memory.turns.leave()
             self.memory.last_beat = cycle()
             self.answer_later((int(aw.awid), response))
 
@@ -225,5 +293,6 @@ class WritePort(Port):
 
 def gentle(channel: Any, weather: Weather, chance: random.Random) -> None:
     """Lets a channel move in some cycles only."""
-    if weather.moves < 1:
-        channel.set_pause_generator(iter(lambda: chance.random() >= weather.moves, None))
+    period, still = weather.stands
+    if weather.moves < 1 or still:
+        channel.set_pause_generator(iter(lambda: cycle() % period < still or chance.random() >= weather.moves, None))

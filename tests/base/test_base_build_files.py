@@ -10,8 +10,10 @@ import pytest
 
 from edgemoe_gen.base.build_files import (
     ACCELERATOR,
+    CALIBRATED,
     DESIGN,
     ESTIMATE,
+    NARROW,
     REPORT,
     RTL,
     RTL_SIMULATION,
@@ -27,7 +29,7 @@ from edgemoe_gen.simulated.designs import find_design
 from edgemoe_gen.tuning.compare import read_side
 from tests.flow.reports import vendor_reports
 
-DOCUMENTS = (DESIGN, ESTIMATE, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
+DOCUMENTS = (CALIBRATED, DESIGN, ESTIMATE, NARROW, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
 PAGE = Path(__file__).parents[2] / "docs/formats.md"
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from edgemoe_gen.cli import main
-from tests.cli.flow_runs import GENERATIONS, in_process_of_its_own, install
+from tests.cli.flow_runs import GENERATIONS, OPEN, in_process_of_its_own, install
 from tests.conftest import Once
 from tests.factory import write_checkpoint, write_spec
 
@@ -77,11 +77,11 @@ def no_vendor_tools() -> Iterator[None]:
 def project(once: Once) -> Project:
     """Two tasks with decoders, two pictures of which the first has ground truth. Tests must not change it."""
     folder = once("project", _write_project)
-    return Project(folder, folder / "checkpoint.pth.tar", folder / "spec.toml", folder / "images")
+    return Project(folder, folder / "small.pth.tar", folder / "spec.toml", folder / "images")
 
 
 def _write_project(folder: Path) -> None:
-    write_checkpoint(folder / "checkpoint.pth.tar")
+    write_checkpoint(folder / "small.pth.tar")
     write_spec(folder / "spec.toml")
     images = folder / "images"
     images.mkdir()
@@ -127,11 +127,11 @@ def built(project: Project, once: Once) -> Path:
 @pytest.fixture(scope="session")
 def tools(once: Once) -> dict[str, Path]:
     def install_all(folder: Path) -> None:
-        for generation in GENERATIONS:
+        for generation in (*GENERATIONS, OPEN):
             install(folder / generation, generation)
 
     root = once("vendor tools", install_all)  # a path with a space, as on many machines
-    return {generation: root / generation for generation in GENERATIONS}
+    return {generation: root / generation for generation in (*GENERATIONS, OPEN)}
 
 
 @pytest.fixture

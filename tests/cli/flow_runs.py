@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Project
 
 GENERATIONS = {"classic": "2021.1", "unified": "2025.1"}
+OPEN = "open"  # Vivado alone, which packages the RTL of edgemoe-gen
 RESULTS = ("hls", "ip", "bitstream", "overlay")
 
 
 def install(folder: Path, generation: str) -> Path:
-    """Stand-ins of one generation; returns the folder for PATH."""
-    release = GENERATIONS[generation]
+    """Stand-ins of one generation, or of Vivado alone; returns the folder for PATH."""
+    release = GENERATIONS.get(generation, GENERATIONS["unified"])
     if generation == "classic":
         install_classic(folder, release)
-    else:
+    elif generation == "unified":
         install_unified(folder, release)
     install_vivado(folder, release)
     return folder
@@ -33,6 +34,11 @@ def install(folder: Path, generation: str) -> Path:
 def arguments(project: Project, output: Path, *more: object) -> list[str]:
     given = ["build", *project.network, "--image", project.images, *project.knobs, "--output", output, *more]
     return [str(part) for part in given]
+
+
+def way(generation: str) -> list[str]:
+    """What a build is told beside its project, to be made by these tools."""
+    return ["--hls", OPEN] if generation == OPEN else []
 
 
 def digests(output: Path) -> dict[str, str]:

@@ -225,10 +225,10 @@ def test_files_that_were_changed_or_added_by_hand_are_never_lost(
 
 def test_what_is_not_to_be_lost_includes_the_preview(run: Run, project: Project, built: Path, here: Path) -> None:
     shutil.copytree(built, here / "out")
-    readme = here / "out/preview/m3vit_zcu104/README.md"
+    readme = here / "out/preview/small_zcu104/README.md"
     readme.write_text("mine")
     outcome = build(run, project, here / "out")
-    assert outcome.code == 2 and "m3vit_zcu104/README.md (changed)" in outcome.err
+    assert outcome.code == 2 and "small_zcu104/README.md (changed)" in outcome.err
     assert readme.read_text() == "mine"
 
 
@@ -244,7 +244,7 @@ def test_without_libclang_a_build_reaches_the_preview_and_says_that_lint_is_left
     left_out = "left out: libclang is not there (no module): pip install"
     assert re.search(rf"^lint +[\d.]+ s +{re.escape(left_out)}", outcome.out, re.MULTILINE)
     assert outcome.out.splitlines()[-1].startswith('stopped before stage "hls"')
-    assert (here / "out/preview/m3vit_zcu104").is_dir() and not (here / "out/lint.json").exists()
+    assert (here / "out/preview/small_zcu104").is_dir() and not (here / "out/lint.json").exists()
     assert "lint" not in json.loads((here / "out/report.json").read_text())["stages"]
     assert "lint       left out" in build(run, project, here / "out", "--dry-run").out
     asked = run("lint", here / "out")

@@ -83,7 +83,7 @@ def test_files_that_were_changed_by_hand_are_not_replaced(run: Run, project: Pro
         (["--simulate", "--latency", "1" + 20 * "0"], ["from 1 to 100,000"]),
         (["--simulate", "--ready", "0"], ["--ready is 0"]),
         (["--simulate", "--ready", "101"], ["--ready is 101"]),
-        (["--synthesise", "round_sum"], ["no process 'round_sum'", "did you mean round_sums?"]),
+        (["--synthesise", "round_sum"], ["no process 'round_sum'", "did you mean 'round_sums'?"]),
         (["--synthesise", "nothing"], ["no process 'nothing'", "multiply"]),
     ],
 )

@@ -38,7 +38,7 @@ class Own:
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / "checkpoint.pth.tar"
+        return self.folder / "small.pth.tar"
 
     @property
     def images(self) -> Path:
@@ -55,14 +55,14 @@ class Own:
 @pytest.fixture
 def own(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Own:
     monkeypatch.chdir(tmp_path)
-    for name in ("checkpoint.pth.tar", "spec.toml"):
+    for name in ("small.pth.tar", "spec.toml"):
         shutil.copy(project.folder / name, tmp_path)
     shutil.copytree(project.images, tmp_path / "images")
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "module.py").write_text("")
     monkeypatch.setattr(fingerprint, "YOUNG", -(10**9))  # what a test has just written counts as old
     monkeypatch.setattr(fingerprint, "PACKAGE", tmp_path / "package")
-    network = ["checkpoint.pth.tar", "--spec", "spec.toml", "--image", "images"]
+    network = ["small.pth.tar", "--spec", "spec.toml", "--image", "images"]
     made = Own(tmp_path, [*network, *project.knobs, "--until", "render"])
 
     def looking(*arguments: Any) -> Context:

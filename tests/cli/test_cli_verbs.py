@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -171,6 +172,10 @@ def test_inspect_shows_the_network_beside_a_contradiction(run: Run, project: Pro
     assert outcome.code == 2
     assert "dim is given as 64" in outcome.err and "shows 32" in outcome.err
     assert "features a token" in outcome.out
+    assert "say it" not in outcome.out  # the rest of what is said is believed
+    swapped = run("inspect", *project.network, "--tasks", "depth,semseg")
+    assert swapped.code == 2 and "tasks is given as depth, semseg" in swapped.err
+    assert re.search(r"image.*32 × 64", swapped.out) and "semseg (" in swapped.out
 
 
 def test_inspect_of_a_plain_vit(run: Run, here: Path) -> None:
@@ -206,6 +211,18 @@ def test_generate_gives_a_network_the_knobs_it_needs(run: Run, project: Project,
     assert knobs["max_tokens"]["value"] == 33
 
 
+def test_generate_refuses_what_a_build_would(run: Run, project: Project, here: Path) -> None:
+    fast = run("generate", "--board", "kv260", "--knob", "clock_mhz=450")
+    assert fast.code == 2 and "the clock is 450 MHz" in fast.err and "333 MHz for xck26" in fast.err
+    assert run("init", *project.network, *project.knobs).code == 0
+    config = here / "edgemoe.toml"
+    text = config.read_text()
+    for name, code in (("blocks.0.query", 0), ("decoders.semseg.norm", 2), ("blocks.9.query", 2)):
+        config.write_text(f'{text}"{name}" = 3\n')
+        outcome = run("generate", "--output", here / "out")
+        assert outcome.code == code and (code == 0 or f"'{name}' is not a tensor" in outcome.err), outcome.err
+
+
 def test_run_dumps_arrays_of_both_backends(run: Run, project: Project, here: Path) -> None:
     image = project.images / "scene_0.png"
     common = [*project.network, "--image", image, "--task", "semseg"]
@@ -227,7 +244,9 @@ def test_run_dumps_arrays_of_both_backends(run: Run, project: Project, here: Pat
         assert 0 < np.mean((c["tokens"] - f["tokens"]) ** 2) < 3.4e-6
 
 
-def test_run_without_experts_dumps_empty_routes(run: Run, project: Project, here: Path) -> None:
+def test_run_without_experts_dumps_empty_routes(
+    run: Run, project: Project, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint = write_checkpoint(here / "vit.pth", prefix="", router="none", head_classes=7, tasks={"default": 7})
     size = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--normalise", "imagenet"]
     outcome = run("run", checkpoint, *size, "--image", project.images / "scene_0.png", "--dump", "d.npz", "--json")
@@ -236,6 +255,9 @@ def test_run_without_experts_dumps_empty_routes(run: Run, project: Project, here
     with np.load(here / "d.npz") as dump:
         assert dump["routes"].shape == dump["scores"].shape == (0, 33, 0)
         assert dump["output"].shape == (7,)
+    monkeypatch.setattr("edgemoe_gen.api.simulation.run_float", None)  # it is refused before anything runs
+    refused = run("run", checkpoint, *size, "--image", project.images / "scene_0.png", "--output", "o.png")
+    assert refused.code == 2 and "task default has no output that is a picture" in refused.err
 
 
 def test_run_writes_the_result_as_a_picture(run: Run, project: Project, here: Path) -> None:

@@ -1,6 +1,6 @@
-"""A packaged engine for tests of the Vivado flow: component.xml as HLS writes it, from a design's ports.
+"""A packaged engine for tests of the Vivado flow: component.xml as HLS writes it, or RTL to package.
 
-Holds what a block design needs (buses, clock, reset, interrupt, address spaces, registers, ports) and nothing else.
+Both hold what a block design needs (buses, clock, reset, interrupt, address spaces, registers, ports) and nothing else.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.hardware.axi import LITE, MASTER, is_answer, signal_bits
+from edgemoe_gen.hardware.registers import CONTROL_BITS, control_address_bits, engine_registers
 
 NAMESPACES = 'xmlns:spirit="http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009"'
 CONTROL = (("CTRL", 0x0), ("GIER", 0x4), ("IP_IER", 0x8), ("IP_ISR", 0xC))
@@ -89,3 +91,25 @@ def _bus(name: str, library: str, kind: str, mode: str, parameters: dict[str, st
         f"<spirit:parameters>{said}</spirit:parameters>",
         "</spirit:busInterface>",
     ]
+
+
+def rtl_stub(design: Design) -> str:
+    """A top with the ports of the RTL and nothing in it; whether RTL has them, builds with real RTL tell."""
+    address = control_address_bits(engine_registers(design.knobs.weight_ports))
+    ports = [("input", 1, "ap_clk"), ("input", 1, "ap_rst_n"), ("output", 1, "interrupt")]
+    for name, bits in LITE:
+        way = "output" if is_answer(name) else "input"
+        ports.append((way, signal_bits(bits, CONTROL_BITS, address), f"s_axi_control_{name}"))
+    for bundle in bundles(design):
+        for name, bits in MASTER:
+            way = "input" if is_answer(name) else "output"
+            ports.append((way, signal_bits(bits, design.knobs.port_bits), f"m_axi_{bundle}_{name}"))
+    listed = ",\n".join(f"    {way} logic [{bits - 1}:0] {name}" for way, bits, name in ports)
+    return f"module edgemoe_engine (\n{listed}\n);\nendmodule\n"
+
+
+def write_rtl_stub(folder: Path, design: Design) -> None:
+    """Writes it as the stage rtl leaves RTL."""
+    folder.mkdir()
+    (folder / "edgemoe_engine.sv").write_text(rtl_stub(design), encoding="utf-8")
+    (folder / "edgemoe_engine.f").write_text("edgemoe_engine.sv\n", encoding="utf-8")

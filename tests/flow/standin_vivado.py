@@ -22,7 +22,7 @@ def install_vivado(folder: Path, release: str = "2023.2") -> Path:
         release: the release to play, for example "2021.1"; messages, reports and catalogue differ by it.
 
     The environment variable EDGEMOE_STANDIN_FAIL=vivado:<kind> makes it fail; kinds: licence, crash, disk, nobit,
-    timing, board, hang.
+    timing, board, hang; packaging hangs too, while an IP is packaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     launcher = folder / "vivado"

@@ -21,7 +21,7 @@ from edgemoe_gen.hardware.boards import load_board
 
 SCRIPT = "flow/bitstream.tcl"
 RUNS = "# ---------------------------------------------------------------- runs"
-ARGUMENTS = ("-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", SCRIPT)
+ARGUMENTS = ("-mode", "batch", "-nojournal", "-log", "vivado.log", "-source")
 
 
 @lru_cache
@@ -86,12 +86,18 @@ def block_design_only(folder: Path) -> None:
     path.write_text(f"{text}exit 0\n", encoding="utf-8")
 
 
-def run(folder: Path, release: str = "2023.2", fail: str = "", **environment: str) -> Done:
-    """Runs the kit's script under the stand-in of a release."""
+def run(folder: Path, release: str = "2023.2", fail: str = "", script: str = SCRIPT, **environment: str) -> Done:
+    """Runs a script of the kit under the stand-in of a release."""
     vivado = install_vivado(folder.parent / "Vivado tools" / release / "bin", release)
     variables = os.environ | ({"EDGEMOE_STANDIN_FAIL": f"vivado:{fail}"} if fail else {}) | environment
     done = subprocess.run(
-        [vivado, *ARGUMENTS], cwd=folder, env=variables, capture_output=True, text=True, timeout=120, check=False
+        [vivado, *ARGUMENTS, script],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     return Done(done.returncode, done.stdout + done.stderr, folder)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.overlay.block_design import Register
-from edgemoe_gen.overlay.block_design import engine_registers as registers_of
+from edgemoe_gen.hardware.registers import Register
+from edgemoe_gen.hardware.registers import engine_registers as registers_of
 from edgemoe_gen.overlay.generated_hwh import hwh_bytes
 
 

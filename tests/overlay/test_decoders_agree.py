@@ -73,7 +73,7 @@ def built(folder: Path, checkpoint: Path, said: list[str], images: Path, picture
     assert main(["init", *words, "--output", str(folder / "build"), "--file", str(config)]) == 0
     tools = install(folder / "tools", "unified")
     environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "edgemoe_gen", "build", "--config", str(config)]
+    command = [sys.executable, "-m", "edgemoe_gen", "build", "--config", str(config), "--name", NAME]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Built(config, picture)

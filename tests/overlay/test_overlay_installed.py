@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 
 from edgemoe_gen.codegen.render import write_sources
+from edgemoe_gen.flow.rtl_source import CHOICES, OPEN, OWN
 from edgemoe_gen.overlay import Accelerator
 from edgemoe_gen.overlay.package import write_overlay
-from tests.flow.packaged_engine import write_packaged_engine
+from tests.flow.packaged_engine import write_packaged_engine, write_rtl_stub
 from tests.flow.standin_vivado import TCLSH, install_vivado
 from tests.overlay.small_builds import NAME, SmallBuild
 
@@ -102,15 +104,25 @@ def test_pynq_delivers_the_notebook_and_it_runs_from_load_to_close(
 
 
 @pytest.mark.skipif(TCLSH is None, reason="the stand-in of Vivado needs tclsh")
-def test_what_the_vivado_script_leaves_is_packaged_and_runs(build: SmallBuild, board: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hls", CHOICES)
+def test_what_the_vivado_script_leaves_is_packaged_and_runs(
+    build: SmallBuild, board: Any, tmp_path: Path, hls: str
+) -> None:
     kit = tmp_path / "kit"
     write_sources(build.design, kit)
-    write_packaged_engine(kit / "ip", build.design)
+    scripts = ["rtl_ip", "bitstream"] if hls == OPEN else ["bitstream"]
+    if hls == OPEN:
+        write_rtl_stub(kit / "rtl", build.design)
+    else:
+        write_packaged_engine(kit / "ip", build.design)
     vivado = install_vivado(tmp_path / "bin")
-    command = [str(vivado), "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", "flow/bitstream.tcl"]
-    subprocess.run(command, cwd=kit, check=True, capture_output=True, env={**os.environ, "EDGEMOE_JOBS": "1"})
+    for script in scripts:
+        command = [str(vivado), "-mode", "batch", "-nojournal", "-log", "vivado.log", "-source", f"flow/{script}.tcl"]
+        subprocess.run(command, cwd=kit, check=True, capture_output=True, env={**os.environ, "EDGEMOE_JOBS": "1"})
     accelerator, _ = build.write(tmp_path / "build")
-    overlay = write_overlay(NAME, accelerator, kit / "bitstream", tmp_path / "out", build.facts)
+    facts = replace(build.facts, hls=hls)
+    overlay = write_overlay(NAME, accelerator, kit / "bitstream", tmp_path / "out", facts)
+    assert json.loads((overlay.folder / "manifest.json").read_text()).get("rtl") == (OWN if hls == OPEN else None)
     with Accelerator(overlay.folder) as opened:
         assert tuple(opened.selftest()) == build.spec.task_names
     assert board.loads == 1

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.design import make_design
@@ -176,11 +178,29 @@ def test_name_that_is_no_package_is_refused(name: str, build: SmallBuild, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_default_name_is_always_allowed() -> None:
-    board = load_board("zcu104")
-    assert default_name(board) == "m3vit_zcu104"
-    for name in ("KV260", "my-board.v2", "--", "a__b"):
-        check_name(default_name(replace(board, name=name)))
+@pytest.mark.parametrize(
+    ("checkpoint", "network"),
+    [
+        (None, "m3vit"),
+        ("/nets/tiny.pth.tar", "tiny"),
+        ("/nets/DeiT-Tiny.v2.safetensors", "deit_tiny_v2"),
+        ("/nets/shards", "shards"),  # a folder of rank files
+        ("/nets/16x16.pt", "net_16x16"),
+        ("/nets/city/checkpoint.pth", "city"),
+        ("/nets/city/checkpoints/model_best_0300.pth.tar", "city"),
+        ("/nets/city/0.pth", "city"),
+        ("/checkpoint.pth", "m3vit"),
+        ("/nets/\u7db2.pth", "nets"),
+    ],
+)
+def test_default_name_is_the_networks_and_the_boards(checkpoint: str | None, network: str) -> None:
+    path = None if checkpoint is None else Path(checkpoint)
+    assert default_name(load_board("zcu104"), path) == f"{network}_zcu104"
+
+
+@given(st.text(max_size=80), st.text(st.characters(exclude_characters="/\0"), max_size=80))
+def test_default_name_is_always_allowed(board: str, checkpoint: str) -> None:
+    check_name(default_name(replace(load_board("zcu104"), name=board), Path("/nets") / checkpoint))
 
 
 def test_overlay_is_never_written_over_another(build: SmallBuild, parts: tuple[Path, Path], tmp_path: Path) -> None:

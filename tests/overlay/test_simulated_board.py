@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -227,6 +228,14 @@ def test_memory_is_seen_by_the_engine_only_after_a_flush_and_by_the_host_only_af
         assert np.all(buffer == 7)
         buffer[2:].invalidate()
         assert np.all(buffer[2] == 0x101) and np.all(buffer[:2] == 7)
+
+
+def test_a_buffer_that_begins_within_a_beat_is_refused(overlay: Path, build: SmallBuild, board: Any) -> None:
+    with Accelerator(overlay) as accelerator:
+        part = SimpleNamespace(device_address=next(iter(board.ddr.buffers)) + build.design.beat_bytes - 1)
+        with pytest.raises(OverlayError, match=rf"'image' begins at 0x\w+, which is no multiple of .* {16} bytes"):
+            accelerator._board.point("image", part)
+        accelerator.run(build.frame, "semseg")
 
 
 def test_memory_is_given_back_once_and_used_again(board: Any) -> None:

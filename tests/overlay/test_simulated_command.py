@@ -63,7 +63,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images.mkdir()
     pixels = np.random.default_rng(5).integers(0, 256, (32, 64, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(images / "scene.png")
-    checkpoint, spec = write_checkpoint(folder / "checkpoint.pth.tar"), write_spec(folder / "spec.toml")
+    checkpoint, spec = write_checkpoint(folder / "small.pth.tar"), write_spec(folder / "spec.toml")
     return make_project(folder, checkpoint, ["--spec", str(spec)], images, (*SMALL, "max_map_width=0"))
 
 
@@ -80,10 +80,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     return call
 
 
-def same_as_csim(run: Command, config: Path, picture: Path, tasks: tuple[str, ...]) -> None:
+def same_as_csim(run: Command, config: Path, name: str, picture: Path, tasks: tuple[str, ...]) -> None:
     """The same picture by a script on the simulated board and by `run --backend csim`."""
     Path("script.py").write_text(SCRIPT)
-    code, out, err = run("--config", config, "script.py", "m3vit_zcu104", picture, *tasks)
+    code, out, err = run("--config", config, "script.py", name, picture, *tasks)
     assert code == 0, err
     assert out == f"tasks: {' '.join(tasks)}\n"
     with np.load("results.npz") as results:
@@ -97,7 +97,7 @@ def same_as_csim(run: Command, config: Path, picture: Path, tasks: tuple[str, ..
 
 @pytest.mark.pynq
 def test_results_are_those_of_c_simulation_to_the_bit(run: Command, project: Path) -> None:
-    same_as_csim(run, project, project.parent / "images" / "scene.png", ("semseg", "depth"))
+    same_as_csim(run, project, "small_zcu104", project.parent / "images" / "scene.png", ("semseg", "depth"))
 
 
 @pytest.mark.pynq
@@ -110,12 +110,12 @@ def test_results_of_the_example_are_those_of_c_simulation_to_the_bit(
     chosen = tmp_path_factory.mktemp("scenes")
     spec = ["--spec", str(scenes / "spec.toml")]
     config = make_project(chosen, scenes / "checkpoint.pth.tar", spec, images[0], ())
-    same_as_csim(run, config, images[1], ("semseg", "depth"))
+    same_as_csim(run, config, "scenes_zcu104", images[1], ("semseg", "depth"))
 
 
 @pytest.mark.pynq
 def test_text_runs_like_a_script_with_arguments_of_its_own(run: Command, project: Path) -> None:
-    code = "import sys; from m3vit_zcu104 import Accelerator; a = Accelerator('m3vit_zcu104'); print(sys.argv, a.tasks)"
+    code = "import sys; from small_zcu104 import Accelerator; a = Accelerator('small_zcu104'); print(sys.argv, a.tasks)"
     ended, out, err = run("--overlay", project.parent / "build", "--config", project, "-c", code, "x", "--flag")
     assert (ended, out) == (0, "['-c', 'x', '--flag'] ('semseg', 'depth')\n"), err
 

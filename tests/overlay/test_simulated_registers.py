@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgemoe_gen.overlay.block_design import engine_registers
+from edgemoe_gen.hardware.registers import engine_registers
 from edgemoe_gen.simulated.registers import ControlBlock, InterruptController
 
 OFFSETS = {register.name: register.offset for register in engine_registers(2)}

@@ -31,6 +31,7 @@ FULL = Config(
     rounding="nearest",
     augment=24,
     pinned={"blocks.0.query": 12, "embed": -2},
+    hls="open",
 )
 
 

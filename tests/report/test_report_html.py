@@ -38,6 +38,7 @@ def document(frames: list[dict[str, Any]]) -> dict[str, Any]:
     made = {
         "generator": "edgemoe-gen 0", "stages": [], "stopped_before": "hls", "identity": "0123",
         "board": {"name": "zcu104", "title": "AMD ZCU104", "part": "x"},
+        "hls": {"choice": "vitis", "label": "RTL by Vitis HLS"},
         "network": {
             "tier": "count", "checkpoint": NASTY, "image": [2, 3], "resize": "error",
             "normalisation": normalisation_facts(ImageSpec.named(2, 3, "imagenet")), "patch": 1, "tokens": 6, "dim": 8,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgemoe_gen.overlay.block_design import engine_registers
+from edgemoe_gen.hardware.registers import engine_registers
 from edgemoe_gen.rtl import verilator
 from edgemoe_gen.rtl.library import argument_kinds, axilite_parameters, library, sources
 

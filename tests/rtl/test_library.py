@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgemoe_gen.base.errors import ConfigError
-from edgemoe_gen.overlay.block_design import engine_registers
+from edgemoe_gen.hardware.registers import engine_registers
 from edgemoe_gen.rtl import verilator
 from edgemoe_gen.rtl.library import ARGUMENT, NONE, VALID, VALUE, argument_kinds, axilite_parameters, library, sources
 from tests.rtl.bench import (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.base.errors import SimulationError
+from edgemoe_gen.base.errors import SimulationError, SurroundingsError
 from edgemoe_gen.sim import cache, compiler
 from edgemoe_gen.sim.cache import find_library, keep_library, load_library
 from edgemoe_gen.sim.compiler import Build, compile_library
@@ -124,7 +124,7 @@ def test_a_read_only_cache_serves_what_it_holds(folder: Path, monkeypatch: pytes
     monkeypatch.setattr(Path, "touch", refuse)
     assert keep_library("one", never) == path
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(SimulationError, match=r"cannot be written.*Read-only file system") as refused:
+    with pytest.raises(SurroundingsError, match=r"cannot be written.*Read-only file system") as refused:
         keep_library("two", never)
     assert "EDGEMOE_CACHE" in refused.value.hint
 
@@ -225,8 +225,9 @@ def test_a_compiler_s_surroundings_are_no_fault_of_the_sources(
     fake.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "g++ 12" && exit\ncat "{text}" >&2\nexit 1\n')
     fake.chmod(0o755)
     monkeypatch.setattr(compiler, "find_compiler", lambda: str(fake))
-    with pytest.raises(SimulationError, match=wanted):
+    with pytest.raises(SimulationError, match=wanted) as refused:
         compile_library(SOURCES)
+    assert refused.value.exit_code == (1 if "does not compile" in wanted else 2)
 
 
 def test_the_level_of_optimisation_is_the_environment_s_or_3(monkeypatch: pytest.MonkeyPatch) -> None:

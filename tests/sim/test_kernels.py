@@ -18,7 +18,7 @@ from edgemoe_gen.sim.cases_maps import OF_DECODERS
 from edgemoe_gen.sim.checks import Case, CaseResult, Deviation, compare, compare_exactly, worst
 from edgemoe_gen.sim.compiler import compile_library
 from edgemoe_gen.sim.engine import Engine
-from edgemoe_gen.sim.kernels import KERNELS, NOTHING_RECORDED, run_case, run_kernels
+from edgemoe_gen.sim.kernels import KERNELS, NOTHING_RECORDED, design_kernels, run_case, run_kernels
 
 SMALL = {"max_tokens": 17, "max_dim": 24, "max_query": 32, "max_cache": 64, "max_hidden": 48, "max_experts": 3}
 DESIGNS: dict[str, dict[str, int]] = {
@@ -128,6 +128,11 @@ def test_case_names_are_unique_within_a_kernel(engine: Engine) -> None:
     names = [(result.kernel, result.case, result.inputs) for result in results]
     assert len(set(names)) == len(names)
     assert {result.kernel for result in results} == set(KERNELS) - set(OF_DECODERS)
+
+
+def test_a_design_without_experts_has_no_cases_of_them(engine: Engine) -> None:
+    without = make_design(engine.design.knobs.turned({"max_experts": 1, "max_top_k": 1}), engine.design.board)
+    assert set(design_kernels(engine.design)) - set(design_kernels(without)) == {"router", "moe"}
 
 
 def test_without_a_checkpoint_recorded_inputs_are_skipped_with_a_reason(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,7 +18,7 @@ from edgemoe_gen.hardware.latency import FAMILIES, family_names
 from edgemoe_gen.kernels import Loop, read_kernels, read_source
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.project.opening import open_design
-from edgemoe_gen.timing.table import Recurrence, check_recurrence, load_timing
+from edgemoe_gen.timing.table import NoTableError, Recurrence, check_clock, check_recurrence, load_timing
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -109,6 +110,11 @@ def test_depth_grows_with_the_clock_and_with_the_adder_tree(design: Design, sour
 def test_a_clock_beyond_the_table_is_refused(design: Design, sources: dict[str, str]) -> None:
     with pytest.raises(SimulationError, match=r"the clock is 500 MHz, but .* zynquplus\.toml ends at 400"):
         load_timing(design, sources, clock_mhz=500)
+    with pytest.raises(NoTableError, match=r"the clock is 401 MHz, but .* ends at 400") as refused:
+        check_clock(design.board, 401)
+    assert refused.value.exit_code == 2
+    check_clock(design.board, 400)
+    check_clock(replace(design.board, part="xc7z020clg400-1"), 600)  # of which there is no table
 
 
 def steps(ii: int) -> Loop:

@@ -10,9 +10,11 @@ from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.numerics.widths import OWN_WIDTH, kind_of
 from edgemoe_gen.tuning import Evaluator, make_evaluator
+from edgemoe_gen.tuning.energy import energy_mj
 from edgemoe_gen.tuning.evaluate import moved_bytes
 from edgemoe_gen.tuning.noise import Gains
 from edgemoe_gen.tuning.trial import ESTIMATE, Figure, Point
+from tests.sim.engines import small_design
 from tests.tuning.small_searches import SPEC
 
 pytest.importorskip("torch")
@@ -108,3 +110,11 @@ def test_two_narrow_widths_are_refused_by_rule(evaluator: Evaluator) -> None:
     outcome = evaluator.outcome(Point.of({"attention_weight_bits": 8, "mlp_weight_bits": 6}), ESTIMATE)
     assert not outcome.feasible
     assert "one width of narrow weights" in outcome.detail
+
+
+def test_products_count_with_the_activity_of_a_trained_network() -> None:
+    design = small_design(weight_bits=16, activation_bits=18)
+    alone = energy_mj(design, {"qkv": 10**9}, 0)
+    published = 0.8 * (18 * 16 * 3.1 / 1024 + 0.1 / 32 * design.accumulator_bits)  # pJ = mJ of 1e9 products
+    assert alone == pytest.approx(published)
+    assert energy_mj(design, {}, 64 / 8) == pytest.approx(1300e-9)

@@ -162,8 +162,17 @@ class Board:
             self._lock.release()
 
     def point(self, argument: str, buffer: Any) -> None:
-        """Tells the engine where a buffer is."""
-        address = int(buffer.device_address)
+        """Tells the engine where a buffer is.
+
+        Raises:
+            OverlayError: it begins within a beat, where the engine would read from the beat's begin.
+        """
+        address, beat = int(buffer.device_address), self.manifest.layout.beat_bytes
+        if address % beat:
+            raise OverlayError(
+                f"the buffer of '{argument}' begins at {address:#x}, which is no multiple of a beat's {beat} bytes",
+                "take buffers as pynq.allocate gives them, not parts of them",
+            )
         self.engine.write(f"{argument}_1", address & 0xFFFFFFFF)
         self.engine.write(f"{argument}_2", address >> 32)
 
@@ -182,22 +191,25 @@ class Board:
             raise EngineError("the engine is busy", "another program may be using it: end that first")
         self._waiter.prepare()
         start = time.perf_counter()
+        is_wanted = True
         self.engine.write(CONTROL, self._start)
         while True:
+            # A simulated engine says how long it is worth to wait for it. It is asked first: it may end meanwhile.
+            patience = getattr(self.overlay.device, "patience", 0.0) if is_wanted else 0.0
             control = self.engine.read(CONTROL)
             seconds = time.perf_counter() - start
             # Reading clears AP_DONE. Whoever else reads the register may take it, so idle and not started counts too.
             if control & self._done or (control & self._idle and not control & self._start):
                 break
-            if seconds > timeout:
+            if seconds > max(timeout, patience):
                 raise EngineError(
                     f"the engine did not end within {timeout:g} s (its {CONTROL} reads {control:#x})"
                     + self._whereabouts(operations),
                     "the next run loads the bitstream again; if it happens again, check clock and power",
                 )
             if stop is not None and stop.is_set():
-                timeout = min(timeout, seconds + ABANDON_SECONDS)
-                stop = None
+                timeout = min(max(timeout, patience), seconds + ABANDON_SECONDS)
+                stop, is_wanted = None, False
             self._pause()
         self._finished()
         status = self.engine.read(STATUS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
 
 def inputs(context: Context) -> str:
     """Hash of what the preview depends on, of the bitstream and its clock."""
-    return digest_text(preview.inputs(context), digest_of([_bitstream(context)]), context.clock_mhz)
+    return digest_text(
+        preview.inputs(context), digest_of([_bitstream(context)]), context.clock_mhz, context.project.hls
+    )
 
 
 def make(context: Context, folder: Path) -> Made:
     """Writes folder and wheel."""
     from edgemoe_gen.overlay.package import write_overlay
 
-    facts = preview.overlay_facts(context)
+    facts = replace(preview.overlay_facts(context), hls=context.project.hls)
     name = context.project.overlay_name
     written = write_overlay(name, context.accelerator, _bitstream(context), folder / OVERLAY, facts)
     return Made(f"{written.folder.name}/ and {written.wheel.name}")

@@ -48,6 +48,7 @@ class Variants:
 def make(context: Context, folder: Path) -> Made:
     """Calibrates, compiles and writes."""
     from edgemoe_gen.pipeline.support import artefacts
+    from edgemoe_gen.pipeline.support.calibrated import note_calibration
     from edgemoe_gen.project.opening import open_numerics
 
     project = context.project
@@ -60,6 +61,7 @@ def make(context: Context, folder: Path) -> Made:
     made, joint = _rendered(project, numerics), _together(project, numerics)
     picture = project.pictures[0].values
     artefacts.write_network(made.program, numerics, project.model.spec, picture, target, project.notes, joint.program)
+    note_calibration(project.config, project.model, project.design.knobs, project.calibration, target)
     artefacts.write_cosim(project.short, target / "data" / COSIM_DATA)
     return Made(
         f"{len(project.sources)} sources, program of {len(made.program.operations):,} operations", (made, joint)

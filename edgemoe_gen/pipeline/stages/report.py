@@ -44,6 +44,7 @@ def inputs(context: Context) -> str:
         sorted(project.config.knobs),
         project.model.source,
         list(done),
+        project.hls,
         standing.stopped_before,
         _failed_stage(context) or "",
     )
@@ -81,6 +82,7 @@ def _document(context: Context) -> dict[str, Any]:
         stopped_before=standing.stopped_before,
         failed_stage=_failed_stage(context),
         timing=_failed_timing(context),
+        hls=project.hls,
     )
 
 

@@ -5,14 +5,15 @@ A new stage is a module beside this one and a row below.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from edgemoe_gen.flow.rtl_source import OPEN
 from edgemoe_gen.pipeline.stages.bitstream import BITSTREAM
 from edgemoe_gen.pipeline.stages.compile import COMPILE
 from edgemoe_gen.pipeline.stages.cosim import COSIM
 from edgemoe_gen.pipeline.stages.csim import CSIM
 from edgemoe_gen.pipeline.stages.hls import HLS
-from edgemoe_gen.pipeline.stages.ip import IP
+from edgemoe_gen.pipeline.stages.ip import IP, RTL_IP
 from edgemoe_gen.pipeline.stages.lint import LINT
 from edgemoe_gen.pipeline.stages.package import PACKAGE
 from edgemoe_gen.pipeline.stages.preview import PREVIEW
@@ -43,13 +44,34 @@ STAGES: tuple[Stage | ToolStage, ...] = (
     REPORT,  # written again whenever there is something new to say
 )
 NAMES = tuple(stage.name for stage in STAGES)
-TOOL_STAGES = tuple(stage for stage in STAGES if isinstance(stage, ToolStage))
+# Where edgemoe-gen makes the RTL: stages that are made otherwise, and those whose place another one takes.
+_WITHOUT_HLS: Mapping[str, ToolStage] = {RTL_IP.name: RTL_IP}
+_REPLACED = {
+    HLS.name: "stage rtl takes its place",
+    COSIM.name: "stage rtlsim takes its place (--rtlsim)",
+}
 _BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 def stage_of(name: str) -> Stage | ToolStage:
     """The stage of a name that is known to be one's."""
     return _BY_NAME[name]
+
+
+def replaced(hls: str) -> Mapping[str, str]:
+    """Stages that a build does not have, and why, by who makes the RTL (`flow.rtl_source`)."""
+    return _REPLACED if hls == OPEN else {}
+
+
+def stages_of(hls: str) -> tuple[Stage | ToolStage, ...]:
+    """The stages of a build in their order, by who makes the RTL."""
+    other = _WITHOUT_HLS if hls == OPEN else {}
+    return tuple(other.get(stage.name, stage) for stage in STAGES if stage.name not in replaced(hls))
+
+
+def tool_stages(hls: str) -> tuple[ToolStage, ...]:
+    """Those that a vendor's tool runs."""
+    return tuple(stage for stage in stages_of(hls) if isinstance(stage, ToolStage))
 
 
 def position(name: str) -> int:

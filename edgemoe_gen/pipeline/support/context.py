@@ -22,6 +22,7 @@ from edgemoe_gen.base.version import __version__
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate import check_fits
+from edgemoe_gen.flow.rtl_source import VITIS
 from edgemoe_gen.model import Model
 from edgemoe_gen.numerics.widths import TOGETHER
 from edgemoe_gen.overlay.package import check_name, default_name
@@ -68,6 +69,11 @@ class OpenedProject:
     calibration: tuple[NDArray[np.float32], ...]
     hooks: Mapping[str, str]
     overlay_name: str
+
+    @property
+    def hls(self) -> str:
+        """Who makes the RTL of the engine (`flow.rtl_source`)."""
+        return self.config.hls or VITIS
 
     @cached_property
     def sources(self) -> dict[str, str]:
@@ -196,7 +202,7 @@ def open_context(config: Config, progress: Progress) -> Context:
     pictures = open_pictures(config, model.spec)
     calibration = open_calibration(config, model.spec, pictures)
     hooks = open_hooks(config)
-    name = config.name or default_name(design.board)
+    name = config.name or default_name(design.board, config.checkpoint)
     check_name(name)
     project = OpenedProject(config, model, design, tasks, pictures, tuple(calibration), hooks, name)
     return Context(project, config.output or Path(DEFAULT_OUTPUT), progress, design.knobs.clock_mhz)

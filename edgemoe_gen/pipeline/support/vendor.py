@@ -62,9 +62,10 @@ class ToolStage(StageFacts):
     """A stage that a vendor's tool runs, in the kit. `VendorStages` does it, and takes from here what differs.
 
     Attributes:
+        step: what the tools do, where that is not what its name says: a key of the tables of `flow`.
         synthesises: it makes the project of C synthesis in the kit.
         reopens: the stage whose project it goes on from; where that has gone from the kit, it is made again first.
-        clocked: its result, made of what `hashes` names, must meet the clock; a retry makes it again at a slower one.
+        clocked: its result must meet the clock; a retry makes it again at a slower one.
         place: puts what it takes from earlier stages into the kit: the build's folder, the kit.
         finish: puts what the tool has made where `flow.kit.collect` looks for it: the kit.
         failed: looks why the tool failed, and raises if that says more than the tool: the kit, the log.
@@ -72,6 +73,7 @@ class ToolStage(StageFacts):
         verdict: what collected results say of timing, as the end of a sentence: their folder.
     """
 
+    step: str = ""
     synthesises: bool = False
     reopens: ToolStage | None = None
     clocked: bool = False
@@ -81,6 +83,11 @@ class ToolStage(StageFacts):
     check: Callable[[Path, Path], None] = lambda *_: None
     verdict: Callable[[Path], str] = lambda _: ""
 
+    @property
+    def tool_step(self) -> str:
+        """What the tools do, as the tables of `flow` call it."""
+        return self.step or self.name
+
     def inputs_of(self, files: kits.KitFiles, output: Path, clock_mhz: float | None = None) -> str:
         """Hash of all that the result depends on.
 
@@ -89,10 +96,11 @@ class ToolStage(StageFacts):
             output: the build's folder, for what the stage is made of.
             clock_mhz: clock of a retry; None takes the rendered one.
         """
-        said = digest_files(kits.files_of(self.name, files))
-        if not self.clocked:
+        said = digest_files(kits.files_of(self.tool_step, files))
+        if not self.hashes:
             return said
-        return digest_text(said, digest_of([output / name for name in self.hashes]), options_text(files, clock_mhz))
+        options = [options_text(files, clock_mhz)] if self.clocked else []
+        return digest_text(said, digest_of([output / name for name in self.hashes]), *options)
 
 
 def options_text(files: kits.KitFiles, clock_mhz: float | None = None) -> str:
@@ -145,7 +153,7 @@ class VendorStages:
 
     def commands(self, stage: ToolStage) -> tuple[Command, ...]:
         """What a stage runs on this machine."""
-        return stage_commands(stage.name, self.tools, kits.wants_tcl(self._files))
+        return stage_commands(stage.tool_step, self.tools, kits.wants_tcl(self._files))
 
     def run(self, stage: ToolStage, anew: bool = False) -> None:
         """Runs one stage unless it is up to date and not wanted anew.
@@ -199,7 +207,7 @@ class VendorStages:
         name = stage.name
 
         def prepare() -> None:
-            why = why_missing(name, self.tools)
+            why = why_missing(stage.tool_step, self.tools)
             if why:
                 raise StageUnavailableError(name, why)
             parallel_jobs(os.environ)  # a wrong number is refused before the first tool, not when Vivado reads it
@@ -212,7 +220,7 @@ class VendorStages:
             if stage.synthesises:
                 (self.kit / _SYNTHESISED).unlink(missing_ok=True)
             kits.write_kit(self.accelerator, self.kit, replaced)
-            kits.clear(name, self.kit)
+            kits.clear(stage.tool_step, self.kit)
             log = self.output / LOGS / f"{name}.log"
             log.parent.mkdir(exist_ok=True)
             log.unlink(missing_ok=True)

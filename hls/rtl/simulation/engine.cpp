@@ -3,19 +3,13 @@
 // engine FOLDER [name=value]...: reads the buffers of the folder, starts the engine `runs` times, writes what the last
 // run wrote as the file `result`. Says on lines of JSON how far it is, and at the end what came of it. Ends by SIGINT
 // or SIGTERM after it has closed the trace.
-//
-// One evaluation at each edge of the clock: the engine's outputs come from registers, so what its buses say in a cycle
-// can be read before the inputs of that cycle are given.
-#include "Vtop.h"
-#include "design.h"
-#include "memory.h"
-#include "monitor.h"
+#include "surrounded.h"
 
-#include "verilated.h"
 #if VM_TRACE
 #include "verilated_vcd_c.h"
 #endif
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -67,53 +61,12 @@ settings_t settings(const names_t &given) {
   return made;
 }
 
-// What design.h lists, as pointers.
-#define READ_PORT(bundle)                                                                         \
-  {&top->m_axi_##bundle##_ARVALID, &top->m_axi_##bundle##_ARREADY, &top->m_axi_##bundle##_ARADDR, \
-   &top->m_axi_##bundle##_ARLEN,   &top->m_axi_##bundle##_RVALID,  &top->m_axi_##bundle##_RREADY, \
-   &top->m_axi_##bundle##_RLAST,   &top->m_axi_##bundle##_RRESP,   &top->m_axi_##bundle##_RID,    \
-   &top->m_axi_##bundle##_RDATA}
-#define WRITE_PORT(bundle)                                                                        \
-  {&top->m_axi_##bundle##_AWVALID, &top->m_axi_##bundle##_AWREADY, &top->m_axi_##bundle##_AWADDR, \
-   &top->m_axi_##bundle##_AWLEN,   &top->m_axi_##bundle##_WVALID,  &top->m_axi_##bundle##_WREADY, \
-   &top->m_axi_##bundle##_WLAST,   &top->m_axi_##bundle##_WDATA,   &top->m_axi_##bundle##_BVALID, \
-   &top->m_axi_##bundle##_BREADY,  &top->m_axi_##bundle##_BRESP,   &top->m_axi_##bundle##_BID}
-
-struct read_port_t {
-  CData *arvalid, *arready;
-  QData *araddr;
-  CData *arlen, *rvalid, *rready, *rlast, *rresp, *rid;
-  void *rdata;
-};
-struct write_port_t {
-  CData *awvalid, *awready;
-  QData *awaddr;
-  CData *awlen, *wvalid, *wready, *wlast;
-  void *wdata;
-  CData *bvalid, *bready, *bresp, *bid;
-};
-
-std::vector<reader_t<read_port_t, BEAT>> make_readers(Vtop *top) {
-  std::vector<reader_t<read_port_t, BEAT>> made;
-  for (const read_port_t &port : std::vector<read_port_t>{READERS}) made.emplace_back(port);
-  return made;
-}
-std::vector<writer_t<write_port_t, BEAT>> make_writers(Vtop *top) {
-  std::vector<writer_t<write_port_t, BEAT>> made;
-  for (const write_port_t &port : std::vector<write_port_t>{WRITERS}) made.emplace_back(port);
-  return made;
-}
-
-class bench_t {
+class bench_t : public surrounded_t {
  public:
   bench_t(VerilatedContext &context, const std::string &folder, const names_t &given)
-      : folder_(folder),
+      : surrounded_t(context, settings(given)),
+        folder_(folder),
         given_(given),
-        memory_(settings(given)),
-        top_(new Vtop(&context)),
-        readers_(make_readers(top_.get())),
-        writers_(make_writers(top_.get())),
-        monitor_(context),
         most_(number(given, "most", 0)),
         quiet_(number(given, "quiet", 0)),
         every_(number(given, "every", 0)) {
@@ -122,28 +75,20 @@ class bench_t {
     half_ = number(given, "half", 1);
   }
 
-  long operation() const { return monitor_.operation(); }
-  long last_moved() const { return moved_ - monitor_.first(); }  // in cycles of a trace
+  long operation() const { return monitor.operation(); }
+  long last_moved() const { return moved() - monitor.first(); }  // in cycles of a trace
 
-  ~bench_t() {
-    close_trace();
-    top_->final();
-  }
+  ~bench_t() override { close_trace(); }
 
   void run() {
     const auto since = std::chrono::steady_clock::now();
-    top_->ap_rst_n = 0;
-    top_->s_axi_control_AWVALID = top_->s_axi_control_WVALID = top_->s_axi_control_ARVALID = 0;
-    top_->s_axi_control_RREADY = 0;
-    for (int i = 0; i < 4; ++i) cycle();
-    top_->ap_rst_n = 1;
-    const std::size_t size = static_cast<std::size_t>(number(given_, "result", 0));
-    std::uint64_t address = FIRST_ADDRESS, result = 0;
+    reset();
+    bytes_t result(static_cast<std::size_t>(number(given_, "result", 0)));
+    std::uint64_t address = FIRST_ADDRESS;
     int offset = FIRST_ARGUMENT;
-    for (const char *name : {BUFFERS}) {
-      bytes_t &buffer = memory_.buffer(address);
-      if (std::string(name) == "result") result = address;
-      buffer = result == address ? bytes_t(size) : contents(folder_ + "/" + name);
+    for (const std::string name : {BUFFERS}) {
+      bytes_t &buffer = name == "result" ? result : buffers_[name] = contents(folder_ + "/" + name);
+      memory.connect(address, buffer.data(), buffer.size());
       set_register(offset, static_cast<std::uint32_t>(address));
       set_register(offset + 4, static_cast<std::uint32_t>(address >> 32));
       offset += 12;
@@ -153,90 +98,46 @@ class bench_t {
     set_register(ENABLE, 1);
     std::uint32_t status = ~0u;
     for (long run = number(given_, "runs", 1); run > 0; --run) {
-      memory_.buffer(result).assign(size, UNWRITTEN);
+      std::fill(result.begin(), result.end(), UNWRITTEN);
       set_register(CONTROL, 1);
-      while (!top_->__SYM__interrupt) cycle();
+      while (!top->__SYM__interrupt) cycle();
       set_register(INTERRUPTS, 1);
       if (!(get_register(CONTROL) & 2)) throw std::runtime_error("an interrupt came, but ap_done is not set");
       status = get_register(STATUS);
     }
-    const bytes_t &written = memory_.buffer(result);
     std::ofstream file(folder_ + "/result", std::ios::binary);
-    file.write(reinterpret_cast<const char *>(written.data()), static_cast<std::streamsize>(written.size()));
+    file.write(reinterpret_cast<const char *>(result.data()), static_cast<std::streamsize>(result.size()));
     if (!file.flush()) throw std::runtime_error("the result can't be written: the disk may be full");
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - since;
-    std::cout << "{\"status\":" << status << ",\"clocks\":" << memory_.now << ",\"seconds\":" << seconds.count() << ",";
-    monitor_.report(std::cout);
+    std::cout << "{\"status\":" << status << ",\"clocks\":" << memory.now << ",\"seconds\":" << seconds.count() << ",";
+    monitor.report(std::cout);
     std::cout << "}" << std::endl;
   }
 
  private:
-  void cycle() {
-    for (auto &reader : readers_) reader.offer(memory_);
-    for (auto &writer : writers_) writer.offer(memory_);
-    if (top_->ap_rst_n) {  // before, the engine says anything
-      bool moves = false;
-      for (auto &reader : readers_) moves |= reader.take(memory_);
-      for (auto &writer : writers_) moves |= writer.take(memory_);
-      moves |= monitor_.look(memory_.now);
-      if (moves) moved_ = memory_.now;
-    }
-    top_->ap_clk = 1;
-    top_->eval();
-    ++memory_.now;
-    dump(0);
-    top_->ap_clk = 0;
-    top_->eval();
-    dump(half_);
+  void after_edge(bool is_rising) override { dump(is_rising ? 0 : half_); }
+
+  void after_cycle() override {
     if (interrupted) throw interrupted_t();
-    if (quiet_ && monitor_.running && memory_.now - moved_ > quiet_) throw unended_t{true};
-    if (memory_.now == most_) throw unended_t{false};
-    if (every_ && memory_.now % every_ == 0) {
-      std::cout << "{\"clock\":" << memory_.now << ",\"operation\":" << monitor_.operation() << "}" << std::endl;
+    if (quiet_ && monitor.running && quiet() > quiet_) throw unended_t{true};
+    if (memory.now == most_) throw unended_t{false};
+    if (every_ && memory.now % every_ == 0) {
+      std::cout << "{\"clock\":" << memory.now << ",\"operation\":" << monitor.operation() << "}" << std::endl;
     }
-  }
-
-  void set_register(int offset, std::uint32_t value) {
-    top_->s_axi_control_AWADDR = offset;
-    top_->s_axi_control_WDATA = value;
-    top_->s_axi_control_WSTRB = 15;
-    top_->s_axi_control_BREADY = 1;
-    pass(top_->s_axi_control_AWVALID, top_->s_axi_control_AWREADY);
-    pass(top_->s_axi_control_WVALID, top_->s_axi_control_WREADY);
-    while (!top_->s_axi_control_BVALID) cycle();
-    cycle();
-  }
-
-  std::uint32_t get_register(int offset) {
-    top_->s_axi_control_ARADDR = offset;
-    pass(top_->s_axi_control_ARVALID, top_->s_axi_control_ARREADY);
-    while (!top_->s_axi_control_RVALID) cycle();
-    const std::uint32_t value = top_->s_axi_control_RDATA;
-    top_->s_axi_control_RREADY = 1;
-    cycle();
-    top_->s_axi_control_RREADY = 0;
-    return value;
-  }
-
-  void pass(CData &valid, const CData &ready) {
-    valid = 1;
-    while (!ready) cycle();
-    cycle();
-    valid = 0;
   }
 
   // The trace counts cycles from the first start of the engine on.
 #if VM_TRACE
   void dump(long offset) {
     const auto name = given_.find("trace");
-    if (name == given_.end() || !monitor_.started()) return;
-    const long cycle = memory_.now - monitor_.first();
+    if (name == given_.end() || !monitor.started()) return;
+    const long cycle = memory.now - monitor.first();
     if (cycle < trace_from_ || (trace_to_ >= 0 && cycle > trace_to_)) return close_trace();
     if (!trace_) {
       trace_.reset(new VerilatedVcdC);
       trace_->set_time_unit("1ps");
       trace_->set_time_resolution("1ps");
-      top_->trace(trace_.get(), 99);
+      top->trace(trace_.get(), 99);
       trace_->open(name->second.c_str());
       if (!trace_->isOpen()) throw std::runtime_error("the trace " + name->second + " can't be written");
     }
@@ -253,13 +154,8 @@ class bench_t {
 
   std::string folder_;
   names_t given_;
-  memory_t memory_;
-  std::unique_ptr<Vtop> top_;
-  std::vector<reader_t<read_port_t, BEAT>> readers_;
-  std::vector<writer_t<write_port_t, BEAT>> writers_;
-  monitor_t monitor_;
+  std::map<std::string, bytes_t> buffers_;  // by port; that of the result is not among them
   long most_, quiet_, every_;
-  long moved_ = 0;  // last cycle in which a bus or a FIFO of the engine moved
   long trace_from_, trace_to_;
   long half_;  // picoseconds of half a clock's period
 };

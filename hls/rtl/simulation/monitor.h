@@ -42,6 +42,7 @@ class monitor_t {
     moves |= fills(words_);
     if (*started_) {
       running = true;
+      ++runs_;
       begun_ = now;
       if (first_ < 0) first_ = now;
       operations.clear();
@@ -62,6 +63,7 @@ class monitor_t {
   // Of the operation that runs; -1: none yet.
   long operation() const { return operations.empty() ? -1 : static_cast<long>(operations.back().index); }
   bool started() const { return first_ >= 0; }
+  long runs() const { return runs_; }  // that have begun
   long first() const { return first_; }  // cycle of the first start
 
   void report(std::ostream &out) const {
@@ -141,4 +143,5 @@ class monitor_t {
   const IData *index_ = nullptr;
   long begun_ = 0;
   long first_ = -1;
+  long runs_ = 0;
 };

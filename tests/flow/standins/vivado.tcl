@@ -11,7 +11,7 @@ namespace eval standin {
     variable fail ""
     variable commands {}
 }
-foreach part {core catalog cells nets addresses validate project runs} {
+foreach part {core catalog cells nets addresses validate project ipx runs} {
     source [file join $standin::folder vivado_$part.tcl]
 }
 
@@ -58,6 +58,7 @@ proc standin::refuse_command_line {reason} {
 proc standin::run_script {path trace} {
     variable commands
     interp create script
+    script eval {namespace eval ipx {}}
     foreach command $commands {
         interp alias script $command {} standin::vendor $command
     }

@@ -43,7 +43,7 @@ proc standin::read_failure {} {
     if {[lindex $parts 0] ne "vivado" || [lindex $parts 1] eq ""} return
     set fail [lindex $parts 1]
     variable limit_mhz [expr {[llength $parts] > 2 ? [lindex $parts 2] : 0}]
-    if {$fail ni {licence crash disk nobit timing board hang}} {
+    if {$fail ni {licence crash disk nobit timing board hang packaging}} {
         puts stderr "the stand-in of Vivado knows no failure '$fail'"
         exit 70
     }

@@ -5,6 +5,7 @@ namespace eval project {
     variable folder ""
     variable values {}
     variable sources {}
+    variable used_in {}  ;# files with a property of that name
     variable generated 0
     # Parts that the stand-in has "installed", and what their devices hold (DS891, DS987).
     variable parts {
@@ -62,12 +63,15 @@ standin::command set_property {-quiet} {-dict -name -value -objects} {
     if {![llength $objects]} {
         standin::refuse "Common 17-161" "Invalid option value specified for 'objects': no objects given."
     }
-    foreach object $objects {project::set_on $object $pairs}
+    foreach object $objects {
+        if {[string match ipx/* $object]} {packager::set_on $object $pairs} else {project::set_on $object $pairs}
+    }
 }
 
 standin::command get_property {-quiet} {} {
     lassign $words name object
-    set value [project::get_from [string toupper $name] $object]
+    set value [expr {[string match ipx/* $object] ? [packager::get_from $name $object]
+        : [project::get_from [string toupper $name] $object]}]
     if {$value eq "\0"} {standin::refuse "Common 17-54" "The object '$object' does not have a property '$name'."}
     return $value
 }
@@ -79,9 +83,17 @@ proc project::set_on {object pairs} {
         design::configure $cell $pairs
         return
     }
+    variable used_in
     foreach {name value} $pairs {
         set key [string tolower $name]
-        if {$object in [runs::names] && $key eq "strategy"} {
+        if {[file extension $object] eq ".xdc" && $key eq "used_in"} {
+            foreach step $value {
+                if {$step ni {synthesis implementation out_of_context simulation}} {
+                    standin::refuse "Common 17-161" "Invalid value '$step' of the property USED_IN."
+                }
+            }
+            dict set used_in [file tail $object] $value
+        } elseif {$object in [runs::names] && $key eq "strategy"} {
             runs::strategy $object $value
         } elseif {$object in [runs::names] && [regexp {^steps\.(\w+)\.tcl\.(pre|post)$} $key -> step side]} {
             runs::hook $object $step $side $value
@@ -174,6 +186,9 @@ standin::command get_files {-quiet -norecurse} {-of_objects -filter} {
             && [file exists [project::bd_file]]} {
             lappend found [project::bd_file]
         }
+        foreach path $project::sources {
+            if {[string match $pattern [file tail $path]]} {lappend found $path}
+        }
     }
     if {![llength $found]} {standin::say "WARNING: \[Vivado 12-818\] No files matched '$words'"}
     return $found
@@ -209,6 +224,9 @@ standin::command make_wrapper {-top -import -force -testbench} {-files -fileset}
 }
 
 standin::command add_files {-norecurse -quiet} {-fileset} {
+    if {[standin::given $option -fileset sources_1] ni {sources_1 constrs_1 sim_1}} {
+        standin::refuse "Common 17-161" "Invalid option value '[dict get $option -fileset]' specified for 'fileset'."
+    }
     foreach path [concat {*}$words] {
         if {![file exists $path]} {standin::refuse "Vivado 12-172" "File or Directory '$path' does not exist"}
         lappend project::sources $path

@@ -35,6 +35,7 @@ proc runs::sourced {run step side log} {
     set path [file join [directory $run] [dict get $hooks $run $step $side]]
     both $log "source $path"
     set child [interp create]
+    $child eval {namespace eval ipx {}}
     foreach command $standin::commands {interp alias $child $command {} standin::vendor $command}
     interp alias $child puts {} runs::hook_puts $log
     set home [pwd]
