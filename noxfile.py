@@ -13,15 +13,16 @@ TORCH = "torch==2.13.0"
 KERNELS = ("hls/*.h", "hls/timed/*.h", "hls/schedule/*.h", "hls/rtl/simulation/*")
 
 
-def install(session: nox.Session, *extras: str) -> None:
-    """The project and some of its extras."""
-    session.install(TORCH, "-e", f".[{','.join(('torch', 'lint', *extras))}]")
+def install(session: nox.Session, *extras: str, first: tuple[str, ...] = (TORCH,)) -> None:
+    """The project and some of its extras, unless the session takes the environment that is active."""
+    if session.virtualenv.is_sandboxed:
+        session.install(*first, "-e", f".[{','.join(extras)}]")
 
 
 @nox.session
 def check(session: nox.Session) -> None:
-    """Formatter, linter, type checker."""
-    install(session, "dev")
+    """Formatter, linter, type checker, which reads the testbenches too."""
+    install(session, "torch", "lint", "rtl", "dev")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("bash", "-c", f"clang-format --dry-run -Werror {' '.join(KERNELS)}", external=True)
@@ -31,22 +32,22 @@ def check(session: nox.Session) -> None:
 @nox.session
 def fast(session: nox.Session) -> None:
     """The fast tests."""
-    install(session, "rtl", "dev")
+    install(session, "torch", "lint", "rtl", "dev")
     session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """The slow tests alone."""
-    install(session, "rtl", "dev")
+    install(session, "torch", "lint", "rtl", "dev")
     session.run("python", "-m", "pytest", "-n", "2", "-m", "slow and not nightly", *session.posargs)
 
 
 @nox.session
 def board(session: nox.Session) -> None:
     """The board's side under PYNQ, which needs an older NumPy than the rest."""
-    install(session, "dev")
-    session.install("-e", ".[pynq]")
+    install(session, "torch", "lint", "dev")
+    install(session, "pynq", first=())
     session.run(
         "python",
         "-m",
@@ -64,5 +65,5 @@ def board(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The site, strictly: a broken link or an unknown name is an error."""
-    session.install("-e", ".[docs]")
+    install(session, "docs", first=())
     session.run("mkdocs", "build", "--strict", *session.posargs)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ class Tally:
     margins: list[float] = field(default_factory=list)  # of scenes where a class is not float's: see `largest_margin`
     as_integers: list[float] = field(default_factory=list)  # share of what left the chip that is the reference's
 
-    def add(self, truth: Picture, maps: Mapping[str, NDArray[np.generic]], exact: Mapping[str, Floats]) -> None:
+    def add(self, truth: Picture, maps: Mapping[str, NDArray[Any]], exact: Mapping[str, Floats]) -> None:
         """One scene: maps [classes, height, width] of the picture's size by task, or class numbers [height, width]."""
         found = maps[CLASS_TASK]
         labels = found if found.ndim == 2 else found.argmax(axis=0)

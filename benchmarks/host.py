@@ -57,7 +57,7 @@ def measure(build: Path, frames: int, network: tuple[Path, Path] | None) -> list
                 seconds = time.perf_counter() - start
                 pack, engine, decode = (result.stages[stage] for stage in ("pack", "engine", "decode"))
                 rows.append((pack, decode, seconds - pack - engine - decode))
-            middle = [1e3 * float(value) for value in np.median(rows[WARM_UP:], axis=0)]
+            pack, decode, rest = (1e3 * float(value) for value in np.median(rows[WARM_UP:], axis=0))
             in_numpy = None
             if model is not None:
                 decoder = model_decoder(model, name)
@@ -66,7 +66,7 @@ def measure(build: Path, frames: int, network: tuple[Path, Path] | None) -> list
                 start = time.process_time()
                 decoder(result.tokens)
                 in_numpy = 1e3 * (time.process_time() - start)
-            found.append(HostTime(name, task.where, *middle, in_numpy))
+            found.append(HostTime(name, task.where, pack, decode, rest, in_numpy))
     return found
 
 

@@ -194,7 +194,7 @@ def run_scenes(
             tally = tallies[way]
             for frame in run_frames(engine, program, model.spec, [picture] * len(tasks))[0]:
                 free = wanted[frame.task]
-                add_map(tally, truth, frame.task, decode(model, frame.tokens, frame.task))
+                add_map(tally, truth, frame.task, decode(model, frame.tokens.astype(np.float32), frame.task))
                 assert free.routes is not None and frame.experts is not None
                 same = (np.sort(frame.experts) == np.sort(free.routes.experts)).all(axis=-1)
                 tally.equal, tally.sets = tally.equal + int(same.sum()), tally.sets + same.size

@@ -125,7 +125,7 @@ def time_pass(case: Case, design: Design) -> Pass:
 def rows_of(passes: Sequence[Pass]) -> list[tuple[object, ...]]:
     """The table: each number of frames beside the first."""
     first = passes[0]
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for one in passes:
         slow = first.slow_milliseconds / first.frames * one.frames / one.slow_milliseconds
         rows.append(

@@ -150,7 +150,7 @@ def _attributes(kind: type) -> Iterator[tuple[str, str]]:
             found |= dict.fromkeys(names, match[2])
         elif line.strip():
             found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    for each in fields(kind):  # type: ignore[arg-type]
+    for each in fields(kind):
         if each.name not in found:
             raise PluginError(f"the docstring of {kind.__name__} does not say what {each.name} means")
         yield each.name, found[each.name]

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgemoe_gen.api.timing import time_network
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate.resources import estimate_resources
 from edgemoe_gen.pipeline.support.frames import needed_bytes
+from edgemoe_gen.pipeline.support.timed import time_network
 from edgemoe_gen.program.compile import Program, compile_network, pack_image
 from edgemoe_gen.program.schedule import Schedule
 from edgemoe_gen.timing.facts import TimedRun

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.api.verilog import RtlResult, rtl
     from edgemoe_gen.linting import LintResult
     from edgemoe_gen.pipeline.diagnosis import Check, Diagnosis, doctor
+    from edgemoe_gen.pipeline.differences import Differences
     from edgemoe_gen.pipeline.exchange import ImportResult
     from edgemoe_gen.pipeline.options import BuildResult
     from edgemoe_gen.pipeline.plan import PlannedStage
@@ -49,6 +50,7 @@ __all__ = [
     "CsimResult",
     "DatasetResult",
     "Diagnosis",
+    "Differences",
     "GenerateResult",
     "ImportResult",
     "InitResult",
@@ -107,6 +109,7 @@ _PLACES = {
     "edgemoe_gen.project.inspection": ("BitsWorth", "Inspection"),
     "edgemoe_gen.linting": ("LintResult",),
     "edgemoe_gen.pipeline.options": ("BuildResult",),
+    "edgemoe_gen.pipeline.differences": ("Differences",),
     "edgemoe_gen.pipeline.exchange": ("ImportResult",),
     "edgemoe_gen.pipeline.plan": ("PlannedStage",),
     "edgemoe_gen.pipeline.support.folders": ("StageResult",),

@@ -30,7 +30,7 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def write_text_whole(path: Path, text: str) -> None:
-    """The same for a text, as UTF-8."""
+    """Writes a text as UTF-8: the whole file, or none."""
     write_whole(path, lambda stream: stream.write(text.encode()))
 
 
@@ -51,7 +51,7 @@ def absolute(path: Path) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """The same for a folder; it is made when there is something to put in.
+    """Refuses a folder in which nothing could be written; it is made when there is something to put in.
 
     Raises:
         ConfigError: names what is in the way.

@@ -22,7 +22,7 @@ def shown(name: object) -> str:
 
 
 def word(name: object) -> str:
-    """The same for a place that has its own quotation marks: bounded, with escapes for what cannot be printed."""
+    """A name for a place that has its own quotation marks: bounded, with escapes for what cannot be printed."""
     text = str(name)
     if len(text) > _LONGEST:
         text = text[: _LONGEST // 2] + "..." + text[3 - _LONGEST // 2 :]

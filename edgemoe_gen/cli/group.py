@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from edgemoe_gen.base.endings import Ended, endings_raise
+from edgemoe_gen.base.invocation import set_command
 from edgemoe_gen.base.names import meant
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.cli import output
@@ -104,6 +105,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = [argument for argument in given if argument != "--debug"]
     if _GIVES_AWAY not in given:
         given = [each for each in given if each in _SPEECH] + [each for each in given if each not in _SPEECH]
+    set_command(["edgemoe-gen", *given])
     try:
         with endings_raise():
             code = group.main(given, prog_name="edgemoe-gen", standalone_mode=False)

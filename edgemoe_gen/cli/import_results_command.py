@@ -22,7 +22,8 @@ def command(folder: Path, config: Path | None, destination: Path | None, as_json
     """Take the results of an exported FOLDER, which ran on a machine with the vendor's tools, into the build.
 
     The folder must come from this very build: every source and script is compared. The next `edgemoe-gen build` goes on
-    behind the last stage that was imported.
+    behind the last stage that was imported. What C synthesis says otherwise than was assumed (instances, initiation
+    intervals, clock, resources, messages) is listed, the worst first, and kept in differences.json.
 
     \b
     Example:
@@ -41,6 +42,32 @@ def command(folder: Path, config: Path | None, destination: Path | None, as_json
         output.note(text)
     if as_json:
         stages = [stage.name for stage in result.stages]
-        output.as_json({"output": str(result.output), "stages": stages, "notes": list(result.notes)})
+        found = result.differences
+        output.as_json(
+            {
+                "output": str(result.output),
+                "stages": stages,
+                "notes": list(result.notes),
+                "differences": None if found is None else found.facts(),
+            }
+        )
         return
+    if result.differences is not None:
+        _show(result.differences)
     output.line(f"imported into {result.output}; go on with: edgemoe-gen build")
+
+
+def _show(found: api.Differences) -> None:
+    """What differs, the worst first; and what that was not asked of."""
+    for text in found.not_compared:
+        output.note(f"not compared: {text}")
+    if not found.rows:
+        output.line("nothing differs from what was assumed")
+        return
+    rows = [
+        [row.what, row.expected, row.found, "" if row.factor is None else f"{row.factor:.2f}", row.note]
+        for row in found.rows
+    ]
+    columns = ["what", ">assumed", ">found", ">ratio", "note"]
+    fit = output.Fit(leave_out=["ratio"], wraps="note")
+    output.table("Otherwise than assumed, the worst first", columns, rows, fit=fit)

@@ -18,7 +18,7 @@ from edgemoe_gen.codegen.packaging import packaging_context
 from edgemoe_gen.codegen.synthesis import synthesis_context
 from edgemoe_gen.codegen.wiring import wiring_context
 from edgemoe_gen.design import Design
-from edgemoe_gen.flow.kit import HLS_WORK, LEFT, RTL
+from edgemoe_gen.flow.kit import ARCHIVE, ARCHIVED, HLS_WORK, LEFT, RTL
 from edgemoe_gen.flow.tools import HLS_COMMANDS, VIVADO_COMMANDS
 
 # Template, and where its result stands in a rendered project.
@@ -42,6 +42,7 @@ TEMPLATES = {
     "flow/hls.cfg.j2": "hls.cfg",
     "flow/run.sh.j2": "run.sh",
 }
+KIT_README = "flow/kit.md.j2"  # stands beside run.sh in an exported kit, and nowhere else
 EXECUTABLE = ("run.sh",)
 
 
@@ -67,6 +68,12 @@ def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> di
     return files | {f"src/{name}": text for name, text in headers(design.has_decoders).items()}
 
 
+def render_kit_readme(design: Design) -> str:
+    """What an exported kit says of itself: what to run, what that needs, what comes out."""
+    names = context(design) | _flow_context()
+    return templates_of(resource_folder("templates"), html=False).get_template(KIT_README).render(names)
+
+
 def _flow_context() -> dict[str, object]:
     """What run.sh runs and clears, as the flow itself does."""
     return {
@@ -76,6 +83,8 @@ def _flow_context() -> dict[str, object]:
         "vivado_commands": {stage: " ".join(command) for stage, command in VIVADO_COMMANDS.items()},
         "rtl_folder": RTL,
         "left": LEFT,
+        "archive": ARCHIVE,
+        "kit_parts": ARCHIVED,
         "classic_work": HLS_WORK[0],
         "unified_work": HLS_WORK[1],
     }

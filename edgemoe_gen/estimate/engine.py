@@ -79,7 +79,7 @@ class Engine:
         latency: cycles from a request to its first beat.
         rate: beats that memory brings to each weight port in a cycle.
         stagger: cycles from the end of the first port's weights to that of the last one's, if memory limits them.
-        load_rate: the same for a port that has memory for itself; `port_rate` if memory is never the limit.
+        load_rate: beats a cycle for a port that has memory for itself; `port_rate` if memory is never the limit.
         ports: of weights.
         fifo_beats: beats of weights that wait on the chip behind each port.
         input_beats: the same of loads.

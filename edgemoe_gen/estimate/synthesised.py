@@ -11,24 +11,11 @@ from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate.between import between_lanes
+from edgemoe_gen.estimate.processes import GROUPS
 from edgemoe_gen.estimate.resources import estimate_resources
 from edgemoe_gen.rtl.compile import Kernels, compile_process
 from edgemoe_gen.rtl.synthesis import Synthesis, module_sources, synthesise
 
-# Processes, in the order of the data path, and the parts of the estimate that they are.
-GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("load_operands",), ("transposer",)),
-    (("load_tokens",), ("probabilities",)),
-    (("multiply",), ("compute unit",)),
-    (("round_sums",), ("rounding", "scores")),
-    (("measure_tokens", "apply_moments"), ("LayerNorm",)),
-    (("store_results",), ("addition",)),
-    (("choose_experts", "weigh_choices", "score_choices", "fill_queues"), ("router",)),
-    (
-        ("read_program", "fetch_weights", "fetch_input", "write_result", "dispatch", "gather_tokens"),
-        ("control",),
-    ),
-)
 PROCESSES = tuple(process for processes, _ in GROUPS for process in processes)
 
 

@@ -20,10 +20,11 @@ from edgemoe_gen.flow.hooks import files_of_hooks
 from edgemoe_gen.flow.reports.collect import REPORTS
 from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF, TOP
 
-FACTS = "kit.json"
+FACTS, README, ARCHIVE = "kit.json", "README.md", "edgemoe-results.tar.gz"
 OPTIONS = "flow/options.tcl"
 RTL = "rtl"  # folder of RTL that edgemoe-gen has made; only of a kit without Vitis HLS
 _PARTS = ("src", "testbench", "data/cosim", "flow", "hls.cfg", "run.sh")
+ARCHIVED = (*_PARTS, FACTS, README)  # run.sh packs these with reports and logs, so that the archive unpacks to a kit
 # Projects of the two generations of tools: what is in them has the same layout.
 HLS_WORK = ("hls_project/solution", "hls_component/hls")
 # What a stage leaves in the kit; cleared before it runs, by the rendered run.sh too, so that no old result passes for a

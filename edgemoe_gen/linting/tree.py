@@ -73,7 +73,7 @@ def body(node: Node) -> Node | None:
 
 
 def key(cursor: Cursor) -> str:
-    """The same for all cursors of one declaration, in every instance of a template."""
+    """A key that all cursors of one declaration share, in every instance of a template."""
     place = cursor.location
     return f"{place.file}:{place.offset}:{cursor.spelling}"
 

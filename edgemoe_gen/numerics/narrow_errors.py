@@ -37,7 +37,7 @@ class RoutedError:
     Attributes:
         forced: RMS error relative to float's values, experts chosen as in float.
         free: with experts chosen freely; None: not measured.
-        equal: share of sets of experts that are float's; None likewise.
+        equal: share of sets of experts that are float's; None: not measured.
     """
 
     forced: float

@@ -46,7 +46,7 @@ def make_manifest(
         facts: design, network and what else the build knows.
         handoff: of its bitstream.
         tasks: a program a task, of one frame.
-        passes: likewise, of the frames that share a pass of the weights; empty where that is one.
+        passes: a program a task, of the frames that share a pass of the weights; empty where that is one.
         variants: of each task, by name, of one frame; {} where no decoder runs on the engine.
         files: contents by name; those of the tasks are `programs/<task>.bin`, `passes/<task>.bin`,
             `variants/<task>.<name>.bin` and `selftest/<task>.bin`.

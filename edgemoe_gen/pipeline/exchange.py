@@ -16,12 +16,14 @@ from edgemoe_gen.base.copying import copy_file
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.base.reading import read_bytes
 from edgemoe_gen.base.version import __version__
+from edgemoe_gen.codegen import render_kit_readme
 from edgemoe_gen.design import Design
 from edgemoe_gen.flow import kit as kits
 from edgemoe_gen.flow.rtl_source import OPEN, VITIS
 from edgemoe_gen.hardware.names import BITSTREAM, HANDOFF
 from edgemoe_gen.overlay.bitfile import check_bitstream
 from edgemoe_gen.overlay.handoff import check_handoff
+from edgemoe_gen.pipeline.differences import Differences, write_differences
 from edgemoe_gen.pipeline.stages import bitstream
 from edgemoe_gen.pipeline.stages.ip import RTL_IP
 from edgemoe_gen.pipeline.stages.table import tool_stages
@@ -31,11 +33,19 @@ from edgemoe_gen.pipeline.support.vendor import LOGS, ToolStage
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What was taken out of a kit, stage by stage, and the build's folder that it went to; what the kit lacks."""
+    """What was taken out of a kit, stage by stage, and the build's folder that it went to.
+
+    Attributes:
+        output: the build's folder.
+        stages: that were taken.
+        notes: what the kit lacks.
+        differences: what C synthesis says otherwise than was assumed; None where the kit held nothing of it.
+    """
 
     output: Path
     stages: tuple[StageResult, ...]
     notes: tuple[str, ...] = ()
+    differences: Differences | None = None
 
 
 def export_kit(output: Path, folder: Path, design: Design, hls: str) -> None:
@@ -72,6 +82,7 @@ def export_kit(output: Path, folder: Path, design: Design, hls: str) -> None:
         if hls == OPEN:
             RTL_IP.place(output, partial)
         kits.write_facts(partial, facts)
+        (partial / kits.README).write_text(render_kit_readme(design), encoding="utf-8")
         partial.replace(folder)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from error
@@ -124,7 +135,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
                 return f"imported: {detail}"
 
             stages.run(stage.name, stage.inputs_of(files, output), stage.outputs, work, anew=True)
-        return ImportResult(output, tuple(stages.results), notes)
+        return ImportResult(output, tuple(stages.results), notes, write_differences(output))
 
 
 def _lacking(kit: Path, hls: str) -> tuple[str, ...]:

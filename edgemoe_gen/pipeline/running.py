@@ -43,7 +43,7 @@ class RunResult:
         blocks: [depth, tokens, dim], every block's output; [0, tokens, dim] of the board, which stores none.
         routes: [moe_blocks, tokens, top_k] int32, experts by descending score, or as they were forced; [0, tokens, 0]
             without experts, and of the board.
-        scores: [moe_blocks, tokens, top_k], likewise.
+        scores: [moe_blocks, tokens, top_k], of the experts in `routes`.
         output: the task's decoder [classes, height, width], a plain ViT's logits [classes], or None.
         seconds: wall time of the frame, decoder included, compilation not.
         traffic: bytes through each port of the accelerator, every block's output included; None of float.

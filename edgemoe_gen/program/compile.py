@@ -132,7 +132,7 @@ def compile_groups(
     """`compile_network` of stated groups.
 
     Raises:
-        CapacityError: likewise; or a group has more frames than the design's `frames_per_pass`.
+        CapacityError: the network does not fit, or a group has more frames than the design's `frames_per_pass`.
     """
     most = design.knobs.frames_per_pass
     for group in groups:

@@ -34,6 +34,7 @@ from edgemoe_gen.model.normalisation import FORMULA, name_of
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.report import numbers
 from edgemoe_gen.report.implementation import SYNTHESIS, implementation_facts
+from edgemoe_gen.report.made import made_facts
 from edgemoe_gen.report.views import mean_of
 
 CSIM, ESTIMATE, PROOF, COUNT = "C simulation", "estimate", "proof", "count"
@@ -66,6 +67,7 @@ def make_document(
     failed_stage: str | None = None,
     timing: Mapping[str, Any] | None = None,
     hls: str = VITIS,
+    command: str | None = None,
 ) -> dict[str, Any]:
     """The whole document.
 
@@ -81,6 +83,7 @@ def make_document(
         failed_stage: the one that ended in an error; None where none did.
         timing: facts of a timed run that failed; one that went well is read from the stage's file.
         hls: who makes the RTL of the engine (`flow.rtl_source`).
+        command: that made the results.
     """
     estimate = ESTIMATE_FILE.read(accelerator)
     compared = read_json(simulation / COMPARISON)
@@ -88,6 +91,7 @@ def make_document(
     vendor = None if results is None else implementation_facts(accelerator, results, stages)
     document = {
         "generator": f"edgemoe-gen {__version__}",
+        "made": made_facts(_dated(simulation, results), model.source, command),
         "stages": list(stages),
         "stopped_before": stopped_before,
         "failed_stage": failed_stage,
@@ -123,6 +127,13 @@ def make_document(
         "identity": f"{design.identity:016x}",
     }
     return REPORT.stamped({"headline": headline(document), **document})
+
+
+def _dated(simulation: Path, results: Path | None) -> list[Path]:
+    """Files that tell when the results were made: one of each stage that takes long."""
+    folder = simulation if results is None else results
+    later = [TIMING.name, "hls/reports/csynth.xml", "bitstream/timing_summary.rpt"]
+    return [simulation / COMPARISON, *(folder / name for name in later)]
 
 
 def narrow_of(accelerator: Path) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from edgemoe_gen.base.arrays import read_arrays
 from edgemoe_gen.base.build_files import REPORT, REPORT_PAGE
 from edgemoe_gen.base.documents import write_json
 from edgemoe_gen.report import colours, numbers
+from edgemoe_gen.report.made import next_steps
 from edgemoe_gen.report.narrow_view import narrow_view
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.plot import Series, log_lines
@@ -25,6 +26,7 @@ from edgemoe_gen.report.vendor_view import vendor_view
 from edgemoe_gen.report.views import Panel, View, class_name, panels, top_scores
 
 TEMPLATE = "report.html.j2"
+PART_COLUMNS = ("dsp", "bram36", "uram", "lut")
 MOST_FRAMES = 24  # rows of pictures; beyond, a file would grow without telling more
 
 
@@ -66,9 +68,27 @@ def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapp
             timed=None if timed is None else timed_view(timed),
             traffic=_traffic_rows(document["traffic"]),
             kinds=sorted(document["cycles"]["by_kind"].items(), key=lambda item: -item[1]),
-            part_columns=("dsp", "bram36", "uram", "lut"),
+            part_columns=PART_COLUMNS,
+            parts=_halves(_parts(document["resources"]["parts"])),
+            next_steps=next_steps(document),
         )
     )
+
+
+def _parts(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Parts of the estimate; all small FIFOs between processes are one."""
+    fifos = [row for row in rows if row["name"].startswith("fifo_")]
+    if not fifos:
+        return list(rows)
+    whole = {column: sum(row[column] for row in fifos) for column in PART_COLUMNS}
+    others = [row for row in rows if row not in fifos]
+    return [*others, {"name": "FIFOs", "what": f"{len(fifos)} between processes", **whole}]
+
+
+def _halves(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
+    """Two tables side by side, so that neither leaves half of the page empty."""
+    middle = (len(rows) + 1) // 2
+    return [half for half in (rows[:middle], rows[middle:]) if half]
 
 
 def _error_plot(document: Mapping[str, Any]) -> str:

@@ -30,8 +30,31 @@ def timed_view(facts: Mapping[str, Any]) -> dict[str, Any]:
             {**row, "size": (facts["sizing"] and _smallest(facts["sizing"], row["name"])) or None}
             for row in facts["fifos"]
         ],
+        "tasks": _tasks(facts),
         "differences": [row for row in facts["differences"] if row["differs"]],
     }
+
+
+def _tasks(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Milliseconds of each frame, its decoder's beside; none where frames share a pass, so that no one has its own.
+
+    A frame begins where its picture is loaded.
+    """
+    layers = facts["timeline"].get("layers", [])
+    starts = [layer["start"] for layer in layers if layer["group"] == "load"]
+    if len(starts) != len(facts["tasks"]) or len(starts) < 2:
+        return []
+    bounds = [0, *starts[1:], facts["cycles"]]
+    rows = []
+    for task, start, end in zip(facts["tasks"], bounds[:-1], bounds[1:], strict=True):
+        decoder = sum(
+            layer["end"] - layer["start"]
+            for layer in layers
+            if start <= layer["start"] < end and layer["group"].startswith("decoder")
+        )
+        cycles = {"whole": end - start, "backbone": end - start - decoder, "decoder": decoder}
+        rows.append({"task": task, **{name: count / (facts["clock_mhz"] * 1e3) for name, count in cycles.items()}})
+    return rows
 
 
 def _smallest(sizing: Mapping[str, Any], name: str) -> int | None:

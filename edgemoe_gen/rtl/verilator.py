@@ -45,7 +45,7 @@ POSITIONED = ("-fPIC", "-fvisibility=hidden", "-fno-gnu-unique")
 # What is never given a value is random, from run to run by the seed, so that nothing relies on zeros.
 VERILATOR = ("--cc", "--prefix", "Vtop", "--Mdir", "made", "--vpi", "--public-depth", "1", "-O3", "-Wall",
              "--x-assign", "unique", "--x-initial", "unique", "--no-timing", "--output-split", "20000")  # fmt: skip
-# The same for a program without cocotb, which sees the ports of the top module alone.
+# Options of a program without cocotb, which sees the ports of the top module alone.
 PROGRAM = tuple(flag for flag in VERILATOR if flag not in ("--vpi", "--public-depth", "1"))
 OBJECT, HEADER = "model.o", "Vtop.h"
 TRACE = ("--trace-vcd", "--trace-max-width", "4096")

@@ -75,7 +75,7 @@ def schedule_design(design: Design, loop: str | None = None, sources: Mapping[st
 
 
 def known_schedule(design: Design, sources: Mapping[str, str]) -> Schedule | None:
-    """The same for who can do without: None where the compiler is not installed, or no delays of the part are known."""
+    """The schedule, or None where the compiler is not installed or no delays of the part are known."""
     if ziglang_missing():
         return None
     try:

@@ -21,7 +21,7 @@ ONLY_API = {"options", "progress", "on_stage", "on_note", "watch"}
 # What these do in Python: `SimulatedBoard` in a `with` statement, and `edgemoe_gen.serving.serve`.
 ELSEWHERE = {"sim-board", "serve"}
 VERBS = [name for name in COMMANDS if name not in ELSEWHERE]
-EMPTY = (None, (), {})  # what is not said, by click and by the API
+EMPTY: tuple[object, ...] = (None, (), {})  # what is not said, by click and by the API
 
 
 def verb(name: str) -> Callable[..., object]:

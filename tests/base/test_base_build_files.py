@@ -12,6 +12,7 @@ from edgemoe_gen.base.build_files import (
     ACCELERATOR,
     CALIBRATED,
     DESIGN,
+    DIFFERENCES,
     ESTIMATE,
     NARROW,
     REPORT,
@@ -29,7 +30,7 @@ from edgemoe_gen.simulated.designs import find_design
 from edgemoe_gen.tuning.compare import read_side
 from tests.flow.reports import vendor_reports
 
-DOCUMENTS = (CALIBRATED, DESIGN, ESTIMATE, NARROW, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
+DOCUMENTS = (CALIBRATED, DESIGN, DIFFERENCES, ESTIMATE, NARROW, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
 PAGE = Path(__file__).parents[2] / "docs/formats.md"
 
 

@@ -33,7 +33,7 @@ def test_a_value_is_of_its_kind_or_refused_in_its_words(value: Any, kind: str) -
     for item in found if isinstance(found, tuple) else ():
         assert isinstance(item, ITEMS[kind]) and not isinstance(item, bool)
     expected = float(value) if kind in ("float", "number") else value
-    assert (list(found) if isinstance(value, list) else found) == expected or found != found
+    assert (list(found) if isinstance(found, tuple) else found) == expected or found != found
 
 
 @pytest.mark.parametrize(

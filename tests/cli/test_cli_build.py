@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -256,7 +257,7 @@ def test_generate_renders_again_whatever_it_renders_from_changes(
 ) -> None:
     def depth() -> str:
         text = (here / "build/accelerator/src/engine.cpp").read_text()
-        return re.findall(r"STREAM variable = sums depth = (\d+)", text)[0]
+        return str(re.findall(r"STREAM variable = sums depth = (\d+)", text)[0])
 
     def generate() -> None:
         outcome = run("generate")
@@ -394,7 +395,7 @@ def test_pinned_tensor_takes_its_binary_point(run: Run, project: Project, here: 
 def test_plain_vit_builds_with_its_head(run: Run, here: Path, project: Project) -> None:
     from tests.factory import write_checkpoint
 
-    sizes = {"router": "none", "head_classes": 7, "tasks": {"classify": 7}}
+    sizes: dict[str, Any] = {"router": "none", "head_classes": 7, "tasks": {"classify": 7}}
     checkpoint = write_checkpoint(here / "vit.safetensors", prefix="", **sizes)
     arguments = ["--heads", 2, "--image-height", 32, "--image-width", 64, "--normalise", "imagenet"]
     arguments += ["--image", project.images / "scene_0.png"]

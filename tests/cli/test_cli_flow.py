@@ -19,7 +19,7 @@ from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.hardware.boards import board_names
 from edgemoe_gen.pipeline.stages.table import stage_of
 from edgemoe_gen.pipeline.support.context import Context
-from edgemoe_gen.pipeline.support.stage import Made
+from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_of
 from tests.cli.conftest import Outcome, Project
 from tests.cli.flow_runs import GENERATIONS, OPEN, arguments, digests, in_process_of_its_own, way
@@ -245,7 +245,9 @@ def test_a_build_interrupted_in_one_of_our_own_stages_ends_in_the_same_bytes(
 ) -> None:
     output = tmp_path / "out"
     with_tools()
-    make = stage_of(stage).make
+    found = stage_of(stage)
+    assert isinstance(found, Stage)
+    make = found.make
 
     def interrupted(context: Context, folder: Path) -> Made:
         make(context, folder)

@@ -151,3 +151,24 @@ def test_a_run_that_broke_off_is_incomplete(run: Run, kit: Kit) -> None:
     (kit.folder / "bitstream").rename(kit.folder / "bitstream.partial")
     outcome = kit.taken(run)
     assert outcome.code == 0 and "results of stage bitstream are incomplete: bitstream/edgemoe.bit" in outcome.err
+
+
+def test_what_differs_from_what_was_assumed_is_shown_and_kept(run: Run, kit: Kit) -> None:
+    shown = kit.taken(run)
+    assert shown.code == 0 and "Otherwise than assumed, the worst first" in shown.out
+    said = json.loads(kit.taken(run, "--json").out)["differences"]
+    kept = json.loads((kit.output / "differences.json").read_text())
+    assert kept == {"schema": 1, **said}
+    assert [row["kind"] for row in said["rows"]] == sorted(
+        (row["kind"] for row in said["rows"]), key=["instances", "fits", "II", "clock", "resources", "log"].index
+    )
+    for row in said["rows"]:
+        assert row["what"] in shown.out and row["found"] in shown.out, row
+    # The stand-ins reach every interval at the clock; how much hardware they count is made up.
+    assert {row["kind"] for row in said["rows"]} == {"resources"}
+
+
+def test_an_export_says_what_to_run_and_what_that_needs(kit: Kit) -> None:
+    text = (kit.folder / "README.md").read_text()
+    for word in ("./run.sh", "settings64.sh", "edgemoe-results.tar.gz", "xilinx.com:zcu104", "import-results"):
+        assert word in text

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_every_board_is_built_by_vivado_alone_and_says_whose_rtl_it_is(
 ) -> None:
     output = copied(built, tmp_path)
     name = f"m3vit_{board}"
-    found = {}
+    found: dict[str, Any] = {}
     # Vitis HLS of the first two is not touched; the third release of Vivado is there without it.
     for generation in (*GENERATIONS, OPEN):
         with_tools(generation)

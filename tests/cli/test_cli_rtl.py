@@ -15,6 +15,7 @@ from PIL import Image
 
 from edgemoe_gen.rtl import against_csim
 from edgemoe_gen.rtl.simulation import EngineRun, OperationCycles
+from edgemoe_gen.sim.engine import Engine
 from tests.cli.conftest import Outcome, Project
 
 Run = Callable[..., Outcome]
@@ -144,14 +145,14 @@ class Simulator:
         self.wrong = wrong
         self.given: dict[str, Any] = {}
         self.expected = np.zeros(0, np.uint8)
-        execute = against_csim.Engine.execute
+        execute = Engine.execute
 
         def executed(*arguments: Any) -> Any:
             found = execute(*arguments)
             self.expected = arguments[-1]
             return found
 
-        monkeypatch.setattr(against_csim.Engine, "execute", executed)
+        monkeypatch.setattr(Engine, "execute", executed)
         monkeypatch.setattr(against_csim, "build_simulation", self.build)
         monkeypatch.setattr(against_csim, "simulate", self.run)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -336,7 +337,7 @@ def test_json_of_a_build_that_fails_is_an_object_with_what_stderr_says(build: Ca
 def test_a_reader_who_leaves_early_ends_a_command_quietly(here: Path, command: list[str], streams: set[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | dict.fromkeys(streams, writing)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | dict.fromkeys(streams, writing)
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-m", "edgemoe_gen", *command], cwd=here, env=os.environ | {"PYTHONPATH": root}, **pipes

@@ -85,7 +85,14 @@ def test_every_header_and_template_ends_up_in_a_project() -> None:
     templates = resource_folder("templates")
     rendered = [path for folder in (templates, templates / "flow") for path in folder.glob("*.j2")]
     rendered.remove(templates / "timed.cpp.j2")  # of the timed build, which is compiled and never written
+    rendered.remove(templates / "flow/kit.md.j2")  # the README of an exported kit
     assert len(names) == len(list(resource_folder("hls").glob("*.h"))) + len(rendered)
+
+
+def test_the_readme_says_what_makes_the_data_that_its_command_reads() -> None:
+    text = render_sources(make("default"))["README.md"]
+    simulate = text.split("## Simulate")[1].split("##")[0]
+    assert "./csim data" in simulate and "`edgemoe-gen build CHECKPOINT --image PICTURE --until csim` makes" in simulate
 
 
 @pytest.mark.parametrize("name", DESIGNS)

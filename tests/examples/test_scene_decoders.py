@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def test_decoders_in_integers_and_on_the_engine_are_as_good_as_float(tallies: di
 @pytest.mark.slow
 def test_narrow_weights_err_more_and_less_where_scales_move_through_relu(tallies: dict[str, Tally]) -> None:
     def error(name: str) -> float:
-        return (tallies[name].errors / tallies[name].power) ** 0.5 + float(np.mean(tallies[name].depth_errors)) ** 0.5
+        return math.sqrt(tallies[name].errors / tallies[name].power) + math.sqrt(np.mean(tallies[name].depth_errors))
 
     assert 10 * error("18 x 16") < error("18 x 8") < 0.9 * error(UNMOVED)
 

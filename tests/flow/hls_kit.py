@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from standin_vitis import install_classic, install_unified
-
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
+from tests.flow.standin_vitis import install_classic, install_unified
 
 BOARDS = ("zcu104", "zcu102", "kv260", "ultra96v2")
 DATA = ("program", "weights", "image", "expected")

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hls_kit import Kit, small_design, write_kit
-from standin_vitis import tclsh
+
+from tests.flow.hls_kit import Kit, small_design, write_kit
+from tests.flow.standin_vitis import tclsh
 
 needs_tclsh = pytest.mark.skipif(tclsh() is None, reason="tclsh is not installed")
 GENERATIONS = [

@@ -9,8 +9,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hls_kit import BOARDS, STEPS, Kit, install, small_design, write_kit
-from standin_vitis import tclsh
 
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen import render_sources
@@ -19,6 +17,8 @@ from edgemoe_gen.flow.reports.cosim import read_cosim
 from edgemoe_gen.flow.reports.csynth import read_csynth
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.sim.compiler import ap_types_folder, find_compiler
+from tests.flow.hls_kit import BOARDS, STEPS, Kit, install, small_design, write_kit
+from tests.flow.standin_vitis import tclsh
 
 needs_tclsh = pytest.mark.skipif(tclsh() is None, reason="tclsh is not installed")
 CLASSIC = [pytest.param("classic", release, marks=needs_tclsh) for release in ("2021.1", "2022.1", "2024.2")]

@@ -7,10 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hls_kit import small_design
-from hls_kit import write_kit as write_hls_kit
-from standin_vitis import install_classic, install_unified, tclsh
-from vivado_kits import make, run, write_kit
 
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.codegen import render_sources
@@ -21,6 +17,10 @@ from edgemoe_gen.flow.tools import Command, Tool
 from edgemoe_gen.project.config import Config, parse_config, read_config
 from edgemoe_gen.project.opening import open_hooks
 from edgemoe_gen.project.writing import config_to_toml
+from tests.flow.hls_kit import small_design
+from tests.flow.hls_kit import write_kit as write_hls_kit
+from tests.flow.standin_vitis import install_classic, install_unified, tclsh
+from tests.flow.vivado_kits import make, run, write_kit
 
 needs_tclsh = pytest.mark.skipif(tclsh() is None, reason="tclsh, which runs the stand-ins, is not installed")
 VIVADO = [hook for hook in HOOKS if hook.stage == "bitstream"]

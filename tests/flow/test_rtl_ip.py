@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -10,13 +11,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from packaged_engine import rtl_stub, write_rtl_stub
-from standin_vivado import TCLSH
-from standins.vivado_ipxact import bus_facts
-from test_simulated_handoff import buses, connections, ranges, registers, root_of
-from vivado_kits import SCRIPT, Done, built, make, rendered, run, write_kit
 
 from edgemoe_gen.design import Design
+from tests.flow.packaged_engine import rtl_stub, write_rtl_stub
+from tests.flow.standin_vivado import TCLSH
+from tests.flow.test_simulated_handoff import buses, connections, ranges, registers, root_of
+from tests.flow.vivado_kits import SCRIPT, Done, built, make, rendered, run, write_kit
+
+# It stands among scripts that import each other by bare names.
+bus_facts = importlib.import_module("tests.flow.standins.vivado_ipxact").bus_facts
 
 pytestmark = pytest.mark.skipif(TCLSH is None, reason="tclsh, which runs the stand-in of Vivado, is not installed")
 PACKAGING = "flow/rtl_ip.tcl"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
-from hls_kit import small_design, write_kit
-from standin_vitis import install_classic, install_unified, tclsh
 
-from edgemoe_gen.flow.kit import missing_in, place_ip
+from edgemoe_gen.flow.kit import ARCHIVE, kit_files, missing_in, place_ip, read_kit
+from edgemoe_gen.hardware.names import TOP
+from tests.flow.hls_kit import small_design, write_kit
+from tests.flow.standin_vitis import install_classic, install_unified, tclsh
 
 BASH = shutil.which("bash")
 pytestmark = pytest.mark.skipif(BASH is None, reason="bash is not installed")
@@ -60,7 +62,11 @@ def test_each_generation_of_the_tools_ends_with_the_ip_in_its_place(kit: Path, t
     assert (kit / "ip/component.xml").is_file()
     assert not (kit / "ip.partial").exists()
     assert (kit / "hls_component").is_dir() == (generation == "v++ and vitis-run")
-    assert sorted(path.name for path in (kit / "logs").iterdir()) == ["cosim.log", "hls.log", "ip.log"]
+    logs = ["cosim.log", "hls.log", "ip.log", "versions.txt"]
+    assert sorted(path.name for path in (kit / "logs").iterdir()) == logs
+    release = {"vitis_hls": "2022.1"}.get(generation, "2025.1")
+    versions = (kit / "logs/versions.txt").read_text()
+    assert f"v{release}" in versions and versions.startswith("edgemoe-gen ") and "stages: hls cosim ip\n" in versions
 
 
 def moving(tools: Path, where: str) -> Path:
@@ -137,3 +143,39 @@ def test_a_copy_of_the_ip_that_breaks_off_does_not_pass_for_one(kit: Path, tmp_p
     copy.unlink()
     assert run(kit, tools, "ip").returncode == 0
     assert (kit / "ip/component.xml").read_text() != "half\n" and not (kit / "ip.partial").exists()
+
+
+def packed(kit: Path) -> dict[str, bytes]:
+    """Files of the archive, by their paths in the kit."""
+    with tarfile.open(kit / ARCHIVE) as archive:
+        files = {member.name: archive.extractfile(member) for member in archive.getmembers()}
+        found = {name: file.read() for name, file in files.items() if file is not None}
+    return {name.removeprefix(f"./{kit.name}/"): data for name, data in found.items()}
+
+
+@pytest.mark.parametrize("fail", ["", "ip:crash"])
+def test_a_run_leaves_one_archive_of_what_tells_how_it_went(kit: Path, tmp_path: Path, fail: str) -> None:
+    kit = kit.rename(kit.with_name("kit: of [mine]"))
+    (kit / "huge.log").write_bytes(bytes(21_000_000))
+    done = run(kit, install(tmp_path / "bin", "v++ and vitis-run"), "hls", "ip", fail=fail)
+    assert (done.returncode != 0) == bool(fail) and f"are in {kit / ARCHIVE}" in done.stdout
+    files = packed(kit)
+    assert {name: files[name] for name in map(Path.as_posix, kit_files(kit))} == read_kit(kit)
+    assert {"logs/hls.log", "logs/ip.log", "logs/versions.txt"} <= set(files)
+    assert f"hls_component/hls/syn/report/{TOP}_csynth.xml" in files
+    built = {".v", ".vhd", ".bit", ".zip", ".dcp"}
+    assert not [n for n in files if n.startswith(("ip/", "bitstream/")) or Path(n).suffix in built or "huge" in n]
+    assert not list(kit.glob("*.partial"))
+
+
+def test_missing_tools_are_named_with_what_to_source_before_anything_runs(kit: Path, tmp_path: Path) -> None:
+    before = sorted(kit.rglob("*"))
+    done = run(kit, tmp_path, "hls")
+    assert done.returncode == 2 and done.stdout == ""
+    assert "stage hls needs vitis_hls, v++ or vitis-run, which is not on PATH: source settings64.sh of V" in done.stderr
+    done = run(kit, install(tmp_path / "bin", "v++ and vitis-run"))
+    assert done.returncode == 2
+    assert "stage bitstream needs vivado, which is not on PATH: source settings64.sh of Vivado" in done.stderr
+    (tmp_path / "bin/vitis-run").unlink()
+    assert "stage ip needs vitis-run" in run(kit, tmp_path / "bin", "hls", "ip").stderr
+    assert sorted(kit.rglob("*")) == before

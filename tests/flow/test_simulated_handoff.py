@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import pytest
-from vivado_kits import built, make
 
 from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.design import Knobs, make_design
@@ -16,6 +15,7 @@ from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.overlay.block_design import IOPLL_MHZ, clock_divisors
 from edgemoe_gen.overlay.generated_hwh import write_hwh
 from edgemoe_gen.overlay.handoff import read_handoff
+from tests.flow.vivado_kits import built, make
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 BUS = ("BUSNAME", "TYPE", "DATAWIDTH")

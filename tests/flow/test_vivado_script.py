@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packaged_engine import bundles
-from standin_vivado import TCLSH
-from vivado_kits import SCRIPT, Done, block_design_only, built, make, run, write_kit
 
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.wiring import port_of_bundle, wiring, wiring_context
 from edgemoe_gen.design import Design
 from edgemoe_gen.hardware.boards import board_names
+from tests.flow.packaged_engine import bundles
+from tests.flow.standin_vivado import TCLSH
+from tests.flow.vivado_kits import SCRIPT, Done, block_design_only, built, make, run, write_kit
 
 needs_tclsh = pytest.mark.skipif(TCLSH is None, reason="tclsh, which runs the stand-in of Vivado, is not installed")
 RESULTS = ["edgemoe.bit", "edgemoe.hwh", "edgemoe.xsa", "power.rpt", "timing_summary.rpt", "utilization.rpt"]

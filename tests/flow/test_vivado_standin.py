@@ -8,9 +8,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from packaged_engine import registers, write_packaged_engine
-from standin_vivado import TCLSH, install_vivado
-from vivado_kits import SCRIPT, Done, block_design_only, built, make, run, write_kit
+
+from tests.flow.packaged_engine import registers, write_packaged_engine
+from tests.flow.standin_vivado import TCLSH, install_vivado
+from tests.flow.vivado_kits import SCRIPT, Done, block_design_only, built, make, run, write_kit
 
 pytestmark = pytest.mark.skipif(TCLSH is None, reason="tclsh, which runs the stand-in of Vivado, is not installed")
 

@@ -12,12 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from packaged_engine import write_packaged_engine
-from standin_vivado import install_vivado
-
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
+from tests.flow.packaged_engine import write_packaged_engine
+from tests.flow.standin_vivado import install_vivado
 
 SCRIPT = "flow/bitstream.tcl"
 RUNS = "# ---------------------------------------------------------------- runs"

@@ -179,6 +179,11 @@ def board(_: Path) -> bytes:
     return (resource_folder("boards") / "zcu104.toml").read_bytes()
 
 
+def _handoff(path: Path) -> Any:
+    check_handoff(path)
+    return read_handoff(path, design(), 300.0)
+
+
 READERS: dict[str, tuple[str, Content, Read]] = {
     "checkpoint": ("a.pth", checkpoint(".pth"), load_checkpoint),
     "checkpoint's pickle": ("p.pth", pickled, in_zip),
@@ -199,7 +204,7 @@ READERS: dict[str, tuple[str, Content, Read]] = {
     "handoff": (
         "a.hwh",
         lambda _: handoff_bytes(design(), 300.0),
-        lambda path: (check_handoff(path), read_handoff(path, design(), 300.0)),
+        _handoff,
     ),
     "bitstream": ("a.bit", lambda _: bit_bytes("x"), lambda path: check_bitstream(path, "x")),
     "csynth": ("c.xml", text(vendor_reports.csynth), read_csynth),

@@ -124,7 +124,7 @@ def test_every_rendered_kernel_is_read_whole(rendered: dict[str, str], kernels: 
         for loop in source.loops:
             assert text[loop.keyword :].startswith("for (") and loop.function
             assert text[loop.body.start :].startswith(f"{loop.label}:")
-        for body in (owner.body for owner in (*source.loops, *source.functions)):
+        for body in [*(loop.body for loop in source.loops), *(function.body for function in source.functions)]:
             assert text[body.opening] == "{" and text[body.closing] == "}"
     names = [function.name for source in kernels.sources.values() for function in source.functions]
     assert {"operate", "execute", "edgemoe_engine", "multiply", "comes_ahead", "operator[]"} <= set(names)

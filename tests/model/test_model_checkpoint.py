@@ -173,7 +173,10 @@ def test_a_file_that_asks_for_a_call_is_refused_and_nothing_runs(
     )
     bad = Runs(function, argument)
     state: Any = {name: torch.from_numpy(values) for name, values in make_state().items()}
-    content = {"state_dict": bad if where == "state_dict" else state, "optimizer": bad if where == "optimizer" else {}}
+    content: Any = {
+        "state_dict": bad if where == "state_dict" else state,
+        "optimizer": bad if where == "optimizer" else {},
+    }
     path = tmp_path / "evil.pth"
     torch.save(bad if where == "all" else content, path, _use_new_zipfile_serialization=not legacy)
     refused(path, "refused", function.__name__)

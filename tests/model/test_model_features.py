@@ -19,7 +19,7 @@ from tests.model.oracle import Oracle
 pytest.importorskip("torch")
 
 IMAGE = (16, 40)
-PLAIN = {"router": "none", "head_classes": 7, "image": IMAGE}
+PLAIN: dict[str, Any] = {"router": "none", "head_classes": 7, "image": IMAGE}
 SUPPORTED: dict[str, dict[str, Any]] = {
     "LayerScale of BEiT and DeiT III": {"layer_scale": "gamma"},
     "LayerScale of timm and DINOv2": {"layer_scale": "ls"},

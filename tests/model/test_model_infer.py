@@ -116,7 +116,13 @@ def test_what_agrees_with_the_tensors_is_taken(tmp_path: Path) -> None:
 
 def test_options_reach_the_spec(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "m.pth")
-    said = {"input_ahead": True, "expert_prune": True, "resize": "bilinear", "scale": 1 / 255, "mean": (0.5, 0.4, 0.3)}
+    said: dict[str, Any] = {
+        "input_ahead": True,
+        "expert_prune": True,
+        "resize": "bilinear",
+        "scale": 1 / 255,
+        "mean": (0.5, 0.4, 0.3),
+    }
     spec = spec_of(path, options(**said, align_corners=True))
     assert spec.router.input_ahead and spec.router.expert_prune and spec.router.score_threshold == 0.1
     assert spec.image == ImageSpec(32, 64, 1 / 255, (0.5, 0.4, 0.3), (1.0, 1.0, 1.0), "bilinear")

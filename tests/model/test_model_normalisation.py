@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.factory import options, write_checkpoint
 
 pytest.importorskip("torch")
 BARE = replace(options(), scale=None, mean=None, std=None)
-VALUES = {"scale": 0.5, "mean": (1.0, 2.0, 3.0), "std": (4.0, 5.0, 6.0)}
+VALUES: dict[str, Any] = {"scale": 0.5, "mean": (1.0, 2.0, 3.0), "std": (4.0, 5.0, 6.0)}
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def oracle_for(state: dict[str, Any], sizes: dict[str, Any], said: dict[str, Any
 @pytest.mark.parametrize("name", CASES)
 def test_reference_agrees_with_the_authors_network(name: str, tmp_path: Path) -> None:
     own, said = CASES[name]
-    sizes = SIZES | own
+    sizes: dict[str, Any] = SIZES | own
     state = make_state(**sizes, seed=3)
     router = sizes.get("router", "multi")
     model = load_model(
@@ -150,7 +150,9 @@ def test_observer_sees_every_value_and_they_fit_together(tmp_path: Path) -> None
     np.testing.assert_allclose(seen["blocks.2.norm1"].mean(axis=1), 0, atol=1e-5)
     np.testing.assert_allclose(seen["blocks.2.norm1"].std(axis=1), 1, atol=1e-3)
     np.testing.assert_allclose(
-        seen["blocks.1.norm1"], layer_norm(seen["blocks.0.output"].astype(np.float64), 1.0, 0.0), atol=1e-5
+        seen["blocks.1.norm1"],
+        layer_norm(seen["blocks.0.output"].astype(np.float64), np.ones(1), np.zeros(1)),
+        atol=1e-5,
     )
     np.testing.assert_allclose(
         seen["blocks.0.scores"], seen["blocks.0.q"] @ seen["blocks.0.k"].swapaxes(1, 2) / 4, atol=1e-4

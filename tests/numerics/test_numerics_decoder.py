@@ -79,6 +79,7 @@ def lowered(decoder: LoweredDecoder, tokens: Array, grid: tuple[int, int]) -> li
         around = np.pad(x, ((side // 2,) * 2, (side // 2,) * 2, (0, 0)))
         rows, columns = x.shape[:2]
         taps = [around[dy : dy + rows, dx : dx + columns] for dy in range(side) for dx in range(side)]
+        assert layer.bias is not None
         x = np.concatenate(taps, axis=2) @ layer.weight.T + layer.bias
         if i < 4:
             x = np.maximum(x, 0.0)
@@ -128,7 +129,7 @@ def test_an_offset_folded_into_the_bias_would_be_wrong_at_the_border_alone() -> 
     folded = lowered(decoder, tokens, (3, 4))[0]
     first = by_tap(decoder, 0).copy()
     first[:, :, -1] = 0.0
-    bias = decoder.layers[0].bias + offsets.sum(axis=1)  # type: ignore[operator]
+    bias = decoder.layers[0].bias + offsets.sum(axis=1)
     layer = replace(decoder.layers[0], weight=first.reshape(4, -1), bias=bias)
     wrong = lowered(replace(decoder, layers=(layer, *decoder.layers[1:])), tokens, (3, 4))[0]
     np.testing.assert_allclose(wrong[1, 1:3], folded[1, 1:3], rtol=0, atol=1e-12)
@@ -212,6 +213,7 @@ def test_what_is_observed_before_the_last_doubling_becomes_the_output(case: Deco
     result = Reference(case.model).run(case.images[0], "semseg", observe=seen.__setitem__)
     rows, columns = case.model.spec.grid
     logits = torch.from_numpy(seen["decoders.semseg.logits"]).T.reshape(1, -1, 8 * rows, 8 * columns)
+    assert result.output is not None
     np.testing.assert_allclose(doubled(logits)[0], result.output, rtol=0, atol=1e-5)
     assert float(seen["decoders.semseg.conv_3"].min()) >= 0.0
 

@@ -80,15 +80,15 @@ def make_project(
     tasks = open_tasks(words, model.spec)
     numerics = open_numerics(words, model, design.knobs, open_calibration(words, model.spec, ()), tasks)
     program = compile_network(design, model, numerics.network, numerics.formats, tasks)
-    values = open_picture(pictures[0], model.spec.image).values
-    image = pack_image(program, model.spec, [values] * len(program.frames))
+    picture = open_picture(pictures[0], model.spec.image).values
+    image = pack_image(program, model.spec, [picture] * len(program.frames))
     data = folder / "accelerator" / "data"
     data.mkdir(parents=True)
     (data / "program.bin").write_bytes(program_bytes(program))
     (data / "weights.bin").write_bytes(weight_bytes(program))
     (data / "image.bin").write_bytes(image.tobytes())
     (data / "expected.bin").write_bytes(Engine.compile(design).run_program(program, image).result.tobytes())
-    frame = pixels(values, model.spec.image)
+    frame = pixels(picture, model.spec.image)
     facts = OverlayFacts(
         design, model.spec, program, design.knobs.clock_mhz, frame, decoders=model.decoders, head=model.head,
         estimate={"milliseconds_per_frame": FORETOLD, "tier": "estimate"},

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +115,12 @@ def test_page_that_cannot_be_written_is_refused_before_measuring(
 def test_damaged_manifest_is_an_error_that_names_it(overlay: Path, tmp_path: Path) -> None:
     copy = rewrite(overlay, tmp_path / "copy", {})
     content = json.loads((copy / "manifest.json").read_text())
-    for damage in ({"board": {}}, {"estimate": {"milliseconds_per_frame": "fast"}}, {"network": None}):
+    damages: tuple[dict[str, Any], ...] = (
+        {"board": {}},
+        {"estimate": {"milliseconds_per_frame": "fast"}},
+        {"network": None},
+    )
+    for damage in damages:
         (copy / "manifest.json").write_text(json.dumps(content | damage))
         with pytest.raises(OverlayError, match=r"manifest\.json is damaged"):
             look_up(copy)

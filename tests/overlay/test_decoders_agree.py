@@ -142,6 +142,7 @@ def check(project: Built, where: str, folder: Path) -> None:
             part = "ids" if layout.kind == CLASSES else "output"
             assert set(results.files) >= {f"{task}.tokens", f"{task}.{part}"}
             assert np.array_equal(results[f"{task}.tokens"], csim.tokens)
+            assert csim.shown is not None
             assert np.array_equal(csim.shown, wanted) and np.array_equal(results[f"{task}.{part}"], wanted)
             assert len(np.unique(wanted)) > 1
 

@@ -180,7 +180,8 @@ def test_batch_that_cannot_be_is_refused_and_the_next_run_works(
 def test_damaged_decoders_are_refused_before_loading(damage: str, overlay: Path, board: Any, tmp_path: Path) -> None:
     def pickled(_: bytes) -> bytes:
         stream = io.BytesIO()
-        np.savez(stream, **{"0.norm.weight": np.array([{}], dtype=object)})
+        arrays: dict[str, Any] = {"0.norm.weight": np.array([{}], dtype=object)}
+        np.savez(stream, **arrays)
         return stream.getvalue()
 
     def shortened(data: bytes) -> bytes:

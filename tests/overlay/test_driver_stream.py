@@ -126,7 +126,7 @@ def test_packing_and_decoding_overlap_the_engine(
         time.sleep(step)
         pack(self, *arguments)
 
-    def slow_finish(self: Accelerator, *arguments: Any) -> Result:
+    def slow_finish(self: Accelerator, *arguments: Any) -> Iterator[Result]:
         result = finish(self, *arguments)
         time.sleep(step)
         return result

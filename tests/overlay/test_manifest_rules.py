@@ -14,7 +14,7 @@ from edgemoe_gen.overlay.driver.errors import OverlayError
 from edgemoe_gen.overlay.driver.manifest import MANIFEST, Manifest, read_manifest
 from edgemoe_gen.overlay.driver.manifest_rules import check_manifest
 
-HOSTILE = (
+HOSTILE: tuple[Any, ...] = (
     None, -1, 0, 2**31, 2**70, 1e308, float("inf"), float("nan"), "", "x", "../../../../etc/passwd", "/dev/zero", [],
     {}, [[]], True, "\x1b[31m\n", [1, 2, 3], "a" * 10_000,
 )  # fmt: skip

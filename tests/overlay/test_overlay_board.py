@@ -36,7 +36,8 @@ def test_every_task_gives_the_tokens_of_the_joint_program(build: SmallBuild, ove
             result = accelerator.run(frame, task)
             assert result.tokens.dtype == np.float32 and result.seconds > 0
             assert np.array_equal(result.tokens, wanted[task])
-    assert not np.array_equal(*list(wanted.values())[:2])
+    first, second = list(wanted.values())[:2]
+    assert not np.array_equal(first, second)
     assert board.loads == 1
 
 

@@ -29,7 +29,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=NETWORKS.values(), ids=NETWORKS)
+@pytest.fixture(params=list(NETWORKS.values()), ids=list(NETWORKS))
 def build(request: pytest.FixtureRequest) -> SmallBuild:
     sizes = dict(request.param)
     return small_build(said=sizes.pop("said", SAID), knobs=sizes.pop("knobs", ()), **sizes)

@@ -24,6 +24,7 @@ from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.design import make_design
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.overlay.driver.manifest import find_overlay, read_manifest
+from edgemoe_gen.overlay.facts import Figure
 from edgemoe_gen.overlay.package import (
     OverlayFacts,
     WrittenOverlay,
@@ -31,7 +32,6 @@ from edgemoe_gen.overlay.package import (
     default_name,
     write_overlay,
 )
-from edgemoe_gen.overlay.texts import Figure
 from tests.overlay.handoff_files import bit_bytes, handoff_bytes, write_bitstream
 from tests.overlay.small_builds import NAME, SmallBuild
 from tests.sim.engines import small_design

@@ -233,6 +233,7 @@ def test_memory_is_seen_by_the_engine_only_after_a_flush_and_by_the_host_only_af
 def test_a_buffer_that_begins_within_a_beat_is_refused(overlay: Path, build: SmallBuild, board: Any) -> None:
     with Accelerator(overlay) as accelerator:
         part = SimpleNamespace(device_address=next(iter(board.ddr.buffers)) + build.design.beat_bytes - 1)
+        assert accelerator._board is not None
         with pytest.raises(OverlayError, match=rf"'image' begins at 0x\w+, which is no multiple of .* {16} bytes"):
             accelerator._board.point("image", part)
         accelerator.run(build.frame, "semseg")

@@ -27,7 +27,7 @@ Change = Callable[[Config], Config]
 
 
 def knob(name: str, value: int) -> Change:
-    return lambda config: replace(config, knobs=config.knobs | {name: value})
+    return lambda config: replace(config, knobs={**config.knobs, name: value})
 
 
 def deleted(*names: str) -> Change:
@@ -122,7 +122,7 @@ def compare(config: Config, options: BuildOptions) -> dict[str, str]:
         assert built(config, options)[1] == error.message
         return {}
     assert digest_of([output]) == before
-    results, error = built(config, options)
+    results, stopped = built(config, options)
     ran = {result.name for result in results if not result.skipped and not result.left_out}
     skipped = {result.name for result in results if result.skipped} - ran
     says = {state: {stage.name for stage in planned if stage.state == state} for state in {s.state for s in planned}}
@@ -130,8 +130,8 @@ def compare(config: Config, options: BuildOptions) -> dict[str, str]:
     assert would <= ran <= would | may, (would, may, ran)
     assert says.get("up to date", set()) <= skipped <= says.get("up to date", set()) | may
     assert says.get("left out", set()) == {result.name for result in results if result.left_out}
-    if error:
-        assert error in {stage.why for stage in planned if stage.state == "can't run here"}
+    if stopped:
+        assert stopped in {stage.why for stage in planned if stage.state == "can't run here"}
     return {stage.name: stage.state for stage in planned}
 
 
@@ -192,8 +192,8 @@ def test_a_hook_of_synthesis_goes_by_the_scripts_of_tcl(
     project: dict[bool, Path], quick: Callable[[bool], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(True)
-    unified = [Tool(name, Path("/opt") / name, "2025.1", "PATH") for name in ("vitis-run", "v++")]
-    monkeypatch.setattr("edgemoe_gen.pipeline.support.vendor.find_tools", lambda: Toolset(None, *unified))
+    vitis_run, compiler = (Tool(name, Path("/opt") / name, "2025.1", "PATH") for name in ("vitis-run", "v++"))
+    monkeypatch.setattr("edgemoe_gen.pipeline.support.vendor.find_tools", lambda: Toolset(None, vitis_run, compiler))
     config = knob("activation_bits", 17)(copied(project[True], tmp_path))
     for chosen, line in (
         (config, "v++ -c --mode hls --config hls.cfg --work_dir hls_component"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tests.program.outlined import formats_and_network
 VALUES = (
     "bias_shift", "term_shift", "out_shift", "old_shift", "score_shift", "eps_high", "eps_low", "normal_fraction",
 )  # fmt: skip
-DESIGNS = (
+DESIGNS: tuple[dict[str, Any], ...] = (
     {},
     {"out_parallel": 32, "in_parallel": 8, "fill_beats": 1},
     {"weight_bits": 12, "weight_ports": 3, "port_bits": 64, "in_parallel": 8, "out_parallel": 24, "cache_lanes": 2},

@@ -15,7 +15,7 @@ from edgemoe_gen.base.errors import ProgramError
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.hardware.kinds import KINDS, USES
+from edgemoe_gen.hardware.kinds import KINDS, OPERANDS, USES
 from edgemoe_gen.program.columns import operation_columns
 from edgemoe_gen.program.compile import Program, compile_network
 from edgemoe_gen.program.file import program_in, program_words, read_program, read_weights, weight_bytes
@@ -87,7 +87,7 @@ def kinds(words: NDArray[np.uint32]) -> list[str]:
     f = operation_columns(words.reshape(-1, d.OPERATION_WORDS)[1:])
     names = [list(KINDS)[kind] for kind in f["kind"]]
     return [
-        list(d.OPERANDS)[operand] if name == "PRODUCT" else name
+        list(OPERANDS)[operand] if name == "PRODUCT" else name
         for name, operand in zip(names, f["operand"], strict=True)
     ]
 

@@ -72,7 +72,7 @@ def document(frames: list[dict[str, Any]]) -> dict[str, Any]:
 class Balance(HTMLParser):
     """Checks that tags close in order."""
 
-    VOID = ("meta", "img", "br", "line", "circle", "polyline")
+    VOID: tuple[str, ...] = ("meta", "img", "br", "line", "circle", "polyline")
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,6 +123,13 @@ def test_page_is_well_formed_and_self_contained(simulation: Path) -> None:
     assert parser.open == []
     assert page.count("data:image/png;base64,") == 5  # input, float, accelerator, difference, ground truth
     assert not re.search(r"(?:src|href)=[\"'](?!data:)", page)
+
+
+def test_every_picture_is_a_button_that_enlarges_it_without_a_library(simulation: Path) -> None:
+    page = render_html(document([viewed()]), simulation, {})
+    assert page.count('<button type="button" class="frame"') == 5 and page.count("<dialog") == 1
+    assert page.count("<script>") == 1 and "large.showModal()" in page and "ArrowRight" in page
+    assert "<script" not in render_html(document([frame()]), simulation, {})
 
 
 def test_traffic_of_decoders_stands_beside_the_backbone_s(simulation: Path) -> None:

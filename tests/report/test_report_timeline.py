@@ -87,6 +87,12 @@ def test_pictures_are_well_formed_without_scripts_and_follow_light_and_dark(draw
     assert NASTY not in text
 
 
+def test_a_frame_limited_by_ddr_says_why_its_layers_are_limited_by_compute() -> None:
+    why = "a layer may find its own there and be limited by compute, in a frame whose bound is DDR"
+    assert why not in simulation_page(facts())
+    assert why in simulation_page(facts(roofline={**facts()["roofline"], "limit": "DDR"}))
+
+
 def test_roofline_says_how_near_the_roof_the_run_is() -> None:
     # 32 MACs a cycle at 8 MACs a byte: the memory allows 8 x 8 = 64, which is also the unit's peak.
     assert "32 MACs a cycle, 50 % of the roof" in roofline_svg(facts())

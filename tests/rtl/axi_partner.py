@@ -10,6 +10,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
@@ -63,7 +64,7 @@ class Partner:
 
     address = ""  # channel of addresses
 
-    def __init__(self, dut: object, name: str, traffic: Traffic) -> None:
+    def __init__(self, dut: Any, name: str, traffic: Traffic) -> None:
         instance = INSTANCES[name]
         self.dut, self.name, self.traffic = dut, name, traffic
         self.clock, self.reset = self.port("ap_clk"), self.port("ap_rst_n")
@@ -73,9 +74,13 @@ class Partner:
         self.outstanding, self.id = instance.parameter("OUTSTANDING"), instance.parameter("ID")
         self.open = self.most_open = self.bursts = self.cycle = 0
 
-    def port(self, name: str) -> object:
+    def port(self, name: str) -> Any:
         """A port of the instance."""
         return getattr(self.dut, f"{self.name}_{name}")
+
+    def idle(self) -> bool:
+        """Whether the instance says that nothing is asked of it."""
+        return bool(self.port("idle").value)
 
     async def start(self) -> None:
         """Clock and reset."""
@@ -83,7 +88,7 @@ class Partner:
         self.port("request_write").value = 0
         self.port("stop").value = 0
         self.reset.value = 0
-        cocotb.start_soon(Clock(self.clock, 10, unit="ns").start())
+        Clock(self.clock, 10, unit="ns").start()
         cocotb.start_soon(self.count())
         for _ in range(4):
             await RisingEdge(self.clock)
@@ -96,7 +101,7 @@ class Partner:
             await RisingEdge(self.clock)
             self.cycle += 1
 
-    def pause(self, channel: object) -> None:
+    def pause(self, channel: Any) -> None:
         """Makes a channel of the memory slow."""
         rate = self.traffic.channels
         if rate < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import cocotb
 from cocotb.triggers import RisingEdge
@@ -22,7 +23,7 @@ WEATHER = {
 
 @cocotb.test()
 @cocotb.parametrize(name=NAMES, weather=list(WEATHER))
-async def limits_of_bursts(dut: object, name: str, weather: str) -> None:
+async def limits_of_bursts(dut: Any, name: str, weather: str) -> None:
     """Every width in every weather: all beats of all requests, right and in order."""
     partner = ReadPartner(dut, name, WEATHER[weather])
     await partner.start()
@@ -39,7 +40,7 @@ async def limits_of_bursts(dut: object, name: str, weather: str) -> None:
 
 
 @cocotb.test()
-async def a_beat_every_cycle(dut: object) -> None:
+async def a_beat_every_cycle(dut: Any) -> None:
     """At a latency that the bursts on their way cover, beats come without gaps; and no more bursts than may be are."""
     partner = ReadPartner(dut, "r128", Traffic(latency=(200, 200)))
     await partner.start()
@@ -56,7 +57,7 @@ async def a_beat_every_cycle(dut: object) -> None:
 
 
 @cocotb.test()
-async def a_kernel_that_takes_nothing(dut: object) -> None:
+async def a_kernel_that_takes_nothing(dut: Any) -> None:
     """The memory is asked for what the buffer holds and no more; then all comes."""
     for name in NAMES:
         partner = ReadPartner(dut, name, Traffic())
@@ -69,7 +70,7 @@ async def a_kernel_that_takes_nothing(dut: object) -> None:
 
 
 @cocotb.test()
-async def errors_are_kept(dut: object) -> None:
+async def errors_are_kept(dut: Any) -> None:
     """The first bad response stays until reset; beats come all the same; EXOKAY is none."""
     for name in NAMES:
         partner = ReadPartner(dut, name, Traffic(errors=((1, 1), (2, 3), (3, 2))))
@@ -85,7 +86,7 @@ async def errors_are_kept(dut: object) -> None:
 
 
 @cocotb.test()
-async def idle_means_nothing_asked(dut: object) -> None:
+async def idle_means_nothing_asked(dut: Any) -> None:
     """Idle falls after a request and comes back with the last beat."""
     partner = ReadPartner(dut, "r128", Traffic(latency=(50, 50)))
     await partner.start()
@@ -99,7 +100,7 @@ async def idle_means_nothing_asked(dut: object) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(name=NAMES)
-async def giving_up(dut: object, name: str) -> None:
+async def giving_up(dut: Any, name: str) -> None:
     """At many moments of requests: what is on its way arrives and is dropped, then all is as after reset."""
     partner = ReadPartner(dut, name, Traffic(latency=(4, 60), channels=0.8, errors=((1, 3),)))
     await partner.start()
@@ -120,7 +121,7 @@ async def giving_up(dut: object, name: str) -> None:
 
 
 @cocotb.test()
-async def a_memory_of_others(dut: object) -> None:
+async def a_memory_of_others(dut: Any) -> None:
     """Beats of cocotbext-axi's own memory."""
     partner = ReadPartner(dut, "r128", Traffic())
     ram = AxiRamRead(

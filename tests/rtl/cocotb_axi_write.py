@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import cocotb
 from cocotb.triggers import RisingEdge
@@ -22,7 +23,7 @@ WEATHER = {
 
 @cocotb.test()
 @cocotb.parametrize(name=NAMES, weather=list(WEATHER))
-async def limits_of_bursts(dut: object, name: str, weather: str) -> None:
+async def limits_of_bursts(dut: Any, name: str, weather: str) -> None:
     """Every width in every weather: all beats at their addresses in order, then idle."""
     partner = WritePartner(dut, name, WEATHER[weather])
     await partner.start()
@@ -39,7 +40,7 @@ async def limits_of_bursts(dut: object, name: str, weather: str) -> None:
 
 
 @cocotb.test()
-async def a_beat_every_cycle(dut: object) -> None:
+async def a_beat_every_cycle(dut: Any) -> None:
     """Beats leave without gaps; no more bursts than may be wait for a response, but as many."""
     partner = WritePartner(dut, "w128", Traffic(latency=(100, 100)))
     await partner.start()
@@ -57,7 +58,7 @@ async def a_beat_every_cycle(dut: object) -> None:
 
 
 @cocotb.test()
-async def beats_before_their_request(dut: object) -> None:
+async def beats_before_their_request(dut: Any) -> None:
     """Beats wait in the buffer until somebody says where they go, and a request waits for its beats."""
     for name in NAMES:
         partner = WritePartner(dut, name, Traffic())
@@ -72,12 +73,12 @@ async def beats_before_their_request(dut: object) -> None:
             assert not partner.port("idle").value, f"{name} is idle before it has written"
         assert not partner.bursts
         await partner.give([4, 5])
-        await partner.until(lambda p=partner: bool(p.port("idle").value))
+        await partner.until(partner.idle)
         assert list(partner.memory.values()) == [1, 2, 3, 4, 5]
 
 
 @cocotb.test()
-async def errors_are_kept(dut: object) -> None:
+async def errors_are_kept(dut: Any) -> None:
     """The first bad response stays until reset."""
     for name in NAMES:
         partner = WritePartner(dut, name, Traffic(errors=((1, 1), (2, 3), (3, 2))))
@@ -86,14 +87,14 @@ async def errors_are_kept(dut: object) -> None:
         for number, error in enumerate((0, 3, 3)):
             await partner.ask([Request(number, 1)])
             await partner.give([number])
-            await partner.until(lambda p=partner: bool(p.port("idle").value))
+            await partner.until(partner.idle)
             await RisingEdge(partner.clock)
             assert partner.port("error").value == error, f"{name}: error {int(partner.port('error').value)}"
 
 
 @cocotb.test()
 @cocotb.parametrize(name=NAMES)
-async def giving_up(dut: object, name: str) -> None:
+async def giving_up(dut: Any, name: str) -> None:
     """At many moments of requests: bursts that have begun are written whole, then all is as after reset."""
     partner = WritePartner(dut, name, Traffic(latency=(4, 60), channels=0.8, errors=((1, 3),)))
     await partner.start()
@@ -119,7 +120,7 @@ async def giving_up(dut: object, name: str) -> None:
 
 
 @cocotb.test()
-async def a_memory_of_others(dut: object) -> None:
+async def a_memory_of_others(dut: Any) -> None:
     """cocotbext-axi's own memory holds what was written."""
     partner = WritePartner(dut, "w128", Traffic())
     ram = AxiRamWrite(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
@@ -19,7 +20,7 @@ STATUS = (OFFSETS["status"] - 0x10) // 4  # its word
 class Engine:
     """The registers' other side, by hand: starts are counted, ends are given."""
 
-    def __init__(self, dut: object) -> None:
+    def __init__(self, dut: Any) -> None:
         self.dut = dut
         self.starts = 0
         self.clock = dut.control_ap_clk
@@ -34,7 +35,7 @@ class Engine:
         for name, value in (("ap_done", 0), ("ap_ready", 0), ("ap_idle", 1), ("values", 0), ("values_valid", 0)):
             getattr(dut, f"control_{name}").value = value
         dut.control_ap_rst_n.value = 0
-        cocotb.start_soon(Clock(self.clock, 10, unit="ns").start())
+        Clock(self.clock, 10, unit="ns").start()
         await self.wait(4)
         dut.control_ap_rst_n.value = 1
         await self.wait(3)
@@ -68,7 +69,7 @@ class Engine:
 
 
 @cocotb.test()
-async def like_the_simulated_board(dut: object) -> None:
+async def like_the_simulated_board(dut: Any) -> None:
     """Random reads and writes of all registers and some holes, and runs of the engine: both give the same."""
     chance = random.Random(random.random())
     engine = Engine(dut)
@@ -115,7 +116,7 @@ async def like_the_simulated_board(dut: object) -> None:
 
 
 @cocotb.test()
-async def bytes_and_channels(dut: object) -> None:
+async def bytes_and_channels(dut: Any) -> None:
     """Single bytes are written alone, at random pauses of all channels."""
     chance = random.Random(random.random())
     engine = Engine(dut)
@@ -134,7 +135,7 @@ async def bytes_and_channels(dut: object) -> None:
 
 
 @cocotb.test()
-async def done_is_never_lost(dut: object) -> None:
+async def done_is_never_lost(dut: Any) -> None:
     """An end in the very cycle in which the processor reads the control register is shown by the next read."""
     engine = Engine(dut)
     for delay in range(6):
@@ -150,7 +151,7 @@ async def done_is_never_lost(dut: object) -> None:
 
 
 @cocotb.test()
-async def restarting(dut: object) -> None:
+async def restarting(dut: Any) -> None:
     """Under auto_restart the start stays, and only the last run's end is shown."""
     engine = Engine(dut)
     await engine.start()
@@ -168,7 +169,7 @@ async def restarting(dut: object) -> None:
 
 
 @cocotb.test()
-async def interrupts(dut: object) -> None:
+async def interrupts(dut: Any) -> None:
     """Only what is enabled sets its bit; a bit goes by writing 1 and comes back so; the line follows the enable."""
     engine = Engine(dut)
     await engine.start()

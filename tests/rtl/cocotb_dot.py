@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
@@ -27,7 +28,7 @@ class Iteration:
 class Chain:
     """A chain, and the iterations that are in its stages."""
 
-    def __init__(self, dut: object, instance: Instance, chance: random.Random) -> None:
+    def __init__(self, dut: Any, instance: Instance, chance: random.Random) -> None:
         self.count = instance.parameter("PRODUCTS")
         self.bits = {port: instance.parameter(f"{port.upper()}_BITS") for port in "abc"}
         self.width = instance.parameter("BITS")
@@ -79,11 +80,11 @@ class Chain:
 
 
 @cocotb.test()
-async def sums(dut: object) -> None:
+async def sums(dut: Any) -> None:
     """Every sum, whatever stands still."""
     chance = random.Random(random.random())
     chains = [Chain(dut, instance, chance) for instance in DOTS]
-    cocotb.start_soon(Clock(dut.dot_ap_clk, 10, unit="ns").start())
+    Clock(dut.dot_ap_clk, 10, unit="ns").start()
     for cycle in range(CYCLES):
         moves = [chain.drive(cycle >= FIRST) for chain in chains]
         await RisingEdge(dut.dot_ap_clk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import cocotb
 
@@ -22,7 +23,7 @@ OPTIONS = {
 SOUND = sorted({fault.test for fault in FAULTS})
 
 
-async def run(dut: object, test: str) -> None:
+async def run(dut: Any, test: str) -> None:
     """One test of the other modules."""
     module, _, name = test.partition(".")
     await getattr(MODULES[module], name).func(dut, **OPTIONS.get(test, {}))
@@ -30,7 +31,7 @@ async def run(dut: object, test: str) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(test=SOUND)
-async def sound(dut: object, test: str) -> None:
+async def sound(dut: Any, test: str) -> None:
     """Without a fault, every test passes."""
     dut.fault.value = 0
     await run(dut, test)
@@ -38,7 +39,7 @@ async def sound(dut: object, test: str) -> None:
 
 @cocotb.test()
 @cocotb.parametrize(number=range(1, len(FAULTS) + 1))
-async def faulty(dut: object, number: int) -> None:
+async def faulty(dut: Any, number: int) -> None:
     """With it, the test fails."""
     dut.fault.value = number
     await run(dut, FAULTS[number - 1].test)

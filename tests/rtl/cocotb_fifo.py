@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
@@ -18,7 +19,7 @@ RATES = (0.0, 0.3, 0.7, 1.0)
 class Pair:
     """A FIFO and what it should be."""
 
-    def __init__(self, dut: object, instance: Instance) -> None:
+    def __init__(self, dut: Any, instance: Instance) -> None:
         self.name, self.depth = instance.name, instance.parameter("DEPTH")
         self.flows = instance.parameters.get("FLOW", "1'b1" if self.depth == 1 else "1'b0") == "1'b1"
         names = ("din", "write", "full_n", "dout", "empty_n", "read", "occupancy")
@@ -49,10 +50,10 @@ class Pair:
             self.queue.append(value)
 
 
-async def started(dut: object) -> list[Pair]:
+async def started(dut: Any) -> list[Pair]:
     """All FIFOs, after a reset."""
     pairs = [Pair(dut, instance) for instance in FIFOS]
-    cocotb.start_soon(Clock(dut.fifo_ap_clk, 10, unit="ns").start())
+    Clock(dut.fifo_ap_clk, 10, unit="ns").start()
     dut.fifo_ap_rst_n.value = 0
     for pair in pairs:
         pair.drive(1, 1, 0)  # which a reset ignores
@@ -65,7 +66,7 @@ async def started(dut: object) -> list[Pair]:
 
 
 @cocotb.test()
-async def random_traffic(dut: object) -> None:
+async def random_traffic(dut: Any) -> None:
     """Every output in every cycle, at changing rates of both sides."""
     chance = random.Random(random.random())
     pairs = await started(dut)
@@ -82,7 +83,7 @@ async def random_traffic(dut: object) -> None:
 
 
 @cocotb.test()
-async def an_element_every_cycle(dut: object) -> None:
+async def an_element_every_cycle(dut: Any) -> None:
     """With both sides always willing, an element passes every cycle; every second one through a strict single place."""
     pairs = await started(dut)
     for cycle in range(41):
@@ -97,7 +98,7 @@ async def an_element_every_cycle(dut: object) -> None:
 
 
 @cocotb.test()
-async def a_reset_empties(dut: object) -> None:
+async def a_reset_empties(dut: Any) -> None:
     """Elements from before a reset are gone, and the FIFO works again."""
     for _ in range(2):
         pairs = await started(dut)

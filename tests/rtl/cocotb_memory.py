@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
@@ -16,7 +17,7 @@ CYCLES = 1500
 class Pair:
     """A memory and what it should be."""
 
-    def __init__(self, dut: object, instance: Instance) -> None:
+    def __init__(self, dut: Any, instance: Instance) -> None:
         self.name = instance.name
         self.width, self.depth = instance.parameter("WIDTH"), instance.parameter("DEPTH")
         self.lanes, self.latency = instance.parameter("LANES"), instance.parameter("LATENCY")
@@ -54,11 +55,11 @@ class Pair:
 
 
 @cocotb.test()
-async def random_accesses(dut: object) -> None:
+async def random_accesses(dut: Any) -> None:
     """Lanes, latencies, stalls of single stages, and collisions."""
     chance = random.Random(random.random())
     pairs = [Pair(dut, instance) for instance in MEMORIES]
-    cocotb.start_soon(Clock(dut.memory_ap_clk, 10, unit="ns").start())
+    Clock(dut.memory_ap_clk, 10, unit="ns").start()
     for address in range(13):
         for pair in pairs:
             pair.drive((1 << pair.lanes) - 1, address, chance.randrange(1 << pair.width), 0, 0)
@@ -81,9 +82,9 @@ async def random_accesses(dut: object) -> None:
 
 
 @cocotb.test()
-async def tables(dut: object) -> None:
+async def tables(dut: Any) -> None:
     """Every word of a ROM from a parameter and of one from a file, after its latency."""
-    cocotb.start_soon(Clock(dut.rom_ap_clk, 10, unit="ns").start())
+    Clock(dut.rom_ap_clk, 10, unit="ns").start()
     for instance in ROMS:
         latency = instance.parameter("LATENCY")
         address, enable, data = (

@@ -85,7 +85,7 @@ def _copies_what_waits(patch: MonkeyPatch) -> None:
 
 def _without_sign(patch: MonkeyPatch) -> None:
     sound = expressions.extended
-    patch.setattr(expressions, "extended", lambda *arguments: sound(*arguments[:3], False))
+    patch.setattr(expressions, "extended", lambda name, at, bits, _: sound(name, at, bits, False))
 
 
 def _swapped_choice(patch: MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def _without_dependences(patch: MonkeyPatch) -> None:
 
 
 def _way_out_without_condition(patch: MonkeyPatch) -> None:
-    sound = compile_module.plan_region
+    sound = plan.plan_region
 
     def plan_region(*arguments: Any) -> Plan:
         made = sound(*arguments)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,8 @@ def test_a_master_with_several_bursts_on_their_way_does_so_for_some_cycles(
 
 # Planted fault (`bench.FAULTS`), properties that it is looked for with, their parameters, and one that refutes it.
 SRL, BLOCK = {"STYLE": '"srl"', "DEPTH": 3}, {"STYLE": '"block"', "DEPTH": 3}
-QUICK = (
+Planted = tuple[str, str, Mapping[str, Any], str]
+QUICK: tuple[Planted, ...] = (
     ("fifo takes what it has no room for", "fifo", SRL, "no_overflow"),
     ("fifo forgets the newest element", "fifo", BLOCK, "once_in_order"),
     ("reading loses a beat under back-pressure", "axi_read", SMALL, "once_in_order"),
@@ -82,7 +84,7 @@ QUICK = (
     ("writing begins before it has all beats", "axi_write", SMALL, "never_waits"),
     ("control clears done while it is set", "axilite", {}, "no_end_lost"),
 )
-OTHERS = (
+OTHERS: tuple[Planted, ...] = (
     ("fifo takes one element too many", "fifo", SRL, "no_overflow"),
     ("fifo is full one element too early", "fifo", SRL, "room"),
     ("fifo shows the place before the oldest", "fifo", SRL, "once_in_order"),

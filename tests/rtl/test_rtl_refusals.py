@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
@@ -256,7 +257,7 @@ def test_a_memory_that_two_processes_of_a_region_read() -> None:
 
 
 def test_a_memory_s_addresses_are_as_wide_as_the_longest_that_is_handed_over() -> None:
-    modules = {}
+    modules: dict[str, Any] = {}
     compile_module(kernels(), "apart", modules)
     bits = {signal.name: signal.bits for signal in modules["move"].signals}
     assert bits["from_read_address"] == bits["to_write_address"] == 6

@@ -171,7 +171,7 @@ def test_a_trace_holds_the_cycles_that_are_asked_for(copier: Path, buffers: dict
     simulate(copier, buffers, BEATS * BEAT_BYTES, tmp_path, waves=Waves(path, 20, 30), clock_mhz=250)
     text = path.read_text()
     times = [int(time) for time in re.findall(r"^#(\d+)$", text, re.MULTILINE)]
-    assert (times[0], times[-1], set(np.diff(times))) == (20 * 4000, 30 * 4000 + 2000, {2000})
+    assert (times[0], times[-1], set(np.diff(times).tolist())) == (20 * 4000, 30 * 4000 + 2000, {2000})
     assert "fifo_beats_occupancy" in text and "$timescale" in text
 
 
@@ -185,7 +185,15 @@ def test_progress_is_told_and_a_signal_ends_the_program_with_a_whole_trace(
     assert said and [clock for clock, _ in said] == [10_000 * (n + 1) for n in range(len(said))]
 
     path = tmp_path / "ended.vcd"
-    command = [copier, tmp_path, "runs=1000000", f"result={BEATS * BEAT_BYTES}", "every=1000", f"trace={path}", "to=20"]
+    command = [
+        str(copier),
+        str(tmp_path),
+        "runs=1000000",
+        f"result={BEATS * BEAT_BYTES}",
+        "every=1000",
+        f"trace={path}",
+        "to=20",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["clock"] == 1000

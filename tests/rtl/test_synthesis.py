@@ -73,7 +73,7 @@ def test_an_interruption_ends_yosys(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__(*args, **given)
             children.append(self)
 
-    monkeypatch.setattr(synthesis.subprocess, "Popen", Kept)
+    monkeypatch.setattr(subprocess, "Popen", Kept)
 
     def interrupt(_text: str, _done: int, _all: int) -> None:
         raise KeyboardInterrupt

@@ -11,9 +11,10 @@ from click.testing import CliRunner, Result
 from edgemoe_gen.base.extras import installing
 from edgemoe_gen.cli import main, schedule_command
 from edgemoe_gen.cli.schedule_command import command
+from edgemoe_gen.scheduling import missing
 
 SMALL = [word for knob in ("tokens_parallel=2", "out_parallel=8", "in_parallel=8") for word in ("--knob", knob)]
-needs_clang = pytest.mark.skipif(bool(schedule_command.missing()), reason="the compiler of [schedule] is not installed")
+needs_clang = pytest.mark.skipif(bool(missing()), reason="the compiler of [schedule] is not installed")
 
 
 @pytest.fixture(autouse=True)

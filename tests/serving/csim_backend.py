@@ -69,7 +69,9 @@ class CsimBackend:
         time.sleep(self.delay)
         seconds = time.perf_counter() - start
         self.frames.append(task)
-        return CsimOutcome(decode(self.model, result.tokens.astype(np.float32), task), seconds)
+        output = decode(self.model, result.tokens.astype(np.float32), task)
+        assert output is not None
+        return CsimOutcome(output, seconds)
 
     @contextmanager
     def opener(self) -> Iterator[tuple[CsimBackend, BackendFacts]]:

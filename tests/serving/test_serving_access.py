@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-aiohttp = pytest.importorskip("aiohttp", reason="the live view needs aiohttp")
+pytest.importorskip("aiohttp", reason="the live view needs aiohttp")
+import aiohttp
 
-from edgemoe_gen.base.errors import ConfigError  # noqa: E402
-from edgemoe_gen.serving import make_sources  # noqa: E402
-from edgemoe_gen.serving.access import Access, is_loopback, token_for  # noqa: E402
-from edgemoe_gen.serving.hub import MOST_VIEWERS  # noqa: E402
-from edgemoe_gen.serving.run import page_address  # noqa: E402
-from tests.serving.csim_backend import SIZE, Server, csim_backend, write_pictures  # noqa: E402
-from tests.serving.live_client import viewer  # noqa: E402
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.serving import make_sources
+from edgemoe_gen.serving.access import Access, is_loopback, token_for
+from edgemoe_gen.serving.hub import MOST_VIEWERS
+from edgemoe_gen.serving.run import page_address
+from tests.serving.csim_backend import SIZE, Server, csim_backend, write_pictures
+from tests.serving.live_client import viewer
 
 TOKEN = "a-token-of-the-test"
 

@@ -24,8 +24,8 @@ if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
 
 from tests.numerics.decoded import TASKS  # noqa: E402
+from tests.overlay.map_builds import map_build  # noqa: E402
 from tests.overlay.small_builds import random_frame, small_build  # noqa: E402
-from tests.overlay.test_driver_maps import map_build  # noqa: E402
 from tests.serving.csim_backend import write_pictures  # noqa: E402
 from tests.serving.live_client import opened, viewer  # noqa: E402
 

@@ -92,7 +92,8 @@ def test_a_viewer_is_no_idle_connection(server: Server) -> None:
 
 
 def test_failed_accepts_are_told_once_and_the_server_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    accept, failed = BaseSelectorEventLoop.sock_accept, []
+    accept = BaseSelectorEventLoop.sock_accept
+    failed: list[Any] = []
 
     async def fails_at_first(loop: Any, listener: socket.socket) -> Any:
         if len(failed) < 5:

@@ -92,7 +92,12 @@ def test_a_worker_that_is_faster_than_the_loop_piles_nothing_up() -> None:
         hub.start()
         viewer = hub.join()
         assert viewer is not None
-        worker = threading.Thread(target=lambda: [hub.frame(b"%d" % i) for i in range(10_000)])
+
+        def give() -> None:
+            for i in range(10_000):
+                hub.frame(b"%d" % i)
+
+        worker = threading.Thread(target=give)
         worker.start()
         worker.join()  # the loop is held up meanwhile
         assert await asyncio.wait_for(viewer.take(), 1) == b"9999"

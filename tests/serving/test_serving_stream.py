@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-aiohttp = pytest.importorskip("aiohttp", reason="the live view needs aiohttp")
+pytest.importorskip("aiohttp", reason="the live view needs aiohttp")
+import aiohttp
 
-from edgemoe_gen.base.errors import ConfigError  # noqa: E402
-from edgemoe_gen.report.colours import class_colour  # noqa: E402
-from edgemoe_gen.serving import SourceError, make_sources, serve  # noqa: E402
-from edgemoe_gen.serving.hub import FRAMES_ON_THE_WAY  # noqa: E402
-from edgemoe_gen.serving.sources import Shot  # noqa: E402
-from tests.serving.csim_backend import NAMES, SIZE, Server, csim_backend, write_pictures  # noqa: E402
-from tests.serving.live_client import opened, unpack, viewer  # noqa: E402
+from edgemoe_gen.base.errors import ConfigError
+from edgemoe_gen.report.colours import class_colour
+from edgemoe_gen.serving import SourceError, make_sources, serve
+from edgemoe_gen.serving.hub import FRAMES_ON_THE_WAY
+from edgemoe_gen.serving.sources import Shot
+from tests.serving.csim_backend import NAMES, SIZE, Server, csim_backend, write_pictures
+from tests.serving.live_client import opened, unpack, viewer
 
 
 class Camera:
@@ -133,7 +134,9 @@ def test_twenty_slow_viewers_do_not_slow_the_stream() -> None:
                 await connection.send_json({"drawn": old[0]})
             later = [await next_frame(connection) for connection in slow[:10]]
             for connection in slow:
-                connection._response.connection.transport.abort()
+                wire = connection._response.connection
+                assert wire is not None and wire.transport is not None
+                wire.transport.abort()
         assert numbers == sorted(numbers)
         assert numbers[-1] - numbers[0] < 60, "the fast one keeps up"
         assert min(later) >= newest - 2, "what a slow one gets after its rest is new"

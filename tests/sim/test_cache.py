@@ -141,7 +141,7 @@ def test_a_cache_that_is_a_file_or_a_dangling_link_is_named(folder: Path) -> Non
 
 def test_a_cache_from_which_nothing_runs_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(folder.parent.parent)
-    monkeypatch.setattr(cache.os, "statvfs", lambda _: os.statvfs_result([*real[:8], real.f_flag | os.ST_NOEXEC, 255]))
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result([*real[:8], real.f_flag | os.ST_NOEXEC, 255]))
     with pytest.raises(SimulationError, match="mounted noexec"):
         keep_library("one", never)
 

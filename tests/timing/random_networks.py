@@ -73,8 +73,9 @@ class Draft:
         outs = tuple(replace(access(f, n), stage=self.integer(0, depth - 1)) for f, n in writes)
         needed = [a.phase + a.period * (a.limit - 1) + 1 for a in (*ins, *outs) if a.limit]
         iterations = max(needed, default=0) + self.integer(0, 2)
-        touched = [self.next_port() if self.integer(0, 3) == 3 else -1 for _ in range(2)]
-        return Loop(self.next_label(), iterations, self.integer(1, 4), depth, ins, outs, *touched, self.integer(0, 2))
+        first, second = (self.next_port() if self.integer(0, 3) == 3 else -1 for _ in range(2))
+        label, interval = self.next_label(), self.integer(1, 4)
+        return Loop(label, iterations, interval, depth, ins, outs, first, second, self.integer(0, 2))
 
     def statements(self, slot: Slot) -> tuple[Any, ...]:
         """A slot's statements."""
@@ -97,12 +98,12 @@ class Draft:
             inner[self.integer(0, count - 1)].reads.append(fifo)
         for fifo in slot.writes:
             inner[self.integer(0, count - 1)].writes.append(fifo)
-        local = {}
+        local: dict[int, int] = {}
         for first in range(count - 1):
-            fifo, elements = self.next_fifo(), self.integer(0, 6)
-            local[fifo] = self.integer(1, 5)
-            inner[first].writes.append((fifo, elements))
-            inner[first + 1].reads.append((fifo, elements))
+            extra, elements = self.next_fifo(), self.integer(0, 6)
+            local[extra] = self.integer(1, 5)
+            inner[first].writes.append((extra, elements))
+            inner[first + 1].reads.append((extra, elements))
         name = self.next_label()
         processes = [Process(self.next_process(), (self.loop(s.reads, s.writes),)) for s in inner]
         return Region(name, local, tuple(processes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,7 @@ def test_a_design_that_deadlocks_as_it_is_can_still_be_sized() -> None:
 
 def test_a_design_that_deadlocks_whatever_the_depths_is_refused() -> None:
     def run(depths: Mapping[str, int]) -> TimedResult:
-        free = Model()(depths)
-        return TimedResult(*list(vars(free).values())[:-1], Deadlock(0, "x", ()))
+        return replace(Model()(depths), deadlock=Deadlock(0, "x", ()))
 
     with pytest.raises(SimulationError, match="FIFOs cannot be sized: deadlock"):
         size_fifos(run, LEAST)

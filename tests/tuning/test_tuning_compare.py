@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import edgemoe_gen.tuning.evaluate as evaluating
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.project.opening import no_progress
+from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.tuning import make_evaluator
 from edgemoe_gen.tuning.compare import compare_designs, read_side
 from edgemoe_gen.tuning.runner import LocalRunner
@@ -20,9 +23,13 @@ SHAPE = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_fifo
 @pytest.mark.slow
 def test_each_design_is_timed_once_and_its_layers_take_all_of_its_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    timed = []
-    real = evaluating.time_program
-    monkeypatch.setattr(evaluating, "time_program", lambda *a, **more: timed.append(real(*a, **more)) or timed[-1])
+    timed: list[Any] = []
+
+    def timing(*arguments: Any, **more: Any) -> Any:
+        timed.append(time_program(*arguments, **more))
+        return timed[-1]
+
+    monkeypatch.setattr(evaluating, "time_program", timing)
     evaluator = make_evaluator(
         random_model(SPEC), [random_picture(SPEC)], SPEC.task_names, load_board("zcu104"), chosen=SHAPE
     )

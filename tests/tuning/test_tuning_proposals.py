@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.tuning import Limit, Point
 from edgemoe_gen.tuning.runner import LocalRunner
-from edgemoe_gen.tuning.search import Plan, run_search
+from edgemoe_gen.tuning.search import run_search
 from edgemoe_gen.tuning.space import default_space
 from edgemoe_gen.tuning.trial import ESTIMATE, RULES
 from tests.tuning.small_searches import OBJECTIVES, SPACE, small_evaluator
 
 pytest.importorskip("optuna")
 from edgemoe_gen.tuning.proposals import Proposals, nearest
+from edgemoe_gen.tuning.state import Plan
 
 EVALUATOR = small_evaluator()
 WHOLE = default_space(EVALUATOR.knobs(Point(())), EVALUATOR.board, {})  # most of its points break a rule

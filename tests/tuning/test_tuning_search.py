@@ -11,7 +11,8 @@ import pytest
 from edgemoe_gen.base.errors import ConfigError, KnobError
 from edgemoe_gen.tuning import Dimension, Limit, Outcome, Space, front_of
 from edgemoe_gen.tuning.runner import LocalRunner
-from edgemoe_gen.tuning.search import BATCH, EMPTY_BATCHES, Plan, State, run_search
+from edgemoe_gen.tuning.search import BATCH, EMPTY_BATCHES, run_search
+from edgemoe_gen.tuning.state import Plan, State
 from edgemoe_gen.tuning.trial import ESTIMATE
 from tests.tuning.small_searches import OBJECTIVES, SPACE, small_evaluator
 

@@ -19,7 +19,8 @@ from edgemoe_gen.base import locks
 from edgemoe_gen.base.errors import BusyError, ConfigError
 from edgemoe_gen.tuning import journal
 from edgemoe_gen.tuning.runner import LocalRunner
-from edgemoe_gen.tuning.search import Plan, State, run_search
+from edgemoe_gen.tuning.search import run_search
+from edgemoe_gen.tuning.state import Plan, State
 from edgemoe_gen.tuning.storage import open_storage
 from edgemoe_gen.tuning.trial import ESTIMATE
 from tests.tuning.small_searches import OBJECTIVES, SPACE, small_evaluator

@@ -20,7 +20,8 @@ import pytest
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.tuning import Dimension, Space
 from edgemoe_gen.tuning.runner import Call, LocalRunner, Runner, _check_versions, open_runner, sources
-from edgemoe_gen.tuning.search import Plan, run_search
+from edgemoe_gen.tuning.search import run_search
+from edgemoe_gen.tuning.state import Plan
 from edgemoe_gen.tuning.sweep import run_sweep, to_csv
 from edgemoe_gen.tuning.trial import ESTIMATE
 from tests.tuning.small_searches import OBJECTIVES, SPACE, small_evaluator

@@ -6,7 +6,8 @@ implementation's clock is in `edgemoe_gen.flow.reports.clocks`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgemoe_gen.flow.reports.csynth import Csynth, Module, read_csynth
@@ -29,6 +30,7 @@ class SynthesisFacts:
         top: the top function; None if no report of it was found.
         modules: the modules below, by name.
         warnings: what was not found, file by file.
+        instances: how often each module stands below the top, by name; empty where no report says.
     """
 
     release: str | None = None
@@ -36,6 +38,7 @@ class SynthesisFacts:
     top: Module | None = None
     modules: tuple[Module, ...] = ()
     warnings: tuple[str, ...] = ()
+    instances: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def read_synthesis(folder: Path, top: str | None = None) -> SynthesisFacts:
         found,
         tuple(modules[name] for name in sorted(modules)),
         tuple(dict.fromkeys(warnings)),
+        next((report.instances for report in whole if report.instances), {}),
     )
 
 

@@ -7,8 +7,9 @@ modules. Cycles that depend on data are "undef" or "?" there and None here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -93,6 +94,8 @@ class Csynth:
     Attributes:
         module: what the file is of; None if that is not readable.
         modules: all modules of the design; empty in a file of one module.
+        instances: how often each module stands below the top, by name; empty in a file of one module, and of releases
+            that do not say.
     """
 
     file: str
@@ -101,6 +104,7 @@ class Csynth:
     module: Module | None = None
     modules: tuple[Module, ...] = ()
     warnings: tuple[str, ...] = ()
+    instances: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_csynth(path: Path) -> Csynth:
@@ -128,6 +132,11 @@ def read_csynth(path: Path) -> Csynth:
         module,
         tuple(_modules(root, path.name, notes)),
         tuple(notes),
+        Counter(
+            name
+            for instance in root.iterfind("RTLDesignHierarchy/TopModule//Instance")
+            if (name := _text(instance, "ModuleName")) is not None
+        ),
     )
 
 

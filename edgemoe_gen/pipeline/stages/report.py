@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgemoe_gen.base.build_files import REPORT as DOCUMENT
 from edgemoe_gen.base.build_files import REPORT_PAGE, RTL, RTL_SIMULATION, SCHEDULE, TIMING
+from edgemoe_gen.base.invocation import command
 from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_of, digest_text
 
@@ -83,6 +84,7 @@ def _document(context: Context) -> dict[str, Any]:
         failed_stage=_failed_stage(context),
         timing=_failed_timing(context),
         hls=project.hls,
+        command=command(),
     )
 
 
