@@ -96,7 +96,7 @@ inline void words_from_memory(const operation_t op, const memory_row_t source[FI
   const bool tailed = TAIL_BITS > 0 && is_from_residual(op);
   const int iterations = op.tokens * op.in_words;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
-  place_t place;
+  place_of<PASS_BITS> place;  // a map has more blocks than tokens fill
   place.block = op.source_block;
 #ifdef EDGEMOE_DECODERS
   place.lane = op.source_lane;

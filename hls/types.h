@@ -155,11 +155,14 @@ struct row_scale_t {
 using feature_shifts_t = vec<sint<8>, IN_PARALLEL>;
 
 // A token's place, kept as block and lane so that no address needs a division.
-struct place_t {
-  sint<TOKEN_BITS> block;
+template <int BITS>
+struct place_of {
+  sint<BITS> block;
   sint<8> lane;
 };
-inline void step_to_next(place_t &place) {
+using place_t = place_of<TOKEN_BITS>;
+template <int BITS>
+inline void step_to_next(place_of<BITS> &place) {
 #pragma HLS INLINE
   if (place.lane == TOKENS_PARALLEL - 1) {
     place.block += 1;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,13 +23,19 @@ from edgemoe_gen.sim.decoded import IntegerDecoder
 from edgemoe_gen.sim.engine import Engine, stored_matrix
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import load_timing
-from tests.numerics.decoded import decoded_case
+from tests.numerics.decoded import DecodedCase, decoded_case, shared_case
 from tests.sim.engines import MAPS, small_design
 
 if find_spec("ziglang") is None:
     pytest.skip("the compiler of the extra [schedule] is not installed", allow_module_level=True)
 
 MOST_CYCLES = 100_000
+# Networks, the pictures of a run (a backbone a task, or one for all), and whether the engine doubles the last map.
+DECODED: dict[str, tuple[Callable[[], DecodedCase], int, bool]] = {
+    "a gate a task": (decoded_case, 2, True),
+    "one router": (shared_case, 1, True),
+    "logits": (decoded_case, 2, False),
+}
 
 
 def short_program(design: Design) -> tuple[dict[str, Bytes], Bytes, int]:
@@ -93,14 +100,18 @@ def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.nightly
-def test_a_network_s_decoders_give_the_bytes_of_the_integer_reference(tmp_path: Path) -> None:
-    """Two tasks, of classes and of values, from picture to maps."""
-    design, case = small_design(**MAPS), decoded_case()
+@pytest.mark.parametrize("name", DECODED)
+def test_a_network_s_decoders_give_the_bytes_of_the_integer_reference(tmp_path: Path, name: str) -> None:
+    """Tasks of classes and of values, from picture to maps."""
+    make_case, pictures, doubles = DECODED[name]
+    case, design = make_case(), small_design(**MAPS)
     tasks, formats = case.model.spec.task_names, case.formats(design.knobs.widths)
     program = compile_network(
-        design, case.model, case.network, formats, tasks, decoders=dict.fromkeys(tasks, True)
+        design, case.model, case.network, formats, tasks, decoders=dict.fromkeys(tasks, doubles),
+        one_picture=pictures == 1,
     )  # fmt: skip
-    picture = pack_image(program, case.model.spec, case.images)
+    assert (len(program.pictures), len(program.frames)) == (pictures, len(tasks))
+    picture = pack_image(program, case.model.spec, [case.images[i % pictures] for i in range(len(tasks))])
     engine = make_engine(design)
     executable = build_simulation(engine, design)
     run_of_c = Engine.compile(design).run_program(program, picture)
@@ -114,7 +125,9 @@ def test_a_network_s_decoders_give_the_bytes_of_the_integer_reference(tmp_path: 
             reference = IntegerDecoder.of(design, case.network, formats, frame.task)
             tokens = stored_matrix(run_of_c, frame.regions["tokens"])
             found = frame.decoded.unpack(run.result.reshape(run_of_c.result.shape))
-            np.testing.assert_array_equal(found, reference(reference.tokens(tokens)).result)
+            maps = reference(reference.tokens(tokens))
+            expected = maps.result if doubles else maps.logits << design.knobs.residual_tail_bits
+            np.testing.assert_array_equal(found, expected)
             assert len(np.unique(found)) >= 2
 
     compared = beside_timed(engine, executable, program, picture, tmp_path)

@@ -100,5 +100,6 @@ def test_frames_that_share_a_pass_of_the_backbone_are_decoded_one_by_one() -> No
 
 @pytest.mark.nightly
 @pytest.mark.skipif(importlib.util.find_spec("hls4ml") is None, reason="the open ap_types headers are not installed")
-def test_exact_widths_give_the_same_bytes() -> None:
-    check(compiled(engine(2).design, Build(ap_types=True)))
+@pytest.mark.parametrize("doubles", [True, False])
+def test_exact_widths_give_the_same_bytes(doubles: bool) -> None:
+    check(compiled(engine(2).design, Build(ap_types=True)), doubles)
