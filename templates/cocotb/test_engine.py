@@ -200,4 +200,7 @@ async def bad_answers(dut: Any) -> None:
     await engine.poll()
     assert await engine.status() == "DONE"
     engine.compare(result)
-    assert engine.memory.bursts == bursts
+    # The result lies elsewhere now, so that its bursts may end at other pages; all else is read as before.
+    reads = {port["bundle"] for port in FACTS["ports"] if port["direction"] == "read"}
+    counts = {name: (bursts[name], engine.memory.bursts.get(name)) for name in reads}
+    assert all(first == again for first, again in counts.values()), f"bursts of the first and of this run: {counts}"

@@ -31,7 +31,7 @@ def table_of(family: str) -> dict[str, Any]:
 
 
 def design_for(board: str = "zcu104") -> Design:
-    return open_design(Config(board=board), None)
+    return open_design(Config(board=board, knobs={"max_map_width": 0}), None)
 
 
 @pytest.fixture(scope="module")
