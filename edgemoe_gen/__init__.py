@@ -2,8 +2,8 @@
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
 `import_results`, `run`, `trace`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`,
-`bench`, `boards`, `cache`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a package here). They are imported when
-first used, PyTorch when first needed.
+`bench`, `serve`, `sim_board`, `boards`, `cache`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a
+package here). They are imported when first used, PyTorch when first needed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         run,
         schedule,
         selftest,
+        serve,
+        sim_board,
         simulate,
         sweep,
         trace,
@@ -56,6 +58,8 @@ __all__ = [
     "run",
     "schedule",
     "selftest",
+    "serve",
+    "sim_board",
     "simulate",
     "sweep",
     "trace",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgemoe_gen.api.building import build, import_results, plan
     from edgemoe_gen.api.catalogue import boards, cache
     from edgemoe_gen.api.designs import SweepResult, compare, evaluate, sweep
+    from edgemoe_gen.api.live import serve, sim_board
     from edgemoe_gen.api.prepare import GenerateResult, InitResult, generate, init, inspect, lint
     from edgemoe_gen.api.scheduling import ScheduleResult, schedule
     from edgemoe_gen.api.simulation import CsimResult, csim, run
@@ -86,6 +87,8 @@ __all__ = [
     "run",
     "schedule",
     "selftest",
+    "serve",
+    "sim_board",
     "simulate",
     "sweep",
     "trace",
@@ -97,6 +100,7 @@ _PLACES = {
     "edgemoe_gen.api.building": ("build", "import_results", "plan"),
     "edgemoe_gen.api.catalogue": ("boards", "cache"),
     "edgemoe_gen.api.designs": ("SweepResult", "compare", "evaluate", "sweep"),
+    "edgemoe_gen.api.live": ("serve", "sim_board"),
     "edgemoe_gen.api.prepare": ("GenerateResult", "InitResult", "generate", "init", "inspect", "lint"),
     "edgemoe_gen.api.scheduling": ("ScheduleResult", "schedule"),
     "edgemoe_gen.api.simulation": ("CsimResult", "csim", "run"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edgemoe_gen import api
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.cli.options import HelpfulCommand, chosen_engine, engine_option
@@ -63,41 +64,33 @@ def command(
       edgemoe-gen serve build --simulated --source images
       edgemoe-gen serve build --engine rtl --source images --fps 0.2
     """
-    from edgemoe_gen.measuring.session import chosen_tasks, look_up, prepare_engine
-    from edgemoe_gen.serving import make_sources, serve
-    from edgemoe_gen.serving.backend import overlay_opener
-    from edgemoe_gen.serving.run import check_aiohttp
-    from edgemoe_gen.simulated.engine import CSIM, RTL
-
     where: Path | None = overlay or click.get_current_context().meta[_OVERLAY]
     if where is None:
         raise click.UsageError("Missing argument 'OVERLAY'.", click.get_current_context())
-    check_aiohttp()
-    installed = look_up(where)
-    if installed.note:
-        output.note(installed.note)
-    on = chosen_tasks(installed, tasks)
-    engine = chosen_engine()
-    if engine == RTL:  # before the page is there: it takes minutes the first time
-        with output.progress() as progress:
-            prepare_engine(installed, engine, progress)
-    found = make_sources(sources, (installed.image.height, installed.image.width), fps)
 
-    def ready(address: str) -> None:
-        output.line(f"live view of {installed.manifest.name} at {address}")
+    def ready(name: str, address: str) -> None:
+        output.line(f"live view of {name} at {address}")
         output.note("Ctrl-C ends it")
 
-    def told(what: str, done: int, total: int) -> None:  # noqa: ARG001
-        output.note(what)
+    said: set[str] = set()
 
-    serve(
-        overlay_opener(installed, simulated or engine is not None, engine or CSIM, told),
-        found,
+    def told(what: str, _done: int, _all: int) -> None:
+        if what not in said:
+            said.add(what)
+            output.note(what)
+
+    api.serve(
+        where,
+        source=sources,
+        task=tasks,
+        simulated=simulated,
+        engine=chosen_engine(),
+        fps=fps,
         host=host,
         port=port,
         token=token,
-        tasks=on,
-        ready=lambda address, _: ready(address),
+        ready=ready,
         say=output.note,
+        progress=told,
     )
     output.line("stopped")

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import runpy
 import sys
-import tempfile
 import traceback
-import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import click
 
+from edgemoe_gen import api
 from edgemoe_gen.base.errors import ConfigError, OverlayError
-from edgemoe_gen.base.extras import installing
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import PATH
 from edgemoe_gen.cli.options import HelpfulCommand, chosen_engine, engine_option, project_option
-from edgemoe_gen.project.arguments import ProjectArguments
-from edgemoe_gen.project.opening import open_project
 from edgemoe_gen.report.numbers import counted
 from edgemoe_gen.simulated.engine import CSIM
-
-MIB = 1 << 20
 
 
 @click.command(
@@ -85,52 +78,23 @@ def command(
         raise ConfigError("no script is named", "edgemoe-gen sim-board SCRIPT, or -c CODE")
     elif not script.is_file():
         raise ConfigError(f"there is no script {script}", "give the path of a Python file")
-    simulated = _simulation()
-    with tempfile.TemporaryDirectory(prefix="edgemoe-preview-") as scratch:
-        with output.progress() as progress:
-            folder = _overlay(overlay, config, Path(scratch), progress)
-            board = simulated.SimulatedBoard(
-                folder,
-                ddr_bytes=ddr_mib * MIB,
-                latency=latency_ms / 1e3,
-                engine=chosen_engine() or CSIM,
-                on_compile=progress,
-                say=output.note,
+    with ExitStack() as stack:
+        with output.progress() as progress:  # gone before the script prints anything
+            board = stack.enter_context(
+                api.sim_board(
+                    overlay,
+                    config=config,
+                    ddr_mib=ddr_mib,
+                    latency_ms=latency_ms,
+                    engine=chosen_engine() or CSIM,
+                    say=output.note,
+                    progress=progress,
+                )
             )
-        if folder is not None:
-            sys.path.insert(0, str(folder.parent))
-        try:
-            with board:
-                ended = _run(script, code, arguments, has_overlay=folder is not None)
-                if board.speed:
-                    output.note(f"RTL simulation: {counted(board.runs, 'run')}, {board.speed}")
-            context.exit(ended)
-        finally:
-            if folder is not None:
-                sys.path.remove(str(folder.parent))
-
-
-def _simulation() -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PYNQ warns of what is missing off the board
-            return importlib.import_module("edgemoe_gen.simulated.board")
-    except ImportError as error:
-        raise OverlayError(
-            f"the simulated board needs PYNQ, which can't be imported: {error}",
-            f"install it, on any machine: {installing('pynq')}",
-        ) from error
-
-
-def _overlay(where: Path | None, config: Path | None, scratch: Path, progress: Any) -> Path | None:
-    # What a preview needs, PyTorch among it, is imported only where one is made or looked for.
-    runnable = importlib.import_module("edgemoe_gen.pipeline.runnable")
-    project = open_project(ProjectArguments(project_file=config))
-    where = where or runnable.default_build(project.config)
-    if where is None:
-        return None  # the script may name an overlay that is installed
-    found: Path = runnable.runnable_overlay(where, scratch, project.config, progress)
-    return found
+        ended = _run(script, code, arguments, has_overlay=board.folder is not None)
+        if board.speed:
+            output.note(f"RTL simulation: {counted(board.runs, 'run')}, {board.speed}")
+    context.exit(ended)
 
 
 def _run(script: Path | None, code: str | None, arguments: tuple[str, ...], has_overlay: bool) -> int:

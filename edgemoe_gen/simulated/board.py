@@ -78,6 +78,7 @@ class SimulatedBoard(Device):  # type: ignore[misc]
     Attributes:
         ddr: memory; its `buffers` are those in use.
         kind: of the engine.
+        folder: of the overlay that it was made for, or None.
         loads: bitstreams loaded so far.
         runs: engines started so far.
 
@@ -121,8 +122,9 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         self._interrupts = InterruptController(self._engine_line, self._line.update)
         self._before: tuple[Any, Any] | None = None
         self.pll_multiplier = PLL_MULTIPLIER
-        if overlay is not None:
-            self._engine_in(Path(overlay))
+        self.folder = None if overlay is None else Path(overlay)
+        if self.folder is not None:
+            self._engine_in(self.folder)
 
     @property
     def pll_multiplier(self) -> int:

@@ -18,7 +18,7 @@ from edgemoe_gen.cli.group import COMMANDS, group
 # --dry-run and --apply functions of their own, --rules a constant; `watch` is what shows a search as it runs.
 ONLY_CLI = {"apply", "as_json", "dry_run", "every", "rules"}
 ONLY_API = {"options", "progress", "on_stage", "on_note", "watch"}
-# What these do in Python: `SimulatedBoard` in a `with` statement, and `edgemoe_gen.serving.serve`.
+# These say some things otherwise in Python: a script is the body of a `with` statement.
 ELSEWHERE = {"sim-board", "serve"}
 VERBS = [name for name in COMMANDS if name not in ELSEWHERE]
 EMPTY: tuple[object, ...] = (None, (), {})  # what is not said, by click and by the API
@@ -52,7 +52,7 @@ def _keyword(option: str) -> str:
 
 
 def test_package_offers_the_verbs() -> None:
-    for name in {command.replace("-", "_") for command in VERBS} - {"rtl"}:  # which is a room
+    for name in {command.replace("-", "_") for command in COMMANDS} - {"rtl"}:  # which is a room
         assert getattr(edgemoe_gen, name) is getattr(api, name)
         assert name in dir(edgemoe_gen)  # what a notebook completes
     assert not {"annotations", "TYPE_CHECKING"} & {*dir(edgemoe_gen)}
