@@ -43,6 +43,9 @@ template <typename T>
 inline T read_needed(const T *array, int address, bool needed) {
 #pragma HLS INLINE
   if (needed) note_read(array[0], address);
+#ifdef EDGEMOE_PLAIN_INTEGERS
+  if (!needed) return T();  // what was never written might overflow, which hardware does not mind
+#endif
   return array[address];
 }
 template <typename T>

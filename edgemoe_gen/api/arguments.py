@@ -341,3 +341,32 @@ class BenchKeywords(TypedDict, total=False):
     seconds: float
     simulated: bool
     output: PathText | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeArguments:
+    """What `serve` shows, and to whom; see there."""
+
+    source: Sequence[str] = argument(
+        ("camera:0",), "names", "Camera, video file or folder of pictures; repeatable: the page chooses among them."
+    )
+    task: Sequence[str] = argument((), "names", "Task that is on at the start; repeatable [default: all].")
+    simulated: bool = argument(False, "flag", "Run on the simulated board; its times are those of this machine.")
+    engine: str | None = argument(None, "str", "Engine of the simulated board: csim or rtl.")
+    fps: float | None = argument(None, "float", "Most frames a second [default: the source's own].")
+    host: str = argument("127.0.0.1", "str", "Address to listen on.")
+    port: int = argument(8080, "int", "Port; 0: any free one.")
+    token: str | None = argument(None, "str", "Token that viewers must know [default: off loopback a new one].")
+
+
+class ServeKeywords(TypedDict, total=False):
+    """Keywords of `serve`."""
+
+    source: Names
+    task: Names
+    simulated: bool
+    engine: str | None
+    fps: float | None
+    host: str
+    port: int
+    token: str | None

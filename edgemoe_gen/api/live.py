@@ -6,11 +6,13 @@ import importlib
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgemoe_gen.api.arguments import ServeArguments, ServeKeywords
+from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.base.extras import installing
 from edgemoe_gen.base.quiet import Quiet
@@ -19,26 +21,22 @@ from edgemoe_gen.project.opening import Progress, no_progress, open_project
 from edgemoe_gen.simulated.engine import CSIM, RTL
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from edgemoe_gen.simulated.board import SimulatedBoard
 
 MIB = 1 << 20
 _NOTHING = Quiet("nothing")
 
 
+@takes(ServeKeywords, ServeArguments)
 def serve(
     overlay: PathText,
     *,
-    source: str | Sequence[str] = "camera:0",
-    task: str | Sequence[str] = (),
-    simulated: bool = False,
-    engine: str | None = None,
-    fps: float | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8080,
-    token: str | None = None,
     ready: Callable[[str, str], None] = _NOTHING,
     say: Callable[[str], None] = _NOTHING,
     progress: Progress = no_progress,
+    **keywords: Unpack[ServeKeywords],
 ) -> None:
     """Shows pictures in the browser with the accelerator's maps beside them, until it is interrupted.
 
@@ -66,21 +64,22 @@ def serve(
     from edgemoe_gen.serving.backend import overlay_opener
     from edgemoe_gen.serving.run import check_aiohttp
 
+    how, _ = split(ServeArguments, keywords)
     check_aiohttp()
     installed = look_up(Path(overlay))
     if installed.note:
         say(installed.note)
-    on = chosen_tasks(installed, (task,) if isinstance(task, str) else task)
-    if engine == RTL:  # before the page is there: it takes minutes the first time
-        prepare_engine(installed, engine, progress)
-    sources = (source,) if isinstance(source, str) else tuple(source)
-    found = make_sources(sources, (installed.image.height, installed.image.width), fps)
+    on = chosen_tasks(installed, tuple(how.task))
+    if how.engine == RTL:  # before the page is there: it takes minutes the first time
+        prepare_engine(installed, how.engine, progress)
+    found = make_sources(tuple(how.source), (installed.image.height, installed.image.width), how.fps)
+    simulated = how.simulated or how.engine is not None
     serve_page(
-        overlay_opener(installed, simulated or engine is not None, engine or CSIM, lambda what, _done, _all: say(what)),
+        overlay_opener(installed, simulated, how.engine or CSIM, lambda what, _done, _all: say(what)),
         found,
-        host=host,
-        port=port,
-        token=token,
+        host=how.host,
+        port=how.port,
+        token=how.token,
         tasks=on,
         ready=lambda address, _: ready(installed.manifest.name, address),
         say=say,

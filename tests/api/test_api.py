@@ -17,7 +17,7 @@ from edgemoe_gen.cli.group import COMMANDS, group
 # Ways of saying it that only one side has: --spec's keys are one argument of the API, progress a table of the terminal,
 # --dry-run and --apply functions of their own, --rules a constant; `watch` is what shows a search as it runs.
 ONLY_CLI = {"apply", "as_json", "dry_run", "every", "rules"}
-ONLY_API = {"options", "progress", "on_stage", "on_note", "watch"}
+ONLY_API = {"options", "progress", "on_stage", "on_note", "watch", "engine"}
 # These say some things otherwise in Python: a script is the body of a `with` statement.
 ELSEWHERE = {"sim-board", "serve"}
 VERBS = [name for name in COMMANDS if name not in ELSEWHERE]

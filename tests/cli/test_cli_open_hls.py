@@ -39,7 +39,7 @@ def test_every_board_is_built_by_vivado_alone_and_says_whose_rtl_it_is(
     run: Run, project: Project, built: Path, with_tools: Callable[..., None], tmp_path: Path, board: str
 ) -> None:
     output = copied(built, tmp_path)
-    name = f"m3vit_{board}"
+    name = f"small_{board}"
     found: dict[str, Any] = {}
     # Vitis HLS of the first two is not touched; the third release of Vivado is there without it.
     for generation in (*GENERATIONS, OPEN):

@@ -10,8 +10,19 @@ from edgemoe_gen.base.installed import PACKAGE
 
 LINES = {
     "design": ("knobs", "sizes", "rules", "fifos", "storage", "products", "design", "make", "__init__"),
-    "hardware": ("names", "boards", "axi", "ring", "memories", "kinds", "descriptor", "latency", "__init__"),
-}
+    "hardware": (
+        "names",
+        "boards",
+        "axi",
+        "registers",
+        "ring",
+        "memories",
+        "kinds",
+        "descriptor",
+        "latency",
+        "__init__",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("room", LINES)

@@ -39,9 +39,12 @@ class Config(dict[str, Any]):
 
 
 class Scheme(enum.Enum):
-    """Pickles as a call of its class."""
+    """Pickles as a call of its class, as releases of Python do that do not take `getattr`."""
 
     POLY = "poly"
+
+    def __reduce_ex__(self, _: object) -> tuple[type[Scheme], tuple[str]]:
+        return Scheme, (self.value,)
 
 
 HONEST: dict[str, Any] = {

@@ -29,7 +29,8 @@ Run = Callable[..., tuple[int, str, str]]
 SHAPE = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_ports": 1, "weight_fifo_beats": 256,
          "max_map_width": 0}  # fmt: skip
 FIXED = [part for name, value in SHAPE.items() for part in ("--knob", f"{name}={value}")]
-SPACE = ["--knob", "tokens_parallel=1,2,3", "--knob", "out_parallel=8,12", "--knob", "in_parallel=8"]
+SPACE = ["--knob", "tokens_parallel=1,2,3", "--knob", "out_parallel=8,12", "--knob", "in_parallel=8",
+         "--knob", "max_map_width=0"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def test_a_grid_s_table_has_the_knobs_that_follow_and_compare_s_help_says_what_n
 
 
 def test_compare_shows_knobs_that_differ_layers_and_resources(run: Run) -> None:
-    sides = ("tokens_parallel=1,out_parallel=8,in_parallel=8", "tokens_parallel=2,out_parallel=8,in_parallel=8")
+    shape = "out_parallel=8,in_parallel=8,max_map_width=0"
+    sides = (f"tokens_parallel=1,{shape}", f"tokens_parallel=2,{shape}")
     code, out, _ = run("compare", *sides, "--tier", "estimate", "--json")
     assert code == 0
     found = json.loads(out)
@@ -195,7 +197,14 @@ def test_compare_shows_knobs_that_differ_layers_and_resources(run: Run) -> None:
 def test_tune_confirms_its_front_writes_json_and_applies_a_point(run: Run, files: Files, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     pytest.importorskip("torch")
-    space = [*FIXED[:-2], "--knob", "weight_fifo_beats=256,512", "--knob", "weight_bits=8,16"]
+    shape = [f"{name}={value}" for name, value in SHAPE.items() if name != "weight_fifo_beats"]
+    space = [
+        *(part for knob in shape for part in ("--knob", knob)),
+        "--knob",
+        "weight_fifo_beats=256,512",
+        "--knob",
+        "weight_bits=8,16",
+    ]
     others = ["activation_bits=18", "residual_tail_bits=3", "port_bits=128", "exp_segments=128", "gelu_segments=64"]
     others += ["reciprocal_segments=256", "rsqrt_segments=128", "cache_bits=0"]
     others += [f"{name}=0" for name in NARROW_KNOBS]
