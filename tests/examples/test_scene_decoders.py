@@ -14,6 +14,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import torch
 from decoders import BARS, SIMULATED, WAYS, Tally, Way, load_example, measure, missed
 
+from edgemoe_gen.api.common import compile_frames
+from edgemoe_gen.model import read_spec_file
+from edgemoe_gen.program.compile import pack_image
+from edgemoe_gen.project.config import Config
+from edgemoe_gen.project.opening import no_progress, open_design, open_model
+from edgemoe_gen.sim.compiler import Build
+from edgemoe_gen.sim.engine import Engine
 from examples.scenes.evaluate import CHECKPOINT, load_network
 from examples.scenes.network import M3ViT, Sizes
 from examples.scenes.render import render_many
@@ -75,3 +82,21 @@ def test_class_numbers_of_a_network_with_patches_of_16_pixels_are_float_s(tmp_pa
     tally = measure(load_example(tmp_path), [way for way in WAYS if way.name == WHOLE], SCENES)[WHOLE]
     assert len(tally.ids_as_float) == SCENES and np.mean(tally.ids_as_float) >= 0.999
     assert len(tally.as_integers) == 2 and min(tally.as_integers) == 1
+
+
+@pytest.mark.nightly
+def test_exact_widths_give_the_bytes_of_the_example_s_default_design() -> None:
+    """Counters are as wide as hardware's there: C simulation with native integers sees none that is too narrow."""
+    pytest.importorskip("hls4ml")
+    folder = Path(__file__).parents[2] / "examples" / "scenes"
+    model_of = read_spec_file(folder / "spec.toml")
+    config = Config(checkpoint=folder / "checkpoint.pth.tar", model=model_of, images=(folder / "images",))
+    model = open_model(config)
+    design = open_design(config, model.spec)
+    assert design.knobs.max_map_width
+    program, pictures, _ = compile_frames(config, model, design, model.spec.task_names, [], no_progress)
+    image = pack_image(program, model.spec, pictures)
+    plain, exact = (
+        Engine.compile(design, build).run_program(program, image).result for build in (Build(), Build(ap_types=True))
+    )
+    assert np.array_equal(plain, exact)
