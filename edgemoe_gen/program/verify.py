@@ -23,7 +23,6 @@ from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
 from edgemoe_gen.program.verify_maps import (
     convolved_rows,
-    ones_of,
     reads_maps,
     resized_beats,
     verify_maps,
@@ -239,9 +238,9 @@ class _Check(Columns):
         f, of, design = self.f, self.of, self.design
         tiles, words = np.where(self.product, f["out_tiles"], 0), np.where(self.product, f["in_words"], 0)
         # What was cut out of a program of several tasks, or put one behind another, begins anywhere in the ring. It
-        # loads the positions of its tokens first, and stores last.
+        # loads first, the positions of its tokens or a decoder's ones, and stores last.
         stored = of["STORE"] | of["STORE_RESIZED"]
-        begins = of["LOAD"] & ~ones_of(self) & np.concatenate([[False], stored[:-1]])
+        begins = of["LOAD"] & np.concatenate([[False], stored[:-1]])
         places = np.where(self.product, self.index, len(self.index))
         ahead_of = np.minimum.accumulate(places[::-1])[::-1]  # the next product
         first = ahead_of[np.maximum.accumulate(np.where(begins, self.index, 0))] % len(self.index)
