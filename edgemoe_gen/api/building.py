@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgemoe_gen.api.arguments import BuildArguments, BuildKeywords
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.files import check_folder
-from edgemoe_gen.base.quiet import Quiet
+from edgemoe_gen.base.quiet import nothing
 from edgemoe_gen.flow.rtl_source import VITIS, check_choice
 from edgemoe_gen.pipeline.fingerprint import is_kept, recall
 from edgemoe_gen.pipeline.options import BuildOptions, BuildResult
@@ -26,16 +26,14 @@ if TYPE_CHECKING:  # what a build with nothing to do need not import, and what i
     from edgemoe_gen.pipeline.exchange import ImportResult
     from edgemoe_gen.pipeline.plan import PlannedStage
 
-_NOTHING = Quiet("nothing")
-
 
 @takes(BuildKeywords, *PROJECT, BuildArguments)
 def build(
     checkpoint: PathText | None = None,
     *,
     progress: Progress = no_progress,
-    on_stage: Callable[[StageResult], None] = _NOTHING,
-    on_note: Callable[[str], None] = _NOTHING,
+    on_stage: Callable[[StageResult], None] = nothing,
+    on_note: Callable[[str], None] = nothing,
     **keywords: Unpack[BuildKeywords],
 ) -> BuildResult:
     """Renders, simulates, synthesises and packages, as far as this machine can.
@@ -126,7 +124,7 @@ def import_results(
     *,
     config: PathText | None = None,
     output: PathText | None = None,
-    on_stage: Callable[[StageResult], None] = _NOTHING,
+    on_stage: Callable[[StageResult], None] = nothing,
 ) -> ImportResult:
     """Takes the results of an exported folder that ran on another machine into the build; the next build goes on.
 

@@ -15,7 +15,7 @@ from edgemoe_gen.api.arguments import ServeArguments, ServeKeywords
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.base.extras import installing
-from edgemoe_gen.base.quiet import Quiet
+from edgemoe_gen.base.quiet import nothing
 from edgemoe_gen.project.arguments import PathText, project_arguments
 from edgemoe_gen.project.opening import Progress, no_progress, open_project
 from edgemoe_gen.simulated.engine import CSIM, RTL
@@ -26,15 +26,14 @@ if TYPE_CHECKING:
     from edgemoe_gen.simulated.board import SimulatedBoard
 
 MIB = 1 << 20
-_NOTHING = Quiet("nothing")
 
 
 @takes(ServeKeywords, ServeArguments)
 def serve(
     overlay: PathText,
     *,
-    ready: Callable[[str, str], None] = _NOTHING,
-    say: Callable[[str], None] = _NOTHING,
+    ready: Callable[[str, str], None] = nothing,
+    say: Callable[[str], None] = nothing,
     progress: Progress = no_progress,
     **keywords: Unpack[ServeKeywords],
 ) -> None:
@@ -94,7 +93,7 @@ def sim_board(
     ddr_mib: int = 2048,
     latency_ms: float = 0.0,
     engine: str = CSIM,
-    say: Callable[[str], None] = _NOTHING,
+    say: Callable[[str], None] = nothing,
     progress: Progress = no_progress,
 ) -> Iterator[SimulatedBoard]:
     """A simulated board in PYNQ's place, for a `with` statement; inside, the overlay's package can be imported.

@@ -18,3 +18,6 @@ class Quiet:
 
     def __repr__(self) -> str:
         return self._name
+
+
+nothing = Quiet("nothing")

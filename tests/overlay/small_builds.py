@@ -53,6 +53,14 @@ class SmallBuild:
         run = self.engine.run_program(self.program, pack_image(self.program, self.spec, images))
         return {f.task: stored_matrix(run, f.regions["tokens"]) for f in self.program.frames}
 
+    def check(self, accelerator: Any, count: int = 1) -> None:
+        """Runs so many frames for every task, whose tokens must be the engine's."""
+        for seed in range(count):
+            frame = random_frame(self.spec, seed)
+            wanted = self.tokens(frame)
+            for task in accelerator.tasks:
+                assert np.array_equal(accelerator.run(frame, task).tokens, wanted[task])
+
     def write(self, folder: Path) -> tuple[Path, Path]:
         """The folders of accelerator and bitstream, as a build leaves them."""
         data = folder / "accelerator" / "data"

@@ -7,13 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from edgemoe_gen.overlay import Accelerator, EngineError
 from edgemoe_gen.overlay.driver import hardware, waiting
 from tests.overlay.repackaging import rewrite
-from tests.overlay.small_builds import SmallBuild, random_frame
+from tests.overlay.small_builds import SmallBuild
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -24,14 +23,6 @@ pytestmark = [
 ]
 
 
-def check_runs(accelerator: Accelerator, build: SmallBuild, count: int = 3) -> None:
-    for seed in range(count):
-        frame = random_frame(build.spec, seed)
-        wanted = build.tokens(frame)
-        for task in accelerator.tasks:
-            assert np.array_equal(accelerator.run(frame, task).tokens, wanted[task])
-
-
 def test_interrupt_wakes_the_driver(
     build: SmallBuild, overlay: Path, board: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,7 +31,7 @@ def test_interrupt_wakes_the_driver(
     with Accelerator(overlay) as accelerator:
         assert accelerator.waits_by == "interrupt"
         start = time.perf_counter()
-        check_runs(accelerator, build)
+        build.check(accelerator, 3)
         assert time.perf_counter() - start < 4
         assert accelerator.waits_by == "interrupt"
 
@@ -56,7 +47,7 @@ def test_interrupts_still_come_after_the_bitstream_was_loaded_again(
         accelerator.timeout, board.latency = 10.0, 0.05
         monkeypatch.setattr(waiting, "LOOK_SECONDS", 5.0)
         start = time.perf_counter()
-        check_runs(accelerator, build)
+        build.check(accelerator, 3)
         assert time.perf_counter() - start < 4 and accelerator.waits_by == "interrupt"
         assert board.loads == 2
 
@@ -65,19 +56,19 @@ def test_polling_where_interrupts_never_come(build: SmallBuild, overlay: Path, b
     board.faults.no_interrupts = True
     with Accelerator(overlay) as accelerator:
         assert accelerator.waits_by == "polling"
-        check_runs(accelerator, build)
+        build.check(accelerator, 3)
 
 
 def test_polling_takes_over_where_interrupts_stop_coming(build: SmallBuild, overlay: Path, board: Any) -> None:
     board.latency = 0.03
     with Accelerator(overlay) as accelerator:
-        check_runs(accelerator, build, 1)
+        build.check(accelerator)
         assert accelerator.waits_by == "interrupt"
         board.faults.no_interrupts = True
-        check_runs(accelerator, build)
+        build.check(accelerator, 3)
         assert accelerator.waits_by == "polling"
         start = time.perf_counter()
-        check_runs(accelerator, build, 1)
+        build.check(accelerator)
         assert time.perf_counter() - start < 1
 
 
@@ -93,7 +84,7 @@ def test_polling_where_pynq_has_no_interrupts(
     monkeypatch.setattr(pynq, "Interrupt", refuse)
     with Accelerator(overlay) as accelerator:
         assert accelerator.waits_by == "polling"
-        check_runs(accelerator, build)
+        build.check(accelerator, 3)
     assert board.loads == 1
 
 
@@ -108,7 +99,7 @@ def test_polling_where_the_interrupt_is_not_connected(
 
     with Accelerator(rewrite(overlay, tmp_path, {"m3vit_test.hwh": cut})) as accelerator:
         assert accelerator.waits_by == "polling"
-        check_runs(accelerator, build, 1)
+        build.check(accelerator)
     assert board.loads == 1
 
 
@@ -123,7 +114,7 @@ def test_polling_where_waiting_raises(
     board.latency = 0.01
     monkeypatch.setattr(pynq.Interrupt, "wait", fail)
     with Accelerator(overlay) as accelerator:
-        check_runs(accelerator, build, 1)
+        build.check(accelerator)
         assert accelerator.waits_by == "polling"
 
 
@@ -142,7 +133,7 @@ def test_timeout_says_where_the_engine_stopped(build: SmallBuild, overlay: Path,
         with pytest.raises(EngineError, match=rf" of {2 * operations.total}, in the result, frame 1$"):
             accelerator.batch([build.frame] * 2, "depth")
         board.faults.hang_after = None
-        check_runs(accelerator, build, 1)
+        build.check(accelerator)
 
 
 def test_timeout_without_a_progress_register_says_what_there_is(
@@ -156,7 +147,7 @@ def test_timeout_without_a_progress_register_says_what_there_is(
         with pytest.raises(EngineError, match=r"did not end within 0\.05 s \(its CTRL reads 0x1\)$"):
             accelerator.run(build.frame, "depth")
         board.hang = False
-        check_runs(accelerator, build, 1)
+        build.check(accelerator)
 
 
 def test_engine_that_is_not_wanted_any_more_is_given_a_moment(
@@ -168,5 +159,5 @@ def test_engine_that_is_not_wanted_any_more_is_given_a_moment(
         stream = accelerator.stream([build.frame] * 5)
         next(stream)
         stream.close()
-        check_runs(accelerator, build, 1)
+        build.check(accelerator)
     assert board.loads == 1

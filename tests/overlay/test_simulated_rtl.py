@@ -59,14 +59,6 @@ def board(compiled: Any) -> Iterator[Any]:  # noqa: ARG001
     assert not [thread for thread in threading.enumerate() if thread.name == "simulated-engine"]
 
 
-def check_runs(accelerator: Accelerator, build: SmallBuild, count: int = 1) -> None:
-    for seed in range(count):
-        frame = random_frame(build.spec, seed)
-        wanted = build.tokens(frame)
-        for task in accelerator.tasks:
-            assert np.array_equal(accelerator.run(frame, task).tokens, wanted[task])
-
-
 @pytest.mark.parametrize("frames", [8, pytest.param(500, marks=pytest.mark.nightly)])
 def test_a_stream_with_a_task_switch_at_every_frame_gives_the_bytes_of_c_simulation(
     build: SmallBuild, overlay: Path, board: Any, frames: int
@@ -156,19 +148,19 @@ def test_a_batch_and_the_self_test(build: SmallBuild, overlay: Path) -> None:
 
 def test_polling_where_interrupts_never_come_and_where_they_stop(build: SmallBuild, overlay: Path, board: Any) -> None:
     with Accelerator(overlay) as accelerator:
-        check_runs(accelerator, build)
+        build.check(accelerator)
         board.faults.no_interrupts = True
-        check_runs(accelerator, build, 2)
+        build.check(accelerator, 2)
         assert accelerator.waits_by == "polling"
     with Accelerator(overlay) as accelerator:
         assert accelerator.waits_by == "polling"
-        check_runs(accelerator, build)
+        build.check(accelerator)
 
 
 def test_somebody_else_takes_ap_done(build: SmallBuild, overlay: Path, board: Any) -> None:
     board.faults.takes_done = True
     with Accelerator(overlay) as accelerator:
-        check_runs(accelerator, build)
+        build.check(accelerator)
 
 
 def test_a_bad_answer_to_any_port_is_named_and_the_next_run_is_right(
@@ -183,7 +175,7 @@ def test_a_bad_answer_to_any_port_is_named_and_the_next_run_is_right(
                 with pytest.raises(EngineError, match="BUS_ERROR"):
                     accelerator.run(build.frame, "depth")
         board.faults.bad_answer = None
-        check_runs(accelerator, build)
+        build.check(accelerator)
         assert board.loads == 1 + 2 * len(found)
 
 
@@ -196,7 +188,7 @@ def test_an_engine_whose_memory_falls_silent_says_where(build: SmallBuild, overl
                 accelerator.run(build.frame, "depth")
             assert "nothing has moved" in board.problem
         board.faults.hang_after = None
-        check_runs(accelerator, build)
+        build.check(accelerator)
     assert board.loads == 3
 
 
@@ -212,7 +204,7 @@ def test_a_bitstream_that_is_loaded_in_the_middle_of_a_run(
         while not 3 <= board.operation < 20 and time.perf_counter() < deadline:
             time.sleep(0.001)
         stream.close()
-        check_runs(accelerator, build)
+        build.check(accelerator)
     assert board.loads == 2
 
 
