@@ -259,8 +259,8 @@ class SpecOptions:
     their blocks or one for each of them in order. `mlp_ratio`, `expert_ratio` state hidden sizes as multiples of
     `dim`, as the authors do. `experts_per_task` 0 means not restricted. `decoder_block` is the block that decoders
     read. `class_names` are by task. `normalise` gives scale, mean and std in one word. `origins` has the source of
-    scale, mean, std or `normalise`, by name; it is no option. `weights` and `ignore` choose tensors of a checkpoint: the
-    label of one of its networks, and patterns of names of tensors that play no part in inference.
+    scale, mean, std or `normalise`, by name; it is no option. `weights` and `ignore` choose tensors of a checkpoint:
+    the label of one of its networks, and patterns of names of tensors that play no part in inference.
 
     Raises:
         SpecError: `normalise` is unknown, or given beside scale, mean or std.
