@@ -53,7 +53,7 @@ class Ring:
 
 @dataclass(frozen=True)
 class Rings:
-    """For each convolution the rows at a time, the ring that it reads and the one that it fills; the last map's ring."""
+    """For each convolution the rows at a time, the ring that it reads and the one it fills; the last map's ring."""
 
     rows: tuple[int, ...]
     sources: tuple[Ring, ...]
