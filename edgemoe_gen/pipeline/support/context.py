@@ -1,6 +1,6 @@
-"""What stages of a build work on: the opened project, the build's folder, and what earlier stages have found.
+"""Context of stages: the opened project, the build's folder, and results of earlier stages.
 
-In: a project. Everything in here is fixed or made once, when a stage first asks for it.
+In: a project. Everything here is fixed, or made once at its first use.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class OpenedProject:
-    """A project opened for a build, with what follows from it alone.
+    """A project opened for a build, with everything that follows from it alone.
 
     Attributes:
-        config: as the user said it.
-        calibration: pictures that binary points are chosen from.
+        config: the user's arguments.
+        calibration: pictures for choosing binary points.
         hooks: the user's own Tcl by name of the hook.
-        overlay_name: what the overlay will be called.
+        overlay_name: name of the overlay.
     """
 
     config: Config
@@ -72,7 +72,7 @@ class OpenedProject:
 
     @property
     def hls(self) -> str:
-        """Who makes the RTL of the engine (`flow.rtl_source`)."""
+        """Maker of the engine's RTL (`flow.rtl_source`)."""
         return self.config.hls or VITIS
 
     @cached_property
