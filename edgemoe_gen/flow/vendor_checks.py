@@ -30,7 +30,7 @@ _PURPOSES = {
 
 
 def named_releases(tools: Toolset, environ: Mapping[str, str] = os.environ) -> Toolset:
-    """The tools with their releases; a tool whose path names none is asked, which takes seconds. Old ones are dropped."""
+    """The tools with their releases; a tool whose path names none is asked, which takes seconds. Drops old tools."""
     fields = {"vitis_hls": tools.vitis_hls, "vitis_run": tools.vitis_run, "vpp": tools.vpp, "vivado": tools.vivado}
     named = {
         field: replace(tool, release=ask_release(tool, environ))
