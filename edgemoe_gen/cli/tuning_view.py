@@ -132,7 +132,7 @@ class _Head:
 
 @contextmanager
 def watching() -> Iterator[tuple[Watch, Progress]]:
-    """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and the steps before it."""
+    """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and earlier steps."""
     if output.is_quiet():
         yield (lambda _state, _what, _done, _total: None), (lambda _what, _done, _total: None)
         return
