@@ -345,9 +345,8 @@ class State:
             if where is not None:
                 whole = self.trace.choices.conditions.both(condition, self.trace.choices.holds(where))
             word = self.trace.access("load", port, whole, address, width=port.bits)
-            value = self._assembled(words.leaves, inside, width, lambda n, word=word: self._cut(word, words.leaves, n))
-            # type: ignore[misc] result = value if result is None or where is None else self.trace.pick(where, value,
-            result)
+            value = self._assembled(words.leaves, inside, width, lambda n, word=word: self._cut(word, words.leaves, n))  # type: ignore[misc]
+            result = value if result is None or where is None else self.trace.pick(where, value, result)
         assert result is not None
         return result
 

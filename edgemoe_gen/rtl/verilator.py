@@ -180,8 +180,7 @@ def build_program(
         _write({**headers, "main.cpp": main}, folder)
         with tarfile.open(archive) as files:  # of our own making, and checked by its sum
             for part in (OBJECT, HEADER):
-                with (folder / part).open("wb") as target, files.extractfile(part) as source:  # type:
-                ignore[union-attr]
+                with (folder / part).open("wb") as target, files.extractfile(part) as source:  # type: ignore[union-attr]
                     shutil.copyfileobj(source, target)
         _compile({"main.o": folder / "main.cpp"}, folder, flags=flags)
         linked = ("-shared", "-Wl,-Bsymbolic", "-Wl,-z,defs") if shared else ()
