@@ -24,7 +24,7 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with most slow tests first, then those with most tests, so that no process is left alone with a long one."""
+    """Files with most slow tests first, then those with most tests: so no process is left alone with a long one."""
     tests, slow = Counter(item.path for item in items), Counter[Path]()
     for item in items:
         slow[item.path] += item.get_closest_marker("slow") is not None

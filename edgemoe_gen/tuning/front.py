@@ -82,7 +82,7 @@ def costs(outcome: Outcome, objectives: Sequence[str]) -> tuple[float, ...] | No
 
 
 def front_of(outcomes: Iterable[Outcome], objectives: Sequence[str]) -> tuple[Outcome, ...]:
-    """Feasible outcomes that none beats, ordered by the first objective, then by the others; of equals the first by point."""
+    """Feasible outcomes that none beats, by the first objective, then by the others; of equals the first by point."""
     rated = [
         (cost, outcome.point.key, outcome)
         for outcome in outcomes
