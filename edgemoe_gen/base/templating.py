@@ -5,13 +5,15 @@ In: a folder of templates, and whether they become HTML. Out: Jinja's environmen
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import jinja2
 
 
+@cache
 def templates_of(folder: Path, html: bool) -> jinja2.Environment:
-    """The templates of a folder.
+    """The templates of a folder: one environment a process, which compiles a template once.
 
     Args:
         folder: folder of the templates.
