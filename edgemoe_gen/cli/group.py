@@ -1,4 +1,4 @@
-"""The group of commands, and the exit code: 0, or what `failure` makes of an error."""
+"""The group of commands, and the exit code: 0, or that of an error by `failure`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _GIVES_AWAY = "sim-board"  # whose arguments are those of somebody's script
 
 
 class Lazy(click.Group):
-    """Commands in the order of work, each imported when it is asked for."""
+    """Commands in the order of work, each imported at its first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)

@@ -1,4 +1,4 @@
-"""What commands show: tables and lines on stdout, notes and progress on stderr."""
+"""Output of commands: tables and lines on stdout, notes and progress on stderr."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def is_quiet() -> bool:
 
 
 class ReaderLeftError(Exception):
-    """Whoever read our output has gone, as `head` does. No stage of a build takes it for a fault of its own."""
+    """The reader of our output has gone, as `head` does. No stage of a build takes this for its own fault."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How a table becomes narrower, so that every cell that it shows is whole.
+    """The way a table becomes narrower, so that every shown cell is whole.
 
     Attributes:
         leave_out: headers of columns that go, in this order, until the others fit.

@@ -1,4 +1,4 @@
-"""`run`: one picture and task through one backend, and dumps that another run can take its routes from.
+"""`run`: one picture and task through one backend, and dumps whose routes another run can use.
 
 Backends: `float`, the reference in PyTorch, and `csim`, the C simulation, whose tokens the board's own decoder
 takes, in NumPy.
@@ -38,20 +38,20 @@ class RunResult:
     """One frame.
 
     Attributes:
-        backend, task: what ran.
+        backend, task: those of the run.
         tokens: [tokens, dim], the last block's output.
-        blocks: [depth, tokens, dim], every block's output; [0, tokens, dim] of the board, which stores none.
+        blocks: [depth, tokens, dim], every block's output; [0, tokens, dim] from the board, which stores none.
         routes: [moe_blocks, tokens, top_k] int32, experts by descending score, or as they were forced; [0, tokens, 0]
-            without experts, and of the board.
-        scores: [moe_blocks, tokens, top_k], of the experts in `routes`.
+            without experts, and from the board.
+        scores: [moe_blocks, tokens, top_k], scores of the experts in `routes`.
         output: the task's decoder [classes, height, width], a plain ViT's logits [classes], or None.
         seconds: wall time of the frame, decoder included, compilation not.
-        traffic: bytes through each port of the accelerator, every block's output included; None of float.
-        notes: what the user should know of how it was run.
-        ids: class numbers uint8 [height, width] that the engine's decoder left in the place of an output.
-        class_names: of the task's classes; () where they have none.
-        stages: seconds by stage, of the board.
-        tier: what the seconds are, of the board.
+        traffic: bytes through each port of the accelerator, every block's output included; None for float.
+        notes: notes for the user on the run.
+        ids: class numbers uint8 [height, width] of the engine's decoder, in the place of an output.
+        class_names: names of the task's classes; () where they have none.
+        stages: seconds by stage, for the board.
+        tier: tier of the seconds, for the board.
     """
 
     backend: Backend
@@ -108,7 +108,7 @@ def _top_classes(output: Float32 | None) -> list[int] | None:
 
 
 def _classes(output: NDArray[Any] | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
-    """Classes by share of a map's pixels, or by probability of the whole picture; None of values."""
+    """Classes by share of a map's pixels, or by probability for the whole picture; None for values."""
     if output is None or (output.ndim == 3 and output.shape[0] == 1):
         return None
     shown = view(output)
@@ -204,7 +204,7 @@ def read_routes(path: Path, model: Model) -> NDArray[np.int64]:
 
     Raises:
         ConfigError: the file is not a dump.
-        SpecError: its routes are those of another model.
+        SpecError: its routes belong to another model.
     """
     try:
         routes = read_arrays(path, ("routes",))["routes"]
@@ -234,7 +234,7 @@ def read_routes(path: Path, model: Model) -> NDArray[np.int64]:
 
 
 def check_output(path: Path, model: Model, task: str) -> None:
-    """Refuses a file for a result that the network does not have, before it runs.
+    """Refuses a file for a result that the network does not have, before the run.
 
     Raises:
         ConfigError: the task has no result, or none that is a picture.
