@@ -180,7 +180,9 @@ def front_table(front: Sequence[Outcome], default: Outcome | None) -> None:
     """The front, the default design first; knobs that a narrow terminal has no room for stand below."""
     columns = ["", *CELLS, DIFFERENCES]
     title = f"Front of {len(front)} ({LEGEND})"
-    gone = output.table(title, columns, front_rows(front, default), fit=output.Fit(NARROWER, DIFFERENCES))
+    gone = output.table(
+        title, columns, front_rows(front, default), fit=output.Fit(NARROWER, DIFFERENCES, below=(DIFFERENCES,))
+    )
     if DIFFERENCES in gone:
         for number, outcome in enumerate(front, start=1):
             output.line(f"point {number}, {DIFFERENCES}: {differences(outcome, default)}")
