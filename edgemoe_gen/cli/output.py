@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # imported where they are needed: most of what a command cost
 WIDE = 160  # columns of a table that goes to a file or pipe
 TEXT_CELL = 30  # columns of a cell of text there, at least where it has so many
 TEXT_WIDTH = 120  # of a paragraph there
+LONGEST_WORD = 32  # columns
 _BETWEEN = 3  # columns between two of a table, as `rich` makes them; 2 are at its edge
 LEAST_WIDTH = 40  # columns: a terminal that says it has fewer gets lines as long as this
 
@@ -96,16 +97,18 @@ def table(
         fit = None
         console = _console(max(WIDE, _least_width(columns, cells + last, text=TEXT_CELL)))
     elif fit is not None:
-        columns, cells, left_out = fitted(columns, cells, fit, console)
+        columns, cells, left_out = fitted(columns, cells + last, fit, console)
+        cells, last = cells[: len(cells) - len(last)], cells[len(cells) - len(last) :]
     elif _natural_width(columns, cells + last) > console.width:
         columns = _broken_heads(columns, cells + last, console.width)
     if title:
         _echo(click.style(_wrapped(title, sys.stdout), bold=True))
-    least = _least_width(columns, cells + last) if fit is None else _natural_width(columns, cells, fit)
+    rows = cells + last
+    least = _least_width(columns, rows) if fit is None else _natural_width(columns, rows, fit)
     if on_terminal and least > console.width:
-        _listed(columns, cells + last)
+        _listed(columns, rows)
         return left_out
-    made = table_of(columns, cells, fit)
+    made = table_of(columns, cells, fit, _layout(columns, rows, console.width) if fit is None else ())
     if last:
         made.add_section()
         made.add_row(*last[0])
@@ -116,19 +119,25 @@ def table(
     return left_out
 
 
-def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]], fit: Fit | None = None) -> Table:
-    """A table as `table` prints it; with `fit` no cell is broken but those of the column that wraps."""
+def table_of(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], fit: Fit | None = None, widths: Sequence[int] = ()
+) -> Table:
+    """A table as `table` prints it; with `fit` no cell is broken but those of the column that wraps.
+
+    Args:
+        columns, rows, fit: as of `table`.
+        widths: of the columns; none: as they need.
+    """
     from rich import box
     from rich.table import Table
 
-    rows = list(rows)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
         name = column.lstrip(">")
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
         whole = justify == "right" or (fit is not None and name != fit.wraps)  # a number is never broken
-        least = None if whole else max(map(_longest_word, (name, *(row[place] for row in rows))))
-        made.add_column(name, justify=justify, overflow="fold", no_wrap=whole, min_width=least)
+        width = widths[place] if widths else None
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=whole, width=width)
     for row in rows:
         made.add_row(*row)
     return made
@@ -140,16 +149,18 @@ def _listed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for first, *others in rows:
         said = ", ".join(f"{head} {cell}".strip() for head, cell in zip(heads[1:], others, strict=True) if cell)
         line(f"{first}: {said}" if first else said, indent=4)
+    line("")
 
 
 def _longest_word(text: str) -> int:
+    """Columns of text of the longest word; one that is longer than a cell, as a path, may be broken."""
     from rich.cells import cell_len
 
-    return max(map(cell_len, text.split()), default=0)
+    return min(LONGEST_WORD, max(map(cell_len, text.split()), default=0))
 
 
-def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> int:
-    """Columns of text that a table takes at least: numbers whole, other cells broken between words, `text` wide."""
+def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> list[int]:
+    """Columns of text that each column takes at least: numbers whole, texts broken between words, `text` wide."""
     from rich.cells import cell_len
 
     def least(column: str, cell: str) -> int:
@@ -157,11 +168,28 @@ def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text: in
             return max(map(cell_len, cell.split("\n")))
         return max(min(cell_len(cell), text), _longest_word(cell))
 
-    widths = [
+    return [
         max(least(column, cell) for cell in (column.lstrip(">"), *cells))
         for column, *cells in zip(columns, *rows, strict=True)
     ]
-    return sum(widths) + _BETWEEN * len(widths) - 1
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> int:
+    """Columns of text that a whole table takes at least."""
+    return sum(_least_widths(columns, rows, text)) + _BETWEEN * len(columns) - 1
+
+
+def _layout(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Columns of text for each column of a table that has so many: texts share what numbers leave."""
+    least, natural = _least_widths(columns, rows), _widths(columns, rows)
+    room = width - _BETWEEN * len(columns) + 1
+    found = least
+    for most in range(1, max(natural) + 1):  # texts that are shorter than this have a line to themselves
+        wider = [min(whole, max(few, most)) for few, whole in zip(least, natural, strict=True)]
+        if sum(wider) > room:
+            break
+        found = wider
+    return found
 
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], fit: Fit | None = None) -> list[int]:

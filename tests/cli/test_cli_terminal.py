@@ -100,7 +100,8 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]], output.Fit | No
     count = draw(st.integers(1, 3))
     rows = [[draw(NUMBERS if number else WORDS) for number in kinds] for _ in range(count)]
     going = draw(st.none() | st.lists(st.sampled_from(heads), unique=True))
-    fit = None if going is None else output.Fit(going, wraps=draw(st.sampled_from(["", *heads])), least=12)
+    texts = [head for number, head in zip(kinds, heads, strict=True) if not number]
+    fit = None if going is None else output.Fit(going, wraps=draw(st.sampled_from(["", *texts])), least=12)
     return [">" * number + head for number, head in zip(kinds, heads, strict=True)], rows, fit
 
 
