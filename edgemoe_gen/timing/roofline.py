@@ -97,6 +97,7 @@ def limits_sentence(limit: str) -> str:
     if limit == "compute":
         return said
     return (
-        f"{said} The frame as a whole is bound by {limit}: moving all weights takes longer than all MACs do at the "
-        "unit's peak. Weights come ahead, while earlier layers compute, so a layer may find its own there."
+        f"{said} Weights come ahead, while earlier layers compute, so a layer may find its own there and be limited by "
+        f"compute, in a frame whose bound is {limit}: over the whole frame, moving all weights takes longer than all "
+        "MACs do at the unit's peak."
     )
