@@ -85,26 +85,41 @@ _DETAIL = 20  # columns before what a stage says of itself
 
 
 class _StageLines:
-    """A line for each stage that ran, and one for each row of stages that had nothing to do."""
+    """A line for each stage that ran or was left out, and one for each row of stages that had nothing to do.
+
+    Where none ran, what was left out stands in that one line too: why, an earlier build has said.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self.ran = False
         self._quiet = quiet
         self._unchanged: list[str] = []
+        self._left_out: list[api.StageResult] = []
 
     def show(self, stage: api.StageResult) -> None:
         if stage.skipped:
             self._unchanged.append(stage.name)
             return
-        self.end()
+        if stage.left_out:
+            self._left_out.append(stage)
+            return
         self.ran = True
-        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}", _DETAIL)
+        self.end()
+        self._of(stage)
 
     def end(self) -> None:
-        """Says what was skipped since the last line."""
+        """Says what was skipped and left out since the last line."""
+        apart = self.ran or not self._unchanged
+        gone = "" if apart or not self._left_out else "; left out: " + ", ".join(s.name for s in self._left_out)
         if self._unchanged:
-            self._line(f"unchanged: {', '.join(dict.fromkeys(self._unchanged))}")
+            self._line(f"unchanged: {', '.join(dict.fromkeys(self._unchanged))}{gone}")
+        for stage in self._left_out if apart else ():
+            self._of(stage)
         self._unchanged.clear()
+        self._left_out.clear()
+
+    def _of(self, stage: api.StageResult) -> None:
+        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}", _DETAIL)
 
     def _line(self, text: str, indent: int = 2) -> None:
         if not self._quiet:
