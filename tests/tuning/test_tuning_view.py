@@ -19,6 +19,7 @@ from edgemoe_gen.cli.tuning_view import (
     _Head,
     _progress,
     front_rows,
+    front_table,
     headline,
     rejected_lines,
     watching,
@@ -66,6 +67,14 @@ def test_every_cell_that_a_narrow_terminal_shows_is_whole(width: int, fit: outpu
     ]
     assert tuple(gone) == NARROWER[: len(gone)]
     assert bool(gone) == (width < 120 or (width < 200 and fit is _LIVE))
+
+
+@pytest.mark.parametrize(("tasks", "said"), [(["semseg", "depth"], True), (["depth"], False), ([], False)])
+def test_the_front_says_whose_frames_are_timed(
+    tasks: list[str], said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front_table([outcome(2, 0.3, 1e-5)], DEFAULT, tasks)
+    assert ("times are of a frame of semseg alone" in capsys.readouterr().out) == said
 
 
 @pytest.mark.parametrize(
