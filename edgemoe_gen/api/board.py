@@ -14,6 +14,7 @@ import numpy as np
 from edgemoe_gen.api.arguments import BenchArguments, BenchKeywords
 from edgemoe_gen.api.tasks import OR_ALL, named, refuse_to_choose
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.measuring import session
@@ -44,8 +45,8 @@ class TaskCheck:
     seconds: float | None
 
 
-@dataclass(frozen=True)
-class SelftestResult:
+@dataclass(frozen=True, repr=False)
+class SelftestResult(Brief):
     """Outcome of a self-test.
 
     Attributes:
@@ -77,8 +78,8 @@ class SelftestResult:
         return {**asdict(self), "passed": self.passed}
 
 
-@dataclass(frozen=True)
-class BenchResult:
+@dataclass(frozen=True, repr=False)
+class BenchResult(Brief):
     """What an overlay takes on its board; seconds and watts.
 
     Attributes:

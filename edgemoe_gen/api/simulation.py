@@ -11,6 +11,7 @@ from edgemoe_gen.api.arguments import CsimArguments, CsimKeywords, RunArguments,
 from edgemoe_gen.api.board import run_on_board
 from edgemoe_gen.api.tasks import OR_ALL, named, refuse_to_choose, some_tasks
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError, ImageError
 from edgemoe_gen.base.files import check_writable
 from edgemoe_gen.base.names import near
@@ -52,8 +53,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-@dataclass(frozen=True)
-class CsimResult:
+@dataclass(frozen=True, repr=False)
+class CsimResult(Brief):
     """Outcome of the kernels' simulation; `design` is what was checked."""
 
     design: Design

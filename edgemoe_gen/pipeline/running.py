@@ -7,8 +7,10 @@ takes, in NumPy.
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError, SpecError
 from edgemoe_gen.base.files import write_whole
 from edgemoe_gen.model import Model, Reference
@@ -33,8 +36,8 @@ BACKENDS: tuple[Backend, ...] = ("float", "csim", "board")
 Float32 = NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class RunResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class RunResult(Brief):
     """One frame for a task; where several ran, of the first, with the others beside it.
 
     Attributes:
@@ -80,6 +83,16 @@ class RunResult:
     def shown(self) -> NDArray[Any] | None:
         """The output, or the class numbers in its place."""
         return self.output if self.ids is None else self.ids
+
+    def _repr_html_(self) -> str:
+        """Each task's line, and its map where it has one: what a notebook shows."""
+        parts = []
+        for one in self.by_task.values():
+            data = picture_of(one)
+            parts.append(f"<div><code>{escape(repr(one))}</code></div>")
+            if data is not None:
+                parts.append(f'<img alt="{escape(one.task)}" src="data:image/png;base64,{b64encode(data).decode()}">')
+        return "".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
         """Facts of the run as JSON, without the arrays; of several tasks those of each under `tasks`, too."""
@@ -324,14 +337,19 @@ def write_picture(result: RunResult, path: Path) -> None:
     Raises:
         ConfigError: the model has no decoder for the task, or its output is no map.
     """
+    data = picture_of(result)
+    if data is None:
+        raise _no_picture(result.task)
+    write_whole(path, lambda stream: stream.write(data))
+
+
+def picture_of(result: RunResult) -> bytes | None:
+    """The task's output as a PNG; None where it is no map."""
     output = result.shown
     if output is None or output.ndim == 1:
-        raise _no_picture(result.task)
+        return None
     shown = view(output)
     if shown.kind == "classes":
-        painted = colours.paint_classes(shown.values.astype(np.int64))
-    else:
-        values = shown.values.astype(np.float64)
-        painted = colours.paint_scale(values, float(values.min()), float(values.max()))
-    data = colours.png(painted)
-    write_whole(path, lambda stream: stream.write(data))
+        return colours.png(colours.paint_classes(shown.values.astype(np.int64)))
+    values = shown.values.astype(np.float64)
+    return colours.png(colours.paint_scale(values, float(values.min()), float(values.max())))

@@ -258,6 +258,7 @@ def test_run_of_all_tasks_gives_what_each_gives_alone_in_less_traffic(project: P
     for task, one in result.by_task.items():
         for name in ("tokens", "blocks", "routes", "scores", "output"):
             assert np.array_equal(getattr(one, name), getattr(alone[task], name)), (task, name)
+    assert len(repr(result)) < 800 and result._repr_html_().count("<img") == 2
     assert any("share the backbone" in note for note in result.notes)
     whole, apart = (sum(r.traffic.weights for r in rs if r.traffic) for rs in ([result], alone.values()))
     assert whole < 0.8 * apart
