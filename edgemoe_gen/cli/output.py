@@ -243,14 +243,18 @@ def fitted(
     if _natural_width(columns, rows, fit) > console.width:
         broken = _broken_heads(columns, rows, console.width)
         shown = [old if head == fit.wraps else new for old, new, head in zip(columns, broken, heads, strict=True)]
-    widths = _widths(shown, rows, fit)
-    gone: list[str] = []
-    for name in (None, *fit.leave_out):
-        if name in heads:
-            gone.append(str(name))
-        kept = [i for i, head in enumerate(heads) if head not in gone]
-        if sum(widths[i] for i in kept) + _BETWEEN * len(kept) - 1 <= console.width:
-            break
+    widths = dict(zip(heads, _widths(shown, rows, fit), strict=True))
+
+    def fits(gone: Sequence[str]) -> bool:
+        taken = [width for head, width in widths.items() if head not in gone]
+        return sum(taken) + _BETWEEN * len(taken) - 1 <= console.width
+
+    may = [name for name in fit.leave_out if name in heads]
+    gone = next((may[:count] for count in range(len(may) + 1) if fits(may[:count])), may)
+    for name in gone[::-1]:  # one that is wide may leave room for others that went before it
+        without = [other for other in gone if other != name]
+        gone = without if fits(without) else gone
+    kept = [i for i, head in enumerate(heads) if head not in gone]
     return [shown[i] for i in kept], [[row[i] for i in kept] for row in rows], tuple(gone)
 
 

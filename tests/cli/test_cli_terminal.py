@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.help import folded
 
 pyte = pytest.importorskip("pyte")
 
@@ -123,6 +124,16 @@ def test_no_line_of_a_table_is_longer_than_the_terminal_and_none_of_its_words_br
     assert len(shown) == len(columns) or fit is not None
     wanted = Counter(word for row in rows for place in shown for word in row[place].split())
     assert all(words[word] >= count for word, count in wanted.items()), text
+
+
+@given(st.lists(WORD, min_size=1, max_size=20).map(" ".join), st.sampled_from(["", "   (a remark of some words)"]))
+def test_a_long_example_of_help_can_still_be_copied(said: str, remark: str) -> None:
+    lines = folded(f"    edgemoe-gen {said}{remark}", 40)
+    assert all(len(line) <= 40 for line in lines)
+    words = " ".join(lines).replace(" \\", "").split()
+    assert words == f"edgemoe-gen {said}{remark}".split()
+    of_command = [line for line in lines if "remark" not in line and "words)" not in line] or lines
+    assert all(line.endswith(" \\") for line in of_command[:-1]) and not of_command[-1].endswith("\\")
 
 
 @pytest.mark.parametrize("columns", [80, 100, 120])
