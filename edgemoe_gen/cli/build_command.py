@@ -162,8 +162,9 @@ def _show_time(report: Mapping[str, Any]) -> None:
     rows = []
     for facts, limit in found:
         backbone, decoder = (facts["by_stage"][stage] / (facts["clock_mhz"] * 1e3) for stage in ("backbone", "decoder"))
-        times = (facts["milliseconds_per_frame"], backbone, decoder)
-        rows.append((facts["tier"], count(round(facts["cycles_per_frame"])), *(f"{time:.3f}" for time in times), limit))
+        times = [f"{time:.3f}" for time in (facts["milliseconds_per_frame"], backbone)]
+        beside = f"{decoder:.3f}" if decoder else "host" if report["network"]["decoders"] else "–"
+        rows.append((facts["tier"], count(round(facts["cycles_per_frame"])), *times, beside, limit))
     for facts in (timed or {}, estimate):
         if together := facts.get("together"):
             tier = f"{together['tier']}, all tasks at once"
