@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,19 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("EDGEMOE_OPTIMISATION", "1")
+# One thread a process: tests run side by side, and threads that wait for each other take the time of those that work.
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with most slow tests first, then those with most tests: so no process is left alone with a long one."""
+    tests, slow = Counter(item.path for item in items), Counter[Path]()
+    for item in items:
+        slow[item.path] += item.get_closest_marker("slow") is not None
+    items.sort(key=lambda item: (-slow[item.path], -tests[item.path]))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -55,7 +55,7 @@ def sweep(
     Args:
         checkpoint: file or folder of shards; without one the network is the typical one with random weights.
         knobs: values by knob; all other knobs follow from network and board.
-        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
+        image: pictures for choosing binary points and for measuring errors; `calibrate`, if given, replaces them.
         limit: bounds such as "dsp=0.8"; points beyond a bound are refused.
         tier: "estimate", "timed" or "csim"; errors are known from "csim" on.
         jobs: local worker processes.
@@ -106,7 +106,7 @@ def compare(
         b: the other design, in the same form.
         checkpoint: file or folder of shards; default: the project's.
         board: board of designs that name none.
-        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
+        image: pictures for choosing binary points and for measuring errors; `calibrate`, if given, replaces them.
         tier: "estimate", "timed" or "csim".
         jobs: local worker processes.
         scheduler: address of a Dask scheduler to use instead of local processes.

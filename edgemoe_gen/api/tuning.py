@@ -86,7 +86,7 @@ def tune(
     Args:
         checkpoint: file or folder of shards; without one the network is the typical one with random weights.
         knobs: values to try by knob; knobs that are not named take the values of the default space.
-        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
+        image: pictures for choosing binary points and for measuring errors; `calibrate`, if given, replaces them.
         task: tasks to run; default: all. The first task is timed.
         objective: the objective that orders the front; one of `front`.
         front: objectives of the front.

@@ -1,6 +1,6 @@
 """The layer descriptor: one operation of the engine, in DDR.
 
-This list is the only place that knows the layout: the packer writes by it, and `operation.h` is rendered from it.
+Only this list knows the layout: the packer writes by it, and `operation.h` is rendered from it.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def _half(meaning: str, default: int = 0, part: str = EVERY) -> int:
 
 
 def _of_maps(meaning: str) -> int:
-    """A field that only designs with decoders have."""
+    """A field of designs with decoders only."""
     return _half(meaning, part=DECODERS)
 
 
 def _of_experts(meaning: str, default: int = 0) -> int:
-    """A field that only designs with experts have."""
+    """A field of designs with experts only."""
     return _half(meaning, default, EXPERTS)
 
 
@@ -127,7 +127,7 @@ RUN_TIME_FIELDS = {
 
 @dataclass(frozen=True)
 class FieldPlace:
-    """Where a field of `Operation` lies: word, first bit in it, width; `part`: only designs with this part use it."""
+    """Place of a field of `Operation`: word, first bit in the word, width; `part`: only designs with it use it."""
 
     name: str
     meaning: str
@@ -138,7 +138,7 @@ class FieldPlace:
 
 
 def field_places(parts: frozenset[str] = PARTS) -> tuple[FieldPlace, ...]:
-    """Places of the fields that a design of these parts has, in order."""
+    """Places of all fields of a design with these parts, in order."""
     places = []
     position = 0
     for entry in fields(Operation):
@@ -159,14 +159,14 @@ def operation_bits(route_bits: int, parts: frozenset[str]) -> int:
     """Bits of an operation as the engine's processes pass it on.
 
     Args:
-        route_bits: of the number of an entry of the token queues.
-        parts: that the design has.
+        route_bits: bits of the number of an entry in the token queues.
+        parts: parts of the design.
     """
     return sum(place.bits for place in field_places(parts)) + route_bits * len(run_time_fields(parts))
 
 
 def contract() -> list[object]:
-    """What a program relies on beside the knobs: two designs that differ in it run no programs of each other."""
+    """The facts on which a program relies beside the knobs: designs that differ in them exchange no programs."""
     return [
         VERSION, OPERATION_WORDS, PATHS, list(KINDS), list(OPERANDS), list(FLAGS), list(STATUSES),
         [(place.name, place.word, place.low, place.bits) for place in field_places()], OPEN_TILES, RING_DISTANCE,

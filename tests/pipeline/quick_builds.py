@@ -121,8 +121,9 @@ def use_quick_stages(patch: pytest.MonkeyPatch, tools: bool) -> None:
     set_make(patch, "compile", lambda *_: Made("compiled"))
     set_make(patch, "csim", _csim)
     for name, made in (
-        ("simulate", "timing.json"), ("lint", "lint.json"), ("preview", "preview/manifest.json"),
-        ("package", "overlay/manifest.json"), ("report", "report.json"),
+        ("schedule", ["schedule.json"]), ("rtl", ["rtl/edgemoe_engine.sv", "rtl.json"]), ("simulate", ["timing.json"]),
+        ("lint", ["lint.json"]), ("preview", ["preview/manifest.json"]), ("package", ["overlay/manifest.json"]),
+        ("report", ["report.json", "report.html"]),
     ):  # fmt: skip
         set_make(patch, name, _writer(name, made))
 
@@ -132,11 +133,10 @@ def set_make(patch: pytest.MonkeyPatch, name: str, make: Make) -> None:
     patch.setitem(stage_of(name).__dict__, "make", make)
 
 
-def _writer(name: str, made: str) -> Make:
+def _writer(name: str, made: list[str]) -> Make:
     def write(context: Context, folder: Path) -> Made:
-        said = context.project.pictures_digest
-        files = {made: json.dumps({"passed": True, "stage": name, "of": said})}
-        _write(folder, files | ({"report.html": said} if name == "report" else {}))
+        said = json.dumps({"passed": True, "stage": name, "of": context.project.pictures_digest})
+        _write(folder, dict.fromkeys(made, said))
         return Made(name)
 
     return write

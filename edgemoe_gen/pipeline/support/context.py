@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -208,7 +208,8 @@ def open_context(config: Config, progress: Progress) -> Context:
     return Context(project, config.output or Path(DEFAULT_OUTPUT), progress, design.knobs.clock_mhz)
 
 
+@cache
 def package_digest() -> str:
-    """A change of the tool itself makes everything anew."""
+    """A change of the tool itself makes everything anew. What a process has loaded stays as it is while it runs."""
     files = sorted(path for pattern in ("*.py", "*.j2", "*.toml") for path in PACKAGE.rglob(pattern))
     return digest_text(__version__, *(path.relative_to(PACKAGE) for path in files), digest_of(files))
