@@ -1,7 +1,7 @@
-"""What each verb takes beside the project: dataclasses whose fields are options of the command line, and their types.
+"""Arguments of each verb beside the project: dataclasses whose fields are options of the command line, and their types.
 
-A field of `BuildArguments` has its type in `BuildKeywords`, which has the keywords of the project that `build` takes
-too; so for each verb. It imports nothing that runs a verb. What `tune` takes is in `tuning_arguments`.
+A field of `BuildArguments` has its type in `BuildKeywords`, which also has the keywords of the project; every verb has
+such a pair. The module imports nothing that runs a verb. The arguments of `tune` are in `tuning_arguments`.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class SearchedKeywords(NetworkKeywords, PictureKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class BuildArguments:
-    """Which stages `build` runs, and how; see there."""
+    """Which stages `build` runs, and how; see `build`."""
 
     first: str = argument("", "str", "Run from this stage on, all of them anew.", option="--from", metavar="STAGE")
     until: str = argument("", "str", "Run up to this stage, included.", metavar="STAGE")
-    only: str = argument("", "str", "Run this stage alone, anew.", metavar="STAGE")
+    only: str = argument("", "str", "Run only this stage, anew.", metavar="STAGE")
     cosim: bool = argument(False, "flag", "Also run RTL co-simulation, of a short program.")
     rtlsim: bool = argument(
         False, "flag", "Also simulate the Verilog of the stage rtl, of a short program; minutes to compile."
@@ -76,12 +76,12 @@ class BuildArguments:
     force: bool = argument(
         False,
         "flag",
-        "Where files of a result were changed or added by hand, move it to NAME.edited-N and go on.",
+        "Where files of a result were changed or added by hand, move it to NAME.edited-N and continue.",
     )
 
     @property
     def options(self) -> BuildOptions:
-        """The same as a build takes it.
+        """These arguments as the options of a build.
 
         Raises:
             ConfigError: a stage is unknown, or two of them contradict each other.
@@ -107,7 +107,7 @@ class BuildKeywords(ProjectKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class RunArguments:
-    """How `run` runs its picture; see there."""
+    """How `run` runs its picture; see `run`."""
 
     task: str | None = argument(None, "str", "Task; needed if the network has several.")
     backend: str = argument(
@@ -124,7 +124,7 @@ class RunArguments:
         "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz).",
     )
     overlay: PathText | None = argument(None, "path", "board: an installed overlay, its folder, or a build's.")
-    simulated: bool = argument(False, "flag", "board: take the simulated one.")
+    simulated: bool = argument(False, "flag", "board: take the simulated board.")
 
 
 class RunKeywords(DesignKeywords, total=False):
@@ -142,7 +142,7 @@ class RunKeywords(DesignKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class TraceArguments:
-    """What `trace` compares; see there."""
+    """What `trace` compares; see `trace`."""
 
     task: str | None = argument(None, "str", "Task; needed if the network has several.")
     against: PathText | None = argument(
@@ -164,7 +164,7 @@ class TraceKeywords(DesignKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class CsimArguments:
-    """What `csim` checks; see there."""
+    """What `csim` checks; see `csim`."""
 
     task: str | None = argument(None, "str", "Task whose inputs are recorded [default: the first].")
     junit: PathText | None = argument(None, "path", "Write JUnit XML, for CI.")
@@ -182,7 +182,7 @@ class CsimKeywords(DesignKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateArguments:
-    """What `simulate` times and writes; see there."""
+    """What `simulate` times and writes; see `simulate`."""
 
     trace: PathText | None = argument(None, "path", "Write a trace for ui.perfetto.dev.", metavar="FILE.json")
     html: PathText | None = argument(None, "path", "Write a page: timeline, roofline, tables.", metavar="FILE.html")
@@ -207,13 +207,13 @@ class SimulateArguments:
     pipelines: str = argument(
         "flush",
         "str",
-        "What a pipeline does that waits for an input: flush (older iterations go on) or stall (all stands still).",
+        "While a pipeline waits for an input: flush (older iterations go on) or stall (the whole pipeline waits).",
         metavar="flush|stall",
         show_default=True,
     )
     ddr: float | None = argument(None, "float", "Rate of the memory [default: the board's].", metavar="GB/S")
     efficiency: float | None = argument(
-        None, "float", "Share of it that bursts reach [default: the board's].", metavar="SHARE"
+        None, "float", "Share of this rate that bursts reach [default: the board's].", metavar="SHARE"
     )
 
 
@@ -232,16 +232,16 @@ class SimulateKeywords(DesignKeywords, PictureKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class RtlArguments:
-    """What `rtl` does with the Verilog that it makes; see there."""
+    """What `rtl` does with its Verilog; see `rtl`."""
 
     force: bool = argument(
-        False, "flag", "Where files of OUTPUT/rtl were changed or added by hand, move it to rtl.edited-N and go on."
+        False, "flag", "Where files of OUTPUT/rtl were changed or added by hand, move it to rtl.edited-N and continue."
     )
     simulate: bool = argument(
         False,
         "flag",
-        "Simulate it with Verilator, and compare every byte with C simulation: the frames of --image, else a short "
-        "program.",
+        "Simulate the Verilog with Verilator, and compare every byte with C simulation: the frames of --image, else "
+        "a short program.",
     )
     latency: int | None = argument(
         None,
@@ -250,11 +250,13 @@ class RtlArguments:
         metavar="CYCLES",
     )
     ready: int = argument(
-        100, "int", "Simulated buses: share of the cycles in which one moves.", metavar="PERCENT", show_default=True
+        100, "int", "Simulated buses: share of the cycles in which a bus moves.", metavar="PERCENT", show_default=True
     )
-    seed: int = argument(1, "int", "Seed of these cycles, and of all that is never given a value.", show_default=True)
+    seed: int = argument(
+        1, "int", "Seed of these cycles, and of registers without an initial value.", show_default=True
+    )
     trace: PathText | None = argument(
-        None, "path", "Write what the signals do, for GTKWave and Surfer.", metavar="FILE.vcd"
+        None, "path", "Write a trace of all signals, for GTKWave and Surfer.", metavar="FILE.vcd"
     )
     trace_cycles: str | None = argument(
         None, "str", "Trace these cycles of the run [default: the first 1,000].", metavar="FROM:TO"
@@ -262,7 +264,7 @@ class RtlArguments:
     synthesise: str | None = argument(
         None,
         "str",
-        "What Yosys makes of one process, or of all, for UltraScale+.",
+        "Synthesise one process, or all, for UltraScale+ with Yosys, and show the counts.",
         metavar="[PROCESS]",
         unsaid="all",
     )
@@ -284,9 +286,11 @@ class RtlKeywords(DesignKeywords, PictureKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepArguments:
-    """How `sweep` evaluates its grid; see there."""
+    """How `sweep` evaluates its grid; see `sweep`."""
 
-    limit: Sequence[str] = argument((), "names", "Refuse points beyond, such as dsp=0.8.", metavar="FIGURE=BOUND")
+    limit: Sequence[str] = argument(
+        (), "names", "Refuse points beyond a bound, such as dsp=0.8.", metavar="FIGURE=BOUND"
+    )
     tier: str = argument(
         "estimate",
         "str",
@@ -315,7 +319,7 @@ class SweepKeywords(SearchedKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class BenchArguments:
-    """What `bench` measures, and how long; see there."""
+    """What `bench` measures, and how long; see `bench`."""
 
     task: Sequence[str] = argument((), "names", "Task to measure; repeatable [default: all].")
     image: Sequence[PathText] = argument(
@@ -325,10 +329,10 @@ class BenchArguments:
     seconds: float = argument(
         SECONDS,
         "float",
-        "Time that a measurement may take; so long frames stream while power is read.",
+        "Longest time of a measurement; frames stream for this time while power is read.",
         show_default=True,
     )
-    simulated: bool = argument(False, "flag", "On the simulated board, whose times are those of C simulation.")
+    simulated: bool = argument(False, "flag", "Run on the simulated board, whose times are those of C simulation.")
     output: PathText | None = argument(None, "path", "Write the result as a page too (.html).")
 
 
@@ -345,7 +349,7 @@ class BenchKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ServeArguments:
-    """What `serve` shows, and to whom; see there."""
+    """What `serve` shows, and to whom; see `serve`."""
 
     source: Sequence[str] = argument(
         ("camera:0",), "names", "Camera, video file or folder of pictures; repeatable: the page chooses among them."
@@ -353,10 +357,12 @@ class ServeArguments:
     task: Sequence[str] = argument((), "names", "Task that is on at the start; repeatable [default: all].")
     simulated: bool = argument(False, "flag", "Run on the simulated board; its times are those of this machine.")
     engine: str | None = argument(None, "str", "Engine of the simulated board: csim or rtl.")
-    fps: float | None = argument(None, "float", "Most frames a second [default: the source's own].")
+    fps: float | None = argument(None, "float", "Upper limit of frames a second [default: the source's own rate].")
     host: str = argument("127.0.0.1", "str", "Address to listen on.")
     port: int = argument(8080, "int", "Port; 0: any free one.")
-    token: str | None = argument(None, "str", "Token that viewers must know [default: off loopback a new one].")
+    token: str | None = argument(
+        None, "str", "Token that viewers must know [default: a new one where --host is not loopback]."
+    )
 
 
 class ServeKeywords(TypedDict, total=False):

@@ -29,16 +29,16 @@ from edgemoe_gen.report.numbers import count, seconds
 def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     """Build the accelerator: from a checkpoint to an overlay for the board.
 
-    Stages run in this order; one whose inputs have not changed is skipped:
+    Stages run in this order; a stage whose inputs have not changed is skipped:
 
     \b
       STAGES
 
     With --hls open, rtl takes the place of hls, and Vivado alone makes ip and bitstream.
-    Without the vendor's tools the build ends before hls. OUTPUT/logs holds what they said, OUTPUT/vendor their
+    Without the vendor's tools the build ends before hls. OUTPUT/logs holds the tools' output, OUTPUT/vendor their
     projects.
-    Exit codes: 1 an error bound, a lint rule, co-simulation or the clock is missed, or the engine deadlocks; 2
-    something that you can mend; 3 a vendor's tool failed.
+    Exit codes: 1 an error bound, a lint rule, co-simulation or the clock is missed, or the engine deadlocks; 2 a
+    mistake that you can fix; 3 a vendor's tool failed.
 
     \b
     Examples:

@@ -22,8 +22,7 @@ from edgemoe_gen.report.numbers import bytes_, duration, percent, plain, seconds
     RunKeywords,
     RunArguments,
     texts={
-        "calibrate": "csim: picture or folder that binary points are chosen from [default: the project's, else "
-        "--image].",
+        "calibrate": "csim: picture or folder for choosing binary points [default: the project's, else --image].",
     },
 )
 @json_option
@@ -32,9 +31,9 @@ def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json
 
     A dump holds tokens [T, D] (last block), blocks [depth, T, D], routes and scores [blocks with experts, T, k] by
     descending score, and output (the decoder's result at the picture's size, in float) where there is a decoder, or
-    ids (class numbers [H, W]) where the engine's decoder leaves those. With
-    --routes the float backend takes the experts of another dump, so that two runs differ in arithmetic only. The board
-    needs --overlay and no checkpoint; it stores neither blocks nor routes, which are empty in its dump.
+    ids (class numbers [H, W]) where the engine's decoder gives classes. With --routes the float backend takes the
+    experts of another dump, so that two runs differ only in arithmetic. The board needs --overlay and no checkpoint.
+    It stores neither blocks nor routes, so these are empty in its dump.
 
     \b
     Example:

@@ -25,7 +25,7 @@ FAILED = 1
     SimulateArguments,
     texts={
         "image": "Picture of each frame, in turn; repeatable [default: noise].",
-        "calibrate": "Picture or folder that binary points are chosen from [default: those of --image]; repeatable.",
+        "calibrate": "Picture or folder for choosing binary points [default: those of --image]; repeatable.",
         "task": "Task of each frame; repeatable, also the same one [default: the first, for a full pass of the "
         "weights].",
     },
@@ -33,11 +33,11 @@ FAILED = 1
 @json_option
 @click.pass_context
 def command(context: click.Context, /, keywords: SimulateKeywords, checkpoint: Path | None, as_json: bool) -> None:
-    """Run the kernels with clocks in them: cycles a frame, where they go, what limits; no vendor tool needed.
+    """Run the kernels with clocks in them: cycles of a frame, where they go, and limits; no vendor tool needed.
 
-    Each process keeps a clock, each FIFO its depth, each port its bursts and all together the memory's bandwidth.
-    Without CHECKPOINT it times M3ViT tiny with random weights. Exit code 1 on a deadlock, or where the schedule asks a
-    memory for more ports than it has.
+    Each process has a clock, each FIFO its depth, and each port its bursts; all ports share the memory's bandwidth.
+    Without CHECKPOINT, simulate times M3ViT tiny with random weights. Exit code 1 on a deadlock, or where the schedule
+    asks a memory for more ports than it has.
 
     \b
     Examples:

@@ -39,10 +39,10 @@ def workers_options(function: F) -> F:
     )
 
 
-# What pictures and tasks are to the commands that measure errors on them.
+# Help of pictures and tasks for commands that measure errors.
 PICTURE_TEXTS = {
-    "image": "Picture or folder that binary points are chosen from and errors taken on; repeatable.",
-    "calibrate": "Picture or folder that errors are taken on, instead of those of --image; repeatable.",
+    "image": "Picture or folder for choosing binary points and measuring errors; repeatable.",
+    "calibrate": "Picture or folder for both, instead of those of --image; repeatable.",
     "task": "Task; repeatable, the first is timed [default: all].",
 }
 

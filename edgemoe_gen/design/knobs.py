@@ -1,4 +1,4 @@
-"""The knobs: what a user may turn on an accelerator, each with its meaning and its own range.
+"""The knobs: the parameters of an accelerator that a user may set, each with its meaning and range.
 
 Rules that tie several knobs together are in `rules.py`.
 """
@@ -128,7 +128,7 @@ def knob_fields() -> tuple[Field[Any], ...]:
 
 
 def meaning(knob: Field[Any]) -> str:
-    """What a knob does, in words."""
+    """Meaning of a knob, in words."""
     return str(knob.metadata["meaning"])
 
 

@@ -1,8 +1,7 @@
 """DSP48E2 of a design: one for every piece of 27 x 18 bits of a product, signed (UG579, multiplier).
 
-In: the sizes of a design. Out: how many each part takes, and whether the many small products inside table look-ups find
-room beside them. They are bound to DSPs then, where otherwise they would take more look-up tables than anything else
-but the compute unit.
+In: the sizes of a design. Out: the DSPs of each part, and whether the many small products inside table look-ups fit
+too. If they fit, they are bound to DSPs; in look-up tables they would be the largest part after the compute unit.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def dsp_count(a: int, b: int) -> int:
 
 
 def part_dsps(sizes: Sizes) -> dict[str, int]:
-    """DSP48E2 of each part of a design, but for those inside table look-ups."""
+    """DSP48E2 of each part of a design, without those inside table look-ups."""
     k = sizes.knobs
     feature = k.max_dim.bit_length() + 1
     # variance = n Q - S^2, mean = S / n, and the root's mantissa times n.
@@ -51,7 +50,7 @@ def part_dsps(sizes: Sizes) -> dict[str, int]:
 
 
 def table_products(sizes: Sizes) -> dict[str, int]:
-    """Products inside table look-ups, by part. None is wider than one DSP takes.
+    """Products inside table look-ups, by part. Each fits one DSP.
 
     An exponential for every value that enters the unit, and for every logit and the choice of a token; a GELU for every
     output; 1 / sum of a row and of a token's choice; a root for LayerNorm.
@@ -66,5 +65,5 @@ def table_products(sizes: Sizes) -> dict[str, int]:
 
 
 def tables_in_dsp(sizes: Sizes) -> bool:
-    """Whether DSPs form the products inside table look-ups: where that leaves room for placement."""
+    """Whether DSPs form the products inside table look-ups, which they do where this leaves room for placement."""
     return sum(part_dsps(sizes).values()) + sum(table_products(sizes).values()) <= ROOM * sizes.board.dsp

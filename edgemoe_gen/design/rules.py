@@ -1,7 +1,7 @@
 """Rules that tie several knobs together, or knobs to a board's ports: widths that fit a DSP48E2, sizes that divide.
 
-In: the sizes of a design. Out: for each rule whether it is broken, one sentence with the knobs and their values, and
-what to do.
+In: the sizes of a design. Out: for each rule whether it is broken, one sentence with the knobs and their values, and a
+hint.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Rule = tuple[bool, str, str]  # whether it is broken, what to say, a hint
 
 
 def rules(sizes: Sizes) -> Iterator[Rule]:
-    """Whether a rule is broken, what to say, and a hint. Each may rely on those before it."""
+    """For each rule whether it is broken, a sentence, and a hint. A rule may rely on those before it."""
     k, board = sizes.knobs, sizes.board
     narrow_per_beat = k.port_bits // 16
     yield (
@@ -155,7 +155,7 @@ def _map_rules(sizes: Sizes) -> Iterator[Rule]:
 
 
 def _narrow_rules(k: Knobs) -> Iterator[Rule]:
-    """Rules of the kinds of weights that have a width of their own."""
+    """Rules of the kinds of weights with a separate width."""
     narrow = {name: int(getattr(k, name)) for name in NARROW_KNOBS if getattr(k, name) not in (0, k.weight_bits)}
     half = k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0
     for name, bits in narrow.items():

@@ -1,4 +1,4 @@
-"""Which processes of the engine are which parts of the estimate: for whoever counts resources process by process."""
+"""Processes of the engine and their parts of the estimate, for comparisons of resources by process."""
 
 from __future__ import annotations
 

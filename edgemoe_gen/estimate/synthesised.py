@@ -1,7 +1,7 @@
-"""The estimate beside what open synthesis makes of the same processes: which parts of the one are which of the other.
+"""The estimate beside open synthesis of the same processes, with the parts of the estimate for each process.
 
-FIFOs and memories lie between processes, so they stand in neither column. What the estimate calls control is spread
-over all processes; it is compared with those that are nothing else.
+FIFOs and memories lie between processes, so neither column counts them. The estimate's part *control* is spread over
+all processes; it is compared with the processes that belong to no other part.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ PROCESSES = tuple(process for processes, _ in GROUPS for process in processes)
 
 @dataclass(frozen=True)
 class Compared:
-    """One row: processes, the parts that they are, and what both sides say.
+    """One row: processes, their parts of the estimate, and the figures of both sides.
 
     Attributes:
-        estimate_lut, estimate_dsp: of the parts. Tier: estimate.
-        between_lut: between their lanes, which the estimate leaves out. Tier: estimate.
-        open_lut, open_dsp, open_ff: of the processes that were synthesised. Tier: open synthesis.
-        missing: processes that were not; while there are any, nothing can be said of the ratio.
+        estimate_lut, estimate_dsp: counts of the parts. Tier: estimate.
+        between_lut: look-up tables between their lanes, which the estimate leaves out. Tier: estimate.
+        open_lut, open_dsp, open_ff: counts of the synthesised processes. Tier: open synthesis.
+        missing: processes that were not synthesised; with any of them, there is no ratio.
     """
 
     processes: tuple[str, ...]
@@ -47,14 +47,14 @@ class Compared:
 
     @property
     def ratio_with_between(self) -> float | None:
-        """The same over those of the estimate and what lies between its lanes."""
+        """Look-up tables by open synthesis over those of the estimate plus those between lanes."""
         return None if self.ratio is None else self.open_lut / (self.estimate_lut + self.between_lut)
 
 
 def synthesise_process(
     kernels: Kernels, name: str, progress: Callable[[str, int, int], None] | None = None
 ) -> Synthesis:
-    """One process of compiled kernels, synthesised; errors as of `compile_process` and `synthesise`."""
+    """Synthesises one process of compiled kernels; errors as in `compile_process` and `synthesise`."""
     return synthesise(module_sources(name, compile_process(kernels, name).text), name, progress)
 
 

@@ -1,6 +1,6 @@
-"""The timing table's figures of a design, without rendering its sources: that would take longer than an estimate.
+"""The timing table's figures of a design, without rendering its sources, which would take longer than an estimate.
 
-Loops and their intervals stand in the headers and templates as they are before rendering; sizes come from the design.
+Loops and their intervals are read from the headers and templates before rendering; sizes come from the design.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgemoe_gen.timing.table import Timing, timing_of
 
 
 def engine_timing(design: Design) -> Timing:
-    """What `load_timing` says of a design on its board at its clock.
+    """The result of `load_timing` for a design on its board at its clock.
 
     Raises:
         SimulationError: no table has this device or clock, or a loop is not in it.

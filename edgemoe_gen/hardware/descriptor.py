@@ -1,6 +1,6 @@
 """The layer descriptor: one operation of the engine, in DDR.
 
-This list is the only place that knows the layout: the packer writes by it, and `operation.h` is rendered from it.
+Only this list knows the layout: the packer writes by it, and `operation.h` is rendered from it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _half(meaning: str, default: int = 0) -> int:
 
 
 def _of_maps(meaning: str) -> int:
-    """A field that only designs with decoders have."""
+    """A field of designs with decoders only."""
     return field(default=0, metadata={"meaning": meaning, "bits": 16, "decodes": True})
 
 
@@ -121,7 +121,7 @@ RUN_TIME_FIELDS = {
 
 @dataclass(frozen=True)
 class FieldPlace:
-    """Where a field of `Operation` lies: word, first bit in it, width; `decodes`: only decoders use it."""
+    """Place of a field of `Operation`: word, first bit in the word, width; `decodes`: only decoders use the field."""
 
     name: str
     meaning: str
@@ -132,7 +132,7 @@ class FieldPlace:
 
 
 def field_places(decoders: bool = True) -> tuple[FieldPlace, ...]:
-    """Places of all fields, in order; without `decoders`, of those that every design has."""
+    """Places of all fields, in order; without `decoders`, only of the fields that every design has."""
     places = []
     position = 0
     for entry in fields(Operation):
@@ -149,14 +149,14 @@ def operation_bits(route_bits: int, decoders: bool) -> int:
     """Bits of an operation as the engine's processes pass it on.
 
     Args:
-        route_bits: of the number of an entry of the token queues.
-        decoders: whether the design has them.
+        route_bits: bits of the number of an entry in the token queues.
+        decoders: whether the design has decoders.
     """
     return sum(place.bits for place in field_places(decoders)) + route_bits * len(RUN_TIME_FIELDS)
 
 
 def contract() -> list[object]:
-    """What a program relies on beside the knobs: two designs that differ in it run no programs of each other."""
+    """The facts on which a program relies beside the knobs: designs that differ in them exchange no programs."""
     return [
         VERSION, OPERATION_WORDS, PATHS, list(KINDS), list(OPERANDS), list(FLAGS), list(STATUSES),
         [(place.name, place.word, place.low, place.bits) for place in field_places()], OPEN_TILES, RING_DISTANCE,

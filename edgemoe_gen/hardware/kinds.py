@@ -1,7 +1,7 @@
-"""Kinds of operations: what each does, in facts that every other module asks, and the fields that it uses.
+"""Kinds of operations: facts of each that all other modules use, and its fields.
 
-A product is of one kind for each of its second operands, as far as fields are concerned. `operation.h` is rendered from
-these tables, the compiler asks them, and `program/verify.py` holds programs against them.
+Fields of a product depend on its second operand. `operation.h` is rendered from these tables, the compiler reads them,
+and `program/verify.py` checks programs against them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ AHEAD, SCATTER, ACCUMULATE, NARROW, WIDE, SCALE, GELU, SHIFTED, RELU, CLASSES = 
 
 
 def _flag_sets(*optional: int, always: int = 0) -> frozenset[int]:
-    """All values of which each optional part is there or not."""
+    """All combinations of flags, with each optional flag set or not."""
     sets = {always}
     for part in optional:
         sets |= {value | part for value in sets}
@@ -69,12 +69,12 @@ def _flag_sets(*optional: int, always: int = 0) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Use:
-    """What an operation uses; every other field is at its default.
+    """Fields, paths and flags of an operation; every other field has its default.
 
     Attributes:
-        fields: their names.
-        paths: those that it takes; none: it has no path.
-        flags: all values that its flags can have; none: it has no flags.
+        fields: names of the fields.
+        paths: possible paths; empty: no path.
+        flags: all possible values of its flags; empty: no flags.
     """
 
     fields: tuple[str, ...]
@@ -88,10 +88,10 @@ class Kind:
 
     Attributes:
         meaning: in words.
-        use: fields; None: they follow from the second operand (`OPERANDS`), or no program has it.
-        in_region: it runs in the region of all processes, so that the next product's first tile can come meanwhile.
+        use: its fields; None: they follow from the second operand (`OPERANDS`), or no program has this kind.
+        in_region: it runs in the region of all processes, so the next product's first tile can come at the same time.
         computes: it uses the compute unit.
-        moves: it moves words past the compute unit, by way of LayerNorm's processes.
+        moves: it moves words past the compute unit, through LayerNorm's processes.
         reads: it reads its path's source.
         writes: it writes its path's destination.
         loads: its values come from DDR.
@@ -239,7 +239,7 @@ def facts_of(kind: int) -> Kind:
 
 
 def kinds_that(fact: str, decoders: bool = True) -> tuple[str, ...]:
-    """Names of the kinds of which a fact, a field of `Kind`, is true; without `decoders`, of those of every design."""
+    """Names of the kinds for which a field of `Kind` is true; without `decoders`, only kinds of every design."""
     assert fact in {field.name for field in fields(Kind)}, fact
     return tuple(name for name, kind in KINDS.items() if getattr(kind, fact) is True and (decoders or not kind.decodes))
 

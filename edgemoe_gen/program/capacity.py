@@ -1,6 +1,6 @@
 """Whether a design can hold a network at all: its sizes against the knobs, formats against widths.
 
-In: a design, a spec, formats. Out: nothing, or an error that names the knob; nothing has been compiled by then.
+In: a design, a spec, formats. Out: nothing, or an error that names the knob, before anything is compiled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check_capacity(design: Design, spec: ModelSpec) -> None:
     """Refuses a network that exceeds the largest one that a design holds.
 
     Raises:
-        CapacityError: names what exceeds which knob.
+        CapacityError: names the size and the knob that it exceeds.
     """
     k = design.knobs
     limits = [

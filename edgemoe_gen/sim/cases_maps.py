@@ -1,7 +1,7 @@
 """Cases of the kernels of decoders: convolutions over rings of rows, rows of twice the width, classes of pixels.
 
-What is right is computed here in another way than by the integer reference (`sim.integers`, `numerics.maps`), on
-purpose: that one is held against the same kernels, so that neither can hide a fault of the other.
+Expected values are computed here in another way than in the integer reference (`sim.integers`, `numerics.maps`), on
+purpose. Both are compared with the same kernels, so that neither can hide a fault of the other.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Shape:
 
     Attributes:
         height, width: pixels.
-        channels, outputs: values of a pixel, before and behind.
+        channels, outputs: values of a pixel before and after.
         rows: computed in one operation.
         slots: of the source's ring; 0: as few as will do.
         source: memory.

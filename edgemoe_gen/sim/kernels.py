@@ -1,7 +1,7 @@
 """Checks every kernel of a rendered design against float64, in C simulation: `run_kernels`.
 
-Each case is a small program (load, operations, store) that runs on the compiled engine of that very design, at its
-sizes and widths, on random, extreme and recorded inputs. Such a program could run on the board unchanged.
+Each case is a small program (load, operations, store). It runs on the compiled engine of the design, at its sizes and
+widths, on random, extreme and recorded inputs. Such a program could run on the board unchanged.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ def run_kernels(
     """Runs the cases of some kernels.
 
     Args:
-        design: what is checked.
-        kernels: names out of `KERNELS`; none = those that the design has.
+        design: the checked design.
+        kernels: names out of `KERNELS`; empty = all kernels of the design.
         recorded: real inputs of a few layers; without them those cases are reported as skipped.
         engine: the compiled design; compiled here if not given.
-        seed: of the random inputs; every case has its own stream, whatever other cases run.
+        seed: seed of the random inputs; every case has its own stream, whatever other cases run.
         progress: called with every result as soon as it is there.
 
     Returns:
-        One result a case, in order; a case whose simulation fails has an infinite error.
+        One result for each case, in order; a case whose simulation fails has an infinite error.
 
     Raises:
         SimulationError: a name is not a kernel, or the design does not compile.
