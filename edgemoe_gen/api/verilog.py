@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgemoe_gen.api.arguments import RtlArguments, RtlKeywords
 from edgemoe_gen.api.common import compile_frames, open_network
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.build_files import RTL_FOLDER
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.names import meant
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 ALL = "all"  # processes
 
 
-@dataclass(frozen=True)
-class RtlResult:
+@dataclass(frozen=True, repr=False)
+class RtlResult(Brief):
     """Outcome of `rtl`.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The group of commands, and the exit code: 0, or what `failure` makes of an error."""
+"""The group of commands, and the exit code: 0, or that of an error by `failure`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from edgemoe_gen.base.names import meant
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
+from edgemoe_gen.cli.help import HelpContext
 
 # In the order of work. The short texts stand here and not with the commands, so that --help imports none of them.
 COMMANDS = {
@@ -50,7 +51,9 @@ _GIVES_AWAY = "sim-board"  # whose arguments are those of somebody's script
 
 
 class Lazy(click.Group):
-    """Commands in the order of work, each imported when it is asked for."""
+    """Commands in the order of work, each imported at its first use."""
+
+    context_class = HelpContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -61,6 +64,7 @@ class Lazy(click.Group):
             ctx.fail(f"there is no command '{cmd_name}': {hint}")
         command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
+        command.context_class = HelpContext
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -55,7 +55,7 @@ WRITTEN = {
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a design: its name, meaning and resources."""
+    """One part of a design: its name, meaning and resources, and whether it is a memory that the sources name."""
 
     name: str
     what: str
@@ -63,6 +63,7 @@ class Part:
     bram36: int = 0
     uram: int = 0
     lut: int = 0
+    memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ def _compute_unit(design: Design) -> Part:
     # A DSP adds two products on its own, which is half of the additions (UG579); the others are trees of LUTs.
     additions = k.tokens_parallel * k.out_parallel * k.in_parallel // 2
     return Part(
-        "compute unit", "tokens x out x in products and their sums",
+        "compute unit", "tokens × out × in products and their sums",
         dsp=_dsps(design, "compute unit"),
         lut=additions * (design.factor_bits + design.operand_bits + 4),
     )  # fmt: skip
@@ -307,7 +308,7 @@ def _score_lanes(design: Design) -> Part:
     lane = _choice(design.score_groups, acc) + _choice(design.out_words, acc)
     lane += _rounding(acc, k.activation_bits, shifts.SCORE_SUM) + 2 * k.activation_bits
     return Part(
-        "scores", "choice, rounding and comparison of score_rows x in scores",
+        "scores", "choice, rounding and comparison of score_rows × in scores",
         lut=k.score_rows * k.in_parallel * lane,
     )  # fmt: skip
 
@@ -434,5 +435,5 @@ def _memories(design: Design) -> tuple[Part, ...]:
     parts = []
     for memory in design.memories:
         bram36, uram, lut = plan.use(memory)
-        parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut))
+        parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut, memory=True))
     return tuple(parts)

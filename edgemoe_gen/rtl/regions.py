@@ -18,8 +18,8 @@ class Region:
 
     Attributes:
         number: in the order of the function.
-        header: the block that it is entered by.
-        blocks: each before those that follow it.
+        header: the block of its entry.
+        blocks: its blocks, each before its successors.
         is_loop: whether its blocks lead back to its header.
         location: source line of a loop's statement, or None.
     """
@@ -41,7 +41,7 @@ class Regions:
 
 
 def find_regions(function: Function, callees: Collection[str] = ()) -> Regions:
-    """Cuts a function into regions. Calls of `callees`, which are modules of their own, end the region they are in."""
+    """Cuts a function into regions. Calls of `callees`, which are separate modules, end their region."""
     order = block_order(function)
     before = predecessors(function, order)
     loops = {loop.header: loop for loop in innermost_loops(function)}

@@ -62,7 +62,7 @@ def noise_powers(powers: Callable[[int], Powers], knobs: Knobs, decoders: bool =
     """Noise power of each kind of tensor of a design; that of activations includes the tables.
 
     Args:
-        powers: `tensor_powers` of a network whose tensors all have one width.
+        powers: gives the `tensor_powers` of a network for a width of all its tensors.
         knobs: widths and tables.
         decoders: whether the engine runs decoders; otherwise they round nothing.
     """

@@ -68,7 +68,7 @@ def test_output_is_that_of_the_backend_csim_bit_for_bit(decoded: DecodedBuild, o
     image = network_input(frame, build.spec)
     with Accelerator(overlay) as accelerator:
         for task in accelerator.tasks:
-            simulated = run_csim(build.engine, decoded.model, case.network, formats, image, task)
+            simulated = run_csim(build.engine, decoded.model, case.network, formats, image, [task])
             result = accelerator.run(frame, task)
             assert simulated.output is not None
             assert np.array_equal(result.tokens, simulated.tokens)
