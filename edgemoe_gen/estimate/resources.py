@@ -18,6 +18,7 @@ from edgemoe_gen.design.fifos import SHIFT_BITS
 from edgemoe_gen.design.products import part_dsps, table_products, tables_in_dsp
 from edgemoe_gen.design.sizes import TERM_BITS
 from edgemoe_gen.design.storage import MUX_INPUTS, SHIFT_REGISTER
+from edgemoe_gen.estimate.processes import ROUTING_LOOPS
 from edgemoe_gen.hardware.axi import OTHER_ADAPTERS
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.latency import most_cycles
@@ -232,7 +233,7 @@ def arithmetic_parts(design: Design) -> tuple[Part, ...]:
         _score_lanes(design),
         _additions(design),
         _layer_norm(design),
-        _router(design),
+        *([_router(design)] if design.has_experts else []),
         _cache_reader(design),
         *_decoders(design),
         _channels(design),
@@ -425,6 +426,8 @@ def _outputs(design: Design) -> Part:
     )
     lut = 0
     for loop, names in WRITTEN.items():
+        if loop in ROUTING_LOOPS and not design.has_experts:
+            continue
         elements = ceil_div(most_cycles(loop, "", sizes), SHIFT_REGISTER)
         lut += elements * sum(design.fifos[name].width * design.fifos[name].copies for name in names)
     return Part("outputs", "FIFOs that free-running pipelines get", lut=lut)
