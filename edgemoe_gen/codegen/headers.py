@@ -1,8 +1,7 @@
-"""The headers that do not depend on a design, as a design has them: with the paths of decoders, or without.
+"""The kernel headers of a design: with the code for decoders, or without.
 
-What only designs with decoders have stands in the headers between `#ifdef EDGEMOE_DECODERS` and `#else` or `#endif`.
-Here that is decided, so that no later reader of the sources meets a condition, and other designs do not have these
-lines.
+Code for designs with decoders stands in the headers between `#ifdef EDGEMOE_DECODERS` and `#else` or `#endif`. These
+conditions are decided here, so later readers of the sources meet none, and other designs do not have these lines.
 """
 
 from __future__ import annotations

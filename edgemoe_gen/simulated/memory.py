@@ -57,7 +57,7 @@ class SimulatedMemory:
         self._watcher: Callable[[int, Bytes | None], None] = _nobody
 
     def watch(self, watcher: Callable[[int, Bytes | None], None] | None) -> None:
-        """Sets a watcher that is told of all buffers, as the engine sees them, and of freed ones (None), or no watcher."""
+        """Sets a watcher of all buffers, as the engine sees them, and of freed ones (None); None: no watcher."""
         with self._lock:
             self._watcher = watcher or _nobody
             for address, piece in self._pieces.items():
