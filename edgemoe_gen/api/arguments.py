@@ -109,7 +109,7 @@ class BuildKeywords(ProjectKeywords, total=False):
 class RunArguments:
     """How `run` runs its picture; see `run`."""
 
-    task: str | None = argument(None, "str", "Task; needed if the network has several.")
+    task: Sequence[str] = argument((), "names", "Task; repeatable, or all; needed if the network has several.")
     backend: str = argument(
         "float",
         "str",
@@ -121,7 +121,8 @@ class RunArguments:
     output: PathText | None = argument(
         None,
         "path",
-        "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz).",
+        "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz); of several tasks a "
+        "picture or numbers each, NAME_TASK.png.",
     )
     overlay: PathText | None = argument(None, "path", "board: an installed overlay, its folder, or a build's.")
     simulated: bool = argument(False, "flag", "board: take the simulated board.")
@@ -131,7 +132,7 @@ class RunKeywords(DesignKeywords, total=False):
     """Keywords of `run`."""
 
     calibrate: Paths
-    task: str | None
+    task: Names
     backend: str
     routes: PathText | None
     dump: PathText | None

@@ -12,6 +12,7 @@ from edgemoe_gen.api.arguments import EvaluateKeywords, SearchedKeywords, SweepA
 from edgemoe_gen.api.searching import open_setting, tier_of
 from edgemoe_gen.api.tuning_arguments import Choices
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.files import check_writable, write_text_whole
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-@dataclass(frozen=True, eq=False)
-class SweepResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResult(Brief):
     """Outcome of `sweep`: every point in the order of the grid."""
 
     outcomes: tuple[Outcome, ...]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgemoe_gen.api.searching import Setting, open_setting, tier_of
 from edgemoe_gen.api.tuning_arguments import TuneArguments, TuneKeywords
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import EdgeMoEError, KnobError
 from edgemoe_gen.base.files import check_folder, write_text_whole
@@ -50,8 +51,8 @@ MORE = 1.1  # of the budget: what goes beyond is said
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-@dataclass(frozen=True, eq=False)
-class TuneResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class TuneResult(Brief):
     """Outcome of `tune`.
 
     Attributes:

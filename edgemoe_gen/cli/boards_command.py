@@ -49,7 +49,7 @@ def command(name: str | None, write: Path | None, as_json: bool) -> None:
             for b in found
         ]
         columns = ["name", "board", "part", ">DSP", ">BRAM36", ">URAM", ">LUT", ">DDR GB/s", ">ports"]
-        output.table("Boards", columns, rows)
+        output.table("Boards", columns, rows, fit=output.Fit(("part", "ports")))
 
 
 def _text(value: object) -> str:

@@ -16,6 +16,7 @@ from edgemoe_gen.base.names import meant
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
+from edgemoe_gen.cli.help import HelpContext
 
 # In the order of work. The short texts stand here and not with the commands, so that --help imports none of them.
 COMMANDS = {
@@ -52,6 +53,8 @@ _GIVES_AWAY = "sim-board"  # whose arguments are those of somebody's script
 class Lazy(click.Group):
     """Commands in the order of work, each imported at its first use."""
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
@@ -61,6 +64,7 @@ class Lazy(click.Group):
             ctx.fail(f"there is no command '{cmd_name}': {hint}")
         command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
+        command.context_class = HelpContext
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -14,6 +14,7 @@ from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword
 from edgemoe_gen.report.numbers import bytes_, count, percent
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER
+from edgemoe_gen.timing.roofline import limits_sentence
 
 FAILED = 1
 
@@ -84,7 +85,9 @@ def _groups(run: TimedRun) -> None:
     ]  # fmt: skip
     columns = ["layer", ">operations", ">cycles", ">share", ">compute", ">waits for weights", ">start-up", "limited by"]
     total = ("the run", count(len(run.result.operations)), count(run.result.cycles), "", "", "", "", "")
-    output.table(f"Cycles by layer ({TIER})", columns, rows, total)
+    fit = output.Fit(("operations", "start-up", "waits for weights"))
+    output.table(f"Cycles by layer ({TIER})", columns, rows, total, fit)
+    output.line(limits_sentence(run.roofline.limit))
 
 
 def _processes(run: TimedRun) -> None:
@@ -94,7 +97,7 @@ def _processes(run: TimedRun) -> None:
         for p in run.result.processes
     ]
     columns = ["process", "region", ">busy", ">starved", ">blocked", ">DDR", ">not running"]
-    output.table(f"Processes, share of the run ({TIER})", columns, rows)
+    output.table(f"Processes, share of the run ({TIER})", columns, rows, fit=output.Fit(("region", "not running")))
 
 
 def _fifos(run: TimedRun) -> None:
@@ -104,7 +107,7 @@ def _fifos(run: TimedRun) -> None:
         for f in run.result.fifos
     ]  # fmt: skip
     columns = ["FIFO", "from", "to", ">depth", ">highest fill", ">writer waited", ">reader waited"]
-    output.table(f"FIFOs, in elements and cycles ({TIER})", columns, rows)
+    output.table(f"FIFOs, in elements and cycles ({TIER})", columns, rows, fit=output.Fit(("from", "to")))
 
 
 def _ports(run: TimedRun) -> None:

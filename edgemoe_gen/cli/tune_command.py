@@ -114,7 +114,7 @@ def _apply(context: click.Context, number: int) -> None:
 def _show(result: api.TuneResult) -> None:
     state = result.state
     if result.front:
-        front_table(result.front, result.default)
+        front_table(result.front, result.default, result.document["tasks"])
     rejected_lines(list(state.outcomes.values()))
     for outcome in state.outcomes.values():
         if outcome.tier == SYNTHESIS and not outcome.feasible:

@@ -19,7 +19,7 @@ from edgemoe_gen.project.opening import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
 from edgemoe_gen.tuning.front import OBJECTIVES, best_confirmed, reasons
 from edgemoe_gen.tuning.state import State, Watch
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Figure, Outcome, Value
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Figure, Outcome, Value, timed_task
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN_LIVE = 8
@@ -176,11 +176,14 @@ def rejected_lines(outcomes: Sequence[Outcome]) -> None:
         output.line(f"  {count:>5,}  {reason}" + (f", one of them: {detail}" if detail else ""))
 
 
-def front_table(front: Sequence[Outcome], default: Outcome | None) -> None:
+def front_table(front: Sequence[Outcome], default: Outcome | None, tasks: Sequence[str] = ()) -> None:
     """The front, the default design first; knobs that a narrow terminal has no room for stand below."""
     columns = ["", *CELLS, DIFFERENCES]
-    title = f"Front of {len(front)} ({LEGEND})"
-    gone = output.table(title, columns, front_rows(front, default), fit=output.Fit(NARROWER, DIFFERENCES))
+    said = timed_task(tasks)
+    title = f"Front of {len(front)} ({LEGEND})" + (f"; {said}" if said else "")
+    gone = output.table(
+        title, columns, front_rows(front, default), fit=output.Fit(NARROWER, DIFFERENCES, below=(DIFFERENCES,))
+    )
     if DIFFERENCES in gone:
         for number, outcome in enumerate(front, start=1):
             output.line(f"point {number}, {DIFFERENCES}: {differences(outcome, default)}")

@@ -78,7 +78,7 @@ def fifos(sizes: Sizes, said: Mapping[str, int]) -> dict[str, Fifo]:
         sizes: of the design.
         said: depths by name, as the project says them.
     """
-    rows = (*_engine(sizes), *_operate(sizes), *_router(sizes))
+    rows = (*_engine(sizes), *_operate(sizes), *(_router(sizes) if sizes.has_experts else ()))
     return {
         row.name: replace(row, depth=row.depth if row.knob else said.get(row.name, row.depth), least=_least(sizes, row))
         for row in rows
@@ -141,7 +141,7 @@ def _engine(sizes: Sizes) -> tuple[Fifo, ...]:
     return (
         Fifo("weight_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, copies=k.weight_ports, lag=order),
         Fifo("input_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
-        Fifo("orders", ENGINE, operation_bits(sizes.route_bits, sizes.has_decoders), OPERATIONS_AHEAD, held=True),
+        Fifo("orders", ENGINE, operation_bits(sizes.route_bits, sizes.parts), OPERATIONS_AHEAD, held=True),
         Fifo("output_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
         Fifo(
             "weights", ENGINE, k.port_bits * k.fill_beats, sizes.fifo_elements, ("port_bits", "fill_beats"),
@@ -166,8 +166,7 @@ def _operate(sizes: Sizes) -> tuple[Fifo, ...]:
     measured = Fifo("measured", OPERATE, fine, 0, inputs, lag=moments, held=True)
     room = 2 * _least(sizes, measured) - sizes.dim_words
     return (
-        Fifo("destinations", OPERATE, sizes.place_bits, 64, lag=Lag("scales", "round_steps")),
-        Fifo("scales", OPERATE, tables.MANTISSA_BITS + EXPONENT_BITS, 64),
+        *(_of_experts(sizes) if sizes.has_experts else ()),
         Fifo(
             "operands", OPERATE, sizes.part_values * sizes.operand_bits, 16, operand_knobs,
             lag=Lag("new_biases", "weight_steps"),
@@ -200,6 +199,14 @@ def _operate(sizes: Sizes) -> tuple[Fifo, ...]:
         Fifo("token_moments", OPERATE, sizes.centred_bits + tables.MANTISSA_BITS + EXPONENT_BITS, 4),
         Fifo("copies", OPERATE, fine, 16, inputs),
     )  # fmt: skip
+
+
+def _of_experts(sizes: Sizes) -> tuple[Fifo, ...]:
+    """Where the rows of an expert's results go, and what each is multiplied by."""
+    return (
+        Fifo("destinations", OPERATE, sizes.place_bits, 64, lag=Lag("scales", "round_steps")),
+        Fifo("scales", OPERATE, tables.MANTISSA_BITS + EXPONENT_BITS, 64),
+    )
 
 
 def _router(sizes: Sizes) -> tuple[Fifo, ...]:

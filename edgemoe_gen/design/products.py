@@ -15,8 +15,9 @@ from edgemoe_gen.numerics.shifts import INVERSE_BITS
 
 DSP_WIDE, DSP_NARROW = 27, 18
 # Assumed: places are made into addresses by one product of two 16-bit fields each, in the readers of tiles, of words
-# (twice: beside gathering), of keys and values and of logits, and in the writers (twice); and lengths of loops.
-CONTROL_DSP = 12
+# and of keys and values, and in the writer; and lengths of loops. With experts also in the reader of logits, and where
+# gathering reads and writes.
+CONTROL_DSP, EXPERT_CONTROL_DSP = 9, 3
 
 
 def dsp_count(a: int, b: int) -> int:
@@ -40,12 +41,13 @@ def part_dsps(sizes: Sizes) -> dict[str, int]:
         + dsp_count(tables.RSQRT_FRACTION + 2, feature)
     )
     lane = dsp_count(k.activation_bits, k.activation_bits) + dsp_count(sizes.centred_bits, tables.MANTISSA_BITS)
+    router = {"router": dsp_count(tables.EXP_FRACTION + 2, tables.MANTISSA_BITS)} if sizes.has_experts else {}
     return {
         "compute unit": sizes.macs_per_cycle * dsp_count(sizes.factor_bits, sizes.operand_bits),
         "rounding": k.out_parallel * dsp_count(TERM_BITS, tables.MANTISSA_BITS),
         "LayerNorm": k.in_parallel * lane + moments,
-        "router": dsp_count(tables.EXP_FRACTION + 2, tables.MANTISSA_BITS),
-        "control": CONTROL_DSP,
+        **router,
+        "control": CONTROL_DSP + (EXPERT_CONTROL_DSP if sizes.has_experts else 0),
     }
 
 
@@ -60,7 +62,7 @@ def table_products(sizes: Sizes) -> dict[str, int]:
         "probabilities": k.tokens_parallel * k.in_parallel,
         "rounding": k.out_parallel + 1,
         "LayerNorm": 1,
-        "router": k.in_parallel + 2,
+        **({"router": k.in_parallel + 2} if sizes.has_experts else {}),
     }
 
 

@@ -119,10 +119,23 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
     yield (
         k.max_top_k > k.max_experts,
         f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",
-        "lower max_top_k or raise max_experts",
+        "set max_top_k to 0 too, or raise max_experts"
+        if not sizes.has_experts
+        else "lower max_top_k or raise max_experts",
     )
     yield (
-        k.max_query < k.max_dim,
+        k.max_experts == 1,
+        "max_experts is 1, but with one expert there is nothing to choose, so a router would be nothing but its cost",
+        "set max_experts and max_top_k to 0, which leaves the router out, or max_experts to 2 or more",
+    )
+    yield (
+        k.max_top_k == 0 and sizes.has_experts,
+        f"max_top_k is 0, but max_experts is {k.max_experts}: both are 1 or more, or both are 0, which leaves out the "
+        "router",
+        "set max_experts to 0 too, or raise max_top_k",
+    )
+    yield (
+        k.max_query < k.max_dim and sizes.has_experts,
         f"max_query is {k.max_query}, less than max_dim, which is {k.max_dim}: the query memory also holds the "
         "tokens gathered for an expert",
         f"raise max_query to {k.max_dim}",

@@ -13,6 +13,7 @@ from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.hardware.memories import HIDDEN, MEMORIES, QUERY, SPLITTABLE, ActivationMemory
+from edgemoe_gen.hardware.parts import DECODERS, EXPERTS
 from edgemoe_gen.hardware.ring import CONVOLUTION_RING
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.widths import OWN_WIDTH
@@ -276,8 +277,14 @@ class Sizes:
 
     @property
     def has_experts(self) -> bool:
-        """Whether tokens have experts to choose among."""
-        return self.knobs.max_experts > 1
+        """Whether the engine has a router and token queues."""
+        return self.knobs.max_experts > 0
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Parts (`hardware.parts`) that the engine has."""
+        there = {DECODERS: self.has_decoders, EXPERTS: self.has_experts}
+        return frozenset(part for part, has in there.items() if has)
 
     @property
     def map_words(self) -> int:

@@ -114,9 +114,6 @@ def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
     """
     k = sizes.knobs
     row_blocks = ceil_div(sizes.max_rows, k.tokens_parallel)
-    place = (max(row_blocks, sizes.blocks, sizes.map_row_blocks).bit_length() + 1) + 8
-    route = place + tables.MANTISSA_BITS + k.max_experts.bit_length() + 1
-    offset = sizes.max_routes.bit_length() + 1
     weights, measured, orders = (fifos[name] for name in ("weights", "measured", "orders"))
     return (
         Memory(
@@ -136,17 +133,32 @@ def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
             "maxima", "largest scores of rows: running, and of the operation before",
             k.activation_bits * k.tokens_parallel, row_blocks, 2, ("lutram",),
         ),
-        Memory("queues", "token queues of all experts", route, sizes.max_routes, 2, ("bram",)),
-        Memory("places", "places of queued tokens, for gathering", place, sizes.max_routes, 1, ("bram",)),
+        *_queues(sizes, row_blocks),
         Memory(
             "adapters", "bursts in the AXI adapters",
             k.port_bits, ADAPTER_BEATS, k.weight_ports + OTHER_ADAPTERS, ("bram",),
         ),
         Memory("orders", "operations that lie ahead", orders.width, orders.depth, 1, ("bram", "lutram")),
-        Memory("offsets", "first entry, length and counters of each queue", offset, k.max_experts, 4, ("lutram",)),
+        *_offsets(sizes),
         *_of_decoders(sizes),
         *_channels(fifos),
     )  # fmt: skip
+
+
+def _queues(sizes: Sizes, row_blocks: int) -> Iterator[Memory]:
+    """Routes by token and by expert, and their places once more: of designs with experts."""
+    if sizes.has_experts:
+        place = (max(row_blocks, sizes.blocks, sizes.map_row_blocks).bit_length() + 1) + 8
+        route = place + tables.MANTISSA_BITS + sizes.knobs.max_experts.bit_length() + 1
+        yield Memory("queues", "token queues of all experts", route, sizes.max_routes, 2, ("bram",))
+        yield Memory("places", "places of queued tokens, for gathering", place, sizes.max_routes, 1, ("bram",))
+
+
+def _offsets(sizes: Sizes) -> Iterator[Memory]:
+    """What is kept of each expert's queue."""
+    if sizes.has_experts:
+        bits, experts = sizes.max_routes.bit_length() + 1, sizes.knobs.max_experts
+        yield Memory("offsets", "first entry, length and counters of each queue", bits, experts, 4, ("lutram",))
 
 
 def _of_decoders(sizes: Sizes) -> Iterator[Memory]:

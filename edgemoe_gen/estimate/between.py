@@ -27,7 +27,7 @@ def between_lanes(design: Design) -> dict[str, int]:
         "scores": _scores(design),
         "addition": _addition(design),
         "LayerNorm": _layer_norm(design),
-        "router": _router(design),
+        **({"router": _router(design)} if design.has_experts else {}),
     }
 
 

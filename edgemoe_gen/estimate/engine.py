@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.estimate.processes import ROUTING_LOOPS
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.hardware.ring import OPEN_TILES, RING_DISTANCE
 from edgemoe_gen.timing.table import Timing
@@ -55,8 +56,8 @@ _OF_DECODERS = ("convolution_tiles", "blend_words", "store_columns", "output_pix
 
 
 def _depth(name: str, timing: Timing) -> int:
-    """Depth of a loop's pipeline; 0 for a loop of decoders in a design without them."""
-    absent = name in _OF_DECODERS and name not in timing.loops
+    """Depth of a loop's pipeline; 0 for a loop of decoders or experts in a design without them."""
+    absent = name in (*_OF_DECODERS, *ROUTING_LOOPS) and name not in timing.loops
     return 0 if absent else timing.loops[name].depth
 
 

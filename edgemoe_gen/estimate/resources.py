@@ -18,6 +18,7 @@ from edgemoe_gen.design.fifos import SHIFT_BITS
 from edgemoe_gen.design.products import part_dsps, table_products, tables_in_dsp
 from edgemoe_gen.design.sizes import TERM_BITS
 from edgemoe_gen.design.storage import MUX_INPUTS, SHIFT_REGISTER
+from edgemoe_gen.estimate.processes import ROUTING_LOOPS
 from edgemoe_gen.hardware.axi import OTHER_ADAPTERS
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.latency import most_cycles
@@ -55,7 +56,7 @@ WRITTEN = {
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a design: its name, meaning and resources."""
+    """One part of a design: its name, meaning and resources, and whether it is a memory that the sources name."""
 
     name: str
     what: str
@@ -63,6 +64,7 @@ class Part:
     bram36: int = 0
     uram: int = 0
     lut: int = 0
+    memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ def arithmetic_parts(design: Design) -> tuple[Part, ...]:
         _score_lanes(design),
         _additions(design),
         _layer_norm(design),
-        _router(design),
+        *([_router(design)] if design.has_experts else []),
         _cache_reader(design),
         *_decoders(design),
         _channels(design),
@@ -254,7 +256,7 @@ def _compute_unit(design: Design) -> Part:
     # A DSP adds two products on its own, which is half of the additions (UG579); the others are trees of LUTs.
     additions = k.tokens_parallel * k.out_parallel * k.in_parallel // 2
     return Part(
-        "compute unit", "tokens x out x in products and their sums",
+        "compute unit", "tokens × out × in products and their sums",
         dsp=_dsps(design, "compute unit"),
         lut=additions * (design.factor_bits + design.operand_bits + 4),
     )  # fmt: skip
@@ -307,7 +309,7 @@ def _score_lanes(design: Design) -> Part:
     lane = _choice(design.score_groups, acc) + _choice(design.out_words, acc)
     lane += _rounding(acc, k.activation_bits, shifts.SCORE_SUM) + 2 * k.activation_bits
     return Part(
-        "scores", "choice, rounding and comparison of score_rows x in scores",
+        "scores", "choice, rounding and comparison of score_rows × in scores",
         lut=k.score_rows * k.in_parallel * lane,
     )  # fmt: skip
 
@@ -424,6 +426,8 @@ def _outputs(design: Design) -> Part:
     )
     lut = 0
     for loop, names in WRITTEN.items():
+        if loop in ROUTING_LOOPS and not design.has_experts:
+            continue
         elements = ceil_div(most_cycles(loop, "", sizes), SHIFT_REGISTER)
         lut += elements * sum(design.fifos[name].width * design.fifos[name].copies for name in names)
     return Part("outputs", "FIFOs that free-running pipelines get", lut=lut)
@@ -434,5 +438,5 @@ def _memories(design: Design) -> tuple[Part, ...]:
     parts = []
     for memory in design.memories:
         bram36, uram, lut = plan.use(memory)
-        parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut))
+        parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut, memory=True))
     return tuple(parts)

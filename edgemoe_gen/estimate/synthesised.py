@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate.between import between_lanes
-from edgemoe_gen.estimate.processes import GROUPS
+from edgemoe_gen.estimate.processes import GROUPS, groups_of
 from edgemoe_gen.estimate.resources import estimate_resources
 from edgemoe_gen.rtl.compile import Kernels, compile_process
 from edgemoe_gen.rtl.synthesis import Synthesis, module_sources, synthesise
@@ -58,12 +58,17 @@ def synthesise_process(
     return synthesise(module_sources(name, compile_process(kernels, name).text), name, progress)
 
 
+def processes_of(design: Design) -> tuple[str, ...]:
+    """Names of the processes that a design has."""
+    return tuple(process for processes, _ in groups_of(design) for process in processes)
+
+
 def compare(design: Design, found: Mapping[str, Synthesis]) -> tuple[Compared, ...]:
     """Rows of the processes that were synthesised, by name, beside the estimate."""
     parts = {part.name: part for part in estimate_resources(design).parts}
     between = between_lanes(design)
     rows = []
-    for processes, names in GROUPS:
+    for processes, names in groups_of(design):
         made = [found[process] for process in processes if process in found]
         if made:
             rows.append(
@@ -78,4 +83,4 @@ def compare(design: Design, found: Mapping[str, Synthesis]) -> tuple[Compared, .
     return tuple(rows)
 
 
-__all__ = ["GROUPS", "PROCESSES", "Compared", "compare", "synthesise_process"]
+__all__ = ["GROUPS", "PROCESSES", "Compared", "compare", "processes_of", "synthesise_process"]

@@ -21,13 +21,13 @@ def engine_timing(design: Design) -> Timing:
     Raises:
         SimulationError: no table has this device or clock, or a loop is not in it.
     """
-    kernels = _unrendered(design.has_decoders)
+    kernels = _unrendered(design.parts)
     return timing_of(design, kernels.loops, {**kernels.constants, **source_sizes(design)})
 
 
-@lru_cache(maxsize=2)
-def _unrendered(decoders: bool) -> Kernels:
+@lru_cache(maxsize=4)
+def _unrendered(parts: frozenset[str]) -> Kernels:
     """Kernels of the headers and of the engine's template, whose loops and constants are the same for all designs."""
-    files = {f"src/{name}": text for name, text in headers(decoders).items()}
+    files = {f"src/{name}": text for name, text in headers(parts).items()}
     engine = (resource_folder("templates") / "engine.cpp.j2").read_text(encoding="utf-8")
     return read_kernels({**dict(sorted(files.items())), "src/engine.cpp": of_template(engine)})

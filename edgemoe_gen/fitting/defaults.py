@@ -342,19 +342,33 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
     experts = max((block.experts for block in spec.blocks), default=0)
     least = max(64, experts, out)
     columns = ceil_div(widest, hidden * out) * out if hidden > 1 else widest
-    # Without experts nothing is chosen, so the router and its queues are as small as they can be.
-    most_experts, most_top_k = (max(64, experts), max(4, spec.router.top_k)) if experts else (1, 1)
+    most_experts, most_top_k = _router(spec, chosen)
     found = {
         "max_tokens": spec.tokens,
         "max_dim": spec.dim,
         "max_query": max(spec.heads * head, spec.dim),
-        "max_experts": max(most_experts, min(int(chosen.get("max_top_k", 1)), _MOST["max_top_k"])),
-        "max_top_k": max(1, min(most_top_k, int(chosen.get("max_experts", most_top_k)))),
+        "max_experts": most_experts,
+        "max_top_k": most_top_k,
         "max_hidden": max(columns, least),
         "max_cache": 2 * ceil_div(spec.heads, heads) * head,
     }
     found |= map_sizes(spec, chosen)
     return {name: chosen.get(name, value) for name, value in found.items()}
+
+
+def _router(spec: ModelSpec, chosen: Mapping[str, Any]) -> tuple[int, int]:
+    """Experts, and experts a token; neither for a network without experts, so that its engine has no router.
+
+    What is chosen of one sets bounds to the other.
+    """
+    experts = max((block.experts for block in spec.blocks), default=0)
+    most, top_k = (max(64, experts), max(4, spec.router.top_k)) if experts else (0, 0)
+    said_experts, said_top_k = chosen.get("max_experts", most), chosen.get("max_top_k", top_k)
+    # A router has two experts to choose among, or more.
+    found = max(most, 2, min(int(said_top_k), _MOST["max_top_k"])) if said_top_k else most
+    if said_experts == 0:
+        return found, 0
+    return found, max(1, min(top_k, int(said_experts)))
 
 
 def map_sizes(spec: ModelSpec, chosen: Mapping[str, Any]) -> dict[str, int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgemoe_gen.hardware.parts import EVERY, EXPERTS, has
+
 RESIDUAL, NORMED, QUERY, HIDDEN, CACHE = "residual", "normed", "query", "hidden", "cache"
 # Addresses of an array that stands in where an operation has nothing to read or to write; up to four elements would
 # become registers.
@@ -95,6 +97,7 @@ class Parameter:
         stand_in: some path has no array for it, so a stand-in is passed.
         structures: elements are structures, and a word keeps every value of them.
         lanes: an element is an array of lanes, which lie side by side.
+        part: only designs with this part have it.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Parameter:
     stand_in: bool = True
     structures: bool = True
     lanes: bool = True
+    part: str = EVERY
 
     @property
     def absent(self) -> str:
@@ -119,15 +123,20 @@ PARAMETERS = (
     Parameter("destination_tail", _TAIL),
     Parameter("cache_before", _CACHE),
     Parameter("cache_after", _CACHE),
-    Parameter("gather_source", _MEMORY),
-    Parameter("gather_source_rest", _MEMORY),
-    Parameter("gather_destination", _MEMORY),
-    Parameter("gather_destination_rest", _MEMORY),
+    Parameter("gather_source", _MEMORY, part=EXPERTS),
+    Parameter("gather_source_rest", _MEMORY, part=EXPERTS),
+    Parameter("gather_destination", _MEMORY, part=EXPERTS),
+    Parameter("gather_destination_rest", _MEMORY, part=EXPERTS),
     Parameter("maxima_before", _MAXIMA, structures=False),
     Parameter("maxima_after", _MAXIMA, structures=False),
     Parameter("ring", "ring_row_t", stand_in=False),
     Parameter("bias_ring", "biases_t", stand_in=False, lanes=False),
 )
+
+
+def parameters(parts: frozenset[str]) -> tuple[Parameter, ...]:
+    """Those that a design of these parts has."""
+    return tuple(parameter for parameter in PARAMETERS if has(parts, parameter.part))
 
 
 def rest_of(memory: str) -> str:

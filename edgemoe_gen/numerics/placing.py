@@ -91,8 +91,8 @@ def _logits_reason(model: Model, task: str) -> str:
     classes = _outputs(model, task, DECODER_CONVOLUTIONS - 1)
     if spec.patch != PATCH:
         return (
-            f"four doublings of {rows} x {columns} patches give {PATCH * rows} x {PATCH * columns} pixels, but the "
-            f"picture has {spec.image.height} x {spec.image.width}, so the host resizes its last map"
+            f"four doublings of {rows} × {columns} patches give {PATCH * rows} × {PATCH * columns} pixels, but the "
+            f"picture has {spec.image.height} × {spec.image.width}, so the host resizes its last map"
         )
     if classes > MOST_CLASSES:
         return f"a class leaves the engine as a byte, but it has {classes}, so the host finds each pixel's largest"

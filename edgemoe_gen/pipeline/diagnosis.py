@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.base.extras import EXTRAS, Extra, installed, installing
 from edgemoe_gen.base.version import __version__
@@ -48,8 +49,8 @@ class ExtraFound:
     lacks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Brief):
     """All checks, all extras, and the state of each stage of a build and of each other command."""
 
     checks: tuple[Check, ...]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.build_files import ACCELERATOR, RTL_FOLDER
 from edgemoe_gen.base.copying import copy_file
 from edgemoe_gen.base.errors import ConfigError, OverlayError
@@ -31,8 +32,8 @@ from edgemoe_gen.pipeline.support.folders import StageResult, open_stages
 from edgemoe_gen.pipeline.support.vendor import LOGS, ToolStage
 
 
-@dataclass(frozen=True)
-class ImportResult:
+@dataclass(frozen=True, repr=False)
+class ImportResult(Brief):
     """Results that were taken out of a kit, stage by stage, into a build's folder.
 
     Attributes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.support.folders import StageResult
@@ -43,8 +44,8 @@ class BuildOptions:
             )
 
 
-@dataclass(frozen=True)
-class BuildResult:
+@dataclass(frozen=True, repr=False)
+class BuildResult(Brief):
     """Result of a build.
 
     Attributes:

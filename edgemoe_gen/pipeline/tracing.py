@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.files import write_whole
 from edgemoe_gen.base.names import listed, near, shown
@@ -50,8 +51,8 @@ class TraceRow:
     routes: float | None = None
 
 
-@dataclass(frozen=True)
-class TraceResult:
+@dataclass(frozen=True, repr=False)
+class TraceResult(Brief):
     """All tensors that both runs have, in the order of computation.
 
     Attributes:

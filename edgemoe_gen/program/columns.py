@@ -59,6 +59,10 @@ class Columns:
         """Operations of the kinds for which a fact (`hardware.kinds.Kind`) is true."""
         return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_that(fact)])
 
+    def of_part(self, part: str) -> Mask:
+        """Operations of the kinds that only designs with a part (`hardware.parts`) have."""
+        return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_of(part)])
+
     def depth(self, memory: str) -> int:
         """Addresses of a memory."""
         return int(self.depths[_MEMORIES.index(memory)])

@@ -1,4 +1,4 @@
-"""The short program: a few tokens through two blocks, one dense and one with experts, of random weights.
+"""The short program: a few tokens through two blocks of random weights, the second one with experts if there are any.
 
 Vendor RTL simulation runs some thousand cycles a second at best, so co-simulation can't run a real network. The short
 program visits every kind of operation, and ends within an hour for every design. It depends on the design alone. Where
@@ -134,7 +134,7 @@ def _spec(design: Design, rows: int, columns: int) -> ModelSpec:
         dim=dim,
         heads=heads,
         blocks=(BlockSpec(0, 0, 2 * dim), BlockSpec(1, experts, dim)),
-        router=RouterSpec("single", top_k=min(2, k.max_top_k, experts)),
+        router=RouterSpec("single", top_k=min(2, k.max_top_k, experts)) if experts else RouterSpec("none"),
         tasks=(TaskSpec(TASK),),
         tokens=rows * columns + int(k.max_tokens > 1),
         class_token=k.max_tokens > 1,

@@ -18,6 +18,7 @@ from edgemoe_gen.design.sizes import MIN_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.hardware import kinds, memories
 from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, GELU, NARROW, SCALE, SCATTER, SOURCE, WIDE
+from edgemoe_gen.hardware.parts import DECODERS, EXPERTS
 from edgemoe_gen.hardware.ring import OPEN_TILES
 from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
@@ -123,9 +124,10 @@ class _Check(Columns):
         f, k, design = self.f, self.design.knobs, self.design
         queued = self.of["WEIGHTS"] & (f["expert"] >= 0)
         self.queued = queued
-        matrix = self.that("computes") | self.that("moves") | self.that("decodes")
+        resized = self.of_part(DECODERS)
+        matrix = self.that("computes") | self.that("moves") | resized
         self.equal(queued, "tokens", 0, "an expert's queue has the rows: it must be")
-        self.maps = convolved_rows(self) | self.that("decodes")
+        self.maps = convolved_rows(self) | resized
         self.within(matrix & ~queued, "tokens", 1, max(design.blocks, design.map_blocks) * k.tokens_parallel)
         self.within(matrix & ~convolved_rows(self), "in_words", 1, design.max_in_words)
         blocks = ceiling(f["tokens"], k.tokens_parallel)
@@ -139,6 +141,9 @@ class _Check(Columns):
     def _routes(self) -> None:
         f, k, design, of = self.f, self.design.knobs, self.design, self.of
         route = of["ROUTE"]
+        queues = self.of_part(EXPERTS) | (self.product & (f["flags"] & SCATTER != 0))
+        queues |= (f["expert"] != -1) | (f["gather_expert"] != -1)
+        self.rule(queues, "kind", np.full(queues.shape, design.has_experts), "the design has no router")
         parallel = k.tokens_parallel
         self.within(route, "expert_end", 1, k.max_experts)
         self.within(route, "expert_first", 0, f["expert_end"] - 1)

@@ -11,6 +11,7 @@ from edgemoe_gen.design.sizes import MOST_MAP_ROWS, TAPS
 from edgemoe_gen.hardware import memories
 from edgemoe_gen.hardware.descriptor import field_places
 from edgemoe_gen.hardware.kinds import ACCUMULATE, CLASSES, MOST_CLASSES, MOST_VALUES, RELU, SCATTER, SHIFTED, bit
+from edgemoe_gen.hardware.parts import DECODERS
 from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
 
 _CONVOLUTIONS = tuple(memories.path_number(*path) for path in memories.CONVOLUTION_PATHS)
@@ -57,7 +58,7 @@ def verify_maps(c: Columns) -> None:
     """Refuses operations of decoders that the compiler could not have written."""
     f, design = c.f, c.design
     weights, shifted = c.of["WEIGHTS"], convolved_rows(c)
-    resized = c.that("decodes")
+    resized = c.of_part(DECODERS)
     relu = weights & (f["flags"] & RELU != 0)
     decoders = np.full(shifted.shape, design.has_decoders)
     c.rule(shifted | relu | resized, "kind", decoders, "the design has no decoders")
@@ -69,7 +70,7 @@ def verify_maps(c: Columns) -> None:
     lanes = design.knobs.tokens_parallel - 1 if design.has_decoders else 0
     c.within(c.of["NORMALISE"], "source_lane", 0, lanes)
     for place in field_places():
-        if place.decodes and place.name != "source_lane":
+        if place.part == DECODERS and place.name != "source_lane":
             c.equal(weights & ~shifted, place.name, 0, "only a convolution uses it: it must be")
     c.rule(shifted, "path", only_maps, "a convolution goes from hidden or normed to query")
     c.rule(shifted, "flags", f["flags"] & SCATTER == 0, "a convolution has no queue")

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.design.knobs import NARROW_KNOBS
@@ -81,8 +82,8 @@ class BitsWorth:
         }
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(Brief):
     """Outcome of `inspect`.
 
     Attributes:

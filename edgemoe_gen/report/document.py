@@ -68,6 +68,7 @@ def make_document(
     timing: Mapping[str, Any] | None = None,
     hls: str = VITIS,
     command: str | None = None,
+    differences: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The whole document.
 
@@ -84,6 +85,7 @@ def make_document(
         timing: facts of a timed run that failed; one that went well is read from the stage's file.
         hls: who makes the RTL of the engine (`flow.rtl_source`).
         command: that made the results.
+        differences: facts of what the vendor's reports say otherwise than was assumed; None where there is nothing.
     """
     estimate = ESTIMATE_FILE.read(accelerator)
     compared = read_json(simulation / COMPARISON)
@@ -108,6 +110,7 @@ def make_document(
         "resources": estimate["resources"],
         "cycles": at_built_clock(estimate["cycles"], vendor),
         "implementation": vendor,
+        "differences": None if differences is None else {"tier": SYNTHESIS, **differences},
         "timing": timing_of(results) if results is not None and "simulate" in stages else timing,
         "schedule": schedule_of(results) if results is not None and "schedule" in stages else None,
         "rtl": None if results is None else rtl_of(results, stages),

@@ -72,15 +72,15 @@ class Build:
 
 
 def optimisation() -> str:
-    """The compiler's level of optimisation: `EDGEMOE_OPTIMISATION`, else 3. Many short runs are faster at 1.
+    """The compiler's level of optimisation: `EDGEMOE_OPTIMISATION`, else 3. Many short runs are faster at g.
 
     Raises:
         SimulationError: it is no level.
     """
     level = os.environ.get("EDGEMOE_OPTIMISATION", "3")
-    if level not in ("0", "1", "2", "3"):
+    if level not in ("0", "1", "2", "3", "g"):
         raise SurroundingsError(
-            f"EDGEMOE_OPTIMISATION is {level!r}, no level of optimisation", "set it to 0, 1, 2 or 3"
+            f"EDGEMOE_OPTIMISATION is {level!r}, no level of optimisation", "set it to 0, 1, 2, 3 or g"
         )
     return level
 

@@ -80,11 +80,22 @@ def run_kernels(
 
 def design_kernels(design: Design) -> tuple[str, ...]:
     """Names of the kernels that a design has."""
-    missing = {*(() if design.has_decoders else OF_DECODERS), *(() if design.has_experts else OF_EXPERTS)}
-    return tuple(name for name in KERNELS if name not in missing)
+    return tuple(name for name in KERNELS if not _absent(design, name))
+
+
+def _absent(design: Design, kernel: str) -> str:
+    """Why a design does not have a kernel; "" if it does."""
+    if kernel in OF_DECODERS and not design.has_decoders:
+        return "the design has no decoders (max_map_width is 0)"
+    if kernel in OF_EXPERTS and not design.has_experts:
+        return "the design has no router (max_experts is 0)"
+    return ""
 
 
 def _run(kernel: str, design: Design, recorded: Recorded | None, engine: Engine, seed: int) -> Iterator[CaseResult]:
+    if absent := _absent(design, kernel):
+        yield CaseResult(kernel, "all", "random", 0.0, 0.0, 0.0, skipped=absent)
+        return
     for case in _CASES[kernel](design):
         yield run_case(kernel, case, engine, seed)
     if recorded is None and kernel not in OF_DECODERS:  # of which nothing is ever recorded

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.build_files import ACCELERATOR, DESIGN
 from edgemoe_gen.base.errors import CapacityError, ConfigError, KnobError
 from edgemoe_gen.design.knobs import knob_fields, parse_knob
@@ -54,8 +55,8 @@ class SideResult:
     parts: Mapping[str, Mapping[str, int]]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Brief):
     """Two designs.
 
     Attributes:

@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ImageError, SpecError
 from edgemoe_gen.base.files import absolute
 from edgemoe_gen.design import Design
@@ -91,8 +92,8 @@ class TaskAccuracy:
         return (gap if self.metric == MIOU else -gap) / self.float_value if self.float_value else 0.0
 
 
-@dataclass(frozen=True)
-class DatasetResult:
+@dataclass(frozen=True, repr=False)
+class DatasetResult(Brief):
     """Accuracy of a design over a folder of pictures. Tier: C simulation."""
 
     pictures: int

@@ -16,7 +16,7 @@ from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.tuning.document import importance
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
 from edgemoe_gen.tuning.space import FIFO, FRAMES, Dimension, Space
-from edgemoe_gen.tuning.trial import SYNTHESIS, Outcome, reached
+from edgemoe_gen.tuning.trial import SYNTHESIS, Outcome, reached, timed_task
 
 TEMPLATE = "tune.html.j2"
 # What would end a script element or begin another one, and line ends that JavaScript knows but JSON does not.
@@ -34,6 +34,7 @@ def tune_page(document: Mapping[str, Any]) -> str:
         str(board["title"]),
         f"ended by: {document['stopped']}",
     ]
+    facts += filter(None, [timed_task(document["tasks"])])
     facts += [f"limit {limit['name']} {limit['bound']:g}" for limit in document["limits"]]
     return (
         page_environment()

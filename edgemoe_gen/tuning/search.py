@@ -194,13 +194,12 @@ class Search:
         self.runner.replace(self.evaluator)
         self.state.base = base
         half = None if self.plan.trials is None else 1 + self.plan.trials // 2
-        for start in islice(self._proposals.star(nearest(self.space, default)), half):
-            self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
+        starts = islice(self._proposals.star(nearest(self.space, default)), half)
+        self._enqueue([start.as_dict() for start in starts])
 
     def _explore(self) -> None:
         if self.space.size <= (WHOLE if self.plan.trials is None else self.plan.trials):
-            for point in self.space.points():
-                self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
+            self._enqueue([point.as_dict() for point in self.space.points()])
         if self._deadline is not None:
             now = time.monotonic()
             self._explore_until = now + EXPLORING * (self._deadline - now)
@@ -247,8 +246,13 @@ class Search:
         return sum(trial.state != waiting for trial in self._study.get_trials(deepcopy=False))
 
     def _enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Points to ask for next, but those that a trial has: Optuna's own look at that compares every two points."""
+        trials = self._study.get_trials(deepcopy=False)
+        known = {_key(trial.system_attrs.get("fixed_params", trial.params)) for trial in trials}
         for values in points:
-            self._study.enqueue_trial(dict(values), skip_if_exists=True)
+            if _key(values) not in known:
+                self._study.enqueue_trial(dict(values))
+                known.add(_key(values))
 
     def _ask(self, count: int, batch: Sequence[Any]) -> list[Any]:
         """More trials of a batch, each from a seed of its own."""
@@ -323,6 +327,10 @@ class Search:
     def _explored(self) -> bool:
         late = self._explore_until is not None and time.monotonic() > self._explore_until
         return late and self.state.feasible >= LEAST
+
+
+def _key(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(params.items()))
 
 
 def run_search(

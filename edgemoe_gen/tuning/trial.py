@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,3 +115,8 @@ class Outcome:
 def reached(tier: str, wanted: str) -> bool:
     """Whether a tier is `wanted` or above."""
     return TIERS.index(tier) >= TIERS.index(wanted)
+
+
+def timed_task(tasks: Sequence[str]) -> str:
+    """Whose frames are timed, where a network has several tasks; "" where it has one."""
+    return f"times are of a frame of {tasks[0]} alone" if len(tasks) > 1 else ""

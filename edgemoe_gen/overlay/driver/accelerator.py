@@ -24,7 +24,7 @@ from .maps import CLASSES, MapFinisher
 from .picture import FramePacker
 from .result import Found, Result
 from .stream import Stream
-from .together import AT_ONCE, Programs, joint_answer, largest_result
+from .together import AT_ONCE, Programs, as_one, joint_answer, largest_result
 
 Decode = Any  # True, False or "map"; boards' Python knows no union of types at run time
 STREAM_BUFFERS = 2  # of images and of results: one for the engine, one for the processor
@@ -170,54 +170,67 @@ class Accelerator:
             raise FrameError(f"frames are a {type(frames).__name__}, which gives no frames", "give a list") from error
         return self._streamed(source, names, alternate, decode)
 
-    def batch(self, frames: Sequence[Any], task: str, decode: Decode = True) -> list[Result]:
+    def batch(self, frames: Sequence[Any], task: Any, decode: Decode = True) -> list[Result]:
         """Runs several frames in one program: one start of the engine for all of them.
 
         On a design with `frames_per_pass`, this number of neighbouring frames shares a pass of the weights, which takes
-        less time and traffic. The frames left over run one by one. Results have the same bits as those of `run`.
+        less time and traffic. The frames left over run one by one, and so do frames of several tasks; tasks that share
+        the backbone are in one program. Results have the same bits as those of `run`.
 
         Args:
             frames: uint8 [height, width, 3] each.
-            task: name.
+            task: name, or several names.
             decode: as in `run`; frames share a pass of the weights only with True.
+
+        Returns:
+            One result for each frame and task, frame by frame.
 
         Raises:
             FrameError: a frame is wrong, there is none, or there are more than one program can hold.
             OverlayError: the board's memory is too small for these frames.
             EngineError: the engine fails.
         """
-        chosen, count = self._task(task).to(decode), len(frames)
-        if not count:
+        names = self._names(task, "a batch")
+        if not len(frames):
             raise FrameError("a batch needs a frame", "give one or more")
         for frame in frames:
             self._packer.check(frame)
-        size, taken = self.manifest.image.size, chosen.result.size
-        program = batch_program(
-            self._files[chosen.program], self._passes.get(task), chosen, self.manifest.layout, size, count
-        )
         with self._engine:
-            board = self._ready()
-            buffers: list[Buffer] = []
-            try:
-                for what, length in (("program", len(program)), ("images", count * size), ("results", count * taken)):
-                    buffers.append(Buffer(board, f"the {what} of a batch of {count}", length))
-                code, images, results = buffers
-                code.bytes[:] = np.frombuffer(program, np.uint8)
-                code.memory.flush()
-                images.bytes[:] = 0
-                start = time.perf_counter()
-                for place, frame in enumerate(frames):
-                    self._packer.pack(frame, images.bytes[place * size : (place + 1) * size])
-                packing = (time.perf_counter() - start) / count
-                seconds = self._start(
-                    board, code, batch_operations(chosen, count), images, results, count * self.timeout
-                )
-                found = [Found(results.bytes[i * taken : (i + 1) * taken], chosen) for i in range(count)]
-            finally:
-                self._settle(board)  # an engine that still runs must not write to memory that is someone else's
-                for buffer in buffers:
-                    board.release(buffer.memory)
-        return [self._decoded(i, one, packing, seconds / count, decode) for i, one in enumerate(found)]
+            steps = [self._batched(frames, step, decode) for step in self.steps(names)]
+        return [result for place in range(len(frames)) for step in steps for result in step[place]]
+
+    def _batched(self, frames: Sequence[Any], names: tuple[str, ...], decode: Decode) -> list[list[Result]]:
+        """Results of each frame for the tasks of a step."""
+        count, size = len(frames), self.manifest.image.size
+        tasks = [self._task(name).to(decode) for name in names]
+        data, whole, parts = as_one(tasks, self._files, self.manifest.layout)
+        taken, passes = whole.result.size, self._passes.get(names[0])
+        program = batch_program(data, passes, whole, self.manifest.layout, size, count)
+        board = self._ready()
+        buffers: list[Buffer] = []
+        try:
+            for what, length in (("program", len(program)), ("images", count * size), ("results", count * taken)):
+                buffers.append(Buffer(board, f"the {what} of a batch of {count}", length))
+            code, images, results = buffers
+            code.bytes[:] = np.frombuffer(program, np.uint8)
+            code.memory.flush()
+            images.bytes[:] = 0
+            start = time.perf_counter()
+            for place, frame in enumerate(frames):
+                self._packer.pack(frame, images.bytes[place * size : (place + 1) * size])
+            packing = (time.perf_counter() - start) / count
+            timeout = count * len(tasks) * self.timeout
+            seconds = self._start(board, code, batch_operations(whole, count), images, results, timeout)
+            found = [[Found(results.bytes[i * taken : (i + 1) * taken], one) for one in parts] for i in range(count)]
+        finally:
+            self._settle(board)  # an engine that still runs must not write to memory that is someone else's
+            for buffer in buffers:
+                board.release(buffer.memory)
+        share = seconds / (count * len(tasks))
+        return [
+            [self._decoded(i, one, 0.0 if place else packing, share, decode) for place, one in enumerate(row)]
+            for i, row in enumerate(found)
+        ]
 
     def selftest(self) -> dict[str, float]:
         """Runs the overlay's own picture for every task; returns the engine's seconds by task.

@@ -80,6 +80,15 @@ def together_program(programs: Sequence[bytes], tasks: Sequence[Task], layout: P
     return with_header(programs[0], layout, np.concatenate(every).tobytes(), 1)
 
 
+def as_one(tasks: Sequence[Task], files: Mapping[str, bytes], layout: ProgramLayout) -> tuple[bytes, Task, Any]:
+    """A program for all tasks of a start, the task that it is when taken as one's, and each task as it leaves it."""
+    if len(tasks) == 1:
+        return files[tasks[0].program], tasks[0], tuple(tasks)
+    both = together(tasks)
+    whole = replace(both.tasks[0], operations=both.operations, shared=None)
+    return together_program([files[task.program] for task in tasks], tasks, layout), whole, both.tasks
+
+
 def largest_result(manifest: Manifest) -> int:
     """Bytes of the largest result of one start of the engine."""
     every = list(manifest.tasks.values())
