@@ -53,7 +53,7 @@ class Installed:
         estimates: its build's estimates of seconds a frame, by task; {} without estimates.
         estimate_tier: tier of these estimates.
         together: estimated seconds of a frame of all tasks, where they share the backbone.
-        note: the overlay that was taken, where a build was named; "" otherwise.
+        note: names the overlay in use, if the user named a build; otherwise "".
         rtl: maker of the RTL in its bitstream, if not Vitis HLS; "" otherwise.
     """
 
