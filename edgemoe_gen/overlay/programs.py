@@ -18,7 +18,7 @@ from edgemoe_gen.hardware.kinds import bit, facts_of
 from edgemoe_gen.model import Model
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.overlay.driver.manifest import MAP, TOKENS
+from edgemoe_gen.overlay.driver.layouts import MAP, TOKENS
 from edgemoe_gen.overlay.driver.maps import CLASSES, LOGITS
 from edgemoe_gen.program.compile import Frame, FrameGroup, Program, compile_groups
 from edgemoe_gen.program.decoder import Decoded

@@ -19,7 +19,8 @@ from .buffers import Buffer, filled
 from .errors import FrameError, OverlayError
 from .files import Files
 from .hardware import Board
-from .manifest import Manifest, Operations, Task, find_overlay, read_manifest
+from .layouts import Operations, Task
+from .manifest import Manifest, find_overlay, read_manifest
 from .maps import CLASSES, MapFinisher
 from .picture import FramePacker
 from .result import Found, Result

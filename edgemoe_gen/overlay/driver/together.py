@@ -16,7 +16,8 @@ import numpy as np
 from .batch import with_header
 from .buffers import Buffer, filled
 from .hardware import Board
-from .manifest import MAP, Manifest, Operations, ProgramLayout, Task
+from .layouts import MAP, Operations, ProgramLayout, Task
+from .manifest import Manifest
 
 AT_ONCE = "at once"  # says of tasks in a message that they ran in one program
 
