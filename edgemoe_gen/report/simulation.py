@@ -12,7 +12,6 @@ from edgemoe_gen.base.version import __version__
 from edgemoe_gen.report import colours
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.timeline import group_key_html, key_html, roofline_svg, timeline_svg
-from edgemoe_gen.timing.roofline import limits_sentence
 
 PAGE = "simulation.html.j2"
 
@@ -35,6 +34,17 @@ def timed_view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "tasks": _tasks(facts),
         "differences": [row for row in facts["differences"] if row["differs"]],
     }
+
+
+def limits_sentence(limit: str) -> str:
+    """Why a layer's limit may differ from `limit`, the frame's."""
+    said = "A layer is limited by what took most of its own cycles."
+    if limit == "compute":
+        return said
+    return (
+        f"{said} The bound of the frame is {limit}: moving all weights takes longer than all MACs do at the unit's "
+        "peak. But weights arrive while earlier layers compute, so a layer may be limited by compute all the same."
+    )
 
 
 def _tasks(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

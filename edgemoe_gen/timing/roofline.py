@@ -89,14 +89,3 @@ class Roofline:
             "macs_per_byte": self.intensity,
             "macs_per_cycle": self.attained,
         }
-
-
-def limits_sentence(limit: str) -> str:
-    """Why a layer's limit may differ from `limit`, the frame's."""
-    said = "A layer is limited by what took most of its own cycles."
-    if limit == "compute":
-        return said
-    return (
-        f"{said} The bound of the frame is {limit}: moving all weights takes longer than all MACs do at the unit's "
-        "peak. But weights arrive while earlier layers compute, so a layer may be limited by compute all the same."
-    )
