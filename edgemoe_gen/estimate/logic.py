@@ -1,4 +1,4 @@
-"""Look-up tables of the pieces that processes are made of: shifters, roundings, choices and tables of chords.
+"""Look-up tables (LUT) of the parts of processes: shifters, roundings, choices and tables of functions.
 
 The rules are those of `resources`, with their sources in `docs/resources.md`. Tier: estimate.
 """

@@ -1,4 +1,4 @@
-"""How an overlay's parts lie: the picture, the programs, the weights, the results, and the tasks that name them.
+"""Layout of an overlay's parts: the picture, the programs, the weights, the results, and the tasks that name them.
 
 Frozen facts of `manifest.json`, which `manifest` reads; all offsets and sizes in bytes.
 """
