@@ -68,7 +68,7 @@ def _start() -> str:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     text = text.replace("](docs/images/", "](images/").replace("](docs/decisions/)", "](decisions/index.md)")
     text = text.replace("](docs/decisions)", "](decisions/index.md)").replace("](docs/", "](")
-    return re.sub(r"\]\((?!https?:|images/|decisions/|[a-z]+\.md)([^)]+)\)", r"](../\1)", text)
+    return re.sub(r"\]\((?!https?:|images/|decisions/|[a-z-]+\.md)([^)]+)\)", r"](../\1)", text)
 
 
 def _commands() -> str:

@@ -3,7 +3,7 @@
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
 `import_results`, `run`, `trace`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`,
 `bench`, `serve`, `sim_board`, `boards`, `cache`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a
-package here). They are imported when first used, PyTorch when first needed.
+package here). Verbs are imported when first used, PyTorch when first needed.
 """
 
 from __future__ import annotations

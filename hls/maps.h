@@ -38,6 +38,83 @@ inline void move_or_return(slot_t &slot, bool moves, const slot_t &to, bool retu
   slot.last = returns ? begin.last : last;
 }
 
+// The slots of the three rows that a neighbourhood of 3x3 pixels spans.
+struct rows_t {
+  slot_t above;
+  slot_t here;
+  slot_t below;
+  slot_t next;  // behind `below`, found an iteration late: a row has nine iterations or more
+
+  rows_t(const operation_t &op, int before_last) {
+    above.at = op.ring_above;
+    above.last = op.ring_above == op.ring_last;
+    here = slot_after(above, op.row_words, op.ring_last, before_last);
+    below = slot_after(here, op.row_words, op.ring_last, before_last);
+    next = below;
+  }
+};
+// One row on, or to the `first` rows.
+inline void step(rows_t &rows, bool moves, bool returns, const rows_t &first, const operation_t &op, int before_last) {
+#pragma HLS INLINE
+  const slot_t behind = slot_after(rows.below, op.row_words, op.ring_last, before_last);
+  move_or_return(rows.above, moves, rows.here, returns, first.above);
+  move_or_return(rows.here, moves, rows.below, returns, first.here);
+  move_or_return(rows.below, moves, rows.next, returns, first.below);
+  rows.next = behind;
+}
+
+// A tap of a 3x3 convolution: which words of which pixel of the neighbourhood. Word by word, to the right, down; then
+// the next block of pixels, row by row, and all of them anew for the next tile of outputs.
+struct tap_t {
+  wrapping_t<WORD_BITS> word;
+  wrapping_t<3> right;
+  wrapping_t<3> down;
+  wrapping_t<PASS_BITS> row_block;  // of its row
+  wrapping_t<PASS_BITS> block;  // of all rows
+  wrapping_t<MAP_ROW_BITS> row;  // of the map
+  sint<ADDRESS_BITS> block_at;  // words from the row's first block
+  sint<COLUMN_BITS> column;  // of the block's first pixel
+
+  explicit tap_t(const operation_t &op)
+      : word(op.tap_words),
+        right(3),
+        down(3),
+        row_block(op.row_blocks),
+        block(op.blocks),
+        row(op.height, op.row),
+        block_at(0),
+        column(0) {}
+};
+inline bool ends_block(const tap_t &tap) {
+#pragma HLS INLINE
+  return tap.word.last && tap.right.last && tap.down.last;
+}
+inline bool ends_row(const tap_t &tap) {
+#pragma HLS INLINE
+  return ends_block(tap) && tap.row_block.last;
+}
+inline bool ends_tile(const tap_t &tap) {
+#pragma HLS INLINE
+  return ends_block(tap) && tap.block.last;
+}
+// One word on; a new tile begins in the row of the `first` tap.
+inline void step(tap_t &tap, const tap_t &first, int stride) {
+#pragma HLS INLINE
+  const bool ends_right = tap.word.last && tap.right.last;
+  const bool block_ends = ends_block(tap);
+  const bool row_ends = ends_row(tap);
+  const sint<ADDRESS_BITS> next_at = tap.block_at + stride;
+  const sint<COLUMN_BITS> next_column = tap.column + TOKENS_PARALLEL;
+  tap.block_at = row_ends ? sint<ADDRESS_BITS>(0) : block_ends ? next_at : tap.block_at;
+  tap.column = row_ends ? sint<COLUMN_BITS>(0) : block_ends ? next_column : tap.column;
+  advance_or_return(tap.row, row_ends, ends_tile(tap), first.row);
+  advance_if(tap.block, block_ends);
+  advance_if(tap.row_block, block_ends);
+  advance_if(tap.down, ends_right);
+  advance_if(tap.right, tap.word.last);
+  advance(tap.word);
+}
+
 // Rate: one tile (TOKENS_PARALLEL x IN_PARALLEL values) an iteration, II = 1; out_tiles x blocks x in_words iterations,
 // where in_words = 9 x tap_words.
 // A 3x3 convolution is a product whose tokens move: a block of pixels meets the nine taps of its neighbourhood one
@@ -48,40 +125,28 @@ inline void tiles_for_convolution(const operation_t op, const memory_row_t sourc
   const int iterations = op.out_tiles * op.blocks * op.in_words;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   const int before_last = op.ring_last - op.row_words;
-  const slot_t first_above = {static_cast<sint<ADDRESS_BITS>>(op.ring_above), op.ring_above == op.ring_last};
-  const slot_t first_here = slot_after(first_above, op.row_words, op.ring_last, before_last);
-  const slot_t first_below = slot_after(first_here, op.row_words, op.ring_last, before_last);
-  const wrapping_t<MAP_ROW_BITS> first_row(op.height, op.row);
-  slot_t above = first_above;
-  slot_t here = first_here;
-  slot_t below = first_below;
-  slot_t next = first_below;  // the one behind `below`, an iteration after that one: a row has nine iterations or more
-  wrapping_t<MAP_ROW_BITS> row = first_row;
-  wrapping_t<PASS_BITS> block(op.blocks);  // of all rows
-  wrapping_t<PASS_BITS> row_block(op.row_blocks);
-  sint<ADDRESS_BITS> block_at = 0;  // words from the row's first block
-  sint<COLUMN_BITS> column = 0;  // of the block's first pixel
-  wrapping_t<3> down(3);
-  wrapping_t<3> right(3);
-  wrapping_t<WORD_BITS> word(op.tap_words);
+  const rows_t first_rows(op, before_last);
+  const tap_t first_tap(op);
+  rows_t rows = first_rows;
+  tap_t tap = first_tap;
 
 convolution_tiles:
   for (int i = 0; i < iterations; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT max = MAX_TRIPS
-    const bool row_exists = (down > 0 || row > 0) && (down < 2 || !row.last);
-    const sint<ADDRESS_BITS> slot_at = down == 0 ? above.at : down == 1 ? here.at : below.at;
-    const int address = op.source_word + slot_at + block_at + word;
+    const bool row_exists = (tap.down > 0 || tap.row > 0) && (tap.down < 2 || !tap.row.last);
+    const sint<ADDRESS_BITS> slot_at = tap.down == 0 ? rows.above.at : tap.down == 1 ? rows.here.at : rows.below.at;
+    const int address = op.source_word + slot_at + tap.block_at + tap.word;
     // Beside the map lies nothing that would be read: there the neighbour is the block itself, masked below.
-    const int address_before = row_block == 0 ? address : address - op.source_stride;
-    const int address_behind = row_block.last ? address : address + op.source_stride;
+    const int address_before = tap.row_block == 0 ? address : address - op.source_stride;
+    const int address_behind = tap.row_block.last ? address : address + op.source_stride;
     vec<word_t, TOKENS_PARALLEL> words;
   convolution_banks:
     for (int bank = 0; bank < TOKENS_PARALLEL; ++bank) {
 #pragma HLS UNROLL
       int bank_address = address;
-      if (bank == TOKENS_PARALLEL - 1 && right == 0) bank_address = address_before;
-      if (bank == 0 && right == 2) bank_address = address_behind;
+      if (bank == TOKENS_PARALLEL - 1 && tap.right == 0) bank_address = address_before;
+      if (bank == 0 && tap.right == 2) bank_address = address_behind;
       words[bank] = read_word(source, source_rest, bank_address, bank);
     }
     tile_t tile;
@@ -90,37 +155,20 @@ convolution_tiles:
 #pragma HLS UNROLL
       const int token_before = (token + TOKENS_PARALLEL - 1) % TOKENS_PARALLEL;
       const int token_behind = (token + 1) % TOKENS_PARALLEL;
-      const int x = column + token + right - 1;
+      const int x = tap.column + token + tap.right - 1;
       const bool exists = row_exists && x >= 0 && x < op.width;
     convolution_lanes:
       for (int lane = 0; lane < IN_PARALLEL; ++lane) {
 #pragma HLS UNROLL
-        const act_t beside = right == 0 ? words[token_before][lane] : words[token_behind][lane];
-        const act_t value = right == 1 ? words[token][lane] : beside;
+        const act_t beside = tap.right == 0 ? words[token_before][lane] : words[token_behind][lane];
+        const act_t value = tap.right == 1 ? words[token][lane] : beside;
         tile[token][lane] = exists ? factor_t(value) : factor_t(0);
       }
     }
     tiles.write(tile);
 
-    const bool ends_right = word.last && right.last;
-    const bool ends_block = ends_right && down.last;
-    const bool ends_row = ends_block && row_block.last;
-    const bool ends_tile = ends_block && block.last;
-    const slot_t behind = slot_after(below, op.row_words, op.ring_last, before_last);
-    move_or_return(above, ends_row, here, ends_tile, first_above);
-    move_or_return(here, ends_row, below, ends_tile, first_here);
-    move_or_return(below, ends_row, next, ends_tile, first_below);
-    next = behind;
-    const sint<ADDRESS_BITS> next_at = block_at + op.source_stride;
-    const sint<COLUMN_BITS> next_column = column + TOKENS_PARALLEL;
-    block_at = ends_row ? sint<ADDRESS_BITS>(0) : ends_block ? next_at : block_at;
-    column = ends_row ? sint<COLUMN_BITS>(0) : ends_block ? next_column : column;
-    advance_or_return(row, ends_row, ends_tile, first_row);
-    advance_if(block, ends_block);
-    advance_if(row_block, ends_block);
-    advance_if(down, ends_right);
-    advance_if(right, word.last);
-    advance(word);
+    step(rows, ends_row(tap), ends_tile(tap), first_rows, op, before_last);
+    step(tap, first_tap, op.source_stride);
   }
 }
 

@@ -14,6 +14,29 @@
 
 namespace edgemoe {
 
+// A word of the results: word by word of a row, row by row, tile by tile. Rows of a tile are padded to whole blocks of
+// the unit, of which the cache's lanes know nothing: so each tile begins a block.
+struct stored_t {
+  sint<TILE_BITS> tile;
+  wrapping_t<ROW_BITS> row;
+  sint<BLOCK_BITS> block;  // the row's place: a block of as many rows as the memory has lanes
+  wrapping_t<8> lane;
+  wrapping_t<WORD_BITS> word;
+
+  stored_t(int rows, int lanes, int words) : tile(0), row(rows), block(0), lane(lanes), word(words) {}
+};
+inline void step_to_next(stored_t &at) {
+#pragma HLS INLINE
+  const bool last_row = at.word.last && at.row.last;
+  const bool next_block = at.word.last && at.lane.last && !at.row.last;
+  const sint<BLOCK_BITS> same_block = last_row ? sint<BLOCK_BITS>(0) : at.block;
+  at.block = next_block ? sint<BLOCK_BITS>(at.block + 1) : same_block;
+  if (last_row) at.tile = at.tile + 1;
+  advance_if(at.lane, at.word.last, at.row.last);
+  advance_if(at.row, at.word.last);
+  advance(at.word);
+}
+
 // Rate: one word an iteration, II = 1; products: out_tiles x padded rows x OUT_WORDS iterations, otherwise
 // tokens x in_words. Residual additions read, add and write one place of the memory, with saturation.
 inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
@@ -32,11 +55,7 @@ inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo
   results_t result = {};
 #pragma HLS ARRAY_PARTITION variable = result.lane complete
   place_t place = {};  // of a scattered row
-  sint<TILE_BITS> tile = 0;
-  wrapping_t<ROW_BITS> row(rows);
-  sint<BLOCK_BITS> block = 0;
-  wrapping_t<8> lane(cached ? CACHE_LANES : TOKENS_PARALLEL);
-  wrapping_t<WORD_BITS> word(inner);
+  stored_t at(rows, cached ? CACHE_LANES : TOKENS_PARALLEL, inner);
 
 store_words:
   for (int i = 0; i < iterations; ++i) {
@@ -48,20 +67,20 @@ store_words:
     // Within one operation no place is visited twice: a token is in a queue once, and every tile has its own words.
     fine_word_t fresh;
     if (product) {
-      if (word == 0) result = results.read();
+      if (at.word == 0) result = results.read();
     result_lanes:
       for (int l = 0; l < IN_PARALLEL; ++l) {
 #pragma HLS UNROLL
-        fresh[l] = result[word * IN_PARALLEL + l];
+        fresh[l] = result[at.word * IN_PARALLEL + l];
       }
     } else {
       fresh = words.read();
     }
-    if (scatter && word == 0) place = destinations.read();
-    const int to_block = scatter ? static_cast<int>(place.block) : op.destination_block + static_cast<int>(block);
-    const int to_lane = scatter ? static_cast<int>(place.lane) : static_cast<int>(lane);
-    if (row < op.tokens) {
-      const int address = to_block * op.destination_stride + op.destination_word + tile * OUT_WORDS + word;
+    if (scatter && at.word == 0) place = destinations.read();
+    const int to_block = scatter ? static_cast<int>(place.block) : op.destination_block + static_cast<int>(at.block);
+    const int to_lane = scatter ? static_cast<int>(place.lane) : static_cast<int>(at.lane);
+    if (at.row < op.tokens) {
+      const int address = to_block * op.destination_stride + op.destination_word + at.tile * OUT_WORDS + at.word;
       word_t old = {};
       tail_word_t old_tail = {};
       if (accumulate) old = read_word(memory, memory_rest, address, to_lane);
@@ -91,15 +110,7 @@ store_words:
       }
       if (tailed) write_lane(memory_tail, address, to_lane, tail);
     }
-    // Rows of a tile are padded to whole blocks, of which the cache's lanes know nothing: a new tile begins a block.
-    const bool last_row = word.last && row.last;
-    const bool next_block = word.last && lane.last && !row.last;
-    const sint<BLOCK_BITS> same_block = last_row ? sint<BLOCK_BITS>(0) : block;
-    block = next_block ? sint<BLOCK_BITS>(block + 1) : same_block;
-    if (last_row) tile = tile + 1;
-    advance_if(lane, word.last, row.last);
-    advance_if(row, word.last);
-    advance(word);
+    step_to_next(at);
   }
 }
 

@@ -3,8 +3,8 @@
     from edgemoe_gen import build
     result = build("checkpoint.pth.tar", spec="spec.toml", image=["images"], board="zcu104")
 
-Every function raises an `EdgeMoEError` for what a user can mend. An `edgemoe.toml` of the current folder is taken as
-the command line takes it; pass `config` for another. Each module is imported when a name of it is first used.
+Every function raises an `EdgeMoEError` for a mistake that the user can fix. As on the command line, an `edgemoe.toml`
+in the current folder is used; `config` names another file. A module is imported when one of its names is first used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What each verb takes beside the project: dataclasses whose fields are options of the command line, and their types.
+"""Arguments of each verb beside the project: dataclasses whose fields are options of the command line, and their types.
 
-A field of `BuildArguments` has its type in `BuildKeywords`, which has the keywords of the project that `build` takes
-too; so for each verb. It imports nothing that runs a verb. What `tune` takes is in `tuning_arguments`.
+A field of `BuildArguments` has its type in `BuildKeywords`, which also has the keywords of the project; every verb has
+such a pair. The module imports nothing that runs a verb. The arguments of `tune` are in `tuning_arguments`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class SearchedKeywords(NetworkKeywords, PictureKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class BuildArguments:
-    """Which stages `build` runs, and how; see there."""
+    """Which stages `build` runs, and how; see `build`."""
 
     first: str = argument("", "str", "Run from this stage on, all of them anew.", option="--from", metavar="STAGE")
     until: str = argument("", "str", "Run up to this stage, included.", metavar="STAGE")
@@ -81,7 +81,7 @@ class BuildArguments:
 
     @property
     def options(self) -> BuildOptions:
-        """The same as a build takes it.
+        """These arguments as the options of a build.
 
         Raises:
             ConfigError: a stage is unknown, or two of them contradict each other.
@@ -107,7 +107,7 @@ class BuildKeywords(ProjectKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class RunArguments:
-    """How `run` runs its picture; see there."""
+    """How `run` runs its picture; see `run`."""
 
     task: str | None = argument(None, "str", "Task; needed if the network has several.")
     backend: str = argument(
@@ -142,7 +142,7 @@ class RunKeywords(DesignKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class TraceArguments:
-    """What `trace` compares; see there."""
+    """What `trace` compares; see `trace`."""
 
     task: str | None = argument(None, "str", "Task; needed if the network has several.")
     against: PathText | None = argument(
@@ -164,7 +164,7 @@ class TraceKeywords(DesignKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class CsimArguments:
-    """What `csim` checks; see there."""
+    """What `csim` checks; see `csim`."""
 
     task: str | None = argument(None, "str", "Task whose inputs are recorded [default: the first].")
     junit: PathText | None = argument(None, "path", "Write JUnit XML, for CI.")
@@ -182,7 +182,7 @@ class CsimKeywords(DesignKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateArguments:
-    """What `simulate` times and writes; see there."""
+    """What `simulate` times and writes; see `simulate`."""
 
     trace: PathText | None = argument(None, "path", "Write a trace for ui.perfetto.dev.", metavar="FILE.json")
     html: PathText | None = argument(None, "path", "Write a page: timeline, roofline, tables.", metavar="FILE.html")
@@ -232,7 +232,7 @@ class SimulateKeywords(DesignKeywords, PictureKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class RtlArguments:
-    """What `rtl` does with the Verilog that it makes; see there."""
+    """What `rtl` does with its Verilog; see `rtl`."""
 
     force: bool = argument(
         False, "flag", "Where files of OUTPUT/rtl were changed or added by hand, move it to rtl.edited-N and go on."
@@ -284,7 +284,7 @@ class RtlKeywords(DesignKeywords, PictureKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepArguments:
-    """How `sweep` evaluates its grid; see there."""
+    """How `sweep` evaluates its grid; see `sweep`."""
 
     limit: Sequence[str] = argument((), "names", "Refuse points beyond, such as dsp=0.8.", metavar="FIGURE=BOUND")
     tier: str = argument(
@@ -315,7 +315,7 @@ class SweepKeywords(SearchedKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class BenchArguments:
-    """What `bench` measures, and how long; see there."""
+    """What `bench` measures, and how long; see `bench`."""
 
     task: Sequence[str] = argument((), "names", "Task to measure; repeatable [default: all].")
     image: Sequence[PathText] = argument(
@@ -345,7 +345,7 @@ class BenchKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ServeArguments:
-    """What `serve` shows, and to whom; see there."""
+    """What `serve` shows, and to whom; see `serve`."""
 
     source: Sequence[str] = argument(
         ("camera:0",), "names", "Camera, video file or folder of pictures; repeatable: the page chooses among them."

@@ -35,7 +35,7 @@ PICTURE = "notebooks/picture.npy"  # the build's own, in every overlay
 
 @dataclass(frozen=True)
 class TaskCheck:
-    """Self-test of a task: whether its answer is the known one (None: not reached), and the engine's seconds."""
+    """Self-test of a task: whether its answer is right (None: the task did not run), and the engine's seconds."""
 
     task: str
     passed: bool | None
@@ -47,12 +47,12 @@ class SelftestResult:
     """Outcome of a self-test.
 
     Attributes:
-        overlay, version, identity: what was tested.
-        tier: what the seconds are: of a board, of C simulation or of RTL simulation.
-        files: that agree with their checksums.
+        overlay, version, identity: of the tested overlay.
+        tier: source of the seconds: a board, C simulation or RTL simulation.
+        files: number of files that agree with their checksums.
         tasks: in the overlay's order.
-        failure, hint: what went wrong and what to do about it, or "".
-        notes: which overlay was taken, where a build was named.
+        failure, hint: the error and its remedy, or "".
+        notes: the overlay that was taken, where a build was named.
     """
 
     overlay: str
@@ -67,7 +67,7 @@ class SelftestResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every answer is the known one."""
+        """Whether every answer is right."""
         return not self.failure and all(task.passed for task in self.tasks)
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,12 +77,12 @@ class SelftestResult:
 
 @dataclass(frozen=True)
 class BenchResult:
-    """What an overlay takes on its board; seconds and watts.
+    """Seconds and watts of an overlay on its board.
 
     Attributes:
-        overlay, version, identity, board, clock_mhz: what was measured, and at which clock it was built to run.
-        tier: what the times are: of a board, or of C simulation.
-        estimate_tier: how the build's estimates were found; "" without any.
+        overlay, version, identity, board, clock_mhz: of the measured overlay; the clock is that of its build.
+        tier: source of the times: a board, or C simulation.
+        estimate_tier: tier of the build's estimates; "" without estimates.
         complete: False after an interruption.
     """
 
@@ -146,15 +146,15 @@ def selftest(
     known picture.
 
     Args:
-        overlay: name of an installed overlay, its folder, or that of its build.
-        simulated: on the simulated board.
-        engine: of the simulated board, which it implies: "csim" (default) or "rtl".
-        progress: called with text, steps done and all.
+        overlay: name of an installed overlay, its folder, or the folder of its build.
+        simulated: run on the simulated board.
+        engine: engine of the simulated board, which it implies: "csim" (default) or "rtl".
+        progress: called with text, steps done and steps in all.
 
     Raises:
         ConfigError: there is no such engine, or a package that it needs is not installed.
-        OverlayError: the overlay is missing, damaged, or not of the design on the chip. A wrong answer is no error but
-            a result.
+        OverlayError: the overlay is missing, damaged, or not of the design on the chip. A wrong answer is a result, not
+            an error.
     """
     installed = session.look_up(overlay)
     files = session.check_files(installed)
@@ -188,19 +188,19 @@ def bench(overlay: PathText, *, progress: Progress = no_progress, **keywords: Un
     """Measures latency by stage, frames a second, the cost of a task switch, and power.
 
     Args:
-        overlay: name of an installed overlay, its folder, or that of its build.
-        task: names; none = all.
-        image: pictures or folders, taken in turn; none = the overlay's own picture.
-        frames: of each measurement and task; None = 100, or 5 on the simulated board.
-        seconds: that a measurement may take; so long frames stream while power is read.
-        simulated: on the simulated board, whose times are those of C simulation.
+        overlay: name of an installed overlay, its folder, or the folder of its build.
+        task: names of tasks; default: all.
+        image: pictures or folders, taken in turn; default: the overlay's own picture.
+        frames: frames of each measurement and task; None = 100, or 5 on the simulated board.
+        seconds: longest time of a measurement; frames stream for this time while power is read.
+        simulated: run on the simulated board, whose times are those of C simulation.
         output: page to write (.html).
         progress: called with text, steps done and all.
 
     Raises:
         OverlayError: the overlay is missing, damaged or refused.
         ConfigError: there is no such task, a number is no number of frames or seconds, or the page can't be written.
-        ImageError: a picture is not what the network takes.
+        ImageError: a picture does not fit the network.
     """
     how, _ = split(BenchArguments, keywords)
     if how.frames is not None and how.frames < 1:
@@ -278,7 +278,7 @@ def run_on_board(overlay: PathText, image: PathText, task: str | None, simulated
     Raises:
         OverlayError: the overlay is missing, damaged or refused, or the engine fails.
         ConfigError: the task is unknown, or not said where there are several.
-        ImageError: the picture is not what the network takes.
+        ImageError: the picture does not fit the network.
     """
     installed = session.look_up(overlay)
     if task is None and len(installed.tasks) > 1:

@@ -1,4 +1,4 @@
-"""Builds: the stages, what they would do, and results from another machine."""
+"""Builds: run the stages, plan them, and take results from another machine."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def build(
     on_note: Callable[[str], None] = nothing,
     **keywords: Unpack[BuildKeywords],
 ) -> BuildResult:
-    """Renders, simulates, synthesises and packages, as far as this machine can.
+    """Renders, simulates, synthesises and packages, as far as the tools of this machine allow.
 
     Args:
         checkpoint: file or folder of shards.
         first: run from this stage on, all of them anew ("--from").
         until: run up to this stage, included.
-        only: run this stage alone.
+        only: run only this stage.
         cosim: also run RTL co-simulation.
-        rtlsim: also simulate the Verilog that the stage rtl makes.
+        rtlsim: also simulate the Verilog of the stage rtl.
         retry_clock: where timing fails, implement again at the clock that would meet it.
         export: folder to write the vendor's stages to, for another machine, instead of running them.
         force: where files in a stage's folder were changed or added by hand, move it to FOLDER.edited-N and go on.
-        progress: called with text, steps done, steps in all (0 where that is not known).
+        progress: called with text, steps done and steps in all (0: unknown).
         on_stage: called after each stage.
-        on_note: called with each note of the result, before the stages start where it is known then.
+        on_note: called with each note of the result, where possible before the stages start.
     """
     options, project = _open(checkpoint, keywords)
     first = (*project.notes, *picture_notes(project.config))
@@ -69,18 +69,18 @@ def build(
 
 @takes(BuildKeywords, *PROJECT, BuildArguments)
 def plan(checkpoint: PathText | None = None, **keywords: Unpack[BuildKeywords]) -> tuple[PlannedStage, ...]:
-    """What `build` with the same arguments would do, stage by stage; changes nothing ("--dry-run").
+    """The plan of `build` with the same arguments, stage by stage; changes nothing ("--dry-run").
 
     Args:
         checkpoint: file or folder of shards.
-        first: stage from which all would run anew.
+        first: run from this stage on, all of them anew.
         until: last stage, included.
-        only: the one stage.
-        cosim: with RTL co-simulation.
-        rtlsim: with simulation of the Verilog.
-        retry_clock: with another implementation where timing fails.
+        only: the only stage.
+        cosim: include RTL co-simulation.
+        rtlsim: include simulation of the Verilog.
+        retry_clock: include another implementation where timing fails.
         export: folder for the vendor's stages.
-        force: with files moved away that were changed by hand.
+        force: move files away that were changed by hand.
     """
     options, project = _open(checkpoint, keywords)
     from edgemoe_gen.pipeline.plan import plan as plan_stages
@@ -126,10 +126,10 @@ def import_results(
     output: PathText | None = None,
     on_stage: Callable[[StageResult], None] = nothing,
 ) -> ImportResult:
-    """Takes the results of an exported folder that ran on another machine into the build; the next build goes on.
+    """Takes the results of an exported folder, which ran on another machine, into the build; the next build continues.
 
     Args:
-        folder: what `build(export=...)` wrote.
+        folder: the folder that `build(export=...)` wrote.
         config: the project's file, which names the build's folder.
         output: the build's folder; default: of the project, or "build".
         on_stage: called after each stage.

@@ -1,4 +1,4 @@
-"""The boards that there are, and the cache: what needs next to nothing else of the package."""
+"""The known boards, and the cache: verbs that need hardly anything else of the package."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgemoe_gen.sim.cached import clean as clean_cache
 
 
 def boards(name: str | None = None, *, write: str | PathLike[str] | None = None) -> tuple[Board, ...]:
-    """The board of a name or file, or all boards that come with the package.
+    """The board of a name or file; without a name, all boards of the package.
 
     Args:
         name: of the board, or path of a board file.
-        write: file to write the board's own file to, as the start of another's.
+        write: path for a copy of the board's file, as the start of a new board.
 
     Raises:
         BoardError: there is no such board.
-        ConfigError: no board is named to be written, or the file is there already.
+        ConfigError: `write` goes without a name, or the file is there already.
     """
     found = tuple(load_board(known) for known in ([name] if name else board_names()))
     if write is not None:
@@ -38,11 +38,11 @@ def boards(name: str | None = None, *, write: str | PathLike[str] | None = None)
 
 
 def cache(*, clean: bool = False, older_than: float = 0.0) -> Cache:
-    """What is kept of compiled designs, schedules and Verilog, or what was removed of it.
+    """The cache of compiled designs, schedules and Verilog: its contents, or the contents that were removed.
 
     Args:
         clean: remove it.
-        older_than: days; only what was not used for so long is removed.
+        older_than: days; only contents that were not used for so long are removed.
 
     Raises:
         ConfigError: the number is negative, or goes without `clean`; or a file cannot be removed.

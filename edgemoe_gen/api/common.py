@@ -1,4 +1,4 @@
-"""What the functions of the API share beside their arguments."""
+"""Helpers that functions of the API share."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Float32 = NDArray[np.float32]
 
 
 def open_network(config: Config, notes: list[str], warning: str = "") -> Model:
-    """The project's network; without a checkpoint the typical one with random weights, which a note then says.
+    """The project's network; without a checkpoint the typical network with random weights, and a note says so.
 
     Args:
         config: the project.
         notes: gets the note.
-        warning: what random weights mean for the caller's result; it ends the note.
+        warning: end of the note: the effect of random weights on the caller's result.
 
     Raises:
         CheckpointError, SpecError: see `load_model`.
@@ -39,14 +39,14 @@ def open_network(config: Config, notes: list[str], warning: str = "") -> Model:
 def compile_frames(
     config: Config, model: Model, design: Design, tasks: Sequence[str], notes: list[str], progress: Progress
 ) -> tuple[Program, list[Float32], LoweredNetwork]:
-    """The program of one frame a task, in this order, its pictures in turn, and the network it was compiled from.
+    """A program with one frame for each task, in this order, its pictures in turn, and the network that was compiled.
 
     With one picture for all, tasks share the backbone where gates allow it.
 
     Args:
-        config: the project; without a picture of it the frames are of noise, which a note then says.
-        tasks: of the frames; one may come again.
-        notes: gets what the user should know.
+        config: the project; without a picture the frames are noise, and a note says so.
+        tasks: tasks of the frames; a task may be repeated.
+        notes: gets notes for the user.
     """
     for name in tasks:
         model.spec.task_index(name)

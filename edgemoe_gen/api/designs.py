@@ -1,4 +1,4 @@
-"""Designs that are named, not searched: `sweep`, a grid; `compare`, two; `evaluate`, one over a whole folder."""
+"""Designs that the user names: `sweep` evaluates a grid, `compare` two designs, `evaluate` one over a whole folder."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def sweep(
 
     Args:
         checkpoint: file or folder of shards; without one the network is the typical one with random weights.
-        knobs: values by knob; all others follow from network and board.
-        image: pictures that errors are measured on, and binary points chosen from unless `calibrate` says others.
-        limit: bounds such as "dsp=0.8"; points beyond are refused.
+        knobs: values by knob; all other knobs follow from network and board.
+        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
+        limit: bounds such as "dsp=0.8"; points beyond a bound are refused.
         tier: "estimate", "timed" or "csim"; errors are known from "csim" on.
         jobs: local worker processes.
-        scheduler: address of a Dask scheduler instead.
+        scheduler: address of a Dask scheduler to use instead of local processes.
         output: .csv or .json file to write.
-        progress: called with text, steps done and all.
+        progress: called with text, steps done and steps in all.
     """
     how, left = split(SweepArguments, keywords)
     check_workers(how.scheduler)
@@ -103,14 +103,14 @@ def compare(
 
     Args:
         a: a project's file (.toml), a build's folder, knobs such as "tokens_parallel=4,weight_bits=8", or "default".
-        b: the other one, said in the same way.
+        b: the other design, in the same form.
         checkpoint: file or folder of shards; default: the project's.
-        board: of designs that name none.
-        image: pictures that errors are measured on, and binary points chosen from unless `calibrate` says others.
+        board: board of designs that name none.
+        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
         tier: "estimate", "timed" or "csim".
         jobs: local worker processes.
-        scheduler: address of a Dask scheduler instead.
-        progress: called with text, steps done and all.
+        scheduler: address of a Dask scheduler to use instead of local processes.
+        progress: called with text, steps done and steps in all.
     """
     check_workers(scheduler)
     wanted = tier_of(tier)
@@ -140,13 +140,13 @@ def evaluate(
 
     Args:
         checkpoint: file or folder of shards; default: the project's.
-        dataset: folder of pictures, or several; ground truth of NAME.png is NAME.npz, as a build takes it.
-        first: take so many pictures, from the first on.
-        calibrate: pictures that binary points are chosen from; default: the project's, else the dataset's first 8.
-        task: tasks to evaluate, if not all.
+        dataset: folder of pictures, or several; ground truth of NAME.png is NAME.npz, as for a build.
+        first: evaluate only the first pictures, this many.
+        calibrate: pictures for choosing binary points; default: the project's, else the dataset's first 8.
+        task: tasks to evaluate; default: all.
         jobs: local worker processes.
-        scheduler: address of a Dask scheduler instead.
-        progress: called with text, steps done and all.
+        scheduler: address of a Dask scheduler to use instead of local processes.
+        progress: called with text, steps done and steps in all.
     """
     if first is not None and first < 1:
         raise ConfigError(f"--first is {first}", "give 1 or more")

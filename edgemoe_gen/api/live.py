@@ -1,4 +1,4 @@
-"""The live view, and the simulated board that host code runs on."""
+"""The live view, and the simulated board for host code."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def serve(
     """Shows pictures in the browser with the accelerator's maps beside them, until it is interrupted.
 
     Args:
-        overlay: name of an installed overlay, its folder, or a build's.
+        overlay: name of an installed overlay, its folder, or the folder of a build.
         source: "camera:N", video file or folder of pictures, or several.
         task: tasks that are on at the start; default: all.
-        simulated: on the simulated board.
-        engine: of the simulated board: "csim" or "rtl"; naming one means `simulated`.
-        fps: most frames a second; default: the source's own.
+        simulated: run on the simulated board.
+        engine: engine of the simulated board, which it implies: "csim" or "rtl".
+        fps: upper limit of frames a second; default: the source's own rate.
         host: address to listen on.
         port: port; 0 takes any free one.
-        token: that viewers must know; default: off loopback a new one.
+        token: token that viewers must know; default: a new one where `host` is not loopback.
         ready: called with the name of the overlay and the page's address.
-        say: called with what the user should know.
-        progress: called with text, steps done and all, while the RTL is compiled.
+        say: called with notes for the user.
+        progress: called with text, steps done and steps in all, while the RTL is compiled.
 
     Raises:
         ConfigError: aiohttp is missing, or there is no such task.
@@ -99,13 +99,13 @@ def sim_board(
     """A simulated board in PYNQ's place, for a `with` statement; inside, the overlay's package can be imported.
 
     Args:
-        overlay: overlay, or build that has one or could have one; default: the project's build, if there is one.
+        overlay: an overlay, or a build with an overlay or a preview; default: the project's build, if there is one.
         config: the project's file.
         ddr_mib: DDR of the board, MiB.
-        latency_ms: time that a frame takes at least.
+        latency_ms: least time of a frame.
         engine: "csim", or "rtl" for the Verilog of the same sources.
-        say: called with what the user should know.
-        progress: called with text, steps done and all.
+        say: called with notes for the user.
+        progress: called with text, steps done and steps in all.
 
     Raises:
         OverlayError: PYNQ is missing, or the overlay is damaged.

@@ -1,4 +1,4 @@
-"""What comes before a build: looking at the checkpoint, the project's file, the sources alone."""
+"""Verbs before a build: look at the checkpoint, write the project's file, render or check the sources."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def init(
 
     Args:
         checkpoint: file or folder of shards.
-        file: what to write.
-        force: replace a file that is there.
+        file: path of the file to write.
+        force: replace an existing file.
     """
     target = Path(file)
     if target.exists() and not force:
@@ -113,12 +113,12 @@ def inspect(
 
     Args:
         checkpoint: file or folder of shards.
-        narrow: widths of weights, less than the project's `weight_bits`; says which weights' bits to spend first, if
-            the network is complete.
-        image: pictures that `narrow` runs.
-        calibrate: pictures that it runs instead.
-        task: its task, the first one.
-        progress: called with text, steps done and all.
+        narrow: widths of weights, less than the project's `weight_bits`; for a complete network, ranks weights by the
+            worth of their bits.
+        image: pictures for `narrow`.
+        calibrate: pictures for `narrow` instead of `image`.
+        task: task for `narrow`; default: the first.
+        progress: called with text, steps done and steps in all.
     """
     needs = Needs(checkpoint=True, pictures=bool(narrow))
     project = open_checked(project_arguments(keywords, checkpoint), needs)
@@ -139,12 +139,13 @@ def generate(
 ) -> GenerateResult:
     """Renders the accelerator's sources to OUTPUT/accelerator, without program and weights.
 
-    With a checkpoint the largest network follows from it, and PyTorch is needed; without one the knobs say it.
+    A checkpoint gives the largest network, and needs PyTorch; without a checkpoint the knobs give it.
 
     Args:
         checkpoint: file or folder of shards.
         output: folder to write to; default: of the project, or "build".
-        force: move a folder with files that were changed or added by hand to accelerator.edited-N; else it is refused.
+        force: move a folder with files that were changed or added by hand to accelerator.edited-N; otherwise such a
+            folder is refused.
     """
     project = open_checked(project_arguments(keywords, checkpoint), Needs(output=True, clock=True))
     config = project.config
@@ -164,10 +165,10 @@ def lint(
     board: str | None = None,
     knobs: Values | None = None,
 ) -> LintResult:
-    """Checks rendered C++ against what Vitis HLS accepts.
+    """Checks rendered C++ against the rules of Vitis HLS.
 
     Args:
-        folder: of sources that `generate` or `build` has written; None renders those of the other arguments in memory.
+        folder: sources by `generate` or `build`; None: sources of the other arguments, rendered in memory.
         config: the project's file.
         board: name or file.
         knobs: values by name.

@@ -1,4 +1,4 @@
-"""`schedule`: what every pipelined loop of a design takes, without the vendor's tool."""
+"""`schedule`: interval and depth of every pipelined loop of a design, without the vendor's tool."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ScheduleResult:
     """Outcome of `schedule`.
 
     Attributes:
-        design: whose kernels these are.
-        schedule: of its loops.
-        notes: what the user should know.
+        design: the scheduled design.
+        schedule: schedule of its loops.
+        notes: notes for the user.
     """
 
     design: Design
@@ -33,7 +33,7 @@ class ScheduleResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every loop holds its interval within the budget."""
+        """Whether every loop keeps its interval within the budget."""
         return not self.schedule.failed
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,12 +53,12 @@ def schedule(
     """Schedules the pipelined loops of a design's kernels: interval, depth, slowest recurrence; see docs/schedule.md.
 
     Args:
-        checkpoint: the network that the design is for; without one the knobs say it.
-        loop: label of the only loop to schedule; None: all.
+        checkpoint: the network of the design; without one the knobs give its sizes.
+        loop: label of the only loop to schedule; None: all loops.
 
     Raises:
         ConfigError: the compiler of the extra `[schedule]` is not installed, or there is no such loop.
-        SimulationError: there is no table of delays for the part, or a kernel is of a form that is not known.
+        SimulationError: there is no table of delays for the part, or a kernel has an unknown form.
     """
     project = open_checked(project_arguments(keywords, checkpoint), Needs())
     config = project.config

@@ -1,7 +1,7 @@
-"""What the functions of tuning share: a project opened for designs, in two steps, and names of tiers.
+"""Helpers of the verbs that evaluate designs: a project opened for designs, in two steps, and names of tiers.
 
-Opening reads the network and what points may be; the second step runs the float reference, which takes long. Between
-them is the place to look for workers.
+The first step reads the network and the space of points. The second step runs the float reference, which takes long.
+Workers are looked for between both.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class Setting:
     """A project opened for designs.
 
     Attributes:
-        config: all that is said of it.
-        asked: how it was named.
-        model, board, tasks: of it.
-        chosen: knobs that it fixes.
-        turned: dimensions of the caller.
-        images: network inputs that errors are taken on.
-        notes: what the user should know.
+        config: all arguments of the project.
+        asked: the caller's arguments that name the project.
+        model, board, tasks: those of the project.
+        chosen: knobs that the project fixes.
+        turned: knobs that the caller varies.
+        images: network inputs for measuring errors.
+        notes: notes for the user.
     """
 
     config: Config
@@ -63,11 +63,11 @@ class Setting:
 
     @property
     def defaults(self) -> Knobs:
-        """Knobs that a build would take."""
+        """Knobs of a build with this project."""
         return default_knobs(self.model.spec, self.board, dict(self.chosen))
 
     def evaluator(self, limits: Sequence[Limit], progress: Progress) -> Evaluator:
-        """Everything that points need; runs the float reference."""
+        """The evaluator of points; runs the float reference."""
         return make_evaluator(
             self.model, self.images, self.tasks, self.board, self.chosen, limits, self.config.fifo_depths,
             self.config.pinned, progress, self.config.rounding or TOGETHER,
@@ -75,12 +75,12 @@ class Setting:
 
 
 def open_setting(arguments: ProjectArguments, knobs: Choices | None = None, pictures: bool = True) -> Setting:
-    """Opens a project, and its pictures if they are to be run.
+    """Opens a project, and its pictures where `pictures` says so.
 
     Args:
-        arguments: what the caller says of it.
+        arguments: the caller's arguments.
         knobs: values to try by knob.
-        pictures: they are to be run.
+        pictures: whether pictures will be run.
     """
     turned = _dimensions(knobs)
     project = open_checked(arguments, Needs(pictures=pictures))
@@ -112,7 +112,7 @@ def _images(config: Config, model: Model, notes: list[str]) -> list[NDArray[np.f
 
 
 def tier_of(name: str) -> str:
-    """The tier that a caller's word names.
+    """The tier of a name.
 
     Raises:
         KnobError: there is none.

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CsimResult:
-    """Outcome of the kernels' simulation; `design` is what was checked."""
+    """Outcome of the kernels' simulation; `design` is the checked design."""
 
     design: Design
     cases: tuple[CaseResult, ...]
@@ -61,7 +61,7 @@ class CsimResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every case kept its bound."""
+        """Whether every case kept its error bound."""
         return all(case.passed for case in self.cases)
 
 
@@ -78,15 +78,15 @@ def run(
     Args:
         checkpoint: file or folder of shards.
         image: picture.
-        calibrate: csim: pictures that binary points are chosen from; default: the project's, else `image`.
+        calibrate: csim: pictures for choosing binary points; default: the project's, else `image`.
         task: name; needed if the network has several.
         backend: "float", "csim" or "board".
         routes: dump of another run whose experts the float backend takes.
-        dump: .npz to write, see `running.write_dump`.
+        dump: .npz file to write, see `running.write_dump`.
         output: the task's result to write: .png as a picture, .npy its numbers, .npz all arrays of a dump.
-        overlay: board: name of an installed overlay, its folder, or that of its build; it says all about the network.
-        simulated: board: take the simulated one.
-        progress: called with text, steps done and all.
+        overlay: board: name of an installed overlay, its folder, or the folder of its build; it holds the network.
+        simulated: board: take the simulated board.
+        progress: called with text, steps done and steps in all.
     """
     how, left = split(RunArguments, keywords)
     if how.backend not in BACKENDS:
@@ -141,13 +141,13 @@ def simulated(
     """One frame of the project's design in C simulation, every block's output stored.
 
     Args:
-        config: the project; its pictures choose the binary points, without any those of its build, else this very
-            picture; a note says which.
+        config: the project. Binary points are chosen from its pictures; without pictures they are those of its build,
+            else chosen from this picture; a note says which.
         model: the network.
         image: network input [3, height, width].
         task: name.
-        notes: gets what the user should know.
-        progress: called with text, steps done and all.
+        notes: gets notes for the user.
+        progress: called with text, steps done and steps in all.
     """
     from edgemoe_gen.pipeline.support.calibrated import kept_numerics  # which `run` in float need not import
 
@@ -182,10 +182,10 @@ def csim(
     """Checks kernels of a design against float64 in C simulation; every case has its own error bound.
 
     Args:
-        checkpoint: with a picture, inputs recorded from this network are tried too.
-        kernel: names out of `KERNELS`; none = all that the design has.
-        image: the first picture is the one that inputs are recorded from.
-        task: whose inputs are recorded; default: the first.
+        checkpoint: with a picture, kernels also run on inputs recorded from this network.
+        kernel: names out of `KERNELS`; default: all kernels of the design.
+        image: pictures; inputs are recorded from the first.
+        task: task whose inputs are recorded; default: the first.
         junit: JUnit XML to write.
         seed: of the random inputs.
         progress: called with each case's outcome.
@@ -229,7 +229,7 @@ def _written(result: RunResult, how: RunArguments) -> RunResult:
 
 
 def _refuse_for_board(arguments: ProjectArguments) -> None:
-    """An overlay has its network, numbers and board in it; whoever names others expects something else."""
+    """Refuses arguments that name a network, numbers or a board: an overlay holds its own."""
     config = arguments.config
     beside = {
         "a checkpoint": config.checkpoint,

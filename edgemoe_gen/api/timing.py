@@ -1,4 +1,4 @@
-"""Cycles of a network on a design: a timed simulation, and what it says of FIFOs and limits."""
+"""Cycles of a network on a design: a timed simulation, with its FIFOs and limits."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class SimulateResult:
     """Outcome of `simulate`.
 
     Attributes:
-        design: what was timed.
+        design: the timed design.
         run: the timed run and its explanation.
         written: files that were written.
-        notes: what the user should know of how the project was put together.
+        notes: notes for the user on how the project was put together.
     """
 
     design: Design
@@ -63,7 +63,7 @@ class SimulateResult:
 
     @property
     def passed(self) -> bool:
-        """Whether it ran to its end within what the hardware can do."""
+        """Whether the run came to its end within the limits of the hardware."""
         return self.run.result.passed
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,22 +86,22 @@ def simulate(
     """Cycles of a network on a design, from the kernels themselves with clocks in them; see docs/simulate.md.
 
     Args:
-        checkpoint: the network; without one, the typical one with random weights.
-        image: pictures, one a frame in turn; without one, noise.
-        task: one frame each, in this order, repeats included; default: a pass of the weights for the first, which is
-            one frame unless the design's `frames_per_pass` is more.
-        trace: JSON file to write that Perfetto opens.
+        checkpoint: the network; without one, the typical network with random weights.
+        image: pictures, one for each frame in turn; without one, noise.
+        task: tasks, one frame for each, in this order, repeats included; default: a pass of the weights for the first
+            task, which is one frame unless the design's `frames_per_pass` is more.
+        trace: JSON file to write, for Perfetto.
         html: page to write with timeline and roofline.
         size_fifos: find the smallest depth of each FIFO that costs nothing, and write them to the project's file.
         csynth: the vendor's csynth XML, or its folder; its intervals and depths are used.
-        depths: where depths of pipelines come from: "schedule", or "table".
-        pipelines: what one does that waits for an input: "flush", older iterations go on, or "stall".
+        depths: source of the depths of pipelines: "schedule", or "table".
+        pipelines: behaviour of a pipeline that waits for an input: "flush" (older iterations go on) or "stall".
         ddr: rate of the memory in GB/s; default: the board's.
-        efficiency: share of it that bursts reach; default: the board's.
-        progress: called with text, steps done and all.
+        efficiency: share of this rate that bursts reach; default: the board's.
+        progress: called with text, steps done and steps in all.
 
     Raises:
-        SimulationError: the timing table does not know the device, the clock or a loop; or an interval is impossible.
+        SimulationError: the timing table lacks the device, the clock or a loop; or an interval is impossible.
     """
     how, left = split(SimulateArguments, keywords)
     for path, option, suffix in ((how.trace, "--trace", ".json"), (how.html, "--html", ".html")):

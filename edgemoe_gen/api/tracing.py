@@ -1,4 +1,4 @@
-"""A frame layer by layer: float against the accelerator, or against somebody's own tensors."""
+"""A frame layer by layer: float against the accelerator, or against the user's own tensors."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def trace(
     progress: Progress = no_progress,
     **keywords: Unpack[TraceKeywords],
 ) -> TraceResult:
-    """One picture and task, layer by layer, one run's tensors against another's.
+    """Compares the tensors of two runs of one picture and task, layer by layer.
 
-    Without `against` the C simulation runs beside the float reference, which takes the same experts, so that the rows
-    differ by arithmetic alone; blocks with experts also say how many tokens the reference would have sent elsewhere.
+    Without `against`, the C simulation is compared with the float reference. The reference takes the same experts, so
+    the rows differ only by arithmetic. Blocks with experts also say how many tokens the reference would send elsewhere.
 
     Args:
         checkpoint: file or folder of shards.
         image: picture.
-        calibrate: pictures that binary points are chosen from; default: the project's, else `image`.
+        calibrate: pictures for choosing binary points; default: the project's, else `image`.
         task: name; needed if the network has several.
-        against: .npz of tensors of your own run, by the names of the reference.
-        output: .npz to write of the reference's tensors, by name.
-        progress: called with text, steps done and all.
+        against: .npz with tensors of your own run, by the names of the reference.
+        output: .npz to write, with the reference's tensors by name.
+        progress: called with text, steps done and steps in all.
     """
     how, left = split(TraceArguments, keywords)
     if how.output is not None:

@@ -56,12 +56,12 @@ class TuneResult:
 
     Attributes:
         front: Pareto front, by the first objective; point N of `--apply` is front[N - 1].
-        default: what a build would take, in the tiers that the front has.
-        state: all that was tried.
-        document: the same as JSON, see docs/tuning.md.
+        default: the design of a build, in the tiers of the front.
+        state: all points that were tried.
+        document: all of this as JSON, see docs/tuning.md.
         written: files that were written.
-        notes: what the user should know.
-        failed: why points were not synthesised that should have been: a licence, a full disk; one for each.
+        notes: notes for the user.
+        failed: reasons of failed syntheses, such as a licence or a full disk; one for each point.
     """
 
     front: tuple[Outcome, ...]
@@ -85,31 +85,31 @@ def tune(
 
     Args:
         checkpoint: file or folder of shards; without one the network is the typical one with random weights.
-        knobs: values to try by knob; of those not named, the ones of the default space.
-        image: pictures that errors are measured on, and binary points chosen from unless `calibrate` says others.
-        task: tasks to run, if not all; the first is timed.
-        objective: orders the front, and is one of its objectives.
-        front: its objectives.
-        limit: bounds such as "dsp=0.8". DSP, BRAM, UltraRAM and look-up tables that none names have one of 85 %, as
-            default designs keep to, or of what the default design takes.
+        knobs: values to try by knob; knobs that are not named take the values of the default space.
+        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
+        task: tasks to run; default: all. The first task is timed.
+        objective: the objective that orders the front; one of `front`.
+        front: objectives of the front.
+        limit: bounds such as "dsp=0.8". DSP, BRAM, UltraRAM and look-up tables without a bound get one of 85 %, as in
+            default designs, or the share of the default design if that is more.
         budget: wall time such as "10m"; default 2m unless `trials` is given.
-        trials: different feasible points to estimate.
-        confirm: points of the front that climb to `tier` at most.
+        trials: number of different feasible points to estimate.
+        confirm: largest number of points of the front that climb to `tier`.
         tier: "estimate", "timed" or "csim".
-        synthesise: so many of the confirmed points, from the front's first on, are synthesised by the vendor's tools
-            when the search is over, and `budget` with it; each takes hours. As many are confirmed at least.
-        seed: of the sampler; the same search and seed find the same, unless time ends it.
+        synthesise: number of confirmed points, from the front's first on, that the vendor's tools synthesise when the
+            search and its `budget` are over; each takes hours. At least as many points are confirmed.
+        seed: seed of the sampler; the same search and seed give the same result, unless time ends the search.
         jobs: local worker processes.
-        scheduler: address of a Dask scheduler instead.
-        output: folder of the result; the search's storage is in it, by which it resumes.
+        scheduler: address of a Dask scheduler to use instead of local processes.
+        output: folder of the result, with the search's storage, from which the search resumes.
         storage: URL of a database instead, which several machines can share.
-        progress: called with text, steps done and all.
-        watch: called with what is known so far.
+        progress: called with text, steps done and steps in all.
+        watch: called with the state of the search.
 
     Raises:
         KnobError: a knob, limit or objective is unknown or out of range, the space is empty, or nothing is feasible.
-        ConfigError: Optuna or Dask is missing, no scheduler answers, a file cannot be written, or the tools that
-            `synthesise` needs are not here or not on every worker.
+        ConfigError: Optuna or Dask is missing, no scheduler answers, a file cannot be written, or the tools for
+            `synthesise` are missing here or on a worker.
     """
     start = time.monotonic()
     how, left = split(TuneArguments, keywords)
@@ -192,9 +192,9 @@ def apply_tuned(number: int, *, output: PathText = "tune", config: PathText | No
     """Writes a point of the last search's front into the project's file; nothing is searched.
 
     Args:
-        number: of the point, from 1 on.
+        number: number of the point, from 1 on.
         output: folder of that search.
-        config: the file; default: that of the search, else `edgemoe.toml`. One that is not there is written whole.
+        config: the project's file; default: that of the search, else `edgemoe.toml`. A missing file is written whole.
 
     Raises:
         ConfigError: there is no search in the folder, its front has no such point, or the file is about another network
@@ -232,7 +232,7 @@ def parse_budget(text: str | None) -> float | None:
     """Seconds of a text such as 90, 90s, 10m or 1.5h.
 
     Raises:
-        KnobError: it is none.
+        KnobError: the text is no time.
     """
     if text is None:
         return None

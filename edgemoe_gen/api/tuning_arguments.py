@@ -1,4 +1,4 @@
-"""What `tune` takes beside the project, as `arguments` has it for other verbs: its help lists what a search knows."""
+"""Arguments of `tune` beside the project, as in `arguments` for other verbs; its help lists the figures of a search."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Choices = Mapping[str, Value | Sequence[Value]]
 
 @dataclass(frozen=True, kw_only=True)
 class TuneArguments:
-    """What `tune` searches, how far and how long; see there."""
+    """What `tune` searches, how far and how long; see `tune`."""
 
     knobs: Choices | None = argument(
         None,

@@ -1,4 +1,4 @@
-"""`rtl`: the Verilog of a design, and what simulation and open synthesis say of it."""
+"""`rtl`: the Verilog of a design, its simulation, and its open synthesis."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class RtlResult:
     """Outcome of `rtl`.
 
     Attributes:
-        design: whose Verilog this is.
-        folder: that holds it.
-        facts: of its modules, as in `rtl.json`.
-        simulation: what Verilator gave, beside C simulation; None where that was not asked for.
-        synthesis: what Yosys makes of the processes that were asked for.
-        compared: the same beside the estimate of the parts that they are.
-        notes: what the user should know.
+        design: the design of the Verilog.
+        folder: folder of the Verilog.
+        facts: facts of its modules, as in `rtl.json`.
+        simulation: Verilator's result beside C simulation; None without `simulate`.
+        synthesis: Yosys' counts of the chosen processes.
+        compared: these counts beside the estimate of the same parts.
+        notes: notes for the user.
     """
 
     design: Design
@@ -63,7 +63,7 @@ class RtlResult:
 
     @property
     def passed(self) -> bool:
-        """Whether what was simulated gives the bytes of C simulation."""
+        """Whether the simulation, if any, gave the bytes of C simulation."""
         return self.simulation is None or self.simulation.passed
 
     def as_dict(self) -> dict[str, Any]:
@@ -93,24 +93,25 @@ def rtl(
     """Writes a design's kernels as SystemVerilog to OUTPUT/rtl, and simulates them; see docs/rtl.md.
 
     Args:
-        checkpoint: the network that the design is for; without one the knobs say it.
-        output: folder to write to; default: of the project, or "build".
-        force: move OUTPUT/rtl to rtl.edited-N where files in it were changed or added by hand; else it is refused.
+        checkpoint: the network of the design; without one the knobs give its sizes.
+        output: folder to write to; default: that of the project, or "build".
+        force: move OUTPUT/rtl to rtl.edited-N where files in it were changed or added by hand; otherwise it is refused.
         simulate: run a program with Verilator and in C simulation, and compare every byte.
         image: pictures of the simulated frames, in turn; without one a short program runs.
-        calibrate: pictures that binary points are chosen from; default: those of `image`.
-        task: one frame each, in this order, repeats included; default: a full pass of the weights for the first.
+        calibrate: pictures for choosing binary points; default: those of `image`.
+        task: tasks, one frame for each, in this order, repeats included; default: a full pass of the weights for the
+            first task.
         latency: cycles from a request to its first beat; default: that of the timed simulation.
         ready: percentage of the cycles in which a bus moves.
-        seed: of these cycles, and of all that is never given a value.
+        seed: seed of these cycles, and of registers without an initial value.
         trace: VCD file to write.
-        trace_cycles: "FROM:TO" of the run, "FROM:" or ":TO".
-        synthesise: a process, or "all": what Yosys makes of it.
-        progress: called with text, steps done and all.
+        trace_cycles: cycles of the run to trace: "FROM:TO", "FROM:" or ":TO".
+        synthesise: a process, or "all", for Yosys to synthesise.
+        progress: called with text, steps done and steps in all.
 
     Raises:
         ConfigError: a package is not installed, or files in the folder are not of our making.
-        SimulationError: a kernel is of a form that has no hardware; names file and line.
+        SimulationError: a kernel has a form without hardware; names file and line.
     """
     how, left = split(RtlArguments, keywords)
     arguments = project_arguments(left, checkpoint)
@@ -141,7 +142,7 @@ def rtl(
 
 
 def _refuse_contradictions(how: RtlArguments, said: Config) -> None:
-    """Refuses what only a simulation reads, where none is asked for."""
+    """Refuses options that only a simulation reads, where none is asked for."""
     given: Mapping[str, object] = {
         "--image": said.images,
         "--calibrate": said.calibrate,
@@ -190,7 +191,7 @@ def _program(
     arguments: ProjectArguments, config: Config, model: Model | None, design: Design, notes: list[str],
     progress: Progress,
 ) -> tuple[Program, Bytes, str]:  # fmt: skip
-    """What is simulated: program, pictures as they lie in memory, and a few words."""
+    """The simulated program, its pictures as they lie in memory, and a description."""
     if model is None or not arguments.config.images:
         program, spec, image = compile_short(design)
         return program, pack_image(program, spec, [image] * len(program.frames)), "the short program"

@@ -7,80 +7,57 @@ hours and is not here but in `tuning.synthesis`.
 
 from __future__ import annotations
 
-import math
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgemoe_gen.base.errors import CapacityError, ConfigError, EdgeMoEError, KnobError, ProgramError, SimulationError
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.knobs import NARROW_KNOBS, knob_fields
-from edgemoe_gen.estimate import Resources, estimate_cycles, estimate_resources
+from edgemoe_gen.estimate import estimate_cycles, estimate_resources
 from edgemoe_gen.fitting.defaults import default_knobs, map_sizes
 from edgemoe_gen.hardware.boards import Board
-from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
-from edgemoe_gen.model import Model, Reference, ReferenceResult, macs
+from edgemoe_gen.model import Model, ReferenceResult, macs
 from edgemoe_gen.model.macs import decoder_macs
 from edgemoe_gen.numerics.attribute import squared_errors
-from edgemoe_gen.numerics.calibrate import Calibrated, calibrate
-from edgemoe_gen.numerics.decoder import evaluate
-from edgemoe_gen.numerics.fixed import dequantise
-from edgemoe_gen.numerics.formats import Formats, Observations, choose_formats, observe_ranges, prepare
-from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.numerics.narrow_errors import ALL, measure_narrow
+from edgemoe_gen.numerics.formats import Observations, observe_ranges
 from edgemoe_gen.numerics.placing import engine_decoders, map_width
-from edgemoe_gen.numerics.widths import DECODERS, NEAREST, TOGETHER, Widths
-from edgemoe_gen.pictures.calibration import calibration_pictures
-from edgemoe_gen.program.compile import Program, compile_network, pack_image
+from edgemoe_gen.numerics.widths import TOGETHER
+from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.outline import outline_network
 from edgemoe_gen.project.opening import Progress, no_progress
-from edgemoe_gen.sim.engine import Engine, FrameResult, run_frames
-from edgemoe_gen.sim.integers import double
+from edgemoe_gen.sim.engine import Engine, run_frames
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.scheduled import known_timing
 from edgemoe_gen.tuning.clock import TOO_FAST, clock_fault
 from edgemoe_gen.tuning.energy import energy_mj
+from edgemoe_gen.tuning.figures import moved_bytes, resource_figures
+from edgemoe_gen.tuning.infeasible import InfeasibleError, reason_of
 from edgemoe_gen.tuning.limits import Limit, first_broken
 from edgemoe_gen.tuning.noise import (
     Gains,
-    Powers,
     error_of,
     measure_gains,
     noise_powers,
     rounded_together,
-    tensor_powers,
 )
+from edgemoe_gen.tuning.prepared import ATTRIBUTED_AT, ATTRIBUTED_FROM, Float32, Prepared
 from edgemoe_gen.tuning.space import FIFO, FRAMES, is_knob
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIERS, TIMED, Figure, Outcome, Point, Value, reached
+from edgemoe_gen.tuning.truths import Truth, simulated_figures
 
-Float32 = NDArray[np.float32]
 Tell = Callable[[str], None]
-SIMULATION_FAILS = "simulation fails"
 COMPILING_ENGINE = "compiling its C simulation"
-# Widths from and to which a kind of weights is narrowed to see what its noise does, and on how many pictures.
-ATTRIBUTED_FROM, ATTRIBUTED_AT, ATTRIBUTED_PICTURES = 16, 8, 2
-BRAM36_KIB, URAM_KIB = 36 / 8, 288 / 8
+ATTRIBUTED_PICTURES = 2  # on which noise of narrow weights is measured
 
 
 def no_words(text: str) -> None:
     """Tells nobody."""
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """The float reference on one picture and task: final tokens [tokens, dim], and each token's experts, sorted."""
-
-    image: int
-    task: str
-    tokens: Float32
-    experts: NDArray[np.int64] | None
 
 
 @dataclass(eq=False)
@@ -120,6 +97,11 @@ class Evaluator:
     def __getstate__(self) -> dict[str, Any]:
         """A worker makes again what is only kept."""
         return {**self.__dict__, "_cache": {}}
+
+    @property
+    def prepared(self) -> Prepared:
+        """The network as programs take it."""
+        return Prepared(self.model, self.images, self.seen, self.pinned, self.tasks, self.rounding, self._cache)
 
     # Designs
 
@@ -213,10 +195,10 @@ class Evaluator:
                 if reason:
                     found = replace(found, feasible=False, reason=reason, detail=sentence)
                     break
-        except _InfeasibleError as error:
+        except InfeasibleError as error:
             found = replace(found, feasible=False, reason=error.reason, detail=error.message)
         except (KnobError, CapacityError, ProgramError, SimulationError) as error:
-            found = replace(found, feasible=False, reason=_reason(error), detail=error.message)
+            found = replace(found, feasible=False, reason=reason_of(error), detail=error.message)
         return replace(found, seconds=found.seconds + time.perf_counter() - start)
 
     def outcome_by_layer(self, point: Point, tier: str) -> tuple[Outcome, dict[str, int]]:
@@ -252,7 +234,7 @@ class Evaluator:
         over = resources.over(self.board)
         if over:
             needs = ", ".join(f"{used:,} of {there:,} {name}" for name, used, there in over)
-            raise _InfeasibleError(
+            raise InfeasibleError(
                 f"more {over[0][0]} than the board has", f"the {self.board.title} is too small: {needs}"
             )
         return resource_figures(resources)
@@ -271,8 +253,8 @@ class Evaluator:
         sources = render_sources(design)
         fault = clock_fault(design, sources)
         if fault:
-            raise _InfeasibleError(TOO_FAST, fault)
-        program = self.program(design, self.tasks[:1] * frames)
+            raise InfeasibleError(TOO_FAST, fault)
+        program = self.prepared.program(design, self.tasks[:1] * frames)
         buffer = pack_image(program, self.model.spec, [self.images[i % len(self.images)] for i in range(frames)])
         tell("compiling its timed simulation")
         timing, _ = known_timing(design, sources)
@@ -280,7 +262,7 @@ class Evaluator:
         result = time_program(program, buffer, timing, record=False)
         if not result.passed:
             sentence = result.deadlock.sentence() if result.deadlock is not None else result.violations[0]
-            raise _InfeasibleError("the timed simulation finds a fault", sentence)
+            raise InfeasibleError("the timed simulation finds a fault", sentence)
         self._cache[_layers_of(design, frames)] = {row.group: row.cycles for row in result.by_group()}
         return self._times(design, result.cycles, result.ddr_bytes, frames, TIMED)
 
@@ -290,52 +272,13 @@ class Evaluator:
         engine = Engine.compile(design)
         if design.knobs.widths.narrow_weights and self.rounding == TOGETHER:
             tell("rounding narrow weights together")
-        program = self.program(design, self.tasks, taps=True, logits=True)
+        program = self.prepared.program(design, self.tasks, taps=True, logits=True)
         results = []
         for number, image in enumerate(self.images, start=1):
             tell(f"running its C simulation, picture {number} of {len(self.images)}")
             results.append(run_frames(engine, program, self.model.spec, [image] * len(self.tasks))[0])
-        squares = power = 0.0
-        maps: list[float] = []
-        equal = sets = 0
-        for truth in self.truths:
-            frame = results[truth.image][self.tasks.index(truth.task)]
-            wanted = truth.tokens
-            if truth.experts is not None and frame.experts is not None:
-                same = (np.sort(frame.experts, axis=-1) == truth.experts).all(axis=-1)
-                equal, sets = equal + int(same.sum()), sets + same.size
-                if not same.all():
-                    wanted = self._forced(truth, frame.experts)
-            squares += float(np.mean(np.square(frame.tokens - wanted)))
-            own = float(np.mean(np.square(truth.tokens, dtype=np.float64)))
-            power += own
-            if frame.decoded is not None:
-                maps.append(self._map_error(design, frame))
-                squares += own * maps[-1]
-        figures = {"error": squares / len(self.truths), "relative_rms": math.sqrt(squares / max(power, 1e-300))}
-        if maps:
-            figures["map_rms"] = math.sqrt(sum(maps) / len(maps))
-        if sets:
-            figures["sets_equal"] = equal / sets
-        return {name: Figure(value, CSIM) for name, value in figures.items()}
-
-    def _map_error(self, design: Design, frame: FrameResult) -> float:
-        """Squared error of a decoder's map that its own rounding makes, relative to float's of the engine's tokens."""
-        assert frame.decoded is not None
-        form = self._calibrated(design.knobs.widths, together=True).formats[f"{DECODERS}.{frame.task}.logits"]
-        wanted = evaluate(self.network.decoders[frame.task], self.model.spec, frame.tokens)
-        logits = frame.decoded >> design.knobs.residual_tail_bits  # a store brings the residual's finer bits
-        error = float(np.square(dequantise(double(logits), form) - wanted).sum())
-        return error / max(float(np.square(wanted).sum()), 1e-300)
-
-    def _forced(self, truth: Truth, experts: NDArray[np.int64]) -> Float32:
-        """What float makes of a picture with the accelerator's choice of experts, as a build's report compares them.
-
-        One near tie that falls otherwise moves a token by more than all rounding does; the share of equal sets counts
-        those, and would drown in the error.
-        """
-        reference = Reference(self.model)
-        return reference.run(self.images[truth.image], truth.task, routes=experts, with_output=False).tokens
+        by_task = [dict(zip(self.tasks, frames, strict=True)) for frames in results]
+        return simulated_figures(design, self.prepared, self.truths, by_task)
 
     # What tiers share
 
@@ -353,87 +296,30 @@ class Evaluator:
     def _macs(self, design: Design) -> dict[str, int]:
         """Products of a frame of the first task, its decoder's too if the engine runs it."""
         spec, task = self.model.spec, self.tasks[0]
-        return macs(spec) | (decoder_macs(spec, task) if self._decoders(design.knobs, [task]) else {})
-
-    def _decoders(self, knobs: Knobs, tasks: Iterable[str]) -> dict[str, bool]:
-        """Tasks whose decoders the engine runs, see `engine_decoders`."""
-        return engine_decoders(self.model, tasks, knobs.max_map_width, knobs.max_map_channels)
+        return macs(spec) | (decoder_macs(spec, task) if self.prepared.decoders(design.knobs, [task]) else {})
 
     def _need_images(self, tier: str) -> None:
         if not self.images:
             raise ConfigError(f"the tier '{tier}' runs pictures, but none is named", "give --image FILE_OR_FOLDER")
-
-    @property
-    def network(self) -> LoweredNetwork:
-        """The folded network, outliers evened out."""
-        if "network" not in self._cache:
-            self._cache["network"] = prepare(self.model, self.seen)
-        network: LoweredNetwork = self._cache["network"]
-        return network
-
-    def formats(self, knobs: Knobs) -> Formats:
-        """Binary points for a design's widths, chosen once for each."""
-        return self._calibrated(knobs.widths, together=False).formats
-
-    def _calibrated(self, widths: Widths, together: bool) -> Calibrated:
-        """The network for a design's widths, once for each; every fourth picture is kept out of rounding together."""
-        together = together and self.rounding == TOGETHER and widths.narrow_weights
-        if (widths, together) not in self._cache:
-            pictures = calibration_pictures(self.images, self.model.spec.image, None, keep_out=True).seen
-            self._cache[widths, together] = calibrate(
-                self.model, self.seen, widths, self.pinned, pictures, self.tasks, together
-            )
-        found: Calibrated = self._cache[widths, together]
-        return found
-
-    def program(self, design: Design, tasks: Sequence[str], taps: bool = False, logits: bool = False) -> Program:
-        """The program with its weights, one frame a task; `logits`: decoders end before their last doubling."""
-        decoders = self._decoders(design.knobs, self.network.decoders)
-        if logits:
-            decoders = dict.fromkeys(decoders, False)
-        # How long a frame takes hangs on no weight, so only C simulation has them rounded together.
-        found = self._calibrated(design.knobs.widths, together=taps)
-        return compile_network(design, self.model, found.network, found.formats, tasks, taps=taps, decoders=decoders)
 
     def noise(self, knobs: Knobs) -> dict[str, float]:
         """Power of a design's noise by kind of tensor, see `noise`."""
         return self._noise(knobs, {} if self.gains is None else self.gains.together)
 
     def _noise(self, knobs: Knobs, left: Mapping[str, float]) -> dict[str, float]:
-        powers = noise_powers(self._powers, knobs, bool(self._decoders(knobs, self.tasks)))
+        powers = noise_powers(self.prepared.powers, knobs, bool(self.prepared.decoders(knobs, self.tasks)))
         return rounded_together(powers, left, knobs.widths)
-
-    def _powers(self, bits: int) -> Powers:
-        if ("powers", bits) not in self._cache:
-            formats = choose_formats(self.network, self.seen, Widths(bits, bits), self.pinned)
-            self._cache["powers", bits] = tensor_powers(formats)
-        powers: Powers = self._cache["powers", bits]
-        return powers
 
     def _gains(self, knobs: Knobs, error: float) -> Gains:
         """How much noise of each kind matters: some runs of the float reference, a few seconds at most."""
-        formats = self.formats(replace(knobs, **_all_as_wide(ATTRIBUTED_FROM)))
+        formats = self.prepared.formats(replace(knobs, **_all_as_wide(ATTRIBUTED_FROM)).widths)
         task = self.tasks[0]
         truths = [truth for truth in self.truths if truth.task == task][:ATTRIBUTED_PICTURES]
         frames = [(self.images[truth.image], truth.tokens, truth.experts) for truth in truths]
-        squares = squared_errors(self.model, self.network, formats, frames, task, ATTRIBUTED_AT)
+        squares = squared_errors(self.model, self.prepared.network, formats, frames, task, ATTRIBUTED_AT)
         narrow = self._noise(replace(knobs, **_all_as_wide(ATTRIBUTED_AT)), {})
-        left = self._left_together()
+        left = self.prepared.left_together()
         return replace(measure_gains(squares, narrow, self._noise(knobs, left), error), together=left)
-
-    def _left_together(self) -> dict[str, float]:
-        """Part of the squared error of each kind of narrow weights that is left when they are rounded together."""
-        if self.rounding != TOGETHER:
-            return {}
-        pictures = calibration_pictures(self.images, self.model.spec.image, None, keep_out=True)
-        found = self._calibrated(Widths(ATTRIBUTED_FROM, ATTRIBUTED_AT), together=True)
-        rows = measure_narrow(found, pictures.seen, pictures.unseen, self.tasks[:1]).kinds
-        errors = {row.kind: row.unseen or row.seen for row in rows if row.kind != ALL}
-        return {
-            kind: (ways[TOGETHER].forced / ways[NEAREST].forced) ** 2
-            for kind, ways in errors.items()
-            if TOGETHER in ways and ways[NEAREST].forced > 0.0
-        }
 
     def scaled_by(self, outcome: Outcome) -> Evaluator:
         """The same, estimating errors and cycles in proportion to those of an outcome that has been simulated."""
@@ -450,14 +336,6 @@ class Evaluator:
         )
 
 
-class _InfeasibleError(EdgeMoEError):
-    """Why a point is infeasible, in a few words and in a sentence."""
-
-    def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-
-
 def _layers_of(design: Design, frames: int) -> tuple[str, Design, int]:
     """By which the cycles of a timed run by layer are kept."""
     return "layers", design, frames
@@ -466,34 +344,6 @@ def _layers_of(design: Design, frames: int) -> tuple[str, Design, int]:
 def _all_as_wide(bits: int) -> dict[str, int]:
     """Knobs that make all weights so wide."""
     return {"weight_bits": bits, **dict.fromkeys(NARROW_KNOBS, 0)}
-
-
-def _reason(error: EdgeMoEError) -> str:
-    """A few words that many points share: the knob or FIFO that breaks a rule, or the kind of error."""
-    if isinstance(error, (KnobError, CapacityError)):
-        text = f"{error.message} {error.hint}"
-        places = {knob.name: text.find(knob.name) for knob in knob_fields() if knob.name in text}
-        places |= {found.group(): found.start() for found in re.finditer(rf"{re.escape(FIFO)}\w+", text)}
-        if places:
-            return f"breaks a rule of {min(places, key=lambda name: (places[name], -len(name)))}"
-    return {ProgramError: "its program breaks a rule", SimulationError: SIMULATION_FAILS}.get(
-        type(error), "breaks a rule"
-    )
-
-
-def resource_figures(resources: Resources) -> dict[str, Figure]:
-    """Resources of a design as figures."""
-    names = ("dsp", "bram36", "uram", "lut", "ff")
-    values = {name: float(getattr(resources, name)) for name in names}
-    values["memory_kib"] = resources.bram36 * BRAM36_KIB + resources.uram * URAM_KIB
-    return {name: Figure(value, ESTIMATE) for name, value in values.items()}
-
-
-def moved_bytes(program: Program) -> int:
-    """Bytes through all ports in one run: weights, pictures, constants, results, and the program itself."""
-    beats = sum(op.transfer_beats for op in program.operations)
-    words = (1 + len(program.operations)) * OPERATION_WORDS * 4
-    return program.weight_bytes_per_run + beats * program.design.beat_bytes + words
 
 
 def make_evaluator(

@@ -19,8 +19,9 @@ from typing import Any
 
 from edgemoe_gen.base.errors import ConfigError, KnobError, SimulationError
 from edgemoe_gen.tuning.climb import Climb
-from edgemoe_gen.tuning.evaluate import SIMULATION_FAILS, Evaluator
+from edgemoe_gen.tuning.evaluate import Evaluator
 from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES, costs, spread
+from edgemoe_gen.tuning.infeasible import SIMULATION_FAILS
 from edgemoe_gen.tuning.limits import nothing_feasible
 from edgemoe_gen.tuning.proposals import Proposals, nearest
 from edgemoe_gen.tuning.runner import Call, Runner

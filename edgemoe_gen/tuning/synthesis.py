@@ -22,7 +22,8 @@ from edgemoe_gen.flow.tools import DEFAULT_ROOTS, ROOTS_VARIABLE, find_tools, pa
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.pipeline.synthesise import synthesis_folder, synthesise
 from edgemoe_gen.sim.cache import cache_folder
-from edgemoe_gen.tuning.evaluate import BRAM36_KIB, URAM_KIB, Evaluator
+from edgemoe_gen.tuning.evaluate import Evaluator
+from edgemoe_gen.tuning.figures import BRAM36_KIB, URAM_KIB
 from edgemoe_gen.tuning.limits import RESOURCES, Limit, first_broken
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.state import AtWork, Plan, State, Watch

@@ -36,7 +36,7 @@ def test_the_programs_that_are_estimated_and_simulated_decode_alike() -> None:
     point = Point(())
     for width, decodes in ((0, False), (32, True)):
         found = evaluator(width)
-        program = found.program(found.design(point), found.tasks)
+        program = found.prepared.program(found.design(point), found.tasks)
         assert [frame.decoded is not None for frame in program.frames] == [decodes] * len(found.tasks)
 
 
@@ -79,10 +79,10 @@ def test_a_search_that_may_turn_the_width_of_maps_calibrates_decoders() -> None:
     case = decoded_case()
     tasks = case.model.spec.task_names
     free = make_evaluator(case.model, case.images[:1], tasks, load_board("zcu104"), SMALL)
-    assert set(free.network.decoders) == set(tasks) and not evaluator(0).network.decoders
+    assert set(free.prepared.network.decoders) == set(tasks) and not evaluator(0).prepared.network.decoders
     for width in (0, 32):
         design = free.design(Point.of({"max_map_width": width}))
-        assert [bool(frame.decoded) for frame in free.program(design, tasks).frames] == [width > 0] * 2
+        assert [bool(frame.decoded) for frame in free.prepared.program(design, tasks).frames] == [width > 0] * 2
     one = evaluator(32).outcome(Point.of({"tokens_parallel": 1}), ESTIMATE)
     assert not one.feasible and "two neighbouring pixels" in one.detail
 

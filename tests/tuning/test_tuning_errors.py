@@ -31,7 +31,7 @@ def test_a_token_that_chooses_another_expert_counts_in_the_sets_and_not_in_the_e
     assert all(figure.tier == CSIM for figure in figures.values())
 
     design = evaluator.design(point)
-    program = evaluator.program(design, SPEC.task_names, taps=True)
+    program = evaluator.prepared.program(design, SPEC.task_names, taps=True)
     frame = run_frames(Engine.compile(design), program, SPEC, [picture])[0][0]
     wanted = compare(evaluator.model, Reference(evaluator.model), "picture", picture, frame).errors
     assert 0 < wanted.sets_equal < wanted.sets, "the case has equal sets and others"

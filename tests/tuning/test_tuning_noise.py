@@ -62,10 +62,10 @@ def test_estimates_meet_the_base_and_rank_kinds_as_the_float_reference_does(eval
     assert scaled.gains is not None
     knobs = scaled.knobs(Point(()))
     assert error_of(scaled.noise(knobs), scaled.gains) == pytest.approx(1e-6)
-    formats = choose_formats(evaluator.network, evaluator.seen, Widths(16, 16))
+    formats = choose_formats(evaluator.prepared.network, evaluator.seen, Widths(16, 16))
     truth = evaluator.truths[0]
     frames = [(evaluator.images[0], truth.tokens, truth.experts)]
-    measured = squared_errors(evaluator.model, evaluator.network, formats, frames, evaluator.tasks[0], 8)
+    measured = squared_errors(evaluator.model, evaluator.prepared.network, formats, frames, evaluator.tasks[0], 8)
     assert list(measured) == [PATCH, ATTENTION, MLP, ROUTER, EXPERTS]
     assert min(measured.values()) > 0
     added = {

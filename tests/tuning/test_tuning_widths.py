@@ -11,7 +11,7 @@ from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.numerics.widths import OWN_WIDTH, kind_of
 from edgemoe_gen.tuning import Evaluator, make_evaluator
 from edgemoe_gen.tuning.energy import energy_mj
-from edgemoe_gen.tuning.evaluate import moved_bytes
+from edgemoe_gen.tuning.figures import moved_bytes
 from edgemoe_gen.tuning.noise import Gains
 from edgemoe_gen.tuning.trial import ESTIMATE, Figure, Point
 from tests.sim.engines import small_design
@@ -58,7 +58,9 @@ def test_narrow_weights_of_a_kind_move_fewer_bytes_take_less_energy_and_err_more
 def test_narrow_weights_of_a_kind_halve_the_weights_of_its_layers_and_no_others(
     evaluator: Evaluator, knob: str
 ) -> None:
-    wide, narrow = (evaluator.program(evaluator.design(Point.of({knob: bits})), evaluator.tasks[:1]) for bits in (0, 8))
+    wide, narrow = (
+        evaluator.prepared.program(evaluator.design(Point.of({knob: bits})), evaluator.tasks[:1]) for bits in (0, 8)
+    )
     design, saved = wide.design, 0
     for layer, before, after in zip(wide.layers, wide.operations, narrow.operations, strict=True):
         mine = before.weight_beats > 0 and "norm" not in layer and any(part in layer for part in LAYERS[knob])
@@ -73,17 +75,17 @@ def test_narrow_weights_of_a_kind_halve_the_weights_of_its_layers_and_no_others(
 
 @pytest.mark.parametrize("knobs", [{}, *({knob: 8} for knob in KINDS), dict.fromkeys(KINDS, 8)])
 def test_estimates_count_the_bytes_of_the_real_program(evaluator: Evaluator, knobs: dict[str, int]) -> None:
-    program = evaluator.program(evaluator.design(Point.of(knobs)), evaluator.tasks[:1])
+    program = evaluator.prepared.program(evaluator.design(Point.of(knobs)), evaluator.tasks[:1])
     assert figures(evaluator, **knobs)["ddr_bytes"].value == moved_bytes(program)
 
 
 @pytest.mark.parametrize("knob", KINDS)
 def test_only_weights_of_the_kind_get_other_formats(evaluator: Evaluator, knob: str) -> None:
-    wide, narrow = (evaluator.formats(evaluator.knobs(Point.of({knob: bits}))) for bits in (0, 8))
+    wide, narrow = (evaluator.prepared.formats(evaluator.knobs(Point.of({knob: bits})).widths) for bits in (0, 8))
     for row in narrow.rows():
         assert row.form.bits == (8 if kind_of(row.name) == KINDS[knob] else wide[row.name].bits)
     assert any(kind_of(row.name) == KINDS[knob] for row in narrow.rows())
-    same = evaluator.formats(evaluator.knobs(Point.of({knob: 16})))
+    same = evaluator.prepared.formats(evaluator.knobs(Point.of({knob: 16})).widths)
     assert same is wide, "16 bits are those of all other weights"
 
 
