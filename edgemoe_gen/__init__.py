@@ -2,8 +2,8 @@
 
 The verbs of the command line are functions here: `init`, `inspect`, `generate`, `lint`, `schedule`, `build`,
 `import_results`, `run`, `trace`, `csim`, `simulate`, `tune`, `apply_tuned`, `sweep`, `compare`, `evaluate`, `selftest`,
-`bench`, `serve`, `sim_board`, `boards`, `cache`, `doctor` (and `edgemoe_gen.api.rtl`, whose name is a
-package here). Verbs are imported when first used, PyTorch when first needed.
+`bench`, `serve`, `sim_board`, `boards`, `cache`, `doctor`. The verb `rtl` is `edgemoe_gen.api.rtl`, because
+`edgemoe_gen.rtl` is a package. Verbs are imported when first used, PyTorch when first needed.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ def __getattr__(name: str) -> object:
         from edgemoe_gen import api
 
         return getattr(api, name)
+    if name == "rtl":
+        raise AttributeError("the verb rtl is edgemoe_gen.api.rtl: edgemoe_gen.rtl is a package", name=name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -51,10 +51,16 @@ read_tokens:
 
 // Rate: one row of a tile (OUT_PARALLEL values) an iteration, II = 1; out_tiles x blocks x TOKENS_PARALLEL iterations.
 inline void round_rows(const operation_t op, fifo<sums_t> (&sums)[TOKENS_PARALLEL], fifo<biases_t> &biases,
+#ifdef EDGEMOE_EXPERTS
                        fifo<row_scale_t> &scales, fifo<row_sums_t> &row_sums, fifo<results_t> &results) {
+#else
+                       fifo<row_sums_t> &row_sums, fifo<results_t> &results) {
+#endif
   const bool biased = op.operand == OPERAND_WEIGHTS;
   const bool softmax = op.operand == OPERAND_VALUES;
+#ifdef EDGEMOE_EXPERTS
   const bool scattered = (op.flags & FLAG_SCATTER) != 0;
+#endif
   const int padded = op.blocks * TOKENS_PARALLEL;
   const int iterations = op.out_tiles * padded;
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
@@ -75,7 +81,9 @@ round_steps:
     if (lane == 0) read_block(sums, block_sums);
     if (softmax && lane == 0) row_sum = row_sums.read();
     row_scale_t scale = {};
+#ifdef EDGEMOE_EXPERTS
     if (scattered) scale = scales.read();
+#endif
     if (softmax) scale = reciprocal(pick(row_sum.lane, lane));
     results_t result;
   round_lanes:
@@ -179,14 +187,22 @@ score_steps:
 }
 
 inline void round_sums(const operation_t op, fifo<sums_t> (&sums)[TOKENS_PARALLEL], fifo<biases_t> &biases,
+#ifdef EDGEMOE_EXPERTS
                        fifo<row_scale_t> &scales, fifo<row_sums_t> &row_sums, maxima_row_t maxima[SCORE_BLOCKS],
+#else
+                       fifo<row_sums_t> &row_sums, maxima_row_t maxima[SCORE_BLOCKS],
+#endif
                        fifo<results_t> &results, fifo<score_words_t> &scores) {
 #pragma HLS ARRAY_PARTITION variable = maxima complete dim = 2
   if (op.kind == KIND_PRODUCT) {
     if (op.operand == OPERAND_KEYS) {
       round_scores(op, sums, maxima, scores);
     } else {
+#ifdef EDGEMOE_EXPERTS
       round_rows(op, sums, biases, scales, row_sums, results);
+#else
+      round_rows(op, sums, biases, row_sums, results);
+#endif
     }
   }
 }

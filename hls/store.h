@@ -40,12 +40,18 @@ inline void step_to_next(stored_t &at) {
 // Rate: one word an iteration, II = 1; products: out_tiles x padded rows x OUT_WORDS iterations, otherwise
 // tokens x in_words. Residual additions read, add and write one place of the memory, with saturation.
 inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo<fine_word_t> &words,
+#ifdef EDGEMOE_EXPERTS
                             fifo<place_t> &destinations, memory_row_t memory[FIRST_DEPTH],
+#else
+                            memory_row_t memory[FIRST_DEPTH],
+#endif
                             memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
                             cache_row_t cache[CACHE_DEPTH]) {
   const bool product = op.kind == KIND_PRODUCT;
   const bool accumulate = product && (op.flags & FLAG_ACCUMULATE) != 0;
+#ifdef EDGEMOE_EXPERTS
   const bool scatter = product && (op.flags & FLAG_SCATTER) != 0;
+#endif
   const bool tailed = TAIL_BITS > 0 && is_to_residual(op);
   const bool cached = is_to_cache(op);
   const int inner = product ? OUT_WORDS : op.in_words;
@@ -54,7 +60,9 @@ inline void words_to_memory(const operation_t op, fifo<results_t> &results, fifo
 #pragma HLS BIND_OP variable = iterations op = mul impl = fabric
   results_t result = {};
 #pragma HLS ARRAY_PARTITION variable = result.lane complete
+#ifdef EDGEMOE_EXPERTS
   place_t place = {};  // of a scattered row
+#endif
   stored_t at(rows, cached ? CACHE_LANES : TOKENS_PARALLEL, inner);
 
 store_words:
@@ -76,9 +84,14 @@ store_words:
     } else {
       fresh = words.read();
     }
+#ifdef EDGEMOE_EXPERTS
     if (scatter && at.word == 0) place = destinations.read();
     const int to_block = scatter ? static_cast<int>(place.block) : op.destination_block + static_cast<int>(at.block);
     const int to_lane = scatter ? static_cast<int>(place.lane) : static_cast<int>(at.lane);
+#else
+    const int to_block = op.destination_block + static_cast<int>(at.block);
+    const int to_lane = static_cast<int>(at.lane);
+#endif
     if (at.row < op.tokens) {
       const int address = to_block * op.destination_stride + op.destination_word + at.tile * OUT_WORDS + at.word;
       word_t old = {};
@@ -167,7 +180,11 @@ output_beats:
 }
 
 inline void store_results(const operation_t op, fifo<results_t> &results, fifo<score_words_t> &scores,
+#ifdef EDGEMOE_EXPERTS
                           fifo<fine_word_t> &words, fifo<place_t> &destinations, memory_row_t memory[FIRST_DEPTH],
+#else
+                          fifo<fine_word_t> &words, memory_row_t memory[FIRST_DEPTH],
+#endif
                           memory_row_t memory_rest[REST_DEPTH], tail_row_t memory_tail[RESIDUAL_DEPTH],
 #ifdef EDGEMOE_DECODERS
                           cache_row_t cache[CACHE_DEPTH], fifo<beat_t> &output, fifo<pair_t> &pairs) {
@@ -196,8 +213,13 @@ inline void store_results(const operation_t op, fifo<results_t> &results, fifo<s
     words_to_output(op, words, output);
   } else if (op.kind == KIND_PRODUCT && op.operand == OPERAND_KEYS) {
     scores_to_memory(op, scores, memory, memory_rest);
+#ifdef EDGEMOE_EXPERTS
   } else if (op.kind != KIND_GATHER) {
     words_to_memory(op, results, words, destinations, memory, memory_rest, memory_tail, cache);
+#else
+  } else {
+    words_to_memory(op, results, words, memory, memory_rest, memory_tail, cache);
+#endif
   }
 }
 

@@ -172,10 +172,12 @@ inline void step_to_next(place_of<BITS> &place) {
   }
 }
 
+#ifdef EDGEMOE_EXPERTS
 struct route_t {
   place_t place;
   sint<EXPERT_BITS> expert;
   mantissa_t score;
 };
+#endif
 
 }  // namespace edgemoe

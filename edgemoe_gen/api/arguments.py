@@ -61,7 +61,7 @@ class BuildArguments:
 
     first: str = argument("", "str", "Run from this stage on, all of them anew.", option="--from", metavar="STAGE")
     until: str = argument("", "str", "Run up to this stage, included.", metavar="STAGE")
-    only: str = argument("", "str", "Run this stage alone, anew.", metavar="STAGE")
+    only: str = argument("", "str", "Run only this stage, anew.", metavar="STAGE")
     cosim: bool = argument(False, "flag", "Also run RTL co-simulation, of a short program.")
     rtlsim: bool = argument(
         False, "flag", "Also simulate the Verilog of the stage rtl, of a short program; minutes to compile."
@@ -76,7 +76,7 @@ class BuildArguments:
     force: bool = argument(
         False,
         "flag",
-        "Where files of a result were changed or added by hand, move it to NAME.edited-N and go on.",
+        "Where files of a result were changed or added by hand, move it to NAME.edited-N and continue.",
     )
 
     @property
@@ -109,7 +109,7 @@ class BuildKeywords(ProjectKeywords, total=False):
 class RunArguments:
     """How `run` runs its picture; see `run`."""
 
-    task: str | None = argument(None, "str", "Task; needed if the network has several.")
+    task: Sequence[str] = argument((), "names", "Task; repeatable, or all; needed if the network has several.")
     backend: str = argument(
         "float",
         "str",
@@ -121,17 +121,18 @@ class RunArguments:
     output: PathText | None = argument(
         None,
         "path",
-        "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz).",
+        "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz); of several tasks a "
+        "picture or numbers each, NAME_TASK.png.",
     )
     overlay: PathText | None = argument(None, "path", "board: an installed overlay, its folder, or a build's.")
-    simulated: bool = argument(False, "flag", "board: take the simulated one.")
+    simulated: bool = argument(False, "flag", "board: take the simulated board.")
 
 
 class RunKeywords(DesignKeywords, total=False):
     """Keywords of `run`."""
 
     calibrate: Paths
-    task: str | None
+    task: Names
     backend: str
     routes: PathText | None
     dump: PathText | None
@@ -207,13 +208,13 @@ class SimulateArguments:
     pipelines: str = argument(
         "flush",
         "str",
-        "What a pipeline does that waits for an input: flush (older iterations go on) or stall (all stands still).",
+        "While a pipeline waits for an input: flush (older iterations go on) or stall (the whole pipeline waits).",
         metavar="flush|stall",
         show_default=True,
     )
     ddr: float | None = argument(None, "float", "Rate of the memory [default: the board's].", metavar="GB/S")
     efficiency: float | None = argument(
-        None, "float", "Share of it that bursts reach [default: the board's].", metavar="SHARE"
+        None, "float", "Share of this rate that bursts reach [default: the board's].", metavar="SHARE"
     )
 
 
@@ -235,13 +236,13 @@ class RtlArguments:
     """What `rtl` does with its Verilog; see `rtl`."""
 
     force: bool = argument(
-        False, "flag", "Where files of OUTPUT/rtl were changed or added by hand, move it to rtl.edited-N and go on."
+        False, "flag", "Where files of OUTPUT/rtl were changed or added by hand, move it to rtl.edited-N and continue."
     )
     simulate: bool = argument(
         False,
         "flag",
-        "Simulate it with Verilator, and compare every byte with C simulation: the frames of --image, else a short "
-        "program.",
+        "Simulate the Verilog with Verilator, and compare every byte with C simulation: the frames of --image, else "
+        "a short program.",
     )
     latency: int | None = argument(
         None,
@@ -250,11 +251,13 @@ class RtlArguments:
         metavar="CYCLES",
     )
     ready: int = argument(
-        100, "int", "Simulated buses: share of the cycles in which one moves.", metavar="PERCENT", show_default=True
+        100, "int", "Simulated buses: share of the cycles in which a bus moves.", metavar="PERCENT", show_default=True
     )
-    seed: int = argument(1, "int", "Seed of these cycles, and of all that is never given a value.", show_default=True)
+    seed: int = argument(
+        1, "int", "Seed of these cycles, and of registers without an initial value.", show_default=True
+    )
     trace: PathText | None = argument(
-        None, "path", "Write what the signals do, for GTKWave and Surfer.", metavar="FILE.vcd"
+        None, "path", "Write a trace of all signals, for GTKWave and Surfer.", metavar="FILE.vcd"
     )
     trace_cycles: str | None = argument(
         None, "str", "Trace these cycles of the run [default: the first 1,000].", metavar="FROM:TO"
@@ -262,7 +265,7 @@ class RtlArguments:
     synthesise: str | None = argument(
         None,
         "str",
-        "What Yosys makes of one process, or of all, for UltraScale+.",
+        "Synthesise one process, or all, for UltraScale+ with Yosys, and show the counts.",
         metavar="[PROCESS]",
         unsaid="all",
     )
@@ -286,7 +289,9 @@ class RtlKeywords(DesignKeywords, PictureKeywords, total=False):
 class SweepArguments:
     """How `sweep` evaluates its grid; see `sweep`."""
 
-    limit: Sequence[str] = argument((), "names", "Refuse points beyond, such as dsp=0.8.", metavar="FIGURE=BOUND")
+    limit: Sequence[str] = argument(
+        (), "names", "Refuse points beyond a bound, such as dsp=0.8.", metavar="FIGURE=BOUND"
+    )
     tier: str = argument(
         "estimate",
         "str",
@@ -325,10 +330,10 @@ class BenchArguments:
     seconds: float = argument(
         SECONDS,
         "float",
-        "Time that a measurement may take; so long frames stream while power is read.",
+        "Longest time of a measurement; frames stream for this time while power is read.",
         show_default=True,
     )
-    simulated: bool = argument(False, "flag", "On the simulated board, whose times are those of C simulation.")
+    simulated: bool = argument(False, "flag", "Run on the simulated board, whose times are those of C simulation.")
     output: PathText | None = argument(None, "path", "Write the result as a page too (.html).")
 
 
@@ -353,10 +358,12 @@ class ServeArguments:
     task: Sequence[str] = argument((), "names", "Task that is on at the start; repeatable [default: all].")
     simulated: bool = argument(False, "flag", "Run on the simulated board; its times are those of this machine.")
     engine: str | None = argument(None, "str", "Engine of the simulated board: csim or rtl.")
-    fps: float | None = argument(None, "float", "Most frames a second [default: the source's own].")
+    fps: float | None = argument(None, "float", "Upper limit of frames a second [default: the source's own rate].")
     host: str = argument("127.0.0.1", "str", "Address to listen on.")
     port: int = argument(8080, "int", "Port; 0: any free one.")
-    token: str | None = argument(None, "str", "Token that viewers must know [default: off loopback a new one].")
+    token: str | None = argument(
+        None, "str", "Token that viewers must know [default: a new one where --host is not loopback]."
+    )
 
 
 class ServeKeywords(TypedDict, total=False):

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgemoe_gen.api.arguments import BenchArguments, BenchKeywords
+from edgemoe_gen.api.tasks import OR_ALL, named, refuse_to_choose
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError, OverlayError
 from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.measuring import session
 from edgemoe_gen.measuring.bench import Latency, Plan, Spread, SwitchCost, Throughput, joined, measure
 from edgemoe_gen.measuring.bench_page import render_page
 from edgemoe_gen.measuring.power import Power, RailPower, find_sensors
+from edgemoe_gen.measuring.session import Installed
 from edgemoe_gen.overlay.driver.together import AT_ONCE
 from edgemoe_gen.pictures.found import find_pictures
-from edgemoe_gen.pipeline.running import RunResult
+from edgemoe_gen.pipeline.running import RunResult, side_by_side
 from edgemoe_gen.project.arguments import PathText
 from edgemoe_gen.project.opening import Progress, no_progress
 from edgemoe_gen.simulated.engine import CSIM
@@ -42,8 +45,8 @@ class TaskCheck:
     seconds: float | None
 
 
-@dataclass(frozen=True)
-class SelftestResult:
+@dataclass(frozen=True, repr=False)
+class SelftestResult(Brief):
     """Outcome of a self-test.
 
     Attributes:
@@ -75,8 +78,8 @@ class SelftestResult:
         return {**asdict(self), "passed": self.passed}
 
 
-@dataclass(frozen=True)
-class BenchResult:
+@dataclass(frozen=True, repr=False)
+class BenchResult(Brief):
     """Seconds and watts of an overlay on its board.
 
     Attributes:
@@ -272,8 +275,8 @@ def _page(result: BenchResult) -> str:
     )
 
 
-def run_on_board(overlay: PathText, image: PathText, task: str | None, simulated: bool) -> RunResult:
-    """One picture and task on the board; the overlay's program stores no blocks and no routes.
+def run_on_board(overlay: PathText, image: PathText, tasks: Sequence[str], simulated: bool) -> RunResult:
+    """One picture on the board, for the tasks named; the overlay's program stores no blocks and no routes.
 
     Raises:
         OverlayError: the overlay is missing, damaged or refused, or the engine fails.
@@ -281,22 +284,24 @@ def run_on_board(overlay: PathText, image: PathText, task: str | None, simulated
         ImageError: the picture does not fit the network.
     """
     installed = session.look_up(overlay)
-    if task is None and len(installed.tasks) > 1:
-        raise ConfigError(
-            f"the overlay {installed.manifest.name} has the tasks {', '.join(installed.tasks)}",
-            "choose one with --task",
-        )
-    (name,) = session.chosen_tasks(installed, installed.tasks if task is None else (task,))
+    refuse_to_choose(tasks, installed.tasks, f"the overlay {installed.manifest.name}", OR_ALL)
+    names = session.chosen_tasks(installed, named(tasks, installed.tasks))
     frame = session.open_frame(Path(image), installed)
     with session.opened(installed, simulated) as (accelerator, tier):
         start = time.perf_counter()
-        result = accelerator.run(frame, name)
-        seconds = time.perf_counter() - start
+        results = accelerator.run_tasks(frame, names)
+        seconds = (time.perf_counter() - start) / len(results)
+    shared = "the tasks share the backbone, which runs once" if len(accelerator.steps(names)) < len(names) else ""
+    notes = tuple(filter(None, (installed.note, shared)))
+    return side_by_side([_run_result(installed, result, seconds, notes, tier) for result in results])
+
+
+def _run_result(installed: Installed, result: Any, seconds: float, notes: tuple[str, ...], tier: str) -> RunResult:
     tokens, dim = result.tokens.shape
     none = np.zeros((0, tokens, 0))
     return RunResult(
         "board",
-        name,
+        result.task,
         result.tokens,
         np.zeros((0, tokens, dim), np.float32),
         none.astype(np.int32),
@@ -304,8 +309,8 @@ def run_on_board(overlay: PathText, image: PathText, task: str | None, simulated
         result.output,
         seconds,
         ids=result.ids,
-        notes=(installed.note,) if installed.note else (),
-        class_names=installed.class_names.get(name, ()),
+        notes=notes,
+        class_names=installed.class_names.get(result.task, ()),
         stages=dict(result.stages),
         tier=tier,
     )

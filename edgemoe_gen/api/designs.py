@@ -12,6 +12,7 @@ from edgemoe_gen.api.arguments import EvaluateKeywords, SearchedKeywords, SweepA
 from edgemoe_gen.api.searching import open_setting, tier_of
 from edgemoe_gen.api.tuning_arguments import Choices
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.files import check_writable, write_text_whole
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-@dataclass(frozen=True, eq=False)
-class SweepResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResult(Brief):
     """Outcome of `sweep`: every point in the order of the grid."""
 
     outcomes: tuple[Outcome, ...]
@@ -55,7 +56,7 @@ def sweep(
     Args:
         checkpoint: file or folder of shards; without one the network is the typical one with random weights.
         knobs: values by knob; all other knobs follow from network and board.
-        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
+        image: pictures for choosing binary points and for measuring errors; `calibrate`, if given, replaces them.
         limit: bounds such as "dsp=0.8"; points beyond a bound are refused.
         tier: "estimate", "timed" or "csim"; errors are known from "csim" on.
         jobs: local worker processes.
@@ -106,7 +107,7 @@ def compare(
         b: the other design, in the same form.
         checkpoint: file or folder of shards; default: the project's.
         board: board of designs that name none.
-        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
+        image: pictures for choosing binary points and for measuring errors; `calibrate`, if given, replaces them.
         tier: "estimate", "timed" or "csim".
         jobs: local worker processes.
         scheduler: address of a Dask scheduler to use instead of local processes.

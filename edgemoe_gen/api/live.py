@@ -99,7 +99,7 @@ def sim_board(
     """A simulated board in PYNQ's place, for a `with` statement; inside, the overlay's package can be imported.
 
     Args:
-        overlay: an overlay, or a build with an overlay or a preview; default: the project's build, if there is one.
+        overlay: an overlay, or the folder of a build, of which a preview will do; default: the project's build.
         config: the project's file.
         ddr_mib: DDR of the board, MiB.
         latency_ms: least time of a frame.

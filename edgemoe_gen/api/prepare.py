@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgemoe_gen.api.arguments import GenerateKeywords, InspectKeywords
 from edgemoe_gen.base.arguments import takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.files import check_writable, write_text_whole
 from edgemoe_gen.design import Design
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-@dataclass(frozen=True)
-class InitResult:
+@dataclass(frozen=True, repr=False)
+class InitResult(Brief):
     """The file written, and the network and design that it describes."""
 
     path: Path
@@ -53,8 +54,8 @@ class InitResult:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class GenerateResult:
+@dataclass(frozen=True, repr=False)
+class GenerateResult(Brief):
     """The folder written, its design, and the design's estimate."""
 
     folder: Path

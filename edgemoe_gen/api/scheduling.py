@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgemoe_gen.base.arguments import takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.design import Design
 from edgemoe_gen.project.arguments import PROJECT, DesignKeywords, PathText, project_arguments
 from edgemoe_gen.project.early import Needs, open_checked
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-@dataclass(frozen=True)
-class ScheduleResult:
+@dataclass(frozen=True, repr=False)
+class ScheduleResult(Brief):
     """Outcome of `schedule`.
 
     Attributes:

@@ -31,7 +31,7 @@ from edgemoe_gen.tuning.asked import Asked
 from edgemoe_gen.tuning.evaluate import Evaluator, make_evaluator
 from edgemoe_gen.tuning.limits import Limit
 from edgemoe_gen.tuning.space import Dimension, is_knob
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Value
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Value, timed_task
 
 TIER_NAMES = {"estimate": ESTIMATE, "timed": TIMED, "csim": CSIM}
 SYNTHESIS_NAMES = ("synthesis", "vendor", "hls", SYNTHESIS)  # what a user may call the tier that --tier does not name
@@ -91,6 +91,8 @@ def open_setting(arguments: ProjectArguments, knobs: Choices | None = None, pict
     # A knob with one value is fixed, so the default design has it too.
     chosen |= {d.name: d.values[0] for d in turned if len(d.values) == 1 and is_knob(d.name)}
     images = _images(config, model, notes) if pictures else []
+    if said := timed_task(tasks):
+        notes.append(f"{said}; --task chooses another")
     asked = Asked(arguments.config, arguments.spec_file, config.source)
     return Setting(config, asked, model, open_board(config), tasks, chosen, turned, tuple(images), notes)
 

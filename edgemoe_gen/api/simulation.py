@@ -1,4 +1,4 @@
-"""One picture through one backend, and the kernels in C simulation against float64."""
+"""One picture through one backend for one task or several, and the kernels in C simulation against float64."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from edgemoe_gen.api.arguments import CsimArguments, CsimKeywords, RunArguments, RunKeywords
 from edgemoe_gen.api.board import run_on_board
+from edgemoe_gen.api.tasks import OR_ALL, named, refuse_to_choose, some_tasks
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError, ImageError
 from edgemoe_gen.base.files import check_writable
 from edgemoe_gen.base.names import near
 from edgemoe_gen.design import Design
-from edgemoe_gen.model import Model, ModelSpec, SpecOptions
+from edgemoe_gen.model import Model, SpecOptions
 from edgemoe_gen.pictures.found import find_pictures, left_out, open_picture
 from edgemoe_gen.pipeline.running import (
     BACKENDS,
@@ -51,8 +53,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-@dataclass(frozen=True)
-class CsimResult:
+@dataclass(frozen=True, repr=False)
+class CsimResult(Brief):
     """Outcome of the kernels' simulation; `design` is the checked design."""
 
     design: Design
@@ -73,17 +75,21 @@ def run(
     progress: Progress = no_progress,
     **keywords: Unpack[RunKeywords],
 ) -> RunResult:
-    """One picture and task through one backend.
+    """One picture through one backend, for one task or several of them.
+
+    The result is the task's; where several ran, the first one's, and `by_task` has all.
 
     Args:
         checkpoint: file or folder of shards.
         image: picture.
         calibrate: csim: pictures for choosing binary points; default: the project's, else `image`.
-        task: name; needed if the network has several.
+        task: names, or "all"; needed if the network has several. Tasks whose gates do not depend on the task share
+            the backbone, which runs once.
         backend: "float", "csim" or "board".
         routes: dump of another run whose experts the float backend takes.
         dump: .npz file to write, see `running.write_dump`.
-        output: the task's result to write: .png as a picture, .npy its numbers, .npz all arrays of a dump.
+        output: the task's result to write: .png as a picture, .npy its numbers, .npz all arrays of a dump. Several
+            tasks have one picture or one array of numbers each, NAME_TASK.png.
         overlay: board: name of an installed overlay, its folder, or the folder of its build; it holds the network.
         simulated: board: take the simulated board.
         progress: called with text, steps done and steps in all.
@@ -116,27 +122,39 @@ def run(
         raise ConfigError(f"{option} is for the board, but the backend is {how.backend}", "give --backend board too")
     if Path(image).is_dir():
         raise ImageError(f"{image} is a folder.", "Give one picture.")
-    named = () if how.task is None else (how.task,)
     in_csim = how.backend == "csim"
-    project = open_checked(arguments, Needs(True, in_csim, others=[Path(image)], tasks=named, compiler=in_csim))
+    project = open_checked(
+        arguments, Needs(True, in_csim, others=[Path(image)], tasks=named(how.task), compiler=in_csim)
+    )
     config, notes = project.config, list(project.notes)
-    _refuse_to_choose(how.task, config.model.tasks or ())
+    refuse_to_choose(how.task, config.model.tasks or (), hint=OR_ALL)
     model = open_model(config)
-    name = one_task(how.task, model.spec)
+    tasks = some_tasks(how.task, model.spec)
     if how.output is not None:
-        check_output(Path(how.output), model, name)
+        for name in tasks:
+            check_output(Path(how.output), model, name)
+    if len(tasks) > 1 and in_csim:
+        shares = model.spec.shares_backbone
+        notes.append("the tasks share the backbone, which runs once" if shares else
+                     "gates depend on the task, so the backbone runs once a task")  # fmt: skip
     picture = open_picture(Path(image), model.spec.image)
     if not in_csim:
-        forced = None if how.routes is None else read_routes(Path(how.routes), model)
+        path = None if how.routes is None else Path(how.routes)
+        forced = None if path is None else {name: read_routes(path, model, name) for name in tasks}
         progress("running the float reference", 0, 1)
-        result = run_float(model, picture.values, name, forced)
+        result = run_float(model, picture.values, tasks, forced)
     else:
-        result = simulated(config, model, picture.values, name, notes, progress)
+        result = simulated(config, model, picture.values, tasks, notes, progress)
     return _written(replace(result, notes=tuple(notes)), how)
 
 
 def simulated(
-    config: Config, model: Model, image: NDArray[np.float32], task: str, notes: list[str], progress: Progress
+    config: Config,
+    model: Model,
+    image: NDArray[np.float32],
+    tasks: Sequence[str],
+    notes: list[str],
+    progress: Progress,
 ) -> RunResult:
     """One frame of the project's design in C simulation, every block's output stored.
 
@@ -145,7 +163,7 @@ def simulated(
             else chosen from this picture; a note says which.
         model: the network.
         image: network input [3, height, width].
-        task: name.
+        tasks: names.
         notes: gets notes for the user.
         progress: called with text, steps done and steps in all.
     """
@@ -168,7 +186,7 @@ def simulated(
         numerics = open_numerics(config, model, design.knobs, calibration, open_tasks(config, model.spec), progress)
     engine = Engine.compile(design, on_compile=lambda: progress("compiling the engine", 0, 1))
     progress("simulating", 0, 1)
-    return run_csim(engine, model, numerics.network, numerics.formats, image, task, numerics.decoders)
+    return run_csim(engine, model, numerics.network, numerics.formats, image, tasks, numerics.decoders)
 
 
 @takes(CsimKeywords, *PROJECT, CsimArguments)
@@ -245,16 +263,3 @@ def _refuse_for_board(arguments: ProjectArguments) -> None:
         raise ConfigError(
             f"the board runs what its overlay holds, so {', '.join(named)} cannot be given too", "leave that out"
         )
-
-
-def one_task(task: str | None, spec: ModelSpec) -> str:
-    _refuse_to_choose(task, spec.task_names)
-    if task is None:
-        return spec.task_names[0]
-    spec.task_index(task)
-    return task
-
-
-def _refuse_to_choose(task: str | None, names: Sequence[str]) -> None:
-    if task is None and len(names) > 1:
-        raise ConfigError(f"the network has the tasks {', '.join(names)}", "choose one with --task")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgemoe_gen.api.arguments import SimulateArguments, SimulateKeywords
 from edgemoe_gen.api.common import compile_frames, open_network
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.files import check_writable, write_text_whole
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class SimulateResult:
+@dataclass(frozen=True, repr=False)
+class SimulateResult(Brief):
     """Outcome of `simulate`.
 
     Attributes:

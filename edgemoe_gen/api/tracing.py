@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgemoe_gen.api.arguments import TraceArguments, TraceKeywords
-from edgemoe_gen.api.simulation import one_task, simulated
+from edgemoe_gen.api.simulation import simulated
+from edgemoe_gen.api.tasks import one_task
 from edgemoe_gen.base.arguments import split, takes
 from edgemoe_gen.base.files import check_writable
 from edgemoe_gen.pictures.found import open_picture
@@ -70,7 +71,7 @@ def trace(
         theirs = read_tensors(Path(how.against), free)
         missing = tuple(name for name in free if name not in theirs)
         return TraceResult(task, "float reference", str(how.against), compared(free, theirs), missing, tuple(notes))
-    result = simulated(config, model, picture, task, notes, progress)
+    result = simulated(config, model, picture, (task,), notes, progress)
     forced, equal = free, {}
     if own_routes is not None:
         routes = result.routes.astype("int64")

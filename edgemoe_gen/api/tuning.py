@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgemoe_gen.api.searching import Setting, open_setting, tier_of
 from edgemoe_gen.api.tuning_arguments import TuneArguments, TuneKeywords
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.base.errors import EdgeMoEError, KnobError
 from edgemoe_gen.base.files import check_folder, write_text_whole
@@ -50,8 +51,8 @@ MORE = 1.1  # of the budget: what goes beyond is said
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-@dataclass(frozen=True, eq=False)
-class TuneResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class TuneResult(Brief):
     """Outcome of `tune`.
 
     Attributes:
@@ -86,7 +87,7 @@ def tune(
     Args:
         checkpoint: file or folder of shards; without one the network is the typical one with random weights.
         knobs: values to try by knob; knobs that are not named take the values of the default space.
-        image: pictures for measuring errors, and for choosing binary points unless `calibrate` names others.
+        image: pictures for choosing binary points and for measuring errors; `calibrate`, if given, replaces them.
         task: tasks to run; default: all. The first task is timed.
         objective: the objective that orders the front; one of `front`.
         front: objectives of the front.

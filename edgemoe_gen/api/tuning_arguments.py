@@ -22,14 +22,14 @@ class TuneArguments:
     knobs: Choices | None = argument(
         None,
         "choices",
-        "Values to try of a knob, such as tokens_parallel=2,4,6; one value fixes it; repeatable. Not named, these are "
-        f"turned: {', '.join(TURNED)}; and frames_per_pass for the objectives {', '.join(SHARING)}; "
-        "all others follow from network and board.",
+        "Values to try of a knob, such as tokens_parallel=2,4,6; one value fixes the knob; repeatable. Without this "
+        f"option the search varies: {', '.join(TURNED)}; and frames_per_pass for the objectives "
+        f"{', '.join(SHARING)}. All other knobs follow from network and board.",
         option="--knob",
         metavar="NAME=A[,B...]",
     )
     objective: str = argument(
-        FRONT[0], "str", f"What the front is ordered by: {', '.join(OBJECTIVES)}.", show_default=True
+        FRONT[0], "str", f"Objective that orders the front: {', '.join(OBJECTIVES)}.", show_default=True
     )
     front: Sequence[str] = argument(
         FRONT, "commas", "All objectives of the front.", metavar="A,B,...", show_default=True
@@ -45,7 +45,7 @@ class TuneArguments:
         None,
         "str",
         "Wall time to aim at: 90s, 10m, 1h [default: 2m, without --trials]. The default design, 32 estimates, the "
-        "front's first points and what is under way are always finished.",
+        "front's first points and work in progress are always finished.",
         metavar="TIME",
     )
     trials: int | None = argument(
@@ -55,7 +55,7 @@ class TuneArguments:
     tier: str = argument(
         "csim",
         "str",
-        "How far they climb: estimate, timed (timed simulation), csim (C simulation too).",
+        "How far these points climb: estimate, timed (timed simulation), csim (C simulation too).",
         show_default=True,
     )
     synthesise: int = argument(
@@ -65,7 +65,7 @@ class TuneArguments:
         "[default: 0].",
         metavar="N",
     )
-    seed: int = argument(0, "int", "Of the sampler.", show_default=True)
+    seed: int = argument(0, "int", "Seed of the sampler.", show_default=True)
     jobs: int = argument(1, "int", "Worker processes on this machine.", show_default=True)
     scheduler: str | None = argument(
         None,
@@ -73,7 +73,7 @@ class TuneArguments:
         "Run on the workers of this Dask scheduler; each needs edgemoe-gen, PyTorch and g++.",
         metavar="tcp://HOST:PORT",
     )
-    output: PathText = argument("tune", "path", "Folder of results; a search in it goes on.", show_default=True)
+    output: PathText = argument("tune", "path", "Folder of results; a search in it continues.", show_default=True)
     storage: str | None = argument(
         None,
         "str",

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from edgemoe_gen.api.arguments import RtlArguments, RtlKeywords
 from edgemoe_gen.api.common import compile_frames, open_network
 from edgemoe_gen.base.arguments import split, takes
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.build_files import RTL_FOLDER
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.names import meant
 from edgemoe_gen.codegen import render_sources
 from edgemoe_gen.codegen.synthesis import budget_ns
 from edgemoe_gen.design import Design
-from edgemoe_gen.estimate.synthesised import PROCESSES, compare, synthesise_process
+from edgemoe_gen.estimate.synthesised import PROCESSES, compare, processes_of, synthesise_process
 from edgemoe_gen.estimate.synthesised import Compared as Estimated
 from edgemoe_gen.model import Model
 from edgemoe_gen.pipeline.rtl import generate_rtl_folder
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 ALL = "all"  # processes
 
 
-@dataclass(frozen=True)
-class RtlResult:
+@dataclass(frozen=True, repr=False)
+class RtlResult(Brief):
     """Outcome of `rtl`.
 
     Attributes:
@@ -119,7 +120,7 @@ def rtl(
     waves = None if how.trace is None else waves_of(Path(how.trace), how.trace_cycles)
     if how.simulate:
         need_simulator()
-    wanted = _processes(how.synthesise)
+    _check_process(how.synthesise)
     project = open_checked(arguments, Needs(output=True, pictures=bool(arguments.config.images), compiler=how.simulate))
     need_compiler("Verilog", "rtl")
     config, notes = project.config, list(project.notes)
@@ -127,6 +128,7 @@ def rtl(
     if model is None and arguments.config.images:
         model = open_network(config, notes)
     design = open_design(config, None if model is None else model.spec)
+    wanted = _processes(design, how.synthesise)
     sources = render_sources(design)
     memory = memory_of(design, sources, how.latency, how.ready, how.seed)
     program = _program(arguments, config, model, design, notes, progress) if how.simulate else None
@@ -163,19 +165,32 @@ def _refuse_contradictions(how: RtlArguments, said: Config) -> None:
             raise ConfigError(f"{name} is given without a picture, and the short program takes none", "add --image")
 
 
-def _processes(named: str | None) -> tuple[str, ...]:
-    """Processes to synthesise.
+def _check_process(named: str | None) -> None:
+    """Refuses a name that is no process, before anything is read.
 
     Raises:
         ConfigError: there is no such process, or Yosys is not installed.
     """
     if named is None:
-        return ()
+        return
     if named != ALL and named not in PROCESSES:
         hint = f"{meant(named, PROCESSES)}processes are {', '.join(PROCESSES)}; or say {ALL}"
         raise ConfigError(f"there is no process '{named}'", hint)
     need_yosys()
-    return PROCESSES if named == ALL else (named,)
+
+
+def _processes(design: Design, named: str | None) -> tuple[str, ...]:
+    """Processes to synthesise.
+
+    Raises:
+        ConfigError: the design has no such process.
+    """
+    there = processes_of(design)
+    if named is not None and named != ALL and named not in there:
+        raise ConfigError(
+            f"the design has no process '{named}': its max_experts is 0", f"its processes are {', '.join(there)}"
+        )
+    return () if named is None else there if named == ALL else (named,)
 
 
 def _synthesised(

@@ -1,4 +1,4 @@
-"""The ground that every room stands on: errors, files, readers of foreign texts, locks, version.
+"""The base of all other packages: errors, files, readers of foreign texts, locks, version.
 
-Nothing here imports what stands above.
+Nothing here imports another package of edgemoe_gen.
 """

@@ -1,8 +1,8 @@
-"""Arguments said once: a field of a dataclass is a keyword of the API, an option of the command line, a line of help.
+"""Arguments declared once: a field of a dataclass is an API keyword, a command-line option and a line of help.
 
-A verb takes `**keywords: Unpack[SomeKeywords]`, a TypedDict that the type checker sees through from the command line to
-the API. `takes` gives the verb the signature and the docstring that spell those keywords out; `split` makes of them the
-dataclass that the verb reads.
+A verb takes `**keywords: Unpack[SomeKeywords]`, a TypedDict that the type checker follows from the command line to the
+API. `takes` gives the verb a signature and a docstring that list those keywords. `split` makes the verb's dataclass of
+them.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _INDENT = " " * 4
 
 @dataclass(frozen=True)
 class Argument:
-    """What is known of an argument beside its type.
+    """Facts of an argument beside its type.
 
     Attributes:
-        kind: how a text of the command line becomes it: "str", "int", "float", "flag", "path"; repeatable are "paths"
-            and "names"; "commas" are names in one text; "knobs", "choices", "class_names" and "network" have readers
-            of their own.
+        kind: how a text of the command line becomes its value: "str", "int", "float", "flag", "path"; repeatable are
+            "paths" and "names"; "commas" are names in one text; "knobs", "choices", "class_names" and "network" have
+            separate readers.
         help: its line in --help.
         meaning: its line in a verb's docstring, where the verb's own does not say it.
         keyword: its name in the API; "" = the field's.
         option: its name on the command line; "" = that of the keyword.
-        metavar: what stands for its value in --help.
-        default: what it is where it is not given.
-        show_default: whether --help tells that.
-        unsaid: what it is where the option stands without a value; "" = it needs one.
+        metavar: placeholder of its value in --help.
+        default: its value where it is not given.
+        show_default: whether --help shows the default.
+        unsaid: its value where the option stands without one; "" = the option needs a value.
     """
 
     kind: str
@@ -73,10 +73,10 @@ def argument(
     """A field that is an argument.
 
     Args:
-        default: of the field and of the keyword; None is an empty tuple for a keyword of several values.
+        default: default of field and keyword; None is an empty tuple for a keyword of several values.
         kind, help: see `Argument`, as for `more`.
-        key: where a settings file says it too.
-        factory: makes the field's default instead.
+        key: its key in a settings file, if it has one.
+        factory: function that makes the field's default instead.
     """
     empty = () if kind in REPEATED else None
     about: dict[str, Any] = {ARGUMENT: Argument(kind, help, default=empty if default is None else default, **more)}
@@ -87,7 +87,7 @@ def argument(
 def arguments_of(*kinds: type) -> dict[str, Argument]:
     """The arguments in the fields of some dataclasses by keyword, in order.
 
-    Of two with one keyword the last counts, at its own place: a verb may take for itself what a project has too.
+    If two have one keyword, the last counts, at its own place: a verb may redefine an argument of the project.
     """
     found: dict[str, Argument] = {}
     for kind in kinds:
@@ -120,7 +120,7 @@ def split(kind: type[T], keywords: Mapping[str, object]) -> tuple[T, dict[str, o
 
 
 def several(about: Argument | None, value: object) -> object:
-    """A value of an argument; of one that takes several, a text or a path that stands alone is one of them."""
+    """A value of an argument; for an argument of several values, a single text or path becomes a tuple of one."""
     alone = about is not None and about.kind in REPEATED and isinstance(value, str | PathLike)
     return (value,) if alone else value
 

@@ -1,6 +1,6 @@
-"""NumPy's files of others: one array, or an archive of arrays, of plain values and of the size that they claim.
+"""Foreign NumPy files: one array, or an archive of arrays, of plain values and of the size that they claim.
 
-A header says how large an array is; it is compared with the bytes that are there before any memory is taken for it.
+The size in an array's header is compared with the bytes of the file before any memory is allocated.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def read_array(path: Path, limit: int = LIMIT) -> NDArray[Any]:
     """The array in a .npy file.
 
     Raises:
-        OSError: it can't be read, or is no regular file, or too large.
-        ValueError: it is none of plain values, or truncated.
+        OSError: the file can't be read, is no regular file, or is too large.
+        ValueError: the array is not of plain values, or is truncated.
     """
     with open_regular(path, limit) as stream:
         size = stream.seek(0, io.SEEK_END)

@@ -1,7 +1,7 @@
-"""Files of a build's folder by name: whoever writes one and whoever reads it take the name from here.
+"""Names of the files in a build's folder, for all writers and readers.
 
-A document that others may build upon counts its versions in a field `schema`. It grows by one when a field goes, or
-means something else; a field more changes nothing. docs/formats.md describes them.
+A document for other programs counts its versions in a field `schema`. The number grows by one when a field is removed
+or changes its meaning; a new field changes nothing. docs/formats.md describes the documents.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Document:
     schema: int
 
     def stamped(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """What is written: the facts behind the version."""
+        """The document to write: the facts after the version."""
         return {"schema": self.schema, **facts}
 
     def read(self, folder: Path) -> Any:
-        """What is in the file of this name; one without a version is older than versions are.
+        """The contents of the file of this name; a file without a version is older than versions.
 
         Raises:
             OSError, ValueError: it can't be read, or is no JSON.

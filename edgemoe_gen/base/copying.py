@@ -1,7 +1,7 @@
-"""Copies what another machine or tool has left in a folder: regular files, none of them from outside.
+"""Copies the files of another machine or tool out of a folder: regular files, none of them from outside.
 
-A link to a file in the same folder becomes that file. A link that leaves the folder would take in whatever the user may
-read, and one to a folder could lead round in a circle: both are refused, as are pipes and devices.
+A link to a file in the same folder becomes that file. A link that leaves the folder could copy any file that the
+user may read, and a link to a folder could lead in a circle. Both are refused, as are pipes and devices.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def copy_file(source: Path, target: Path, inside: Path) -> None:
 
     Args:
         source: the file, or a link to one.
-        target: where to; what is there is replaced.
-        inside: the folder that the file must lie in, whatever links say.
+        target: the copy; an existing file is replaced.
+        inside: the folder in which the file must lie after all links are followed.
 
     Raises:
         OverlayError: it is no regular file, lies outside, or can't be copied.

@@ -1,4 +1,4 @@
-"""JSON documents, of which every one that is written or printed is made here: strict JSON, without NaN and Infinity."""
+"""Makes every JSON document that is written or printed: strict JSON, without NaN and Infinity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def json_text(value: object, indent: int | None = 2) -> str:
-    """A value as JSON; null stands for a figure that is no finite number. Without an indent on one line, no spaces."""
+    """A value as JSON; null stands for a figure that is not finite. Without an indent: one line, no spaces."""
     separators = (",", ":") if indent is None else None
     return json.dumps(_finite(value), indent=indent, separators=separators, allow_nan=False)
 

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP as an exception, so that what must be cleaned up is: child processes end, temporary files go."""
+"""SIGTERM and SIGHUP as an exception, so that cleanup runs: child processes end, temporary files are removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Ended(SystemExit):
 
 @contextlib.contextmanager
 def endings_raise() -> Iterator[None]:
-    """Within it, a signal that would end this program at once raises `Ended` in the main thread."""
+    """A context in which a signal that would end this program raises `Ended` in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

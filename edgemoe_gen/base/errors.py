@@ -1,4 +1,4 @@
-"""The one small family of errors that this package raises on purpose.
+"""The errors that this package raises on purpose: one small family.
 
 Every error is a sentence for the user: what is wrong, where (file, key, value), and a hint that says what to do.
 The command line prints message and hint and exits with `exit_code`; it shows a traceback only when asked.
@@ -14,14 +14,14 @@ _LONGEST = 4000  # characters of a message, whatever a file has put into it
 
 
 class EdgeMoEError(Exception):
-    """Base of all errors that a user can cause or mend.
+    """Base of all errors that a user can cause or fix.
 
     Args:
         message: one sentence that names the file, key and value at fault.
         hint: one sentence that says what to do about it, or "".
 
     Attributes:
-        stage: of the build in which it was raised, or "".
+        stage: stage of the build in which the error was raised, or "".
     """
 
     exit_code = 2
@@ -78,7 +78,7 @@ class SimulationError(EdgeMoEError):
 
 
 class SurroundingsError(SimulationError):
-    """C simulation lacks something that is none of the design's: a compiler, a cache that can be written, disk."""
+    """C simulation lacks something outside the design: a compiler, a writable cache, disk space."""
 
     exit_code = 2
 
@@ -100,13 +100,13 @@ class OverlayError(EdgeMoEError):
 
 
 class ToolError(EdgeMoEError):
-    """A vendor tool failed: no licence, a crash, a full disk, or an end without its result.
+    """A vendor tool failed: no licence, a crash, a full disk, or no result.
 
     Args:
         message: one sentence that says why, and names the log.
         hint: what to do about it.
-        log: file with all that the tool said, or None.
-        lines: the tool's own error lines, first ones first.
+        log: file with the whole output of the tool, or None.
+        lines: the tool's own error lines, in their order.
     """
 
     exit_code = 3

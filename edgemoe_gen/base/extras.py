@@ -1,6 +1,6 @@
-"""The extras of `pip install "edgemoe-gen[...]"`: what each is for and what needs it.
+"""The extras of `pip install "edgemoe-gen[...]"`: the purpose of each, and the commands that need it.
 
-`doctor` shows this table with what is installed; docs/flow.md holds the same one.
+`doctor` shows this table with the installed versions; docs/flow.md holds the same table.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Extra:
     """One extra.
 
     Attributes:
-        packages: what it installs and the program looks for, by the names of the package index.
-        purpose: what it is for.
+        packages: packages that it installs and the program looks for, by their names in the package index.
+        purpose: its purpose.
         needed_by: the stages and commands that do not run without it.
     """
 
@@ -123,7 +123,7 @@ _MODULES = {"opencv-python-headless": "cv2", "pynq": "pynq"}  # a board's image 
 
 
 def installed(package: str) -> bool:
-    """Whether a package is there, by its own name or by that of the module that it brings."""
+    """Whether a package is installed, by its own name or by the name of its module."""
     try:
         importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

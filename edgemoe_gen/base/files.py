@@ -11,10 +11,10 @@ from edgemoe_gen.base.errors import ConfigError
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Lets `write` fill a temporary file beside `path` and moves it there.
+    """Lets `write` fill a temporary file beside `path`, and moves the file to `path`.
 
     Raises:
-        ConfigError: it can't be written to. A folder that is missing is made.
+        ConfigError: the path can't be written to. A missing folder is made.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -35,10 +35,10 @@ def write_text_whole(path: Path, text: str) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuses a file that could not be written, before any work is done for it; its folder need not be there yet.
+    """Refuses a path that could not be written, before any work is done for it; its folder need not exist yet.
 
     Raises:
-        ConfigError: names the path and what is in the way.
+        ConfigError: names the path and the obstacle.
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder", "give the name of a file")
@@ -46,12 +46,12 @@ def check_writable(path: Path) -> None:
 
 
 def absolute(path: Path) -> Path:
-    """A path from the root on, without "..", by the names that the caller used: links stay links."""
+    """An absolute path without "..", by the names that the caller used: links stay links."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def check_folder(folder: Path) -> None:
-    """Refuses a folder in which nothing could be written; it is made when there is something to put in.
+    """Refuses a folder in which nothing could be written; the folder is made only with its first file.
 
     Raises:
         ConfigError: names what is in the way.

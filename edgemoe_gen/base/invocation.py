@@ -1,4 +1,4 @@
-"""The command line that runs just now: the front door says it, a report shows it. None where Python calls the API."""
+"""The running command line: the entry point sets it, a report shows it. None where Python calls the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _said: list[str] = []
 
 
 def set_command(words: Sequence[str]) -> None:
-    """Says what was called, program first."""
+    """Sets the command line, program first."""
     _said[:] = [shlex.join(words)]
 
 

@@ -1,6 +1,6 @@
-"""One process at a time in a folder, or on a file: a lock that the kernel takes back when its holder ends, however.
+"""One process at a time in a folder, or on a file: a lock that the kernel releases when its holder ends in any way.
 
-The lock's file says who holds it. Locks are POSIX's, as the vendor's tools here are Linux's.
+The lock's file names the holder. Locks are those of POSIX, since the vendor's tools here run on Linux.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _TEXT = re.compile(r"(\w+): (process \d+ on [\w.-]+)\n")
 
 @contextlib.contextmanager
 def folder_lock(folder: Path, what: str) -> Iterator[int]:
-    """Keeps others out of a folder, which is made where it is missing; gives the lock's descriptor.
+    """Keeps other processes out of a folder, which is made if missing; gives the lock's descriptor.
 
-    A program that inherits the descriptor keeps them out too, even after this process.
+    A program that inherits the descriptor holds the lock too, even after this process.
 
     Args:
-        folder: that is written to.
-        what: is at work in it: "build", "search".
+        folder: the folder that is written to.
+        what: the work in it: "build", "search".
 
     Raises:
         ConfigError: the folder can't be written to.
-        BusyError: somebody is at work in it.
+        BusyError: another process holds the lock.
     """
     try:
         (folder / STATE).mkdir(parents=True, exist_ok=True)
@@ -48,13 +48,13 @@ def folder_lock(folder: Path, what: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def file_lock(path: Path, where: str, what: str, hint: str) -> Iterator[int]:
-    """The same by a file of one's own choice.
+    """Keeps other processes out by a lock on a given file.
 
     Args:
-        path: the lock's file, which is made where it is missing and stays.
-        where: what it guards, in words: "in tune", "on search.db".
-        what: is at work.
-        hint: for who is kept out.
+        path: the lock's file, which is made if missing and stays.
+        where: the guarded place, in words: "in tune", "on search.db".
+        what: the work, in words.
+        hint: hint for the refused process.
     """
     try:
         # Not through a link, and not waiting for the other end of a pipe that somebody put there.
@@ -76,7 +76,7 @@ def file_lock(path: Path, where: str, what: str, hint: str) -> Iterator[int]:
 
 
 def _busy(lock: int, what: str, where: str, hint: str) -> BusyError:
-    """Says who holds a lock, as far as its file tells."""
+    """The error that names the holder of a lock, as far as its file tells."""
     found = None
     with contextlib.suppress(OSError):
         found = _TEXT.fullmatch(os.pread(lock, _LONGEST, 0).decode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""What a name from outside may hold, and how a sentence shows it."""
+"""Foreign names: the characters that they may hold, and how a sentence shows them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def word(name: object) -> str:
 
 
 def listed(names: Iterable[object], most: int = 8) -> str:
-    """Names out of a file, so many of them at most, and how many there are beyond."""
+    """Names out of a file, up to a limit, and the number of the others."""
     every = list(names)
     rest = [f"{len(every) - most} more"] if len(every) > most else []
     return ", ".join([*map(shown, every[:most]), *rest])
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """What somebody who wrote an unknown name may have meant, as the start of a hint: "did you mean 'x'? ", or "".
+    """The start of a hint for an unknown name, with the name that was probably meant: "did you mean 'x'? ", or "".
 
-    Upper and lower case, hyphens and underscores are taken for one another.
+    Upper and lower case count as equal, and so do hyphens and underscores.
     """
     plain = {each.lower().replace("-", "_"): each for each in known}
     found = difflib.get_close_matches(name.lower().replace("-", "_"), plain, n=1)
@@ -47,6 +47,6 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 def near(name: str, known: Iterable[str], title: str) -> str:
-    """A hint for an unknown name: the name that may have been meant, and all that there are, behind a title."""
+    """A hint for an unknown name: the name that was probably meant, and all known names, after a title."""
     every = list(known)
     return f"{meant(name, every)}{title}: {', '.join(every)}"

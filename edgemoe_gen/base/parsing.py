@@ -1,7 +1,7 @@
-"""Texts of others as values: JSON, TOML and XML, bounded, and with one kind of error each.
+"""Parses foreign texts: JSON, TOML and XML, bounded, and with one kind of error each.
 
-A text that is damaged, too deep or too large gives a `ValueError` of a few words, never another exception: every reader
-makes its own error of it, with the file's name and what to do. PyYAML has its reader in `edgemoe_gen.model.yml`.
+A text that is damaged, too deep or too large gives a `ValueError` of a few words, never another exception. Every reader
+makes its own error of it, with the file's name and a hint. The reader of yml is `edgemoe_gen.model.yml`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _whole(text: str) -> int:
 
 
 def read_settings(path: Path) -> str:
-    """Text of a file that people write.
+    """Text of a settings file.
 
     Raises:
         OSError: it can't be read, or is no regular file, or too large.
@@ -71,7 +71,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     """The document of a TOML text.
 
     Raises:
-        ValueError: it is no TOML, or holds what no settings do.
+        ValueError: the text is no TOML, or holds values that no settings have.
     """
     try:
         document = tomllib.loads(text)
@@ -84,10 +84,10 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def refuse_absurd(document: object) -> None:
-    """Refuses settings that are nested without end, or hold numbers that no machine counts with.
+    """Refuses settings that are nested too deeply, or hold numbers beyond 64 bits.
 
     Raises:
-        ValueError: says which of both.
+        ValueError: says which.
     """
     left = [(document, 0)]
     while left:

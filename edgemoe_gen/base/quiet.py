@@ -1,13 +1,13 @@
-"""A callback that does nothing, for arguments that nobody gives."""
+"""A callback that does nothing, as the default of arguments."""
 
 from __future__ import annotations
 
 
 class Quiet:
-    """Takes whatever it is called with.
+    """Takes any arguments.
 
     Args:
-        name: what `help` shows as the argument's default.
+        name: the argument's default as `help` shows it.
     """
 
     def __init__(self, name: str) -> None:

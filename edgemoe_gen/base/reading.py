@@ -1,7 +1,7 @@
-"""Opens files that a user brings: regular files of a bounded size, so that no reader waits, or reads without end.
+"""Opens the user's files: only regular files of a bounded size, so that no reader waits or reads for ever.
 
-A FIFO, a device, a file that is far larger than any of its kind and a sparse one are refused by an `OSError` whose
-`strerror` says so; every reader makes its own error of it. `escaped` makes foreign text fit for a terminal.
+An `OSError` with a `strerror` refuses a FIFO, a device, a sparse file and a file that is far larger than any of its
+kind. Every reader makes its own error of it. `escaped` makes foreign text safe for a terminal.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _SPARSE_SIZE, _SPARSE_PART = 256 << 20, 64
 
 
 class UnfitFileError(OSError):
-    """A file that is there, but not one to read: not regular, too large, or mostly holes."""
+    """A file that exists but must not be read: not regular, too large, or mostly holes."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(errno.EINVAL, what, str(path))
 
 
 def open_regular(path: Path, limit: int = DATA_LIMIT) -> IO[bytes]:
-    """Opens a regular file of at most `limit` bytes to be read from its start; never waits for another process.
+    """Opens a regular file of at most `limit` bytes for reading; never waits for another process.
 
     Raises:
         UnfitFileError: it is no regular file, larger, or mostly holes.
@@ -76,7 +76,7 @@ def read_bytes(path: Path, limit: int = DATA_LIMIT) -> bytes:
 
 
 def read_text(path: Path, limit: int = TEXT_LIMIT) -> str:
-    """The same as text in UTF-8, with ends of lines as `Path.read_text` gives them.
+    """Contents of such a file as UTF-8 text, with line ends as `Path.read_text` gives them.
 
     Raises:
         OSError: as `read_bytes`.
@@ -86,7 +86,7 @@ def read_text(path: Path, limit: int = TEXT_LIMIT) -> str:
 
 
 def escaped(text: str, kept: str = "") -> str:
-    """Text that a terminal does not obey: what can't be printed stands as Python writes it, but for `kept`."""
+    """Text without control codes for a terminal: characters that can't be printed are escaped, except for `kept`."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in kept else _escape(c) for c in text)

@@ -1,6 +1,6 @@
-"""Tables of settings that people write: which key is unknown, and whether a value is of its kind.
+"""Checks of settings tables: unknown keys, and the kind of a value.
 
-The readers of projects, specs and boards share it. Each words its own error, with the file, the key and what to do.
+The readers of projects, specs and boards share these checks. Each makes its own error, with file, key and hint.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def unknown_key(table: Mapping[str, Any], known: Collection[str]) -> str | None:
 
 
 def value_of_kind(value: object, kind: str) -> Any:
-    """The value, lists as tuples and numbers as `float` where the kind is one.
+    """The value, with lists as tuples, and numbers as `float` where the kind says so.
 
     Raises:
-        ValueError: it is of another kind; its text is what it must be.
+        ValueError: the value is of another kind; the text names the right kind.
     """
     if isinstance(value, list):
         if kind in ("ints", "sizes") and all(map(_is_whole, value)):

@@ -1,21 +1,23 @@
-"""How every template of the package is read: a name that is missing is an error, and tags leave no blank lines.
+"""Reads the templates of the package: a missing name is an error, and tags leave no blank lines.
 
 In: a folder of templates, and whether they become HTML. Out: Jinja's environment.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import jinja2
 
 
+@cache
 def templates_of(folder: Path, html: bool) -> jinja2.Environment:
-    """The templates of a folder.
+    """The templates of a folder: one environment a process, which compiles a template once.
 
     Args:
-        folder: where they lie.
-        html: whether what is put in is text that must be escaped; else (C++, Tcl, Markdown, Python) it stays as it is.
+        folder: folder of the templates.
+        html: whether inserted text is escaped for HTML; otherwise (C++, Tcl, Markdown, Python) it stays unchanged.
     """
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),

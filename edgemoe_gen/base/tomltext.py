@@ -1,7 +1,7 @@
-"""Texts in TOML: literals of values, and tables whose values change while all else stays as the user wrote it.
+"""TOML texts: literals of values, and changes of a table's values that keep all other text of the user.
 
-A text is cut into statements, a line each or the lines of one value, so that a bracket in a string or in a list of
-lists is never taken for a table. What comes out is parsed again before it is handed back.
+A text is cut into statements: a line, or the lines of one value. So a bracket in a string or in a list of lists is
+never taken for a table. The result is parsed again before it is returned.
 """
 
 from __future__ import annotations
@@ -64,15 +64,15 @@ def with_values(
 ) -> str:
     """A TOML text whose table has these values; comments and other tables stay, byte for byte.
 
-    A value that is set is replaced where it stands; one whose line is a comment takes that line, and what that says of
-    a default stays behind it; others are added at the table's end, and a table that is missing at the text's end.
+    A value that is set is replaced in place. A value whose line is a comment takes that line, and the comment's remark
+    on the default stays after it. Other values are added at the table's end, and a missing table at the text's end.
 
     Args:
         text: TOML.
         table: name of a table of the top level.
         values: by key.
-        only: keys that are not among `values` go.
-        comment: a line that stands above the values of a new table.
+        only: remove keys that are not among `values`.
+        comment: line above the values of a new table.
 
     Raises:
         ConfigError: the text has the table in another form than as [table].

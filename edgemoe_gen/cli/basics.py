@@ -1,4 +1,4 @@
-"""What options of every command are made of: paths, and --json. It imports nothing of the package."""
+"""Parts of the options of every command: paths, and --json. Imports nothing of the package."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ from edgemoe_gen.measuring.bench_page import latency_rows, power_rows, stream_ro
 def command(context: click.Context, /, keywords: BenchKeywords, overlay: Path, as_json: bool) -> None:
     """Measure an overlay on its board, beside the estimate of its build.
 
-    OVERLAY is the name of an installed overlay, its folder, or a build's folder. Latency is that of one frame after
-    another, by stage, without the first frames; a stream overlaps the stages. A task switch is what a frame takes
-    longer if the last one was of another task. Power is read from the board's rails, idle first. Ctrl-C shows what has
-    been measured so far.
+    OVERLAY is the name of an installed overlay, its folder, or a build's folder. Latency is measured
+    frame by frame, by stage, without the first frames; a stream overlaps the stages. The cost of a task switch is the
+    extra time of a frame after a frame of another task. Power is read from the board's rails, idle first. Ctrl-C shows
+    the measurements so far.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ from edgemoe_gen.cli.basics import PATH, json_option
 
 @click.command("boards")
 @click.argument("name", required=False)
-@click.option("--write", type=PATH, metavar="FILE.toml", help="Write the file of board NAME, to begin another's with.")
+@click.option("--write", type=PATH, metavar="FILE.toml", help="Write a copy of the file of board NAME, to edit.")
 @json_option
 def command(name: str | None, write: Path | None, as_json: bool) -> None:
     """List the boards, or show one in full.
@@ -49,7 +49,7 @@ def command(name: str | None, write: Path | None, as_json: bool) -> None:
             for b in found
         ]
         columns = ["name", "board", "part", ">DSP", ">BRAM36", ">URAM", ">LUT", ">DDR GB/s", ">ports"]
-        output.table("Boards", columns, rows)
+        output.table("Boards", columns, rows, fit=output.Fit(("part", "ports")))
 
 
 def _text(value: object) -> str:

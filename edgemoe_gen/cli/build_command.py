@@ -29,16 +29,16 @@ from edgemoe_gen.report.numbers import count, seconds
 def command(keywords: BuildKeywords, checkpoint: Path | None, dry_run: bool, as_json: bool) -> None:
     """Build the accelerator: from a checkpoint to an overlay for the board.
 
-    Stages run in this order; one whose inputs have not changed is skipped:
+    Stages run in this order; a stage whose inputs have not changed is skipped:
 
     \b
       STAGES
 
     With --hls open, rtl takes the place of hls, and Vivado alone makes ip and bitstream.
-    Without the vendor's tools the build ends before hls. OUTPUT/logs holds what they said, OUTPUT/vendor their
+    Without the vendor's tools the build ends before hls. OUTPUT/logs holds the tools' output, OUTPUT/vendor their
     projects.
-    Exit codes: 1 an error bound, a lint rule, co-simulation or the clock is missed, or the engine deadlocks; 2
-    something that you can mend; 3 a vendor's tool failed.
+    Exit codes: 1 an error bound, a lint rule, co-simulation or the clock is missed, or the engine deadlocks; 2 a
+    mistake that you can fix; 3 a vendor's tool failed.
 
     \b
     Examples:
@@ -85,26 +85,41 @@ _DETAIL = 20  # columns before what a stage says of itself
 
 
 class _StageLines:
-    """A line for each stage that ran, and one for each row of stages that had nothing to do."""
+    """A line for each stage that ran or was left out, and one for each row of stages that had nothing to do.
+
+    Where none ran, what was left out stands in that one line too: why, an earlier build has said.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self.ran = False
         self._quiet = quiet
         self._unchanged: list[str] = []
+        self._left_out: list[api.StageResult] = []
 
     def show(self, stage: api.StageResult) -> None:
         if stage.skipped:
             self._unchanged.append(stage.name)
             return
-        self.end()
+        if stage.left_out:
+            self._left_out.append(stage)
+            return
         self.ran = True
-        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}", _DETAIL)
+        self.end()
+        self._of(stage)
 
     def end(self) -> None:
-        """Says what was skipped since the last line."""
+        """Says what was skipped and left out since the last line."""
+        apart = self.ran or not self._unchanged
+        gone = "" if apart or not self._left_out else "; left out: " + ", ".join(s.name for s in self._left_out)
         if self._unchanged:
-            self._line(f"unchanged: {', '.join(dict.fromkeys(self._unchanged))}")
+            self._line(f"unchanged: {', '.join(dict.fromkeys(self._unchanged))}{gone}")
+        for stage in self._left_out if apart else ():
+            self._of(stage)
         self._unchanged.clear()
+        self._left_out.clear()
+
+    def _of(self, stage: api.StageResult) -> None:
+        self._line(f"{stage.name:<9} {seconds(stage.seconds):>8}  {stage.detail}", _DETAIL)
 
     def _line(self, text: str, indent: int = 2) -> None:
         if not self._quiet:
@@ -147,8 +162,9 @@ def _show_time(report: Mapping[str, Any]) -> None:
     rows = []
     for facts, limit in found:
         backbone, decoder = (facts["by_stage"][stage] / (facts["clock_mhz"] * 1e3) for stage in ("backbone", "decoder"))
-        times = (facts["milliseconds_per_frame"], backbone, decoder)
-        rows.append((facts["tier"], count(round(facts["cycles_per_frame"])), *(f"{time:.3f}" for time in times), limit))
+        times = [f"{time:.3f}" for time in (facts["milliseconds_per_frame"], backbone)]
+        beside = f"{decoder:.3f}" if decoder else "host" if report["network"]["decoders"] else "–"
+        rows.append((facts["tier"], count(round(facts["cycles_per_frame"])), *times, beside, limit))
     for facts in (timed or {}, estimate):
         if together := facts.get("together"):
             tier = f"{together['tier']}, all tasks at once"

@@ -13,17 +13,17 @@ from edgemoe_gen.report.numbers import bytes_
 
 
 @click.command("cache")
-@click.option("--clean", is_flag=True, help="Remove it; what another process makes just now stays.")
+@click.option("--clean", is_flag=True, help="Remove it, except for files that another process is making.")
 @click.option(
     "--older-than", type=float, default=0.0, show_default=True, metavar="DAYS",
-    help="With --clean: only what was not used for so long.",
+    help="With --clean: remove only files that were not used for so long.",
 )  # fmt: skip
 @json_option
 def command(clean: bool, older_than: float, as_json: bool) -> None:
-    """Show what this program keeps to be fast: compiled designs, schedules, Verilog. Or remove it.
+    """Show or remove the cache of compiled designs, schedules and Verilog.
 
-    All of it can be made again, in seconds to minutes, and nothing of a build lies there. It stays below some hundred
-    MB by itself, as what was not used for longest goes. The folder is EDGEMOE_CACHE, else ~/.cache/edgemoe-gen.
+    All of it can be made again, in seconds to minutes, and no result of a build lies there. The cache removes its
+    oldest files by itself and stays below some hundred MB. Its folder is EDGEMOE_CACHE, else ~/.cache/edgemoe-gen.
 
     \b
     Examples:

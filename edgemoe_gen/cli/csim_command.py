@@ -23,7 +23,7 @@ BROKEN = 1
 @click.option(
     "--kernel",
     multiple=True,
-    help=f"Kernel to check: {', '.join(KERNELS)}; repeatable [default: all that the design has].",
+    help=f"Kernel to check: {', '.join(KERNELS)}; repeatable [default: all kernels of the design].",
 )
 @keyword_options(
     CsimKeywords, CsimArguments, texts={"image": "Picture that inputs are recorded from, with CHECKPOINT."}
@@ -38,10 +38,10 @@ def command(
     kernel: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Check the kernels of a design in C simulation against float64: what CI runs, no vendor tool needed.
+    """Check the kernels of a design in C simulation against float64, for CI; no vendor tool needed.
 
     Every kernel runs at the design's own sizes and widths on random and extreme inputs; with CHECKPOINT and --image
-    also on inputs recorded from the network. Each case has its own error bound. Exit code 1 if one is broken.
+    also on inputs recorded from the network. Each case has its own error bound. Exit code 1 if a bound is broken.
 
     \b
     Examples:

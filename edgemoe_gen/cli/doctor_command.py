@@ -11,13 +11,13 @@ from edgemoe_gen.pipeline.diagnosis import ExtraFound, Stage
 
 
 @click.command("doctor")
-@click.option("--board", help="Look at what this board needs: a name of `edgemoe-gen boards`, or a board file.")
+@click.option("--board", help="Check the needs of this board: a name of `edgemoe-gen boards`, or a board file.")
 @json_option
 def command(board: str | None, as_json: bool) -> None:
-    """Look at this machine: what each stage and command needs, what is there, and what to do about each gap.
+    """Check this machine: tools and packages of each stage and command, and what to do about missing ones.
 
     Changes nothing. Extras are the optional packages of edgemoe-gen: install those whose commands you use. Vendor tools
-    are needed from synthesis on, not before. They are looked for on PATH, then by the variables of AMD's settings64.sh,
+    are needed only from synthesis on. doctor looks on PATH, then at the variables of AMD's settings64.sh,
     then in the usual install folders, or in those of EDGEMOE_TOOLS.
 
     \b

@@ -26,7 +26,7 @@ from edgemoe_gen.report.numbers import counted, percent, share
 @keyword_options(
     EvaluateKeywords,
     texts={
-        "calibrate": "Picture or folder that binary points are chosen from [default: the project's, or the first 8]; "
+        "calibrate": "Picture or folder for choosing binary points [default: the project's, or the first 8]; "
         "repeatable.",
         "labels": "Folder of ground truth [default: beside the pictures].",
         "task": "Task; repeatable [default: all].",

@@ -1,6 +1,6 @@
-"""What an error that reaches the command line becomes: a sentence, what to do, an exit code; the same as JSON.
+"""Errors on the command line: a sentence, a hint and an exit code, or JSON.
 
-Exit codes: 1 a check failed, 2 something that the user can mend, 3 a vendor's tool failed, 130 interrupted, 143 and 129
+Exit codes: 1 a check failed, 2 a mistake that the user can fix, 3 a vendor's tool failed, 130 interrupted, 143 and 129
 ended by SIGTERM and SIGHUP, 70 a fault of this program.
 """
 
@@ -63,7 +63,7 @@ _KEPT = {
 
 
 def interrupted(command: str) -> str:
-    """What Ctrl-C in a command leaves, in one line."""
+    """State after Ctrl-C in a command, in one line."""
     return f"interrupted: {_KEPT[command]}" if command in _KEPT else "interrupted"
 
 

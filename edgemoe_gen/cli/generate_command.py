@@ -24,8 +24,8 @@ from edgemoe_gen.cli.tables import resource_table
 def command(keywords: GenerateKeywords, checkpoint: Path | None, force: bool, as_json: bool) -> None:
     """Render the accelerator's C++ sources, and nothing more.
 
-    Without CHECKPOINT the knobs say which largest network the design holds, and PyTorch is not needed; with one they
-    are chosen to suit it. The same knobs give the same bytes.
+    Without CHECKPOINT the knobs give the largest network of the design, and PyTorch is not needed. With a checkpoint,
+    default knobs suit its network. The same knobs give the same bytes.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The group of commands, and the exit code: 0, or what `failure` makes of an error."""
+"""The group of commands, and the exit code: 0, or that of an error by `failure`."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ from edgemoe_gen.base.names import meant
 from edgemoe_gen.base.version import __version__
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.failure import INTERRUPTED, Failure, failure_of
+from edgemoe_gen.cli.help import HelpContext
 
 # In the order of work. The short texts stand here and not with the commands, so that --help imports none of them.
 COMMANDS = {
     "init": "Write edgemoe.toml, every key explained.",
-    "inspect": "Show what a checkpoint holds, and what is missing.",
+    "inspect": "Show the contents of a checkpoint, and missing facts.",
     "generate": "Render the C++ sources, and nothing more.",
-    "lint": "Check the C++ against what Vitis HLS accepts.",
-    "schedule": "Loops of the kernels in cycles and ns, without Vitis.",
-    "rtl": "The kernels as Verilog: made, simulated, synthesised openly.",
+    "lint": "Check the C++ against the rules of Vitis HLS.",
+    "schedule": "Schedule the kernels' loops in cycles and ns, without Vitis.",
+    "rtl": "Make, simulate and synthesise the kernels as Verilog.",
     "build": "Render, simulate, synthesise, package, report.",
-    "import-results": "Take back what the vendor's tools made elsewhere.",
+    "import-results": "Take results of vendor tools from another machine.",
     "run": "Run one picture: float reference, C simulation or board.",
-    "trace": "A picture layer by layer: float, accelerator, your own.",
+    "trace": "Compare a picture's layers: float, accelerator, your own.",
     "csim": "Check the kernels against float64: what CI runs.",
-    "simulate": "Cycles, stalls and limits of a design, without Vitis.",
+    "simulate": "Time a design: cycles, stalls and limits, without Vitis.",
     "tune": "Search designs: a front of latency, error, resources.",
     "sweep": "Evaluate a full grid of knobs, for plots.",
-    "compare": "Two designs side by side.",
-    "evaluate": "Accuracy over a folder: float against accelerator.",
+    "compare": "Compare two designs side by side.",
+    "evaluate": "Measure accuracy over a folder: float against accelerator.",
     "sim-board": "Run a script of yours on a simulated board.",
     "selftest": "On the board: run an overlay's known pictures, compare the answers.",
     "bench": "On the board: measure latency, frames a second, task switches, power.",
     "serve": "Show camera, video or pictures live on the board.",
     "boards": "List the boards.",
-    "cache": "Show what is kept of compiled designs, or clean it.",
-    "doctor": "Look at this machine: what is there, what is missing.",
+    "cache": "Show or clean the cache of compiled designs.",
+    "doctor": "Check this machine: tools and packages, and missing ones.",
 }
 
 
@@ -50,7 +51,9 @@ _GIVES_AWAY = "sim-board"  # whose arguments are those of somebody's script
 
 
 class Lazy(click.Group):
-    """Commands in the order of work, each imported when it is asked for."""
+    """Commands in the order of work, each imported at its first use."""
+
+    context_class = HelpContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -61,6 +64,7 @@ class Lazy(click.Group):
             ctx.fail(f"there is no command '{cmd_name}': {hint}")
         command = importlib.import_module(f"edgemoe_gen.cli.{cmd_name.replace('-', '_')}_command").command
         assert isinstance(command, click.Command)
+        command.context_class = HelpContext
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

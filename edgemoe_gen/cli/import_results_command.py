@@ -21,9 +21,9 @@ from edgemoe_gen.report.numbers import seconds
 def command(folder: Path, config: Path | None, destination: Path | None, as_json: bool) -> None:
     """Take the results of an exported FOLDER, which ran on a machine with the vendor's tools, into the build.
 
-    The folder must come from this very build: every source and script is compared. The next `edgemoe-gen build` goes on
-    behind the last stage that was imported. What C synthesis says otherwise than was assumed (instances, initiation
-    intervals, clock, resources, messages) is listed, the worst first, and kept in differences.json.
+    The folder must come from this very build: every source and script is compared. The next `edgemoe-gen build`
+    continues after the last imported stage. Differences between C synthesis and the design's assumptions (instances,
+    initiation intervals, clock, resources, messages) are listed, worst first, and kept in differences.json.
 
     \b
     Example:

@@ -19,17 +19,17 @@ from edgemoe_gen.report.numbers import normalisation
 @checkpoint_argument(required=True)
 @keyword_options(NewProjectKeywords, texts={"output": "Folder that builds will write to [default: build]."})
 @click.option("--file", type=PATH, default="edgemoe.toml", show_default=True, help="File to write.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 def command(keywords: NewProjectKeywords, checkpoint: Path, file: Path, force: bool) -> None:
     """Write edgemoe.toml: the project's network, board, knobs and numerics, every key explained in a comment.
 
-    The architecture is read from CHECKPOINT. What a checkpoint can't tell (attention heads, image size, top-k, how
-    pixels are normalised, names of tasks) comes from --spec or options, and is asked for by name where it is missing.
-    Knobs get values that suit the network and the board.
+    The architecture is read from CHECKPOINT. Facts that a checkpoint can't tell (attention heads, image size,
+    top-k, normalisation of pixels, names of tasks) come from --spec or options; missing ones are asked for by name.
+    Knobs get values for the network and the board.
 
     \b
     Example:
-      edgemoe-gen init checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 \
+      edgemoe-gen init checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 \\
           --normalise imagenet --image images/
     """
     result = api.init(checkpoint, file=file, force=force, **keywords)

@@ -26,7 +26,7 @@ _SHORT = dict.fromkeys(PARTS, f", or --normalise {'|'.join(NORMALISATIONS)}")
 @checkpoint_argument()
 @click.option(
     "--narrow", type=int, multiple=True, metavar="BITS",
-    help="Round the weights of each kind and block alone to so many bits, and show which bits to spend first; "
+    help="Round the weights of each kind and block alone to BITS bits, and rank them by the worth of their bits; "
     "repeatable. Runs the float reference on the pictures.",
 )  # fmt: skip
 @keyword_options(
@@ -49,12 +49,12 @@ def command(
 ) -> None:
     """Show the architecture found in a checkpoint: blocks, experts, router, tasks, sizes, MACs and weights by layer.
 
-    What the checkpoint does not tell is listed as missing, with the option that says it; a spec that contradicts the
+    Facts that the checkpoint does not tell are listed as missing, each with its option. A spec that contradicts the
     tensors is named with both values (exit code 2). Nothing of the file is executed.
 
     \b
     Examples:
-      edgemoe-gen inspect checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 \
+      edgemoe-gen inspect checkpoint.pth.tar --heads 3 --image-height 128 --image-width 256 --top-k 2 \\
           --normalise imagenet
       edgemoe-gen inspect checkpoint.pth.tar --spec spec.toml --narrow 8 --image images/
     """

@@ -35,10 +35,10 @@ def command(
     rules: bool,
     as_json: bool,
 ) -> None:
-    """Check rendered C++ against what Vitis HLS accepts, without Vitis.
+    """Check rendered C++ against the rules of Vitis HLS, without Vitis.
 
-    Checks the sources in FOLDER, which `generate` or `build` has written; without FOLDER those that the board and knobs
-    would give. Exit code 1 if a rule is broken, 2 if there is nothing to check.
+    Checks the sources in FOLDER, which `generate` or `build` has written; without FOLDER, the sources of the board and
+    the knobs. Exit code 1 if a rule is broken, 2 if there is nothing to check.
 
     \b
     Examples:

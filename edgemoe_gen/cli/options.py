@@ -1,6 +1,6 @@
-"""Options made of the arguments of the API's verbs, and the help that shows those of the network apart from the others.
+"""Options made of the arguments of the API's verbs, and the help with a separate section for the network's options.
 
-A command names the TypedDict that its verb unpacks; every key becomes an option, by what its field says of it.
+A command names the TypedDict that its verb unpacks; every key becomes an option by the facts of its field.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NETWORK = "Network, where neither the checkpoint nor --spec tells"
 
 
 class HelpfulCommand(click.Command):
-    """A command whose help lists the network's options in a section of their own."""
+    """A command whose help lists the network's options in a separate section."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the sections."""

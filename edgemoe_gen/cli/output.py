@@ -1,4 +1,4 @@
-"""What commands show: tables and lines on stdout, notes and progress on stderr."""
+"""Output of commands: tables and lines on stdout, notes and progress on stderr."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # imported where they are needed: most of what a command cost
 WIDE = 160  # columns of a table that goes to a file or pipe
 TEXT_CELL = 30  # columns of a cell of text there, at least where it has so many
 TEXT_WIDTH = 120  # of a paragraph there
+LONGEST_WORD = 32  # columns
+_BETWEEN = 3  # columns between two of a table, as `rich` makes them; 2 are at its edge
 LEAST_WIDTH = 40  # columns: a terminal that says it has fewer gets lines as long as this
 
 QUIET, USUAL, VERBOSE = -1, 0, 1
@@ -47,22 +49,24 @@ def is_quiet() -> bool:
 
 
 class ReaderLeftError(Exception):
-    """Whoever read our output has gone, as `head` does. No stage of a build takes it for a fault of its own."""
+    """The reader of our output has gone, as `head` does. No stage of a build takes this for its own fault."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How a table becomes narrower, so that every cell that it shows is whole.
+    """The way a table becomes narrower, so that every shown cell is whole.
 
     Attributes:
         leave_out: headers of columns that go, in this order, until the others fit.
         wraps: header of the column that is broken at spaces, if there is one.
         least: columns of text that it takes at least.
+        below: headers of columns that may go without a word, because what they hold is then said below the table.
     """
 
     leave_out: Sequence[str] = ()
     wraps: str = ""
     least: int = 30
+    below: Sequence[str] = ()
 
 
 def table(
@@ -74,6 +78,9 @@ def table(
 ) -> tuple[str, ...]:
     """Prints a table; returns headers of columns that were left out.
 
+    On a terminal that is too narrow headers are broken at words, then texts; then columns go that `fit` gives up. Where
+    that does not do, rows become lines.
+
     Args:
         title: above it.
         columns: headers; one that begins with ">" is right-aligned.
@@ -82,54 +89,143 @@ def table(
         fit: which columns a terminal that is too narrow may miss; a file or pipe gets them all.
     """
     cells = [[str(cell) for cell in row] for row in rows]
+    last = [[str(cell) for cell in total]] if total else []
     left_out: tuple[str, ...] = ()
     console = _console()
-    if not sys.stdout.isatty():
+    on_terminal = sys.stdout.isatty()
+    if not on_terminal:
         fit = None
-        console = _console(max(WIDE, _least_width(columns, cells, text=TEXT_CELL)))
+        console = _console(max(WIDE, _least_width(columns, cells + last, text=TEXT_CELL)))
     elif fit is not None:
-        columns, cells, left_out = fitted(columns, cells, fit, console)
-    else:
-        console = _console(max(console.width, _least_width(columns, cells)))
-    made = table_of(columns, cells, fit, title=title, title_justify="left", title_style="bold")
-    if total:
+        columns, cells, left_out = fitted(columns, cells + last, fit, console)
+        cells, last = cells[: len(cells) - len(last)], cells[len(cells) - len(last) :]
+    elif _natural_width(columns, cells + last) > console.width:
+        columns = _broken_heads(columns, cells + last, console.width)
+    if title:
+        _echo(click.style(_wrapped(title, sys.stdout), bold=True))
+    rows = cells + last
+    least = _least_width(columns, rows) if fit is None else _natural_width(columns, rows, fit)
+    if on_terminal and least > console.width:
+        _listed(columns, rows)
+        return left_out
+    made = table_of(columns, cells, fit, _layout(columns, rows, console.width) if fit is None else ())
+    if last:
         made.add_section()
-        made.add_row(*(str(cell) for cell in total))
+        made.add_row(*last[0])
     with _paused_bars():
         console.print(made)
+    if untold := [name for name in left_out if name not in (fit.below if fit else ())]:
+        line(f"(this terminal is too narrow for: {', '.join(untold)})")
     return left_out
 
 
-def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]], fit: Fit | None = None, **options: Any) -> Table:
-    """A table as `table` prints it; with `fit` no cell is broken but those of the column that wraps."""
+def table_of(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], fit: Fit | None = None, widths: Sequence[int] = ()
+) -> Table:
+    """A table as `table` prints it; with `fit` no cell is broken but those of the column that wraps.
+
+    Args:
+        columns, rows, fit: as of `table`.
+        widths: of the columns; none: as they need.
+    """
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, **options)
-    for column in columns:
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
         name = column.lstrip(">")
         justify: Literal["left", "right"] = "right" if column.startswith(">") else "left"
         whole = justify == "right" or (fit is not None and name != fit.wraps)  # a number is never broken
-        made.add_column(name, justify=justify, overflow="fold", no_wrap=whole)
+        width = widths[place] if widths else None
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=whole, width=width)
     for row in rows:
         made.add_row(*row)
     return made
 
 
-def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> int:
-    """Columns of text that a table takes at least: numbers whole, other cells broken between words, `text` wide."""
+def _listed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows of a table for which there is no room, each as lines that are broken between words."""
+    heads = [" ".join(column.lstrip(">").split()) for column in columns]
+    for first, *others in rows:
+        said = ", ".join(f"{head} {cell}".strip() for head, cell in zip(heads[1:], others, strict=True) if cell)
+        line(f"{first}: {said}" if first else said, indent=4)
+    line("")
+
+
+def _longest_word(text: str) -> int:
+    """Columns of text of the longest word; one that is longer than a cell, as a path, may be broken."""
+    from rich.cells import cell_len
+
+    return min(LONGEST_WORD, max(map(cell_len, text.split()), default=0))
+
+
+def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> list[int]:
+    """Columns of text that each column takes at least: numbers whole, texts broken between words, `text` wide."""
     from rich.cells import cell_len
 
     def least(column: str, cell: str) -> int:
         if column.startswith(">"):
-            return cell_len(cell)
-        return max((min(cell_len(cell), text), *map(cell_len, cell.split())))
+            return max(map(cell_len, cell.split("\n")))
+        return max(min(cell_len(cell), text), _longest_word(cell))
 
-    widths = [
+    return [
         max(least(column, cell) for cell in (column.lstrip(">"), *cells))
         for column, *cells in zip(columns, *rows, strict=True)
     ]
-    return sum(widths) + 3 * len(widths)
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> int:
+    """Columns of text that a whole table takes at least."""
+    return sum(_least_widths(columns, rows, text)) + _BETWEEN * len(columns) - 1
+
+
+def _layout(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Columns of text for each column of a table that has so many: texts share what numbers leave."""
+    least, natural = _least_widths(columns, rows), _widths(columns, rows)
+    room = width - _BETWEEN * len(columns) + 1
+    found = least
+    for most in range(1, max(natural) + 1):  # texts that are shorter than this have a line to themselves
+        wider = [min(whole, max(few, most)) for few, whole in zip(least, natural, strict=True)]
+        if sum(wider) > room:
+            break
+        found = wider
+    return found
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], fit: Fit | None = None) -> list[int]:
+    """Columns of text that each column takes whole; the one that wraps no more than its least."""
+    from rich.cells import cell_len
+
+    found = []
+    for column, *cells in zip(columns, *rows, strict=True):
+        name = column.lstrip(">")
+        width = max(cell_len(part) for cell in (name, *cells) for part in cell.split("\n"))
+        if fit is not None and name == fit.wraps:
+            width = min(width, max(fit.least, *map(_longest_word, (name, *cells))))
+        found.append(width)
+    return found
+
+
+def _natural_width(columns: Sequence[str], rows: Sequence[Sequence[str]], fit: Fit | None = None) -> int:
+    """Columns of text that a table takes whole."""
+    return sum(_widths(columns, rows, fit)) + _BETWEEN * len(columns) - 1
+
+
+def _broken_heads(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Headers in two lines or three, the fewest with which the table fits."""
+    from rich.cells import cell_len
+
+    broken = list(columns)
+    for lines in (2, 3):
+        broken = []
+        for column, *cells in zip(columns, *rows, strict=True):
+            mark, name = (">", column[1:]) if column.startswith(">") else ("", column)
+            least = max(1, _longest_word(name), *map(cell_len, cells))
+            halves = [textwrap.wrap(name, w, break_long_words=False) for w in range(least, cell_len(name) + 1)]
+            broken.append(mark + "\n".join(next((some for some in halves if len(some) <= lines), [name])))
+        if _natural_width(broken, rows) <= width:
+            break
+    return broken
 
 
 def fitted(
@@ -142,22 +238,24 @@ def fitted(
         fit: which may go.
         console: as wide as it is.
     """
-    from rich.cells import cell_len
-
     heads = [column.lstrip(">") for column in columns]
-    widths = [max(map(cell_len, (head, *cells))) for head, *cells in zip(heads, *rows, strict=True)]
-    if fit.wraps in heads:
-        place = heads.index(fit.wraps)
-        widths[place] = min(widths[place], fit.least)
-    gone: list[str] = []
-    for name in (None, *fit.leave_out):
-        if name in heads:
-            gone.append(str(name))
-        kept = [i for i, head in enumerate(heads) if head not in gone]
-        # The edge and what stands between two columns are as wide as `Table` makes them: 2, and 3 between.
-        if sum(widths[i] for i in kept) + 3 * (len(kept) - 1) + 2 <= console.width:
-            break
-    return [columns[i] for i in kept], [[row[i] for i in kept] for row in rows], tuple(gone)
+    shown = list(columns)
+    if _natural_width(columns, rows, fit) > console.width:
+        broken = _broken_heads(columns, rows, console.width)
+        shown = [old if head == fit.wraps else new for old, new, head in zip(columns, broken, heads, strict=True)]
+    widths = dict(zip(heads, _widths(shown, rows, fit), strict=True))
+
+    def fits(gone: Sequence[str]) -> bool:
+        taken = [width for head, width in widths.items() if head not in gone]
+        return sum(taken) + _BETWEEN * len(taken) - 1 <= console.width
+
+    may = [name for name in fit.leave_out if name in heads]
+    gone = next((may[:count] for count in range(len(may) + 1) if fits(may[:count])), may)
+    for name in gone[::-1]:  # one that is wide may leave room for others that went before it
+        without = [other for other in gone if other != name]
+        gone = without if fits(without) else gone
+    kept = [i for i, head in enumerate(heads) if head not in gone]
+    return [shown[i] for i in kept], [[row[i] for i in kept] for row in rows], tuple(gone)
 
 
 def line(text: str, indent: int = 2, whole: bool = False) -> None:

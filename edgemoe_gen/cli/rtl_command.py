@@ -26,7 +26,7 @@ FAILED = 1
     texts={
         "output": "Verilog goes to OUTPUT/rtl [default: build].",
         "image": "Picture of each simulated frame, in turn; repeatable.",
-        "calibrate": "Picture or folder that binary points are chosen from [default: those of --image]; repeatable.",
+        "calibrate": "Picture or folder for choosing binary points [default: those of --image]; repeatable.",
         "task": "Task of each simulated frame; repeatable, also the same one [default: the first, for a full pass of "
         "the weights].",
     },
@@ -36,9 +36,9 @@ FAILED = 1
 def command(context: click.Context, /, keywords: RtlKeywords, checkpoint: Path | None, as_json: bool) -> None:
     """Make SystemVerilog of the kernels, and simulate or synthesise it, without the vendor's tool.
 
-    One module a process, with the names and lines of the kernels; buses and registers as Vitis HLS gives them to the
-    engine. The same options give the same bytes. Needs the extra `[rtl]`. Exit code 1 if a byte differs from C
-    simulation.
+    Each process becomes one module, with the names and lines of the kernels. The engine has the buses and registers
+    that Vitis HLS would give it. The same options give the same bytes. Needs the extra `[rtl]`. Exit code 1 if a byte
+    differs from C simulation.
 
     \b
     Examples:

@@ -32,7 +32,7 @@ def command(
 
     For each loop: interval, depth, and the slowest recurrence in nanoseconds of the budget, with the lines that it
     passes. Delays are those of public schedule reports. Exit code 1 if a recurrence is over budget or a stated distance
-    is too short. Without the extra `[schedule]` nothing is scheduled, which one line says.
+    is too short. Without the extra `[schedule]` nothing is scheduled, and one line says so.
 
     \b
     Examples:

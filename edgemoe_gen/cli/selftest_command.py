@@ -17,16 +17,16 @@ BROKEN = 1
 
 @click.command("selftest")
 @click.argument("overlay", type=PATH)
-@click.option("--simulated", is_flag=True, help="On the simulated board.")
+@click.option("--simulated", is_flag=True, help="Run on the simulated board.")
 @engine_option()
 @json_option
 @click.pass_context
 def command(context: click.Context, /, overlay: Path, simulated: bool, as_json: bool) -> None:
-    """Load an overlay and see whether the chip computes what was simulated, byte for byte.
+    """Load an overlay and compare the chip's results with the simulated ones, byte for byte.
 
-    OVERLAY is the name of an installed overlay, its folder, or a build's folder. Compared are its files with their
-    checksums, the design on the chip with the overlay's, and every task's answer to a known picture with that of C
-    simulation. Exit code 1: an answer is wrong; 2: the overlay or the board is not what it should be.
+    OVERLAY is the name of an installed overlay, its folder, or a build's folder. The command
+    compares the files with their checksums, the design on the chip with the overlay's, and every task's answer to a
+    known picture with that of C simulation. Exit code 1: an answer is wrong; 2: the overlay or the board is wrong.
 
     \b
     Examples:

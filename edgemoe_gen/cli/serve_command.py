@@ -31,16 +31,16 @@ def _named(context: click.Context, _: click.Parameter, overlay: Path | None) -> 
 @click.option("--task", "tasks", multiple=True, help="Task that is on at the start; repeatable [default: all].")
 @click.option(
     "--fps", type=click.FloatRange(0.1, 120), metavar="N",
-    help="Most frames a second [default: the camera's or the video's own; 2 pictures of a folder].",
+    help="Upper limit of frames a second [default: the camera's or the video's own; 2 for a folder].",
 )  # fmt: skip
 @click.option(
     "--host", default="127.0.0.1", show_default=True,
-    help="Address to listen on; 0.0.0.0: the whole network, who must know a token.",
+    help="Address to listen on; 0.0.0.0: the whole network, whose viewers need a token.",
 )  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0: any free one.")
 @click.option(
     "--token", envvar="EDGEMOE_TOKEN", show_envvar=True,
-    help="Token that viewers must know [default: off loopback a new one, printed with the address].",
+    help="Token that viewers must know [default: a new one where --host is not loopback, printed with the address].",
 )  # fmt: skip
 def command(
     overlay: Path | None,
@@ -55,8 +55,8 @@ def command(
     """Show pictures of a camera, a video or a folder in the browser, with the accelerator's maps beside them.
 
     OVERLAY is the name of an installed overlay, its folder, or a build's folder. Sources and tasks are chosen on the
-    page, for all viewers at once. Only this machine can open the page unless --host says otherwise. From elsewhere,
-    forward the port (ssh -L 8080:localhost:8080 xilinx@pynq) or give --host 0.0.0.0. Ctrl-C ends it.
+    page, for all viewers at once. Only this machine can open the page unless --host says otherwise. From another
+    machine, forward the port (ssh -L 8080:localhost:8080 xilinx@pynq) or give --host 0.0.0.0. Ctrl-C ends it.
 
     \b
     Example:

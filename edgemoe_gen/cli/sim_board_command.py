@@ -34,13 +34,11 @@ from edgemoe_gen.simulated.engine import CSIM
     "overlay",
     type=PATH,
     metavar="FOLDER",
-    help="Overlay, or build that has one or could have one [default: this project's build].",
+    help="Overlay, or folder of a build [default: this project's build].",
 )
 @project_option("config")
 @click.option("--ddr-mib", type=click.IntRange(1), default=2048, show_default=True, help="DDR of the board in MiB.")
-@click.option(
-    "--latency-ms", type=click.FloatRange(0), default=0.0, show_default=True, help="Time that a frame takes at least."
-)
+@click.option("--latency-ms", type=click.FloatRange(0), default=0.0, show_default=True, help="Least time of a frame.")
 @engine_option()
 @click.pass_context
 def command(
@@ -56,14 +54,13 @@ def command(
 ) -> None:
     """Run SCRIPT with a simulated board in PYNQ's place: host code without hardware.
 
-    The board runs the C simulation of the overlay's own sources, so that results are those of the chip to the bit;
-    times are not. A build without bitstream will do: its preview is taken, or one is made for the occasion. Where there
-    is no build, only overlays that are installed are found. The script finds the overlay by its name. ARGUMENTS are the
-    script's own.
+    The board runs the C simulation of the overlay's own sources. So results have the same bits as on the chip, but
+    times differ. A build needs no bitstream: its preview is taken, or a preview is made. Where there is no build, only
+    installed overlays are found. The script finds the overlay by its name. ARGUMENTS are passed to the script.
 
     With --engine rtl the board runs the Verilog of the same sources: registers, interrupt and buses are the chip's too,
-    and `pynq.Device.active_device.cycles` says what the last run took. Compiling takes minutes the first time, a frame
-    of a small network seconds, of M3ViT-tiny a minute.
+    and `pynq.Device.active_device.cycles` gives the cycles of the last run. The first compilation takes minutes. A
+    frame of a small network takes seconds, a frame of M3ViT-tiny minutes.
 
     \b
     Examples:

@@ -14,6 +14,7 @@ from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword
 from edgemoe_gen.report.numbers import bytes_, count, percent
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER
+from edgemoe_gen.timing.roofline import limits_sentence
 
 FAILED = 1
 
@@ -25,7 +26,7 @@ FAILED = 1
     SimulateArguments,
     texts={
         "image": "Picture of each frame, in turn; repeatable [default: noise].",
-        "calibrate": "Picture or folder that binary points are chosen from [default: those of --image]; repeatable.",
+        "calibrate": "Picture or folder for choosing binary points [default: those of --image]; repeatable.",
         "task": "Task of each frame; repeatable, also the same one [default: the first, for a full pass of the "
         "weights].",
     },
@@ -33,11 +34,11 @@ FAILED = 1
 @json_option
 @click.pass_context
 def command(context: click.Context, /, keywords: SimulateKeywords, checkpoint: Path | None, as_json: bool) -> None:
-    """Run the kernels with clocks in them: cycles a frame, where they go, what limits; no vendor tool needed.
+    """Run the kernels with clocks in them: cycles of a frame, where they go, and limits; no vendor tool needed.
 
-    Each process keeps a clock, each FIFO its depth, each port its bursts and all together the memory's bandwidth.
-    Without CHECKPOINT it times M3ViT tiny with random weights. Exit code 1 on a deadlock, or where the schedule asks a
-    memory for more ports than it has.
+    Each process has a clock, each FIFO its depth, and each port its bursts; all ports share the memory's bandwidth.
+    Without CHECKPOINT, simulate times M3ViT tiny with random weights. Exit code 1 on a deadlock, or where the schedule
+    asks a memory for more ports than it has.
 
     \b
     Examples:
@@ -84,7 +85,9 @@ def _groups(run: TimedRun) -> None:
     ]  # fmt: skip
     columns = ["layer", ">operations", ">cycles", ">share", ">compute", ">waits for weights", ">start-up", "limited by"]
     total = ("the run", count(len(run.result.operations)), count(run.result.cycles), "", "", "", "", "")
-    output.table(f"Cycles by layer ({TIER})", columns, rows, total)
+    fit = output.Fit(("operations", "start-up", "waits for weights"))
+    output.table(f"Cycles by layer ({TIER})", columns, rows, total, fit)
+    output.line(limits_sentence(run.roofline.limit))
 
 
 def _processes(run: TimedRun) -> None:
@@ -94,7 +97,7 @@ def _processes(run: TimedRun) -> None:
         for p in run.result.processes
     ]
     columns = ["process", "region", ">busy", ">starved", ">blocked", ">DDR", ">not running"]
-    output.table(f"Processes, share of the run ({TIER})", columns, rows)
+    output.table(f"Processes, share of the run ({TIER})", columns, rows, fit=output.Fit(("region", "not running")))
 
 
 def _fifos(run: TimedRun) -> None:
@@ -104,7 +107,7 @@ def _fifos(run: TimedRun) -> None:
         for f in run.result.fifos
     ]  # fmt: skip
     columns = ["FIFO", "from", "to", ">depth", ">highest fill", ">writer waited", ">reader waited"]
-    output.table(f"FIFOs, in elements and cycles ({TIER})", columns, rows)
+    output.table(f"FIFOs, in elements and cycles ({TIER})", columns, rows, fit=output.Fit(("from", "to")))
 
 
 def _ports(run: TimedRun) -> None:

@@ -58,7 +58,7 @@ def command(keywords: SweepKeywords, checkpoint: Path | None, knobs: tuple[str, 
     names = [f">{dimension.name}" for dimension in result.space.dimensions]
     output.table(
         f"{len(feasible):,} feasible points of {len(result.outcomes):,} ({LEGEND})",
-        [*names, *CELLS, *(f">{name}" for name in others)], rows, fit=output.Fit((*NARROWER, *others)),
+        [*names, *CELLS, *(f">{name}" for name in others)], rows, fit=output.Fit((*reversed(others), *NARROWER)),
     )  # fmt: skip
     if others:
         output.line(f"not in the grid, but not the same in all rows, as they follow from it: {', '.join(others)}")

@@ -44,9 +44,8 @@ def format_table(rows: Sequence[Mapping[str, Any]]) -> None:
             )
         )
     columns = ["tensor", ">tensors", ">bits", ">fractional bits", ">largest value", ">largest relative error", "of"]
-    output.table(
-        "Formats; the error is that of rounding this tensor alone, relative to its values (RMS)", columns, made
-    )
+    title = "Formats; the error is that of rounding this tensor alone, relative to its values (RMS)"
+    output.table(title, columns, made, fit=output.Fit(("of", "tensors")))
 
 
 def kernel_table(rows: Sequence[Mapping[str, Any]]) -> None:

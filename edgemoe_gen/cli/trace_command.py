@@ -28,17 +28,17 @@ MOST_ROWS = 20
 @keyword_options(
     TraceKeywords,
     TraceArguments,
-    texts={"calibrate": "Picture or folder that binary points are chosen from [default: the project's, else --image]."},
+    texts={"calibrate": "Picture or folder for choosing binary points [default: the project's, else --image]."},
 )
 @json_option
 def command(keywords: TraceKeywords, checkpoint: Path | None, image: Path, every: bool, as_json: bool) -> None:
     """Run one picture and show, layer by layer, where two runs differ: worst first.
 
-    Without --against: the float reference against the C simulation, whose experts it takes. With it: the float
-    reference against tensors that your own code saved, as numpy.savez("mine.npz", **{"blocks.0.output": ...}).
+    Without --against, the float reference is compared with the C simulation, and takes its experts. With --against, the
+    reference is compared with tensors of your own code, saved as numpy.savez("mine.npz", **{"blocks.0.output": ...}).
 
-    --output writes the reference's tensors, whose names and shapes yours must have: embed, blocks.I.norm1, .q, .k, .v,
-    .scores, .attention, .middle, .output and so on; tokens is the last block's output, output the task's.
+    --output writes the reference's tensors. Yours must have the same names and shapes: embed, blocks.I.norm1, .q, .k,
+    .v, .scores, .attention, .middle, .output and so on; tokens is the last block's output, output the task's.
 
     \b
     Examples:

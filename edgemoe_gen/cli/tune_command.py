@@ -29,7 +29,7 @@ WITH_APPLY = ("apply", "output", "config", "as_json")
 
 
 class TuneCommand(HelpfulCommand):
-    """`tune --apply` writes a point of the last search: it searches nothing, and reads none of a search's options."""
+    """`tune --apply` writes a point of the last search: it searches nothing and reads no options of a search."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Applies, or searches."""
@@ -52,11 +52,11 @@ class TuneCommand(HelpfulCommand):
 def command(context: click.Context, /, keywords: TuneKeywords, checkpoint: Path | None, as_json: bool) -> None:
     """Search knobs for a checkpoint and board: a Pareto front over latency, error, DSP, memory and DDR traffic.
 
-    Points that break a rule or a limit are rejected before anything is evaluated. The others get an estimate; those on
-    the front climb on to the timed simulation, and to C simulation for the error on your pictures; with --synthesise
-    the first of them to C synthesis by the vendor's tools, for resources and the clock. Ctrl-C keeps what was found;
-    the same command goes on where it stopped. Without CHECKPOINT it takes M3ViT tiny with random weights.
-    Exit codes: 2 something that you can mend; 3 a vendor's tool failed, all else was found and is kept.
+    Points that break a rule or a limit are rejected before anything is evaluated. The others get an estimate. Points of
+    the front climb to the timed simulation, and to C simulation for the error on your pictures. With --synthesise, the
+    first of them climb to C synthesis by the vendor's tools, for resources and the clock. Ctrl-C keeps all results, and
+    the same command continues where it stopped. Without CHECKPOINT, tune takes M3ViT tiny with random weights.
+    Exit codes: 2 a mistake that you can fix; 3 a vendor's tool failed, all other results are kept.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def _apply(context: click.Context, number: int) -> None:
 def _show(result: api.TuneResult) -> None:
     state = result.state
     if result.front:
-        front_table(result.front, result.default)
+        front_table(result.front, result.default, result.document["tasks"])
     rejected_lines(list(state.outcomes.values()))
     for outcome in state.outcomes.values():
         if outcome.tier == SYNTHESIS and not outcome.feasible:

@@ -1,4 +1,4 @@
-"""What the commands of tuning share: options, the table of a front, and a search as it runs."""
+"""Common parts of the commands of tuning: options, the table of a front, and the view of a running search."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgemoe_gen.project.opening import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
 from edgemoe_gen.tuning.front import OBJECTIVES, best_confirmed, reasons
 from edgemoe_gen.tuning.state import State, Watch
-from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Figure, Outcome, Value
+from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Figure, Outcome, Value, timed_task
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN_LIVE = 8
@@ -39,10 +39,10 @@ def workers_options(function: F) -> F:
     )
 
 
-# What pictures and tasks are to the commands that measure errors on them.
+# Help of pictures and tasks for commands that measure errors.
 PICTURE_TEXTS = {
-    "image": "Picture or folder that binary points are chosen from and errors taken on; repeatable.",
-    "calibrate": "Picture or folder that errors are taken on, instead of those of --image; repeatable.",
+    "image": "Picture or folder for choosing binary points and measuring errors; repeatable.",
+    "calibrate": "Picture or folder for both, instead of those of --image; repeatable.",
     "task": "Task; repeatable, the first is timed [default: all].",
 }
 
@@ -84,7 +84,7 @@ def front_rows(front: Sequence[Outcome], default: Outcome | None) -> list[list[s
 
 
 def summary(state: State) -> str:
-    """One line on a search: what was tried and what is best."""
+    """One line on a search: tried points and the best one."""
     front = state.front
     counts = f"{len(state.outcomes):,} points, {state.feasible:,} feasible, front {len(front)}"
     if not front:
@@ -106,7 +106,7 @@ def _progress(state: State, what: str, done: int, total: int) -> str:
 
 
 def at_work(state: State) -> list[str]:
-    """A line for each point whose synthesis runs: which, what the tool does, and for how long it is at it."""
+    """A line for each point whose synthesis runs: the point, the tool's step, and the time of the step."""
     if not state.at_work:  # nearly always; a screen asks for this many times a second
         return []
     keys = [outcome.point.key for outcome in state.front]
@@ -119,7 +119,7 @@ def at_work(state: State) -> list[str]:
 
 
 class _Head:
-    """The head of a search on a terminal: written anew whenever the screen is, so that its times go on."""
+    """The head of a search on a terminal: written again with every screen update, so that its times run."""
 
     def __init__(self, state: State, what: str, done: int, total: int) -> None:
         self._state, self._what = state, (what, done, total)
@@ -132,7 +132,7 @@ class _Head:
 
 @contextmanager
 def watching() -> Iterator[tuple[Watch, Progress]]:
-    """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and what comes before."""
+    """A search on stderr: the best of the front on a terminal, a line now and then elsewhere; and earlier steps."""
     if output.is_quiet():
         yield (lambda _state, _what, _done, _total: None), (lambda _what, _done, _total: None)
         return
@@ -176,11 +176,14 @@ def rejected_lines(outcomes: Sequence[Outcome]) -> None:
         output.line(f"  {count:>5,}  {reason}" + (f", one of them: {detail}" if detail else ""))
 
 
-def front_table(front: Sequence[Outcome], default: Outcome | None) -> None:
+def front_table(front: Sequence[Outcome], default: Outcome | None, tasks: Sequence[str] = ()) -> None:
     """The front, the default design first; knobs that a narrow terminal has no room for stand below."""
     columns = ["", *CELLS, DIFFERENCES]
-    title = f"Front of {len(front)} ({LEGEND})"
-    gone = output.table(title, columns, front_rows(front, default), fit=output.Fit(NARROWER, DIFFERENCES))
+    said = timed_task(tasks)
+    title = f"Front of {len(front)} ({LEGEND})" + (f"; {said}" if said else "")
+    gone = output.table(
+        title, columns, front_rows(front, default), fit=output.Fit(NARROWER, DIFFERENCES, below=(DIFFERENCES,))
+    )
     if DIFFERENCES in gone:
         for number, outcome in enumerate(front, start=1):
             output.line(f"point {number}, {DIFFERENCES}: {differences(outcome, default)}")

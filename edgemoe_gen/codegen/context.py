@@ -23,6 +23,7 @@ from edgemoe_gen.numerics.fixed import OUTPUT_SHIFT_BITS
 
 KNOB_CONSTANTS = {"activation_bits": "ACT_BITS", "port_bits": "BEAT_BITS", "residual_tail_bits": "TAIL_BITS"}
 FIELD_BITS = 16  # of most fields of an operation
+OF_EXPERTS = ("ROUTE_BITS", "EXPERT_BITS", "CHOOSE_TOKENS", "MAX_ROUTES")  # constants of designs with experts
 RESOLVED_KNOBS = (*PROGRAM_KNOBS, "cache_bits")  # hardware follows from what they come to: NARROW_BITS, CACHE_BITS
 
 
@@ -43,6 +44,7 @@ def context(design: Design) -> dict[str, Any]:
         "ring_storage": design.storage.primitive.get("operands", "bram"),
         "fifos": design.fifos,
         "has_decoders": design.has_decoders,
+        "has_experts": design.has_experts,
         "inner_fifos": [fifo for fifo in design.fifos.values() if fifo.region == OPERATE],
         "ports": list(range(design.knobs.weight_ports)),
         "axi_ports": ports,
@@ -240,9 +242,12 @@ def _groups(design: Design) -> list[dict[str, Any]]:
     ]
     if design.has_decoders:
         groups.insert(4, ("Maps of decoders", _map_sizes(design)))
+    left_out = () if design.has_experts else OF_EXPERTS
+    kept = [(title, [row for row in constants if row[0] not in left_out]) for title, constants in groups]
     return [
         {"title": title, "constants": [{"name": n, "value": v, "meaning": m} for n, v, m in constants]}
-        for title, constants in groups
+        for title, constants in kept
+        if constants
     ]
 
 

@@ -1,8 +1,8 @@
-"""The headers that do not depend on a design, as a design has them: with the paths of decoders, or without.
+"""The headers that do not depend on a design, as a design has them: with the paths of decoders and experts, or without.
 
-What only designs with decoders have stands in the headers between `#ifdef EDGEMOE_DECODERS` and `#else` or `#endif`.
-Here that is decided, so that no later reader of the sources meets a condition, and other designs do not have these
-lines.
+What only designs with decoders have stands in the headers between `#ifdef EDGEMOE_DECODERS` and `#else` or `#endif`,
+and what only those with experts have, between `#ifdef EDGEMOE_EXPERTS` and these. Here that is decided, so that no
+later reader of the sources meets a condition, and other designs do not have these lines.
 """
 
 from __future__ import annotations
@@ -10,31 +10,33 @@ from __future__ import annotations
 from functools import lru_cache
 
 from edgemoe_gen.base.installed import resource_folder
+from edgemoe_gen.hardware.parts import DECODERS, EXPERTS, has
 
-CONDITION = "#ifdef EDGEMOE_DECODERS"
-OF_DECODERS = ("maps.h", "pixels.h")  # headers of designs with decoders only
+CONDITIONS = {"#ifdef EDGEMOE_DECODERS": DECODERS, "#ifdef EDGEMOE_EXPERTS": EXPERTS}
+# Headers of designs with a part only.
+OF_PARTS = {"maps.h": DECODERS, "pixels.h": DECODERS, "queue.h": EXPERTS, "route.h": EXPERTS}
 
 
-@lru_cache(maxsize=2)
-def headers(decoders: bool) -> dict[str, str]:
-    """Text by name of file."""
+@lru_cache(maxsize=4)
+def headers(parts: frozenset[str]) -> dict[str, str]:
+    """Text by name of file, of a design of these parts."""
     files = sorted(resource_folder("hls").glob("*.h"))
     return {
-        file.name: decided(file.read_text(encoding="utf-8"), decoders)
+        file.name: decided(file.read_text(encoding="utf-8"), parts)
         for file in files
-        if decoders or file.name not in OF_DECODERS
+        if file.name not in OF_PARTS or has(parts, OF_PARTS[file.name])
     }
 
 
-def decided(text: str, decoders: bool) -> str:
+def decided(text: str, parts: frozenset[str]) -> str:
     """A header without the lines of the other case, and without the conditions themselves."""
     kept: list[str] = []
     open_conditions: list[bool | None] = []  # whether a branch's lines are kept; None: a condition of something else
     for line in text.splitlines(keepends=True):
         word = line.split()[0] if line.strip() else ""
         ours = open_conditions[-1] if open_conditions else None
-        if line.startswith(CONDITION):
-            open_conditions.append(decoders)
+        if (part := CONDITIONS.get(line.strip())) is not None:
+            open_conditions.append(has(parts, part))
         elif word == "#else" and ours is not None:
             open_conditions[-1] = not ours
         elif word == "#endif" and open_conditions and open_conditions.pop() is not None:

@@ -18,16 +18,17 @@ from edgemoe_gen.hardware.memories import (
     GATHERED,
     GATHERING_PATH,
     MEMORIES,
-    PARAMETERS,
     PATHS,
     ROUTER_SOURCE,
     SCORES_PATH,
     TAILED,
     VALUES_PATH,
     ActivationMemory,
+    parameters,
     rest_of,
     tail_of,
 )
+from edgemoe_gen.hardware.parts import DECODERS
 
 MAXIMA = "maxima"
 QUEUE = ("queue.by_expert", "queue.places")
@@ -35,23 +36,23 @@ QUEUE = ("queue.by_expert", "queue.places")
 
 def operations_context(design: Design) -> dict[str, Any]:
     """Names that the templates of operations and of the engine use."""
-    decoders = design.has_decoders
+    parts = design.parts
     return {
         "kinds": {name: kind.meaning for name, kind in KINDS.items()},
         "operands": {name: operand.meaning for name, operand in OPERANDS.items()},
         "flags": FLAGS,
         "statuses": descriptor.STATUSES,
-        "fields": descriptor.field_places(decoders),
-        "run_time_fields": descriptor.RUN_TIME_FIELDS,
-        "predicates": _predicates(decoders),
-        "paths": [_path(design, *path) for path in PATHS if decoders or path not in DECODER_PATHS],
+        "fields": descriptor.field_places(parts),
+        "run_time_fields": descriptor.run_time_fields(parts),
+        "predicates": _predicates(parts),
+        "paths": [_path(design, *path) for path in PATHS if DECODERS in parts or path not in DECODER_PATHS],
         "memories": _memories(design),
-        "parameters": PARAMETERS,
+        "parameters": parameters(parts),
         "router_source": ROUTER_SOURCE,
     }
 
 
-def _predicates(decoders: bool) -> list[dict[str, str]]:
+def _predicates(parts: frozenset[str]) -> list[dict[str, str]]:
     """Functions of `operation.h` that say whether an operation's kind or path has a property."""
     tailed = {name for name, memory in MEMORIES.items() if memory.tail}
     operands = {name for name, memory in MEMORIES.items() if memory.operands}
@@ -63,15 +64,15 @@ def _predicates(decoders: bool) -> list[dict[str, str]]:
             "its destination holds keys and values",
             _paths(lambda _, destination: destination in operands),
         ),
-        ("moves_words", "it moves words past the compute unit", _kinds("moves", decoders)),
-        ("loads_values", "its values come from DDR", _kinds("loads", decoders)),
-        ("stores_results", "its results go to DDR", _kinds("stores", decoders)),
+        ("moves_words", "it moves words past the compute unit", _kinds("moves", parts)),
+        ("loads_values", "its values come from DDR", _kinds("loads", parts)),
+        ("stores_results", "its results go to DDR", _kinds("stores", parts)),
     ]
     return [{"name": name, "meaning": meaning, "test": test} for name, meaning, test in rows]
 
 
-def _kinds(fact: str, decoders: bool) -> str:
-    return " || ".join(f"op.kind == KIND_{name}" for name in kinds_that(fact, decoders))
+def _kinds(fact: str, parts: frozenset[str]) -> str:
+    return " || ".join(f"op.kind == KIND_{name}" for name in kinds_that(fact, parts))
 
 
 def _paths(holds: Callable[[str, str], bool]) -> str:
@@ -107,7 +108,7 @@ def _memories(design: Design) -> list[dict[str, Any]]:
     rows.append(_array(MAXIMA, "maxima_row_t", "SCORE_BLOCKS", "largest score of every row", "lutram", False))
     rows += [
         _array(p.absent, p.row, "STAND_IN_DEPTH", "never used", "lutram", p.structures)
-        for p in PARAMETERS
+        for p in parameters(design.parts)
         if p.stand_in
     ]
     return rows
@@ -131,7 +132,7 @@ def _depth(memory: ActivationMemory) -> str:
 
 def _path(design: Design, source: str, destination: str) -> dict[str, Any]:
     """Arguments of `operate` for an operation from one memory to another, in groups."""
-    to_operands = MEMORIES[destination].operands
+    to_operands, experts = MEMORIES[destination].operands, design.has_experts
     given = {"source": source}
     _give_rest(design, given, "source", source)
     if source in TAILED:
@@ -143,7 +144,7 @@ def _path(design: Design, source: str, destination: str) -> dict[str, Any]:
         _give_rest(design, given, "destination", destination)
         if destination in TAILED:
             given["destination_tail"] = tail_of(destination)
-    if (source, destination) == GATHERING_PATH:
+    if (source, destination) == GATHERING_PATH and experts:
         for parameter, memory in zip(("gather_source", "gather_destination"), GATHERED, strict=True):
             given[parameter] = memory
             _give_rest(design, given, parameter, memory)
@@ -151,17 +152,22 @@ def _path(design: Design, source: str, destination: str) -> dict[str, Any]:
         given["maxima_before"] = MAXIMA
     if (source, destination) == SCORES_PATH:
         given["maxima_after"] = MAXIMA
-    arguments = {p.name: given.get(p.name, p.absent) for p in PARAMETERS}
+    arguments = {p.name: given.get(p.name, p.absent) for p in parameters(design.parts)}
     groups = (
         ("source", "source_rest", "source_tail"),
         ("destination", "destination_rest", "destination_tail"),
         ("cache_before", "cache_after"),
-        ("gather_source", "gather_source_rest", "gather_destination", "gather_destination_rest"),
+        *(
+            [("gather_source", "gather_source_rest", "gather_destination", "gather_destination_rest")]
+            if experts
+            else []
+        ),
     )
     maxima = [arguments["maxima_before"], arguments["maxima_after"]]
+    last = [*QUEUE, *maxima] if experts else maxima
     return {
         "name": _path_name(source, destination),
-        "arguments": [*([arguments[name] for name in group] for group in groups), [*QUEUE, *maxima]],
+        "arguments": [*([arguments[name] for name in group] for group in groups), last],
     }
 
 

@@ -65,7 +65,7 @@ def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> di
     )
     files = {target: environment.get_template(name).render(names) for name, target in TEMPLATES.items()}
     files |= hook_files(hooks or {}, environment, names)
-    return files | {f"src/{name}": text for name, text in headers(design.has_decoders).items()}
+    return files | {f"src/{name}": text for name, text in headers(design.parts).items()}
 
 
 def render_kit_readme(design: Design) -> str:

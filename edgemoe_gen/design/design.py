@@ -1,6 +1,6 @@
-"""One design: every size of the accelerator, its memories and FIFOs, and what names it.
+"""One design: every size of the accelerator, its memories and FIFOs, and its identity.
 
-Imports nothing of model or program, so that templates, packer and estimate agree by construction: they all read this.
+Imports nothing of model or program. Templates, packer and estimate all read `Design`, so they agree by construction.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ class Design(Sizes):
 
     @cached_property
     def storage(self) -> StoragePlan:
-        """Which primitive holds which memory."""
+        """The primitive of each memory."""
         return plan_storage(self.board, self.memories)
 
     @property
     def split_depth(self) -> int:
-        """Addresses of the first array of every split memory; those beyond are in a second one. 0: none is split."""
+        """Addresses of the first array of every split memory; a second array holds the others. 0: none is split."""
         return self.storage.split_depth
 
     @property
     def first_depth(self) -> int:
-        """Addresses of the first array of the deepest memory: how deep an operation's parameters are."""
+        """Addresses of the first array of the deepest memory: the depth of an operation's parameters."""
         return min(self.shared_depth, self.split_depth or self.shared_depth)
 
     @property
     def rest_depth(self) -> int:
-        """Addresses of the second array of the deepest memory; where there is none, of what stands in."""
+        """Addresses of the second array of the deepest memory; without one, of the stand-in."""
         return max(self.shared_depth - self.first_depth, STAND_IN_DEPTH)
 
     # Tables
@@ -89,7 +89,7 @@ class Design(Sizes):
     def identity(self) -> int:
         """64 bits that name this design: the knobs that shape the hardware, and the sources that it is rendered from.
 
-        A program carries it, and the engine refuses one that carries another.
+        A program carries the identity, and the engine refuses a program with another identity.
         """
         # Which kinds of weights are narrow is the program's affair.
         shape = {name: value for name, value in asdict(self.knobs).items() if name not in ("clock_mhz", *PROGRAM_KNOBS)}
@@ -107,5 +107,5 @@ class Design(Sizes):
 
 @lru_cache(maxsize=256)
 def _table(make: Callable[[int], tables.Table], segments: int) -> tables.Table:
-    """Many designs share their tables, which take longer to compute than all else of a design."""
+    """A table, cached: many designs share their tables, which take longer to compute than all else of a design."""
     return make(segments)

@@ -1,8 +1,8 @@
-"""Every FIFO of the engine: where it is, how wide and how deep, and the least depth that can't stop a pipeline.
+"""Every FIFO of the engine: its region, width and depth, and the least depth that can't stop a pipeline.
 
-In: a design. Out: a row a FIFO, and the rules that hold the project's depths against them. Where two FIFOs are filled
-by one loop and emptied together, the first must hold all that is written to it while a pipeline keeps back what comes
-by the second. A pipeline that stalls as a whole would otherwise wait for itself (UG1399, pipeline style stp).
+In: a design. Out: a row for each FIFO, and the rules that check the project's depths. Where one loop fills two FIFOs
+and one consumer empties both together, the first must hold all elements written to it while a pipeline delays the
+second one's element. Otherwise a pipeline that stalls as a whole would wait for itself (UG1399, pipeline style stp).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ TRANSFER_BITS = 3 * 32 + 2
 
 @dataclass(frozen=True)
 class Lag:
-    """Why a FIFO goes on being filled while its consumer waits for what another one brings.
+    """The reason why a FIFO is still filled while its consumer waits for another FIFO.
 
     Attributes:
         beside: the other FIFO; the same loop fills both.
-        loop: the pipeline that keeps back what comes by it, from the stage on in which it writes this FIFO; from its
-            first one if it does not write it.
-        elements: of this FIFO that one iteration of the other needs.
+        loop: the pipeline that delays the other FIFO's element, from the stage in which it writes this FIFO; from its
+            first stage if it does not write this FIFO.
+        elements: elements of this FIFO for one iteration of the other.
     """
 
     beside: str
@@ -48,15 +48,15 @@ class Fifo:
     """One FIFO, or several equal ones of one name.
 
     Attributes:
-        name: of the variable in the sources.
+        name: name of the variable in the sources.
         region: dataflow function that declares it.
-        width: bits of an element; `knobs` are those that it grows with.
-        depth: elements, as the design says or the project.
+        width: bits of an element; `knobs` are the knobs on which it depends.
+        depth: elements, by the design or the project.
         least: elements below which a pipeline could wait for itself.
-        copies: equal FIFOs of the name.
-        lag: what `least` follows from.
-        knob: the knob that says the depth; "" if the project's table [fifo_depths] may.
-        held: it is a memory of its own in `storage.memories` whatever its depth, named there.
+        copies: number of equal FIFOs of this name.
+        lag: the reason for `least`.
+        knob: the knob that sets the depth; "" if the project's table [fifo_depths] may set it.
+        held: it is a memory at any depth, with a row of its own in `storage.memories`.
     """
 
     name: str
@@ -78,7 +78,7 @@ def fifos(sizes: Sizes, said: Mapping[str, int]) -> dict[str, Fifo]:
         sizes: of the design.
         said: depths by name, as the project says them.
     """
-    rows = (*_engine(sizes), *_operate(sizes), *_router(sizes))
+    rows = (*_engine(sizes), *_operate(sizes), *(_router(sizes) if sizes.has_experts else ()))
     return {
         row.name: replace(row, depth=row.depth if row.knob else said.get(row.name, row.depth), least=_least(sizes, row))
         for row in rows
@@ -86,7 +86,7 @@ def fifos(sizes: Sizes, said: Mapping[str, int]) -> dict[str, Fifo]:
 
 
 def fifo_rules(knobs: Knobs, known: Mapping[str, Fifo], said: Mapping[str, int]) -> Iterator[Rule]:
-    """Rules of FIFOs, as `rules.rules` has them.
+    """Rules of FIFOs, in the form of `rules.rules`.
 
     Args:
         knobs: of the design.
@@ -135,13 +135,13 @@ def _least(sizes: Sizes, fifo: Fifo) -> int:
 
 
 def _engine(sizes: Sizes) -> tuple[Fifo, ...]:
-    """Between the movers and what executes; an operation's transfers are told with it."""
+    """FIFOs between the movers and `execute`; each operation comes with its transfers."""
     k = sizes.knobs
     order = Lag("orders", "program_beats")
     return (
         Fifo("weight_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, copies=k.weight_ports, lag=order),
         Fifo("input_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
-        Fifo("orders", ENGINE, operation_bits(sizes.route_bits, sizes.has_decoders), OPERATIONS_AHEAD, held=True),
+        Fifo("orders", ENGINE, operation_bits(sizes.route_bits, sizes.parts), OPERATIONS_AHEAD, held=True),
         Fifo("output_orders", ENGINE, TRANSFER_BITS, ORDER_DEPTH, lag=order),
         Fifo(
             "weights", ENGINE, k.port_bits * k.fill_beats, sizes.fifo_elements, ("port_bits", "fill_beats"),
@@ -153,10 +153,10 @@ def _engine(sizes: Sizes) -> tuple[Fifo, ...]:
 
 
 def _operate(sizes: Sizes) -> tuple[Fifo, ...]:
-    """Between the processes of an operation.
+    """FIFOs between the processes of an operation.
 
-    Up to 32 elements cost no more than 2, since a look-up table is a shift register as long (UG574). `measured` is in
-    BRAM, where up to 512 are free: it has room for twice the cycles that the table says of the pipeline.
+    32 elements cost no more than 2, since a look-up table is a shift register of this length (UG574). `measured` is in
+    BRAM, where up to 512 are free: it has room for twice the pipeline's cycles by the timing table.
     """
     k = sizes.knobs
     inputs, outputs = ("in_parallel",), ("out_parallel",)
@@ -166,8 +166,7 @@ def _operate(sizes: Sizes) -> tuple[Fifo, ...]:
     measured = Fifo("measured", OPERATE, fine, 0, inputs, lag=moments, held=True)
     room = 2 * _least(sizes, measured) - sizes.dim_words
     return (
-        Fifo("destinations", OPERATE, sizes.place_bits, 64, lag=Lag("scales", "round_steps")),
-        Fifo("scales", OPERATE, tables.MANTISSA_BITS + EXPONENT_BITS, 64),
+        *(_of_experts(sizes) if sizes.has_experts else ()),
         Fifo(
             "operands", OPERATE, sizes.part_values * sizes.operand_bits, 16, operand_knobs,
             lag=Lag("new_biases", "weight_steps"),
@@ -202,8 +201,16 @@ def _operate(sizes: Sizes) -> tuple[Fifo, ...]:
     )  # fmt: skip
 
 
+def _of_experts(sizes: Sizes) -> tuple[Fifo, ...]:
+    """Where the rows of an expert's results go, and what each is multiplied by."""
+    return (
+        Fifo("destinations", OPERATE, sizes.place_bits, 64, lag=Lag("scales", "round_steps")),
+        Fifo("scales", OPERATE, tables.MANTISSA_BITS + EXPONENT_BITS, 64),
+    )
+
+
 def _router(sizes: Sizes) -> tuple[Fifo, ...]:
-    """Between the processes of the router: a group's choices come in a burst, a token's total with its last power."""
+    """FIFOs of the router: a group's choices come in a burst, a token's total with its last power."""
     k = sizes.knobs
     choice = sizes.expert_bits + k.activation_bits
     route = sizes.place_bits + sizes.expert_bits

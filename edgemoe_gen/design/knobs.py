@@ -1,4 +1,4 @@
-"""The knobs: what a user may turn on an accelerator, each with its meaning and its own range.
+"""The knobs: the parameters of an accelerator that a user may set, each with its meaning and range.
 
 Rules that tie several knobs together are in `rules.py`.
 """
@@ -76,8 +76,8 @@ class Knobs:
         384, "columns of the key and value memory; fewer heads at a time fit a smaller one", 8, 16384
     )
     max_hidden: int = _knob(768, "columns of the hidden memory; wider layers are computed slice by slice", 8, 16384)
-    max_experts: int = _knob(64, "experts a layer", 1, 512)
-    max_top_k: int = _knob(4, "experts a token", 1, 16)
+    max_experts: int = _knob(64, "experts a layer, 2 or more; 0: the engine has no router and no token queues", 0, 512)
+    max_top_k: int = _knob(4, "experts a token; 0 where max_experts is 0", 0, 16)
     max_map_width: int = _knob(
         0, "pixels of a row of the widest map that a decoder convolves; 0: decoders run on the host", 0, 4096
     )
@@ -128,7 +128,7 @@ def knob_fields() -> tuple[Field[Any], ...]:
 
 
 def meaning(knob: Field[Any]) -> str:
-    """What a knob does, in words."""
+    """Meaning of a knob, in words."""
     return str(knob.metadata["meaning"])
 
 

@@ -1,4 +1,4 @@
-"""Makes a design of knobs, a board and depths of FIFOs, and holds it against every rule."""
+"""Makes a design of knobs, a board and depths of FIFOs, and checks every rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgemoe_gen.hardware.boards import Board
 def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | None = None) -> Design:
     """A design whose knobs fit each other and the board's ports.
 
-    Whether it fits the board's resources is for `estimate` to say.
+    `estimate` says whether the design fits the board's resources.
 
     Raises:
         KnobError: names the knobs or FIFOs, their values, and the rule that they break.
@@ -28,6 +28,6 @@ def make_design(knobs: Knobs, board: Board, fifo_depths: Mapping[str, int] | Non
 
 
 def _rules(design: Design) -> Iterator[Rule]:
-    """All rules; those of FIFOs rely on sizes that the others allow."""
+    """All rules; those of FIFOs rely on the others."""
     yield from rules(design)
     yield from fifo_rules(design.knobs, design.fifos, design.fifo_depths)

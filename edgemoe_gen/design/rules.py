@@ -1,7 +1,7 @@
 """Rules that tie several knobs together, or knobs to a board's ports: widths that fit a DSP48E2, sizes that divide.
 
-In: the sizes of a design. Out: for each rule whether it is broken, one sentence with the knobs and their values, and
-what to do.
+In: the sizes of a design. Out: for each rule whether it is broken, one sentence with the knobs and their values, and a
+hint.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Rule = tuple[bool, str, str]  # whether it is broken, what to say, a hint
 
 
 def rules(sizes: Sizes) -> Iterator[Rule]:
-    """Whether a rule is broken, what to say, and a hint. Each may rely on those before it."""
+    """For each rule whether it is broken, a sentence, and a hint. A rule may rely on those before it."""
     k, board = sizes.knobs, sizes.board
     narrow_per_beat = k.port_bits // 16
     yield (
@@ -119,10 +119,23 @@ def rules(sizes: Sizes) -> Iterator[Rule]:
     yield (
         k.max_top_k > k.max_experts,
         f"max_top_k is {k.max_top_k}, more than max_experts, which is {k.max_experts}",
-        "lower max_top_k or raise max_experts",
+        "set max_top_k to 0 too, or raise max_experts"
+        if not sizes.has_experts
+        else "lower max_top_k or raise max_experts",
     )
     yield (
-        k.max_query < k.max_dim,
+        k.max_experts == 1,
+        "max_experts is 1, but with one expert there is nothing to choose, so a router would be nothing but its cost",
+        "set max_experts and max_top_k to 0, which leaves the router out, or max_experts to 2 or more",
+    )
+    yield (
+        k.max_top_k == 0 and sizes.has_experts,
+        f"max_top_k is 0, but max_experts is {k.max_experts}: both are 1 or more, or both are 0, which leaves out the "
+        "router",
+        "set max_experts to 0 too, or raise max_top_k",
+    )
+    yield (
+        k.max_query < k.max_dim and sizes.has_experts,
         f"max_query is {k.max_query}, less than max_dim, which is {k.max_dim}: the query memory also holds the "
         "tokens gathered for an expert",
         f"raise max_query to {k.max_dim}",
@@ -155,7 +168,7 @@ def _map_rules(sizes: Sizes) -> Iterator[Rule]:
 
 
 def _narrow_rules(k: Knobs) -> Iterator[Rule]:
-    """Rules of the kinds of weights that have a width of their own."""
+    """Rules of the kinds of weights with a separate width."""
     narrow = {name: int(getattr(k, name)) for name in NARROW_KNOBS if getattr(k, name) not in (0, k.weight_bits)}
     half = k.weight_bits // 2 if k.weight_bits >= 2 * LEAST_WEIGHT_BITS else 0
     for name, bits in narrow.items():

@@ -13,6 +13,7 @@ from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.hardware.memories import HIDDEN, MEMORIES, QUERY, SPLITTABLE, ActivationMemory
+from edgemoe_gen.hardware.parts import DECODERS, EXPERTS
 from edgemoe_gen.hardware.ring import CONVOLUTION_RING
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.widths import OWN_WIDTH
@@ -72,7 +73,7 @@ class Sizes:
 
     @property
     def narrow_weight_bits(self) -> int:
-        """Width of narrow weights, two of which lie in the place of one; `weight_bits` if no kind of weights is."""
+        """Width of narrow weights, two of which take the place of one; `weight_bits` if no kind is narrow."""
         widths = self.knobs.widths
         return min(widths.of_kind(kind.name) for kind in OWN_WIDTH)
 
@@ -96,7 +97,7 @@ class Sizes:
         return ceil_div(self.knobs.out_parallel * self.knobs.in_parallel, self.part_values)
 
     def weight_steps(self, in_words: int, narrow: bool) -> int:
-        """Steps that bring an output tile's weights of so many words of inputs; a narrow step brings two parts."""
+        """Steps that bring an output tile's weights for this many words of inputs; a narrow step brings two parts."""
         parts = in_words * self.operand_parts
         return ceil_div(parts, 2) if narrow else parts
 
@@ -107,7 +108,7 @@ class Sizes:
 
     @property
     def score_blocks(self) -> int:
-        """Blocks of rows of scores that an operation can leave for the next one."""
+        """Blocks of rows of scores that an operation can store for the next one."""
         return ceil_div(self.max_rows, self.knobs.tokens_parallel)
 
     @property
@@ -122,11 +123,11 @@ class Sizes:
 
     @property
     def accumulator_bits(self) -> int:
-        """Width in which no sum can overflow.
+        """Width of an accumulator that no sum can overflow.
 
         A product of extremes is 2^(a-1) * 2^(b-1), or of the largest probability 2^PROBABILITY_FRACTION * 2^(b-1);
-        max_inputs of them need log2(max_inputs) bits more. One bit is the sign, one leaves as much room again for the
-        bias, which the program checks to need no more. A convolution has more inputs, but they meet only weights.
+        max_inputs of them need log2(max_inputs) bits more. One bit is the sign. One more bit gives the same room again
+        to the bias; the program checks that this is enough. A convolution has more inputs, but they meet only weights.
         """
         product = max(self.knobs.activation_bits - 1, tables.PROBABILITY_FRACTION) + (self.operand_bits - 1)
         bits = product + math.ceil(math.log2(self.max_inputs)) + 2
@@ -169,12 +170,12 @@ class Sizes:
     # Memories
 
     def pitch(self, tokens: int) -> int:
-        """Rows from a frame of so many tokens to the next one: each begins a block in every memory, cache included."""
+        """Rows from a frame of this many tokens to the next: each begins a block in every memory and in the cache."""
         step = math.lcm(self.knobs.tokens_parallel, self.knobs.cache_lanes)
         return ceil_div(tokens, step) * step
 
     def pass_rows(self, tokens: int) -> int:
-        """Rows of all frames that share a pass of the weights, each of so many tokens."""
+        """Rows of all frames that share a pass of the weights, each with this many tokens."""
         return (self.knobs.frames_per_pass - 1) * self.pitch(tokens) + tokens
 
     @property
@@ -226,7 +227,7 @@ class Sizes:
 
     @property
     def max_rows(self) -> int:
-        """Rows of scores that an operation can leave for the next one."""
+        """Rows of scores that an operation can store for the next one."""
         k = self.knobs
         return max(ceil_div(k.max_tokens, k.tokens_parallel) * k.tokens_parallel, MIN_ROWS + k.tokens_parallel)
 
@@ -237,7 +238,7 @@ class Sizes:
 
     @property
     def choose_tokens(self) -> int:
-        """Tokens that take turns in the router: a search, at a level a cycle, ends before its token's next one."""
+        """Tokens that take turns in the router: a token's search, one level a cycle, ends before its next search."""
         return CHOOSE_FIXED + self.search_levels
 
     @property
@@ -255,8 +256,9 @@ class Sizes:
     def ring_words(self) -> int:
         """Words of operands that the compute unit's ring holds.
 
-        Two output tiles of the longest inner dimension. Of a convolution one and more, if two are beyond the cap: the
-        next tile's last words come while its first block of pixels is computed, which takes longer.
+        It holds two output tiles of the longest inner dimension. For a convolution beyond the cap it holds more than
+        one tile but not two: the next tile's last words come while its first block of pixels is computed, which takes
+        longer.
         """
         words = self.convolution_words
         return max(2 * self.max_in_words, words, min(2 * words, CONVOLUTION_RING))
@@ -275,12 +277,18 @@ class Sizes:
 
     @property
     def has_experts(self) -> bool:
-        """Whether tokens have experts to choose among."""
-        return self.knobs.max_experts > 1
+        """Whether the engine has a router and token queues."""
+        return self.knobs.max_experts > 0
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Parts (`hardware.parts`) that the engine has."""
+        there = {DECODERS: self.has_decoders, EXPERTS: self.has_experts}
+        return frozenset(part for part, has in there.items() if has)
 
     @property
     def map_words(self) -> int:
-        """Words of a pixel of a map, at most."""
+        """Largest number of words of a map's pixel."""
         return self.padded_words(self.knobs.max_map_channels) if self.has_decoders else 0
 
     @property
@@ -297,7 +305,7 @@ class Sizes:
 
     @property
     def map_blocks(self) -> int:
-        """Blocks of pixels that an operation takes at most: those of a memory, or its number of rows."""
+        """Largest number of blocks of pixels in an operation: the blocks of a memory, or the limit of rows."""
         return min(self.shared_depth, MOST_ROWS // self.knobs.tokens_parallel) if self.has_decoders else 0
 
     @property
@@ -331,12 +339,12 @@ class Sizes:
         return self.knobs.cache_lanes if MEMORIES[memory].operands else self.knobs.tokens_parallel
 
     def value_bits(self, memory: str) -> int:
-        """Width of a value in an activation memory, its tail apart."""
+        """Width of a value in an activation memory, without its tail."""
         return self.cache_bits if MEMORIES[memory].operands else self.knobs.activation_bits
 
     @property
     def shared_depth(self) -> int:
-        """Addresses of the deepest memory of those that the same parameters of an operation reach."""
+        """Addresses of the deepest memory among those that share an operation's parameters."""
         depths = self.memory_depths
         return max(depths[name] for name in SPLITTABLE)
 
@@ -381,12 +389,12 @@ class Sizes:
 
     @property
     def shift_words(self) -> int:
-        """Words of features whose shifts come in one cycle; 1 if a word's take longer."""
+        """Words of features whose shifts come in one cycle; 1 if those of a word take longer."""
         return max(1, self.shifts_per_step // self.knobs.in_parallel)
 
     @property
     def shift_steps(self) -> int:
-        """Cycles that bring the shifts of one word of features; 1 if they bring more than that."""
+        """Cycles that bring the shifts of one word of features; 1 if a cycle brings more."""
         return ceil_div(self.knobs.in_parallel, self.shifts_per_step)
 
     @property

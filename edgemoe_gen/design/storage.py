@@ -1,7 +1,7 @@
-"""Which primitive holds which memory, BRAM, UltraRAM or look-up tables, so that a design fits its board with room left.
+"""Chooses BRAM, UltraRAM or look-up tables for each memory, so that a design fits its board with room left.
 
 Counts follow the primitives' shapes in AMD's guides: UG573 for BRAM and UltraRAM, UG574 for RAM in look-up tables. A
-memory whose depth would fill its last UltraRAM badly can be split: the addresses beyond lie in BRAM.
+memory that would leave its last UltraRAM mostly empty can be split: its last addresses lie in BRAM.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Memory:
 
     @property
     def bits(self) -> int:
-        """Bits that it stores."""
+        """Bits of all copies."""
         return self.width * self.depth * self.copies
 
     @cached_property
@@ -77,21 +77,21 @@ class Memory:
         return self.copies * (ceil_div(self.width, width) * SLICE_LUTS * banks + selecting)
 
     def parts(self, split_depth: int) -> tuple[Memory, Memory]:
-        """Its first `split_depth` addresses, and those beyond, which lie in BRAM."""
+        """Its first `split_depth` addresses, and the others, which lie in BRAM."""
         return replace(self, depth=split_depth), replace(self, depth=self.depth - split_depth, allowed=("bram",))
 
 
 @dataclass(frozen=True)
 class StoragePlan:
-    """Where every memory lies, and what all of them take.
+    """The primitive of every memory, and the resources of all.
 
     Attributes:
-        primitive: `bram`, `uram` or `lutram` by name of memory; of a split memory that of its first addresses.
-        bram36, uram: what all memories take.
+        primitive: `bram`, `uram` or `lutram` by name of memory; for a split memory that of its first addresses.
+        bram36, uram: resources of all memories.
         lut: look-up tables that serve as memory.
         split_depth: addresses of the first array of every split memory; 0 where none is split.
-        split: names of the memories with a second array, NAME_rest, for the addresses beyond; it is always in BRAM.
-            Where one is split, each of `SPLITTABLE` is that is deeper than `split_depth`.
+        split: names of the memories with a second array, NAME_rest, for their last addresses, always in BRAM. Where one
+            is split, every memory of `SPLITTABLE` deeper than `split_depth` is split.
     """
 
     primitive: Mapping[str, str]
@@ -107,16 +107,13 @@ class StoragePlan:
 
 
 def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
-    """All memories of a design but shallow FIFOs and registers, in the order of the data path.
+    """All memories of a design without shallow FIFOs and registers, in the order of the data path.
 
-    None depends on the number of experts of a network, only on that of the largest: queues share one pool, sorted by
-    expert.
+    None depends on the number of experts of a network, only on the knob for the largest number: queues share one pool,
+    sorted by expert.
     """
     k = sizes.knobs
     row_blocks = ceil_div(sizes.max_rows, k.tokens_parallel)
-    place = (max(row_blocks, sizes.blocks, sizes.map_row_blocks).bit_length() + 1) + 8
-    route = place + tables.MANTISSA_BITS + k.max_experts.bit_length() + 1
-    offset = sizes.max_routes.bit_length() + 1
     weights, measured, orders = (fifos[name] for name in ("weights", "measured", "orders"))
     return (
         Memory(
@@ -136,21 +133,36 @@ def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
             "maxima", "largest scores of rows: running, and of the operation before",
             k.activation_bits * k.tokens_parallel, row_blocks, 2, ("lutram",),
         ),
-        Memory("queues", "token queues of all experts", route, sizes.max_routes, 2, ("bram",)),
-        Memory("places", "places of queued tokens, for gathering", place, sizes.max_routes, 1, ("bram",)),
+        *_queues(sizes, row_blocks),
         Memory(
             "adapters", "bursts in the AXI adapters",
             k.port_bits, ADAPTER_BEATS, k.weight_ports + OTHER_ADAPTERS, ("bram",),
         ),
         Memory("orders", "operations that lie ahead", orders.width, orders.depth, 1, ("bram", "lutram")),
-        Memory("offsets", "first entry, length and counters of each queue", offset, k.max_experts, 4, ("lutram",)),
+        *_offsets(sizes),
         *_of_decoders(sizes),
         *_channels(fifos),
     )  # fmt: skip
 
 
+def _queues(sizes: Sizes, row_blocks: int) -> Iterator[Memory]:
+    """Routes by token and by expert, and their places once more: of designs with experts."""
+    if sizes.has_experts:
+        place = (max(row_blocks, sizes.blocks, sizes.map_row_blocks).bit_length() + 1) + 8
+        route = place + tables.MANTISSA_BITS + sizes.knobs.max_experts.bit_length() + 1
+        yield Memory("queues", "token queues of all experts", route, sizes.max_routes, 2, ("bram",))
+        yield Memory("places", "places of queued tokens, for gathering", place, sizes.max_routes, 1, ("bram",))
+
+
+def _offsets(sizes: Sizes) -> Iterator[Memory]:
+    """What is kept of each expert's queue."""
+    if sizes.has_experts:
+        bits, experts = sizes.max_routes.bit_length() + 1, sizes.knobs.max_experts
+        yield Memory("offsets", "first entry, length and counters of each queue", bits, experts, 4, ("lutram",))
+
+
 def _of_decoders(sizes: Sizes) -> Iterator[Memory]:
-    """What RESIZE keeps of columns: a blend has two bits more than an activation."""
+    """The columns that RESIZE keeps: a blend has two bits more than an activation."""
     if sizes.has_decoders:
         width = sizes.knobs.in_parallel * sizes.knobs.activation_bits
         yield Memory(
@@ -163,7 +175,7 @@ def _of_decoders(sizes: Sizes) -> Iterator[Memory]:
 
 
 def _activations(sizes: Sizes) -> Iterator[Memory]:
-    """The activation memories, and behind them the tails that some of them keep."""
+    """The activation memories, and after them the tails of some."""
     k, depths = sizes.knobs, sizes.memory_depths
     for row in MEMORIES.values():
         width, lanes = k.in_parallel * sizes.value_bits(row.name), sizes.memory_lanes(row.name)
@@ -176,7 +188,7 @@ def _activations(sizes: Sizes) -> Iterator[Memory]:
 
 
 def _channels(fifos: Mapping[str, Fifo]) -> Iterator[Memory]:
-    """The other FIFOs between processes, of more than the 32 elements that look-up tables hold as shift registers."""
+    """The other FIFOs of more than 32 elements, which is the most that look-up tables hold as shift registers."""
     for fifo in fifos.values():
         if not fifo.held and fifo.depth > SHIFT_REGISTER:
             kind = "lutram" if fifo.depth <= LUTRAM_SHAPES[-1][1] else "bram"
@@ -186,9 +198,9 @@ def _channels(fifos: Mapping[str, Fifo]) -> Iterator[Memory]:
 def plan_storage(board: Board, every: tuple[Memory, ...]) -> StoragePlan:
     """The assignment that leaves the scarcer of BRAM and UltraRAM the most room.
 
-    Look-up tables hold what could lie in BRAM only where less than 1 - `ROOM` of BRAM would be left without. All
-    assignments are tried: equal sums are merged on the way, and those that leave too little room are dropped as long as
-    others leave enough.
+    Look-up tables replace BRAM only where otherwise less than 1 - `ROOM` of BRAM would be left. All assignments are
+    tried: equal sums are merged on the way, and assignments with too little room are dropped as long as others have
+    enough.
     """
     for room in (ROOM, math.inf):
         best: tuple[tuple[float, ...], _Sums, _Primitives, int] | None = None
@@ -210,10 +222,10 @@ def plan_storage(board: Board, every: tuple[Memory, ...]) -> StoragePlan:
 
 
 def shared_depths(plan: StoragePlan, every: tuple[Memory, ...]) -> dict[str, tuple[bool, bool]]:
-    """Of each memory of `SPLITTABLE` whether its array, and that of its last addresses, can be as deep as the deepest.
+    """For each memory of `SPLITTABLE` whether its two arrays can be as deep as the deepest.
 
-    One piece of hardware serves all of them. Arrays of one depth are surely one for it, and BRAM up to 512 words,
-    UltraRAM up to 4,096 come free. Depths that would take more are left as they are.
+    One piece of hardware serves all of them, and arrays of one depth certainly keep one instance. More depth is free up
+    to 512 words of BRAM and 4,096 of UltraRAM. Depths that would take more primitives stay as they are.
     """
     shared = [memory for memory in every if memory.name in SPLITTABLE]
     deepest = max(memory.depth for memory in shared)
@@ -232,7 +244,7 @@ def shared_depths(plan: StoragePlan, every: tuple[Memory, ...]) -> dict[str, tup
 
 
 def storage_fits(board: Board, every: tuple[Memory, ...], room: float, luts: float) -> bool:
-    """Whether the share `room` of a board's BRAM and UltraRAM and so many look-up tables can hold all memories."""
+    """Whether the share `room` of a board's BRAM and UltraRAM, and a number of look-up tables, hold all memories."""
     return any(
         lut <= luts
         for split_depth in _split_depths(board, every)
@@ -252,7 +264,7 @@ def _is_split(memory: Memory, split_depth: int) -> bool:
 
 
 def _use(memory: Memory, kind: str, split_depth: int) -> _Sums:
-    """BRAM36, UltraRAMs and look-up tables of a memory in a primitive; `split_depth` 0: it is not split."""
+    """BRAM36, UltraRAMs and look-up tables of a memory in a primitive; `split_depth` 0: the memory is not split."""
     rest = 0
     if split_depth:
         memory, beyond = memory.parts(split_depth)
@@ -265,9 +277,9 @@ def _use(memory: Memory, kind: str, split_depth: int) -> _Sums:
 
 
 def _assignments(board: Board, every: tuple[Memory, ...], split_depth: int, room: float) -> dict[_Sums, _Primitives]:
-    """One assignment of all memories, primitives by name, for every different sum of what they take.
+    """One assignment of all memories, primitives by name, for every different sum of resources.
 
-    Those that take more than the share `room` of BRAM or UltraRAM are left out.
+    Assignments with more than the share `room` of BRAM or UltraRAM are left out.
     """
     bram36_limit, uram_limit = room * board.bram36, room * board.uram if board.uram else 0.0
     states: dict[_Sums, _Primitives] = {(0, 0, 0): ()}

@@ -1,8 +1,9 @@
-"""Look-up tables between the lanes of a process: choices of what comes or is held, operands that wait, who writes.
+"""Look-up tables between the lanes of a process: choices of new or held values, waiting operands, choices of writers.
 
-They stand beside the estimate where open synthesis is compared with it, and are no part of it: docs/resources.md says
-why. A choice of two takes one look-up table a bit, as `choice` in the estimate; what waits within a pipeline is a shift
-register, one a bit for 32 cycles (UG574, SRLC32E). Every term says what it is in the kernels.
+They are shown beside the estimate where open synthesis is compared with it, and are no part of the estimate:
+docs/resources.md says why. A choice of two takes one look-up table a bit, as `choice` in the estimate. A value that
+waits in a pipeline takes a shift register, one look-up table a bit for 32 cycles (UG574, SRLC32E). Every term names its
+place in the kernels.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ def between_lanes(design: Design) -> dict[str, int]:
         "scores": _scores(design),
         "addition": _addition(design),
         "LayerNorm": _layer_norm(design),
-        "router": _router(design),
+        **({"router": _router(design)} if design.has_experts else {}),
     }
 
 
 def _waiting(design: Design, loop: str, bits: int) -> int:
-    """Bits that wait in a loop's pipeline, at most as long as that is by the timing table."""
+    """Bits that wait in a loop's pipeline, for at most its depth by the timing table."""
     sizes = (
         ("in_parallel", design.knobs.in_parallel),
         ("variance_bits", design.variance_bits),

@@ -1,7 +1,7 @@
-"""Cycles of a program in closed form: what each operation's processes need, and a run of them against memory.
+"""Cycles of a program in closed form: the time of each operation's processes, and a run of them against memory.
 
-The timed simulation is the truth that this stands for, within a few percent; it takes milliseconds where that takes
-minutes. Every figure is of the tier "estimate".
+The estimate is within a few percent of the timed simulation, and takes milliseconds instead of minutes. Every figure
+has the tier "estimate".
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing |
     """Estimates one run of a program.
 
     Args:
-        program: compiled for its design.
-        rows: tokens of every expert's queue, for each routing of the program in order; by default queues are even, as
-            no one knows the pictures.
+        program: the compiled program.
+        rows: tokens of every expert's queue, for each routing of the program in order; by default queues are even,
+            since the pictures are unknown.
         timing: depths of pipelines and rate of memory; by default the table's, of the design's board and clock.
 
     Raises:
@@ -78,7 +78,7 @@ def estimate_cycles(program: Program, rows: Rows | None = None, timing: Timing |
 
 
 def _steps(operations: Sequence[Operation], rows: Rows | None, times: Operations) -> list[Step]:
-    """The step of every operation: equal ones, before equal ones, share one."""
+    """The step of every operation; equal operations before equal operations share a step."""
     routings = iter(_even_queues(operations) if rows is None else rows)
     queue: Sequence[float] = ()
     keys = keys_of(operations)
@@ -103,7 +103,7 @@ def _steps(operations: Sequence[Operation], rows: Rows | None, times: Operations
 
 
 def _even_queues(operations: Sequence[Operation]) -> list[list[float]]:
-    """For every routing, the mean of each expert's queue if all are as likely."""
+    """For every routing, the mean of each expert's queue if all experts are equally likely."""
     return [
         [op.tokens * op.top_k / (op.expert_end - op.expert_first)] * op.expert_end
         for op in operations

@@ -1,4 +1,4 @@
-"""What the formulas of an operation read of a design: depths of its pipelines, sizes of its unit, what memory delivers.
+"""A design's numbers for the formulas of operations: depths of pipelines, sizes of the unit, rates of memory.
 
 In: design and timing table. Out: an `Engine` of plain numbers, so that thousands of operations cost little.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
+from edgemoe_gen.estimate.processes import ROUTING_LOOPS
 from edgemoe_gen.hardware.descriptor import OPERATION_WORDS
 from edgemoe_gen.hardware.ring import OPEN_TILES, RING_DISTANCE
 from edgemoe_gen.timing.table import Timing
@@ -55,8 +56,8 @@ _OF_DECODERS = ("convolution_tiles", "blend_words", "store_columns", "output_pix
 
 
 def _depth(name: str, timing: Timing) -> int:
-    """Depth of a loop's pipeline; 0 of one that a design without decoders does not have."""
-    absent = name in _OF_DECODERS and name not in timing.loops
+    """Depth of a loop's pipeline; 0 for a loop of decoders or experts in a design without them."""
+    absent = name in (*_OF_DECODERS, *ROUTING_LOOPS) and name not in timing.loops
     return 0 if absent else timing.loops[name].depth
 
 
@@ -65,27 +66,27 @@ class Engine:
     """Numbers of one design at one clock.
 
     Attributes:
-        depth: of pipelines.
+        depth: depths of pipelines.
         start: cycles from the begin of an operation to the first iteration of its processes.
         end: cycles from the end of its last process to the next operation.
-        measured: cycles after which LayerNorm's first loop hands a word on.
+        measured: cycles after which LayerNorm's first loop passes a word on.
         passes: states before each of the two loops that load operands.
         fetch_gap: cycles from the last beat of one operation's weights to the request of the next one's.
         parallel, out_words, score_groups, parts, cache_steps, bias_steps, fill_beats: sizes of the unit.
         choose_tokens: tokens that take turns in the router.
-        ring_words, open_tiles, ring_distance: of the ring of operands.
+        ring_words, open_tiles, ring_distance: sizes of the ring of operands.
         buffered: parts of operands that wait before the unit.
         narrow, wide: beats of a word of 16-bit and of 32-bit values.
         latency: cycles from a request to its first beat.
         rate: beats that memory brings to each weight port in a cycle.
         stagger: cycles from the end of the first port's weights to that of the last one's, if memory limits them.
-        load_rate: beats a cycle for a port that has memory for itself; `port_rate` if memory is never the limit.
-        ports: of weights.
+        load_rate: beats a cycle for a port that uses memory alone; `port_rate` if memory is never the limit.
+        ports: number of weight ports.
         fifo_beats: beats of weights that wait on the chip behind each port.
-        input_beats: the same of loads.
-        orders: operations whose weights are known to the ports and not fetched.
+        input_beats: beats of loads that wait on the chip.
+        orders: operations whose weights the ports know but have not fetched.
         ahead: operations that are known before they run.
-        window: beats on their way to a port.
+        window: outstanding beats of a port.
         beat_time: cycles of memory for one beat of one port.
     """
 

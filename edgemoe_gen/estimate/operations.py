@@ -1,8 +1,9 @@
-"""How long one operation takes when its weights are there, and how long it goes on after the last of them has come.
+"""Time of one operation when its weights are there, and its remaining time after its last weights have come.
 
-Every operation is a chain of pipelined loops that all start together. A chain ends when its slowest loop has taken all
-its iterations, plus one iteration's way through all loops. The unit's operands come through a ring, tile after tile;
-the unit fills it as early as it can, in the iterations in which it computes, so an operand that is late holds up both.
+Every operation is a chain of pipelined loops that all start together. A chain ends when its slowest loop has run all
+its iterations, plus the latency of one iteration through all loops. The unit's operands come through a ring, tile after
+tile. The unit fills the ring as early as it can, in the same iterations in which it computes, so a late operand delays
+both.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WEIGHTS, KEYS = operand_number("WEIGHTS"), operand_number("KEYS")
 
 
 class Shape(NamedTuple):
-    """The fields of an operation that its time depends on, beside the rows of its queue."""
+    """The fields of an operation on which its time depends, beside the rows of its queue."""
 
     kind: int
     flags: int
@@ -68,15 +69,15 @@ class Step:
     """One operation.
 
     Attributes:
-        name: of its kind.
-        cycles: if no weights are late.
-        needs: of its own weights.
-        following: of the next operation's, whose first tile comes ahead.
-        beats: of its own weights.
+        name: name of its kind.
+        cycles: its cycles if no weights are late.
+        needs: needs of its own weights.
+        following: needs of the next operation's weights, whose first tile comes ahead.
+        beats: beats of its own weights.
         greedy: cycles, and beats, until the ring is full: from then on weights are taken as tiles are done.
         taken: cycles until all of its own weights have been taken.
-        load_beats: that come from memory; `load_tail` are the cycles after the last one.
-        stored_beats: that go there.
+        load_beats: beats from memory; `load_tail` is the number of cycles after the last one.
+        stored_beats: beats to memory.
     """
 
     name: str
@@ -92,12 +93,12 @@ class Step:
 
     @cached_property
     def plain(self) -> bool:
-        """Whether memory has no part in it."""
+        """Whether the operation does not use memory."""
         return not (self.beats or self.following or self.load_beats or self.stored_beats)
 
 
 class Operations:
-    """Times of operations on an engine; equal ones are computed once."""
+    """Times of operations on an engine; those of equal operations are computed once."""
 
     def __init__(self, engine: Engine, mean: bool = False) -> None:
         """`mean`: rows of queues are means over queues of all lengths."""
@@ -109,8 +110,8 @@ class Operations:
         """One operation by its shape and the next one's.
 
         Args:
-            rows: of its queue, if it has one; may be a mean.
-            gathered: rows that are gathered meanwhile.
+            rows: rows of its queue, if it has one; may be a mean.
+            gathered: rows that are gathered at the same time.
         """
         key = shape, following, rows, gathered
         found = self._known.get(key)
@@ -216,7 +217,7 @@ class _Region:
         return max(e.depth.measure_words, e.measured + e.depth.apply_words + leaves)
 
     def _moved(self) -> float:
-        """End of what moves words: LayerNorm, loads and stores."""
+        """End of operations that move words: LayerNorm, loads and stores."""
         e, d = self.e, self.e.depth
         words = self.shape.tokens * self.shape.in_words
         if self.shape.kind == NORMALISE:

@@ -1,10 +1,10 @@
 """Resources of a design, counted by rules that `docs/resources.md` lists with their sources. Tier: estimate.
 
 DSP: see `design/products.py`. BRAM and UltraRAM: the shapes of the primitives (UG573), see `design/storage.py`.
-LUT (UG574): an addition or comparison takes one a bit, a choice among four one a bit, and so a shifter one a bit for
-every two binary stages; a ROM one for 64 entries of a bit, a product one for every pair of bits, a FIFO one a bit for
-32 elements. FF: twice the LUTs, as pipelined datapaths usually have. DSP and memories follow from the structure; LUT
-and FF are coarse.
+LUT (UG574): an addition or comparison takes one a bit; a choice among four one a bit, and so a shifter one a bit for
+every two binary stages; a ROM one for 64 entries of a bit; a product one for every pair of bits; a FIFO one a bit for
+32 elements. FF: twice the LUTs, as usual in pipelined datapaths. DSP and memories follow from the structure; LUT and FF
+are coarse.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from edgemoe_gen.design.fifos import SHIFT_BITS
 from edgemoe_gen.design.products import part_dsps, table_products, tables_in_dsp
 from edgemoe_gen.design.sizes import TERM_BITS
 from edgemoe_gen.design.storage import MUX_INPUTS, SHIFT_REGISTER
+from edgemoe_gen.estimate.processes import ROUTING_LOOPS
 from edgemoe_gen.hardware.axi import OTHER_ADAPTERS
 from edgemoe_gen.hardware.boards import Board
 from edgemoe_gen.hardware.latency import most_cycles
@@ -55,7 +56,7 @@ WRITTEN = {
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a design: its name, what it is, what it takes."""
+    """One part of a design: its name, meaning and resources, and whether it is a memory that the sources name."""
 
     name: str
     what: str
@@ -63,11 +64,12 @@ class Part:
     bram36: int = 0
     uram: int = 0
     lut: int = 0
+    memory: bool = False
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a design takes, part by part. Tier: estimate."""
+    """Resources of a design, part by part. Tier: estimate."""
 
     parts: tuple[Part, ...]
 
@@ -111,11 +113,11 @@ class Resources:
         )
 
     def over(self, board: Board, room: float = 1.0) -> tuple[tuple[str, int, int], ...]:
-        """Those that exceed the share `room` of what the board has: resource, used, available."""
+        """Resources beyond the share `room` of the board's: resource, used, available."""
         return tuple(row for row in self.against(board) if row[1] > room * row[2])
 
     def fits(self, board: Board, room: float = 1.0) -> bool:
-        """Whether no resource exceeds the share `room` of what the board has."""
+        """Whether no resource exceeds the share `room` of the board's."""
         return not self.over(board, room)
 
 
@@ -144,20 +146,20 @@ def check_fits(design: Design) -> Resources:
 
 
 def _shifter(bits: int, stages: int | None = None) -> int:
-    """A shift by any number of bits, or of so many binary stages: a look-up table selects one of four (UG574)."""
+    """A shift by any number of bits, or of a number of binary stages: a look-up table selects one of four (UG574)."""
     return bits * ceil_div((bits - 1).bit_length() if stages is None else stages, 2)
 
 
 def _any_rounding(bits: int) -> int:
-    """`round_shift`: a shifter either way, and one for the half that is added; the clipping behind it."""
+    """`round_shift`: a shifter in either direction, and one for the added half; then the clipping."""
     return 3 * _shifter(bits) + 2 * bits
 
 
 def _rounding(bits: int, to_bits: int, window: Window) -> int:
-    """`round_to`: stages from the widest to the narrowest, two a look-up table, each as wide as what may still count.
+    """`round_to`: stages from the widest to the narrowest, two in a look-up table, each as wide as the bits that count.
 
-    Behind them the half is added and the result clipped, one a bit each; what is beyond is seen on the way, five bits a
-    look-up table.
+    Then the half is added and the result clipped, one look-up table a bit each. Overflow is detected on the way, five
+    bits in a look-up table.
     """
     wide = bits + 1 - window.least
     lut, left = 0, window.stages
@@ -183,9 +185,9 @@ def _rom(entries: int, bits: int) -> int:
 
 
 def _interpolation(design: Design, table: tables.Table, value_bits: int, rest_bits: int) -> int:
-    """LUT of one table look-up: where the segment starts and how far it rises, from ROMs; the product; one addition.
+    """LUT of one table look-up: start and rise of the segment, from ROMs; the product; one addition.
 
-    A DSP does both, its adder is behind its product (UG579).
+    A DSP does product and addition (UG579).
     """
     roms = _rom(table.segments, value_bits + table.rise_bits)
     if tables_in_dsp(design):
@@ -223,7 +225,7 @@ def _reciprocal(design: Design) -> int:
 
 
 def arithmetic_parts(design: Design) -> tuple[Part, ...]:
-    """All parts of a design but its memories, in the order of the data path."""
+    """All parts of a design except its memories, in the order of the data path."""
     return (
         _compute_unit(design),
         _probabilities(design),
@@ -231,7 +233,7 @@ def arithmetic_parts(design: Design) -> tuple[Part, ...]:
         _score_lanes(design),
         _additions(design),
         _layer_norm(design),
-        _router(design),
+        *([_router(design)] if design.has_experts else []),
         _cache_reader(design),
         *_decoders(design),
         _channels(design),
@@ -254,7 +256,7 @@ def _compute_unit(design: Design) -> Part:
     # A DSP adds two products on its own, which is half of the additions (UG579); the others are trees of LUTs.
     additions = k.tokens_parallel * k.out_parallel * k.in_parallel // 2
     return Part(
-        "compute unit", "tokens x out x in products and their sums",
+        "compute unit", "tokens × out × in products and their sums",
         dsp=_dsps(design, "compute unit"),
         lut=additions * (design.factor_bits + design.operand_bits + 4),
     )  # fmt: skip
@@ -307,7 +309,7 @@ def _score_lanes(design: Design) -> Part:
     lane = _choice(design.score_groups, acc) + _choice(design.out_words, acc)
     lane += _rounding(acc, k.activation_bits, shifts.SCORE_SUM) + 2 * k.activation_bits
     return Part(
-        "scores", "choice, rounding and comparison of score_rows x in scores",
+        "scores", "choice, rounding and comparison of score_rows × in scores",
         lut=k.score_rows * k.in_parallel * lane,
     )  # fmt: skip
 
@@ -369,8 +371,8 @@ def _cache_reader(design: Design) -> Part:
 def _decoders(design: Design) -> tuple[Part, ...]:
     """A tile's choice among three lanes and none; blends of two rows and two columns; a tournament; bytes of a beat.
 
-    RESIZE reads two neighbouring lanes, and writes each lane one of two words, at one of two addresses; a choice of two
-    has five inputs for two bits, which is one look-up table (UG574).
+    RESIZE reads two neighbouring lanes, and writes one of two words to each lane, at one of two addresses. A choice of
+    two has five inputs for two bits, which fit one look-up table (UG574).
     """
     k = design.knobs
     if not design.has_decoders:
@@ -392,7 +394,7 @@ def _decoders(design: Design) -> tuple[Part, ...]:
 
 
 def _channels(design: Design) -> Part:
-    """FIFOs of up to 32 elements: a shift register of a look-up table a bit (UG574); and which memory feeds them.
+    """FIFOs of up to 32 elements: a shift register of one look-up table a bit (UG574); and the choice of their memory.
 
     Deeper ones are among the memories.
     """
@@ -414,8 +416,8 @@ def _channels(design: Design) -> Part:
 def _outputs(design: Design) -> Part:
     """FIFOs that Vitis HLS adds at the outputs of free-running pipelines, as deep as the pipeline.
 
-    UG1448, "Pipeline Styles": that style is the default, and means a "moderate resource increase due to FIFOs added on
-    outputs". Their depth is not documented; what a pipeline holds must have room when it may not stall.
+    UG1448, "Pipeline Styles": this style is the default, and means a "moderate resource increase due to FIFOs added on
+    outputs". Their depth is not documented; all values in a pipeline that may not stall need room.
     """
     sizes = (
         ("in_parallel", design.knobs.in_parallel),
@@ -424,6 +426,8 @@ def _outputs(design: Design) -> Part:
     )
     lut = 0
     for loop, names in WRITTEN.items():
+        if loop in ROUTING_LOOPS and not design.has_experts:
+            continue
         elements = ceil_div(most_cycles(loop, "", sizes), SHIFT_REGISTER)
         lut += elements * sum(design.fifos[name].width * design.fifos[name].copies for name in names)
     return Part("outputs", "FIFOs that free-running pipelines get", lut=lut)
@@ -434,5 +438,5 @@ def _memories(design: Design) -> tuple[Part, ...]:
     parts = []
     for memory in design.memories:
         bram36, uram, lut = plan.use(memory)
-        parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut))
+        parts.append(Part(memory.name, memory.what, bram36=bram36, uram=uram, lut=lut, memory=True))
     return tuple(parts)

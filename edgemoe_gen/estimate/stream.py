@@ -1,9 +1,9 @@
 """A run of operations against memory: weights stream into FIFOs ahead of the operations that take them.
 
-Weights of each operation are one burst, fetched in order, one after another. A fetch begins when the one before is over
-and the operation is known; its beats come at the rate of memory; it is over when its last beat has found room in the
-FIFO, which empties as operations take their weights. An operation ends when it has computed, and not before it has gone
-on for some time after its last weights have come (`Step`).
+Weights of each operation are one fetch, and fetches follow one another. A fetch begins when the fetch before is over
+and the operation is known. Its beats come at the rate of memory. It ends when its last beat has found room in the FIFO,
+which empties as operations take their weights. An operation ends when it has computed, and at least some time after its
+last weights have come (`Step`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from edgemoe_gen.estimate.unit import Need
 
 
 class Stream:
-    """The weight FIFOs and the ports before them, as far as they have been followed.
+    """The weight FIFOs and the ports before them, up to the point that has been followed.
 
-    Beats are counted over the whole run. What has been taken when is a line through points (`_times`, `_taken`).
+    Beats are counted over the whole run. The taken beats over time are a line through points (`_times`, `_taken`).
     """
 
     def __init__(self, engine: Engine, beats: Sequence[int], known: Sequence[int], begin: float) -> None:
@@ -66,10 +66,10 @@ class Stream:
         return end
 
     def beside(self, begin: float, load: float) -> float:
-        """When so many beats of another port have come, requested from a cycle on, while weights are fetched too.
+        """Time when a number of beats of another port have come, requested from a cycle on, beside fetches of weights.
 
-        Memory serves requests in their order, so each port's share is that of the requests it has open: a load always
-        has a window of them, a fetch at most its own beats. While a fetch waits, the load has memory for itself.
+        Memory serves requests in their order, so each port's share is its share of open requests: a load always has a
+        full window, a fetch at most its own beats. While a fetch waits, the load uses memory alone.
         """
         e = self.e
         self._advance(len(self.beats), begin)
@@ -132,7 +132,7 @@ class Stream:
     def _idle(self) -> float:
         """Cycles between two fetches in which a busy memory does nothing for weights.
 
-        Its ports end one after another, a burst apart, and begin so again. Meanwhile it serves the program's port.
+        The weight ports end and begin one after another, a burst apart. Meanwhile memory serves the program's port.
         """
         e, at = self.e, self.next + self.e.orders
         read = self.known[at] - self.known[at - 1] if at < len(self.known) else 0
@@ -148,7 +148,7 @@ class Stream:
 
 
 class Loads:
-    """The port that loads come by: it runs ahead of the engine as far as its FIFO and window go."""
+    """The port of loads: it runs ahead of the engine as far as its FIFO and window allow."""
 
     def __init__(self, engine: Engine, begin: float) -> None:
         self.e = engine

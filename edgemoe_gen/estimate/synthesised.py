@@ -1,7 +1,7 @@
-"""The estimate beside what open synthesis makes of the same processes: which parts of the one are which of the other.
+"""The estimate beside open synthesis of the same processes, with the parts of the estimate for each process.
 
-FIFOs and memories lie between processes, so they stand in neither column. What the estimate calls control is spread
-over all processes; it is compared with those that are nothing else.
+FIFOs and memories lie between processes, so neither column counts them. The estimate's part *control* is spread over
+all processes; it is compared with the processes that belong to no other part.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edgemoe_gen.design import Design
 from edgemoe_gen.estimate.between import between_lanes
-from edgemoe_gen.estimate.processes import GROUPS
+from edgemoe_gen.estimate.processes import GROUPS, groups_of
 from edgemoe_gen.estimate.resources import estimate_resources
 from edgemoe_gen.rtl.compile import Kernels, compile_process
 from edgemoe_gen.rtl.synthesis import Synthesis, module_sources, synthesise
@@ -21,13 +21,13 @@ PROCESSES = tuple(process for processes, _ in GROUPS for process in processes)
 
 @dataclass(frozen=True)
 class Compared:
-    """One row: processes, the parts that they are, and what both sides say.
+    """One row: processes, their parts of the estimate, and the figures of both sides.
 
     Attributes:
-        estimate_lut, estimate_dsp: of the parts. Tier: estimate.
-        between_lut: between their lanes, which the estimate leaves out. Tier: estimate.
-        open_lut, open_dsp, open_ff: of the processes that were synthesised. Tier: open synthesis.
-        missing: processes that were not; while there are any, nothing can be said of the ratio.
+        estimate_lut, estimate_dsp: counts of the parts. Tier: estimate.
+        between_lut: look-up tables between their lanes, which the estimate leaves out. Tier: estimate.
+        open_lut, open_dsp, open_ff: counts of the synthesised processes. Tier: open synthesis.
+        missing: processes that were not synthesised; with any of them, there is no ratio.
     """
 
     processes: tuple[str, ...]
@@ -47,15 +47,20 @@ class Compared:
 
     @property
     def ratio_with_between(self) -> float | None:
-        """The same over those of the estimate and what lies between its lanes."""
+        """Look-up tables by open synthesis over those of the estimate plus those between lanes."""
         return None if self.ratio is None else self.open_lut / (self.estimate_lut + self.between_lut)
 
 
 def synthesise_process(
     kernels: Kernels, name: str, progress: Callable[[str, int, int], None] | None = None
 ) -> Synthesis:
-    """One process of compiled kernels, synthesised; errors as of `compile_process` and `synthesise`."""
+    """Synthesises one process of compiled kernels; errors as in `compile_process` and `synthesise`."""
     return synthesise(module_sources(name, compile_process(kernels, name).text), name, progress)
+
+
+def processes_of(design: Design) -> tuple[str, ...]:
+    """Names of the processes that a design has."""
+    return tuple(process for processes, _ in groups_of(design) for process in processes)
 
 
 def compare(design: Design, found: Mapping[str, Synthesis]) -> tuple[Compared, ...]:
@@ -63,7 +68,7 @@ def compare(design: Design, found: Mapping[str, Synthesis]) -> tuple[Compared, .
     parts = {part.name: part for part in estimate_resources(design).parts}
     between = between_lanes(design)
     rows = []
-    for processes, names in GROUPS:
+    for processes, names in groups_of(design):
         made = [found[process] for process in processes if process in found]
         if made:
             rows.append(
@@ -78,4 +83,4 @@ def compare(design: Design, found: Mapping[str, Synthesis]) -> tuple[Compared, .
     return tuple(rows)
 
 
-__all__ = ["GROUPS", "PROCESSES", "Compared", "compare", "synthesise_process"]
+__all__ = ["GROUPS", "PROCESSES", "Compared", "compare", "processes_of", "synthesise_process"]

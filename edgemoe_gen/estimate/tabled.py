@@ -1,6 +1,6 @@
-"""The timing table's figures of a design, without rendering its sources: that would take longer than an estimate.
+"""The timing table's figures of a design, without rendering its sources, which would take longer than an estimate.
 
-Loops and their intervals stand in the headers and templates as they are before rendering; sizes come from the design.
+Loops and their intervals are read from the headers and templates before rendering; sizes come from the design.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from edgemoe_gen.timing.table import Timing, timing_of
 
 
 def engine_timing(design: Design) -> Timing:
-    """What `load_timing` says of a design on its board at its clock.
+    """The result of `load_timing` for a design on its board at its clock.
 
     Raises:
         SimulationError: no table has this device or clock, or a loop is not in it.
     """
-    kernels = _unrendered(design.has_decoders)
+    kernels = _unrendered(design.parts)
     return timing_of(design, kernels.loops, {**kernels.constants, **source_sizes(design)})
 
 
-@lru_cache(maxsize=2)
-def _unrendered(decoders: bool) -> Kernels:
+@lru_cache(maxsize=4)
+def _unrendered(parts: frozenset[str]) -> Kernels:
     """Kernels of the headers and of the engine's template, whose loops and constants are the same for all designs."""
-    files = {f"src/{name}": text for name, text in headers(decoders).items()}
+    files = {f"src/{name}": text for name, text in headers(parts).items()}
     engine = (resource_folder("templates") / "engine.cpp.j2").read_text(encoding="utf-8")
     return read_kernels({**dict(sorted(files.items())), "src/engine.cpp": of_template(engine)})

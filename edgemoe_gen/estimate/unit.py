@@ -1,8 +1,8 @@
-"""The compute unit in an operation: how many iterations its loop takes, and what of them waits for operands.
+"""The compute unit in an operation: the iterations of its loop, and those that wait for operands.
 
-Every iteration may fill one part of the ring and compute one word; which of them is a matter of counters alone. So
-iterations can be counted first. Time follows from them: the loop waits where a part comes later than the iteration that
-takes it, and all iterations behind are late by as much.
+Every iteration may fill one part of the ring and compute one word; counters alone decide which. So iterations can be
+counted first, and time follows from them. The loop waits where a part comes later than the iteration that takes it, and
+all later iterations are delayed by the same time.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from edgemoe_gen.estimate.engine import LAST_TEST, Engine
 
 @dataclass(frozen=True)
 class Need:
-    """Weights that an operation waits for: so many beats of its own or of the following one's, and how many cycles it
-    goes on after they have come."""
+    """Weights that an operation waits for: beats of its own or of the following operation's weights, and the cycles
+    that the operation still takes after they have come."""
 
     beats: int
     tail: float
@@ -24,18 +24,18 @@ class Need:
 
 @dataclass(frozen=True)
 class Work:
-    """What the unit has to do in an operation.
+    """Work of the unit in an operation.
 
     Attributes:
         tiles, words: output tiles, and words of the inner dimension; no tiles in operations that only move words.
-        blocks: of tokens; may be a mean, 0 if there are no tokens.
+        blocks: blocks of tokens; may be a mean, 0 without tokens.
         here: tiles whose operands came during the operation before.
         weights: operands are weights, not keys or values.
-        beats: of its weights.
-        held: cycles that the loader is held up by before (LayerNorm's shifts).
+        beats: beats of its weights.
+        held: cycles by which the loader is delayed before (LayerNorm's shifts).
         narrow: two parts of weights come in a step.
-        next_words: of the next operation's first tile, if that comes ahead; `next_weights`, `next_narrow` as above.
-        service: cycles that rounding and storing take for a block; `ways` from a sum to its store.
+        next_words: words of the next operation's first tile, if it comes ahead; `next_weights`, `next_narrow` as above.
+        service: cycles of rounding and storing for a block; `ways`: cycles from a sum to its store.
         tile_ways: cycles from a tile's address to the unit.
     """
 
@@ -57,10 +57,10 @@ class Work:
 
 @dataclass(frozen=True)
 class UnitTime:
-    """What comes of it, in cycles from the operation's begin.
+    """Times of the unit, in cycles from the operation's begin.
 
     Attributes:
-        end: of the loop, and of the last row that it sends; 0 if there is none.
+        end: end of the loop, and of the last row that it sends; 0 without a row.
         own, following: weights of this operation, and of the next one's first tile, that may be late.
         taken: when the last own part is taken.
         greedy: when the ring is full for the first time, and the beats that have been taken by then.
@@ -74,7 +74,7 @@ class UnitTime:
 
 
 def unit_time(e: Engine, work: Work) -> UnitTime:
-    """Times of an operation's unit, if its weights are there; `Need` says what follows if they are not."""
+    """Times of an operation's unit, if its weights are there; `Need` gives the delay if they are not."""
     parts, tile_parts = e.parts, work.words * e.parts
     own_parts = (work.tiles - work.here) * tile_parts
     next_parts = work.next_words * parts
@@ -151,12 +151,12 @@ def _greedy(e: Engine, work: Work, own_parts: int) -> int:
 
 
 class _Loader:
-    """When parts of operands come that have no memory to wait for.
+    """Times of parts of operands that do not wait for memory.
 
     Attributes:
-        begin: of the unit's loop.
+        begin: begin of the unit's loop.
         first_word: when the loop can compute its first word, less the iterations before.
-        over: when the loader goes on to the next operation's first tile.
+        over: when the loader continues with the next operation's first tile.
     """
 
     def __init__(self, e: Engine, work: Work, own_parts: int) -> None:
@@ -178,19 +178,19 @@ class _Loader:
         self.over: float = begin + work.held if not own_parts else self.part(own_parts)
 
     def part(self, count: int) -> float:
-        """When so many own parts have come."""
+        """Time when a number of own parts have come."""
         return self._first + count * self._pace
 
 
 def _loading(e: Engine, words: int, weights: bool) -> int:
-    """Cycles in which a loop of its own brings one tile to the unit."""
+    """Cycles in which a separate loop brings one tile to the unit."""
     if weights:
         return e.passes + e.depth.weight_steps + e.bias_steps + words * e.parts
     return e.passes + e.depth.cache_steps + (words + 1) * e.cache_steps
 
 
 def _last_row(e: Engine, work: Work, computed: float) -> float:
-    """End of the last row: all blocks at the pace of rounding and storing, or the last one after it is computed."""
+    """End of the last row: all blocks at the rate of rounding and storing, or the last block after its computation."""
     if not work.tiles or not work.blocks:
         return 0.0
     first = e.start + work.tile_ways - 1 + work.words + e.depth.multiply_steps
@@ -216,7 +216,7 @@ def _own_needs(e: Engine, work: Work, computed: float, filled: dict[int, float])
 
 
 def _next_need(e: Engine, work: Work, computed: float, last: float) -> tuple[Need, ...]:
-    """A part of the next operation's that is late holds up this one's last iterations too."""
+    """A late part of the next operation delays this operation's last iterations too."""
     left = _left(e, work, computed - last) if last < computed else 0.0
     tail = _through(e) + max(left, e.depth.multiply_steps + LAST_TEST)
     return (Need(_tile_beats(e, work.next_words, work.next_narrow), tail),)
@@ -227,7 +227,7 @@ def _through(e: Engine) -> int:
 
 
 def _left(e: Engine, work: Work, iterations: float) -> float:
-    """Cycles from an iteration to the end of the last row, with so many iterations to go."""
+    """Cycles from an iteration to the end of the last row, with a number of iterations left."""
     if not work.blocks:
         return iterations + e.depth.multiply_steps
     pace = max(1.0, work.service / work.words)

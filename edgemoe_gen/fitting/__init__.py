@@ -1,1 +1,1 @@
-"""Knobs for a network on a board: what fits it, chosen by the estimate of cycles and resources."""
+"""Default knobs for a network on a board, chosen by estimated cycles and resources."""

@@ -1,8 +1,8 @@
-"""Sensible knobs for a network on a board: the network is the largest one, and unit and memories suit it.
+"""Default knobs for a network on a board: the design holds the network, and unit and memories suit it.
 
-The fastest compute units whose estimate leaves 1 - `ROOM` of every resource free are compared with the memories that
-fit beside them. Decoders run on the engine where a unit with their memories fits. Times are those of `workload`;
-resources those of `estimate`, which this module alone of its package looks ahead to.
+The fastest compute units whose estimate leaves 1 - `ROOM` of every resource free are compared, each with the memories
+that fit beside it. Decoders run on the engine where a unit with their memories fits. Times come from `workload`,
+resources from `estimate`.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class _Choice(NamedTuple):
 
 
 def default_knobs(spec: ModelSpec, board: Board, turned: dict[str, Any] | None = None) -> Knobs:
-    """Knobs that hold `spec` and fit `board`, if any do; otherwise knobs that hold it in little memory.
+    """Knobs that hold `spec` and fit `board`, if there are any; otherwise knobs that hold `spec` in little memory.
 
     Args:
         spec: the largest network to run.
         board: the board.
-        turned: knobs that the user has chosen; the result has them as they are.
+        turned: knobs that the user has chosen; the result keeps them.
 
     Raises:
         KnobError: a chosen knob is unknown or out of range.
@@ -125,7 +125,7 @@ def _units(spec: ModelSpec, board: Board, chosen: dict[str, Any]) -> list[tuple[
 
 
 def _holds_rings(spec: ModelSpec, board: Board, knobs: Knobs) -> bool:
-    """Whether its memories can be so deep that they hold a row at a time of the decoders that run on the engine."""
+    """Whether memories can be deep enough for one row at a time of the decoders on the engine."""
     decoder = largest_decoder(spec, knobs)
     if decoder is None:
         return True
@@ -153,7 +153,7 @@ def _shapes(chosen: dict[str, Any]) -> Iterator[tuple[int, int, int]]:
 
 
 def _unit(spec: ModelSpec, board: Board, chosen: dict[str, Any], tokens: int, out: int, inner: int) -> Knobs:
-    """Knobs of a shape of the unit, and what goes with it; memories are still to be found."""
+    """Knobs of a shape of the unit without its memories, which are found later."""
     basis = Knobs(clock_mhz=board.clock_mhz, weight_ports=min(4, board.ports), port_bits=min(128, board.port_bits))
     basis = basis.turned({name: value for name, value in chosen.items() if not name.startswith("max_")})
     # As many rows of scores a cycle as keep up with the unit: a block's words of scores take score groups each.
@@ -226,10 +226,10 @@ def _fastest(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any],
 
 
 def _with_deepest_rings(spec: ModelSpec, board: Board, choice: _Choice, chosen: dict[str, Any], room: float) -> _Choice:
-    """The same with rings of maps as deep as memory allows, where decoders run on the engine.
+    """The choice with rings of maps as deep as memory allows, where decoders run on the engine.
 
-    Each row more that a ring holds saves passes of a convolution's weights, so that a shallower weight FIFO hardly
-    costs time and saves much traffic.
+    Each further row in a ring saves passes of a convolution's weights. So a shallower weight FIFO hardly costs time and
+    saves much traffic.
     """
     if largest_decoder(spec, choice.knobs) is None:
         return choice
@@ -273,8 +273,9 @@ def _enough_fifo(
 ) -> Knobs:
     """The shallowest weight FIFO that is hardly slower than the one that fits.
 
-    Where frames share a pass, the unit is the limit and weights hardly matter, as long as all experts are as long. They
-    are not: those with few tokens follow others too fast for memory, so an expert's weights must be there ahead.
+    Where frames share a pass, the unit is the limit, and weights would hardly matter if all experts had equally many
+    tokens. They have not: experts with few tokens follow others too fast for memory, so an expert's weights must be
+    there ahead.
     """
     if "weight_fifo_beats" in chosen:
         return knobs
@@ -300,7 +301,7 @@ def _fifo_depths(knobs: Knobs, most: int) -> list[int]:
 
 
 def _fits(knobs: Knobs, board: Board, room: float) -> bool:
-    """Whether a design leaves 1 - `room` of every resource free; the same as its estimate says, but faster."""
+    """Whether a design leaves 1 - `room` of every resource free; equal to the answer of its estimate, but faster."""
     design = Design(knobs, board)
     luts = _free_luts(design, room)
     if luts is None or not storage_fits(design.board, design.memories, room, luts):
@@ -324,7 +325,7 @@ def _least(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any]) -
 
 
 def _sized(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any], hidden: int, heads: int) -> Knobs:
-    """A unit with memories for a network in so many pieces, and for a row at a time of its decoders' maps."""
+    """A unit with memories for a network in a number of pieces, and for a row at a time of its decoders' maps."""
     knobs = replace(unit, **_sizes(spec, unit, chosen, hidden, heads))
     decoder = largest_decoder(spec, knobs)
     if decoder is None:
@@ -334,21 +335,20 @@ def _sized(spec: ModelSpec, board: Board, unit: Knobs, chosen: dict[str, Any], h
 
 
 def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, heads: int) -> dict[str, int]:
-    """Sizes of memories that hold a network whose hidden features and heads are worked on in so many pieces."""
+    """Sizes of memories for a network whose hidden features and heads are cut into these numbers of pieces."""
     out = unit.out_parallel
     head = ceil_div(spec.head_dim, out) * out
     widest = max([spec.patch_inputs, *(block.hidden for block in spec.blocks)])
     experts = max((block.experts for block in spec.blocks), default=0)
     least = max(64, experts, out)
     columns = ceil_div(widest, hidden * out) * out if hidden > 1 else widest
-    # Without experts nothing is chosen, so the router and its queues are as small as they can be.
-    most_experts, most_top_k = (max(64, experts), max(4, spec.router.top_k)) if experts else (1, 1)
+    most_experts, most_top_k = _router(spec, chosen)
     found = {
         "max_tokens": spec.tokens,
         "max_dim": spec.dim,
         "max_query": max(spec.heads * head, spec.dim),
-        "max_experts": max(most_experts, min(int(chosen.get("max_top_k", 1)), _MOST["max_top_k"])),
-        "max_top_k": max(1, min(most_top_k, int(chosen.get("max_experts", most_top_k)))),
+        "max_experts": most_experts,
+        "max_top_k": most_top_k,
         "max_hidden": max(columns, least),
         "max_cache": 2 * ceil_div(spec.heads, heads) * head,
     }
@@ -356,8 +356,23 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
     return {name: chosen.get(name, value) for name, value in found.items()}
 
 
+def _router(spec: ModelSpec, chosen: Mapping[str, Any]) -> tuple[int, int]:
+    """Experts, and experts a token; neither for a network without experts, so that its engine has no router.
+
+    What is chosen of one sets bounds to the other.
+    """
+    experts = max((block.experts for block in spec.blocks), default=0)
+    most, top_k = (max(64, experts), max(4, spec.router.top_k)) if experts else (0, 0)
+    said_experts, said_top_k = chosen.get("max_experts", most), chosen.get("max_top_k", top_k)
+    # A router has two experts to choose among, or more.
+    found = max(most, 2, min(int(said_top_k), _MOST["max_top_k"])) if said_top_k else most
+    if said_experts == 0:
+        return found, 0
+    return found, max(1, min(top_k, int(said_experts)))
+
+
 def map_sizes(spec: ModelSpec, chosen: Mapping[str, Any]) -> dict[str, int]:
-    """Width and channels of the maps that the engine is to convolve where they fit; no width where it can't."""
+    """Width and channels of the maps for the engine, where they fit; no width where the engine can't convolve them."""
     channels = max((task.map_channels or 0 for task in spec.tasks), default=0)
     widest = map_width(spec)
     on_engine = 0 < channels <= _MOST["max_map_channels"] and widest <= _MOST["max_map_width"]

@@ -1,7 +1,7 @@
-"""Decoders on the engine, as default knobs see them: which a design has room for, their operations, and their rings.
+"""Decoders on the engine for the choice of default knobs: those that fit a design, their operations and their rings.
 
-In: a spec and knobs. Out: steps as `workload` counts them; rows that each convolution makes at a time, and the depths
-of memories that their rings take.
+In: a spec and knobs. Out: steps for `workload`; rows that each convolution makes at a time, and the memory depths of
+their rings.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_WORDS = {knob.name: int(knob.metadata["high"]) for knob in knob_fields() i
 
 @dataclass(frozen=True)
 class Decoder:
-    """Channels of a decoder's maps and of its result, and whether the engine doubles that too."""
+    """Channels of a decoder's maps and of its result, and whether the engine doubles the result too."""
 
     channels: int
     classes: int
@@ -37,7 +37,7 @@ class Decoder:
 
 
 def largest_decoder(spec: ModelSpec, knobs: Knobs) -> Decoder | None:
-    """The decoder that takes most of a design; None if none runs on its engine."""
+    """The decoder that needs most of a design; None if none runs on its engine."""
     found = [
         Decoder(task.map_channels, task.classes or 1, spec.patch == PATCH and (task.classes or 1) <= MOST_CLASSES)
         for task in spec.tasks
@@ -58,7 +58,7 @@ class DecoderFit:
         self.taken = design.blocks * design.dim_words
 
     def depths(self, rows: tuple[int, ...]) -> tuple[int, int]:
-        """Addresses of the hidden and query memories for so many rows at a time."""
+        """Addresses of the hidden and query memories for these numbers of rows at a time."""
         hidden, query = self._depths(np.array([rows]))
         return int(hidden[0]), int(query[0])
 
@@ -75,7 +75,7 @@ class DecoderFit:
             yield tuple(map(int, every[at])), int(hidden[at]), int(query[at])
 
     def work(self, rows: tuple[int, ...]) -> Iterator[tuple[str, Level, int]]:
-        """A frame's operations in order: what, at which level, and how many rows; as `program.decoder` writes them."""
+        """A frame's operations in order: kind, level and rows, as `program.decoder` writes them."""
         levels, read, made = self.levels, [0] * len(rows), [0] * len(rows)
 
         def convolve(at: int) -> Iterator[tuple[str, Level, int]]:
@@ -109,7 +109,7 @@ def with_rings(knobs: Knobs, fit: DecoderFit, rows: tuple[int, ...], chosen: dic
 def deepest_rings(
     spec: ModelSpec, board: Board, knobs: Knobs, chosen: dict[str, int], fits: Callable[[Knobs], bool]
 ) -> tuple[Knobs, tuple[int, ...]]:
-    """The rings that fit beside all else and take the least traffic; and rows at a time."""
+    """The rings that fit beside all other memories with the least traffic; and rows at a time."""
     decoder = largest_decoder(spec, knobs)
     assert decoder is not None
     fit = DecoderFit(spec, Design(replace(knobs, source_words=0, result_words=0), board), decoder)

@@ -1,8 +1,8 @@
-"""How long a network takes on a design, roughly and fast: what default knobs are chosen by.
+"""A rough and fast estimate of a network's time on a design, for the choice of default knobs.
 
 Every product of the network as compute cycles and weights, in the order in which they run, with all padding and
-slicing; and a run of them against memory of a given rate and a weight FIFO of a given depth. Of a frame as it is really
-programmed and timed, `estimate` and the timed simulation tell more.
+slicing; and a run of them against memory of a given rate and a weight FIFO of a given depth. `estimate` and the timed
+simulation are more exact, since they use the real program of a frame.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Step = tuple[int, int]  # an operation: compute cycles, weight beats at every po
 def steps(spec: ModelSpec, design: Design, rows: tuple[int, ...] = ONE_ROW) -> list[Step]:
     """Operations of the frames that share a pass of the weights, one by default.
 
-    Tokens are spread evenly over experts; memories bound how much is done at once. Where a decoder runs on the engine,
-    each convolution of it makes so many `rows` at a time.
+    Tokens are spread evenly over experts; memories bound the size of an operation. Where a decoder runs on the engine,
+    each of its convolutions makes `rows` rows at a time.
     """
     network = _Network(spec, design)
     return [*network.frames(), *network.decoder(rows)]
@@ -73,7 +73,7 @@ def frame_cycles(operations: Iterable[Step], rate: float, fifo_beats: float) -> 
 
 
 def _merged(operations: list[Step]) -> list[Step]:
-    """The same with neighbours that need no weights in one."""
+    """Operations with neighbours that need no weights merged."""
     merged: list[Step] = []
     for cycles, beats in operations:
         if merged and beats == 0 == merged[-1][1]:
@@ -127,7 +127,7 @@ class _Network:
         return _merged(every) * self.count
 
     def of_map(self, what: str, level: Level, count: int, decoder: Decoder) -> Step:
-        """An operation of a decoder that makes so many rows."""
+        """An operation of a decoder that makes a number of rows."""
         design, k = self.design, self.design.knobs
         blocks, logits = count * ceil_div(level.width, self.parallel), design.words(decoder.classes)
         if what == "convolution":
@@ -185,11 +185,11 @@ class _Network:
         return [*every, self.linear(self.rows, spec.heads * head, spec.dim, "projection")]
 
     def linear(self, rows: int, inputs: int, outputs: int, part: str) -> Step:
-        """A layer by the part of the network whose weights it has (`numerics.widths`)."""
+        """A layer, by the part of the network that its weights belong to (`numerics.widths`)."""
         return self.product(rows, inputs, outputs, kind_of_part(part))
 
     def product(self, rows: int, inputs: int, outputs: int, kind: str) -> Step:
-        """The same by the kind of its weights."""
+        """A layer, by the kind of its weights."""
         design = self.design
         narrow = design.is_narrow(kind)
         words, tiles, blocks = design.words(inputs), design.out_tiles(outputs), ceil_div(rows, self.parallel)

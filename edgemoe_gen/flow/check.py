@@ -10,7 +10,7 @@ Status = Literal["ok", "missing", "low", "not needed"]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing: whether it is there, what was found, what needs it, and what to do if it is not there."""
+    """One requirement: whether it is met, what was found, what needs it, and the remedy."""
 
     name: str
     status: Status

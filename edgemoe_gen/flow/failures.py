@@ -1,7 +1,8 @@
-"""Why a vendor tool failed, as one sentence and what to do, from its exit and its log.
+"""The reason of a vendor tool's failure, as one sentence with a hint, from its exit code and its log.
 
-The causes below are tried in order: what stops any run first (a library, a licence, disk, memory), then what is wrong
-with this design. The tool's own first error lines always come along. Logs can be very long: only both ends are read.
+The causes below are tried in order: first causes that stop any run (a library, a licence, disk, memory), then faults of
+this design. The message always includes the tool's own first error lines. Logs can be very long: only both ends are
+read.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def explain(stage: str, command: Command, code: int, log: Path, folder: Path, st
     Args:
         stage: stage of the build.
         command: what ran.
-        code: exit code as `subprocess` gives it: a negative one is a signal.
-        log: all that the tool printed.
+        code: exit code of `subprocess`: a negative one is a signal.
+        log: the whole output of the tool.
         folder: the kit.
         start: byte of the log at which this command's output begins.
     """
@@ -79,10 +80,10 @@ def explain(stage: str, command: Command, code: int, log: Path, folder: Path, st
 
 
 def missing_result(stage: str, what: str, log: Path, folder: Path) -> ToolError:
-    """The error for a tool that ended with code 0 but has not left its result.
+    """The error for a tool that ended with code 0 but without its result.
 
     Args:
-        what: the file or report that is not there, as a user would call it.
+        what: the missing file or report, in a user's words.
     """
     evidence = _evidence(stage, "the tool", 0, log, folder, 0)
     cause = _cause(evidence)
@@ -120,7 +121,7 @@ def unwritable_log(stage: str, log: Path, error: OSError) -> ToolError:
 
 
 def error_lines(log: Path) -> tuple[str, ...]:
-    """The tool's own error lines, each once, those that only repeat an earlier failure last."""
+    """The tool's own error lines, each once; lines that only repeat an earlier failure come last."""
     return _errors(_both_ends(log))
 
 
@@ -276,7 +277,7 @@ def _part(evidence: Evidence) -> Cause | None:
 
 
 def _dates(evidence: Evidence) -> Cause | None:
-    """export_design makes a revision of the date, which overflows since 2022 (AMD answer record 76960)."""
+    """export_design makes a revision number of the date, which overflows since 2022 (AMD answer record 76960)."""
     if not evidence.line(r"bad lexical cast|'\d{10}' is an invalid argument"):
         return None
     return f"{evidence.title} {DATE_OVERFLOW}", DATE_PATCH

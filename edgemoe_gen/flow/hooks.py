@@ -1,4 +1,4 @@
-"""Hooks: points of the flow at which its scripts source Tcl of the user's own, named by [flow.hooks] of a project."""
+"""Hooks: points of the flow at which its scripts source the user's own Tcl, named by [flow.hooks] of a project."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Hook:
 
     Attributes:
         name: key of [flow.hooks].
-        stage: of the build, whose result it can change.
-        when: for the user.
+        stage: stage of the build whose result it can change.
+        when: its time in the flow, for the user.
         run, step: Vivado's run, and its property that names a script (UG835, "Tcl hook scripts"); "" of Vitis HLS.
     """
 

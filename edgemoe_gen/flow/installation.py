@@ -1,4 +1,4 @@
-"""What belongs to AMD's tools and is no program: board files, licences, and a tool's answer to its own -version.
+"""Parts of AMD's tools beside programs: board files, licences, and a tool's answer to -version.
 
 Facts: UG973 (release notes, installation and licensing) for licences and editions, UG895 for where board files lie.
 """
@@ -79,7 +79,7 @@ def _board_xmls(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
 
 
 def is_free(board: Board) -> bool | None:
-    """Whether AMD's free edition covers the board's device; None for one that is not known here."""
+    """Whether AMD's free edition covers the board's device; None for an unknown device."""
     device = board.part.lower().partition("-")[0]
     if device in FREE_DEVICES:
         return True
@@ -87,9 +87,10 @@ def is_free(board: Board) -> bool | None:
 
 
 def licences(environ: Mapping[str, str] = os.environ) -> tuple[list[str], list[str]]:
-    """Where AMD's tools look for licences: places that are there, or are servers, and places that are named but empty.
+    """Places where AMD's tools look for licences: existing places and servers, and named places that are empty.
 
-    The order is theirs (UG973): XILINXD_LICENSE_FILE, LM_LICENSE_FILE, ~/.Xilinx/*.lic. Servers are not asked.
+    The order is that of the tools (UG973): XILINXD_LICENSE_FILE, LM_LICENSE_FILE, ~/.Xilinx/*.lic. Servers are not
+    asked.
     """
     there: list[str] = []
     gone: list[str] = []
@@ -105,7 +106,7 @@ def licences(environ: Mapping[str, str] = os.environ) -> tuple[list[str], list[s
 
 
 def ask_release(tool: Tool, environ: Mapping[str, str] = os.environ, seconds: float = 60.0) -> str:
-    """Release that a tool names itself, or "". Starts the tool, in a folder of its own since it leaves logs there."""
+    """Release by the tool's own answer, or "". Starts the tool, in a separate folder since it writes logs there."""
     option = "-version" if tool.name in ("vivado", "vitis_hls") else "--version"
     mark = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="edgemoe-") as folder:

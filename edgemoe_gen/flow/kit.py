@@ -1,7 +1,7 @@
-"""The kit: the folder that the vendor's tools run in, with nothing in it that they do not need.
+"""The kit: the folder in which the vendor's tools run, with only the files that they need.
 
-In: a rendered project. Out: `src/`, `testbench/`, `data/cosim/`, the scripts, and later what the tools leave there. All
-paths in the scripts are relative to it, so it can be copied to another machine. `collect` takes results out of it.
+In: a rendered project. Out: `src/`, `testbench/`, `data/cosim/`, the scripts, and later the tools' files. All paths in
+the scripts are relative to the kit, so it can be copied to another machine. `collect` takes results out of it.
 """
 
 from __future__ import annotations
@@ -65,21 +65,21 @@ def read_kit(accelerator: Path) -> dict[str, bytes]:
 
 
 def files_of(stage: str, files: KitFiles) -> KitFiles:
-    """Those of a kit's files that a stage's result depends on."""
+    """The kit's files on which a stage's result depends."""
     return {name: data for name, data in files.items() if name.startswith(_READ[stage]) and name != EXPECTED}
 
 
 def wants_tcl(files: KitFiles) -> bool:
-    """Whether synthesis has to go by the Tcl scripts, because a hook of the user's is Tcl."""
+    """Whether synthesis must use the Tcl scripts, because of a hook of the user."""
     return any(file in files for file in files_of_hooks("hls"))
 
 
 def write_kit(accelerator: Path, kit: Path, replaced: Mapping[str, str] | None = None) -> None:
-    """Writes the kit; files that are right already stay untouched, and so does what the tools have left.
+    """Writes the kit; files that are right already and the tools' files stay untouched.
 
     Args:
         accelerator: the rendered project.
-        kit: where to; made where it is missing.
+        kit: folder of the kit; made if missing.
         replaced: text of files that differ from the rendered ones, such as `flow/options.tcl` for another clock.
 
     Raises:
@@ -100,7 +100,7 @@ def write_kit(accelerator: Path, kit: Path, replaced: Mapping[str, str] | None =
 
 
 def clear(stage: str, kit: Path) -> None:
-    """Removes what an earlier run of a stage has left in the kit."""
+    """Removes the files of an earlier run of a stage from the kit."""
     for name in LEFT[stage]:
         path = kit / name
         if path.is_dir():
@@ -110,21 +110,21 @@ def clear(stage: str, kit: Path) -> None:
 
 
 def has_synthesis(kit: Path) -> bool:
-    """Whether the kit holds a synthesised project, which `ip` and `cosim` go on from."""
+    """Whether the kit holds a synthesised project, from which `ip` and `cosim` continue."""
     return _synthesis_report(kit) is not None
 
 
 def place_ip(kit: Path) -> None:
-    """Copies the exported IP to where the block design looks for it, whichever tool has made it."""
+    """Copies the exported IP, of either tool, to the place where the block design looks for it."""
     made = _packaged(kit)
     if made is not None:
         copy_folder(made, kit / "ip", kit)
 
 
 def _packaged(kit: Path) -> Path | None:
-    """Folder of the IP that packaging has left.
+    """Folder of the packaged IP.
 
-    The guide says "impl/ip of the solution", not where below the work folder that is. Of several the highest is the IP.
+    The guide says "impl/ip of the solution", but not its place below the work folder. Of several the highest is the IP.
     """
     for work in HLS_WORK:
         if (kit / work / "impl/ip/component.xml").is_file():
@@ -135,14 +135,14 @@ def _packaged(kit: Path) -> Path | None:
 
 
 def place_rtl(rtl: Path, kit: Path) -> None:
-    """Puts the RTL of edgemoe-gen where packaging takes it from."""
+    """Copies the RTL of edgemoe-gen to the place from which packaging takes it."""
     if (kit / RTL).is_dir():
         shutil.rmtree(kit / RTL)
     copy_folder(rtl, kit / RTL, rtl)
 
 
 def place_collected_ip(ip: Path, kit: Path) -> None:
-    """Puts an IP that was collected before, perhaps on another machine, where the block design looks for it."""
+    """Copies an earlier IP, perhaps from another machine, to the place where the block design looks for it."""
     if (kit / "ip").is_dir():
         shutil.rmtree(kit / "ip")
     copy_folder(ip, kit / "ip", ip)
@@ -196,9 +196,9 @@ def results_in(kit: Path) -> list[str]:
 
 
 def missing_in(kit: Path) -> dict[str, list[str]]:
-    """Files that are missing of the results of stages that have begun, by stage; stages that left nothing are not in.
+    """Missing result files of stages that have begun, by stage; stages without any file are left out.
 
-    A bitstream without a report is taken all the same: the report then says what it does not know.
+    A bitstream without a report is taken all the same; the build's report then says what is unknown.
     """
     missing: dict[str, list[str]] = {}
     if any((kit / name).exists() for name in LEFT["hls"]):
@@ -216,10 +216,10 @@ def missing_in(kit: Path) -> dict[str, list[str]]:
 
 
 def refuse_results(accelerator: Path) -> None:
-    """Refuses to render anew over what a user's own run of the tools has left in the rendered project.
+    """Refuses to render over files of a user's own run of the tools in the rendered project.
 
     Raises:
-        ConfigError: names what is there.
+        ConfigError: names these files.
     """
     tops = dict.fromkeys(name.split("/")[0] for names in LEFT.values() for name in names)
     found = [name for name in tops if (accelerator / name).exists()]
@@ -231,12 +231,12 @@ def refuse_results(accelerator: Path) -> None:
 
 
 def write_facts(kit: Path, facts: Mapping[str, Any]) -> None:
-    """`kit.json`: what the kit was exported from, so that its results find back."""
+    """`kit.json`: the project from which the kit was exported, for the import of results."""
     write_json(kit / FACTS, facts)
 
 
 def read_facts(kit: Path) -> dict[str, Any]:
-    """What `write_facts` wrote.
+    """The facts that `write_facts` wrote.
 
     Raises:
         OverlayError: the folder is no exported kit.

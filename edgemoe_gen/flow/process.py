@@ -1,8 +1,8 @@
-"""Runs one vendor tool under watch: its output goes to a log as it comes, its steps are reported, nothing survives it.
+"""Runs one vendor tool: logs its output at once, reports its steps, and leaves no process behind.
 
-AMD's tools are shell scripts that start programs that start more, some in sessions of their own. All of them carry a
-mark in their environment, by which they are found when the run ends or is interrupted, whoever their parent is then.
-POSIX only, for its signals and sessions; the search by mark needs Linux's /proc.
+AMD's tools are shell scripts that start programs, which start more programs, some in separate sessions. All of them
+carry a mark in their environment. By this mark they are found when the run ends or is interrupted, whatever their
+parent is then. POSIX only, for its signals and sessions; the search by mark needs Linux's /proc.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def run_command(
         stage: stage of the build, for messages.
         command: what to run.
         folder: current folder of the tool.
-        log: file that all output is appended to, as it comes.
+        log: file to which all output is appended at once.
         on_step: called with a few words whenever the tool begins another step.
-        environ: environment of the tool; by default this program's, with what `tool_environment` adds.
+        environ: environment of the tool; by default this program's, with additions of `tool_environment`.
         keep: descriptors that the tool inherits, such as that of a lock that must live as long as the tool.
 
     Raises:
         ToolError: the tool could not be started, failed, or the disk is full.
-        KeyboardInterrupt: Ctrl-C. As with the next one, all processes of the tool are gone by then.
+        KeyboardInterrupt: Ctrl-C. All processes of the tool have ended by then, as for the next exception.
         Ended: SIGTERM or SIGHUP.
     """
     mark = secrets.token_hex(8)
@@ -80,7 +80,7 @@ def run_command(
 
 
 class _Log:
-    """The log, open for appending without a buffer. What goes wrong with it is an error of the stage."""
+    """The log, open for appending without a buffer. Its errors are errors of the stage."""
 
     def __init__(self, stage: str, path: Path) -> None:
         self._stage, self._path = stage, path
@@ -134,7 +134,7 @@ def _start(
 
 
 def _watch(process: subprocess.Popen[bytes], write: Callable[[bytes], None], on_step: Callable[[str], None]) -> None:
-    """Copies the output until the tool ends. What it has left running may hold the pipe open, and is not awaited."""
+    """Copies the output until the tool ends. Processes left running may hold the pipe open; they are not awaited."""
     assert process.stdout is not None
     pipe = process.stdout.fileno()
     steps = _Steps(on_step)
@@ -171,14 +171,14 @@ class _Steps:
 
 
 def end_run(thread: int) -> None:
-    """Ends the tool that another thread of this process waits for, if it does; a signal reaches the main one only."""
+    """Ends the tool for which another thread waits, if any, since a signal reaches only the main thread."""
     mark = _runs.get(thread)
     if mark is not None:
         end_processes(mark)
 
 
 def end_processes(mark: str, grace: float | None = None) -> None:
-    """Ends all processes that carry a mark: politely first, then, after `grace` seconds, surely."""
+    """Ends all processes that carry a mark: first by SIGTERM, then, after `grace` seconds, by SIGKILL."""
     try:
         _signal_all(mark, signal.SIGTERM)
         until = time.monotonic() + (GRACE_SECONDS if grace is None else grace)
@@ -200,7 +200,7 @@ def _signal_all(mark: str, number: signal.Signals) -> bool:
 
 
 def _marked(mark: str) -> list[int]:
-    """Living processes of a run: those with its mark, and what descends from them."""
+    """Living processes of a run: those with its mark, and their descendants."""
     wanted = f"{MARK}={mark}".encode()
     parents: dict[int, int] = {}
     carrying: set[int] = set()

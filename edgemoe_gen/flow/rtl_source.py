@@ -1,4 +1,4 @@
-"""Who makes the RTL of the engine: Vitis HLS, or edgemoe-gen itself. Said once for a project, by `hls`."""
+"""The maker of the engine's RTL: Vitis HLS, or edgemoe-gen itself. A project sets it by `hls`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LABELS: Mapping[str, str] = {VITIS: "RTL by Vitis HLS", OPEN: OWN}
 
 
 def check_choice(choice: str, where: str) -> None:
-    """Refuses what is no choice.
+    """Refuses an unknown choice.
 
     Args:
-        choice: what was said.
-        where: that says it, for the sentence.
+        choice: the given choice.
+        where: its place, for the sentence.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: the choice is unknown.
     """
     if choice not in CHOICES:
         raise ConfigError(

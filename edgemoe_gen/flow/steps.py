@@ -1,7 +1,7 @@
-"""What a vendor tool is doing now, read from the lines that it prints.
+"""Steps of a vendor tool, read from the lines that it prints.
 
 One line in, a few words out, or None for a line that begins nothing. The patterns follow logs of Vitis HLS 2021.1 to
-2025.2, of vitis-run and v++, and of Vivado; they are only for show, so that a line they do not know costs nothing.
+2025.2, of vitis-run and v++, and of Vivado. They are only for display, so an unknown line does no harm.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ _PATTERNS = tuple((re.compile(pattern), reading) for pattern, reading in _READIN
 
 
 def step_of(line: str) -> str | None:
-    """What the tool begins with this line, in a few words; None if it begins nothing."""
+    """The step that begins with this line, in a few words; None if none begins."""
     text = line.strip()
     for pattern, reading in _PATTERNS:
         match = pattern.match(text)

@@ -1,6 +1,6 @@
-"""Causes of a tool's failure that lie around it: this system's headers and start files, folders, a container, its runs.
+"""Causes of a tool's failure outside the tool: the system's headers and start files, folders, a container, its runs.
 
-In: what is known of the failed run. Out: what happened and what to do, or None. `failures` asks these in its order.
+In: evidence of the failed run. Out: the cause and a remedy, or None. `failures` asks these functions in its order.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ INSTALL_HEADERS = "on Debian or Ubuntu: apt-get install -y libc6-dev gcc-multili
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a failed run.
+    """Evidence of a failed run.
 
     Attributes:
         stage: of the build.
         title: name and release of the tool.
-        signal: that ended it; 0 if none did.
+        signal: signal that ended the run; 0 if none did.
         text: both ends of the log.
         lines: the tool's own error lines, those with a reason first.
-        scripts: what Tcl scripts said as they gave up.
-        free: bytes of disk.
+        scripts: last messages of Tcl scripts.
+        free: free bytes of disk.
         folder: the kit.
     """
 
@@ -74,7 +74,7 @@ def start_files(evidence: Evidence) -> Cause | None:
 
 
 def headers(evidence: Evidence) -> Cause | None:
-    """What does not compile outside of our sources: headers of the system or of the tool itself."""
+    """Headers of the system or of the tool itself that do not compile."""
     if evidence.stage not in _HLS_STAGES:
         return None
     found = evidence.line(_FRONT_END)

@@ -1,4 +1,4 @@
-"""AMD's tools on this machine: which are there, of which release, and what each stage runs with them.
+"""AMD's tools on this machine: the installed tools, their releases, and the commands of each stage.
 
 Nothing here starts a tool: starting one takes many seconds. The release comes from the path that AMD's installer gives.
 PATH comes first, then the variables of AMD's settings64.sh, then the usual install folders, newest release first.
@@ -73,9 +73,9 @@ class Tool:
 
     Attributes:
         name: "vitis_hls", "vitis-run", "v++" or "vivado".
-        path: the program, as it was found.
-        release: like "2023.2"; "" where the path does not say.
-        origin: "PATH", "$XILINX_VIVADO" and the like, or the install folder that it was found below.
+        path: the program as found.
+        release: release such as "2023.2"; "" where the path does not tell it.
+        origin: "PATH", "$XILINX_VIVADO" and the like, or the install folder.
     """
 
     name: str
@@ -90,13 +90,13 @@ class Tool:
 
     @property
     def home(self) -> Path:
-        """Folder of the product: what holds `bin`. Links are followed."""
+        """Folder of the product, which holds `bin`. Links are followed."""
         return self.path.resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Toolset:
-    """The tools that stages use, and what a user should know of the choice."""
+    """The tools that stages use, and notes on the choice."""
 
     vitis_hls: Tool | None = None
     vitis_run: Tool | None = None
@@ -119,16 +119,16 @@ class Command:
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """What the system starts."""
+        """Arguments for the system."""
         return (str(self.tool.path), *self.arguments)
 
     def line(self) -> str:
-        """What a user types, once the tool is on PATH."""
+        """The command line for a user, with the tool on PATH."""
         return shlex.join((self.tool.name, *self.arguments))
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file that can be looked at: an unreadable folder on the way means no, not an error."""
+    """Whether there is such a file; an unreadable folder in its path means no, not an error."""
     try:
         return path.is_file()
     except OSError:  # of another user's folder, or a name that is too long
@@ -136,7 +136,7 @@ def is_file(path: Path) -> bool:
 
 
 def inside(folder: Path, pattern: str = "*") -> list[Path]:
-    """What a folder holds, in order of names; nothing for one that is missing or cannot be read."""
+    """Contents of a folder, in order of names; empty for a missing or unreadable folder."""
     try:
         return sorted(folder.glob(pattern))
     except OSError:
@@ -186,20 +186,20 @@ def find_tools(environ: Mapping[str, str] = os.environ, roots: Sequence[Path] | 
 
 
 def packages_wrong(tool: Tool) -> bool:
-    """Whether a release can't package an IP as AMD shipped it; whether it has been patched, nothing tells."""
+    """Whether a release can't package an IP as AMD shipped it; a patch cannot be detected."""
     return tool.name in HLS_TOOLS and "" < tool.release < PACKAGES_SINCE_2022
 
 
 def date_note(tool: Tool) -> str:
-    """What a user of such a release should know before the hours that come before packaging."""
+    """A note for users of such a release, since hours of work come before packaging."""
     return f"{tool.title} {DATE_OVERFLOW}; {DATE_PATCH}"
 
 
 def hls_generation(tools: Toolset, tcl: bool = False) -> Generation | None:
-    """How the tools are driven: Tcl scripts ("classic"), or hls.cfg with v++ and vitis-run ("unified").
+    """The way to drive the tools: Tcl scripts ("classic"), or hls.cfg with v++ and vitis-run ("unified").
 
-    `vitis_hls` is there up to 2024.2, v++ and vitis-run together from 2023.1 on (UG1399). `vitis-run` takes Tcl too:
-    where it is alone, or where `tcl` asks for the scripts.
+    `vitis_hls` exists up to 2024.2, v++ and vitis-run together from 2023.1 on (UG1399). `vitis-run` also runs Tcl:
+    where there is no v++, or where `tcl` asks for the scripts.
     """
     if tools.vitis_hls:
         return "classic"
@@ -209,15 +209,15 @@ def hls_generation(tools: Toolset, tcl: bool = False) -> Generation | None:
 
 
 def stage_commands(stage: str, tools: Toolset, tcl: bool = False) -> tuple[Command, ...]:
-    """What a stage runs, one after another, with the kit as current folder.
+    """Commands of a stage, in order, with the kit as current folder.
 
     Args:
         stage: one of `TOOL_STAGES`.
         tools: from `find_tools`.
-        tcl: synthesis has to go by the Tcl scripts.
+        tcl: whether synthesis must use the Tcl scripts.
 
     Raises:
-        MissingToolError: a tool is not there.
+        MissingToolError: a tool is missing.
     """
     if stage not in TOOL_STAGES:
         raise ValueError(f"stage '{stage}' runs no vendor tool")
@@ -242,7 +242,7 @@ _HINT = (
 
 
 def why_missing(stage: str, tools: Toolset) -> str:
-    """Why a stage has no tool to run with, or "" if it has."""
+    """The reason why a stage has no tool, or "" if it has one."""
     if stage not in TOOL_STAGES:
         return ""
     if stage in VIVADO_COMMANDS:
@@ -255,10 +255,10 @@ def why_missing(stage: str, tools: Toolset) -> str:
 
 
 def tool_environment(tool: Tool, environ: Mapping[str, str], tools: Toolset | None = None) -> dict[str, str]:
-    """Environment to start a tool in, as if settings64.sh had been sourced.
+    """Environment of a tool, as if settings64.sh had been sourced.
 
-    AMD's launchers set up their own libraries; what they need is PATH, and the XILINX_ variables by which Vitis HLS
-    finds the Vivado that packages its IP and compiles its simulation.
+    AMD's launchers set up their own libraries. They need PATH, and the XILINX_ variables by which Vitis HLS finds the
+    Vivado that packages its IP and compiles its simulation.
 
     Args:
         tool: the tool to start.
@@ -284,10 +284,10 @@ def tool_environment(tool: Tool, environ: Mapping[str, str], tools: Toolset | No
 
 
 def parallel_jobs(environ: Mapping[str, str]) -> int:
-    """Parallel runs that the Vivado script starts: what EDGEMOE_JOBS says, else one for each processor.
+    """Parallel runs that the Vivado script starts: EDGEMOE_JOBS, else one for each processor.
 
     Raises:
-        ConfigError: it says no such number. The script would find that out too, but hours later.
+        ConfigError: the variable holds no such number. The script would find this out too, but hours later.
     """
     said = environ.get(JOBS_VARIABLE, "").strip()
     if not said:
@@ -338,7 +338,7 @@ def _below(roots: Sequence[Path], notes: list[str]) -> list[tuple[str, dict[str,
 
 
 def _usable(places: Iterable[tuple[str, Path, str]], notes: list[str]) -> dict[str, Tool]:
-    """First program of each name among (name, folder, origin); one that is too old is noted and passed over."""
+    """First program of each name among (name, folder, origin); a program that is too old is noted and skipped."""
     tools: dict[str, Tool] = {}
     for name, folder, origin in places:
         path = (folder / name).absolute()

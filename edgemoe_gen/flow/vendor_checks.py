@@ -1,4 +1,4 @@
-"""What the stages from synthesis on need of this machine: tools, board files, licence, disk and memory.
+"""Requirements of the stages from synthesis on: tools, board files, licence, disk and memory.
 
 In: the tools found and the boards asked for. Out: checks for `edgemoe-gen doctor`. Nothing is changed, no server asked.
 """
@@ -30,7 +30,7 @@ _PURPOSES = {
 
 
 def named_releases(tools: Toolset, environ: Mapping[str, str] = os.environ) -> Toolset:
-    """The same tools; one whose path names no release is asked for it, which takes seconds, and dropped if too old."""
+    """The tools with their releases; a tool whose path names none is asked, which takes seconds. Drops old tools."""
     fields = {"vitis_hls": tools.vitis_hls, "vitis_run": tools.vitis_run, "vpp": tools.vpp, "vivado": tools.vivado}
     named = {
         field: replace(tool, release=ask_release(tool, environ))

@@ -1,4 +1,4 @@
-"""What is so of the hardware, each fact written once: boards, names, memories, ring, AXI, the operation's fields.
+"""Facts of the hardware, each written once: boards, names, memories, ring, AXI, the operation's fields.
 
-Python reads the facts here, and kernels get them rendered.
+Python reads the facts here, and the kernels' files are rendered from them.
 """

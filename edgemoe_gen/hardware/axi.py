@@ -5,10 +5,10 @@ m_axi interfaces).
 
 `AXI_LATENCY`: cycles for which C synthesis schedules between a request and its data. "If this figure is too low, the
 design will be ready too soon and may stall waiting for the bus. If this figure is too high, bus access may be granted
-but the bus may stall waiting on the design" (UG1399, "Controlling AXI4 Burst Behavior"). Our processes at the ports do
-nothing but move beats to FIFOs, so a stall costs no more than the wait itself; cycles that are scheduled beyond the
-memory's own latency come on top of every burst. So it lies below what a memory takes at any clock above 210 MHz:
-180 ns (`timing/families`) are 38 cycles there, which is this and the states that a request takes besides.
+but the bus may stall waiting on the design" (UG1399, "Controlling AXI4 Burst Behavior"). Our processes at the ports
+only move beats to FIFOs, so a stall costs no more than the wait itself. Cycles that are scheduled beyond the memory's
+own latency would be added to every burst. So the figure lies below the memory's latency at any clock above 210 MHz: 180
+ns (`timing/families`) are 38 cycles there, which is this figure and the other states of a request.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class AxiPort:
     """One pointer of the engine.
 
     Attributes:
-        name: of the argument.
-        buffer: what its buffer in DDR is called; the weight ports have one together.
-        bundle: of ports that share an AXI master.
+        name: name of the argument.
+        buffer: name of its buffer in DDR; the weight ports share one.
+        bundle: bundle of the ports that share an AXI master.
         direction: `READ` or `WRITE`.
-        meaning: what lies in the buffer.
+        meaning: contents of the buffer.
     """
 
     name: str
@@ -97,5 +97,5 @@ def is_answer(signal: str) -> bool:
 
 
 def signal_bits(bits: int, data: int, address: int = ADDRESS_BITS) -> int:
-    """Width of a signal on a bus of so many bits of data and of addresses."""
+    """Width of a signal on a bus with these widths of data and addresses."""
     return {DATA: data, STROBES: data // 8, ADDRESS: address}.get(bits, bits)

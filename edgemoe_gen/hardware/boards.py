@@ -19,19 +19,19 @@ class Board:
     """One board. Resources are counts of primitives; rates in MHz and GB/s (10^9 bytes a second).
 
     Attributes:
-        name: what `--board` takes.
+        name: name for `--board`.
         title: full name.
         part: device as Vivado names it.
         board_part: board file as Vivado names it.
-        lut, ff, bram36, uram, dsp: what the device has.
+        lut, ff, bram36, uram, dsp: resources of the device.
         ddr_gb_per_s: peak rate of the memory behind the ports.
         ddr_efficiency: share of the peak that long bursts reach.
         memory_ports: the processing system's AXI ports from logic to memory, in the order in which weight ports take
-            them: those that share a port of the memory controller come last.
+            them: ports that share a port of the memory controller come last.
         port_bits: widest data path of one port.
         clock_mhz: clock that a design asks for by default.
         pynq_image: system that the overlay runs on.
-        source: where the facts come from.
+        source: source of the facts.
     """
 
     name: str
@@ -148,7 +148,7 @@ def _check_number(path: Path, key: str, value: float) -> None:
 
 
 def _check_text(path: Path, key: str, value: str) -> None:
-    """Texts stand as they are in Tcl, C++ comments and Markdown."""
+    """Checks that a text can stand unchanged in Tcl, C++ comments and Markdown."""
     if key in _VIVADO_NAMES:
         if not _VIVADO_NAME.fullmatch(value):
             raise BoardError(
@@ -175,7 +175,7 @@ def _memory_ports(path: Path, value: object) -> tuple[str, ...]:
 
 
 def speed_grade(part: str) -> str:
-    """Speed grade in a part's name as Vivado has it: "2" of xczu7ev-ffvc1156-2-e, "2L" of xck26-sfvc784-2LV-c."""
+    """Speed grade in Vivado's name of a part: "2" of xczu7ev-ffvc1156-2-e, "2L" of xck26-sfvc784-2LV-c."""
     for token in part.lower().split("-")[2:]:
         if token[:1].isdigit():
             return token[0] + ("L" if "l" in token else "")

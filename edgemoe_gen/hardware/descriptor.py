@@ -1,6 +1,6 @@
 """The layer descriptor: one operation of the engine, in DDR.
 
-This list is the only place that knows the layout: the packer writes by it, and `operation.h` is rendered from it.
+Only this list knows the layout: the packer writes by it, and `operation.h` is rendered from it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 
 from edgemoe_gen.hardware.kinds import FLAGS, KINDS, OPERANDS
 from edgemoe_gen.hardware.memories import PATHS
+from edgemoe_gen.hardware.parts import DECODERS, EVERY, EXPERTS, PARTS, has
 from edgemoe_gen.hardware.ring import OPEN_TILES, RING_DISTANCE
 
 STATUSES = {
@@ -33,17 +34,22 @@ WEIGHT_HEADER = {
 MAX_OPERATIONS = 1 << 20
 
 
-def _wide(meaning: str, default: int = 0) -> int:
-    return field(default=default, metadata={"meaning": meaning, "bits": 32})
+def _wide(meaning: str, part: str = EVERY) -> int:
+    return field(default=0, metadata={"meaning": meaning, "bits": 32, "part": part})
 
 
-def _half(meaning: str, default: int = 0) -> int:
-    return field(default=default, metadata={"meaning": meaning, "bits": 16})
+def _half(meaning: str, default: int = 0, part: str = EVERY) -> int:
+    return field(default=default, metadata={"meaning": meaning, "bits": 16, "part": part})
 
 
 def _of_maps(meaning: str) -> int:
-    """A field that only designs with decoders have."""
-    return field(default=0, metadata={"meaning": meaning, "bits": 16, "decodes": True})
+    """A field of designs with decoders only."""
+    return _half(meaning, part=DECODERS)
+
+
+def _of_experts(meaning: str, default: int = 0) -> int:
+    """A field of designs with experts only."""
+    return _half(meaning, default, EXPERTS)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Operation:
     inverse_features: int = _wide("2^x / features, for the mean")
     eps_high: int = _wide("features^2 eps in squared steps of the source, upper bits")
     eps_low: int = _wide("the same, lower 31 bits")
-    score_threshold: int = _wide("scores that are not larger become 0")
+    score_threshold: int = _wide("scores that are not larger become 0", EXPERTS)
     kind: int = _half("what to do")
     path: int = _half("source and destination memory")
     flags: int = _half("modifiers")
@@ -82,7 +88,7 @@ class Operation:
     ring_word: int = _half("where the first tile of operands begins in the unit's ring")
     ring_tile: int = _half("number of the first tile of operands, which says where its biases lie")
     keys: int = _half("keys of a row of scores; those beyond do not exist")
-    expert: int = _half("expert whose queue gives the rows, or -1", -1)
+    expert: int = _of_experts("expert whose queue gives the rows, or -1", -1)
     bias_shift: int = _half("left shift of a bias to the accumulator's binary point")
     term_shift: int = _half("right shift of a sum before its first rounding")
     out_shift: int = _half("right shift before the last rounding")
@@ -91,15 +97,15 @@ class Operation:
     features: int = _half("features of a token (LayerNorm), classes or values of a pixel")
     inverse_shift: int = _half("right shift of the mean")
     normal_fraction: int = _half("fractional bits of a normalised value")
-    expert_first: int = _half("first expert that the task may choose")
-    expert_end: int = _half("expert behind the last that the task may choose")
-    top_k: int = _half("experts a token")
-    gather_expert: int = _half("expert whose tokens are gathered meanwhile, or -1", -1)
-    gather_words: int = _half("words of a gathered token")
-    gather_stride: int = _half("words a row where they come from and where they go")
+    expert_first: int = _of_experts("first expert that the task may choose")
+    expert_end: int = _of_experts("expert behind the last that the task may choose")
+    top_k: int = _of_experts("experts a token")
+    gather_expert: int = _of_experts("expert whose tokens are gathered meanwhile, or -1", -1)
+    gather_words: int = _of_experts("words of a gathered token")
+    gather_stride: int = _of_experts("words a row where they come from and where they go")
     operand_block: int = _half("first block of the keys or values")
-    frame_tokens: int = _half("rows of each frame that is routed; 0: all are of one frame")
-    frame_gap: int = _half("blocks from that of a frame's last row to the first one of the next frame")
+    frame_tokens: int = _of_experts("rows of each frame that is routed; 0: all are of one frame")
+    frame_gap: int = _of_experts("blocks from that of a frame's last row to the first one of the next frame")
     source_lane: int = _of_maps("lane of the first row of the source")
     tap_words: int = _of_maps("words of a pixel of which each tap of a convolution takes all")
     row_blocks: int = _of_maps("blocks of a row of a map")
@@ -111,7 +117,7 @@ class Operation:
     width: int = _of_maps("pixels of a row of the source's map")
 
 
-# Known only when an operation runs, each the number of an entry of the token queues.
+# Known only when an operation runs, each the number of an entry of the token queues; of designs with experts.
 RUN_TIME_FIELDS = {
     "queue_first": "the first entry of the expert's queue",
     "gather_rows": "rows of the queue that is gathered",
@@ -121,42 +127,46 @@ RUN_TIME_FIELDS = {
 
 @dataclass(frozen=True)
 class FieldPlace:
-    """Where a field of `Operation` lies: word, first bit in it, width; `decodes`: only decoders use it."""
+    """Place of a field of `Operation`: word, first bit in the word, width; `part`: only designs with it use it."""
 
     name: str
     meaning: str
     word: int
     low: int
     bits: int
-    decodes: bool = False
+    part: str = EVERY
 
 
-def field_places(decoders: bool = True) -> tuple[FieldPlace, ...]:
-    """Places of all fields, in order; without `decoders`, of those that every design has."""
+def field_places(parts: frozenset[str] = PARTS) -> tuple[FieldPlace, ...]:
+    """Places of all fields of a design with these parts, in order."""
     places = []
     position = 0
     for entry in fields(Operation):
-        bits = entry.metadata["bits"]
-        decodes = bool(entry.metadata.get("decodes"))
-        if decoders or not decodes:
+        bits, part = entry.metadata["bits"], str(entry.metadata["part"])
+        if has(parts, part):
             meaning = str(entry.metadata["meaning"])
-            places.append(FieldPlace(entry.name, meaning, position // 32, position % 32, bits, decodes))
+            places.append(FieldPlace(entry.name, meaning, position // 32, position % 32, bits, part))
         position += bits
     return tuple(places)
 
 
-def operation_bits(route_bits: int, decoders: bool) -> int:
+def run_time_fields(parts: frozenset[str]) -> dict[str, str]:
+    """Fields beside those of the descriptor that a design of these parts has, and what they mean."""
+    return RUN_TIME_FIELDS if has(parts, EXPERTS) else {}
+
+
+def operation_bits(route_bits: int, parts: frozenset[str]) -> int:
     """Bits of an operation as the engine's processes pass it on.
 
     Args:
-        route_bits: of the number of an entry of the token queues.
-        decoders: whether the design has them.
+        route_bits: bits of the number of an entry in the token queues.
+        parts: parts of the design.
     """
-    return sum(place.bits for place in field_places(decoders)) + route_bits * len(RUN_TIME_FIELDS)
+    return sum(place.bits for place in field_places(parts)) + route_bits * len(run_time_fields(parts))
 
 
 def contract() -> list[object]:
-    """What a program relies on beside the knobs: two designs that differ in it run no programs of each other."""
+    """The facts on which a program relies beside the knobs: designs that differ in them exchange no programs."""
     return [
         VERSION, OPERATION_WORDS, PATHS, list(KINDS), list(OPERANDS), list(FLAGS), list(STATUSES),
         [(place.name, place.word, place.low, place.bits) for place in field_places()], OPEN_TILES, RING_DISTANCE,

@@ -1,7 +1,7 @@
-"""Kinds of operations: what each does, in facts that every other module asks, and the fields that it uses.
+"""Kinds of operations: facts of each that all other modules use, and its fields.
 
-A product is of one kind for each of its second operands, as far as fields are concerned. `operation.h` is rendered from
-these tables, the compiler asks them, and `program/verify.py` holds programs against them.
+Fields of a product depend on its second operand. `operation.h` is rendered from these tables, the compiler reads them,
+and `program/verify.py` checks programs against them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from edgemoe_gen.hardware.memories import (
     path_number,
     path_to,
 )
+from edgemoe_gen.hardware.parts import DECODERS, EVERY, EXPERTS, PARTS, has
 
 FLAGS = {
     "ACCUMULATE": "add to the destination instead of replacing it",
@@ -60,7 +61,7 @@ AHEAD, SCATTER, ACCUMULATE, NARROW, WIDE, SCALE, GELU, SHIFTED, RELU, CLASSES = 
 
 
 def _flag_sets(*optional: int, always: int = 0) -> frozenset[int]:
-    """All values of which each optional part is there or not."""
+    """All combinations of flags, with each optional flag set or not."""
     sets = {always}
     for part in optional:
         sets |= {value | part for value in sets}
@@ -69,12 +70,12 @@ def _flag_sets(*optional: int, always: int = 0) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Use:
-    """What an operation uses; every other field is at its default.
+    """Fields, paths and flags of an operation; every other field has its default.
 
     Attributes:
-        fields: their names.
-        paths: those that it takes; none: it has no path.
-        flags: all values that its flags can have; none: it has no flags.
+        fields: names of the fields.
+        paths: possible paths; empty: no path.
+        flags: all possible values of its flags; empty: no flags.
     """
 
     fields: tuple[str, ...]
@@ -88,15 +89,15 @@ class Kind:
 
     Attributes:
         meaning: in words.
-        use: fields; None: they follow from the second operand (`OPERANDS`), or no program has it.
-        in_region: it runs in the region of all processes, so that the next product's first tile can come meanwhile.
+        use: its fields; None: they follow from the second operand (`OPERANDS`), or no program has this kind.
+        in_region: it runs in the region of all processes, so the next product's first tile can come at the same time.
         computes: it uses the compute unit.
-        moves: it moves words past the compute unit, by way of LayerNorm's processes.
+        moves: it moves words past the compute unit, through LayerNorm's processes.
         reads: it reads its path's source.
         writes: it writes its path's destination.
         loads: its values come from DDR.
         stores: its results go to DDR.
-        decodes: only designs with decoders have it.
+        part: only designs with this part (`hardware.parts`) have it.
     """
 
     meaning: str
@@ -108,7 +109,7 @@ class Kind:
     writes: bool = False
     loads: bool = False
     stores: bool = False
-    decodes: bool = False
+    part: str = EVERY
 
 
 SOURCE = ("source_block", "source_stride", "source_word")
@@ -161,7 +162,7 @@ KINDS: Mapping[str, Kind] = {
     "GATHER": Kind(
         "only gathers the tokens of an expert's queue, side by side",
         Use(("path", *_GATHER), _only(GATHERING_PATH)),
-        in_region=True,
+        in_region=True, part=EXPERTS,
     ),
     "PRODUCT": Kind("tokens times weights, keys or values", in_region=True, computes=True, reads=True, writes=True),
     "ROUTE": Kind(
@@ -173,17 +174,20 @@ KINDS: Mapping[str, Kind] = {
             ),
             flags=_flag_sets(bit("SOFTMAX_AFTER_TOP_K")),
         ),
+        part=EXPERTS,
     ),
-    "STORE_ROUTES": Kind("the last routes to DDR", Use(("tokens", "top_k", *_TRANSFER)), stores=True),
+    "STORE_ROUTES": Kind(
+        "the last routes to DDR", Use(("tokens", "top_k", *_TRANSFER)), stores=True, part=EXPERTS
+    ),
     "RESIZE": Kind(
         "a row of a map from two others of half the width, bilinear",
         Use((*_RESIZED, *_DESTINATION), _only(*RESIZING_PATHS)),
-        in_region=True, reads=True, writes=True, decodes=True,
+        in_region=True, reads=True, writes=True, part=DECODERS,
     ),
     "STORE_RESIZED": Kind(
         "the same row to DDR: classes, or 16-bit values",
         Use((*_RESIZED, *_TRANSFER, "flags", "features"), frozenset(map(path_from, SPLITTABLE)), _flag_sets(CLASSES)),
-        in_region=True, reads=True, stores=True, decodes=True,
+        in_region=True, reads=True, stores=True, part=DECODERS,
     ),
     "END": Kind("the end of the program; made by the engine itself"),
 }  # fmt: skip
@@ -238,10 +242,15 @@ def facts_of(kind: int) -> Kind:
     return _BY_NUMBER[kind]
 
 
-def kinds_that(fact: str, decoders: bool = True) -> tuple[str, ...]:
-    """Names of the kinds of which a fact, a field of `Kind`, is true; without `decoders`, of those of every design."""
+def kinds_that(fact: str, parts: frozenset[str] = PARTS) -> tuple[str, ...]:
+    """Names of the kinds for which a field of `Kind` is true, among those of a design with these parts."""
     assert fact in {field.name for field in fields(Kind)}, fact
-    return tuple(name for name, kind in KINDS.items() if getattr(kind, fact) is True and (decoders or not kind.decodes))
+    return tuple(name for name, kind in KINDS.items() if getattr(kind, fact) is True and has(parts, kind.part))
+
+
+def kinds_of(part: str) -> tuple[str, ...]:
+    """Names of the kinds that only designs with a part have."""
+    return tuple(name for name, kind in KINDS.items() if kind.part == part)
 
 
 _BY_NUMBER = tuple(KINDS.values())

@@ -1,7 +1,7 @@
 """Cycles of operators and of chains of them, from the tables of device families in `timing/families`.
 
-`timing.table` makes the timing of a design from them. `most_cycles` is for what must hold at every clock of every
-device: rules of a design.
+`timing.table` makes the timing of a design from them. `most_cycles` serves rules of a design, which must hold at every
+clock of every device.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FAMILIES = PACKAGE / "timing" / "families"
 
 
 def family_names() -> list[str]:
-    """Names of the families that there are tables of."""
+    """Names of the families with tables."""
     return sorted(path.stem for path in FAMILIES.glob("*.toml") if "." not in path.stem)  # others are parts of one
 
 
@@ -33,7 +33,7 @@ def read_family(path: Path) -> Mapping[str, Any]:
     """A family's table.
 
     Raises:
-        SimulationError: it is not readable.
+        SimulationError: the table is not readable.
     """
     try:
         return _parsed(path, path.stat().st_mtime_ns)
@@ -43,18 +43,18 @@ def read_family(path: Path) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=8)
 def _parsed(path: Path, _: int) -> Mapping[str, Any]:
-    """A table as it was at a time: reading it takes longer than all that is computed from it."""
+    """A table, cached by its file's time: reading it takes longer than all computations with it."""
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1024)
 def most_cycles(loop: str, fifo: str, sizes: tuple[tuple[str, int], ...]) -> int:
-    """Cycles from a pipeline's write to a FIFO to its end, at the clock and on the device where it is longest.
+    """Cycles from a pipeline's write to a FIFO to the pipeline's end, for the clock and device with the most.
 
     Args:
         loop: label of a pipelined loop.
-        fifo: that it writes before its end; another one or "" for all of the pipeline.
-        sizes: constants of the sources that the chain names, in small letters.
+        fifo: a FIFO that it writes before its end; another FIFO or "" gives the cycles of the whole pipeline.
+        sizes: constants of the sources in the chain, in small letters.
     """
     cycles = 0
     for name in family_names():
@@ -95,7 +95,7 @@ class Chains:
         return total
 
     def early(self, where: str, entry: Mapping[str, Any]) -> dict[str, int]:
-        """Cycles of a loop's chain until each of its writes that come before the end, by FIFO."""
+        """Cycles of a loop's chain until each write before its end, by FIFO."""
         found = {}
         for fifo, behind in entry.get("writes", {}).items():
             if behind not in entry["chain"]:
@@ -104,7 +104,7 @@ class Chains:
         return found
 
     def size(self, where: str, text: str | int) -> int:
-        """A number, or the size that is named."""
+        """A number, or the value of a named size."""
         if isinstance(text, int) or text.isdigit():
             return int(text)
         if text not in self.sizes:

@@ -1,12 +1,14 @@
-"""The activation memories of the engine, which an operation reads and writes, and the paths between them.
+"""The activation memories of the engine, which operations read and write, and the paths between them.
 
-Every other module takes names, order and shape of the memories from here. How many words each holds follows from the
+All other modules take names, order and shape of the memories from here. The number of words in each follows from the
 knobs, see `design.sizes`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from edgemoe_gen.hardware.parts import EVERY, EXPERTS, has
 
 RESIDUAL, NORMED, QUERY, HIDDEN, CACHE = "residual", "normed", "query", "hidden", "cache"
 # Addresses of an array that stands in where an operation has nothing to read or to write; up to four elements would
@@ -16,16 +18,16 @@ STAND_IN_DEPTH = 8
 
 @dataclass(frozen=True)
 class ActivationMemory:
-    """One memory. An address holds the same word of neighbouring tokens, one a lane.
+    """One memory. An address holds the same word of neighbouring tokens, one token in each lane.
 
     Attributes:
-        name: of the array in the sources, and in error messages.
-        meaning: what lies in it.
-        words: the size of a design (`design.sizes`) that says how many words a token has.
-        operands: it holds keys and values. Such a memory has lanes and a width of its own, and parameters of its own in
-            `operate`; all others are read and written through the same ones, and can be split.
+        name: name of the array in the sources and in error messages.
+        meaning: its contents.
+        words: the size of a design (`design.sizes`) that gives the words of a token.
+        operands: it holds keys and values. Such a memory has its own lanes, width and parameters of `operate`; all
+            others share their parameters, and can be split.
         tail: it keeps bits below an activation's last, in an array beside it.
-        scores: it also holds rows of scores, of which there is a least number.
+        scores: it also holds rows of scores, which have a least number.
     """
 
     name: str
@@ -42,7 +44,7 @@ class ActivationMemory:
 
     @property
     def row(self) -> str:
-        """C++ type of an address."""
+        """C++ type of the contents of an address."""
         return "cache_row_t" if self.operands else "memory_row_t"
 
 
@@ -90,11 +92,12 @@ class Parameter:
     """A parameter of `operate` that is an array.
 
     Attributes:
-        name: in the sources.
+        name: its name in the sources.
         row: C++ type of an element.
-        stand_in: some path has no array for it, so that another stands in.
-        structures: elements are structures, of which a word keeps every value.
+        stand_in: some path has no array for it, so a stand-in is passed.
+        structures: elements are structures, and a word keeps every value of them.
         lanes: an element is an array of lanes, which lie side by side.
+        part: only designs with this part have it.
     """
 
     name: str
@@ -102,10 +105,11 @@ class Parameter:
     stand_in: bool = True
     structures: bool = True
     lanes: bool = True
+    part: str = EVERY
 
     @property
     def absent(self) -> str:
-        """Name of the array that stands in."""
+        """Name of the stand-in."""
         return f"no_{self.name}"
 
 
@@ -119,15 +123,20 @@ PARAMETERS = (
     Parameter("destination_tail", _TAIL),
     Parameter("cache_before", _CACHE),
     Parameter("cache_after", _CACHE),
-    Parameter("gather_source", _MEMORY),
-    Parameter("gather_source_rest", _MEMORY),
-    Parameter("gather_destination", _MEMORY),
-    Parameter("gather_destination_rest", _MEMORY),
+    Parameter("gather_source", _MEMORY, part=EXPERTS),
+    Parameter("gather_source_rest", _MEMORY, part=EXPERTS),
+    Parameter("gather_destination", _MEMORY, part=EXPERTS),
+    Parameter("gather_destination_rest", _MEMORY, part=EXPERTS),
     Parameter("maxima_before", _MAXIMA, structures=False),
     Parameter("maxima_after", _MAXIMA, structures=False),
     Parameter("ring", "ring_row_t", stand_in=False),
     Parameter("bias_ring", "biases_t", stand_in=False, lanes=False),
 )
+
+
+def parameters(parts: frozenset[str]) -> tuple[Parameter, ...]:
+    """Those that a design of these parts has."""
+    return tuple(parameter for parameter in PARAMETERS if has(parts, parameter.part))
 
 
 def rest_of(memory: str) -> str:

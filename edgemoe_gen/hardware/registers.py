@@ -13,7 +13,7 @@ CONTROL_BITS = 32  # of a register
 
 @dataclass(frozen=True)
 class Register:
-    """A register of 32 bits: byte offset, access, and its fields of one bit (none: it is one field)."""
+    """A register of 32 bits: byte offset, access, and its fields of one bit (none: the register is one field)."""
 
     name: str
     offset: int
@@ -23,7 +23,7 @@ class Register:
 
     @property
     def parts(self) -> tuple[tuple[str, int, int], ...]:
-        """Name, lowest bit and bits of each field, as descriptions list them: a pointer's halves have its name."""
+        """Name, lowest bit and bits of each field, as in descriptions: a pointer's halves have its name."""
         if self.fields:
             return tuple((name, low, 1) for name, low in self.fields)
         is_half = self.access == "write-only" and self.name.endswith(("_1", "_2"))
@@ -33,8 +33,8 @@ class Register:
 def engine_registers(weight_ports: int) -> tuple[Register, ...]:
     """Registers of the engine's control bus.
 
-    UG1399, "S_AXILITE control register map": four control registers, then 12 bytes a 64-bit pointer, then 16 bytes a
-    scalar output, whose second word says that it is valid.
+    UG1399, "S_AXILITE control register map": four control registers, then 12 bytes for each 64-bit pointer, then 16
+    bytes for each scalar output, whose second word says that the value is valid.
     """
     found = [
         Register("CTRL", 0x0, "read-write", "Control signals", (

@@ -1,4 +1,4 @@
-"""The ring of operands in the compute unit: what kernel, packer, memories and estimate must agree on."""
+"""The ring of operands in the compute unit: constants shared by kernel, packer, memories and estimate."""
 
 from __future__ import annotations
 

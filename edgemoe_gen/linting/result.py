@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import LintError
 
 
@@ -27,8 +28,8 @@ class Finding:
     source: str
 
 
-@dataclass(frozen=True)
-class LintResult:
+@dataclass(frozen=True, repr=False)
+class LintResult(Brief):
     """All findings in the order of files and lines, and how much was looked at."""
 
     findings: tuple[Finding, ...]

@@ -1,7 +1,7 @@
-"""The zip archive of `torch.save`: where its pickle and its storages lie, in bytes; no values.
+"""The zip archive of `torch.save`: the places of its pickle and its storages, in bytes; no values.
 
-No size that the file claims is believed before it is compared with the file's own, and `StoredBytes.read` compares what
-it reads with the archive's CRC-32.
+Every size that the file claims is compared with the file's own size. `StoredBytes.read` compares its bytes with the
+archive's CRC-32.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _ENCRYPTED = 0x1
 
 
 class ArchiveError(Exception):
-    """The container is truncated, damaged, or not one of torch.save; says what in words that follow the file's name."""
+    """The container is truncated, damaged, or not of torch.save; the text continues the file's name in a sentence."""
 
 
 @dataclass(frozen=True)
 class StoredBytes:
-    """Bytes of a file: where they begin, how many they are, and their CRC-32 where the file has one."""
+    """Bytes of a file: their place, their number, and their CRC-32 where the file has one."""
 
     place: int
     size: int
@@ -58,7 +58,7 @@ class StoredBytes:
         self._walk(file, None)
 
     def _walk(self, file: int, target: memoryview | None) -> None:
-        """Reads all bytes, a chunk at a time, so that its checksum finds it in the processor's cache."""
+        """Reads all bytes chunk by chunk, so that the checksum finds each chunk in the processor's cache."""
         kept = memoryview(bytearray(_CHUNK)) if target is None else target
         crc = 0
         for begin in range(0, self.size, _CHUNK):
@@ -73,7 +73,7 @@ class StoredBytes:
 
 
 class _Bounded(io.RawIOBase):
-    """A file in which a zip's directory can't be longer than it ever is."""
+    """A file that bounds the length of a zip's directory."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream

@@ -1,8 +1,8 @@
 """Reads a checkpoint into canonical tensors: one file, or a folder of rank shards; M3ViT's names, or a plain ViT's.
 
-`load_checkpoint` finds the network in the file, joins experts of shards, folds the features that can be folded, sets
-aside what inference does not use (said in `notes`), and sorts the rest into backbone, decoders and head. A tensor that
-may take part and is not known is refused. Shapes are judged later, by `edgemoe_gen.model.model.load_model`.
+`load_checkpoint` finds the network in the file, joins experts of shards, folds the features that can be folded, drops
+tensors that inference does not use (`notes` names them), and sorts the rest into backbone, decoders and head. An
+unknown tensor that may take part is refused. `edgemoe_gen.model.model.load_model` checks shapes later.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Checkpoint:
         decoders: by task name, names as below `decoders.<task>.`; in the order of the file. A single-task model's only
             decoder (`decoder.`) stands under "".
         head: a plain ViT's `norm.*`, `fc_norm.*`, `head.*` and `head_dist.*`, or empty.
-        notes: what was ignored, one sentence each.
+        notes: ignored tensors, one sentence each.
         ordered: whether the order of the names is the model's own (safetensors sorts them).
         weights: label of the weights that were taken.
         others: labels of the other networks in the file.
-        features: what was found beyond a plain network, and what was made of it, one sentence each.
+        features: features beyond a plain network, and their treatment, one sentence each.
     """
 
     path: Path
@@ -107,7 +107,7 @@ def _quoted(labels: Sequence[str]) -> str:
 
 
 def _beside(tree: Tree, network: Network, others: Sequence[str]) -> list[str]:
-    """Keys of the file that hold something else."""
+    """Keys of the file that hold no network."""
     taken = {network.keys[0]} if network.keys else set()
     taken |= {label.split(".")[0] for label in others}
     inside = isinstance(tree.get(network.root.split(".")[0]), dict)  # a model that is saved in parts
@@ -129,7 +129,7 @@ def _inner(network: Network, tensors: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _read(path: Path, network: Network, ignore: Sequence[str]) -> tuple[dict[str, Array], list[str]]:
-    """The tensors of a network that take part, float32, and what was left out."""
+    """The tensors of a network that take part, float32, and those left out."""
     own = network.own()
     short = {_short(network, name): name for name in own}
     if len(short) != len(own):
@@ -170,7 +170,7 @@ def _refuse_features(path: Path, rows: Mapping[Feature, list[str]], way_out: str
 def _ignored(
     path: Path, network: Network, own: Iterable[str], patterns: Sequence[str], taking: set[str]
 ) -> tuple[set[str], list[str]]:
-    """Names, as the table spells them, that the user declares to play no part, and notes; refuses a network's part."""
+    """Names, as the table spells them, that the user declares unused, and notes; refuses tensors that take part."""
     spellings = {_short(network, name): name for name in own}
     left_out: set[str] = set()
     notes = []
@@ -242,7 +242,7 @@ def _join_shards(first: Path, more: Sequence[Path], network: Network, tensors: d
 
 
 def _experts_of(file: Path, network: Network, may_be_empty: bool) -> dict[str, Stored]:
-    """Experts in another rank's file; without experts, only rank 0 has something to save."""
+    """Experts in another rank's file; without experts, only rank 0 has tensors to save."""
     tree = _open(file)
     try:
         networks = find_networks(file, tree)

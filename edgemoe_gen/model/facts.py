@@ -1,6 +1,6 @@
-"""What the tensors of a checkpoint alone show: sizes, blocks, experts, gates, positions.
+"""Facts that the tensors of a checkpoint alone show: sizes, blocks, experts, gates, positions.
 
-In: a `Checkpoint`. Out: `Facts`, which `infer` completes by what the user says.
+In: a `Checkpoint`. Out: `Facts`, which `infer` completes with the user's options.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _GATE = re.compile(r"blocks\.([0-9]{1,6})\.mlp\.gate\.(?:([0-9]{1,6})\.)?w_gate"
 
 
 class Facts:
-    """What the tensors alone show."""
+    """Facts that the tensors alone show."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
@@ -88,7 +88,7 @@ class Facts:
 
 
 def tensor(path: Path, tensors: Mapping[str, Array], name: str, ndim: int) -> Array:
-    """A tensor that everything hangs on; refused where it is missing or of other dimensions."""
+    """A tensor on which all facts depend; refused where it is missing or of other dimensions."""
     if name not in tensors:
         raise CheckpointError(f"{path}: tensor {name} is missing.", "Use a complete checkpoint of one model.")
     if tensors[name].ndim != ndim:

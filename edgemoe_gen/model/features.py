@@ -1,6 +1,6 @@
-"""What the names of tensors show of a network beyond the plain one, and whether the engine computes it.
+"""Features of a network beyond the plain one, by the names of its tensors, and whether the engine computes them.
 
-One table: a pattern of names, the feature's name, its role, and what is made of it or why it is not supported. Names
+One table holds a pattern of names, the feature's name, its role, and its treatment or the reason for no support. Names
 are those below the backbone. A tensor that no row and no part of the plain network knows is refused, never left out.
 """
 
@@ -21,14 +21,13 @@ class Feature:
     """A row of the table.
 
     Attributes:
-        title: the feature's name, as a sentence can say it.
-        names: pattern that is searched for in a tensor's name.
+        title: the feature's name in a sentence.
+        names: pattern to search for in a tensor's name.
         role: "folded": computed, after it was folded into the plain network. "unsupported": takes part in inference and
-            is not computed, so the network is refused. "behind": stands behind the last block and is not computed; the
-            tokens are right without it, so the user may say that it is not wanted. "training": plays no part in
-            inference.
-        why: what is made of it, or why it is not computed.
-        beside: the row holds only where this pattern is found in another name too.
+            is not computed, so the network is refused. "behind": comes after the last block and is not computed; the
+            tokens are right without it, so the user may leave it out. "training": plays no part in inference.
+        why: its treatment, or the reason why it is not computed.
+        beside: the row holds only where another name has this pattern too.
     """
 
     title: str
@@ -120,16 +119,16 @@ FEATURES: tuple[Feature, ...] = (
 
 @dataclass(frozen=True)
 class Findings:
-    """What the names of a network show.
+    """Features that the names of a network show.
 
     Attributes:
-        roles: by name, the row of the table that it belongs to.
+        roles: the row of the table, by name of tensor.
     """
 
     roles: dict[str, Feature]
 
     def of(self, role: Role) -> dict[Feature, list[str]]:
-        """Rows of one role that were found, with the names that showed them, in the order of the table."""
+        """Found rows of one role, with the names that showed them, in the order of the table."""
         found: dict[Feature, list[str]] = {}
         for name, row in self.roles.items():
             if row.role == role:

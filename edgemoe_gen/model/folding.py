@@ -1,8 +1,7 @@
-"""Folds features that a plain network can compute exactly into its tensors; all arithmetic in float64.
+"""Folds features into a plain network's tensors where the result is exact; all arithmetic in float64.
 
 In: tensors of a network under the names below its backbone. Out: the same function under the plain names, and a
-sentence for each feature that was found. Tokens before the patches, which depend on the image's size, are for
-`positions`.
+sentence for each feature. `positions` handles tokens before the patches, which depend on the image's size.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ _QKV = re.compile(r"(blocks\.\d+\.attn\.)[qkv]_bias")
 
 
 def fold(path: Path, tensors: Mapping[str, Array]) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """Tensors under the plain names, and what was made of which feature.
+    """Tensors under the plain names, and the treatment of each feature.
 
     Raises:
-        CheckpointError: a feature is there in part only, or its tensor does not fit the layer it belongs to.
+        CheckpointError: a feature is incomplete, or its tensor does not fit its layer.
     """
     rows = find_features(tensors).of("folded")
     result = {REGISTERS if name == "register_tokens" else name: values for name, values in tensors.items()}
@@ -42,7 +41,7 @@ def fold(path: Path, tensors: Mapping[str, Array]) -> tuple[dict[str, Array], tu
 
 
 def _join_experts(path: Path, tensors: dict[str, Array]) -> dict[str, Array]:
-    """Experts that have tensors of their own, as one tensor of all."""
+    """Experts with separate tensors, as one tensor of all."""
     parts: dict[str, dict[int, Array]] = {}
     result: dict[str, Array] = {}
     for name, values in tensors.items():
@@ -72,7 +71,7 @@ def _join_experts(path: Path, tensors: dict[str, Array]) -> dict[str, Array]:
 
 
 def _join_biases(path: Path, tensors: dict[str, Array]) -> None:
-    """`q_bias`, `k_bias` and `v_bias` as one bias of qkv; one that is not there is zero, as BEiT's keys have none."""
+    """`q_bias`, `k_bias` and `v_bias` as one bias of qkv; a missing bias is zero, as BEiT's keys have none."""
     for prefix in dict.fromkeys(match.group(1) for name in tensors if (match := _QKV.fullmatch(name))):
         own = {part: tensors.pop(f"{prefix}{part}_bias", None) for part in "qkv"}
         first = next(values for values in own.values() if values is not None)

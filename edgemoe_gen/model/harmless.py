@@ -1,7 +1,7 @@
-"""What the names and calls in a checkpoint's pickle stand for: tensors, storages, plain containers, or nothing.
+"""Meaning of the names and calls in a checkpoint's pickle: tensors, storages, plain containers, or nothing.
 
 Nothing is imported and nothing is called. A call that builds a tensor becomes a `Tensor`, a description in numbers that
-are checked against the storage; a call that is known to be honest is read over; any other is refused by its name.
+are checked against the storage. A call that is known to be harmless is skipped. Any other call is refused by its name.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _ODD = {
 
 
 class RefusedError(PickleError):
-    """The pickle asks for a call that is not known to be harmless; `name` says of what."""
+    """The pickle asks for a call that is not known to be harmless; `name` is the called name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -111,9 +111,9 @@ class Tensor:
     """A tensor's place in its storage, in numbers of type `kind`; it lies inside and is no larger than the storage.
 
     Attributes:
-        storage: where; None for one that is no plain array.
+        storage: its storage; None for a tensor that is no plain array.
         kind: element type, as PyTorch calls it.
-        offset, size, stride: as PyTorch has them.
+        offset, size, stride: as in PyTorch.
     """
 
     storage: Storage | None
@@ -124,7 +124,7 @@ class Tensor:
 
     @property
     def numel(self) -> int:
-        """How many numbers it has."""
+        """Number of its elements."""
         return math.prod(self.size)
 
     @property
@@ -134,7 +134,7 @@ class Tensor:
 
     @property
     def is_plain(self) -> bool:
-        """Whether its numbers lie one behind another, row by row."""
+        """Whether its numbers are contiguous, row by row."""
         step = 1
         for n, stride in zip(reversed(self.size), reversed(self.stride), strict=True):
             if n != 1 and stride != step:
@@ -144,7 +144,7 @@ class Tensor:
 
     @property
     def span(self) -> tuple[int, int]:
-        """Its first number in the storage, and the one behind its last; of one that has numbers."""
+        """Its first number in the storage, and the number after its last; only for tensors with numbers."""
         return self.offset, self.offset + sum(
             (n - 1) * step for n, step in zip(self.size, self.stride, strict=True)
         ) + 1
@@ -162,11 +162,11 @@ class Harmless:
         self._budget = budget
 
     def call(self, function: object, arguments: object) -> object:
-        """What a call gives.
+        """The result of a call.
 
         Raises:
-            RefusedError: it is none that honest files make.
-            PickleError: its arguments are damaged.
+            RefusedError: no honest file makes this call.
+            PickleError: the call's arguments are damaged.
         """
         if not isinstance(function, Global):
             raise RefusedError(_name_of(function))
@@ -190,13 +190,13 @@ class Harmless:
         return self._refuse(function)
 
     def instance(self, kind: object, arguments: object) -> object:  # noqa: ARG002
-        """An instance of a foreign class is read over, with all that it holds."""
+        """An instance of a foreign class is skipped, with all its contents."""
         if not isinstance(kind, Global):
             raise RefusedError(_name_of(kind))
         return {} if kind.name in _DICTS else Ignored(kind.name)
 
     def persistent(self, key: object) -> object:
-        """A storage: ("storage", class, key, device, numel), and in legacy files a view, which none of today has."""
+        """A storage: ("storage", class, key, device, numel), and in legacy files a view, which today's files lack."""
         if not isinstance(key, tuple) or len(key) not in (5, 6) or key[0] != "storage" or key[5:] not in ((), (None,)):
             raise PickleError("damaged")
         _, kind, name, device, numel = key[:5]

@@ -2,7 +2,7 @@
 
 In: a picture of `FORMATS`, upright as its EXIF orientation says, or .npy with 8-bit pixels or a ready input. Out:
 float32 [3, height, width]. Greyscale is copied to three channels; an alpha channel is dropped if it is opaque
-everywhere. What would have to be guessed is refused: more than 8 bits a channel, transparency, several frames.
+everywhere. Pictures that would need a guess are refused: more than 8 bits a channel, transparency, several frames.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def load_image(path: Path, spec: ImageSpec) -> Array:
     """A picture as network input.
 
     Args:
-        path: .npy: uint8 [height, width, 3] or [3, height, width] pixels, or floats [3, height, width] taken as they
-            are; any other name: a picture of `FORMATS`.
+        path: .npy: uint8 [height, width, 3] or [3, height, width] pixels, or floats [3, height, width] taken
+            unchanged; any other name: a picture of `FORMATS`.
         spec: size and normalisation: `(pixel * scale - mean) / std`; pixels of another size are resized if
             `spec.resize` is "bilinear". A ready input is never resized.
 
@@ -60,7 +60,7 @@ def load_image(path: Path, spec: ImageSpec) -> Array:
         float32 [3, height, width].
 
     Raises:
-        ImageError: unreadable, of another size or kind, holding NaN, or a ready input far beyond what pixels give.
+        ImageError: unreadable, of another size or kind, holding NaN, or a ready input far beyond normalised pixels.
     """
     path = Path(path)
     if path.suffix.lower() != ARRAY:
@@ -91,7 +91,7 @@ def load_image(path: Path, spec: ImageSpec) -> Array:
 
 
 def _refuse_pixels(path: Path, values: Array, spec: ImageSpec) -> None:
-    """Refuses floats far beyond what any pixel gives, which are most often pixels that nobody has normalised."""
+    """Refuses floats far beyond normalised pixels, which are in most cases raw pixels."""
     ends = np.concatenate([_normalised(np.full((1, 1, 3), level, np.uint8), spec).reshape(-1) for level in (0, 255)])
     if values.size and np.abs(values).max() > FAR_BEYOND * np.abs(ends).max():
         raise ImageError(
@@ -109,7 +109,7 @@ def open_rgb(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
         size: width and height that it must have; None takes any. A picture of another size is not decoded.
 
     Raises:
-        ImageError: no such file, damaged, of another kind or size, or one that would have to be guessed at.
+        ImageError: no such file, damaged, of another kind or size, or a picture that would need a guess.
     """
     _refuse_no_file(path)
     try:
@@ -165,7 +165,7 @@ def _rgb(path: Path, opened: Image.Image, size: tuple[int, int] | None) -> Image
 
 
 def _bits(path: Path, opened: Image.Image) -> int:
-    """Bits a channel in the file: Pillow reduces 16 to 8 without a word, by which 12-bit data would become dark."""
+    """Bits a channel in the file: Pillow reduces 16 to 8 silently, which would darken 12-bit data."""
     if opened.format == "PNG":
         with open_regular(path, _PICTURE_LIMIT) as stream:
             return stream.read(_PNG_BIT_DEPTH + 1)[_PNG_BIT_DEPTH]
@@ -209,7 +209,7 @@ def _channels_last(path: Path, values: npt.NDArray[np.uint8]) -> npt.NDArray[np.
 
 
 def _how_to_shape(found: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """What makes a ready input of an array, where its shape shows it."""
+    """Hint how to make a ready input of an array, where its shape shows it."""
     if len(found) == 4 and found[0] == 1:
         return "Take the one picture out of its batch: values[0]." if found[1:] == wanted else "Give one picture."
     if found == (*wanted[1:], wanted[0]):

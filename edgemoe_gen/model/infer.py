@@ -1,8 +1,7 @@
-"""Works out a complete `ModelSpec` from tensors and from what the user says.
+"""Derives a complete `ModelSpec` from tensors and from the user's options.
 
-Sizes, blocks with experts, kind of router and gate are read from the tensors. Heads, image size, how pixels are
-normalised, top-k and, where it cannot be told, the order of tasks are asked for. What is said and what the tensors show
-must agree.
+Sizes, blocks with experts, kind of router and gate are read from the tensors. Heads, image size, normalisation of
+pixels, top-k and, where the file does not tell it, the order of tasks are asked for. Options and tensors must agree.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ DEFAULT_TASK = "default"
 
 
 def option_name(key: str) -> str:
-    """How the command line calls a field of `SpecOptions`: image_height -> --image-height."""
+    """The command-line option of a field of `SpecOptions`: image_height -> --image-height."""
     return "--" + key.replace("_", "-")
 
 
@@ -53,7 +52,7 @@ def infer_spec(checkpoint: Checkpoint, options: SpecOptions) -> ModelSpec:
 
     Raises:
         SpecError: keys are missing (all are named at once), or contradict the tensors (key and both values are named).
-        CheckpointError: tensors that everything hangs on are missing or misshapen.
+        CheckpointError: tensors on which all facts depend are missing or misshapen.
     """
     facts = Facts(checkpoint)
     options = options.spelled_out()
@@ -97,7 +96,7 @@ def _default(value: T | None, default: T) -> T:
 
 
 def _restricted(options: SpecOptions) -> bool:
-    """Whether tasks have windows of experts; 0 and the authors' -1 mean that they do not."""
+    """Whether tasks have windows of experts; 0 and the authors' -1 mean that they have none."""
     return options.experts_per_task is not None and options.experts_per_task > 0
 
 
@@ -145,7 +144,7 @@ def _text(value: object) -> str:
 
 
 def _agree(facts: Facts, options: SpecOptions) -> None:
-    """Everything that is said and that the tensors show as well."""
+    """Checks all facts that both options and tensors tell."""
     moe = tuple(block.index for block in facts.blocks if block.experts)
     dense = tuple(block.hidden for block in facts.blocks if not block.experts)
     routed = tuple(block.hidden for block in facts.blocks if block.experts)
@@ -255,7 +254,7 @@ def _tasks(facts: Facts, options: SpecOptions, kind: RouterKind) -> tuple[TaskSp
 def _with_class_names(
     tasks: tuple[TaskSpec, ...], said: Mapping[str, tuple[str, ...]], path: Path
 ) -> tuple[TaskSpec, ...]:
-    """Tasks with the names of their classes, one a channel."""
+    """Tasks with the names of their classes, one for each channel."""
     by_name = {task.name: task for task in tasks}
     for name, class_names in said.items():
         if name not in by_name:
@@ -285,7 +284,7 @@ def _map_channels(facts: Facts, name: str) -> int | None:
 
 
 def _decoder_outputs(facts: Facts, name: str) -> list[int]:
-    """Channels behind each convolution of a task's decoder; none without one."""
+    """Output channels of each convolution of a task's decoder; empty without a decoder."""
     decoders = facts.checkpoint.decoders
     decoder = decoders.get(name, decoders.get("", {}))
     convolutions = sorted(key for key in decoder if re.fullmatch(r"conv_\d+\.weight", key))

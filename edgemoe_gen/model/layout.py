@@ -95,7 +95,7 @@ def _block_shapes(spec: ModelSpec, block: BlockSpec) -> Shapes:
 
 
 def decoder_convolutions(tensors: Iterable[str]) -> int:
-    """How many convolutions a decoder has by the names of its tensors; M3ViT's have `DECODER_CONVOLUTIONS`."""
+    """Number of a decoder's convolutions by the names of its tensors; M3ViT's decoders have `DECODER_CONVOLUTIONS`."""
     return sum(name.startswith("conv_") and name.endswith(".weight") for name in tensors)
 
 
@@ -119,7 +119,7 @@ def up_head_shapes(dim: int, width: int, outputs: int, convolutions: int = DECOD
 
 
 def head_shapes(dim: int, tensors: Mapping[str, Array]) -> Shapes:
-    """Shapes of a plain ViT's last norm and, where there are, its classifiers; {} where there is neither.
+    """Shapes of a plain ViT's last norm and of its classifiers, if it has them; {} without both.
 
     The norm is `norm`, or `fc_norm` where it follows the mean of the patches; a distilled network has two classifiers.
     """
@@ -142,8 +142,8 @@ def check_tensors(path: Path, where: str, tensors: Mapping[str, Array], shapes: 
     Args:
         path: file to name.
         where: prefix of the names in messages, e.g. "decoders.depth.".
-        tensors: what the file holds.
-        shapes: what the network needs.
+        tensors: tensors of the file.
+        shapes: shapes that the network needs.
     """
     for name, shape in shapes.items():
         if name not in tensors:
@@ -162,7 +162,7 @@ def check_tensors(path: Path, where: str, tensors: Mapping[str, Array], shapes: 
 
 
 def unknown(path: Path, names: Sequence[str], where: str = "") -> CheckpointError:
-    """The error about tensors that no part of a network is known to read; `where` says more of their place."""
+    """The error about unknown tensors; `where` tells their place."""
     more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     return CheckpointError(
         f"{path}: tensor {shown(names[0])}{more} is unexpected{f' {where}' if where else ''}; if it takes part in "

@@ -1,7 +1,7 @@
 """Counts multiplications and weights of one frame, by kind of layer.
 
-In: a `ModelSpec`. Out: plain numbers. Only products of tensors count, as usual: not norms, softmax, GELU, nor scaling
-by scores; decoders have a count of their own. Routers count for one task, since a frame uses one gate.
+In: a `ModelSpec`. Out: plain numbers. As usual, only products of tensors count: no norms, softmax, GELU or scaling by
+scores. Decoders are counted separately. Routers count for one task, since a frame uses one gate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A checked network with its weights: `load_model`, and what the hardware needs to know of its routers.
+"""A checked network with its weights: `load_model`, and the routers in the form that the hardware needs.
 
 In: a checkpoint, optionally a spec file, options. Out: `Model`, whose every tensor has the shape that its spec says.
 """
@@ -40,7 +40,7 @@ class Model:
         notes: what was ignored or filled in, one sentence each.
         weights: label of the weights that were taken, where the source holds networks.
         others: labels of the other networks in it.
-        features: what was found beyond a plain network, and what was made of it.
+        features: features beyond a plain network, and their treatment.
     """
 
     spec: ModelSpec
@@ -59,7 +59,7 @@ def load_model(checkpoint: Path, spec: Path | None = None, options: SpecOptions 
 
     Args:
         checkpoint: file or folder, see `checkpoint.load_checkpoint`.
-        spec: our TOML or the authors' yml; what it does not say is inferred.
+        spec: our TOML or the authors' yml; missing facts are inferred.
         options: win over the spec file.
 
     Raises:
@@ -99,7 +99,7 @@ def load_model(checkpoint: Path, spec: Path | None = None, options: SpecOptions 
 
 
 def _without_unused(tensors: Mapping[str, Array], spec: ModelSpec, notes: list[str]) -> dict[str, Array]:
-    """Without what no gate reads: noise, gates beyond the last task, a task's feature where there is no gate."""
+    """Tensors without those that no gate reads: noise, gates beyond the last task, a task's feature without a gate."""
     kept = {}
     noise, represent, spare = 0, 0, set()
     for name, values in tensors.items():
@@ -121,7 +121,7 @@ def _without_unused(tensors: Mapping[str, Array], spec: ModelSpec, notes: list[s
 
 
 def _place_tokens(loaded: Checkpoint, tensors: dict[str, Array], spec: ModelSpec, notes: list[str]) -> None:
-    """Tokens before the patches in the one form that everything behind this module knows."""
+    """Tokens before the patches in the one form that all other modules know."""
     rows, columns = spec.grid
     prefix = read_prefix(loaded.path, tensors)
     settled = settle_prefix(prefix, tensors["pos_embed"].shape[1], rows * columns, bool(loaded.head))
@@ -131,7 +131,7 @@ def _place_tokens(loaded: Checkpoint, tensors: dict[str, Array], spec: ModelSpec
 
 
 def _check_head(loaded: Checkpoint) -> None:
-    """Refuses a second classifier without the token that it reads, and such a token of a network with one alone."""
+    """Refuses a second classifier without the token that it reads, and such a token without a second classifier."""
     if any(name.startswith("fc_norm.") for name in loaded.head) and "head_dist.weight" in loaded.head:
         raise CheckpointError(
             f"{loaded.path} has fc_norm and head_dist: which tokens its classifiers read is unknown.",

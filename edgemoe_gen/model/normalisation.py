@@ -1,6 +1,6 @@
-"""The usual ways in which pixels of 0..255 become a network's input, by name.
+"""The usual normalisations of pixels of 0..255 to a network's input, by name.
 
-Nothing in a checkpoint shows which one it was trained with, so it is asked for. A name says all three values.
+Nothing in a checkpoint shows its normalisation, so the user must name it. A name gives all three values.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ FORMULA = "(pixel * scale - mean) / std"
 
 @dataclass(frozen=True)
 class Normalisation:
-    """`(pixel * scale - mean) / std` a channel: red, green, blue.
+    """`(pixel * scale - mean) / std` for each channel: red, green, blue.
 
     Attributes:
-        scale: what a pixel of 0..255 is multiplied with.
+        scale: factor of a pixel of 0..255.
         mean, std: after scaling.
         meaning: a few words.
     """
@@ -64,5 +64,5 @@ def normalisation(name: str) -> Normalisation:
 
 
 def name_of(scale: float, mean: Rgb, std: Rgb) -> str:
-    """What these values are called; "" where they have no name."""
+    """The name of these values; "" where they have none."""
     return next((name for name, it in NORMALISATIONS.items() if (it.scale, it.mean, it.std) == (scale, mean, std)), "")

@@ -1,7 +1,7 @@
 """Reads a pickle as data: an interpreter of its opcodes that has no way to import, call or build anything foreign.
 
-In: bytes. Out: a value of str, int, bool, None, list, tuple and dict, and what `Meaning` makes of names and calls.
-Every step costs, and what a step costs does not depend on what the file claims. A dict keeps keys of str and int only,
+In: bytes. Out: a value of str, int, bool, None, list, tuple and dict, and objects that `Meaning` makes of names and
+calls. Every step has a cost that does not depend on the file's claims. A dict keeps keys of str and int only,
 so that nothing foreign is ever hashed or compared. The opcodes are those of pickletools, protocols 1 to 5.
 """
 
@@ -20,7 +20,7 @@ _LINE = 1024  # bytes of an argument that is a line
 
 
 class PickleError(Exception):
-    """The bytes are no pickle, or not one that is read; says why in a few words."""
+    """The bytes are no pickle, or a pickle that is refused; says why in a few words."""
 
 
 class CutPickleError(PickleError):
@@ -36,7 +36,7 @@ class Global:
 
 @dataclass(frozen=True)
 class Ignored:
-    """A value that was read over; `of` names its class where that is a foreign one."""
+    """A skipped value; `of` names its class if the class is foreign."""
 
     of: str = ""
 
@@ -49,7 +49,7 @@ class LongText(Ignored):
 
 
 class Meaning(Protocol):
-    """What names and calls in a pickle stand for; raises `PickleError` or an error of its own to refuse."""
+    """Meaning of names and calls in a pickle; raises `PickleError` or an error of its own to refuse."""
 
     def call(self, function: object, arguments: object) -> object:
         """The result of a call, or an instance."""
@@ -58,14 +58,14 @@ class Meaning(Protocol):
         """A new instance of a class."""
 
     def persistent(self, key: object) -> object:
-        """What lies outside the pickle under this key."""
+        """The object outside the pickle under this key."""
 
 
 def read_pickle(data: memoryview, meaning: Meaning, start: int = 0, budget: Budget | None = None) -> tuple[Any, int]:
     """The value of the pickle that begins at `start`, and where it ends.
 
     Raises:
-        PickleError: truncated, damaged, or larger than any that is read.
+        PickleError: truncated, damaged, or too large.
     """
     reader = _Reader(data, start, meaning, budget or Budget())
     collecting = gc.isenabled()
@@ -80,7 +80,7 @@ def read_pickle(data: memoryview, meaning: Meaning, start: int = 0, budget: Budg
 
 
 class Budget:
-    """What is left to be spent on one file, over all pickles in it."""
+    """Steps that are left for one file, over all pickles in it."""
 
     def __init__(self) -> None:
         self.steps, self.text = _STEPS, _TEXT
@@ -89,7 +89,7 @@ class Budget:
         """Takes steps off.
 
         Raises:
-            PickleError: there are not so many left.
+            PickleError: too few steps are left.
         """
         self.steps -= steps
         if self.steps < 0:
@@ -182,7 +182,7 @@ class _Reader:
     # Containers.
 
     def items(self) -> list[Any]:
-        """What lies above the last mark, which goes too."""
+        """The values above the last mark; removes them and the mark."""
         place = self.marks.pop()
         found = self.stack[place:]
         del self.stack[place:]
@@ -272,7 +272,7 @@ class _Reader:
 
 
 def put_all(target: dict[str | int, Any], pairs: Any) -> None:
-    """Adds pairs whose keys are texts or small numbers; others are read over.
+    """Adds pairs whose keys are texts or small numbers; skips others.
 
     Raises:
         PickleError: a key comes twice, or is a text too long for a name.
@@ -287,7 +287,7 @@ def put_all(target: dict[str | int, Any], pairs: Any) -> None:
 
 
 def _steps() -> list[Callable[[_Reader], object] | None]:
-    """What each opcode does, by its byte."""
+    """The action of each opcode, by its byte."""
     signed = struct.Struct("<i").unpack
     table: dict[bytes, Callable[[_Reader], object]] = {
         b"\x80": lambda r: r.take(1),  # PROTO

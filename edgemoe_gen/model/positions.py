@@ -1,8 +1,8 @@
-"""Tokens before those of the patches, and which tokens have a position.
+"""Tokens before the patches, and which tokens have a position.
 
-Networks differ: a position for every token (ViT, DeiT), for the patches alone (DeiT III, timm's `no_embed_class`), or
-for class token and patches but not for registers (DINOv2). The number of positions tells which, once the image's size
-is known. `place_tokens` brings all into one form: a position for every token, zero where there is none.
+Networks differ: they have a position for every token (ViT, DeiT), for the patches alone (DeiT III, timm's
+`no_embed_class`), or for class token and patches but not for registers (DINOv2). The number of positions tells which,
+once the image's size is known. `place_tokens` gives all networks one form: a position for every token, zero if missing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Prefix:
     Attributes:
         class_token: whether the first one is a class token.
         extra: the others.
-        name: of the tensor of the others, or "".
+        name: name of the tensor of the others, or "".
         unread: the others are in the file, but the network never reads them.
     """
 
@@ -38,7 +38,7 @@ class Prefix:
 
     @property
     def tokens(self) -> int:
-        """How many there are."""
+        """Number of tokens."""
         return int(self.class_token) + self.extra
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Prefix:
 
 
 def read_prefix(path: Path, tensors: Mapping[str, Array]) -> Prefix:
-    """What the tensors show.
+    """The prefix that the tensors show.
 
     Raises:
         CheckpointError: the order of the tokens is unknown, or a tensor has another shape.
@@ -85,7 +85,7 @@ def settle_prefix(prefix: Prefix, positions: int, patches: int, has_head: bool) 
 
 
 def check_positions(path: Path, prefix: Prefix, positions: int, size: tuple[int, int], patches: int) -> None:
-    """Refuses a number of positions that belongs to no way of placing them.
+    """Refuses a number of positions that fits no known placement.
 
     Args:
         path: file to name.
@@ -133,7 +133,7 @@ def place_tokens(tensors: dict[str, Array], prefix: Prefix, patches: int) -> str
         patches: of the image.
 
     Returns:
-        What a user may want to know, or "".
+        A note for the user, or "".
     """
     if prefix.name and not prefix.unread:
         tensors["extra_tokens"] = tensors.pop(prefix.name)

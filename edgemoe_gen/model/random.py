@@ -1,6 +1,6 @@
-"""A network of random weights and a picture of noise, where there is no checkpoint or no picture.
+"""A network of random weights and a picture of noise, for use without checkpoint or picture.
 
-In: a spec. Out: a model with weights of the usual spread, which flow through every layer at their size; a picture.
+In: a spec. Out: a picture, and a model with weights of the usual spread, so that activations keep their size.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def random_model(spec: ModelSpec, seed: int = 0) -> Model:
 
 
 def random_decoder(dim: int, width: int, outputs: int, convolutions: int, seed: int = 0) -> dict[str, Array]:
-    """Random tensors of a decoder of so many convolutions, the 1x1 one among them."""
+    """Random tensors of a decoder with this number of convolutions, including the 1x1 convolution."""
     random = np.random.default_rng(seed)
     decoder = {}
     for name, shape in up_head_shapes(dim, width, outputs, convolutions).items():

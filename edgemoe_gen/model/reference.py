@@ -1,8 +1,8 @@
-"""The float reference: a frame through the network in float32 with PyTorch, one expert after another.
+"""The float reference: runs a frame through the network in float32 with PyTorch, one expert after another.
 
 In: a `Model`, a network input [3, H, W], a task. Out: tokens, every block's output, routes and the decoder's result.
-Products are taken in the order of M3ViT's own code, so that routes agree with it. PyTorch is imported when the first
-thing is computed.
+Products are taken in the order of M3ViT's own code, so that routes agree with it. PyTorch is imported at the first
+computation.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Routes:
 
     Attributes:
         experts: [moe_blocks, tokens, top_k] ids, by descending score unless they were forced.
-        scores: [moe_blocks, tokens, top_k] float32, what each expert's result is multiplied with (after pruning).
+        scores: [moe_blocks, tokens, top_k] float32, factor of each expert's result (after pruning).
     """
 
     experts: Ids
@@ -85,11 +85,11 @@ class Reference:
             routes: [moe_blocks, tokens, top_k] expert ids to force; scores are taken from the gate's probabilities of
                 them.
             observe: called with the name and value of intermediate tensors, in the order of computation.
-            with_output: False leaves the decoder out, which costs more than the backbone; the result's output is None.
+            with_output: False leaves out the decoder, which takes longer than the backbone; then `output` is None.
 
         Raises:
             ImageError: the image has another shape or holds NaN.
-            SpecError: there is no such task; forced routes have another shape or name an expert there is not.
+            SpecError: there is no such task; forced routes have another shape or name an unknown expert.
         """
         spec = self.model.spec
         index = spec.task_index(task)
@@ -147,7 +147,7 @@ def _checked_routes(model: Model, routes: Ids) -> Ids:
 
 
 class _Frame:
-    """One frame on its way: the weights, the task, and what is collected while it passes the blocks."""
+    """State of one frame: the weights, the task, and the values collected in the blocks."""
 
     def __init__(
         self, model: Model, weights: dict[str, torch.Tensor], task: int, routes: Ids | None, observe: Observer | None

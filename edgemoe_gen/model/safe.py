@@ -40,11 +40,11 @@ _AGAIN = "Copy or export it again."
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor as a file holds it.
+    """A tensor in a file.
 
     Attributes:
         shape: of the tensor.
-        read: makes a float32 copy; raises a CheckpointError where it is damaged, not finite or no plain floating point.
+        read: makes a float32 copy; raises a CheckpointError where the tensor is damaged, not finite or no plain float.
     """
 
     shape: tuple[int, ...]
@@ -53,7 +53,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Foreign:
-    """An object of a class that was read over, where a dict could have stood."""
+    """A skipped object of a foreign class, in the place of a dict."""
 
     name: str
 
@@ -62,7 +62,7 @@ Tree = dict[str, "Stored | Foreign | Tree | None"]
 
 
 def to_float32(values: npt.NDArray[Any], path: Path, name: str) -> Array:
-    """A finite array as float32 in C order, itself if it is one; refuses NaN, infinity and what float32 can't hold."""
+    """A finite array as float32 in C order, without a copy where possible; refuses NaN, infinity and overflow."""
     with np.errstate(over="ignore"):
         result = np.ascontiguousarray(values, np.float32)
     # Both ends are NaN if any value is; to look at them takes no memory, as to look at each value would.
@@ -96,8 +96,8 @@ def read_safetensors(path: Path) -> dict[str, Stored]:
 def read_torch(path: Path) -> Tree:
     """The dicts in a file of `torch.save`, in its own order and nesting, with the tensors in them by name.
 
-    A value that is neither dict nor tensor stands there as None, so that its key can be named. Only tensors and plain
-    containers are made; what honest files hold besides is read over, and a call of anything else is refused by name.
+    A value that is neither dict nor tensor becomes None, so that its key can be named. Only tensors and plain
+    containers are made. Other objects of honest files are skipped, and any other call is refused by name.
 
     Raises:
         CheckpointError: the file is unreadable, truncated, foreign or unsafe, or holds no dict.
@@ -128,7 +128,7 @@ def refusal(path: Path, name: str) -> CheckpointError:
 
 
 class _File:
-    """One file, which is read piece by piece, and must stay the one that it was.
+    """One file, which is read piece by piece and must not change meanwhile.
 
     Attributes:
         path, size: of the file.
@@ -153,7 +153,7 @@ class _File:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """What goes wrong with the file there becomes a CheckpointError."""
+        """A context that turns errors of the file into a CheckpointError."""
         path = self.path
         try:
             yield
@@ -172,7 +172,7 @@ class _File:
             raise CheckpointError(f"{path} does not fit the memory.", "Read it on a machine with more.") from error
 
     def part(self, place: StoredBytes, first: int, last: int) -> npt.NDArray[np.uint8]:
-        """Bytes `first` to `last` of stored ones, which are as they were written if the file can tell."""
+        """Bytes `first` to `last` of stored bytes, checked where the file has a checksum."""
         self._left -= last - first
         if self._left < 0:
             raise CheckpointError(
@@ -217,7 +217,7 @@ def _zip(stream: IO[bytes], size: int) -> _Loaded:
 
 
 def _legacy(stream: IO[bytes], size: int) -> _Loaded:
-    """Five pickles, and behind them each storage: how many numbers it has in 8 bytes, and the numbers."""
+    """Five pickles, and after them each storage: its number of elements in 8 bytes, then the elements."""
     for window in _WINDOWS:
         stream.seek(0)
         head = memoryview(stream.read(window))
@@ -260,7 +260,7 @@ def _legacy_pickles(head: memoryview) -> tuple[Any, dict[str, Storage], list[Any
 def _tree(
     path: Path, mapping: Mapping[Any, Any], read: Callable[[str, Tensor], Array], known: dict[int, Tree], depth: int
 ) -> Tree:
-    """`known`: trees by the identity of their dict, so that a dict that stands in many places is walked once."""
+    """`known`: trees by the identity of their dict, so that a dict in many places is walked once."""
     if id(mapping) in known:
         return known[id(mapping)]
     tree: Tree = {}
@@ -288,7 +288,7 @@ def _from_entry(file: _File, name: str, entry: Entry) -> Array:
 def _from_tensor(
     file: _File, place_of: Callable[[Storage], StoredBytes], little: bool, name: str, tensor: Tensor
 ) -> Array:
-    """A tensor's values; that it lies inside its storage was checked when the pickle was read."""
+    """A tensor's values; the reader of the pickle has checked that the tensor lies inside its storage."""
     if tensor.storage is None or tensor.kind not in FLOATS:
         raise CheckpointError(
             f"{file.path}: tensor {shown(name)} is a {shown(tensor.kind)} tensor that is not plain floating point.",

@@ -1,4 +1,4 @@
-"""The header of a .safetensors file: which tensors it holds, of which type and shape, and where.
+"""The header of a .safetensors file: the tensors of the file, their types, shapes and places.
 
 The format: 8 bytes length of the header (little endian), the header as JSON, then the data (github.com/huggingface/
 safetensors, "Format"): the tensors one behind another, without overlap or hole. There is no checksum in it.
@@ -29,7 +29,7 @@ _AGAIN = "Copy or export it again."
 
 @dataclass(frozen=True)
 class Entry:
-    """A tensor: its type as the format calls it, its shape, its bytes."""
+    """A tensor: its type by the format's name, its shape, its bytes."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -39,7 +39,7 @@ class Entry:
         """Element type as PyTorch calls it.
 
         Raises:
-            CheckpointError: it is none of floats that NumPy can widen.
+            CheckpointError: the type is no float that NumPy can widen.
         """
         if self.dtype not in _FLOATS:
             raise CheckpointError(
@@ -52,7 +52,7 @@ def read_entries(path: Path, stream: IO[bytes]) -> dict[str, Entry]:
     """Tensors of a file by name, in the order of the header.
 
     Raises:
-        CheckpointError: the header is truncated or damaged, or does not tell of all data exactly once.
+        CheckpointError: the header is truncated or damaged, or does not describe all data exactly once.
     """
     size = os.fstat(stream.fileno()).st_size
     head = stream.read(8)

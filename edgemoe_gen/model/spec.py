@@ -1,7 +1,7 @@
-"""What a network is: sizes, router, tasks and image, as frozen facts.
+"""Facts of a network: sizes, router, tasks and image.
 
-`ModelSpec` is complete and checked; `SpecOptions` is what a command line or a spec file says, every field optional.
-`edgemoe_gen.model.infer` makes the first out of the second and the tensors of a checkpoint.
+`ModelSpec` is complete and checked. `SpecOptions` holds the facts of a command line or a spec file, every field
+optional. `edgemoe_gen.model.infer` makes a `ModelSpec` of `SpecOptions` and the tensors of a checkpoint.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class ImageSpec:
 
     Attributes:
         height, width: size in pixels, multiples of the patch size.
-        scale: what a pixel of 0..255 is multiplied with. The defaults of scale, mean and std are for pictures that no
-            network was trained on; of a checkpoint they are asked for (`infer_spec`).
+        scale: factor of a pixel of 0..255. The defaults of scale, mean and std are for networks without training;
+            for a checkpoint the user must give them (`infer_spec`).
         mean, std: per channel (red, green, blue), in units after scaling.
         resize: "error" refuses a picture of another size, "bilinear" resizes it.
-        origin: who said scale, mean and std, for people; two networks do not differ by it.
+        origin: source of scale, mean and std, for people; it does not count when networks are compared.
     """
 
     height: int
@@ -51,7 +51,7 @@ class ImageSpec:
 
     @classmethod
     def named(cls, height: int, width: int, normalise: str) -> ImageSpec:
-        """A picture that is normalised in a usual way (`NORMALISATIONS`), and not resized."""
+        """A picture with a usual normalisation (`NORMALISATIONS`), not resized."""
         return cls(height, width, **normalisation(normalise).as_dict())
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class RouterSpec:
         input_ahead: the gate reads the block's input instead of the second norm's output.
         expert_prune: scores not above `score_threshold` become 0 (the expert's result is dropped, nothing
             renormalised).
-        experts_per_task: each task may use only a window of so many experts (see `expert_windows`); None = all experts.
+        experts_per_task: size of the window of experts that a task may use (see `expert_windows`); None = all experts.
         task_features: rows of the gate beyond `dim` ("task_conditioned" only, else 0).
         task_inputs: length of the one-hot vector that makes the task's feature ("task_conditioned" only, else 0).
     """
@@ -97,7 +97,7 @@ class RouterSpec:
 
     @property
     def score_threshold(self) -> float:
-        """Scores that are not greater than this are replaced by 0; 0.0 changes nothing."""
+        """Scores not above this threshold are replaced by 0; 0.0 changes nothing."""
         return PRUNE_THRESHOLD if self.expert_prune else 0.0
 
 
@@ -118,13 +118,13 @@ class BlockSpec:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """One task: its name, the channels of its decoder's or head's output (None without one), and what they are called.
+    """One task: its name, the output channels of its decoder or head (None without), and their names.
 
-    `class_names` has one name a channel, in order, or is empty. `map_channels` are those of the maps in its decoder;
-    None if it has no decoder.
+    `class_names` has one name for each channel, in order, or is empty. `map_channels` is the number of channels of the
+    maps in its decoder; None without a decoder.
 
     Raises:
-        SpecError: a name holds what the files that are generated from it could not.
+        SpecError: a name has characters that generated files could not hold.
     """
 
     name: str
@@ -158,9 +158,8 @@ class ModelSpec:
         tokens: tokens a frame, the class token and the extra ones included.
         class_token: whether token 0 is a class token.
         norm_eps: epsilon of every layer norm.
-        align_corners: how the decoders' own upsampling samples (the last resize to the image never aligns corners).
-        extra_tokens: tokens between the class token and the patches that belong to no patch: registers, or a
-            distillation token.
+        align_corners: whether the decoders' own upsampling aligns corners (the last resize to the image never does).
+        extra_tokens: tokens between the class token and the patches: registers, or a distillation token.
     """
 
     image: ImageSpec
@@ -213,9 +212,9 @@ class ModelSpec:
 
     @property
     def shares_backbone(self) -> bool:
-        """Whether no gate depends on the task: a picture's tokens are then the same for all tasks.
+        """Whether no gate depends on the task; then all tasks of a picture have the same tokens.
 
-        This alone decides whether several tasks of a picture take one pass of the backbone.
+        Only this property decides whether several tasks of a picture share one pass of the backbone.
         """
         router = self.router
         if router.kind not in ("none", "single"):
@@ -233,14 +232,14 @@ class ModelSpec:
         return {task.name: task.class_names for task in self.tasks if task.class_names}
 
     def without_names(self) -> ModelSpec:
-        """The same network without names of classes, which nothing but legends depends on."""
+        """The same network without names of classes, which only legends use."""
         return replace(self, tasks=tuple(replace(task, class_names=()) for task in self.tasks))
 
     def task_index(self, name: str) -> int:
         """Place of a task in the order of the gates.
 
         Raises:
-            SpecError: there is no such task; names the tasks there are.
+            SpecError: there is no such task; names the known tasks.
         """
         if name not in self.task_names:
             raise unknown_task(name, self.task_names)
@@ -254,17 +253,17 @@ def unknown_task(name: str, known: Sequence[str]) -> SpecError:
 
 @dataclass(frozen=True)
 class SpecOptions:
-    """What a command line or a spec file says about a network; None = not said.
+    """Facts of a network by a command line or a spec file; None = not given.
 
     The fields are those of `ModelSpec`; `experts`, `hidden` (dense blocks) and `expert_hidden` are one number for all
     their blocks or one for each of them in order. `mlp_ratio`, `expert_ratio` state hidden sizes as multiples of
     `dim`, as the authors do. `experts_per_task` 0 means not restricted. `decoder_block` is the block that decoders
-    read. `class_names` are by task. `normalise` says scale, mean and std in one word. `origins` tells who said scale,
-    mean, std or `normalise`, by its name; it is no option. `weights` and `ignore` say what to read of a checkpoint: the
-    label of one of its networks, and patterns of the names of tensors that play no part in inference.
+    read. `class_names` are by task. `normalise` gives scale, mean and std in one word. `origins` has the source of
+    scale, mean, std or `normalise`, by name; it is no option. `weights` and `ignore` choose tensors of a checkpoint:
+    the label of one of its networks, and patterns of names of tensors that play no part in inference.
 
     Raises:
-        SpecError: `normalise` is unknown, or said beside what it stands for.
+        SpecError: `normalise` is unknown, or given beside scale, mean or std.
     """
 
     weights: str | None = None
@@ -326,12 +325,12 @@ class SpecOptions:
         return replace(other, **own, origins={**other.origins, **self.origins})
 
     def said_by(self, origin: str) -> SpecOptions:
-        """The same, said by `origin`."""
+        """The same options with `origin` as their source."""
         said = (part for part in (*PARTS, "normalise") if getattr(self, part) is not None)
         return replace(self, origins=dict.fromkeys(said, origin))
 
     def spelled_out(self) -> SpecOptions:
-        """The same with scale, mean and std in place of `normalise`."""
+        """The same options with scale, mean and std in place of `normalise`."""
         if self.normalise is None:
             return self
         origin = f"{self.origins.get('normalise', GIVEN)} (normalise: {self.normalise})"
@@ -340,7 +339,7 @@ class SpecOptions:
 
 
 def option_fields() -> tuple[Field[Any], ...]:
-    """Fields of `SpecOptions` that say something of a network."""
+    """Fields of `SpecOptions` that are facts of a network."""
     return tuple(each for each in fields(SpecOptions) if each.name != "origins")
 
 

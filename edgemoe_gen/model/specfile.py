@@ -1,8 +1,8 @@
-"""Reads what a spec file says: our TOML with a `[model]` table, or the yml of the authors' training code.
+"""Reads spec files: our TOML with a `[model]` table, or the yml of the authors' training code.
 
-In: a path. Out: `SpecOptions`. `spec_to_toml` writes a complete spec with an explaining comment a key; reading it
-back beside the same checkpoint gives the same spec. Our own files must not hold unknown keys; in the authors' files
-they are skipped.
+In: a path. Out: `SpecOptions`. `spec_to_toml` writes a complete spec with a comment for every key; reading it
+back with the same checkpoint gives the same spec. Our own files must not hold unknown keys; in the authors' files
+unknown keys are skipped.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ _RENAMED = {"gate_input_ahead": "input_ahead", "height": "image_height", "width"
 
 
 def read_spec_file(path: Path) -> SpecOptions:
-    """What a spec file says.
+    """The options of a spec file.
 
     Args:
         path: .toml (ours) or .yml/.yaml (the authors').
 
     Raises:
-        SpecError: unreadable, truncated, of an unknown kind, or holding a key or value that it must not.
+        SpecError: unreadable, truncated, of an unknown kind, or with a wrong key or value.
     """
     if path.is_dir():
         raise SpecError(f"{path} is a folder, not a spec file.", "Give the file in it: a .toml of ours or a .yml.")
@@ -143,7 +143,7 @@ def spec_to_toml(spec: ModelSpec, said: SpecOptions | None = None) -> str:
 
     Args:
         spec: the network.
-        said: where it says which tensors of a checkpoint to read, that is written too.
+        said: options; their choice of a checkpoint's tensors is written too.
     """
     said = said or SpecOptions()
     dense = tuple(block.hidden for block in spec.blocks if not block.experts)

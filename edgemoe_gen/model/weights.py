@@ -2,8 +2,8 @@
 
 In: the tree of a file's dicts. Out: every set of tensors that forms a vision transformer, under a label, best first.
 The order is a rule: weights under plain names, then averaged copies (ema, swa, avg, shadow, momentum, target), then a
-student, whose teacher is the network that is meant; of equals "state_dict", "model" and "model_state_dict" first, then
-the one that comes first in the file.
+student, since its teacher is the network to use. Among equals, "state_dict", "model" and "model_state_dict" come first,
+then the first in the file.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Network:
     """A set of tensors that forms a network.
 
     Attributes:
-        label: what the user calls it by.
-        keys: of the dicts that lead to it, outermost first.
-        root: what the backbone's names begin with.
-        outer: what the names of everything of this network begin with; a part of `root`.
-        tensors: all tensors of the dict that it lies in, without wrappers' parts of names; other networks' too.
-        foreign: what the names of the other whole networks in the same dict begin with.
-        filled: names that this copy lacks and that were taken from the weights that it is a copy of.
+        label: its name for the user.
+        keys: keys of the dicts that lead to it, outermost first.
+        root: prefix of the backbone's names.
+        outer: prefix of all names of this network; a part of `root`.
+        tensors: all tensors of its dict, without wrappers' parts of names; also those of other networks.
+        foreign: prefixes of the other whole networks in the same dict.
+        filled: names that this copy lacks and that were taken from the original weights.
     """
 
     label: str
@@ -69,7 +69,7 @@ class Network:
 
 @dataclass(frozen=True)
 class _Dict:
-    """Tensors of one dict, names without wrappers' parts; `filled` as of a network, by what its names begin with."""
+    """Tensors of one dict, names without wrappers' parts; `filled` as in `Network`, by prefix."""
 
     keys: tuple[str, ...]
     tensors: dict[str, Stored]
@@ -89,7 +89,7 @@ def find_networks(path: Path, tree: Tree) -> tuple[Network, ...]:
     """All networks of a file, best first.
 
     Raises:
-        CheckpointError: there is none; says what is there instead. Or a name stands twice in one dict.
+        CheckpointError: there is none, and the message says what is there; or a name stands twice in one dict.
     """
     found: list[Network] = []
     for each in _dicts(path, tree):
@@ -104,7 +104,7 @@ def find_networks(path: Path, tree: Tree) -> tuple[Network, ...]:
 
 
 def choose(path: Path, networks: tuple[Network, ...], wanted: str | None) -> Network:
-    """The network of that label, or of the only label that has it as a part; without one the first.
+    """The network of a label, or of the only label that contains the text; without a label the first.
 
     Raises:
         CheckpointError: there is none, or several.
@@ -179,7 +179,7 @@ def _unwrapped_dict(path: Path, keys: tuple[str, ...], tensors: Mapping[str, Sto
 
 
 def _respelled(each: _Dict) -> _Dict:
-    """With averaged copies under the names of what they are copies of, behind "ema."."""
+    """Tensors with averaged copies under "ema." and the names of the originals."""
     names = list(each.tensors)
     result, filled = dict(each.tensors), dict(each.filled)
     for prefix, dot in _RESPELLED:
@@ -214,7 +214,7 @@ def _networks(each: _Dict) -> list[Network]:
 
 
 def _outer(root: str, tensors: Iterable[str]) -> str:
-    """A backbone's decoders lie beside it."""
+    """The prefix of a network: a backbone's decoders lie beside it."""
     parent = root[: root[:-1].rfind(".") + 1]
     if root == parent + _BACKBONE:
         return parent
@@ -229,7 +229,7 @@ def _label(keys: tuple[str, ...], outer: str) -> str:
 
 
 def _nothing(path: Path, tree: Tree) -> CheckpointError:
-    """Why there is no network: no tensors at all, another library's names, or something else entirely."""
+    """The reason why there is no network: no tensors, another library's names, or other data."""
     names = [name for each in _dicts(path, tree) for name in each.tensors]
     foreign = next((value.name for value in tree.values() if isinstance(value, Foreign)), None)
     if not names:

@@ -1,8 +1,7 @@
 """Reads a yml configuration of the authors' training code (M3ViT `configs/`) into `SpecOptions`.
 
-The files leave out what the training script takes as arguments (`--moe_top_k`, `--multi_gate`, ...); such a name may
-stand in the file as a key, at the top or under `backbone_kwargs`, the top winning. Everything else in the file is
-skipped.
+The files leave out the arguments of the training script (`--moe_top_k`, `--multi_gate`, ...). Such a name may be a key
+in the file, at the top or under `backbone_kwargs`; the top wins. Everything else in the file is skipped.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _BACKBONES = ("VisionTransformer", "VisionTransformer_moe")
 
 
 def read_yml(path: Path, text: str) -> SpecOptions:
-    """What a configuration says.
+    """The options of a configuration.
 
     Args:
         path: the file, for messages.
@@ -63,7 +62,7 @@ def read_yml(path: Path, text: str) -> SpecOptions:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values, each where it stands: an alias could make a few lines stand for more than any memory holds."""
+    """Plain values without aliases: with aliases, a few lines could stand for more than any memory holds."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         alias = self.check_event(yaml.AliasEvent)

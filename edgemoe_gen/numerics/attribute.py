@@ -1,4 +1,4 @@
-"""Which weights' bits to spend first: the error of the final tokens when one kind of weight of one block is narrow.
+"""Ranks weights by the worth of their bits: the error of the final tokens when one kind in one block is narrow.
 
 In: a model with its folded network and formats, calibration images and a task. Out: a row for every group of weights
 and width; of the task's decoder too, by the error of its output. All else stays float, so that a row's error is its
@@ -28,17 +28,17 @@ LEAST_BITS = 2
 
 @dataclass(frozen=True)
 class Attribution:
-    """What one group of weights costs at a width.
+    """Error of one group of weights at a width.
 
     Attributes:
         group: block and kind, such as `blocks.3.experts.fc1`; all experts of a block are one group.
         kind: without the block, such as `experts.fc1`.
-        weights: how many there are.
-        bits, full_bits: width tried, and that of `formats`.
-        error: RMS error of the final tokens relative to their RMS, experts chosen as in float; of a decoder's group, of
-            the map that it gives from float's tokens.
+        weights: number of weights.
+        bits, full_bits: the tried width, and the width of `formats`.
+        error: RMS error of the final tokens relative to their RMS, experts chosen as in float; for a decoder's group,
+            the error of its map from float's tokens.
         free_error: the same with experts chosen freely.
-        sets_equal, sets: token-layers whose sets of experts are those of float, and all of them.
+        sets_equal, sets: token-layers with float's set of experts, and all token-layers.
     """
 
     group: str
@@ -74,10 +74,10 @@ def attribute_error(
 
     Args:
         model: the network in float.
-        network: folded and evened out; its weights are those that are rounded.
-        formats: of the full widths; a narrower format covers the same range.
+        network: the folded network with outliers evened out, whose weights are rounded.
+        formats: formats of the full widths; a narrower format covers the same range.
         images: network inputs [3, height, width].
-        task: whose frames count.
+        task: task of the frames.
         widths: bits, each less than the group's own.
         progress: called with the group, rows done and rows in all.
 
@@ -117,7 +117,7 @@ def squared_errors(
     task: str,
     bits: int,
 ) -> dict[str, float]:
-    """Mean squared error of the final tokens by kind of weights (`numerics.widths`), which is narrow in all blocks.
+    """Mean squared error of the final tokens for each kind of weights (`numerics.widths`) that is narrow in all blocks.
 
     Experts are chosen as in float. One run of the float reference for each kind and frame. The task's decoder follows,
     if it was lowered: its map's relative error, as if it were the tokens'.
@@ -144,13 +144,13 @@ def squared_errors(
 
 
 def by_worth(rows: Sequence[Attribution]) -> tuple[Attribution, ...]:
-    """The same rows, those first whose bits are best spent: the most error removed by a bit of storage."""
+    """The same rows, ordered by the error that a bit of storage removes, the most first."""
     return tuple(sorted(rows, key=lambda row: row.worth, reverse=True))
 
 
 @dataclass(frozen=True)
 class _Tensor:
-    """One folded weight matrix and where it comes from: `cut` gives its part of a tensor, shaped like `folded`."""
+    """One folded weight matrix and its source: `cut` gives its part of a tensor, shaped like `folded`."""
 
     name: str
     folded: Floats
@@ -181,9 +181,9 @@ def _groups(model: Model, network: LoweredNetwork, task: str) -> Iterator[_Group
 
 @dataclass(frozen=True)
 class _DecoderErrors:
-    """A task's decoder, if it was lowered: final tokens of every image, and the maps that it gives of them.
+    """A task's decoder, if it was lowered: final tokens of every image, and its maps of them.
 
-    Its layers are rounded as they are folded: a norm's offset has weights of its own, which no tensor of the model has.
+    Its layers are rounded after folding, since a norm's offset becomes weights that no tensor of the model has.
     """
 
     spec: ModelSpec
@@ -267,7 +267,7 @@ def _narrowed(model: Model, group: _Group, formats: Formats, bits: int) -> Model
 
 
 def _rounded(tensor: _Tensor, formats: Formats, bits: int) -> NDArray[np.float64]:
-    """Folded weights, rounded to so many bits of the range that their format has."""
+    """Folded weights, rounded to a number of bits over the range of their format."""
     full = formats[tensor.name]
     form = Format(bits, full.fraction - (full.bits - bits))
     scales = np.exp2(finer_outputs(tensor.folded, form, FINEST_OUTPUT).astype(np.float64))[:, None]
@@ -277,7 +277,7 @@ def _rounded(tensor: _Tensor, formats: Formats, bits: int) -> NDArray[np.float64
 def _measured(
     narrow: Reference, images: Sequence[NDArray[np.float32]], task: str, exact: Sequence[ReferenceResult]
 ) -> tuple[float, float, int, int]:
-    """Relative errors with float's experts and with those that are chosen freely; equal sets, and all."""
+    """Relative errors with float's experts and with freely chosen experts; equal sets, and all sets."""
     power = forced_power = free_power = 0.0
     equal = sets = 0
     for image, wanted in zip(images, exact, strict=True):

@@ -1,6 +1,6 @@
-"""From what calibration saw to a program's numbers: norms evened out, binary points chosen, narrow weights rounded.
+"""Turns observations into a program's numbers: evens out norms, chooses binary points, rounds narrow weights.
 
-`calibrate` does it; `as_arrays` and `restored` keep what pictures have decided, so that it need not be done again.
+`calibrate` does it; `as_arrays` and `restored` keep the results of calibration, so that it runs only once.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _WEIGHT, _STEPS, _BIAS, _SHIFTS = "rounded.weight:", "rounded.steps:", "rounded.
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A network as a program takes it.
+    """A network with the numbers of a program.
 
     Attributes:
-        exact: before its narrow weights were rounded; with the same formats.
+        exact: the network before its narrow weights were rounded, with the same formats.
         formats: binary points.
-        layers: narrow layers that were rounded together, by name; none where rounding is to nearest.
-        network: with them.
+        layers: narrow layers that were rounded together, by name; empty where rounding is to nearest.
+        network: the network with these layers.
     """
 
     exact: LoweredNetwork
@@ -65,11 +65,11 @@ def calibrate(
 
     Args:
         model: the network.
-        seen: on these pictures and tasks.
+        seen: observations of these pictures and tasks.
         widths: bits of every kind of tensor.
         pinned: fractional bits by tensor name, as far as the user fixes them.
         pictures: network inputs [3, height, width].
-        tasks: that run.
+        tasks: tasks that run.
         together: False rounds narrow weights to nearest, one by one, when the program is compiled.
         progress: called with steps done and all.
     """
@@ -84,7 +84,7 @@ def calibrate(
 def _for_narrow(
     network: LoweredNetwork, seen: Observations, widths: Widths, pictures: Sequence[Float32], tasks: Sequence[str]
 ) -> LoweredNetwork:
-    """The same function, its narrow weights easier to round."""
+    """The same function in a form whose narrow weights round better."""
     runs = [(picture, task) for picture in pictures for task in tasks]
     runs = [runs[i] for i in spread(range(len(runs)), SHIFT_FRAMES)]
     forward = Forward(network, [task for _, task in runs])
@@ -119,7 +119,7 @@ def _attention(block: LoweredBlock, widths: Widths) -> list[Readers]:
 
 
 def _behind(network: LoweredNetwork, block: LoweredBlock, widths: Widths) -> list[Readers]:
-    """What reads a block's second norm; a router's few outputs count as much as all experts' many."""
+    """The readers of a block's second norm; a router's few outputs count as much as all experts' many."""
     kind = EXPERTS if block.routers else MLP
     found = [Readers(np.concatenate([up.weight for up, _ in block.mlp]), widths.of_kind(kind))]
     if block.routers and not network.spec.router.input_ahead:
@@ -128,7 +128,7 @@ def _behind(network: LoweredNetwork, block: LoweredBlock, widths: Widths) -> lis
 
 
 def as_arrays(calibrated: Calibrated) -> dict[str, NDArray[Any]]:
-    """What pictures have decided of narrow layers, by name: multiples of each output's step, biases, norms' shifts."""
+    """Results of calibration for narrow layers, by name: multiples of each output's step, biases, norms' shifts."""
     found: dict[str, NDArray[Any]] = {}
     if not calibrated.layers:
         return found
@@ -147,12 +147,12 @@ def as_arrays(calibrated: Calibrated) -> dict[str, NDArray[Any]]:
 
 
 def rounded_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Those among some arrays that are of `as_arrays`."""
+    """The arrays among these that `as_arrays` made."""
     return {name: values for name, values in arrays.items() if name.startswith((_WEIGHT, _STEPS, _BIAS, _SHIFTS))}
 
 
 def restored(network: LoweredNetwork, arrays: Mapping[str, NDArray[Any]]) -> LoweredNetwork:
-    """The network that `as_arrays` was taken of, from what `formats.evened` makes of the same model.
+    """The network of `as_arrays`, from the result of `formats.evened` for the same model.
 
     Raises:
         KeyError: the arrays are of another network.

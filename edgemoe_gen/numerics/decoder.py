@@ -1,9 +1,9 @@
 """Decoders as the engine computes them: M3ViT's `VisionTransformerUpHead` as plain products and doublings.
 
 - Batch norm's gain goes into the weights, the rest into the bias; LayerNorm's gain into the first convolution.
-- LayerNorm's offset must not go into a bias: zeros around the picture lie behind the norm, so a tap beyond the border
-  adds none. It travels as a feature of ones, whose weight is the tap's weights times the offset.
-- ReLU lets a positive factor of an output move into the layer behind it, and doubling is linear: each output of a 3x3
+- LayerNorm's offset must not go into a bias: zeros are padded after the norm, so a tap beyond the border adds no
+  offset. A feature of ones carries it; its weight is the tap's weights times the offset.
+- ReLU lets a positive factor of an output move into the next layer, and doubling is linear. So each output of a 3x3
   convolution is scaled until its weights fill their format, which halves the error of narrow ones.
 """
 
@@ -29,7 +29,7 @@ def lower_decoder(model: Model, task: str) -> LoweredDecoder:
     """Folds a task's decoder; exact up to float64 rounding.
 
     Args:
-        model: has a decoder for the task.
+        model: a network with a decoder for the task.
         task: name.
     """
     tensors = {name: values.astype(np.float64) for name, values in model.decoders[task].items()}
@@ -47,7 +47,7 @@ def lower_decoder(model: Model, task: str) -> LoweredDecoder:
 
 
 def _without_batch_norm(tensors: Mapping[str, Array], place: int) -> tuple[Array, Array]:
-    """Weights [outputs, inputs, 3, 3] and bias of a convolution with the batch norm behind it folded in."""
+    """Weights [outputs, inputs, 3, 3] and bias of a convolution, with the batch norm after it folded in."""
     mean, variance, gain, offset = (
         tensors[f"syncbn_fc_{place}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
     )
@@ -68,12 +68,12 @@ def by_tap(decoder: LoweredDecoder, layer: int) -> Array:
 
 
 def evaluate(decoder: LoweredDecoder, spec: ModelSpec, tokens: Array) -> Array:
-    """A decoder's map behind the last doubling, by its folded layers in float64: [16 rows, 16 columns, classes].
+    """A decoder's map after the last doubling, by its folded layers in float64: [16 rows, 16 columns, classes].
 
     Args:
-        decoder: lowered.
-        spec: of the network.
-        tokens: [tokens, dim], final ones.
+        decoder: the lowered decoder.
+        spec: spec of the network.
+        tokens: final tokens [tokens, dim].
     """
     x = np.asarray(tokens[spec.prefix_tokens :], np.float64)
     centred = x - x.mean(axis=1, keepdims=True)
@@ -102,10 +102,10 @@ def even_out(decoder: LoweredDecoder, norm: Array, convolutions: list[Array], he
     where it would widen its layer's range, until its largest weight is just below a power of two.
 
     Args:
-        decoder: as `lower_decoder` makes it.
+        decoder: a result of `lower_decoder`.
         norm: [dim] largest absolute value of each feature after the norm.
-        convolutions: of each 3x3 convolution, [outputs] the largest result behind the ReLU.
-        headroom: that formats of activations have above the largest value.
+        convolutions: for each 3x3 convolution, [outputs] the largest result after the ReLU.
+        headroom: room of activation formats above the largest value.
     """
     first = by_tap(decoder, 0).copy()
     plain = first[:, :, :-1]
@@ -127,7 +127,7 @@ def even_out(decoder: LoweredDecoder, norm: Array, convolutions: list[Array], he
 
 
 def _ones(offsets: Array, others: Array, reach: float) -> float:
-    """Value of the feature of ones: offsets' weights are the smaller, the larger it is."""
+    """Value of the feature of ones; a larger value makes the offsets' weights smaller."""
     used = (offsets > 0) & (others > 0)
     ratio = float((offsets[used] / others[used]).max(initial=1.0))
     most = math.floor(math.log2(reach)) if reach >= 1.0 else 0
@@ -135,7 +135,7 @@ def _ones(offsets: Array, others: Array, reach: float) -> float:
 
 
 def _filling(weights: Array, largest: Array, headroom: float) -> Array:
-    """Factors [outputs] by which the largest weights become a power of two times `FULL`; 1 of outputs without any."""
+    """Factors [outputs] that make the largest weights a power of two times `FULL`; 1 for outputs without weights."""
     used = weights > 0
     safe = np.where(used, weights, 1.0)
     scale = np.where(used, np.exp2(np.ceil(np.log2(safe / FULL))) * FULL / safe, 1.0)
@@ -148,5 +148,5 @@ def _filling(weights: Array, largest: Array, headroom: float) -> Array:
 
 
 def has_values(classes: int) -> bool:
-    """Whether a task of so many channels has values of 16 bits (depth, normals, edges), instead of classes."""
+    """Whether a task with this many channels has values of 16 bits (depth, normals, edges), not classes."""
     return classes <= MOST_VALUES

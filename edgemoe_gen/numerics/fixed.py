@@ -55,7 +55,7 @@ def dequantise(integers: NDArray[Any], form: Format) -> NDArray[np.float64]:
 
 
 def finer_outputs(weight: Floats, form: Format, most: int) -> Integers:
-    """How many more fractional bits than `form` each row of a weight matrix can have without saturating.
+    """Fractional bits beyond `form` that each row of a weight matrix can have without saturating.
 
     Args:
         weight: [outputs, inputs].

@@ -1,7 +1,7 @@
 """Binary points: one for every tensor and layer, from the weights and from calibration images.
 
-`observe_ranges` runs the float reference on images; `choose_formats` turns what it saw into `Formats`, with the range
-and the error of each tensor. Formats can be pinned by name, as `edgemoe.toml` does.
+`observe_ranges` runs the float reference on images; `choose_formats` turns its observations into `Formats`, with the
+range and the error of each tensor. Formats can be pinned by name, as in `edgemoe.toml`.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _FINER = 4
 
 @dataclass
 class Observation:
-    """What calibration saw of one tensor: the largest absolute value of each column, and some of its rows."""
+    """Observations of one tensor: the largest absolute value of each column, and some of its rows."""
 
     columns: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     rows: list[NDArray[np.float32]] = field(default_factory=list)
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Takes in one more frame's values [..., columns]."""
+        """Adds one more frame's values [..., columns]."""
         matrix = values.reshape(-1, values.shape[-1])
         seen = np.abs(matrix).max(axis=0, initial=0.0).astype(np.float64)
         self.columns = np.maximum(self.columns, seen) if self.columns.size else seen
         self.rows.append(matrix[:: max(1, matrix.size // SAMPLES)].copy())
 
     def scaled(self, factors: NDArray[np.float64]) -> Observation:
-        """The same with every column times its factor."""
+        """The same observation with every column times its factor."""
         return Observation(self.columns * factors, [(rows * factors).astype(np.float32) for rows in self.rows])
 
     @property
@@ -63,12 +63,12 @@ Observations = dict[str, Observation]
 
 
 def prepare(model: Model, seen: Observations) -> LoweredNetwork:
-    """The folded network, with the outliers that calibration saw evened out; with those decoders that it observed."""
+    """The folded network, with observed outliers evened out, and with the observed decoders."""
     return evened(model, {name: observation.columns for name, observation in seen.items()})
 
 
 def evened(model: Model, largest: Mapping[str, Array]) -> LoweredNetwork:
-    """`prepare` from the largest absolute value of each column by tensor."""
+    """The result of `prepare`, from the largest absolute value of each column by tensor."""
     decoders = {}
     for task in model.decoders:
         if f"{DECODERS}.{task}.norm" in largest:
@@ -127,8 +127,8 @@ def observe_ranges(
         model: the network.
         images, tasks: each image runs for each task.
         progress: called after each run.
-        keep: takes number of the image, task and result of each run; the decoder's too if it runs.
-        decoders: run and observe each task's decoder too, so that the engine can.
+        keep: called with number of the image, task and result of each run, the decoder's too if it runs.
+        decoders: also run and observe each task's decoder, for decoders on the engine.
     """
     reference = Reference(model)
     seen: Observations = {}
@@ -275,7 +275,7 @@ def choose_formats(
 
 
 def check_pinned_names(model: Model, decoders: Iterable[str], widths: Widths, pinned: Mapping[str, int]) -> None:
-    """Refuses pinned names that no calibration will find a tensor for.
+    """Refuses pinned names without a tensor.
 
     Args:
         model: the network.
@@ -296,13 +296,13 @@ def check_pinned_names(model: Model, decoders: Iterable[str], widths: Widths, pi
 
 
 def _least_squares(samples: NDArray[np.floating], widest: Format, most: int | None) -> int:
-    """Fractional bits that make the squared error of narrow values least, the few beyond the format included.
+    """Fractional bits with the least squared error of narrow values, saturated values included.
 
-    Values of other pictures reach further, which counts: all are taken to be `HEADROOM` times as large as those seen.
+    Values of other pictures reach further, so all values count as `HEADROOM` times as large as those seen.
 
     Args:
-        samples: that calibration saw.
-        widest: format that holds them all with headroom.
+        samples: observed values.
+        widest: format that holds all of them with headroom.
         most: upper limit of the answer.
     """
     values = samples.astype(np.float64) * HEADROOM
@@ -326,7 +326,7 @@ def _down(shifts: NDArray[np.int64]) -> Array:
 
 
 def _result_bits(decoder: LoweredDecoder, widths: Widths) -> int:
-    """Of a decoder's logits: values leave the chip as they are, so they are no wider than there."""
+    """Bits of a decoder's logits: values leave the chip unchanged, so they are no wider than in DDR."""
     return min(widths.decoded, IMAGE_BITS) if has_values(decoder.classes) else widths.decoded
 
 

@@ -1,8 +1,7 @@
 """The folded network in float32, block by block, many frames at once; tensors rounded and saturated as formats say.
 
-In: a `LoweredNetwork`, pictures and the task of each. Out: tokens and routes. Whoever calibrates takes the products
-with weights into his own hands (`Product`), and so sees what every layer reads. PyTorch is imported when the first
-thing is computed.
+In: a `LoweredNetwork`, pictures and the task of each. Out: tokens and routes. Calibration passes its own function for
+products with weights (`Product`), and so sees the inputs of every layer. PyTorch is imported at the first computation.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ Product = Callable[[str, Linear, "torch.Tensor"], "torch.Tensor"]
 
 
 def plain(_: str, linear: Linear, inputs: torch.Tensor) -> torch.Tensor:
-    """A product as it is."""
+    """A plain product."""
     import torch
 
     bias = None if linear.bias is None else tensor(linear.bias)
@@ -52,7 +51,7 @@ class Saturation:
     values: int = 0
 
     def count(self, name: str, beyond: torch.Tensor) -> None:
-        """Takes in a tensor that says of each value whether it is."""
+        """Adds a tensor that says for each value whether it saturates."""
         self.values += beyond.numel()
         number = int(beyond.sum())
         if number:
@@ -60,12 +59,12 @@ class Saturation:
 
 
 class Forward:
-    """Frames on their way through a network.
+    """Frames that pass through a network.
 
     Args:
-        network: folded.
-        tasks: of each frame.
-        formats: of tensors that are rounded and saturated; None: all stay float.
+        network: the folded network.
+        tasks: task of each frame.
+        formats: formats by which tensors are rounded and saturated; None: all stay float.
         saturation: counts values beyond their formats, if given.
     """
 
@@ -89,7 +88,7 @@ class Forward:
         self._task_of_row = index.repeat_interleave(self.spec.tokens)
 
     def embed(self, pictures: Sequence[Float32], product: Product = plain) -> torch.Tensor:
-        """Pictures [3, height, width], one a frame, to tokens [frames * tokens, dim]."""
+        """Pictures [3, height, width], one for each frame, to tokens [frames * tokens, dim]."""
         spec = self.spec
         rows = np.concatenate([to_patches(picture, spec)[spec.prefix_tokens :] for picture in pictures])
         patches = self.held("image", tensor(rows))
@@ -149,7 +148,7 @@ class Forward:
         return product(f"{name}.projection", block.projection, flat)
 
     def norm(self, name: str, x: torch.Tensor, shifts: NDArray[np.int64]) -> torch.Tensor:
-        """LayerNorm without gain and offset, each feature shifted down by so many bits."""
+        """LayerNorm without gain and offset, each feature shifted down by its number of bits."""
         normal = self._f.layer_norm(x, x.shape[-1:], eps=self.spec.norm_eps)
         return self.held(name, normal * tensor(np.exp2(-shifts.astype(np.float64))))
 
@@ -173,7 +172,7 @@ class Forward:
     def _route(
         self, block: LoweredBlock, logits: torch.Tensor, routes: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Experts of each row, and the scores that their results are multiplied with; logits are of base 2."""
+        """Experts of each row, and the scores as factors of their results; logits are of base 2."""
         router, torch = self.spec.router, self._torch
         if router.experts_per_task is not None:
             windows = expert_windows(len(block.mlp), router.experts_per_task, len(self.spec.tasks))
@@ -190,7 +189,7 @@ class Forward:
         return ids, torch.where(scores > router.score_threshold, scores, 0.0)
 
     def held(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        """A tensor as its memory holds it."""
+        """A tensor in the format of its memory."""
         return x if self.formats is None else self._rounded(name, x, self.formats[name])
 
     def _rounded(self, name: str, x: torch.Tensor, form: Format) -> torch.Tensor:

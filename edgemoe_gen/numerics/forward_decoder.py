@@ -1,7 +1,8 @@
 """A task's folded decoder in float32, many frames at once; tensors rounded and saturated as formats say.
 
-In: final tokens on their way (`forward.Forward`). Out: logits before the last doubling. Whoever calibrates sees what
-each layer reads, and says which layer to go on with (`Choose`).
+In: final tokens (`forward.Forward`). Out: logits before the last doubling. Calibration sees the inputs of each layer
+    and
+may replace the layer (`Choose`).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def decode(forward: Forward, task: str, tokens: torch.Tensor, choose: Choose = a
 
 
 def rows_of(maps: torch.Tensor, taps: int, most: int) -> torch.Tensor:
-    """What a layer reads [pixels, taps * features], of up to `most` pixels that are spread over all maps."""
+    """Inputs of a layer [pixels, taps * features], of up to `most` pixels that are spread over all maps."""
     import torch
     import torch.nn.functional as f
 

@@ -1,8 +1,8 @@
-"""Rounds a layer's weights together, so that the error of one is made up for by those that are rounded after it.
+"""Rounds a layer's weights together: weights that are rounded later compensate the errors of earlier ones.
 
-GPTQ (Frantar et al., arXiv 2210.17323): in, weights, the second moments of the layer's inputs and each output's step;
-out, integers whose error on such inputs is as small as rounding one column after another gets it. An output whose
-weights rounding to nearest serves better keeps those.
+GPTQ (Frantar et al., arXiv 2210.17323). In: weights, the second moments of the layer's inputs, and each output's step.
+Out: integers whose error on such inputs is as small as rounding column by column can make it. An output for which
+rounding to nearest is better keeps the nearest weights.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _COLUMNS = 32  # rounded before the columns behind them are corrected, in one pr
 
 @dataclass(frozen=True)
 class Moments:
-    """Inputs of a layer, summed up.
+    """Moments of a layer's inputs.
 
     Attributes:
-        count: of tokens, or pixels.
+        count: number of tokens, or pixels.
         mean: [inputs].
         centred: [inputs, inputs] mean of the products of deviations from the mean.
     """
@@ -36,7 +36,7 @@ class Moments:
 
     @classmethod
     def of(cls, inputs: Floats) -> Moments:
-        """Of [tokens, inputs], in float64."""
+        """Moments of [tokens, inputs], in float64."""
         values = np.asarray(inputs, np.float64)
         if not len(values):
             return cls(0, np.zeros(values.shape[1]), np.zeros((values.shape[1],) * 2))
@@ -46,7 +46,7 @@ class Moments:
 
 
 class Metric:
-    """What an error of weights costs: the damped moments of the inputs, and their factor that GPTQ needs.
+    """Cost of an error of weights: the damped moments of the inputs, and their factorisation for GPTQ.
 
     Layers that read the same inputs share it.
 
@@ -55,7 +55,7 @@ class Metric:
         damping: see `DAMPING`.
 
     Raises:
-        EdgeMoEError: they hold NaN or infinite values.
+        EdgeMoEError: the moments hold NaN or infinite values.
     """
 
     def __init__(self, moments: Array, damping: float = DAMPING) -> None:
@@ -71,20 +71,20 @@ class Metric:
 
     @property
     def left(self) -> Array:
-        """[inputs] mean square of what those rounded after an input cannot make up for."""
+        """[inputs] mean square of the error that later weights cannot compensate, for each input."""
         found = np.empty(len(self.order))
         found[self.order] = 1.0 / np.square(np.diag(self.factor))
         return found
 
     def cost(self, error: Array) -> Array:
-        """[outputs] mean squared error of the results that errors of weights [outputs, inputs] make."""
+        """[outputs] mean squared error of results, from errors of weights [outputs, inputs]."""
         cost: Array = np.einsum("oi,oi->o", error @ self.values, error)
         return cost
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Values that weights may have: whole multiples, up to `limit`, of each output's step.
+    """Possible values of weights: whole multiples, up to `limit`, of each output's step.
 
     Attributes:
         steps: [outputs], powers of two; of several solutions [solutions, outputs].
@@ -96,22 +96,22 @@ class Grid:
 
     @classmethod
     def of(cls, weight: Floats, form: Format) -> Grid:
-        """As fine for each output as its own largest weight allows, which is what a program does."""
+        """The grid of a program: each output as fine as its own largest weight allows."""
         finer = finer_outputs(weight, form, FINEST_OUTPUT)
         return cls(form.step * np.exp2(-finer.astype(np.float64)), (1 << (form.bits - 1)) - 1)
 
     def nearest(self, weight: Floats) -> Integers:
-        """Multiples next to weights [outputs, inputs]."""
+        """Multiples nearest to weights [outputs, inputs]."""
         multiples = np.floor(weight / self.steps[:, None] + 0.5)
         return np.clip(multiples, -self.limit, self.limit).astype(np.int64)
 
     def values(self, multiples: Integers) -> Array:
-        """What multiples [outputs, inputs] stand for."""
+        """Values of multiples [outputs, inputs]."""
         return multiples * self.steps[:, None]
 
 
 def nearest(weight: Array, form: Format) -> Array:
-    """Weights [outputs, inputs] rounded one by one, as a program without calibration has them."""
+    """Weights [outputs, inputs] rounded one by one, as in a program without calibration."""
     grid = Grid.of(weight, form)
     return grid.values(grid.nearest(weight))
 
@@ -120,9 +120,9 @@ def round_together(weight: Array, form: Format, metric: Metric) -> Array:
     """Weights [outputs, inputs] on grids of `form`; no output's cost is above that of `nearest`.
 
     Args:
-        weight: to round.
-        form: format that holds them; each output is finer by whole bits where its largest weight allows it.
-        metric: of the layer's inputs.
+        weight: weights to round.
+        form: format that holds the weights; each output is finer by whole bits where its largest weight allows it.
+        metric: metric of the layer's inputs.
     """
     best = nearest(weight, form)
     cost = metric.cost(best - weight)
@@ -137,7 +137,7 @@ def round_together(weight: Array, form: Format, metric: Metric) -> Array:
 
 
 def _one_after_another(weight: Array, grid: Grid, metric: Metric) -> Array:
-    """GPTQ: column after column is rounded, those of large inputs first, and the rest made to make up for it.
+    """GPTQ: rounds column after column, those of large inputs first, and lets the rest compensate.
 
     Returns one solution for each row of the grid's steps [solutions, outputs], all found at once.
     """

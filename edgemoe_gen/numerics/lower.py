@@ -3,8 +3,8 @@
 - LayerNorm's gain and offset go into the layers that read it: W (g * n + b) + c = (W g) n + (W b + c).
 - Attention scores and router logits are base-2 logarithms, so that exp becomes a shift and a small table: log2(e) goes
   into query weights (with 1 / sqrt(head size)) and router weights.
-- A patch of the picture is one token's input; the projection's bias goes into the position embedding, so that tokens
-  before the patches (class token, registers), whose patches are zero, need no case of their own.
+- A patch of the picture is one token's input. The projection's bias goes into the position embedding, so tokens
+  before the patches (class token, registers), whose patches are zero, are no special case.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Linear:
 
 @dataclass(frozen=True)
 class LoweredBlock:
-    """One block. `mlp` holds (fc1, fc2) of the dense MLP, or of every expert; `routers` one gate a task, in order.
+    """One block. `mlp` holds (fc1, fc2) of the dense MLP, or of every expert; `routers` a gate for each task.
 
-    `shifts1`, `shifts2` [dim]: bits by which the norms shift each feature down; the layers that read it make up for it.
+    `shifts1`, `shifts2` [dim]: bits by which the norms shift each feature down; the reading layers compensate them.
     """
 
     index: int
@@ -53,15 +53,15 @@ class LoweredBlock:
 class LoweredDecoder:
     """A decoder as products (`numerics.decoder` makes it): 3x3 ones with ReLU, then 1x1; between them doubling.
 
-    A tap of the first one reads a token after its norm and one more feature, which is `ones` in every pixel of the
-    grid and, as all features, 0 around it: it carries the norm's offset, so that no tap beyond the border adds any.
+    A tap of the first layer reads a token after its norm and one more feature. This feature is `ones` in every pixel of
+    the grid and, as all features, 0 around it. It carries the norm's offset, so no tap beyond the border adds any.
 
     Attributes:
         layers: weights [outputs, taps * inputs], taps row by row, and biases.
-        taps: of each layer, 9 or 1.
+        taps: taps of each layer, 9 or 1.
         shifts: [dim] bits by which the norm shifts each feature down.
         ones: value of the last feature of the first layer, a power of two.
-        scales: of each 3x3 layer, [outputs] factors that its results have and the next layer makes up for.
+        scales: for each 3x3 layer, [outputs] factors of its results, which the next layer compensates.
     """
 
     layers: tuple[Linear, ...]
@@ -85,11 +85,11 @@ class LoweredNetwork:
     """A whole network.
 
     Attributes:
-        spec: of the model.
+        spec: spec of the model.
         patch: projection of the patches.
-        position: [tokens, dim], position embedding, tokens before the patches, patch bias in one.
+        position: [tokens, dim], sum of position embedding, tokens before the patches, and patch bias.
         blocks: in order.
-        decoders: by task, those that the engine is to run.
+        decoders: decoders for the engine, by task.
     """
 
     spec: ModelSpec
@@ -162,9 +162,9 @@ def _block(model: Model, tensors: dict[str, Array], index: int) -> LoweredBlock:
 def equalise(network: LoweredNetwork, largest: Mapping[str, Array]) -> LoweredNetwork:
     """Shifts features with outliers down in LayerNorm, and the weights that read them up: the same function.
 
-    A trained network often has a few features that are tens of times larger than others after the norm, with small
-    gains behind it. Folded, these gains make weights that are tiny beside their tensor's largest, and coarse. A feature
-    is shifted until it is no larger than the typical one, as far as no weight exceeds its tensor's largest.
+    In trained networks, a few features are often tens of times larger than the others after the norm, and have small
+    gains. Folding makes their weights tiny beside their tensor's largest, and therefore coarse. A feature is shifted
+    until it is no larger than a typical one, as far as no weight exceeds its tensor's largest.
 
     Args:
         network: folded network.
@@ -194,7 +194,7 @@ def feature_shifts(largest: Array, readers: list[Linear]) -> NDArray[np.int64]:
 
     Args:
         largest: [features] largest absolute value of each.
-        readers: layers whose weights [outputs, features] make up for it.
+        readers: layers whose weights [outputs, features] compensate the shifts.
     """
     typical = float(np.median(largest))
     wanted = np.log2(np.maximum(largest, 1e-30) / max(typical, 1e-30))

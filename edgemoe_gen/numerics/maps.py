@@ -1,4 +1,4 @@
-"""Maps of pixels [rows, columns, features]: what convolutions and doublings add up, in integers or in floats."""
+"""Maps of pixels [rows, columns, features]: sums of convolutions and doublings, in integers or in floats."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def tap_sums(pixels: Integers | Floats, weight: Integers | Floats) -> NDArray[np
 
 
 def doubled_sixteenths(pixels: T) -> T:
-    """16 times a map that is twice as large, bilinear without aligned corners.
+    """16 times the doubled map, bilinear without aligned corners.
 
     A new pixel lies a quarter of a step from its nearest old one, so 16 times it is 9 near + 3 beside + 3 above or
-    below + far. Beyond the border old pixels are those at it.
+    below + far. Border pixels repeat beyond the border.
     """
     return _between(_between(pixels, 0), 1)
 
 
 def _between(values: T, axis: int) -> T:
-    """Along an axis, 3 x the nearer of two neighbours plus the other one: twice as many."""
+    """Along an axis, 3 x the nearer of two neighbours plus the other, which doubles the length."""
     values = np.moveaxis(values, axis, 0)
     before, behind = np.concatenate([values[:1], values[:-1]]), np.concatenate([values[1:], values[-1:]])
     pairs = np.stack([3 * values + before, 3 * values + behind], axis=1)

@@ -1,4 +1,4 @@
-"""What narrow tensors cost, on pictures that calibration has seen and on others: errors by kind, saturation.
+"""Errors of narrow tensors by kind, and saturation, on pictures that calibration has seen and on others.
 
 In: a calibrated network and both sets of pictures. Out: relative errors of the final tokens in the folded network,
 where only weights of one kind are rounded, and all tensors together; of decoders, of their logits. Tier: estimate.
@@ -32,7 +32,7 @@ _MOST = 4  # pictures of either set that are measured
 
 @dataclass(frozen=True)
 class RoutedError:
-    """Of one network on one set of pictures.
+    """Errors of one network on one set of pictures.
 
     Attributes:
         forced: RMS error relative to float's values, experts chosen as in float.
@@ -47,12 +47,12 @@ class RoutedError:
 
 @dataclass(frozen=True)
 class KindErrors:
-    """Errors when weights of one kind are rounded, by the way of rounding ("nearest", "gptq"): of the pictures that
-    calibration has seen, and of those that it has not (None: there are none).
+    """Errors when weights of one kind are rounded, by the way of rounding ("nearest", "gptq"), on pictures that
+    calibration has seen and on pictures that it has not (None: there are none).
 
     Attributes:
-        kind: of weights, or "all": every kind, and all other tensors as their formats say.
-        bits: of the weights; of several kinds the fewest.
+        kind: kind of weights, or "all": every kind, and all other tensors in their formats.
+        bits: bits of the weights; of several kinds the fewest.
         seen, unseen: errors by way of rounding.
     """
 
@@ -64,12 +64,12 @@ class KindErrors:
 
 @dataclass(frozen=True)
 class NarrowErrors:
-    """What was measured.
+    """Measured errors of narrow tensors.
 
     Attributes:
-        seen, unseen: pictures of both sets.
+        seen, unseen: numbers of pictures in both sets.
         kinds: rows in the order of the data path, "all" last.
-        saturation: on pictures that calibration has not seen.
+        saturation: saturation on pictures that calibration has not seen.
     """
 
     seen: int
@@ -105,11 +105,11 @@ class _Exact:
         return x, taken
 
     def error(self, network: LoweredNetwork) -> RoutedError:
-        """Of the final tokens, routes forced."""
+        """Error of the final tokens, routes forced."""
         return RoutedError(_relative(self.run(network, self.routes)[0], self.tokens))
 
     def error_of_all(self, network: LoweredNetwork, formats: Formats, saturation: Saturation) -> RoutedError:
-        """Of the final tokens with all tensors rounded, forced and free."""
+        """Error of the final tokens with all tensors rounded, forced and free."""
         forced = self.run(network, self.routes, formats)[0]
         free, routes = self.run(network, None, formats, saturation)
         equal = [
@@ -121,7 +121,7 @@ class _Exact:
         return RoutedError(_relative(forced, self.tokens), _relative(free, self.tokens), share)
 
     def decoder_error(self, network: LoweredNetwork) -> RoutedError:
-        """Of all decoders' logits from float's tokens."""
+        """Error of all decoders' logits from float's tokens."""
         squares, power = 0.0, 0.0
         for task in network.decoders:
             found = self._logits(network, task)
@@ -156,9 +156,9 @@ def measure_narrow(
     """Errors by kind of narrow weights.
 
     Args:
-        calibrated: network.
-        seen, unseen: pictures that calibration has seen, and that it has not; a few of each are run.
-        tasks: whose tokens count.
+        calibrated: the calibrated network.
+        seen, unseen: pictures that calibration has seen, and others; a few of each are run.
+        tasks: tasks of the tokens.
         progress: called with runs done and all.
     """
     formats, exact = calibrated.formats, calibrated.exact

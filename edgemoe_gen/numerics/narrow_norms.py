@@ -1,8 +1,8 @@
-"""LayerNorm's shifts for narrow weights: as many bits as each feature should be shifted down by.
+"""LayerNorm's shifts for narrow weights: the best number of bits to shift each feature down.
 
-`lower.equalise` only takes outliers down. Where the weights behind a norm are narrow, every feature's place matters:
-shifted down it is coarser itself, and its weights are larger, which may cost other weights of their outputs a bit. The
-choice that makes least error is looked for from several starts, feature by feature.
+`lower.equalise` only shifts outliers down. Where the weights after a norm are narrow, every feature's shift matters: a
+shifted feature is coarser itself, and its weights are larger, which may cost other weights of their outputs a bit. The
+search for the least error goes feature by feature, from several starts.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _SWEEPS = 2
 
 @dataclass(frozen=True)
 class Readers:
-    """Layers of one kind behind a norm.
+    """Layers of one kind after a norm.
 
     Attributes:
-        weight: [outputs, features] of all.
-        bits: of a weight.
+        weight: weights [outputs, features] of all layers.
+        bits: bits of a weight.
     """
 
     weight: Array
@@ -35,7 +35,7 @@ class Readers:
 
 
 class _Search:
-    """The error of all readers, each kind's mean, for shifts [features] on top of those that the weights have."""
+    """The error of all readers, each kind's mean, for shifts [features] beyond those in the weights."""
 
     def __init__(self, readers: Sequence[Readers], left: Array, largest: Array, activation_bits: int) -> None:
         self.sizes = np.abs(np.concatenate([each.weight for each in readers]))
@@ -46,7 +46,7 @@ class _Search:
         self.squares = self.shares @ np.square(self.sizes)
 
     def cost(self, shifts: Shifts, reach: Array | None = None) -> float:
-        """Squared error; `reach` [outputs]: each output's largest weight, where it is known."""
+        """Squared error; `reach` [outputs]: each output's largest weight, if known."""
         scale = np.exp2(shifts.astype(np.float64))
         reach = (self.sizes * scale).max(axis=1) if reach is None else reach
         steps = np.exp2(np.ceil(np.log2(np.maximum(reach, 1e-30) / self.limits)))
@@ -55,7 +55,7 @@ class _Search:
         return weights + step**2 * float((self.squares * scale**2).sum())
 
     def improve(self, shifts: Shifts) -> tuple[float, Shifts]:
-        """Moves one feature after another by a bit where that helps."""
+        """Shifts one feature after another by a bit where the error falls."""
         best, shifts = self.cost(shifts), shifts.copy()
         for _ in range(_SWEEPS):
             before = best
@@ -80,14 +80,14 @@ class _Search:
 
 
 def best_shifts(now: Shifts, readers: Sequence[Readers], left: Array, largest: Array, activation_bits: int) -> Shifts:
-    """Shifts [features], 0 to `MAX_SHIFT`, with the least error of what reads the norm.
+    """Shifts [features], 0 to `MAX_SHIFT`, with the least error of the norm's readers.
 
     Args:
-        now: those that the weights of the readers make up for.
-        readers: what reads it, by kind.
-        left: [features] mean square of each feature, shifted as now, that others' weights cannot make up for.
+        now: shifts that the readers' weights compensate now.
+        readers: readers of the norm, by kind.
+        left: [features] mean square of each feature, shifted as now, that other weights cannot compensate.
         largest: [features] largest absolute value, shifted as now.
-        activation_bits: of the norm's results.
+        activation_bits: bits of the norm's results.
     """
     search = _Search(readers, left, largest, activation_bits)
     sizes = np.maximum(search.sizes.max(axis=0), 1e-30)

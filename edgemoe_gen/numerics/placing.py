@@ -1,4 +1,4 @@
-"""Where a task's decoder runs: on the engine, there up to its last map, or on the host; and why, in a sentence."""
+"""Where a task's decoder runs: on the engine, on the engine up to its last map, or on the host; and the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DecoderPlace:
 
     Attributes:
         where: "engine": all of it; "logits": on the engine up to the map before the last doubling; "host".
-        reason: one sentence that says why not all of it is on the engine; "" if it is.
+        reason: one sentence that says why a part is not on the engine; "" if all of it is.
     """
 
     where: str
@@ -32,8 +32,8 @@ def decoder_place(model: Model, task: str, max_map_width: int, max_map_channels:
     Args:
         model: the network.
         task: name.
-        max_map_width: pixels of a row of the widest map that the design convolves; 0: it runs no decoders.
-        max_map_channels: channels of a map that it holds.
+        max_map_width: pixels of a row of the widest map that the design convolves; 0: the design runs no decoders.
+        max_map_channels: most channels of a map in the design.
     """
     if task not in model.decoders:
         if "head.weight" not in model.head:
@@ -49,24 +49,24 @@ def decoder_place(model: Model, task: str, max_map_width: int, max_map_channels:
 def decoder_places(
     model: Model, tasks: Iterable[str], max_map_width: int, max_map_channels: int
 ) -> dict[str, DecoderPlace]:
-    """Where each task's decoder runs, of those that have one."""
+    """Where each decoder runs, by task."""
     places = {task: decoder_place(model, task, max_map_width, max_map_channels) for task in tasks}
     return {task: place for task, place in places.items() if place is not None}
 
 
 def doubles_last(model: Model, task: str) -> bool:
-    """Whether the engine also doubles a task's last map, where it runs the decoder."""
+    """Whether the engine, where it runs a task's decoder, also doubles the last map."""
     return not _logits_reason(model, task)
 
 
 def engine_decoders(model: Model, tasks: Iterable[str], max_map_width: int, max_map_channels: int) -> dict[str, bool]:
-    """Tasks whose decoders run on the engine, and whether it doubles their last map too."""
+    """Tasks whose decoders run on the engine, and whether the engine doubles their last map too."""
     places = decoder_places(model, tasks, max_map_width, max_map_channels)
     return {task: place.where == ENGINE for task, place in places.items() if place.where != HOST}
 
 
 def host_reason(spec: ModelSpec, channels: int, max_map_width: int, max_map_channels: int) -> str:
-    """Why a decoder whose maps have so many channels cannot run on the engine at all; "" if it can."""
+    """The reason why a decoder with this many channels cannot run on the engine at all; "" if it can."""
     widest = map_width(spec)
     if spec.align_corners:
         return "align_corners is true, but the engine doubles maps without aligned corners only"
@@ -85,14 +85,14 @@ def map_width(spec: ModelSpec) -> int:
 
 
 def _logits_reason(model: Model, task: str) -> str:
-    """Why a decoder leaves the engine before its last doubling; "" if it does not."""
+    """The reason why a decoder leaves the engine before its last doubling; "" if it does not."""
     spec = model.spec
     rows, columns = spec.grid
     classes = _outputs(model, task, DECODER_CONVOLUTIONS - 1)
     if spec.patch != PATCH:
         return (
-            f"four doublings of {rows} x {columns} patches give {PATCH * rows} x {PATCH * columns} pixels, but the "
-            f"picture has {spec.image.height} x {spec.image.width}, so the host resizes its last map"
+            f"four doublings of {rows} × {columns} patches give {PATCH * rows} × {PATCH * columns} pixels, but the "
+            f"picture has {spec.image.height} × {spec.image.width}, so the host resizes its last map"
         )
     if classes > MOST_CLASSES:
         return f"a class leaves the engine as a byte, but it has {classes}, so the host finds each pixel's largest"

@@ -1,7 +1,7 @@
-"""Windows of the shifts that the kernels have shifters for: compiled programs keep to them, and `verify` holds them.
+"""Windows of the kernels' shifters: compiled programs keep to them, and `verify` checks them.
 
-A shifter is as large as its window is wide, and stands in every lane. What a window excludes are formats that no layer
-needs: nothing would be left of a value, or all would saturate.
+Every lane has a shifter, whose size is the width of its window. A window excludes only formats that no layer needs:
+their values would vanish or all saturate.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ VALUES_MOST = 24
 
 
 def sum_window(activation_bits: int, weight_bits: int) -> Window:
-    """Of a sum of products to a term: term_shift, an output's finer bits and a row's exponent together.
+    """The window of a sum of products to a term: term_shift, an output's finer bits and a row's exponent together.
 
     Narrower factors have fewer fractional bits, and so have their products.
     """
@@ -49,5 +49,5 @@ def sum_window(activation_bits: int, weight_bits: int) -> Window:
 
 
 def mean_shift(features: int) -> int:
-    """By how much a sum of features times their inverse is shifted down to the mean."""
+    """Shift of a sum of features, times their inverse, down to the mean."""
     return INVERSE_FRACTION + features.bit_length() - 1 - MEAN_FRACTION

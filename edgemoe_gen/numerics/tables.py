@@ -1,4 +1,4 @@
-"""The tables behind exp, GELU, reciprocal and reciprocal square root, and what error each leaves.
+"""The tables of exp, GELU, reciprocal and reciprocal square root, with the error of each.
 
 Each function is interpolated linearly between equally spaced nodes. Where a function is convex or concave over a
 segment, the chord errs to one side only; moving the nodes by half of that error halves it (`balanced`). The exponential
@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Table:
-    """One table: integer nodes with `fraction` fractional bits, and the largest error that interpolation leaves.
+    """One table: integer nodes with `fraction` fractional bits, and the largest error of interpolation.
 
     Attributes:
         name: the function.
@@ -60,7 +60,7 @@ class Table:
 
     @property
     def rises(self) -> tuple[int, ...]:
-        """How far the function rises over each segment; kept beside the starts, so that nothing is read twice."""
+        """Rise of the function over each segment; stored beside the starts, so that nothing is read twice."""
         return tuple(b - a for a, b in pairwise(self.nodes))
 
     @property

@@ -1,8 +1,8 @@
 """Narrow weights of a whole network rounded together, layer by layer on calibration pictures, biases corrected.
 
-In: the folded network, its formats, pictures and tasks. Out: layers whose weights lie on the grids that a program gives
-them, so that compiling rounds nothing more. Each layer is rounded for the inputs that it will have, behind layers that
-are rounded already; its bias then takes up what the mean of its results still lacks of float's.
+In: the folded network, its formats, pictures and tasks. Out: layers whose weights lie on the grids of a program, so
+that compiling rounds nothing more. Each layer is rounded for the inputs that it will have, after layers that are
+rounded already. Its bias then takes the remaining difference between the means of its results and of float's.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RoundedLayer:
 
     Attributes:
         linear: weights and corrected bias.
-        tokens: that reached it.
+        tokens: tokens that reached the layer.
         how: "gptq"; "bias": to nearest with the bias corrected; "nearest".
     """
 
@@ -54,7 +54,7 @@ def is_narrow(formats: Formats, layer: str) -> bool:
 
 
 class _Exact:
-    """Float's side: the mean of what each layer reads."""
+    """Float's side: the mean of each layer's inputs."""
 
     def __init__(self) -> None:
         self.means: dict[str, Array] = {}
@@ -69,7 +69,7 @@ class _Exact:
 
 
 class _Rounding:
-    """The side of the accelerator: rounds each narrow layer before it is multiplied with."""
+    """The accelerator's side: rounds each narrow layer before its product."""
 
     def __init__(self, formats: Formats, exact: _Exact) -> None:
         self.formats = formats
@@ -120,10 +120,10 @@ def rounded_layers(
     """Every narrow layer, by name; experts that no token reaches are rounded to nearest.
 
     Args:
-        network: folded, in float.
-        formats: of it.
+        network: the folded network in float.
+        formats: formats of the network.
         pictures: network inputs [3, height, width], each for every task.
-        tasks: whose tokens count.
+        tasks: tasks of the tokens.
         progress: called with blocks and decoders done and all.
     """
     frames, of_frames = [p for p in pictures for _ in tasks], [task for _ in pictures for task in tasks]
@@ -157,5 +157,5 @@ def rounded_layers(
 
 
 def spread(items: Sequence[int], most: int) -> list[int]:
-    """Up to so many of some items, evenly spread."""
+    """A number of items at most, evenly spread."""
     return list(items[:: max(1, -(-len(items) // most))])

@@ -1,7 +1,7 @@
-"""Widths by kind of tensor: the one place that says which kind a tensor is of and how many bits that kind has.
+"""Widths by kind of tensor: only this module says the kind of a tensor and the bits of the kind.
 
-In: the widths that the knobs give (`Knobs.widths`). Out: bits for a tensor's name in the table of formats, and for the
-weights of a layer as `model.macs` counts them.
+In: the widths of the knobs (`Knobs.widths`). Out: bits for a tensor's name in the table of formats, and for the
+weights of a layer in `model.macs`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class WeightKind:
     """One kind of weights.
 
     Attributes:
-        name: of the kind.
-        parts: names of its weights, as they stand behind `blocks.i` in the table of formats; none outside blocks.
-        layers: names of its layers in `model.macs`; none that it does not count.
+        name: name of the kind.
+        parts: names of its weights after `blocks.i` in the table of formats; empty outside blocks.
+        layers: names of its layers in `model.macs`, as far as that counts them.
         meaning: in words.
-        knob: that gives it a width of its own; "": it is as wide as `weight_bits` says.
+        knob: knob of its separate width; "": the kind is as wide as `weight_bits`.
     """
 
     name: str
@@ -62,7 +62,7 @@ _KIND_OF_LAYER: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Widths:
-    """Bits of every kind of tensor; one given as 0 is as wide as `weight`, `cache` and `decoded` as `activation`.
+    """Bits of every kind of tensor; 0 means as wide as `weight`, for `cache` and `decoded` as wide as `activation`.
 
     Attributes:
         activation: activations, scores and logits.
@@ -70,7 +70,7 @@ class Widths:
         attention: weights of query, key, value and projection.
         mlp: weights of dense MLPs.
         experts: weights of experts.
-        decoders: weights of decoders, but of their last layers, which are as wide as `weight`: they are few.
+        decoders: weights of decoders except their last layers, which are few and as wide as `weight`.
         cache: keys and values, which are kept beside other activations.
         decoded: activations of decoders.
     """
@@ -95,7 +95,7 @@ class Widths:
         return self.of_kind(kind_of(tensor))
 
     def of_kind(self, kind: str) -> int:
-        """Bits of a kind as `kind_of` names it."""
+        """Bits of a kind, by the names of `kind_of`."""
         of_weights = WEIGHT_KINDS.get(kind)
         return self.weight if of_weights and not of_weights.knob else int(getattr(self, kind))
 
@@ -127,7 +127,7 @@ def kind_of(tensor: str) -> str:
 
 
 def kind_of_part(part: str) -> str:
-    """Kind of weights by what stands behind `blocks.i` in their name, such as `query`, `fc1` or `experts`."""
+    """Kind of weights by the part of their name after `blocks.i`, such as `query`, `fc1` or `experts`."""
     return _KIND_OF_PART[part]
 
 

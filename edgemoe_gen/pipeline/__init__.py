@@ -1,4 +1,4 @@
 """The build: named stages from a project to a simulated, reported, synthesised and packaged accelerator.
 
-Each is skipped when nothing changed, and an interrupted build goes on where it was.
+A stage is skipped when its inputs have not changed, and an interrupted build continues at the same stage.
 """

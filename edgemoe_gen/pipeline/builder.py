@@ -1,7 +1,7 @@
 """`build`: project in; rendered, simulated, synthesised and packaged accelerator out.
 
-Stages are those of `stages/table.py`, in its order; a build stops before the first one that can't run here. Everything
-that can be wrong with the inputs is found before the output folder is touched.
+Stages are those of `stages/table.py`, in its order. A build stops before the first stage that can't run here. All
+errors of the inputs are found before the output folder is touched.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def build(
     on_stage: Callable[[StageResult], None] = lambda _: None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> BuildResult:
-    """Runs all stages that are asked for and that this machine can run.
+    """Runs all requested stages that this machine can run.
 
     Args:
         config: the project.
-        options: which stages, and how.
-        progress: called with text, steps done, steps in all; 0 in all where that is not known.
+        options: stages to run, and options of the run.
+        progress: called with text, steps done and steps in all (0: unknown).
         on_stage: called after each stage.
-        on_note: called with what the user should know, as soon as it is known.
+        on_note: called with notes for the user, as soon as they are known.
 
     Raises:
         EdgeMoEError: of the inputs, before anything is written; or of a stage, whose outputs then stay as they were.
@@ -65,7 +65,7 @@ def build(
 
 
 class Run:
-    """One run of the stages in an open folder, of which a plan is the same walk with stages that only pretend."""
+    """One run of the stages in an open folder. A plan is the same walk with stages that only pretend to run."""
 
     def __init__(self, stages: Stages, context: Context, options: BuildOptions) -> None:
         self.stages = stages
@@ -87,7 +87,7 @@ class Run:
         )
 
     def walk(self) -> None:
-        """All stages that are asked for and that this machine can run, in their order."""
+        """Runs all requested stages that this machine can run, in their order."""
         passed: set[str] = set()
         try:
             for stage in self._way():
@@ -102,7 +102,7 @@ class Run:
         self._report()
 
     def result(self) -> BuildResult:
-        """Walks, and says what came of it."""
+        """Walks, and returns the result."""
         self.walk()
         project = self.context.project
         overlay = self.output / OVERLAY / project.overlay_name
@@ -118,14 +118,14 @@ class Run:
         )
 
     def _way(self) -> Sequence[Stage | ToolStage]:
-        """Stages to pass; of a report that is written again from what is there, those that it can't be without."""
+        """Stages to pass; for a report that is only written again, the stages that it needs."""
         if self.selection.first == REPORT.name:
             return with_needs(REPORT.needs)
         own = {stage.name: stage for stage in self.table}
         return [own.get(stage.name, stage) for stage in STAGES if not stage.always]
 
     def _pass(self, stage: Stage | ToolStage) -> bool:
-        """Runs a stage that is asked for; refuses to go on from one that is not up to date; False ends the build."""
+        """Runs a requested stage; refuses to continue from a stage that is not up to date; False ends the build."""
         name = stage.name
         before, wanted = self.selection.is_before(name), self.selection.wants(name)
         if name in replaced(self.hls):
@@ -176,13 +176,13 @@ class Run:
             stage.run(self.context, self.stages, anew)
 
     def _take(self, stage: Stage | ToolStage) -> None:
-        """Goes on from what an earlier build has left."""
+        """Continues from the results of an earlier build."""
         if isinstance(stage, ToolStage):
             self.vendor.take(stage)
             self.context = replace(self.context, clock_mhz=self.vendor.clock_mhz)
 
     def _leave_out(self, name: str, why: str) -> None:
-        """Goes on without a stage that no other one waits for, unless the user named it."""
+        """Continues without a stage that no other stage needs, unless the user named it."""
         if self.selection.names(name):
             self._stop(name, why)
         self._missing[name] = why
@@ -192,18 +192,18 @@ class Run:
         return read_kit(self.context.accelerator)
 
     def _export(self, stage: ToolStage) -> None:
-        """Leaves the vendor's stages, of which this is the first one, to another machine."""
+        """Exports the vendor's stages, of which this is the first, for another machine."""
         assert self.options.export is not None
         export_kit(self.output, self.options.export, self.context.project.design, self.hls)
         self.stopped = (stage.name, f"exported to {self.options.export}")
 
     def _before_tool(self, stage: str) -> None:
-        """Tools take long: what is known so far can be looked at meanwhile."""
+        """Writes the report before a tool starts, since tools take long."""
         self.stopped = (stage, "")
         self._report()
 
     def _stop(self, stage: str, why: str) -> None:
-        """Ends the build before a stage that can't run here; an error where the user asked for what lies behind it."""
+        """Ends the build before a stage that can't run here; an error if the user asked for a later stage."""
         if self.selection.insists(stage) or self.options.export:
             error = missing_tool(stage, why)
             error.stage = stage
@@ -211,7 +211,7 @@ class Run:
         self.stopped = (stage, why)
 
     def _is_reportable(self) -> bool:
-        """Whether the pictures were simulated by this very design: a report of others would show wrong figures."""
+        """Whether this design simulated the pictures: a report of another would show wrong figures."""
         return all(self._is_current(stage_of(name)) for name in REPORT.needs)
 
     def _report(self, failure: EdgeMoEError | None = None) -> None:
@@ -228,7 +228,7 @@ class Run:
 
 
 def not_current(stage: str, output: Path, selection: Selection) -> ConfigError:
-    """The error for a stage that comes before the first one asked for and is not up to date."""
+    """The error for a stage before the first requested one that is not up to date."""
     option = "--only" if selection.only else "--from"
     error = ConfigError(
         f"stage '{stage}' is not up to date in {output}, but it comes before {option} {selection.first}",

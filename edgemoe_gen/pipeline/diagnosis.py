@@ -1,4 +1,4 @@
-"""What this machine has, what each stage and command needs, and what to do about each gap."""
+"""Tools and packages of this machine, needs of each stage and command, and remedies for missing ones."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import SimulationError
 from edgemoe_gen.base.extras import EXTRAS, Extra, installed, installing
 from edgemoe_gen.base.version import __version__
@@ -33,7 +34,7 @@ LEAST_DISK_GB, LEAST_MEMORY_GB = 1.0, 2.0
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a build: whether it can run here, what it would use, and why it cannot."""
+    """One stage of a build: whether it can run here, the tools that it would use, and the reason if it cannot."""
 
     ready: bool
     uses: str = ""
@@ -48,9 +49,9 @@ class ExtraFound:
     lacks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """All checks, all extras, and what each stage of a build and each command beside it would run."""
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Brief):
+    """All checks, all extras, and the state of each stage of a build and of each other command."""
 
     checks: tuple[Check, ...]
     extras: tuple[ExtraFound, ...]
@@ -96,7 +97,7 @@ def _extra(extra: Extra, there: dict[str, bool]) -> ExtraFound:
 
 
 class _Machine:
-    """What there is, by the names that stages and commands need it by: those of checks, and "[extra]"."""
+    """Tools and extras of the machine, by the names in needs of stages and commands: checks, and "[extra]"."""
 
     def __init__(self, checks: Sequence[Check], extras: Sequence[ExtraFound], tools: Toolset) -> None:
         self.tools = tools
@@ -119,7 +120,7 @@ class _Machine:
 
 
 def _commands(machine: _Machine) -> dict[str, Stage]:
-    """The commands that are no stage of a build, on this machine: those of overlays on the simulated board."""
+    """Commands that are no stage of a build: those for overlays on the simulated board."""
 
     def needs(*names: str) -> Stage:
         missing = machine.missing(names)
@@ -136,7 +137,7 @@ def _commands(machine: _Machine) -> dict[str, Stage]:
 
 
 def _stages(machine: _Machine, boards: list[Board]) -> dict[str, Stage]:
-    """The stages in their order, behind the sources of a design alone."""
+    """The stages in their order, after the sources of a design alone."""
     alone = machine.missing(_PACKAGES)
     found = {"generate": Stage(not alone, "edgemoe-gen alone", alone)}
     found |= {stage.name: _stage(stage, machine) for stage in STAGES}
@@ -150,7 +151,7 @@ def _stages(machine: _Machine, boards: list[Board]) -> dict[str, Stage]:
 
 
 def _stage(stage: StageFacts, machine: _Machine) -> Stage:
-    """What a stage and those that it needs lack.
+    """Missing needs of a stage and of the stages that it needs.
 
     Results of the vendor's tools may come from another machine: only the stages that these tools run lack them.
     """

@@ -1,8 +1,8 @@
-"""What the vendor's reports say otherwise than was assumed before: the first thing to look at after a first real run.
+"""Differences between the vendor's reports and the assumptions before: to be read first after a first real run.
 
-In: the rendered project, and reports and logs in the build's folder. Out: rows, the worst first, of what differs and
-nothing else; and what could not be compared. Assumed are one instance of `operate`, the initiation intervals of the
-pragmas, the clock, pipelines that run freely, and the estimate of resources.
+In: the rendered project, and reports and logs in the build's folder. Out: rows of differences, worst first; and facts
+that could not be compared. The assumptions are one instance of `operate`, the initiation intervals of the pragmas, the
+clock, free-running pipelines, and the estimate of resources.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _SHOWN = 3  # messages of one kind
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is otherwise than assumed.
+    """One difference from an assumption.
 
     Attributes:
         kind: one of `KINDS`.
-        what: which instance, loop, process or message.
+        what: the instance, loop, process or message.
         expected, found: both sides, with units.
-        factor: how many times worse (above 1) or less (below 1) than assumed; None of a message.
-        note: what the log says of it, or what to look at.
+        factor: found over assumed, above 1 if worse; None for a message.
+        note: text of the log, or advice.
     """
 
     kind: str
@@ -64,18 +64,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Differences:
-    """What differs, the worst first; and what no report tells, a sentence each."""
+    """Differences, worst first; and facts that no report tells, a sentence each."""
 
     rows: tuple[Difference, ...]
     not_compared: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
-        """As JSON holds them."""
+        """As JSON."""
         return {"rows": [asdict(row) for row in self.rows], "not_compared": list(self.not_compared)}
 
 
 def find_differences(output: Path) -> Differences | None:
-    """Compares what a build's folder holds of C synthesis; None where it holds nothing of it."""
+    """Compares results of C synthesis in a build's folder; None without results."""
     reports = output / "hls" / "reports"
     if not any(reports.glob("*.xml")):
         return None
@@ -103,7 +103,7 @@ def find_differences(output: Path) -> Differences | None:
 
 
 def write_differences(output: Path) -> Differences | None:
-    """Finds them and keeps them in the build's folder."""
+    """Finds differences and keeps them in the build's folder."""
     found = find_differences(output)
     if found is not None:
         write_json(output / DIFFERENCES.name, DIFFERENCES.stamped(found.facts()))
@@ -170,7 +170,7 @@ def _loops(expected: Sequence[Loop], synthesis: SynthesisFacts, log: str, unknow
 
 
 def _clock(synthesis: SynthesisFacts, unknown: list[str]) -> Iterator[Difference]:
-    """The estimated period against what is left of the clock's, and which modules are beyond it."""
+    """The estimated period against the clock's period less its uncertainty, and the modules beyond it."""
     top = synthesis.top
     if top is None or top.target_ns is None or top.estimated_ns is None:
         unknown.append("the estimated clock: no report of the top function tells it")
@@ -193,7 +193,7 @@ def _differs(key: str, expected: float, found: float) -> bool:
 
 
 def _totals(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
-    """The whole engine, as the last stage that counted it says; and whether all of it fits."""
+    """The whole engine, by the last stage that counted it; and whether it fits."""
     for row in rows:
         name, key = row["resource"], _TITLES[row["resource"]]
         used, there = row["used"], row["available"]
@@ -210,7 +210,7 @@ def _totals(rows: Sequence[Mapping[str, Any]]) -> Iterator[Difference]:
 
 
 def _by_process(estimate: Mapping[str, Any], synthesis: SynthesisFacts, unknown: list[str]) -> Iterator[Difference]:
-    """DSP and look-up tables of processes, by C synthesis, against the parts of the estimate that they are."""
+    """DSP and look-up tables of processes, by C synthesis, against their parts of the estimate."""
     parts = {part["name"]: part for part in estimate.get("resources", {}).get("parts", [])}
     absent = []
     for processes, names in GROUPS:
@@ -247,7 +247,7 @@ def _named(processes: Sequence[str]) -> str:
 
 
 def _messages(log: str) -> Iterator[Difference]:
-    """Messages of the log that say that the tool does otherwise than it was told."""
+    """Messages of the log that say that the tool did not follow its settings."""
     for what, pattern in (("pipelines that do not run freely", _STALLING), ("settings that were not taken", _REFUSED)):
         said = list(dict.fromkeys(match[0].strip() for match in pattern.finditer(log)))
         if said:

@@ -1,7 +1,7 @@
 """Export of the kit to a machine that has the vendor's tools, and import of the results.
 
-A kit belongs to the rendered project that it was exported from: `kit.json` says which, and results are taken back only
-where every file of it is still the same.
+A kit belongs to the rendered project from which it was exported: `kit.json` names the project, and results are taken
+back only if every file of the kit is unchanged.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.build_files import ACCELERATOR, RTL_FOLDER
 from edgemoe_gen.base.copying import copy_file
 from edgemoe_gen.base.errors import ConfigError, OverlayError
@@ -31,15 +32,15 @@ from edgemoe_gen.pipeline.support.folders import StageResult, open_stages
 from edgemoe_gen.pipeline.support.vendor import LOGS, ToolStage
 
 
-@dataclass(frozen=True)
-class ImportResult:
-    """What was taken out of a kit, stage by stage, and the build's folder that it went to.
+@dataclass(frozen=True, repr=False)
+class ImportResult(Brief):
+    """Results that were taken out of a kit, stage by stage, into a build's folder.
 
     Attributes:
         output: the build's folder.
-        stages: that were taken.
-        notes: what the kit lacks.
-        differences: what C synthesis says otherwise than was assumed; None where the kit held nothing of it.
+        stages: stages whose results were taken.
+        notes: results that the kit lacks.
+        differences: differences between C synthesis and the assumptions; None without C synthesis in the kit.
     """
 
     output: Path
@@ -49,13 +50,13 @@ class ImportResult:
 
 
 def export_kit(output: Path, folder: Path, design: Design, hls: str) -> None:
-    """Writes the kit to `folder`, whole or not at all; leaves one alone that is of the same project already.
+    """Writes the kit to `folder`, whole or not at all; a kit of the same project stays as it is.
 
     Args:
         output: the build's folder.
-        folder: where to.
-        design: of the build.
-        hls: who makes the RTL; that of edgemoe-gen goes with the kit.
+        folder: folder of the kit.
+        design: design of the build.
+        hls: maker of the RTL; RTL of edgemoe-gen goes with the kit.
 
     Raises:
         ConfigError: the folder holds something else, or can't be written to.
@@ -91,7 +92,7 @@ def export_kit(output: Path, folder: Path, design: Design, hls: str) -> None:
 
 
 def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], None]) -> ImportResult:
-    """Takes all results of a kit into the build in `output`; the next build goes on from them.
+    """Takes all results of a kit into the build in `output`; the next build continues from them.
 
     Raises:
         OverlayError: the folder is no exported kit, was exported from another build, holds no result, or a damaged one.
@@ -139,7 +140,7 @@ def import_results(kit: Path, output: Path, on_stage: Callable[[StageResult], No
 
 
 def _lacking(kit: Path, hls: str) -> tuple[str, ...]:
-    """A sentence for each stage whose results are not all there. Co-simulation is not missed where it has not run."""
+    """A sentence for each stage with missing results. Co-simulation that has not run is not missed."""
     known = kits.missing_in(kit)
     notes = []
     for stage in tool_stages(hls):
@@ -157,7 +158,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _refuse_damaged(folder: Path, part: str) -> None:
-    """A copy that broke off must not pass for a bitstream until it is packaged, or worse."""
+    """Refuses a truncated copy, which must not pass for a bitstream."""
     try:
         check_bitstream(folder / BITSTREAM, part)
         check_handoff(folder / HANDOFF)
@@ -168,7 +169,7 @@ def _refuse_damaged(folder: Path, part: str) -> None:
 
 
 def _changed(output: Path, kit: Path, hls: str) -> str:
-    """The first file of a kit that is not as the build has it; "" if all are."""
+    """The first file of a kit that differs from the build's; "" if none does."""
     accelerator, rtl = output / ACCELERATOR, output / RTL_FOLDER
     files = {file: accelerator / file for file in kits.kit_files(accelerator)}
     if hls == OPEN:

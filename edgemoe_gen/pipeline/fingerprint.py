@@ -1,12 +1,13 @@
-"""Whether a build has anything to do, told from facts of files alone: no checkpoint is read, no picture decoded.
+"""Whether a build has anything to do, by facts of files alone: no checkpoint is read, no picture decoded.
 
-At the end of a build its fingerprint is kept: of every file that it read or made the path, device, inode, size and both
-times in nanoseconds, and what the machine offers. Where all of it is still so, nothing has changed. Where anything
-differs, hashes of the contents decide, as ever: a fingerprint may say "look closer", never "changed".
+At the end of a build its fingerprint is kept: path, device, inode, size and both times in nanoseconds of every file
+    that
+it read or made, and the tools of the machine. If the fingerprint still matches, nothing has changed. If anything
+differs, hashes of the contents decide: a fingerprint may say "look closer", never "changed".
 
-A program can set a file's modification time, but not the time of its last change of status, which every write moves on.
-So the one thing to beware of is a clock that has not ticked since. Inputs are looked at before they are read, and none
-may be younger than `YOUNG`; outputs are looked at when their file system's clock has ticked after the last of them.
+A program can set a file's modification time, but not its status-change time, which every write updates. So the only
+risk is a clock that has not ticked since. Inputs are inspected before they are read, and none may be younger than
+`YOUNG`. Outputs are inspected when their file system's clock has ticked after the last of them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _FOREIGN = (FOLDER, LOGS, STATE)  # of the output folder: no stage's result is i
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a build that has nothing to do: what it left, and the clock that its design asks for."""
+    """A build that has nothing to do: its last result, and the clock of its design."""
 
     result: BuildResult
     clock_mhz: float
@@ -59,7 +60,7 @@ class Known:
 
 
 def look(config: Config) -> str:
-    """Fingerprint of all that a build of a project reads; "" where times do not tell a change of some file."""
+    """Fingerprint of all files that a project's build reads; "" where times would not show a change of some file."""
     try:
         facts = [_facts(path) for path in _inputs(config)]
     except (OSError, EdgeMoEError):  # whoever reads it says what is wrong
@@ -77,10 +78,10 @@ def remember(
 
     Args:
         seen: by `look`, before anything was read.
-        options, result: of the build.
-        clock_mhz: that its design asks for.
-        libraries: names of the compiled ones that it needs.
-        notes: those of the result that are as true the next time.
+        options, result: those of the build.
+        clock_mhz: clock of its design.
+        libraries: names of the compiled libraries that it needs.
+        notes: notes of the result that also hold the next time.
     """
     output, names = result.output, list(libraries)
     path = output / STATE / FILE
@@ -109,12 +110,12 @@ def remember(
 
 
 def is_kept(output: Path) -> bool:
-    """Whether a build has left its fingerprint in a folder."""
+    """Whether a folder has the fingerprint of a build."""
     return (output / STATE / FILE).is_file()
 
 
 def recall(config: Config, options: BuildOptions) -> Known | None:
-    """What the last build of this very project left, if this one has nothing to do; None where it must be looked at."""
+    """The last build of this project, if nothing is left to do; None where hashes must decide."""
     output = config.output or Path(DEFAULT_OUTPUT)
     if _always_runs(options):
         return None
@@ -154,7 +155,7 @@ def _asked(options: BuildOptions) -> list[Any]:
 
 
 def _machine() -> str:
-    """What stages ask of the machine: another compiler, or a tool that is there now, gives them something to do."""
+    """Facts of the machine for stages: another compiler, or a new tool, gives them something to do."""
     try:
         compiler = toolchain()
     except EdgeMoEError as error:

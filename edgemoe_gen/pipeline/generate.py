@@ -1,4 +1,4 @@
-"""`generate`: the sources of a design alone, where a build would put them too."""
+"""`generate`: only the sources of a design, in the folder of a build."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from edgemoe_gen.project.opening import open_hooks
 
 
 def generate_sources(design: Design, config: Config, force: bool = False) -> tuple[Path, int, tuple[str, ...]]:
-    """Writes OUTPUT/accelerator; returns the folder, how many files it holds, and notes for the user.
+    """Writes OUTPUT/accelerator; returns the folder, the number of its files, and notes for the user.
 
     Args:
-        design: what to render.
+        design: the design to render.
         config: names the output folder.
-        force: move a folder that was changed by hand aside.
+        force: move a folder aside that was changed by hand.
 
     Raises:
         ConfigError: the folder can't be written to, a build is at work in it, a tool's results lie in it, or files in

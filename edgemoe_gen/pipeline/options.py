@@ -1,4 +1,4 @@
-"""How to build, and what a build left: what a caller gives and gets. It imports nothing heavy."""
+"""Options and result of a build, for callers. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.pipeline.selection import Selection
 from edgemoe_gen.pipeline.support.folders import StageResult
@@ -13,16 +14,16 @@ from edgemoe_gen.pipeline.support.folders import StageResult
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """How to build, as opposed to what.
+    """Options of a build, beside its project.
 
     Attributes:
-        selection: which stages.
+        selection: stages to run.
         retry_clock: where timing fails, implement again at the clock that would meet it.
         export: write the kit to this folder instead of running the vendor's tools.
-        force: move folders aside that hold what was changed or added by hand.
+        force: move folders aside in which files were changed or added by hand.
 
     Raises:
-        ConfigError: an export that leaves out stages before it, or that is to retry what runs elsewhere.
+        ConfigError: an export leaves out stages before it, or is to retry stages that run elsewhere.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -43,19 +44,19 @@ class BuildOptions:
             )
 
 
-@dataclass(frozen=True)
-class BuildResult:
-    """What a build left.
+@dataclass(frozen=True, repr=False)
+class BuildResult(Brief):
+    """Result of a build.
 
     Attributes:
         output: its folder.
-        headline: the important thing, in one line.
-        stages: as they went, in order.
-        stopped_before: the stage that comes next and could not run, or was not asked for; "" at the end.
-        stopped_why: why it could not run; "" where it was not asked for.
+        headline: the important result, in one line.
+        stages: results of the stages, in order.
+        stopped_before: the next stage, which could not run or was not requested; "" at the end.
+        stopped_why: the reason why this stage could not run; "" where it was not requested.
         report: contents of `report.json`; empty where the build ended before csim.
         overlay: folder of the packaged overlay, if there is one.
-        notes: what the user should know of how the project was put together.
+        notes: notes for the user on how the project was put together.
     """
 
     output: Path

@@ -1,6 +1,6 @@
-"""`build --dry-run`: what each stage would do, and the exact commands of the vendor's tools. Changes nothing.
+"""`build --dry-run`: the plan of each stage, with the exact commands of the vendor's tools. Changes nothing.
 
-A plan is the walk of a build with stages that pretend: whether a stage runs is decided in one place for both.
+A plan is the walk of a build with stages that only pretend to run, so both decide by the same code.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ State = Literal["up to date", "would run", "may run", "left out", "not asked for
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """What a stage would do: why it can't run here ("" if it can), and commands with the folder that they run in.
+    """Plan of a stage: the reason why it can't run here ("" if it can), and its commands with their folder.
 
-    One that "may run" depends on files that a stage before it makes again from the same inputs: if they come out as
-    they were, it is up to date.
+    A stage that "may run" depends on files that an earlier stage makes again from the same inputs: if these files come
+    out unchanged, the stage is up to date.
     """
 
     name: str
@@ -47,7 +47,7 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
     """All stages in their order.
 
     Raises:
-        EdgeMoEError: the same of the inputs as `build`.
+        EdgeMoEError: the errors of the inputs, as in `build`.
     """
     options = options or BuildOptions()
     options.selection.refuse_replaced(config.hls or VITIS)
@@ -90,9 +90,9 @@ def plan(config: Config, options: BuildOptions | None = None) -> tuple[PlannedSt
 
 
 def _unchanged(known: Known, options: BuildOptions, elsewhere: Mapping[str, str]) -> tuple[PlannedStage, ...]:
-    """What a build of this project would do, of which facts of files say that it has nothing to do.
+    """Plan of a build that, by its fingerprint, has nothing to do.
 
-    `elsewhere`: stages that it does not have, and why.
+    `elsewhere`: stages that this build does not have, with reasons.
     """
     result = known.result
     left_out = {stage.name: stage.detail.removeprefix("left out: ") for stage in result.stages if stage.left_out}
@@ -115,7 +115,7 @@ def _unchanged(known: Known, options: BuildOptions, elsewhere: Mapping[str, str]
 
 
 class _Walk(Run):
-    """A build's walk that leaves no file."""
+    """A build's walk that writes no file."""
 
     def _before_tool(self, stage: str) -> None:
         self.stopped = (stage, "")
@@ -128,7 +128,7 @@ class _Walk(Run):
 
 
 class _Pretended(Stages):
-    """Stages that run nothing and note what would run."""
+    """Stages that run nothing and note the work that would run."""
 
     pretends = True
 
@@ -152,7 +152,7 @@ class _Pretended(Stages):
         guard: Callable[[], None] = lambda: None,
         needs: Sequence[str] = (),
     ) -> StageResult:
-        """Notes what `Stages.run` would do."""
+        """Notes the work of `Stages.run`."""
         state = self._state(name, inputs, outputs, still, ignoring, anew, needs)
         if state == "would run" and self.states.get(name) != state:
             if not self.force:
@@ -180,7 +180,7 @@ class _Pretended(Stages):
         return "up to date" if self.had_inputs(name, inputs) else "would run"
 
     def leave_out(self, name: str, why: str) -> None:
-        """Notes it."""
+        """Notes a stage that is left out."""
         super().leave_out(name, why)
         self.states[name], self.why[name] = "left out", why
 

@@ -1,4 +1,4 @@
-"""`rtl`: the Verilog of a design alone, where a build would put it too."""
+"""`rtl`: only the Verilog of a design, in the folder of a build."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def generate_rtl_folder(
     """Writes OUTPUT/rtl and OUTPUT/rtl.json, unless they are up to date.
 
     Args:
-        design, sources: what to make it of.
+        design, sources: the design and its rendered sources.
         output: folder of a build.
         progress: called with text, steps done, steps in all.
-        force: move a folder that was changed by hand aside.
+        force: move a folder aside that was changed by hand.
 
     Returns:
-        The Verilog's texts by file name in the order of the file list, what the JSON file says, notes for the user.
+        The Verilog's texts by file name in the order of the file list, facts of the JSON file, notes for the user.
 
     Raises:
         ConfigError: the folder can't be written to, a build is at work in it, or files in it are not of our making.
@@ -48,10 +48,10 @@ def generate_rtl_folder(
 
 
 def read_sources(output: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """The Verilog of a build's folder, by file name in the order of its file list, and what is said of it there.
+    """The Verilog of a build's folder, by file name in the order of its file list, and the facts of its JSON file.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the folder has no Verilog.
     """
     folder = output / RTL_FOLDER
     facts = FILE.read(output)

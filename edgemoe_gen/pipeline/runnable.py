@@ -1,6 +1,6 @@
-"""The overlay that a script is to run on: one that is there, or one made of a build that has no bitstream yet.
+"""The overlay for a script: an existing overlay, or a preview made of a build without a bitstream.
 
-In: what the user names. Out: the folder of an overlay whose parent folder is where Python finds it by name.
+In: the folder that the user names. Out: the folder of an overlay, in a parent folder where Python finds it by name.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from edgemoe_gen.simulated.designs import find_design
 
 
 def runnable_overlay(where: Path, scratch: Path, config: Config, progress: Progress = no_progress) -> Path:
-    """The overlay in a folder: of a build the packaged one, else the preview, as far as they are of its design.
+    """The overlay in a folder: for a build the packaged overlay, else the preview, if it is of the build's design.
 
     Args:
         where: folder of an overlay, or of a build.
         scratch: empty folder; a preview is written here where the build has no overlay.
-        config: the project that the build is of; looked at for a preview only.
+        config: the project of the build; used only for a preview.
         progress: called with text, steps done, steps in all.
 
     Raises:
-        OverlayError: the folder is neither, holds several overlays, or is of another design than the project.
+        OverlayError: the folder is no overlay or build, holds several overlays, or has another design than the project.
         EdgeMoEError: of the project.
     """
     if (where / MANIFEST).is_file():

@@ -1,4 +1,4 @@
-"""`run`: one picture and task through one backend, and dumps that another run can take its routes from.
+"""`run`: one picture through one backend for one task or several, and dumps whose routes another run can use.
 
 Backends: `float`, the reference in PyTorch, and `csim`, the C simulation, whose tokens the board's own decoder
 takes, in NumPy.
@@ -7,8 +7,10 @@ takes, in NumPy.
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError, SpecError
 from edgemoe_gen.base.files import write_whole
 from edgemoe_gen.model import Model, Reference
@@ -33,25 +36,26 @@ BACKENDS: tuple[Backend, ...] = ("float", "csim", "board")
 Float32 = NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
-class RunResult:
-    """One frame.
+@dataclass(frozen=True, eq=False, repr=False)
+class RunResult(Brief):
+    """One frame for a task; where several ran, of the first, with the others beside it.
 
     Attributes:
-        backend, task: what ran.
+        backend, task: those of the run.
         tokens: [tokens, dim], the last block's output.
-        blocks: [depth, tokens, dim], every block's output; [0, tokens, dim] of the board, which stores none.
+        blocks: [depth, tokens, dim], every block's output; [0, tokens, dim] from the board, which stores none.
         routes: [moe_blocks, tokens, top_k] int32, experts by descending score, or as they were forced; [0, tokens, 0]
-            without experts, and of the board.
-        scores: [moe_blocks, tokens, top_k], of the experts in `routes`.
+            without experts, and from the board.
+        scores: [moe_blocks, tokens, top_k], scores of the experts in `routes`.
         output: the task's decoder [classes, height, width], a plain ViT's logits [classes], or None.
-        seconds: wall time of the frame, decoder included, compilation not.
-        traffic: bytes through each port of the accelerator, every block's output included; None of float.
-        notes: what the user should know of how it was run.
-        ids: class numbers uint8 [height, width] that the engine's decoder left in the place of an output.
-        class_names: of the task's classes; () where they have none.
-        stages: seconds by stage, of the board.
-        tier: what the seconds are, of the board.
+        seconds: wall time of the frame, decoder included, compilation not; with several tasks the task's share.
+        traffic: bytes through each port of the accelerator, with every block's output and all tasks; None for float.
+        notes: notes for the user on the run.
+        ids: class numbers uint8 [height, width] of the engine's decoder, in the place of an output.
+        class_names: names of the task's classes; () where they have none.
+        stages: seconds by stage, for the board.
+        tier: tier of the seconds, for the board.
+        others: the same frame for the other tasks.
     """
 
     backend: Backend
@@ -68,15 +72,32 @@ class RunResult:
     class_names: tuple[str, ...] = ()
     stages: Mapping[str, float] | None = None
     tier: str = ""
+    others: tuple[RunResult, ...] = ()
+
+    @property
+    def by_task(self) -> dict[str, RunResult]:
+        """The results of all tasks that ran, this one's too."""
+        return {one.task: one for one in (replace(self, others=()), *self.others)}
 
     @property
     def shown(self) -> NDArray[Any] | None:
         """The output, or the class numbers in its place."""
         return self.output if self.ids is None else self.ids
 
+    def _repr_html_(self) -> str:
+        """Each task's line, and its map where it has one: what a notebook shows."""
+        parts = []
+        for one in self.by_task.values():
+            data = picture_of(one)
+            parts.append(f"<div><code>{escape(repr(one))}</code></div>")
+            if data is not None:
+                parts.append(f'<img alt="{escape(one.task)}" src="data:image/png;base64,{b64encode(data).decode()}">')
+        return "".join(parts)
+
     def as_dict(self) -> dict[str, Any]:
-        """Facts of the run as JSON, without the arrays."""
+        """Facts of the run as JSON, without the arrays; of several tasks those of each under `tasks`, too."""
         output = self.output
+        several = {"tasks": {task: one.as_dict() for task, one in self.by_task.items()}} if self.others else {}
         return {
             "backend": self.backend,
             "task": self.task,
@@ -98,6 +119,7 @@ class RunResult:
             "tier": self.tier or None,
             "traffic": None if self.traffic is None else asdict(self.traffic),
             "notes": list(self.notes),
+            **several,
         }
 
 
@@ -108,7 +130,7 @@ def _top_classes(output: Float32 | None) -> list[int] | None:
 
 
 def _classes(output: NDArray[Any] | None, names: Sequence[str]) -> list[dict[str, Any]] | None:
-    """Classes by share of a map's pixels, or by probability of the whole picture; None of values."""
+    """Classes by share of a map's pixels, or by probability for the whole picture; None for values."""
     if output is None or (output.ndim == 3 and output.shape[0] == 1):
         return None
     shown = view(output)
@@ -121,17 +143,29 @@ def _classes(output: NDArray[Any] | None, names: Sequence[str]) -> list[dict[str
     return [{"class": i, "name": class_name(names, i), "share": float(shares[i])} for i in order]
 
 
-def run_float(model: Model, image: Float32, task: str, routes: NDArray[np.int64] | None = None) -> RunResult:
-    """One frame in float; `routes` [moe_blocks, tokens, top_k] forces the experts."""
+def side_by_side(results: Sequence[RunResult]) -> RunResult:
+    """The results of several tasks as one."""
+    first, *others = results
+    return replace(first, others=tuple(others))
+
+
+def run_float(
+    model: Model, image: Float32, tasks: Sequence[str], routes: Mapping[str, NDArray[np.int64]] | None = None
+) -> RunResult:
+    """One frame in float; `routes` [moe_blocks, tokens, top_k] of each task forces the experts."""
     reference = Reference(model)
-    start = time.perf_counter()
-    result = reference.run(image, task, routes=routes)
-    seconds = time.perf_counter() - start
-    taken, scores = (None, None) if result.routes is None else (result.routes.experts, result.routes.scores)
-    by_score = routes is None
-    return _result(
-        "float", model, task, result.tokens, result.blocks, taken, scores, result.output, seconds, by_score=by_score
-    )
+    results = []
+    for task in tasks:
+        start = time.perf_counter()
+        found = reference.run(image, task, routes=None if routes is None else routes[task])
+        seconds = time.perf_counter() - start
+        taken, scores = (None, None) if found.routes is None else (found.routes.experts, found.routes.scores)
+        made = _result(
+            "float", model, task, found.tokens, found.blocks, taken, scores, found.output, seconds,
+            by_score=routes is None,
+        )  # fmt: skip
+        results.append(made)
+    return side_by_side(results)
 
 
 def run_csim(
@@ -140,20 +174,31 @@ def run_csim(
     network: LoweredNetwork,
     formats: Formats,
     image: Float32,
-    task: str,
+    tasks: Sequence[str],
     decoders: Mapping[str, bool] | None = None,
 ) -> RunResult:
-    """One frame in C simulation, every block's output and routes stored; `decoders` as of `compile_network`."""
-    program = compile_network(engine.design, model, network, formats, [task], taps=True, decoders=decoders)
-    start = time.perf_counter()
-    (frame,), traffic = run_frames(engine, program, model.spec, [image])
-    found = task_output(model, program, 0, frame.tokens, frame.decoded)
-    seconds = time.perf_counter() - start
-    assert frame.blocks is not None
-    result = _result(
-        "csim", model, task, frame.tokens, frame.blocks, frame.experts, frame.scores, found.output, seconds, traffic
+    """One frame in C simulation, every block's output and routes stored; `decoders` as of `compile_network`.
+
+    Tasks whose gates do not depend on the task share the backbone, which then runs once.
+    """
+    program = compile_network(
+        engine.design, model, network, formats, tasks, taps=True, decoders=decoders, one_picture=True
     )
-    return replace(result, ids=found.ids)
+    start = time.perf_counter()
+    frames, traffic = run_frames(engine, program, model.spec, [image] * len(tasks))
+    shared = (time.perf_counter() - start) / len(tasks)
+    results = []
+    for place, frame in enumerate(frames):
+        start = time.perf_counter()
+        found = task_output(model, program, place, frame.tokens, frame.decoded)
+        seconds = shared + time.perf_counter() - start
+        assert frame.blocks is not None
+        made = _result(
+            "csim", model, frame.task, frame.tokens, frame.blocks, frame.experts, frame.scores, found.output, seconds,
+            traffic,
+        )  # fmt: skip
+        results.append(replace(made, ids=found.ids))
+    return side_by_side(results)
 
 
 def _result(
@@ -189,25 +234,30 @@ def _result(
 
 def write_dump(result: RunResult, path: Path) -> None:
     """Writes `tokens`, `blocks`, `routes`, `scores` and, where there is one, `output` or `ids` as .npz; whole or not at
-    all.
+    all. Of several tasks each is under TASK.tokens and so on.
     """
-    arrays: dict[str, Any] = {name: getattr(result, name) for name in ("tokens", "blocks", "routes", "scores")}
-    if result.output is not None:
-        arrays["output"] = result.output
-    if result.ids is not None:
-        arrays["ids"] = result.ids
+    arrays: dict[str, Any] = {}
+    for task, one in result.by_task.items():
+        before = f"{task}." if result.others else ""
+        for name in ("tokens", "blocks", "routes", "scores", "output", "ids"):
+            if getattr(one, name) is not None:
+                arrays[before + name] = getattr(one, name)
     write_whole(path, lambda stream: np.savez(stream, **arrays))
 
 
-def read_routes(path: Path, model: Model) -> NDArray[np.int64]:
-    """Routes of another run's dump.
+def read_routes(path: Path, model: Model, task: str) -> NDArray[np.int64]:
+    """Routes of another run's dump; of one of several tasks, this task's.
 
     Raises:
         ConfigError: the file is not a dump.
-        SpecError: its routes are those of another model.
+        SpecError: its routes belong to another model.
     """
     try:
-        routes = read_arrays(path, ("routes",))["routes"]
+        try:
+            routes = read_arrays(path, ("routes",))["routes"]
+        except KeyError:
+            name = f"{task}.routes"
+            routes = read_arrays(path, (name,))[name]
     except KeyError as error:
         raise ConfigError(f"{path} holds no array 'routes'", "give the --dump of another run") from error
     except FileNotFoundError as error:
@@ -234,7 +284,7 @@ def read_routes(path: Path, model: Model) -> NDArray[np.int64]:
 
 
 def check_output(path: Path, model: Model, task: str) -> None:
-    """Refuses a file for a result that the network does not have, before it runs.
+    """Refuses a file for a result that the network does not have, before the run.
 
     Raises:
         ConfigError: the task has no result, or none that is a picture.
@@ -254,15 +304,25 @@ def _no_output(task: str) -> ConfigError:
     return ConfigError(f"task {task} has no output: the network has no decoder for it", "take .npz for tokens")
 
 
+def output_paths(path: Path, tasks: Sequence[str]) -> tuple[Path, ...]:
+    """Files that `write_output` writes: one of all arrays, else one a task, named after it if there are several."""
+    if len(tasks) == 1 or path.suffix.lower() == ".npz":
+        return (path,)
+    return tuple(path.with_name(f"{path.stem}_{task}{path.suffix}") for task in tasks)
+
+
 def write_output(result: RunResult, path: Path) -> None:
-    """Writes the task's result as the path's suffix says, one of `OUTPUTS`.
+    """Writes the task's result as the path's suffix says, one of `OUTPUTS`; of several tasks as `output_paths` says.
 
     Raises:
         ConfigError: the task has no result, or none that is a picture.
     """
-    kind = path.suffix.lower()
+    kind, results = path.suffix.lower(), result.by_task
     if kind == ".npz":
         write_dump(result, path)
+    elif result.others:
+        for one, own in zip(results.values(), output_paths(path, list(results)), strict=True):
+            write_output(one, own)
     elif kind == ".png":
         write_picture(result, path)
     elif (values := result.shown) is None:
@@ -277,14 +337,19 @@ def write_picture(result: RunResult, path: Path) -> None:
     Raises:
         ConfigError: the model has no decoder for the task, or its output is no map.
     """
+    data = picture_of(result)
+    if data is None:
+        raise _no_picture(result.task)
+    write_whole(path, lambda stream: stream.write(data))
+
+
+def picture_of(result: RunResult) -> bytes | None:
+    """The task's output as a PNG; None where it is no map."""
     output = result.shown
     if output is None or output.ndim == 1:
-        raise _no_picture(result.task)
+        return None
     shown = view(output)
     if shown.kind == "classes":
-        painted = colours.paint_classes(shown.values.astype(np.int64))
-    else:
-        values = shown.values.astype(np.float64)
-        painted = colours.paint_scale(values, float(values.min()), float(values.max()))
-    data = colours.png(painted)
-    write_whole(path, lambda stream: stream.write(data))
+        return colours.png(colours.paint_classes(shown.values.astype(np.int64)))
+    values = shown.values.astype(np.float64)
+    return colours.png(colours.paint_scale(values, float(values.min()), float(values.max())))

@@ -1,4 +1,4 @@
-"""Which stages of a build run: all, from one on, up to one, or one alone."""
+"""Stages of a build to run: all, from one on, up to one, or only one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edgemoe_gen.pipeline.stages.table import NAMES, STAGES, position, replaced,
 
 @dataclass(frozen=True)
 class Selection:
-    """What the user asked for.
+    """The user's choice of stages.
 
     Attributes:
-        first: run from this stage on, and run all of them anew; "" = from the start, what is up to date is skipped.
+        first: run from this stage on, all of them anew; "" = from the start, and skip stages that are up to date.
         last: run up to this stage, included; "" = to the end.
-        also: stages that take long and so are left out unless they are asked for, as these are.
-        only: whether the one stage was asked for alone, by --only.
+        also: requested stages among those that take long and are otherwise left out.
+        only: whether --only named the one stage.
     """
 
     first: str = ""
@@ -74,7 +74,7 @@ class Selection:
         return not self.last or stage_of(stage).always or position(stage) <= position(self.last)
 
     def is_before(self, stage: str) -> bool:
-        """Whether a stage comes before all that are to run, so that it must be up to date."""
+        """Whether a stage comes before all stages to run, so it must be up to date."""
         return bool(self.first) and position(stage) < position(self.first)
 
     def anew(self, stage: str) -> bool:

@@ -1,4 +1,4 @@
-"""C synthesis of a design alone, without a network: in a folder that a build of the same design can go on from."""
+"""C synthesis of a design alone, without a network, in a folder that a build of the same design can continue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIGITS = 16  # of a folder's name
 
 
 def synthesis_folder(design: Design, parent: Path) -> Path:
-    """Where a design is synthesised below `parent`: only designs of the same sources and clock share a folder."""
+    """Folder of a design's synthesis below `parent`: only designs of the same sources and clock share a folder."""
     return parent / digest_files(files_of(HLS.name, render_sources(design)))[:DIGITS]
 
 
@@ -34,13 +34,13 @@ def synthesise(design: Design, folder: Path, on_step: Callable[[str], None]) -> 
     """Renders a design into a folder and runs the stage `hls` there, unless it has run before; returns its report.
 
     Args:
-        design: what to synthesise.
-        folder: as that of a build, so `build --output FOLDER` with the same knobs goes on from it.
+        design: the design to synthesise.
+        folder: folder in the form of a build's, so `build --output FOLDER` with the same knobs continues from it.
         on_step: called with a few words whenever another step begins.
 
     Raises:
         BusyError: another build is at work in the folder.
-        ConfigError: the tool is not here, or the folder can't be written to.
+        ConfigError: the tool is missing here, or the folder can't be written to.
         ToolError: the tool failed, or its report can't be read.
     """
     with open_stages(folder, lambda _: None, force=None) as stages:

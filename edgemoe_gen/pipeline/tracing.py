@@ -1,8 +1,8 @@
-"""`trace`: a frame layer by layer, one run's tensors against another's, so that the first that differs is seen.
+"""`trace`: compares the tensors of two runs of a frame layer by layer, to show the first difference.
 
-The tensors are those that the float reference shows on its way, by the names of the table of formats (`blocks.3.q`,
-`blocks.3.output`), and of a run of the accelerator every block's output. Another run is the C simulation, which takes
-its own routes and the reference then the same ones, or a file of somebody's own PyTorch.
+The tensors of the float reference have names as in the table of formats (`blocks.3.q`, `blocks.3.output`); a run of the
+accelerator has every block's output. The other run is the C simulation, whose routes the reference then takes, or a
+file from the user's own PyTorch.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.base.arrays import read_arrays
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.base.files import write_whole
 from edgemoe_gen.base.names import listed, near, shown
@@ -28,16 +29,16 @@ _BY_EXPERT = ("hidden", "activated", "mlp")  # rows of these stand in the order 
 
 @dataclass(frozen=True)
 class TraceRow:
-    """A tensor of one run against the same one of another.
+    """A tensor of one run against the same tensor of another.
 
     Attributes:
-        name: of the tensor.
-        shape: of it.
+        name: name of the tensor.
+        shape: shape of the tensor.
         error: RMS of the difference as a share of the RMS of the first run's values; 0 where both are 0.
         largest: largest difference.
         where: index of that value.
         ours, theirs: the values there.
-        routes: blocks with experts: share of the tokens that take the same set of experts in both, or None.
+        routes: for blocks with experts, the share of tokens with the same set of experts in both; otherwise None.
     """
 
     name: str
@@ -50,15 +51,15 @@ class TraceRow:
     routes: float | None = None
 
 
-@dataclass(frozen=True)
-class TraceResult:
+@dataclass(frozen=True, repr=False)
+class TraceResult(Brief):
     """All tensors that both runs have, in the order of computation.
 
     Attributes:
-        task: that ran.
-        ours, theirs: what ran, in words.
-        missing: names of the reference that the other run does not have.
-        notes: what the user should know.
+        task: task of the runs.
+        ours, theirs: both runs, in words.
+        missing: names of the reference that the other run lacks.
+        notes: notes for the user.
     """
 
     task: str
@@ -77,7 +78,7 @@ class TraceResult:
 def reference_tensors(
     model: Model, image: Float32, task: str, routes: NDArray[np.int64] | None = None
 ) -> tuple[dict[str, Float32], NDArray[np.int64] | None]:
-    """Tensors of the float reference by name, in the order of computation, and the routes that it took.
+    """Tensors of the float reference by name, in the order of computation, and its routes.
 
     Args:
         model: the network.
@@ -116,7 +117,7 @@ def read_tensors(path: Path, known: Mapping[str, Float32]) -> dict[str, Float32]
         known: the reference's tensors.
 
     Raises:
-        ConfigError: unreadable, or an array has a name or shape that the reference does not know.
+        ConfigError: unreadable, or an array has a name or shape that the reference lacks.
     """
     try:
         arrays = read_arrays(path)

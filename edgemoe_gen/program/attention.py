@@ -1,7 +1,7 @@
 """Attention of one block: head after head, and within a head frame after frame.
 
-Queries, keys and values of all frames that share a pass of the weights come by one product each; scores and values are
-of one frame, as a token attends to those of its own picture only.
+One product each makes the queries, keys and values of all frames that share a pass of the weights. Scores and values
+belong to one frame, since a token attends only to tokens of its own picture.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Attention:
         return self._shared.formats[f"{self._name}.{part}"]
 
     def _attended(self) -> Format:
-        """Format of means of values: of the same range, as fine as activations are."""
+        """Format of means of values: the same range, with the bits of an activation."""
         value, bits = self._form("value"), self._design.knobs.activation_bits
         return Format(bits, value.fraction + bits - value.bits)
 
     def _keys_and_values(self, normed: Place, heads: range) -> tuple[Place, Place]:
-        """Adds the products that fill the cache for some heads; returns where they lie."""
+        """Adds the products that fill the cache for some heads; returns the places of keys and values."""
         words = len(heads) * self._words
         places = []
         for part, word in (("key", 0), ("value", words)):
@@ -69,7 +69,7 @@ class Attention:
         return places[0], places[1]
 
     def _head(self, head: int, query: Place, key: Place, value: Place) -> None:
-        """One head of a frame, as many rows at a time as their scores fit the hidden memory."""
+        """One head of a frame, with as many rows at a time as the hidden memory holds scores for."""
         design, tokens = self._design, self._shared.rows.tokens
         parallel = design.knobs.tokens_parallel
         score_words = design.padded_words(tokens)

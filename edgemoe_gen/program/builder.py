@@ -1,4 +1,4 @@
-"""Writes programs: one method an operation, each with its addresses, shifts and weights worked out.
+"""Writes programs: one method for each operation, which computes its addresses, shifts and weights.
 
 The builder knows the engine but no network; `compile.py` writes networks with it, and `sim/kernels.py` the small
 programs that prove each kernel.
@@ -36,9 +36,9 @@ class Builder:
 
     Args:
         design: the accelerator.
-        schedule: what may overlap.
-        packing: False counts the beats of weights and constants but packs none; shifts of operations are then those of
-            no weights at all. All sizes and addresses are the same.
+        schedule: operations that may overlap.
+        packing: False counts the beats of weights and constants but packs none; operations then have no weights'
+            shifts. All sizes and addresses are the same.
     """
 
     def __init__(self, design: Design, schedule: Schedule | None = None, packing: bool = True) -> None:
@@ -56,15 +56,15 @@ class Builder:
     # Where things lie
 
     def blocks(self, tokens: int) -> int:
-        """Blocks that so many rows fill."""
+        """Blocks that a number of rows fills."""
         return ceil_div(tokens, self.design.knobs.tokens_parallel)
 
     def memory_blocks(self, memory: str, tokens: int) -> int:
-        """Blocks that so many rows fill in a memory: the cache has lanes of its own."""
+        """Blocks that a number of rows fills in a memory: the cache has its own lanes."""
         return ceil_div(tokens, self.design.memory_lanes(memory))
 
     def capacity_words(self, memory: str, tokens: int) -> int:
-        """Words a row that a memory can hold of so many rows."""
+        """Words of a row, if a memory holds this number of rows."""
         return self.design.memory_depths[memory] // max(self.memory_blocks(memory, tokens), 1)
 
     def place(self, memory: str, columns: int, form: Format, words: int | None = None) -> Place:
@@ -74,7 +74,7 @@ class Builder:
     # Operations
 
     def load_constant(self, values: Floats, destination: Place, key: object = None) -> None:
-        """Loads a matrix [tokens, columns] that belongs to the program, as fine as the residual.
+        """Loads a constant matrix [tokens, columns], with the precision of the residual.
 
         `key` names it, so that a later frame loads the same one.
         """
@@ -122,7 +122,7 @@ class Builder:
         shifts: Integers | None = None,
         key: object = None,
     ) -> None:
-        """LayerNorm without gain and offset (those are folded into the layers that follow).
+        """LayerNorm without gain and offset (they are folded into the next layers).
 
         Args:
             source, destination: places of the tokens.
@@ -154,13 +154,13 @@ class Builder:
         """Tokens times weights.
 
         Args:
-            weights: what is multiplied by.
-            source, destination: where tokens come from and results go.
+            weights: the weights.
+            source, destination: places of tokens and results.
             tokens: rows; ignored for an expert's queue.
-            finish: what becomes of the results.
+            finish: processing of the results.
             expert: take the rows of this expert's queue.
-            gathering: the tokens of another queue are gathered meanwhile.
-            convolution: fields of one (`maps.window_fields`).
+            gathering: tokens of another queue to gather at the same time.
+            convolution: fields of a convolution (`maps.window_fields`).
         """
         design = self.design
         fraction = source.form.fraction + weights.form.fraction
@@ -226,7 +226,7 @@ class Builder:
         self._add(operation, source=source.place(nearer), destination=destination.place(row), source_rows=source.width)
 
     def store_resized(self, name: str, source: Map, row: int, classes: bool) -> Region:
-        """The same row to the result buffer: the class of every pixel, or up to three values of 16 bits."""
+        """Sends such a row to the result buffer: the class of every pixel, or up to three values of 16 bits."""
         operation = store_resized_operation(self.design, source, row, classes, self.result_beats)
         pixels, columns = 2 * source.width, 1 if classes else source.channels
         region = Region(name, self.result_beats, operation.transfer_beats, pixels, columns, source.form)
@@ -293,11 +293,11 @@ class Builder:
 
         Args:
             logits: place of the logits.
-            rows: which of them are tokens; they alone go to experts.
-            experts: those that the task may choose.
+            rows: the rows that are tokens; only these go to experts.
+            experts: experts that the task may choose.
             top_k: experts a token.
-            after_top_k: scores are a softmax over the chosen experts only.
-            score_threshold: scores that are not larger become 0.
+            after_top_k: whether scores are a softmax over the chosen experts only.
+            score_threshold: scores not above it become 0.
         """
         several, parallel = rows.frames > 1, self.design.knobs.tokens_parallel
         self._check_limit("top-k", top_k, "max_top_k", self.design.knobs.max_top_k)
@@ -321,7 +321,7 @@ class Builder:
         )
 
     def store_routes(self, name: str, rows: Rows, top_k: int) -> list[Region]:
-        """Stores the last routes, a region a frame: expert and score of each token, one beat each."""
+        """Stores the last routes, one region for each frame: expert and score of each token, one beat each."""
         form = Format(tables.MANTISSA_BITS, tables.MANTISSA_FRACTION)
         beats = rows.tokens * top_k
         regions = [

@@ -1,6 +1,6 @@
 """Whether a design can hold a network at all: its sizes against the knobs, formats against widths.
 
-In: a design, a spec, formats. Out: nothing, or an error that names the knob; nothing has been compiled by then.
+In: a design, a spec, formats. Out: nothing, or an error that names the knob, before anything is compiled.
 """
 
 from __future__ import annotations
@@ -34,15 +34,21 @@ def check_capacity(design: Design, spec: ModelSpec) -> None:
     """Refuses a network that exceeds the largest one that a design holds.
 
     Raises:
-        CapacityError: names what exceeds which knob.
+        CapacityError: names the size and the knob that it exceeds.
     """
     k = design.knobs
+    experts = max((b.experts for b in spec.blocks), default=0)
+    if experts and not design.has_experts:
+        raise CapacityError(
+            f"the network has {experts} experts, but the design's max_experts is 0, so it has no router",
+            f"set the knobs max_experts to {experts} or more and max_top_k to {spec.router.top_k} or more",
+        )
     limits = [
         ("tokens", spec.tokens, "max_tokens", k.max_tokens),
         ("features a token", spec.dim, "max_dim", k.max_dim),
         ("columns of queries", query_columns(design, spec), "max_query", k.max_query),
         ("columns of one head's keys and values", 2 * head_columns(design, spec), "max_cache", k.max_cache),
-        ("experts", max((b.experts for b in spec.blocks), default=0), "max_experts", k.max_experts),
+        ("experts", experts, "max_experts", k.max_experts),
         ("experts a token", spec.router.top_k, "max_top_k", k.max_top_k),
     ]
     for what, value, knob, limit in limits:

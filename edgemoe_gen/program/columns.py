@@ -1,6 +1,6 @@
-"""Operations of a program as columns, one a field, and how a rule says no to the first operation that breaks it.
+"""Operations of a program as columns, one for each field, and the error for the first operation that breaks a rule.
 
-In: the words of operations, and a design. What a rule is about is in `verify` and `verify_maps`.
+In: the words of operations, and a design. `verify` and `verify_maps` hold the rules.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def ceiling(value: Column, by: int | Column) -> Column:
 
 
 class Columns:
-    """One program's fields as columns, and what they mean on a design."""
+    """One program's fields as columns, and their meaning on a design."""
 
     def __init__(self, operations: NDArray[np.uint32], design: Design) -> None:
         self.operations = operations
@@ -56,8 +56,12 @@ class Columns:
         self.operands = np.array([memory.operands for memory in memories.MEMORIES.values()])
 
     def that(self, fact: str) -> Mask:
-        """Operations of the kinds of which a fact (`hardware.kinds.Kind`) is true."""
+        """Operations of the kinds for which a fact (`hardware.kinds.Kind`) is true."""
         return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_that(fact)])
+
+    def of_part(self, part: str) -> Mask:
+        """Operations of the kinds that only designs with a part (`hardware.parts`) have."""
+        return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_of(part)])
 
     def depth(self, memory: str) -> int:
         """Addresses of a memory."""
@@ -70,7 +74,7 @@ class Columns:
     # Saying no
 
     def rule(self, where: Mask, field: str, holds: Mask, said: str) -> None:
-        """Raises for the first operation of `where` whose field does not hold."""
+        """Raises for the first operation of `where` whose field breaks the rule."""
         broken = where & ~holds
         if broken.any():
             at = int(broken.argmax())
@@ -81,7 +85,7 @@ class Columns:
             )
 
     def within(self, where: Mask, field: str, least: int | Column, most: int | Column) -> None:
-        """A field lies between two bounds, which belong to it."""
+        """Rule: a field lies between two bounds, inclusive."""
         value = self.f[field]
         broken = where & ~((value >= least) & (value <= most))
         if broken.any():
@@ -92,12 +96,12 @@ class Columns:
             )
 
     def equal(self, where: Mask, field: str, expected: int | Column, said: str) -> None:
-        """A field follows from others."""
+        """Rule: a field follows from others."""
         broken = where & (self.f[field] != expected)
         if broken.any():
             right = int(np.broadcast_to(expected, broken.shape)[int(broken.argmax())])
             self.rule(where, field, ~broken, f"{said} {right}")
 
     def among(self, where: Mask, field: str, values: Iterable[int], said: str) -> None:
-        """A field has one of a few values."""
+        """Rule: a field has one of a few values."""
         self.rule(where, field, np.isin(self.f[field], list(values)), said)

@@ -1,9 +1,9 @@
 """Compiles a network to a program: the frames and tasks of one run, layer after layer.
 
-Neighbouring frames of one task go in groups that share a pass of the weights. So do the tasks of one picture, where no
-gate depends on the task: the backbone runs once, then every task's decoder. What does not fit on the chip at once is
-cut (`group.py`, `attention.py`): heads by the key and value memory, rows of scores and hidden features by the hidden
-memory, patches by the same. Nothing of that is known to the hardware.
+Neighbouring frames of one task form groups that share a pass of the weights. Tasks of one picture form a group too,
+where no gate depends on the task: the backbone runs once, then every task's decoder. Work that does not fit on the
+chip at once is cut (`group.py`, `attention.py`): heads by the key and value memory; rows of scores, hidden features and
+patches by the hidden memory. The hardware knows nothing of groups and cuts.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from edgemoe_gen.program.schedule import Schedule
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled program with everything in DDR but the pictures.
+    """A compiled program with everything in DDR except the pictures.
 
     Attributes:
-        design: what it was compiled for.
+        design: the design of the program.
         operations: in order.
         layers: part of the network that each operation computes, such as `blocks.3.experts.7.fc1.0`.
         weights: [ports, beats, bytes of a beat].
         constants: [beats, bytes of a beat].
-        frames: in order, one a picture and task.
+        frames: frames in order, one for each picture and task.
         image_form: format of an input value.
         image_beats, result_beats: sizes of the two buffers.
     """
@@ -57,7 +57,7 @@ class Program:
 
     @property
     def pictures(self) -> tuple[Frame, ...]:
-        """The first frame of each picture: tasks that share a pass of the backbone have one in common."""
+        """The first frame of each picture: tasks that share a pass of the backbone have one picture."""
         return tuple({frame.slices: frame for frame in reversed(self.frames)}.values())[::-1]
 
     @property
@@ -81,24 +81,24 @@ def compile_network(
 ) -> Program:
     """A program that runs one frame after another, each for its task.
 
-    Neighbours of one task share a pass of the weights, up to the design's `frames_per_pass` of them; tasks of one
-    picture share the backbone where gates allow it. Results are the same bits as if they did not.
+    Neighbouring frames of one task share a pass of the weights, up to the design's `frames_per_pass`. Tasks of one
+    picture share the backbone where gates allow it. Results have the same bits as without sharing.
 
     Args:
         design: the accelerator.
         model: the network's spec and routers.
         network: its folded weights.
         formats: its binary points.
-        tasks: task of each frame; weights that tasks share are stored once.
+        tasks: task of each frame; shared weights are stored once.
         taps: also store every block's output and routes.
-        depth: run only so many blocks.
-        schedule: what may overlap; everything by default.
+        depth: run only the first blocks, this many.
+        schedule: operations that may overlap; by default all.
         packing: False leaves weights and constants out, see `Builder`; `outline_network` needs no weights at all.
-        decoders: tasks whose decoders run on the engine, and whether it doubles their last map too.
-        one_picture: all frames take the same picture, each for a task of its own.
+        decoders: tasks whose decoders run on the engine, and whether the engine doubles their last map too.
+        one_picture: all frames take the same picture, each for a different task.
 
     Raises:
-        CapacityError: the network exceeds what the design holds; names sizes and knobs.
+        CapacityError: the network exceeds the design; names sizes and knobs.
     """
     far = {task: (decoders or {}).get(task) for task in tasks}
     if one_picture and model.spec.shares_backbone and len(far) == len(tasks):
@@ -110,7 +110,7 @@ def compile_network(
 
 
 def group_frames(tasks: Sequence[str], most: int) -> list[tuple[str, int]]:
-    """Frames in groups of one task each: task and number of frames, as few groups as there can be of up to `most`."""
+    """Frames in groups of one task each: task and number of frames, in as few groups of up to `most` as possible."""
     groups: list[tuple[str, int]] = []
     for task, same in groupby(tasks):
         count = sum(1 for _ in same)
@@ -129,7 +129,7 @@ def compile_groups(
     schedule: Schedule | None = None,
     packing: bool = True,
 ) -> Program:
-    """`compile_network` of stated groups.
+    """`compile_network` for given groups.
 
     Raises:
         CapacityError: the network does not fit, or a group has more frames than the design's `frames_per_pass`.
@@ -154,7 +154,7 @@ def compile_groups(
 
 
 def finished(builder: Builder, frames: Sequence[Frame], formats: Formats) -> Program:
-    """The program of all that a builder was given."""
+    """The program of all operations in a builder."""
     return Program(
         builder.design,
         tuple(builder.operations),
@@ -169,9 +169,9 @@ def finished(builder: Builder, frames: Sequence[Frame], formats: Formats) -> Pro
 
 
 def pack_image(program: Program, spec: ModelSpec, images: Sequence[NDArray[np.float32]]) -> Bytes:
-    """The image buffer of a run: one picture [3, H, W] a frame, cut into patches; [beats, bytes of a beat].
+    """The image buffer of a run: one picture [3, H, W] for each frame, cut into patches; [beats, bytes of a beat].
 
-    Frames of one picture are given the same one.
+    Frames of one picture get the same picture.
     """
     buffer = np.zeros((program.image_beats, program.design.beat_bytes), np.uint8)
     for frame, image in zip(program.frames, images, strict=True):

@@ -1,4 +1,4 @@
-"""What a program keeps in DDR beside its operations: weights and constants, packed once each, in the order of use."""
+"""A program's contents of DDR beside its operations: weights and constants, packed once each, in the order of use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOTHING: Bytes = np.zeros((0, 0, 0), np.uint8)
 
 
 class Contents:
-    """Weights and constants of one program. A `key` names what a later frame uses again.
+    """Weights and constants of one program. A `key` names contents that a later frame uses again.
 
     Args:
         design: the accelerator.
@@ -70,7 +70,7 @@ class Contents:
             linear: weights [outputs, inputs] and bias.
             form: format of the weights.
             fraction: fractional bits of a sum of products.
-            term_shift: by which a sum is shifted down.
+            term_shift: shift of a sum, down.
             narrow: two weights in the place of one.
             key: names these weights.
 
@@ -97,7 +97,7 @@ class Contents:
         return np.broadcast_to(np.uint8(0), (beats, self.design.beat_bytes))
 
     def _keep(self, key: object, pack: Callable[[], Bytes], beats: int) -> tuple[int, int]:
-        """First beat and beats of packed weights, which are packed only once for a key; it makes `beats` of them."""
+        """First beat and beats of packed weights, which are packed only once for a key; makes `beats` of them."""
         if key is not None and key in self._packed:
             return self._packed[key]
         place = self._weight_beats, beats

@@ -1,4 +1,4 @@
-"""What a program needs and moves, as plain counts: products of its network, and bytes of its decoders."""
+"""Plain counts of a program: products of its network, and bytes of its decoders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgemoe_gen.program.compile import Program
 
 
 def program_macs(program: Program, spec: ModelSpec) -> int:
-    """Multiply-accumulates that a run needs: of the network for every picture, and of the decoders that run with it."""
+    """Multiply-accumulates of a run: the network for every picture, and the decoders that run with it."""
     decoders = [decoder_macs(spec, frame.task) for frame in program.frames if frame.decoded is not None]
     return len(program.pictures) * total(macs(spec)) + sum(map(total, decoders))
 
@@ -36,7 +36,7 @@ _VALUE_BYTES = {"classes": 1, "values": 2, "logits": 4}  # of a class, and of on
 
 @dataclass(frozen=True)
 class DecoderTraffic:
-    """What a run's decoders move to and from DDR, and the least that they could.
+    """DDR traffic of a run's decoders, and the least possible traffic.
 
     Attributes:
         moved: bytes through all ports.
@@ -48,16 +48,16 @@ class DecoderTraffic:
 
     @property
     def ratio(self) -> float:
-        """How many times the least they move: weights pass once for each group of rows."""
+        """Moved bytes as a multiple of the least: weights pass once for each group of rows."""
         return self.moved / self.needed if self.needed else 0.0
 
     def per_frame(self, frames: int) -> dict[str, float]:
-        """As JSON, of one of so many frames."""
+        """As JSON, for one of this many frames."""
         return {"moved": self.moved / frames, "needed": self.needed / frames, "ratio": self.ratio}
 
 
 def decoder_traffic(program: Program, network: LoweredNetwork) -> DecoderTraffic | None:
-    """Of the decoders that run with a program; None where none does."""
+    """Traffic of the decoders that run with a program; None without decoders."""
     widths, bits = program.design.knobs.widths, 0
     found = [frame for frame in program.frames if frame.decoded is not None]
     for frame in found:

@@ -1,7 +1,7 @@
 """A decoder's operations, row by row and depth first: a row is made when the next map needs it, and kept no longer.
 
-In: the builder behind a frame's last block, whose tokens lie in the residual; a lowered decoder and its formats. Out:
-its operations, and where its result lies. No map is ever whole on the chip, and none leaves it but the last.
+In: the builder after a frame's last block, with tokens in the residual; a lowered decoder and its formats. Out: the
+operations, and the place of the result. No map is ever whole on the chip, and only the last map leaves it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Decoded:
     """A decoder's result in the result buffer: the regions of its rows or groups of rows, from above.
 
     Attributes:
-        regions: of one row of the doubled map each, or of some rows of the map before it.
-        height, width: of the map that they make up, in pixels.
-        row_pixels: pixels that a row takes in a region; those beyond the width hold nothing.
+        regions: each holds one row of the doubled map, or some rows of the map before it.
+        height, width: size of the whole map, in pixels.
+        row_pixels: pixels of a row in a region; pixels beyond the width hold nothing.
         kind: "classes", "values", or "logits" before the last doubling.
     """
 
@@ -42,7 +42,7 @@ class Decoded:
     kind: str
 
     def moved(self, beats: int) -> Decoded:
-        """The same so many beats further on."""
+        """The same result, a number of beats later."""
         return replace(self, regions=tuple(replace(region, first=region.first + beats) for region in self.regions))
 
     def unpack(self, result: Bytes) -> NDArray[np.int64]:
@@ -67,10 +67,10 @@ class DecoderRows:
         decoder: lowered.
         formats: of the whole network.
         task: name.
-        tokens: the frame's final tokens in the residual.
+        tokens: place of the frame's final tokens in the residual.
         taken: addresses of the residual that hold tokens, of all frames.
-        doubles: the last doubling is done on the way out.
-        most_rows: that a convolution makes at a time.
+        doubles: whether the engine does the last doubling, on the way to DDR.
+        most_rows: most rows that a convolution makes at a time.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class DecoderRows:
         return Decoded(tuple(found), *size, kind)
 
     def _weights(self, layer: int) -> Weights:
-        """A layer's weights with each tap's inputs in whole words; the feature of ones has a word of its own."""
+        """A layer's weights with each tap's inputs in whole words; the feature of ones has a separate word."""
         name = f"{self.name}.conv_{layer}"
         linear, parallel = self.decoder.layers[layer], self.design.knobs.in_parallel
         taps = by_tap(self.decoder, layer)
@@ -176,7 +176,7 @@ class DecoderRows:
         return linear_beats(self.design, outputs, inputs, narrow)
 
     def _load_ones(self) -> None:
-        """Row by row, so that programs with rings of other sizes share the constant."""
+        """Loads the feature of ones row by row, so that programs with rings of other sizes share the constant."""
         source, parallel = self.sources[0], self.design.knobs.tokens_parallel
         self.b.layer = f"{self.name}.ones"
         values = np.full((source.row_blocks * parallel, 1), self.decoder.ones)
@@ -197,7 +197,7 @@ class DecoderRows:
         return rows
 
     def _next_row(self, level: int) -> None:
-        """The next row of a level's source: tokens behind their norm, or a row of the map before, doubled."""
+        """The next row of a level's source: tokens after their norm, or a doubled row of the map before."""
         row = self.read[level]
         self.read[level] = row + 1
         if level > 0:

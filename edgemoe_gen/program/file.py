@@ -40,7 +40,7 @@ class WeightFile:
 
 
 def program_words(program: Program) -> Words:
-    """The program as the engine reads it, header included."""
+    """The words of a program for the engine, header included."""
     operations = np.zeros((len(program.operations), d.OPERATION_WORDS), np.uint32)
     for place in d.field_places():
         values = np.array([getattr(operation, place.name) for operation in program.operations], np.int64)
@@ -108,7 +108,7 @@ def read_program(path: Path, design: Design) -> Words:
 
 
 def program_in(buffer: Bytes, design: Design) -> Words | None:
-    """The program that lies in a buffer of DDR; None if it is not of this design, as the engine finds out by itself.
+    """The program in a buffer of DDR; None if it belongs to another design, which the engine finds out by itself.
 
     Raises:
         ProgramError: the buffer ends before the program does.
@@ -128,7 +128,7 @@ def program_in(buffer: Bytes, design: Design) -> Words | None:
 
 
 def read_weights(path: Path, design: Design, program: Words | None = None) -> WeightFile:
-    """Contents of a weight file; with `program`, also that they belong together.
+    """Contents of a weight file; with `program`, checks that both belong together.
 
     Raises:
         ProgramError: the file is missing, damaged, or made for another design or program, or too short for it;
@@ -205,7 +205,7 @@ def _header_checksum(header: Words) -> int:
 
 
 def _checksum_without(words: Words, place: int) -> int:
-    """CRC-32 of words, the one of them that holds it taken as 0."""
+    """CRC-32 of words, with the word of the checksum taken as 0."""
     whole = words.astype("<u4")
     whole[place] = 0
     return zlib.crc32(whole.data)

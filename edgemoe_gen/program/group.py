@@ -1,8 +1,8 @@
-"""Frames on their way to a program: each layer's weights pass once, over the rows of all of them.
+"""Compiles the frames that share a pass of the weights: each layer's weights pass once, over the rows of all frames.
 
-A frame begins a block in every memory (`Design.pitch`), so that pictures, attention and results are those of one frame,
-and all other layers take the rows as they lie. Rows between two frames are computed and never used; they are in no
-expert's queue.
+A frame begins a block in every memory (`Design.pitch`). So pictures, attention and results can address one frame, and
+all other layers process all rows together. Rows between two frames are computed and never used; they are in no expert's
+queue.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from edgemoe_gen.program.shared import Shared
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a program for one task: where its picture goes and where its results are.
+    """One frame of a program for one task: the places of its picture and of its results.
 
     Tasks that share a pass of the backbone are frames with one picture and one place of the tokens.
 
@@ -37,7 +37,7 @@ class Frame:
         task: name.
         slices: the picture's patches in the image buffer.
         regions: results in the result buffer by name: `tokens`; and with taps `blocks.i` and `routes.i`.
-        decoded: what its decoder leaves; None if that runs on the host.
+        decoded: result of its decoder; None if the decoder runs on the host.
     """
 
     task: str
@@ -51,8 +51,9 @@ class FrameGroup:
     """Frames that share a pass of the weights.
 
     Attributes:
-        decoders: tasks of each frame, and whether the engine runs a task's decoder (None: it does not) and doubles its
-            last map too. Several tasks only where they share a backbone (`ModelSpec.shares_backbone`).
+        decoders: tasks of each frame, and whether the engine doubles the last map of a task's decoder (None: the
+            decoder does not run on the engine). Several tasks only where they share a backbone
+            (`ModelSpec.shares_backbone`).
         count: number of frames.
     """
 
@@ -61,12 +62,12 @@ class FrameGroup:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Of each frame, in order."""
+        """Tasks of each frame, in order."""
         return tuple(self.decoders)
 
 
 class Group:
-    """Frames that share a pass of the weights, on their way to operations."""
+    """Turns frames that share a pass of the weights into operations."""
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ class Group:
         self.regions: list[dict[str, Region]] = [{} for _ in range(frames.count)]
 
     def build(self) -> list[Frame]:
-        """Adds all operations; returns the frames, and of each one its tasks."""
+        """Adds all operations; returns for each frame its tasks' frames."""
         images = self._embed()
         for block in self.network.blocks[: self.depth]:
             self._block(block)
@@ -109,7 +110,7 @@ class Group:
         return found
 
     def decode(self, task: str, frame: int, doubles: bool, most_rows: int = ROWS[0]) -> Decoded:
-        """Adds a task's decoder of a frame, behind the last block; its convolutions make `most_rows` at most."""
+        """Adds a task's decoder of a frame, after the last block; its convolutions make at most `most_rows` rows."""
         taken = self.b.blocks(self.rows.total) * self.residual.stride
         rows = DecoderRows(
             self.b, self.spec, self.network.decoders[task], self.formats, task,
@@ -118,7 +119,7 @@ class Group:
         return rows.build()
 
     def _embed(self) -> list[tuple[ImageSlice, ...]]:
-        """Positions, then patches; returns where each frame's picture lies, one picture behind another."""
+        """Adds positions, then patches; returns the place of each frame's picture, one behind another."""
         self.b.layer = "position"
         for frame in range(self.rows.frames):
             self.b.load_constant(self.network.position, self.shared.of_frame(self.residual, frame), "position")
@@ -221,7 +222,7 @@ class Group:
     ) -> None:
         """Dense MLP or one expert, in slices of hidden features where not all fit at once.
 
-        `gathering` goes beside the last slice's second layer, when `source` has been read for the last time.
+        `gathering` runs beside the last slice's second layer, when `source` is no longer read.
         """
         up, down = mlp
         assert up.bias is not None

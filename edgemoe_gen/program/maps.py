@@ -1,7 +1,7 @@
 """Maps of pixels in the activation memories, and the fields of the operations that read and write them.
 
-A map's rows lie in a ring of slots, row y in slot y modulo their number; a row takes whole blocks of tokens_parallel
-pixels, so each begins with lane 0. What lies beside the width holds nothing of meaning.
+A map's rows lie in a ring of slots, row y in slot y modulo the number of slots. A row takes whole blocks of
+tokens_parallel pixels, so each begins with lane 0. Pixels beyond the width have no meaning.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Map:
     """A map of height x width pixels, or as many of its last rows as its ring has slots.
 
     Attributes:
-        memory: where it lies.
+        memory: memory of the map.
         channels: values of a pixel.
         form: their format.
         height, width: in pixels.
@@ -58,7 +58,7 @@ class Map:
         return self.first + self.slots * self.row_words
 
     def place(self, row: int = 0) -> Place:
-        """Where a row lies, and those behind it until the ring's end."""
+        """Place of a row, and of the rows after it until the ring's end."""
         word = self.first + row % self.slots * self.row_words
         return Place(self.memory, self.channels, self.form, self.stride, word)
 
@@ -105,7 +105,7 @@ def map_in(
 def tap_matrix(weights: NDArray[np.float64], pixel_columns: int) -> NDArray[np.float64]:
     """Weights of a convolution [outputs, channels, 3, 3] as a product's [outputs, 9 x pixel_columns], tap after tap.
 
-    `pixel_columns`: values that a tap takes of a pixel, whole words; beyond the channels they meet zeros.
+    `pixel_columns`: values of a pixel that a tap reads, in whole words; those beyond the channels meet zeros.
     """
     outputs, channels = weights.shape[:2]
     ordered: NDArray[np.float64] = np.zeros((outputs, TAPS, pixel_columns))
@@ -117,7 +117,7 @@ def window_fields(source: Map, row: int, rows: int, in_words: int) -> dict[str, 
     """Fields of a convolution that makes `rows` rows from `row` on.
 
     Raises:
-        CapacityError: the ring does not hold the rows that it needs at once.
+        CapacityError: the ring does not hold all rows that the operation needs at once.
     """
     needed = min(row + rows, source.height - 1) - max(row - 1, 0) + 1
     if needed > source.slots:
@@ -144,7 +144,7 @@ def resize_operation(design: Design, source: Map, destination: Map, row: int) ->
 
 
 def store_resized_operation(design: Design, source: Map, row: int, classes: bool, first: int) -> Operation:
-    """The same to beat `first` of the result on: a byte a pixel, its class, or its values with 16 bits each."""
+    """Sends such a row to the result from beat `first` on: a byte a pixel, its class, or values of 16 bits each."""
     fields = _resized(design, source, row)
     limit = MOST_CLASSES if classes else MOST_VALUES
     if source.channels > limit:
@@ -162,7 +162,7 @@ def store_resized_operation(design: Design, source: Map, row: int, classes: bool
 
 
 def resized_from(source: Map, row: int) -> tuple[int, int]:
-    """Rows of a map that row `row` of the one of twice the size is made of: the nearer one, and the other."""
+    """Rows of a map from which row `row` of the doubled map is made: the nearer row, and the other."""
     nearer = row // 2
     other = nearer - 1 if row % 2 == 0 else nearer + 1
     return nearer, min(max(other, 0), source.height - 1)

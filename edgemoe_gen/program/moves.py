@@ -23,7 +23,7 @@ def transfer_beats(design: Design, tokens: int, columns: int, bits: int) -> int:
 
 
 def load_operation(design: Design, destination: Place, tokens: int, first: int, form: Format, flags: int) -> Operation:
-    """From beat `first` on, values of format `form` to a place."""
+    """Loads values of format `form`, from beat `first` on, to a place."""
     wide = bool(flags & bit("WIDE"))
     # 16-bit values are activations; 32-bit ones have the residual's finer binary point.
     finer = design.knobs.residual_tail_bits if wide else 0
@@ -40,7 +40,7 @@ def load_operation(design: Design, destination: Place, tokens: int, first: int, 
 
 
 def store_operation(design: Design, source: Place, tokens: int, first: int) -> Operation:
-    """A place's values, 32 bits each, to beat `first` on."""
+    """Stores a place's values, 32 bits each, from beat `first` on."""
     return Operation(
         kind=number("STORE"),
         path=path_from(source.memory),
@@ -54,7 +54,7 @@ def store_operation(design: Design, source: Place, tokens: int, first: int) -> O
 def normalise_operation(
     design: Design, source: Place, destination: Place, tokens: int, eps: float, weights: tuple[int, int]
 ) -> Operation:
-    """LayerNorm; `weights` are first beat and beats of its features' shifts."""
+    """LayerNorm; `weights` is the first beat and the number of beats of its features' shifts."""
     n = source.columns
     scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
     shift = INVERSE_BITS - 1 + n.bit_length() - 1  # so that the factor 1 / n has INVERSE_BITS bits

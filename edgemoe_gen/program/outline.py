@@ -27,7 +27,7 @@ from edgemoe_gen.program.compile import Program, compile_network
 
 
 class _AnyFormat(dict[str, TensorFormat]):
-    """A format for whatever name is asked for, as wide as `choose_formats` makes it: narrow weights are fewer beats."""
+    """A format for any name, as wide as that of `choose_formats`, since narrow weights take fewer beats."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()
@@ -39,10 +39,10 @@ class _AnyFormat(dict[str, TensorFormat]):
 
 
 def outline_network(design: Design, spec: ModelSpec, tasks: Sequence[str], one_picture: bool = False) -> Program:
-    """The operations of a network on a design, one frame a task; `one_picture` as of `compile_network`.
+    """The operations of a network on a design, one frame for each task; `one_picture` as in `compile_network`.
 
     Raises:
-        CapacityError: the network exceeds what the design holds; names sizes and knobs.
+        CapacityError: the network exceeds the design; names sizes and knobs.
     """
     model, network = _empty(spec if design.has_decoders else _without_decoders(spec))
     k = design.knobs

@@ -37,13 +37,13 @@ def pack_fields(values: Integers, bits: int, beat_bytes: int) -> Bytes:
 
 
 def linear_beats(design: Design, outputs: int, inputs: int, narrow: bool) -> int:
-    """Beats at every port that `pack_linear` makes of a product's weights."""
+    """Beats at every port of a product's weights, as `pack_linear` packs them."""
     steps = design.weight_steps(design.words(inputs), narrow) + design.bias_steps
     return design.out_tiles(outputs) * steps * design.knobs.fill_beats
 
 
 def shift_beats(design: Design, features: int) -> int:
-    """Beats at every port that `pack_shifts` makes of a norm's shifts."""
+    """Beats at every port of a norm's shifts, as `pack_shifts` packs them."""
     rows = ceil_div(design.words(features), design.shift_words)
     return rows * design.shift_steps * design.knobs.fill_beats
 
@@ -51,14 +51,14 @@ def shift_beats(design: Design, features: int) -> int:
 def pack_linear(design: Design, weight: Integers, bias: Integers | None, narrow: bool = False) -> Bytes:
     """Weights of one product in the order of use.
 
-    For every output tile: its biases, then for every word of inputs the tile [in][out], cut into parts. A step brings
-    one part; of narrow weights two, each field holding a weight of the first below one of the second.
+    Every output tile has its biases, then for every word of inputs the tile [in][out], cut into parts. A step brings
+    one part. For narrow weights it brings two: each field holds a weight of the first part below one of the second.
 
     Args:
         design: gives the geometry.
         weight: [outputs, inputs].
         bias: [outputs] or None.
-        narrow: the weights fit the design's narrow fields, and go there.
+        narrow: whether the weights go into the design's narrow fields.
 
     Returns:
         [ports, beats, bytes of a beat].
@@ -88,7 +88,7 @@ def pack_linear(design: Design, weight: Integers, bias: Integers | None, narrow:
 
 
 def _paired(parts: Integers, bits: int) -> Integers:
-    """Neighbouring parts [tiles, parts, values] of so many bits a value in one, [tiles, ceil(parts / 2), values]."""
+    """Joins neighbouring parts [tiles, parts, values] of a width in bits to [tiles, ceil(parts / 2), values]."""
     even = np.pad(parts, ((0, 0), (0, parts.shape[1] % 2), (0, 0)))
     return (even[:, 1::2] << bits) | (even[:, ::2] & ((1 << bits) - 1))
 
@@ -108,7 +108,7 @@ def pack_shifts(design: Design, shifts: Integers) -> Bytes:
 
 
 def pack_words(design: Design, values: Integers, bits: int) -> Bytes:
-    """A matrix as the engine loads it: row after row, each padded to whole words.
+    """A matrix for a LOAD operation: row after row, each padded to whole words.
 
     Args:
         design: gives the geometry.
@@ -126,6 +126,6 @@ def pack_words(design: Design, values: Integers, bits: int) -> Bytes:
 
 
 def unpack_words(beats: Bytes, tokens: int, columns: int) -> Integers:
-    """What a STORE operation left: 32-bit values, row after row; returns [tokens, columns]."""
+    """Result of a STORE operation, 32-bit values row after row, as [tokens, columns]."""
     values = beats.reshape(-1).view("<i4").reshape(tokens, -1)
     return values[:, :columns].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Where matrices lie: in the activation memories, in the result buffer, in the image buffer."""
+"""Places of matrices: in the activation memories, in the result buffer, in the image buffer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgemoe_gen.numerics.fixed import Format
 
 @dataclass(frozen=True)
 class Place:
-    """Where a matrix lies: memory, columns with values, format, words a row, first word, first block of rows.
+    """Place of a matrix: memory, columns with values, format, words of a row, first word, first block of rows.
 
-    A map begins at any address, which is its first word then. `lane`: of the first row, where it begins no block; such
-    rows can be normalised.
+    A map may begin at any address, which is then its first word. `lane`: lane of the first row, where the row does not
+    begin a block; such rows can be normalised.
     """
 
     memory: str
@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of the frames that share a pass of the weights: `tokens` of each, one frame `pitch` rows behind another."""
+    """Rows of the frames that share a pass of the weights: `tokens` rows of each, frames `pitch` rows apart."""
 
     tokens: int
     frames: int = 1

@@ -1,4 +1,4 @@
-"""What a product of tokens with weights is made of, besides the places that it reads and writes."""
+"""Parts of a product of tokens with weights, besides the places that it reads and writes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Weights:
 
     Attributes:
         linear: weights [outputs, inputs] and bias.
-        form: their format; one that fits the design's narrow fields halves their traffic.
-        key: names them, so that a later frame uses the same ones; None: they are of one product only.
+        form: their format; a format that fits the design's narrow fields halves their traffic.
+        key: names them, so that a later frame uses the same ones; None: only one product uses them.
     """
 
     linear: Linear
@@ -25,14 +25,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Finish:
-    """What becomes of a product's results.
+    """Processing of a product's results.
 
     Attributes:
         gelu: GELU is applied to them.
-        added_to: they are added to the destination, which has this format now and its place's afterwards; None: they
-            replace it.
+        added_to: results are added to the destination, which has this format before and its place's format after; None:
+            they replace the destination.
         scatter: rows go to the tokens of the expert's queue, scaled by their scores.
-        relu: negative ones become 0.
+        relu: negative results become 0.
     """
 
     gelu: bool = False

@@ -1,4 +1,4 @@
-"""Where the operands of products lie in the compute unit's ring, and which of them come ahead."""
+"""Places of the operands of products in the compute unit's ring, and the operands that come ahead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgemoe_gen.hardware.ring import OPEN_TILES
 
 
 class Ring:
-    """The ring of one program. Products take their places in it one behind another.
+    """The ring of one program. Products take places in it one behind another.
 
     Args:
         design: the accelerator.
@@ -25,9 +25,9 @@ class Ring:
         self._tile = 0
 
     def take(self, operation: Operation, before: Operation | None) -> dict[str, int]:
-        """Fields of a product: where its operands lie, and whether its first tile comes during the operation before.
+        """Fields of a product: place of its operands, and whether its first tile comes during the operation before.
 
-        That is always so but where the operation before has no compute unit or fills the cache that they come from.
+        The first tile always does, unless the operation before has no compute unit or fills the cache of the operands.
 
         Raises:
             CapacityError: the ring is too small for one of its tiles.

@@ -1,12 +1,12 @@
-"""Where the maps of a decoder lie, and how many rows each convolution makes at a time.
+"""Places of the maps of a decoder, and the number of rows that each convolution makes at a time.
 
-In: a design, the sizes of a decoder, how much of the residual the tokens leave. Out: a ring of rows a map, in memories
-that are idle while decoding; or an error with sizes. Sources of convolutions lie in `hidden` or `normed`, results in
-`query`.
+In: a design, the sizes of a decoder, and the room that tokens leave in the residual. Out: a ring of rows for each map,
+in memories that are idle while decoding; or an error with sizes. Sources of convolutions lie in `hidden` or `normed`,
+results in `query`.
 
-A convolution of R rows reads R + 2. Its results lie one behind another, and the row before them is still needed to
-double the first of them: so they take a ring of twice R rows. Each pass of the weights makes R rows: the deeper the
-memories, the larger R, and the less traffic.
+A convolution of R rows reads R + 2 rows. Its results lie one behind another, and the row before them is still needed to
+double the first of them. So they take a ring of twice R rows. Each pass of the weights makes R rows: deeper memories
+allow a larger R, and less traffic.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROWS = (32, 24, 16, 12, 8, 6, 4, 3, 2, 1)  # of a convolution at a time
 
 @dataclass(frozen=True)
 class Level:
-    """One 3x3 convolution: its map, words of a pixel before and behind, and beats of a pass of its weights."""
+    """One 3x3 convolution: its map, words of an input and an output pixel, and beats of a pass of its weights."""
 
     height: int
     width: int
@@ -53,7 +53,7 @@ class Ring:
 
 @dataclass(frozen=True)
 class Rings:
-    """Of each convolution the rows at a time, the ring that it reads and the one that it fills; the last map's ring."""
+    """For each convolution the rows at a time, the ring that it reads and the one it fills; the last map's ring."""
 
     rows: tuple[int, ...]
     sources: tuple[Ring, ...]
@@ -62,7 +62,7 @@ class Rings:
 
 
 def decoder_levels(design: Design, spec: ModelSpec, channels: int) -> tuple[Level, ...]:
-    """The 3x3 convolutions of a network's decoder, whose maps have so many channels.
+    """The 3x3 convolutions of a network's decoder whose maps have this number of channels.
 
     A token has one more word, for the feature of ones.
     """
@@ -86,13 +86,13 @@ def choose_rings(
         design: gives the memories.
         task: for messages.
         levels: convolutions, the smallest map first.
-        logit_words: words of a pixel of the map behind the last one.
+        logit_words: words of a pixel of the map of logits.
         taken: addresses of the residual that hold tokens.
-        doubles: the last map is doubled on its way out, so that its rows wait for each other.
-        most_rows: of a convolution at a time.
+        doubles: the last map is doubled on the way to DDR, so its rows wait for each other.
+        most_rows: most rows of a convolution at a time.
 
     Raises:
-        CapacityError: even one row at a time does not fit; says what does.
+        CapacityError: even one row at a time does not fit; says which sizes would.
     """
     depths = design.memory_depths
     choices = [_choices(design, level, level is levels[-1], most_rows) for level in levels]
@@ -144,7 +144,7 @@ def ring_depths(
 
 
 def _choices(design: Design, level: Level, last: bool, most: int) -> list[int]:
-    """Rows at a time for which a level's own rings fit, were they alone; one row if none."""
+    """Numbers of rows at a time for which a level's own rings alone would fit; one row if none."""
     blocks, depths = _blocks(design, level), design.memory_depths
 
     def fits(rows: int) -> bool:
@@ -185,7 +185,7 @@ def _logit_size(design: Design, level: Level, rows: int, words: int, doubles: bo
 def _placed(
     design: Design, levels: tuple[Level, ...], rows: tuple[int, ...], logit_words: int, taken: int, doubles: bool
 ) -> Rings | None:
-    """Rings of so many rows, if they fit."""
+    """Rings for these numbers of rows, if they fit."""
     depths = design.memory_depths
     results = _result_sizes(design, levels, rows)
     if sum(results) > depths[QUERY]:
@@ -218,7 +218,7 @@ def _placed(
 
 
 def _used(memories: tuple[str, ...], sources: list[int], of_logits: str, logits: int) -> Iterator[tuple[str, int]]:
-    """How much each memory holds."""
+    """Used addresses of each memory."""
     for name in (HIDDEN, NORMED, RESIDUAL):
         own = sum(size for memory, size in zip(memories, sources, strict=True) if memory == name)
         yield name, own + (logits if of_logits == name else 0)

@@ -1,4 +1,4 @@
-"""A product's numbers as the engine has them: weights and biases as integers, and by how much its sums are shifted.
+"""A product's numbers in the engine: weights and biases as integers, and the shifts of its sums.
 
 In: a layer in float64 and the binary points around it. Out: `Rounded`, which `contents` packs and `sim` computes with.
 """
@@ -31,9 +31,9 @@ class Rounded:
 
     Attributes:
         weight: [outputs, inputs].
-        bias: [outputs], with a binary point of its own.
+        bias: [outputs], with its own binary point.
         finer: [outputs] fractional bits of an output's weights beyond their layer's format.
-        bias_shift: by which biases are shifted up to a sum's binary point; `finer` comes on top.
+        bias_shift: shift of biases up to a sum's binary point; `finer` is added.
     """
 
     weight: Integers
@@ -53,8 +53,8 @@ def term_fraction(design: Design, fraction: int, out: int, scattered: bool = Fal
     Args:
         design: the accelerator.
         fraction: fractional bits of the sum.
-        out: of the result.
-        scattered: results are multiplied by scores.
+        out: format of the result.
+        scattered: whether results are multiplied by scores.
     """
     # Scores shrink a result by up to all of its size, so their product needs more room above than others.
     guard = TERM_BITS - design.knobs.activation_bits - (4 if scattered else 1)
@@ -71,7 +71,7 @@ def round_linear(design: Design, linear: Linear, form: Format, fraction: int, te
         linear: weights [outputs, inputs] and bias.
         form: format of the weights.
         fraction: fractional bits of a sum of products.
-        term_shift: by which a sum is shifted down.
+        term_shift: shift of a sum, down.
 
     Raises:
         ProgramError: a sum could overflow the accumulator.

@@ -1,4 +1,4 @@
-"""What a program lets overlap."""
+"""Overlaps that a program allows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a program lets overlap. All of it, but to measure what each is worth.
+    """Overlaps that a program allows: by default all; turned off only to measure the gain of each.
 
     Attributes:
         operands_ahead: the first tile of operands comes during the operation before.

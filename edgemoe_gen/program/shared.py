@@ -1,6 +1,6 @@
-"""What frames that share a pass of the weights have in common: their rows, and products over all of them.
+"""Common parts of frames that share a pass of the weights: their rows, and products over all of them.
 
-What does not fit on the chip at once is cut as for a full pass of the design, however few the frames are: so all
+Work that does not fit on the chip at once is cut as for a full pass of the design, also for fewer frames. So all
 programs of a network read the same weights and round alike.
 """
 
@@ -48,14 +48,14 @@ class Shared:
         return replace(place, block=place.block + self.first_block(place.memory, frame))
 
     def capacity_words(self, memory: str) -> int:
-        """Words a row that a memory holds of a full pass of this network."""
+        """Words of a row, if a memory holds a full pass of this network."""
         return self.builder.capacity_words(memory, self.design.pass_rows(self.spec.tokens))
 
     def hidden_columns(self) -> int:
-        """Columns that the hidden memory holds of this network's tokens, as far as the weight buffer can use them.
+        """Columns of this network's tokens in the hidden memory, as far as the weight buffer can use them.
 
         Raises:
-            CapacityError: it does not hold one output tile.
+            CapacityError: the memory does not hold one output tile.
         """
         words = min(self.capacity_words("hidden"), self.design.max_in_words)
         columns = words * self.design.knobs.in_parallel

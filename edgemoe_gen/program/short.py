@@ -1,8 +1,8 @@
-"""The short program: a few tokens through two blocks, one dense and one with experts, of random weights.
+"""The short program: a few tokens through two blocks of random weights, the second one with experts if there are any.
 
-RTL simulation runs some thousand cycles a second at best, so co-simulation can't take a real network. This one visits
-every kind of operation and ends within the hour, whatever the design. It depends on the design alone. Where that runs
-decoders, two small ones follow, of the same tokens: one's maps are classes, the other one's values.
+Vendor RTL simulation runs some thousand cycles a second at best, so co-simulation can't run a real network. The short
+program visits every kind of operation, and ends within an hour for every design. It depends on the design alone. Where
+the design runs decoders, two small decoders of the same tokens follow: one gives classes, the other values.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def short_network(design: Design) -> tuple[Model, NDArray[np.float32]]:
 
 
 def compile_short(design: Design) -> tuple[Program, ModelSpec, NDArray[np.float32]]:
-    """The compiled program, its network's spec and its picture, which is that of all frames.
+    """The compiled program, its network's spec, and the picture of all frames.
 
     Raises:
-        CapacityError: it does not fit the buffers of co-simulation, or the design.
+        CapacityError: the program does not fit the buffers of co-simulation, or the design.
     """
     for spec in _with_decoders(design):
         try:
@@ -103,7 +103,7 @@ def _compile(design: Design, spec: ModelSpec) -> tuple[Program, NDArray[np.float
 
 
 def _with_decoders(design: Design) -> Iterator[ModelSpec]:
-    """Networks with decoders, the largest one first; maps are wider than a block of pixels if they may be."""
+    """Networks with decoders, the largest first; maps are wider than a block of pixels if the design allows it."""
     k = design.knobs
     rows, _ = _grid(design)
     most = min(k.tokens_parallel // 2 + 1, (k.max_tokens - 1) // rows, k.max_map_width // CONVOLUTIONS)
@@ -122,7 +122,7 @@ def _grid(design: Design) -> tuple[int, int]:
 
 
 def _spec(design: Design, rows: int, columns: int) -> ModelSpec:
-    """The largest of a few small networks that the design holds: two heads and two words a token, if they fit."""
+    """The largest of a few small networks that fits the design: two heads and two words a token, if possible."""
     k = design.knobs
     width = k.in_parallel
     heads = 2 if k.max_dim >= 2 * width and k.max_query >= 2 * k.out_parallel and k.max_query >= 2 * width else 1
@@ -134,7 +134,7 @@ def _spec(design: Design, rows: int, columns: int) -> ModelSpec:
         dim=dim,
         heads=heads,
         blocks=(BlockSpec(0, 0, 2 * dim), BlockSpec(1, experts, dim)),
-        router=RouterSpec("single", top_k=min(2, k.max_top_k, experts)),
+        router=RouterSpec("single", top_k=min(2, k.max_top_k, experts)) if experts else RouterSpec("none"),
         tasks=(TaskSpec(TASK),),
         tokens=rows * columns + int(k.max_tokens > 1),
         class_token=k.max_tokens > 1,

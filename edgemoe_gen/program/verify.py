@@ -1,8 +1,8 @@
-"""Whether a program is one that the compiler could have written: every field of every operation, against the design.
+"""Checks that the compiler could have written a program: every field of every operation, against the design.
 
-In: the words of a program, a design, and how large the buffers in DDR are. Out: nothing, or an error that names the
+In: the words of a program, a design, and the sizes of the buffers in DDR. Out: nothing, or an error that names the
 operation, the field and the rule. The engine checks none of this: a wrong address would leave its memories, and a wrong
-number of beats would make it wait for ever.
+number of beats would make the engine wait for ever.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from edgemoe_gen.design.sizes import MIN_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor as d
 from edgemoe_gen.hardware import kinds, memories
 from edgemoe_gen.hardware.kinds import ACCUMULATE, AHEAD, GELU, NARROW, SCALE, SCATTER, SOURCE, WIDE
+from edgemoe_gen.hardware.parts import DECODERS, EXPERTS
 from edgemoe_gen.hardware.ring import OPEN_TILES
 from edgemoe_gen.numerics import shifts, tables
 from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
@@ -36,7 +37,7 @@ _MOST_BEATS = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class Room:
-    """Beats of each buffer in DDR; what is not known does not bound a program."""
+    """Beats of each buffer in DDR; an unknown size does not bound a program."""
 
     weights: int = _MOST_BEATS  # at every port
     constants: int = _MOST_BEATS
@@ -47,12 +48,12 @@ class Room:
 def verify_program(words: NDArray[np.uint32], design: Design, room: Room | None = None) -> None:
     """Refuses a program that the compiler could not have written for this design.
 
-    A program that was found good is known by its content, so that it may run often.
+    A program that passed is remembered by its content, so that it may run often.
 
     Args:
         words: the program, header included.
-        design: what it runs on.
-        room: sizes of the buffers that it runs with.
+        design: the design on which it runs.
+        room: sizes of its buffers.
 
     Raises:
         ProgramError: names operation, kind, field, value and rule.
@@ -75,7 +76,7 @@ class _Check(Columns):
         self.room = room
 
     def all(self) -> None:
-        """All rules; those that later ones rely on come first."""
+        """All rules; rules on which others rely come first."""
         self._kinds()
         self._sizes()
         self._routes()
@@ -109,7 +110,7 @@ class _Check(Columns):
         self.rule(every, last.name, unused, "words behind the last field must be zero")
 
     def _unused(self) -> None:
-        """Fields that a kind does not use: all at once, as there are many."""
+        """Fields that a kind does not use: checked all at once, since there are many."""
         names = list(_DEFAULTS)
         differs = np.stack([self.f[name] != default for name, default in _DEFAULTS.items()])
         for kind, use in kinds.USES.items():
@@ -123,9 +124,10 @@ class _Check(Columns):
         f, k, design = self.f, self.design.knobs, self.design
         queued = self.of["WEIGHTS"] & (f["expert"] >= 0)
         self.queued = queued
-        matrix = self.that("computes") | self.that("moves") | self.that("decodes")
+        resized = self.of_part(DECODERS)
+        matrix = self.that("computes") | self.that("moves") | resized
         self.equal(queued, "tokens", 0, "an expert's queue has the rows: it must be")
-        self.maps = convolved_rows(self) | self.that("decodes")
+        self.maps = convolved_rows(self) | resized
         self.within(matrix & ~queued, "tokens", 1, max(design.blocks, design.map_blocks) * k.tokens_parallel)
         self.within(matrix & ~convolved_rows(self), "in_words", 1, design.max_in_words)
         blocks = ceiling(f["tokens"], k.tokens_parallel)
@@ -139,6 +141,9 @@ class _Check(Columns):
     def _routes(self) -> None:
         f, k, design, of = self.f, self.design.knobs, self.design, self.of
         route = of["ROUTE"]
+        queues = self.of_part(EXPERTS) | (self.product & (f["flags"] & SCATTER != 0))
+        queues |= (f["expert"] != -1) | (f["gather_expert"] != -1)
+        self.rule(queues, "kind", np.full(queues.shape, design.has_experts), "the design has no router")
         parallel = k.tokens_parallel
         self.within(route, "expert_end", 1, k.max_experts)
         self.within(route, "expert_first", 0, f["expert_end"] - 1)
@@ -208,7 +213,7 @@ class _Check(Columns):
     def _fits(
         self, where: Mask, side: str, words: Column, blocks: Column, depth: Column, maps: Mask | None = None
     ) -> None:
-        """A matrix of so many words a row and blocks of rows lies within its memory, rows of `maps` at any address."""
+        """A matrix, by words of a row and blocks of rows, lies within its memory; rows of `maps` at any address."""
         stride = self.f[f"{side}_stride"]
         self.within(where, f"{side}_stride", words, depth)
         if maps is not None:

@@ -1,7 +1,6 @@
 """Rules of the operations of decoders: rings of rows, convolutions over them, rows of twice the width.
 
-In: a program's columns. Out: nothing, or the error of the first operation that breaks a rule. Its name says what
-`verify` says of all others.
+In: a program's columns. Out: nothing, or the error of the first operation that breaks a rule, as in `verify`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from edgemoe_gen.design.sizes import MOST_MAP_ROWS, TAPS
 from edgemoe_gen.hardware import memories
 from edgemoe_gen.hardware.descriptor import field_places
 from edgemoe_gen.hardware.kinds import ACCUMULATE, CLASSES, MOST_CLASSES, MOST_VALUES, RELU, SCATTER, SHIFTED, bit
+from edgemoe_gen.hardware.parts import DECODERS
 from edgemoe_gen.program.columns import Column, Columns, Mask, ceiling
 
 _CONVOLUTIONS = tuple(memories.path_number(*path) for path in memories.CONVOLUTION_PATHS)
@@ -37,7 +37,7 @@ def ones_of(c: Columns) -> Mask:
 
 
 def _logits_of(c: Columns) -> Mask:
-    """Products that could be a decoder's last convolution, which is a plain one from a map to another."""
+    """Products that could be a decoder's last convolution, which is a plain product from a map to another."""
     plain = c.of["WEIGHTS"] & (c.f["expert"] < 0) & (c.f["flags"] & (ACCUMULATE | SHIFTED) == 0)
     to_logits = c.in_memories(c.destination, (memories.RESIDUAL, memories.HIDDEN))
     return np.asarray(plain & c.in_memories(c.source, (memories.QUERY,)) & to_logits & c.design.has_decoders)
@@ -55,10 +55,10 @@ def writes_maps(c: Columns) -> Mask:
 
 
 def verify_maps(c: Columns) -> None:
-    """Refuses what the compiler could not have written of decoders."""
+    """Refuses operations of decoders that the compiler could not have written."""
     f, design = c.f, c.design
     weights, shifted = c.of["WEIGHTS"], convolved_rows(c)
-    resized = c.that("decodes")
+    resized = c.of_part(DECODERS)
     relu = weights & (f["flags"] & RELU != 0)
     decoders = np.full(shifted.shape, design.has_decoders)
     c.rule(shifted | relu | resized, "kind", decoders, "the design has no decoders")
@@ -70,7 +70,7 @@ def verify_maps(c: Columns) -> None:
     lanes = design.knobs.tokens_parallel - 1 if design.has_decoders else 0
     c.within(c.of["NORMALISE"], "source_lane", 0, lanes)
     for place in field_places():
-        if place.decodes and place.name != "source_lane":
+        if place.part == DECODERS and place.name != "source_lane":
             c.equal(weights & ~shifted, place.name, 0, "only a convolution uses it: it must be")
     c.rule(shifted, "path", only_maps, "a convolution goes from hidden or normed to query")
     c.rule(shifted, "flags", f["flags"] & SCATTER == 0, "a convolution has no queue")
@@ -84,7 +84,7 @@ def verify_maps(c: Columns) -> None:
 
 
 def _rings(c: Columns, shifted: Mask) -> None:
-    """What a convolution reads is there at once, in slots that follow from the rows' numbers."""
+    """A convolution's source rows are all there at once, in slots that follow from the rows' numbers."""
     f, design, k = c.f, c.design, c.design.knobs
     c.within(shifted, "tap_words", 1, design.convolution_words // TAPS)
     c.equal(shifted, "in_words", TAPS * f["tap_words"], "nine taps take")
@@ -109,7 +109,7 @@ def _rings(c: Columns, shifted: Mask) -> None:
 
 
 def _resized(c: Columns, resized: Mask) -> None:
-    """Both rows that are blended lie in the memory, and what leaves has as many channels as can leave."""
+    """Both blended rows lie in the memory, and stored pixels have a possible number of channels."""
     f, design, k = c.f, c.design, c.design.knobs
     c.within(resized, "width", 1, k.max_map_width)
     c.equal(resized, "tokens", 2 * f["width"], "twice its width is")

@@ -1,1 +1,1 @@
-"""What a user's project is: `edgemoe.toml`, its checks, and how it is opened."""
+"""A user's project: `edgemoe.toml`, its checks, and how it is opened."""

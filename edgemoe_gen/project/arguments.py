@@ -1,7 +1,7 @@
-"""What a caller says of a project: the keywords that the verbs share, and the `Config` that they amount to.
+"""A caller's arguments of a project: the keywords that the verbs share, and the `Config` that they make.
 
-The TypedDicts are the types of those keywords, each a part of `ProjectKeywords`, as a verb needs them; what else there
-is to say of one stands with its field in `Config`.
+The TypedDicts are the types of those keywords, each the part of `ProjectKeywords` that a verb needs. The field of
+`Config` holds all other facts of a keyword.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Values = Mapping[str, int | float]
 
 
 class NetworkKeywords(TypedDict, total=False):
-    """What the checkpoint does not tell of the network."""
+    """Facts of the network that the checkpoint does not tell."""
 
     spec: PathText | None
     options: SpecOptions | None
@@ -48,7 +48,7 @@ class PictureKeywords(TypedDict, total=False):
 
 
 class NewProjectKeywords(NetworkKeywords, BoardKeywords, PictureKeywords, total=False):
-    """What a project's file can be written from."""
+    """Keywords for writing a project's file."""
 
     labels: PathText | None
     class_names: Mapping[str, Sequence[str]] | None
@@ -62,7 +62,7 @@ class DesignKeywords(NetworkKeywords, BoardKeywords, total=False):
 
 
 class ProjectKeywords(NewProjectKeywords, DesignKeywords, total=False):
-    """All that a caller may say of a project, but its checkpoint."""
+    """All keywords of a project except its checkpoint."""
 
     name: str | None
     hls: str | None
@@ -70,12 +70,12 @@ class ProjectKeywords(NewProjectKeywords, DesignKeywords, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectArguments:
-    """A project as a caller names it.
+    """A project by a caller's arguments.
 
     Attributes:
-        config: what the caller says itself.
-        spec_file: file that says more of the network, .toml or .yml.
-        project_file: file that says the rest; None takes `edgemoe.toml` of the current folder where there is one.
+        config: the caller's own arguments.
+        spec_file: file with more facts of the network, .toml or .yml.
+        project_file: file with the rest; None takes `edgemoe.toml` of the current folder where there is one.
     """
 
     config: Config = field(default_factory=Config)
@@ -154,7 +154,7 @@ _MUST_BE: Mapping[str, str] = {
 
 
 def _as_said(about: Argument, keyword: str, value: object) -> Any:
-    """A keyword's value as a `Config` has it.
+    """A keyword's value in the form of a `Config`.
 
     Raises:
         ConfigError: it is of another type.
@@ -170,14 +170,14 @@ def _as_said(about: Argument, keyword: str, value: object) -> Any:
 
 
 def project_arguments(keywords: Mapping[str, object], checkpoint: PathText | None = None) -> ProjectArguments:
-    """What the keywords of a verb say of its project.
+    """The project of a verb's keywords.
 
     Args:
-        keywords: of `ProjectKeywords`; one that is missing is not said.
-        checkpoint: what a verb takes beside them.
+        keywords: keywords of `ProjectKeywords`; a missing one is not given.
+        checkpoint: a verb's first argument, beside the keywords.
 
     Raises:
-        ConfigError: the name or the output folder is empty, which would be taken for none, or for the current folder.
+        ConfigError: the name or the output folder is empty, which would mean no name, or the current folder.
     """
     for keyword in ("name", "output"):
         value = keywords.get(keyword)

@@ -1,7 +1,7 @@
-"""What is said of a project: its network, board, knobs and numerics, by `edgemoe.toml` or by a caller.
+"""Arguments of a project: its network, board, knobs and numerics, by `edgemoe.toml` or by a caller.
 
-`read_config` turns a file into a `Config`, `writing.config_to_toml` a `Config` into a file. Every field is optional, so
-that what a command line says is a `Config` too, and `over` lays one upon the other.
+`read_config` turns a file into a `Config`, `writing.config_to_toml` a `Config` into a file. Every field is optional. So
+the options of a command line are a `Config` too, and `over` puts one `Config` over another.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ ROUNDINGS = (TOGETHER, NEAREST)
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What is said about a project; None or empty = not said.
+    """Arguments of a project; None or empty: not given.
 
-    A field is all that there is to say of an argument: its key in `edgemoe.toml`, its option, its keyword. The type of
-    the keyword stands in `arguments.ProjectKeywords`.
+    A field holds all facts of an argument: its key in `edgemoe.toml`, its option, its keyword. The type of the
+    keyword stands in `arguments.ProjectKeywords`.
 
     Attributes:
         checkpoint: file or folder of the trained network.
-        model: what is said of the network.
+        model: facts of the network beside the checkpoint's.
         board: name, or path of a board file.
         knobs: values by knob.
         images: pictures, or folders of them, that the build simulates and reports.
-        calibrate: pictures, or folders, that the binary points are chosen from; None = `images`.
+        calibrate: pictures, or folders, for choosing binary points; None = `images`.
         labels: folder of the pictures' ground truth; None = beside each picture.
         tasks: tasks to build for; None = all of the network.
         class_names: names of a task's classes, for legends.
         output: folder that a build writes to.
-        name: of the overlay.
+        name: name of the overlay.
         hls: who makes the engine's RTL, "vitis" or "open"; None = "vitis".
-        calibration_images: how many pictures binary points are chosen from at most.
-        rounding: of narrow weights, "gptq" or "nearest".
-        augment: how many pictures calibration is to have at least; what lacks is made of those that there are.
+        calibration_images: largest number of pictures for choosing binary points.
+        rounding: rounding of narrow weights, "gptq" or "nearest".
+        augment: least number of calibration pictures; missing ones are made of the given ones.
         pinned: fractional bits by tensor name, where the user fixes them.
-        fifo_depths: depths of FIFOs by name, where they are not the design's own.
+        fifo_depths: depths of FIFOs by name, in place of the design's own.
         hooks: files of Tcl that the flow's scripts source, by name of the hook.
-        source: the file that this was read from.
+        source: the file of this `Config`.
     """
 
     checkpoint: Path | None = argument(
@@ -78,7 +78,7 @@ class Config:
         "",
         factory=SpecOptions,
         keyword="options",
-        meaning="what neither checkpoint nor spec file tells.",
+        meaning="facts of the network that neither checkpoint nor spec file tells.",
     )
     board: str | None = argument(
         None,
@@ -111,14 +111,13 @@ class Config:
     calibrate: tuple[Path, ...] | None = argument(
         None,
         "paths",
-        "Picture or folder that binary points are chosen from [default: up to 8 of --image]; repeatable.",
-        meaning="pictures that binary points are chosen from, if others.",
+        "Picture or folder for choosing binary points [default: up to 8 of --image]; repeatable.",
+        meaning="pictures for choosing binary points; default: those of `image`.",
         key=Key(
             "numerics",
             "paths",
-            "Pictures that binary points are chosen from: the float network runs on them, and each tensor's format "
-            "gets the fewest integer bits that hold 1.25 times the largest value seen. [] takes those under [project] "
-            "images.",
+            "Pictures for choosing binary points. The float network runs on them, and each tensor's format gets the "
+            "fewest integer bits that hold 1.25 times the largest value. [] takes those under [project] images.",
         ),
     )
     labels: Path | None = argument(
@@ -139,7 +138,7 @@ class Config:
         "names",
         "Task to build for; repeatable [default: all].",
         keyword="task",
-        meaning="tasks to build for, if not all.",
+        meaning="tasks to build for; default: all.",
         key=Key("project", "names", "Tasks to build for, one frame each in the program; [] takes all of the network."),
     )
     class_names: Mapping[str, tuple[str, ...]] = argument(
@@ -161,7 +160,7 @@ class Config:
         None,
         "str",
         "Name of the overlay [default: NETWORK_BOARD, after the checkpoint's file].",
-        meaning="of the overlay; default: after the checkpoint's file and the board.",
+        meaning="name of the overlay; default: after the checkpoint's file and the board.",
         key=Key(
             "project",
             "str",
@@ -187,7 +186,7 @@ class Config:
             KEY: Key(
                 "numerics",
                 "int",
-                f"Use so many of them at most (the first ones); at least 1. 0 takes {CALIBRATION_IMAGES}, and "
+                f"Use at most this many of them, from the first on; at least 1. 0 takes {CALIBRATION_IMAGES}, and "
                 f"{NARROW_CALIBRATION_IMAGES} where tensors have fewer than {NARROW} bits.",
             )
         },
@@ -198,23 +197,23 @@ class Config:
             KEY: Key(
                 "numerics",
                 "str",
-                "How weights of fewer than 16 bits are rounded. gptq: together, so that they make up for each other on "
-                "the calibration pictures, and biases are corrected; every fourth picture is kept out and measured. "
-                "nearest: each alone.",
+                "How weights of fewer than 16 bits are rounded. gptq: together, so that they compensate each other's "
+                "errors on the calibration pictures, with corrected biases; every fourth picture is kept out and "
+                "measured. nearest: each alone.",
             )
         },
     )
     augment: int | None = argument(
         None,
         "int",
-        "Where tensors are narrow, make N calibration pictures of fewer: crops, mirrored, recoloured.",
+        "Where tensors are narrow, make N calibration pictures of few: crops, mirrored, recoloured.",
         metavar="N",
-        meaning="calibration pictures to have at least where tensors are narrow; what lacks is made of others.",
+        meaning="least number of calibration pictures where tensors are narrow; missing ones are made of others.",
         key=Key(
             "numerics",
             "int",
-            "Where tensors have fewer than 16 bits, make so many calibration pictures of fewer: crops of them, "
-            "mirrored, recoloured. 0 makes none.",
+            "Where tensors have fewer than 16 bits, make this many calibration pictures of few: crops, mirrored, "
+            "recoloured. 0 makes none.",
         ),
     )
     pinned: Mapping[str, int] = field(default_factory=dict)
@@ -223,7 +222,7 @@ class Config:
     source: Path | None = None
 
     def over(self, other: Config) -> Config:
-        """This where it says something, else `other`; knobs, pins, depths and the model's keys one by one."""
+        """This `Config`'s values where they are given, else `other`'s; tables and the model's keys one by one."""
         mine = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
         mine["model"] = self.model.over(other.model)
         for each in fields(self):
@@ -238,11 +237,11 @@ _INNER = {"project": ("class_names",), "numerics": ("pinned",), "flow": ("hooks"
 
 
 def read_config(path: Path) -> Config:
-    """What a file says; paths in it are relative to the file.
+    """The `Config` of a file; paths in it are relative to the file.
 
     Raises:
         ConfigError: unreadable, not TOML, an unknown key, or a value of the wrong kind; names file and key.
-        SpecError: the same of the table [model].
+        SpecError: the same in the table [model].
         KnobError: a knob is unknown or out of its range.
     """
     try:
@@ -255,11 +254,11 @@ def read_config(path: Path) -> Config:
 
 
 def parse_config(text: str, path: Path) -> Config:
-    """What a file's text says, as `read_config`.
+    """The `Config` of a file's text, as `read_config`.
 
     Args:
         text: TOML.
-        path: of the file, which paths are relative to; it need not be there.
+        path: path of the file, to which paths are relative; the file need not exist.
     """
     try:
         document = parse_toml(text)

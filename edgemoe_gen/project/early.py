@@ -1,6 +1,6 @@
-"""What a project can be refused for before anything heavy is read: its checkpoint takes seconds, this none.
+"""Quick checks that can refuse a project before its checkpoint is read, which takes seconds.
 
-Every verb comes through here when it opens its project, so a mistake is found at the same place in all of them.
+Every verb opens its project here, so all verbs find a mistake at the same place.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from edgemoe_gen.timing.table import check_clock
 
 @dataclass(frozen=True)
 class Needs:
-    """What a verb goes on with, so that what is missing of it is said first.
+    """Needs of a verb; a missing one is reported first.
 
     Attributes:
-        checkpoint: it can't do without one.
-        pictures: it reads the project's pictures, where some are named.
-        images: it can't do without those under `images`.
-        labels: it reads their ground truth.
-        others: pictures that it reads beside the project's, or folders of them.
-        tasks: that it runs beside the project's.
-        output: it writes to the project's output folder.
-        compiler: it simulates in C.
-        clock: its design is to run at the clock that it asks for.
+        checkpoint: the verb needs a checkpoint.
+        pictures: the verb reads the project's pictures, where some are named.
+        images: the verb needs the pictures under `images`.
+        labels: the verb reads their ground truth.
+        others: pictures, or folders, that the verb reads beside the project's.
+        tasks: tasks that the verb runs beside the project's.
+        output: the verb writes to the project's output folder.
+        compiler: the verb simulates in C.
+        clock: the verb runs its design at the design's clock, which must be known for the device.
     """
 
     checkpoint: bool = False
@@ -60,10 +60,10 @@ NOTHING = Needs()
 
 
 def check_early(config: Config, needs: Needs = NOTHING) -> None:
-    """Refuses a project by what needs no checkpoint: paths, the board, single knobs, names of tasks, binary points.
+    """Checks a project without its checkpoint: paths, the board, single knobs, names of tasks, binary points.
 
     Raises:
-        EdgeMoEError: the one that whoever uses the thing would raise later.
+        EdgeMoEError: the error that a user of the faulty value would raise later.
     """
     if needs.checkpoint or config.checkpoint is not None:
         checkpoint_there(config)
@@ -88,14 +88,14 @@ def check_early(config: Config, needs: Needs = NOTHING) -> None:
 
 
 def open_checked(arguments: ProjectArguments, needs: Needs = NOTHING) -> Project:
-    """The project: what the caller says, over a spec file, over `edgemoe.toml`; refused as `check_early` does.
+    """The project: the caller's arguments, over a spec file, over `edgemoe.toml`; checked by `check_early`.
 
     Args:
-        arguments: what the caller says.
-        needs: what the verb goes on with.
+        arguments: the caller's arguments.
+        needs: the needs of the verb.
 
     Raises:
-        EdgeMoEError: a file is malformed, or what is said can't be, as far as that is known without the checkpoint.
+        EdgeMoEError: a file is malformed, or an argument is wrong, as far as the checkpoint is not needed to know.
     """
     project = open_project(arguments)
     check_early(project.config, needs)

@@ -1,7 +1,6 @@
-"""What a checkpoint holds: architecture, MACs and weights by layer kind, what is missing, what is contradictory.
+"""The contents of a checkpoint: architecture, MACs and weights by layer kind, missing facts, contradictions.
 
-A spec that says too little does not stop an inspection: what the tensors show is shown, and what they do not is asked
-for by name.
+An incomplete spec does not stop an inspection: facts of the tensors are shown, and missing facts are asked for by name.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import SpecError
 from edgemoe_gen.design import Knobs
 from edgemoe_gen.design.knobs import NARROW_KNOBS
@@ -55,13 +55,13 @@ _ASKED = ("heads", "image_height", "image_width", *PARTS, "top_k", "tasks")
 
 @dataclass(frozen=True)
 class BitsWorth:
-    """Which weights' bits to spend first. Tier: estimate, the float reference with one group of weights rounded.
+    """Weights ranked by the worth of their bits. Tier: estimate, the float reference with one group rounded.
 
     Attributes:
-        task: whose frames count.
-        pictures: how many.
-        rows: the most squared error removed by a bit of storage first.
-        together: what all weights of a width cost, by kind and way of rounding (`project.narrow`).
+        task: task of the frames.
+        pictures: number of pictures.
+        rows: groups of weights, the most squared error removed by a bit of storage first.
+        together: error of all weights of a width, by kind and rounding (`project.narrow`).
     """
 
     task: str
@@ -82,19 +82,19 @@ class BitsWorth:
         }
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """What was found.
+@dataclass(frozen=True, repr=False)
+class Inspection(Brief):
+    """Outcome of `inspect`.
 
     Attributes:
         path: the checkpoint.
         spec: the network; keys that are `missing` hold a placeholder.
-        network: facts as JSON; null where they hang on a missing key.
-        layers: MACs and weights by kind of layer; null where they hang on a missing key.
+        network: facts as JSON; null where they depend on a missing key.
+        layers: MACs and weights by kind of layer; null where they depend on a missing key.
         missing: keys that neither the checkpoint nor the user tells.
-        contradictions: what is said against what the tensors show, the first of them.
-        notes: what was ignored or filled in.
-        worth: which weights' bits to spend first, if that was asked for.
+        contradictions: the first contradiction between the arguments and the tensors.
+        notes: values that were ignored or filled in.
+        worth: weights ranked by the worth of their bits, where `narrow` was given.
     """
 
     path: Path
@@ -108,7 +108,7 @@ class Inspection:
 
     @property
     def complete(self) -> bool:
-        """Whether a build could go on from here."""
+        """Whether a build could start from here."""
         return not (self.missing or self.contradictions)
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Inspection:
 def bits_worth(config: Config, widths: Sequence[int], progress: Progress = no_progress) -> BitsWorth:
     """Rounds every group of weights alone to every width, from the project's `weight_bits`; of the first task.
 
-    A decoder's convolutions are among them where the project has it run on the engine.
+    A decoder's convolutions are among them where the project runs the decoder on the engine.
     Experts' weights start from `weight_bits` too, whatever width the project gives them.
 
     Raises:
@@ -206,7 +206,7 @@ def _inspection(
 
 
 def _believed(checkpoint: Checkpoint, options: SpecOptions) -> SpecOptions:
-    """What is said of that which tensors do not tell, key by key, without what contradicts them."""
+    """Arguments of facts that tensors do not tell, key by key, without those that contradict the tensors."""
     believed = SpecOptions()
     for key in _ASKED:
         more = SpecOptions(**{key: getattr(options, key)}).over(believed)
@@ -220,7 +220,7 @@ def _unsaid(options: SpecOptions, key: str) -> bool:
 
 
 def _missing(checkpoint: Checkpoint, options: SpecOptions) -> tuple[str, ...]:
-    """Keys without which there is no spec: those whose placeholder alone is not enough when it is taken away."""
+    """Keys without which there is no spec: a spec fails when their placeholder alone is taken away."""
     candidates = [key for key in _ASKED if _unsaid(options, key)]
     filled = _filled(checkpoint, SpecOptions(), _ASKED)
     needed = []
@@ -254,7 +254,7 @@ def _filled(checkpoint: Checkpoint, options: SpecOptions, keys: tuple[str, ...])
 
 
 def _patches(checkpoint: Checkpoint, positions: int) -> int:
-    """Patches of an image that suits the positions: registers may have none, other tokens rather have."""
+    """Patches of an image that fits the positions: registers may lack positions, other tokens more likely have them."""
     tokens = int("cls_token" in checkpoint.backbone)
     if "dist_token" in checkpoint.backbone and checkpoint.head:
         tokens += 1

@@ -1,4 +1,4 @@
-"""What a project's narrow tensors cost, as JSON: for the report, `inspect --narrow` and the build's notes."""
+"""Errors of a project's narrow tensors as JSON: for the report, `inspect --narrow` and the build's notes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A project: `edgemoe.toml` and the command line made one, and what a verb opens of it.
+"""A project: `edgemoe.toml` joined with the command line, and the parts of it that a verb opens.
 
-In: `Config`s. Out: model, design, pictures, formats: each made by one function, so that a verb takes what it needs.
+In: `Config`s. Out: model, design, pictures, formats. One function makes each, so that a verb opens only what it needs.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ TYPICAL = ModelSpec(
 
 @dataclass(frozen=True)
 class Project:
-    """What all sources together say, and what the user should know of how they were put together."""
+    """The arguments of all sources together, and notes for the user on how they were put together."""
 
     config: Config
     notes: tuple[str, ...] = ()
 
 
 def open_project(arguments: ProjectArguments) -> Project:
-    """What the caller says, over a spec file, over `edgemoe.toml`.
+    """The project: the caller's arguments, over a spec file, over `edgemoe.toml`.
 
     Without a project file `edgemoe.toml` of the current folder is taken where there is one, unless it is about another
     checkpoint.
@@ -100,7 +100,7 @@ def open_project(arguments: ProjectArguments) -> Project:
 
 
 def config_with_spec(arguments: ProjectArguments) -> Config:
-    """What the caller says, over the spec file where there is one."""
+    """The caller's arguments, over the spec file where there is one."""
     config, path = arguments.config, arguments.spec_file
     return config if path is None else replace(config, model=config.model.over(read_spec_file(path)))
 
@@ -110,7 +110,7 @@ def _differ(a: Path | None, b: Path | None) -> bool:
 
 
 def open_model(config: Config) -> Model:
-    """The network, its classes named as the project says.
+    """The network, with the project's names of classes.
 
     Raises:
         CheckpointError, SpecError: see `load_model`; or no checkpoint is named.
@@ -119,7 +119,7 @@ def open_model(config: Config) -> Model:
 
 
 def network_options(config: Config) -> SpecOptions:
-    """What is said of the network; the project's own names of classes win over the spec's."""
+    """The project's facts of the network; its own names of classes win over the spec's."""
     if not config.class_names:
         return config.model
     return SpecOptions(class_names=config.class_names).over(config.model)
@@ -129,7 +129,7 @@ def checkpoint_of(config: Config) -> Path:
     """The checkpoint's path.
 
     Raises:
-        CheckpointError: none is named, or what is named is another kind of file by its name.
+        CheckpointError: no checkpoint is named, or its name is that of another kind of file.
     """
     path = config.checkpoint
     if path is None:
@@ -147,10 +147,10 @@ def checkpoint_of(config: Config) -> Path:
 
 
 def checkpoint_there(config: Config) -> Path:
-    """The checkpoint's path, at which there is something.
+    """The checkpoint's path, after a check that it exists.
 
     Raises:
-        CheckpointError: there is not, or see `checkpoint_of`.
+        CheckpointError: nothing is there, or see `checkpoint_of`.
     """
     path = checkpoint_of(config)
     if not path.exists():
@@ -159,7 +159,7 @@ def checkpoint_there(config: Config) -> Path:
 
 
 def open_knobs(config: Config, spec: ModelSpec | None) -> Knobs:
-    """All knobs: those that suit the network (without one, `TYPICAL`) and board, turned by what the project says.
+    """All knobs: defaults for the network (without one, `TYPICAL`) and board, with the project's own values.
 
     Raises:
         KnobError: a knob is unknown or out of range.
@@ -234,7 +234,7 @@ def open_pictures(config: Config, spec: ModelSpec) -> tuple[Picture, ...]:
 
 
 def picture_notes(config: Config) -> tuple[str, ...]:
-    """What a user should know of the pictures that are named: what of a folder is not taken, which have no truth.
+    """Notes on the named pictures: files of a folder that are not taken, and pictures without ground truth.
 
     Raises:
         ImageError: see `find_pictures` and `find_truth`.
@@ -257,7 +257,7 @@ def picture_paths(config: Config) -> list[Path]:
 
 
 def open_calibration(config: Config, spec: ModelSpec, pictures: Sequence[Picture]) -> list[NDArray[np.float32]]:
-    """Network inputs that binary points are chosen from: those named for it, else the first of `pictures`.
+    """Network inputs for choosing binary points: those of `calibrate`, else the first of `pictures`.
 
     Raises:
         ImageError: one is unreadable or does not fit.
@@ -298,16 +298,16 @@ def check_pinned_names(config: Config, model: Model, knobs: Knobs) -> None:
 
 @dataclass(frozen=True)
 class Numerics:
-    """What calibration decides.
+    """Results of calibration.
 
     Attributes:
         network: the folded network with outliers evened out, and narrow weights on their grids.
         formats: a binary point for each of its tensors.
         columns: largest absolute value of every feature of the norms, and of every output of decoders that run on the
-            engine, which the network was evened out by.
-        decoders: tasks whose decoders run on the engine, and whether it doubles their last map too.
-        rounded: what pictures have decided of narrow weights, by name.
-        narrow: what is known of narrow tensors, as JSON; None where none is narrow, or nobody asked.
+            engine; the network was evened out by these values.
+        decoders: tasks whose decoders run on the engine, and whether the engine doubles their last map too.
+        rounded: narrow weights as calibration rounded them, by name.
+        narrow: errors of narrow tensors, as JSON; None where none is narrow, or `measure` is off.
     """
 
     network: LoweredNetwork
@@ -330,13 +330,13 @@ def open_numerics(
     """Calibrates.
 
     Args:
-        config: names pinned tensors, and how narrow weights are rounded.
+        config: gives pinned tensors, and the rounding of narrow weights.
         model: the network.
         knobs: widths.
         images: network inputs [3, height, width].
         tasks: tasks that will run.
         progress: called with text, runs done, runs in all.
-        measure: also run some pictures to say what narrow tensors cost.
+        measure: also run some pictures to measure the errors of narrow tensors.
 
     Raises:
         ConfigError: a pinned tensor does not exist, or its binary point is absurd.

@@ -47,15 +47,15 @@ def config_to_toml(
 ) -> str:
     """A file's text, every key with a comment.
 
-    Only knobs that `config` chooses are set; the others stand there as comments, because they follow from network and
-    board and would bind a build for another board.
+    Only knobs that `config` chooses are set. The others are comments: they follow from network and board, and as values
+    they would also bind a build for another board.
 
     Args:
-        config: what to write; what it does not say gets its default.
+        config: the arguments to write; missing ones get their default.
         folder: where the file will stand; paths are written relative to it.
         spec: the network; without it the file has no [model].
         knobs: all knobs; default: `Knobs()` turned by `config.knobs`.
-        suits: which network and board the knobs that are not chosen follow from.
+        suits: network and board from which the other knobs follow.
     """
 
     def written(path: Path | None) -> str:

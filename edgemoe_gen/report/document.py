@@ -1,6 +1,6 @@
-"""The report as data: what `report.json` holds and `report.html` shows.
+"""The report as data, for `report.json` and `report.html`.
 
-In: the network, the design and what the stages left. Out: one JSON document. Every group of figures names its tier:
+In: the network, the design and results of the stages. Out: one JSON document. Every group of figures names its tier:
 "C simulation" (bit-exact), "estimate", "proof" (bounds by arithmetic), "count" (follows from the checkpoint), or a
 stage of the vendor's tools.
 """
@@ -68,6 +68,7 @@ def make_document(
     timing: Mapping[str, Any] | None = None,
     hls: str = VITIS,
     command: str | None = None,
+    differences: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The whole document.
 
@@ -84,6 +85,7 @@ def make_document(
         timing: facts of a timed run that failed; one that went well is read from the stage's file.
         hls: who makes the RTL of the engine (`flow.rtl_source`).
         command: that made the results.
+        differences: facts of what the vendor's reports say otherwise than was assumed; None where there is nothing.
     """
     estimate = ESTIMATE_FILE.read(accelerator)
     compared = read_json(simulation / COMPARISON)
@@ -108,6 +110,7 @@ def make_document(
         "resources": estimate["resources"],
         "cycles": at_built_clock(estimate["cycles"], vendor),
         "implementation": vendor,
+        "differences": None if differences is None else {"tier": SYNTHESIS, **differences},
         "timing": timing_of(results) if results is not None and "simulate" in stages else timing,
         "schedule": schedule_of(results) if results is not None and "schedule" in stages else None,
         "rtl": None if results is None else rtl_of(results, stages),
@@ -137,7 +140,7 @@ def _dated(simulation: Path, results: Path | None) -> list[Path]:
 
 
 def narrow_of(accelerator: Path) -> dict[str, Any] | None:
-    """What narrow tensors cost (`project.narrow`); None where none is narrow."""
+    """Errors of narrow tensors (`project.narrow`); None where none is narrow."""
     if not (accelerator / NARROW.name).is_file():
         return None
     facts: dict[str, Any] = NARROW.read(accelerator)
@@ -146,20 +149,20 @@ def narrow_of(accelerator: Path) -> dict[str, Any] | None:
 
 
 def timing_of(results: Path) -> dict[str, Any] | None:
-    """What the timed simulation left in the build's folder (`timing.facts`); None where there is no table."""
+    """Result of the timed simulation in the build's folder (`timing.facts`); None where there is no table."""
     facts: dict[str, Any] = TIMING.read(results)
     facts.pop("schema", None)  # it is the file's
     return None if "not_timed" in facts else facts
 
 
 def schedule_of(results: Path) -> dict[str, Any] | None:
-    """What the schedule of the kernels' loops says, in short; None where no delays of the device are known."""
+    """The schedule of the kernels' loops, in short; None where no delays of the device are known."""
     facts: dict[str, Any] = SCHEDULE.read(results)
     return {name: facts[name] for name in ("tier", "headline", "budget_ns", "failed")} if "tier" in facts else None
 
 
 def rtl_of(results: Path, stages: Collection[str]) -> dict[str, Any] | None:
-    """What the Verilog of the kernels is, and what its simulation gave; None where there is none."""
+    """The Verilog of the kernels and its simulation; None without Verilog."""
     if "rtl" not in stages:
         return None
     facts: dict[str, Any] = RTL.read(results)
@@ -171,7 +174,7 @@ def rtl_of(results: Path, stages: Collection[str]) -> dict[str, Any] | None:
 
 
 def headline(document: Mapping[str, Any]) -> str:
-    """The important thing in one line: the vendor's figures where there are any, else the estimate."""
+    """The important result in one line: the vendor's figures where there are any, else the estimate."""
     errors, vendor = document["errors"], document.get("implementation")
     parts = _estimated(document) if vendor is None else _implemented(document, vendor)
     timing = document.get("timing")
@@ -187,7 +190,7 @@ def headline(document: Mapping[str, Any]) -> str:
 
 
 def _decoders(document: Mapping[str, Any]) -> str:
-    """What of a timed frame the decoders are."""
+    """The decoders' part of a timed frame."""
     if not document["network"]["decoders"]:
         return ""
     timing = document["timing"]
@@ -244,7 +247,7 @@ def at_built_clock(cycles: Mapping[str, Any], vendor: Mapping[str, Any] | None) 
 
 
 def network_facts(model: Model) -> dict[str, Any]:
-    """What was found in the checkpoint."""
+    """Facts of the checkpoint's network."""
     spec, router = model.spec, model.spec.router
     return {
         "tier": COUNT,
@@ -279,7 +282,7 @@ def network_facts(model: Model) -> dict[str, Any]:
 
 
 def normalisation_facts(image: ImageSpec) -> dict[str, Any]:
-    """How pixels become the network's input, what that is called ("" where it has no name), and who says so."""
+    """Normalisation of pixels, its name ("" without one), and its source."""
     return {
         "formula": FORMULA,
         "scale": image.scale,
@@ -302,7 +305,7 @@ def layer_facts(spec: ModelSpec) -> dict[str, Any]:
 
 
 def error_facts(frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Errors over all frames, and by block; and how many sets of experts agree."""
+    """Errors over all frames, and by block; and the number of equal sets of experts."""
     # A file holds null for what is no number.
     rows: list[dict[str, Any]] = [
         {key: math.nan if value is None else value for key, value in frame["errors"].items()} for frame in frames

@@ -68,27 +68,28 @@ def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapp
             timed=None if timed is None else timed_view(timed),
             traffic=_traffic_rows(document["traffic"]),
             kinds=sorted(document["cycles"]["by_kind"].items(), key=lambda item: -item[1]),
-            part_columns=PART_COLUMNS,
-            parts=_halves(_parts(document["resources"]["parts"])),
+            parts=_part_tables(document["resources"]["parts"]),
             next_steps=next_steps(document),
         )
     )
 
 
-def _parts(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Parts of the estimate; all small FIFOs between processes are one."""
+def _part_tables(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Parts of the estimate: units under their names, memories under what they hold; all small FIFOs are one."""
     fifos = [row for row in rows if row["name"].startswith("fifo_")]
-    if not fifos:
-        return list(rows)
-    whole = {column: sum(row[column] for row in fifos) for column in PART_COLUMNS}
     others = [row for row in rows if row not in fifos]
-    return [*others, {"name": "FIFOs", "what": f"{len(fifos)} between processes", **whole}]
+    memories: list[Mapping[str, Any]] = [row for row in others if row.get("memory")]
+    if fifos:
+        whole = {column: sum(row[column] for row in fifos) for column in PART_COLUMNS}
+        memories.append({"name": "", "what": f"{len(fifos)} small FIFOs between processes", **whole})
+    units = [row for row in others if not row.get("memory")]
+    return [_part_table("unit", units), _part_table("memory", memories)]
 
 
-def _halves(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
-    """Two tables side by side, so that neither leaves half of the page empty."""
-    middle = (len(rows) + 1) // 2
-    return [half for half in (rows[:middle], rows[middle:]) if half]
+def _part_table(title: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One of both, without columns in which nothing stands."""
+    columns = [column for column in PART_COLUMNS if any(row[column] for row in rows)]
+    return {"title": title, "memory": title == "memory", "columns": columns, "rows": rows}
 
 
 def _error_plot(document: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What the vendor's tools say about a build, beside what was estimated before: a part of `report.json`.
+"""Figures of the vendor's tools for a build, beside the estimates before: a part of `report.json`.
 
 In: the rendered project with `estimate.json` and `design.json`, and the build's folder with the vendor's reports.
 Out: groups of figures that each name their tier. A figure that no report has is None.
@@ -249,7 +249,7 @@ def _engine(routed: ImplementationFacts | None) -> Instance | None:
 
 
 def _fits(rows: Sequence[Mapping[str, Any]]) -> bool | None:
-    """Whether nothing is used more than there is; None where all that is known fits, but not all is known."""
+    """Whether no resource is exceeded; None where all known resources fit, but some are unknown."""
     known = [row for row in rows if row["used"] is not None and row["available"] is not None]
     if any(row["used"] > row["available"] for row in known):
         return False

@@ -1,4 +1,4 @@
-"""When and from what a report's results were made, and what to do next.
+"""Date and sources of a report's results, and next steps.
 
 The date is that of the results, not of the writing: a page that is written again from the same results says the same.
 SOURCE_DATE_EPOCH (reproducible-builds.org) stands in for it where it is set.
@@ -48,7 +48,7 @@ def _sha256(path: Path) -> str:
 
 
 def next_steps(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What to do after this build: words, and a command ("" where there is none)."""
+    """Next steps after this build: words, and a command ("" without one)."""
     vendor, stopped = document.get("implementation"), document["stopped_before"]
     timing = vendor and vendor.get("timing")
     steps: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""How good dense predictions are: mean intersection over union of labels, mean absolute error of depths.
+"""Metrics of dense predictions: mean intersection over union of labels, mean absolute error of depths.
 
 For one image there are functions; over many images a `ConfusionMatrix` adds up counts first, because the mean over
 classes of a whole set is not the mean of the images' means. Pixels without ground truth are left out (`masks`).

@@ -1,4 +1,4 @@
-"""What narrow tensors cost, as the report and the terminal show it."""
+"""Errors of narrow tensors, for the report and the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How figures are written: thousands with commas, errors with two digits, sizes in powers of ten."""
+"""Formats of figures: thousands with commas, errors with two digits, sizes in powers of ten."""
 
 from __future__ import annotations
 

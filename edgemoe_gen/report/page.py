@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -10,6 +11,7 @@ from edgemoe_gen.base.templating import templates_of
 from edgemoe_gen.report import numbers
 
 
+@cache
 def page_environment() -> jinja2.Environment:
     """Templates of the report with its filters; every value is escaped unless a template says it is safe."""
     environment = templates_of(Path(__file__).parent, html=True)

@@ -12,6 +12,7 @@ from edgemoe_gen.base.version import __version__
 from edgemoe_gen.report import colours
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.timeline import group_key_html, key_html, roofline_svg, timeline_svg
+from edgemoe_gen.timing.roofline import limits_sentence
 
 PAGE = "simulation.html.j2"
 
@@ -26,6 +27,7 @@ def timed_view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "timeline": timeline_svg(facts),
         "roofline": roofline_svg(facts),
         "groups": [{**row, "width": f"{100 * row['share']:.1f}"} for row in facts["groups"]],
+        "limits": limits_sentence(facts["roofline"]["limit"]),
         "fifos": [
             {**row, "size": (facts["sizing"] and _smallest(facts["sizing"], row["name"])) or None}
             for row in facts["fifos"]

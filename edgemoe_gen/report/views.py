@@ -1,4 +1,4 @@
-"""What a task's output shows: a map of classes, a map of values, or scores of the whole picture; and how good it is.
+"""Views of a task's output: a map of classes, a map of values, or scores of the whole picture; and its quality.
 
 In: a decoder's or head's output. Out: `View`s small enough to keep, metrics against ground truth, and
 panels to look at.
@@ -30,7 +30,7 @@ LOWER: Literal["lower"] = "lower"
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A task's result as one keeps it.
+    """A task's result in a small form.
 
     Attributes:
         kind: "classes" [H, W] class numbers, "values" [H, W], or "scores" [classes] of the whole picture.
@@ -85,7 +85,7 @@ class Panel:
 
 
 def view(output: Array, classes: int = 0) -> View:
-    """What an output shows.
+    """The view of an output.
 
     Args:
         output: of a decoder [channels, H, W], one channel of values or several of classes; class numbers [H, W] that
@@ -122,7 +122,7 @@ class Quality:
         self.errors = [0.0, 0.0]
 
     def add(self, float_view: View, engine_view: View, truth: Array) -> None:
-        """Takes in one picture; `truth` [H, W] class numbers or values, as `edgemoe_gen.pictures.truth` reads them."""
+        """Adds one picture; `truth` [H, W] class numbers or values, as `edgemoe_gen.pictures.truth` reads them."""
         before = self.pixels
         for side, shown in enumerate((float_view, engine_view)):
             if self.kind == "classes":
@@ -136,7 +136,7 @@ class Quality:
         self.pictures += 1
 
     def join(self, other: Quality) -> None:
-        """Takes in the pictures of another one of the same task."""
+        """Adds the pictures of another `Quality` of the same task."""
         self.pictures += other.pictures
         self.pixels += other.pixels
         self.all_pixels += other.all_pixels
@@ -163,7 +163,7 @@ def metrics(float_view: View, engine_view: View, truth: Array) -> list[Metric]:
 
 
 def difference(float_view: View, engine_view: View) -> dict[str, float]:
-    """How far the two sides' results are apart, in figures."""
+    """Difference of the two sides' results, in figures."""
     if float_view.kind == "classes":
         return {"pixels_differing": float((float_view.values != engine_view.values).mean())}
     gap = np.abs(float_view.values.astype(np.float64) - engine_view.values.astype(np.float64))
@@ -239,6 +239,6 @@ def top_scores(shown: View, names: Sequence[str]) -> list[tuple[str, float]]:
 
 
 def mean_of(values: Sequence[float | None]) -> float:
-    """Mean of those that are known; NaN of nothing."""
+    """Mean of known values; NaN without any."""
     known = [value for value in values if value is not None and not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan

@@ -1,4 +1,4 @@
-"""A program through the simulated Verilog of a design, its result compared with that of C simulation byte for byte.
+"""Runs a program on the simulated Verilog of a design and compares its result with C simulation, byte for byte.
 
 In: the Verilog's texts, a compiled program, its pictures. Out: cycles of the run and the bytes that differ.
 """
@@ -44,17 +44,17 @@ def _quiet(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Compared:
-    """What came of one run. Tier: RTL simulation.
+    """Outcome of one run. Tier: RTL simulation.
 
     Attributes:
-        program: what ran, in a few words.
-        frames: of it.
-        operations: of it.
-        status: of the engine; 0 is what it should be.
-        result_bytes: that were compared; `differing` of them are not those of C simulation.
+        program: the program, in a few words.
+        frames: number of its frames.
+        operations: number of its operations.
+        status: status of the engine; 0 is success.
+        result_bytes: number of compared bytes; `differing` of them differ from C simulation.
         cycles: from the engine's start to its end.
-        clock_mhz: of the design.
-        memory: behind the buses.
+        clock_mhz: clock of the design.
+        memory: memory behind the buses.
         kilocycles_per_second: speed of the simulation.
         trace: file that was written, or None.
     """
@@ -73,17 +73,17 @@ class Compared:
 
     @property
     def passed(self) -> bool:
-        """Whether it ended well, with the bytes of C simulation."""
+        """Whether the run ended well, with the bytes of C simulation."""
         return not self.status and not self.differing
 
     @property
     def milliseconds(self) -> float:
-        """Of the run, at the design's clock."""
+        """Milliseconds of the run, at the design's clock."""
         return self.cycles / self.clock_mhz / 1000
 
     @property
     def headline(self) -> str:
-        """The important thing in one line."""
+        """The important result in one line."""
         ended = "" if not self.status else f" · the engine ended with {list(STATUSES)[self.status]}"
         return (
             f"{count(self.differing)} of {count(self.result_bytes)} bytes differ from C simulation{ended} · "
@@ -132,10 +132,10 @@ def need_simulator() -> None:
 def memory_of(
     design: Design, sources: Mapping[str, str], latency: int | None = None, percent: int = 100, seed: int = 1
 ) -> Memory:
-    """The memory of the timed simulation, unless something else is said.
+    """The memory of the timed simulation, unless options say otherwise.
 
     Raises:
-        ConfigError: a latency below 1 or beyond all sense, or a share of no cycle or of more than all.
+        ConfigError: a latency below 1 or absurdly large, or a share outside 1 to 100 percent.
     """
     if latency is not None and not 1 <= latency <= MOST_LATENCY:
         raise ConfigError(f"--latency is {latency}", f"give a number of cycles from 1 to {MOST_LATENCY:,}")
@@ -149,7 +149,7 @@ def memory_of(
 
 
 def waves_of(trace: Path, cycles: str | None) -> Waves:
-    """What is traced, of an option's texts.
+    """The trace that an option's texts request.
 
     Raises:
         ConfigError: the file is of another kind or can't be written, or the range is none.
@@ -173,15 +173,15 @@ def run_against_csim(
     verilog: Mapping[str, str], top: str, program: Program, image: Bytes, title: str, memory: Memory,
     *, waves: Waves | None = None, progress: Progress = _quiet,
 ) -> Compared:  # fmt: skip
-    """Simulates both ways and compares.
+    """Runs RTL and C simulation and compares the results.
 
     Args:
         verilog: texts by file name.
         top: its top module.
         program: compiled for the design.
         image: as `pack_image` gives it.
-        title: what runs, in a few words.
-        memory: behind the buses.
+        title: the program, in a few words.
+        memory: memory behind the buses.
         waves: file and cycles of a trace, which is written whole or not at all.
         progress: called with text, steps done, steps in all.
 

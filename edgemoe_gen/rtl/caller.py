@@ -1,7 +1,7 @@
-"""A function that starts modules one at a time: its control, the modules, and the memories that it hands over.
+"""A function that starts modules one at a time: its control, the modules, and the memories that it passes on.
 
-The control is a process like any other. Which call is under way selects what the ports of a module are connected to;
-while none is, the control's own accesses pass.
+The control is a process like any other. The running call selects the connections of a module's ports; while no call
+runs, the control's own accesses pass.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rendered sources to modules: clang, regions, stages, SystemVerilog. One process at a time."""
+"""Compiles rendered sources to modules: clang, regions, stages, SystemVerilog. One process at a time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Kernels:
 
     Attributes:
         bindings: memories that reach each pointer parameter.
-        budget: nanoseconds of a cycle that operations may use.
+        budget: nanoseconds of a cycle for operations.
     """
 
     prepared: Prepared
@@ -52,7 +52,7 @@ class Kernels:
         """A function by its name in the sources.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is no such function.
         """
         for function in self.module.functions.values():
             if function.name == name:
@@ -70,7 +70,7 @@ class Kernels:
         }
 
     def described(self, function: Function) -> dict[str, Shape]:
-        """The same as the function alone describes them."""
+        """A function's parameters by its own description, without depths."""
         shapes = self.shapes.of(function.symbol)
         if len(shapes) != len(function.parameters):
             raise SimulationError(
@@ -85,7 +85,7 @@ class Kernels:
         return memory_depths(self.module, self.described)
 
     def depth(self, root: str) -> int:
-        """Words of a static array, by its name; 0: it is none."""
+        """Words of a static array, by its name; 0: there is no such array."""
         for symbol, text in self.module.globals.items():
             if plain_name(symbol) == root and " global [" in text:
                 return self.module.layout.parse(text.partition(" global ")[2].rpartition(" zeroinitializer")[0]).count
@@ -96,7 +96,7 @@ def compile_kernels(sources: Mapping[str, str], part: str, budget: float, unit: 
     """Reads and compiles rendered sources, by path.
 
     Args:
-        part: of the board, for the delays of its operators.
+        part: part of the board, for the delays of its operators.
         budget: nanoseconds of a cycle that operations may use.
         unit: the source that includes all others.
 
@@ -119,14 +119,14 @@ def compile_process(
     """One process as a module.
 
     Args:
-        name: of the function.
-        module: the module's name, where it is another one.
+        name: name of the function.
+        module: the module's name, if it differs.
         callees: parameters of the modules that it starts, by symbol.
-        handed: static memories that it hands over to them.
+        handed: static memories that it passes to them.
 
     Raises:
         ConfigError: there is no function of this name.
-        SimulationError: an access, an order of accesses or an instruction that has no hardware; names file and line.
+        SimulationError: an access, an order of accesses or an instruction without hardware; names file and line.
     """
     function = kernels.function(name)
     shapes = kernels.parameters(function)
@@ -177,7 +177,7 @@ def _handed(kernels: Kernels, function: Function, callees: Mapping[str, Mapping[
 
 
 def compile_module(kernels: Kernels, name: str, modules: dict[str, Process]) -> Process:
-    """A function as a module, whatever it is, and all that it starts; `modules` as in `compile_region`."""
+    """A function of any kind as a module, and all that it starts; `modules` as in `compile_region`."""
     if name not in modules:
         function = kernels.function(name)
         calls = any(
@@ -197,7 +197,7 @@ def compile_region(kernels: Kernels, name: str, modules: dict[str, Process]) -> 
     """A dataflow region and all that it starts.
 
     Args:
-        modules: those that are there already, by function; the new ones are added.
+        modules: existing modules, by function; new ones are added.
 
     Raises:
         ConfigError: there is no function of this name.

@@ -1,4 +1,4 @@
-"""What few values an index can have: counters of the form `x == K ? 0 : x + 1`, and what is computed of them.
+"""Indices with few possible values: counters of the form `x == K ? 0 : x + 1`, and values computed from them.
 
 An array by a variable index is a multiplexer over all places that the index reaches. Types alone would let a counter of
 32 bits reach all of them.

@@ -18,7 +18,7 @@ class KindRow:
     Attributes:
         kind: layer without numbers, such as "scores".
         rtl, timed: cycles of all of them.
-        least, most: of one operation, RTL less timed simulation.
+        least, most: extremes over operations of RTL less timed simulation.
     """
 
     kind: str
@@ -45,8 +45,8 @@ class Comparison:
 
     Attributes:
         rtl, timed: cycles of the whole run.
-        kinds: in the order of their first operations.
-        fifos: those that both know.
+        kinds: rows in the order of their first operations.
+        fifos: FIFOs that both sides know.
     """
 
     rtl: int
@@ -56,12 +56,12 @@ class Comparison:
 
     @property
     def share(self) -> float:
-        """By how much RTL takes longer."""
+        """Share by which RTL takes longer."""
         return self.rtl / self.timed - 1
 
 
 def compare_cycles(run: EngineRun, timed: TimedResult, operations: int) -> Comparison:
-    """Compares the last run of an RTL simulation with a timed one of the same program, which has so many operations."""
+    """Compares the last run of an RTL simulation with a timed run of the same program and number of operations."""
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for ours, theirs in zip(run.operations[:operations], timed.operations[:operations], strict=True):
         found[kind_of(theirs.label)].append((ours.cycles, theirs.cycles))
@@ -74,7 +74,7 @@ def compare_cycles(run: EngineRun, timed: TimedResult, operations: int) -> Compa
 
 
 def kind_of(label: str) -> str:
-    """Such as "experts.fc1" of "blocks.3.experts.7.fc1.0"."""
+    """Kind of a layer, such as "experts.fc1" of "blocks.3.experts.7.fc1.0"."""
     return re.sub(r"(^|\.)(blocks\.)?\d+(?=\.|$)", "", label).removeprefix("blocks").strip(".")
 
 

@@ -1,4 +1,4 @@
-"""How many words the memories have that reach a function's parameters, as its callers hand them over."""
+"""Words of the memories that a function's callers pass for its parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Key = tuple[str, str]  # symbol of a function, name of a parameter
 
 
 def memory_depths(module: Module, shapes: Callable[[Function], Mapping[str, Shape]]) -> dict[_Key, int]:
-    """Words of the largest memory that reaches each parameter; those of which one is not known are left out."""
+    """Words of the largest memory for each parameter; parameters with an unknown memory are left out."""
     found: dict[_Key, set[int]] = defaultdict(set)
     handed: list[tuple[_Key, _Key]] = []  # parameters that are handed on
     for function in module.functions.values():

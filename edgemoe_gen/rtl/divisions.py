@@ -1,8 +1,8 @@
-"""Divisions as what hardware has: by a constant, a product with its reciprocal that is exact for all that can come.
+"""Divisions in hardware: by a constant, as a product with its reciprocal, exact for all possible values.
 
 Let x lie within -X and X, and m = ceil(2^s / d) be so that X (m d - 2^s) < 2^s. Then the floor of x m / 2^s is x / d
-rounded towards zero, less one where x is negative. A divisor that is a power of two needs no product. Any other divisor
-than a constant is refused: a divider takes as many cycles as it has bits, which no pipeline of the kernels states.
+rounded towards zero, less one where x is negative. A divisor that is a power of two needs no product. A divisor
+that is no constant is refused: a divider takes as many cycles as it has bits, which no pipeline of the kernels states.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Sums of products as chains of DSPs: which sums of a region become one, and how products lie in the chains.
+"""Sums of products as chains of DSPs: the choice of a region's sums, and the arrangement of their products.
 
-A DSP48E2 multiplies, and adds what the one before it brings and what comes from outside (UG579). So a chain takes a sum
-of any length without look-up tables, a cycle a product. It is kept short by chains beside it, whose sums come from
-outside into the DSPs of the main one just when these add: six DSPs in a row sum up sixteen products.
+A DSP48E2 multiplies, and adds the sum of the DSP before it and a value from outside (UG579). So a chain forms a sum of
+any length without look-up tables, one cycle a product. Side chains keep it short: their sums enter the DSPs of the main
+chain from outside just when these add. Six DSPs in a row then sum up sixteen products.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Chain:
 
 
 def chain_of(count: int) -> Chain:
-    """The chain of so many products that is shortest, with those beside it.
+    """The shortest chain for a number of products, with its side chains.
 
-    The DSP at place k of the main one adds in stage k + 3. What it adds there left its own chain two stages before, so
-    that has k - 1 products.
+    The DSP at place k of the main chain adds in stage k + 3. The sum that it adds there left its side chain two stages
+    before, so the side chain has k - 1 products.
     """
     length = 1
     while length + sum(place - 1 for place in range(2, length)) < count:
@@ -58,7 +58,7 @@ def form_dots(
     """Makes nodes of sums of products that fit DSPs. Values in `kept` are used beside their users in the graph.
 
     Args:
-        round_: number of the recurrence that a node is part of. What comes round is added behind a chain.
+        round_: number of the recurrence that a node is part of. A loop-carried value is added after a chain.
 
     Returns:
         Whether there are any.
@@ -67,14 +67,14 @@ def form_dots(
     found_any = False
 
     def bits(number: int) -> int:
-        """Of a value with its sign."""
+        """Bits of a value with its sign."""
         return min(nodes[number].width, widths.needed(number)) + (widths.ranges[number][0] >= 0)
 
     uses = Counter(arg for number in live for arg in nodes[number].args)
     uses.update(kept)
 
     def product(number: int) -> tuple[int, int] | None:
-        """Factors of a value that is a product for this sum alone, the wider one first."""
+        """Factors of a value that is a product for this sum only, the wider factor first."""
         node = nodes[number]
         # A slice that all values fit drops only copies of the sign.
         while uses[node.number] == 1 and (

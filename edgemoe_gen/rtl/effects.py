@@ -1,4 +1,4 @@
-"""What instructions of a region do beside computing: loads and stores, FIFOs and ports, copies, calls of modules."""
+"""Effects of a region's instructions beside computing: loads and stores, FIFOs and ports, copies, calls of modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXTREMES = ("smax", "smin", "umax", "umin", "abs")
 
 
 class Effects(Pointers):
-    """Of one region."""
+    """Effects of one region."""
 
     def _load(self, i: Instruction) -> None:
         if i.type.kind != "int":

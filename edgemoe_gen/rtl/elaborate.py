@@ -1,7 +1,7 @@
 """The instructions of a function's regions as graphs: branches become conditions, phis choices, accesses ports.
 
-Values that cross from one region to another lie in registers between them: those of phis at a region's beginning, and
-those that one region computes and a later one uses.
+Values that cross from one region to another lie in registers between them: values of phis at a region's beginning, and
+values that one region computes and a later region uses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edgemoe_gen.scheduling.places import (
 
 @dataclass(frozen=True)
 class Elaborated:
-    """A function: its regions in order. `objects` are what its pointers lead to."""
+    """A function: its regions in order. `objects` are the targets of its pointers."""
 
     function: Function
     regions: Regions
@@ -40,7 +40,7 @@ def elaborate(
     """Elaborates a function. `callees` are parameters of the modules that it calls, by symbol.
 
     Raises:
-        SimulationError: an instruction or access of a form that is not known; names file and line.
+        SimulationError: an instruction or access has an unknown form; names file and line.
     """
     objects = Objects(module, function, variables, shapes, callees or {})
     first = _Elaboration(module, function, objects, {})

@@ -21,7 +21,7 @@ class Engine:
 
     Attributes:
         top: name of its top module.
-        modules: those made of the kernels, by function; the top module is not among them.
+        modules: modules made of the kernels, by function, without the top module.
         sources: texts of all modules by file name.
     """
 
@@ -39,12 +39,12 @@ def make_engine(design: Design, kernels: Kernels | None = None, modules: dict[st
     """The engine of a design.
 
     Args:
-        kernels: its own, where they have been compiled already.
-        modules: those of them that have been made already, by function.
+        kernels: its kernels, if they have been compiled already.
+        modules: modules of them that have been made already, by function.
 
     Raises:
         ConfigError: the compiler is not installed.
-        SimulationError: the kernels have what no hardware is known for; names file and line.
+        SimulationError: the kernels have a form without hardware; names file and line.
     """
     modules = {} if modules is None else modules
     top = make_top(compile_module(kernels or design_kernels(design), TOP, modules), design)

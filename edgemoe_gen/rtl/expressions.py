@@ -1,6 +1,7 @@
 """Nodes of a region as SystemVerilog expressions: bit vectors that are as wide as their values need.
 
-A node's vector has `Widths.bits` bits. Where more are asked for it is extended, by its sign where it can be negative.
+A node's vector has `Widths.bits` bits. Where more bits are needed, the vector is extended, by its sign if it can be
+negative.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def vector(bits: int) -> str:
 
 
 class Expressions:
-    """Of one region. `named` gives the identifier of a node's value; `held` declares one of an expression."""
+    """Expressions of one region. `named` gives the identifier of a node's value; `held` declares one."""
 
     def __init__(self, trace: Trace, widths: Widths) -> None:
         self._nodes = trace.graph.nodes
@@ -32,7 +33,7 @@ class Expressions:
         self._widths = widths
 
     def bits(self, number: int) -> int:
-        """Of a node's vector."""
+        """Bits of a node's vector."""
         return self._widths.bits(number)
 
     def signed(self, number: int) -> bool:
@@ -40,7 +41,7 @@ class Expressions:
         return self._nodes[number].width > 1 and self._widths.ranges[number][0] < 0
 
     def fitted(self, number: int, width: int, name: Callable[[int], str]) -> str:
-        """A node's value in so many bits."""
+        """A node's value in a number of bits."""
         value = self._graph.constant(number)
         if value is not None:
             known = self._nodes[number].width

@@ -1,7 +1,7 @@
-"""Forms that the compiler likes and hardware does not: an addition, to ask with one comparison for a range.
+"""Undoes forms of the compiler that cost hardware: an addition that turns a range into one comparison.
 
-Where a value is neither 0 nor -1, which is how the kernels see that a shift loses something, its bits differ. And what
-registers can be, which the compiler keeps in more bits than it takes.
+The kernels test whether a shift loses bits by whether a value is neither 0 nor -1, which means that its bits differ.
+The module also finds the possible values of registers, which the compiler keeps in more bits than they need.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ VARIES = "varies"  # a node: whether the bits of a value are not all the same
 
 
 def undo_ranges(trace: Trace, live: Iterable[int]) -> None:
-    """Makes `x - 1 < -2` and `x + 1 < 2`, both without sign, what they ask for."""
+    """Turns `x - 1 < -2` and `x + 1 < 2`, both unsigned, back into the test that they stand for."""
     graph = trace.graph
     for number in sorted(live):
         node = graph.nodes[number]
@@ -34,7 +34,7 @@ def undo_ranges(trace: Trace, live: Iterable[int]) -> None:
 
 
 def choose_before_adding(trace: Trace, live: Iterable[int], kept: Iterable[int]) -> None:
-    """Makes `c ? x : a + x` a sum of x and `c ? 0 : a`: that choice is part of the adder's look-up tables."""
+    """Makes `c ? x : a + x` a sum of x and `c ? 0 : a`: this choice is part of the adder's look-up tables."""
     graph = trace.graph
     nodes, chosen = graph.nodes, sorted(live)
     uses = Counter(arg for number in chosen for arg in nodes[number].args)
@@ -55,7 +55,7 @@ def choose_before_adding(trace: Trace, live: Iterable[int], kept: Iterable[int])
 
 
 def set_ranges(traces: Iterable[Trace]) -> dict[str, Range]:
-    """What registers can be set to outside of the loops that carry them, as far as forms say."""
+    """Possible values of registers outside of the loops that carry them, as far as forms tell."""
     found: dict[str, Range] = {}
     for trace in traces:
         nodes = trace.graph.nodes

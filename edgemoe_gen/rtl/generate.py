@@ -38,11 +38,12 @@ class RtlModule:
     """One module.
 
     Attributes:
-        name: of the module.
-        kind: "process" (pipelines and a state machine), "structure" (others, and what lies between), or "library".
-        file: that holds it.
-        lines: of that file.
-        stages: of each pipeline, by its loop's label.
+        name: name of the module.
+        kind: "process" (pipelines and a state machine), "structure" (other modules and the logic between), or
+            "library".
+        file: file of the module.
+        lines: lines of that file.
+        stages: stages of each pipeline, by its loop's label.
     """
 
     name: str
@@ -74,13 +75,13 @@ class DesignRtl:
 
     @property
     def headline(self) -> str:
-        """How much there is, in a few words."""
+        """Size of the RTL, in a few words."""
         made = [module for module in self.modules if module.kind != "library"]
         lines = sum(module.lines for module in self.modules)
         return f"{counted(len(made), 'module')} from the kernels, {lines:,} lines of SystemVerilog, top {self.top}"
 
     def files(self) -> dict[str, str]:
-        """All that is written, by name: the sources, the file list, the README."""
+        """All files, by name: the sources, the file list, the README."""
         listed = "".join(f"{name}\n" for name in self.sources)
         return {**self.sources, self.file_list: listed, README: _readme(self)}
 
@@ -115,7 +116,7 @@ def generate_rtl(design: Design, sources: Mapping[str, str], progress: Progress 
 
     Raises:
         ConfigError: the compiler is not installed.
-        SimulationError: there is no table of delays for the part, or a kernel is of a form that has no hardware.
+        SimulationError: there is no table of delays for the part, or a kernel has a form without hardware.
     """
     kernels = [f"{name}\0{text}" for name, text in sorted(sources.items()) if name.startswith("src/")]
     told = chr(0).join([_of_package(), repr(design.board), repr(design.knobs), *kernels])

@@ -1,4 +1,4 @@
-"""The text of a module as people read it: nets of one bit without a range, and no line that leaves the screen."""
+"""The text of a module for people: nets of one bit without a range, and no line wider than a screen."""
 
 from __future__ import annotations
 

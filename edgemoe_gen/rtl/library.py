@@ -1,6 +1,6 @@
 """The library of SystemVerilog modules, `hls/rtl`: names, parameters and ports, as their own sources declare them.
 
-In: the sources. Out: facts for whoever instantiates the modules, so that no second list of them can be wrong.
+In: the sources. Out: facts for instances of the modules, so that no second list of them can be wrong.
 """
 
 from __future__ import annotations

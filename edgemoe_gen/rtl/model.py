@@ -1,7 +1,7 @@
 """An engine in RTL that moves cycle by cycle: its registers, its interrupt line, and memory behind its buses.
 
 In: the library that `build_model` gives, and buffers of this process. The text of the library is
-`hls/rtl/simulation/board.cpp`. Calls come from one thread at a time; while one runs, others of the process go on.
+`hls/rtl/simulation/board.cpp`. Calls come from one thread at a time; during a call, other threads of the process run.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def bundles(weight_ports: int) -> tuple[str, ...]:
 
 
 class EngineModel:
-    """One engine, as a bitstream leaves it.
+    """One engine in its state after loading a bitstream.
 
     Args:
-        library: that `build_model` gave.
-        memory: behind the buses; its seed is also that of what is never given a value.
+        library: result of `build_model`.
+        memory: memory behind the buses; its seed also sets registers without an initial value.
 
     Raises:
         SimulationError: the library can't be loaded.
@@ -80,16 +80,16 @@ class EngineModel:
         self._buffers.clear()
 
     def reset(self) -> None:
-        """The reset of the block design, which memory and interconnect follow."""
+        """The reset of the block design, which also resets memory and interconnect."""
         self._checked(self._call["reset"](self._handle))
 
     def connect(self, address: int, content: NDArray[np.uint8]) -> None:
-        """Says that a buffer lies at an address. It is read and written in place."""
+        """Connects a buffer to an address. The buffer is read and written in place."""
         self._buffers[address] = content
         self._call["connect"](self._handle, address, content.ctypes.data, content.nbytes)
 
     def disconnect(self, address: int) -> None:
-        """Says that no buffer lies there any more: what is asked for is answered with DECERR."""
+        """Disconnects a buffer: requests to its addresses are answered with DECERR."""
         self._call["connect"](self._handle, address, None, 0)
         self._buffers.pop(address, None)
 
@@ -98,15 +98,15 @@ class EngineModel:
         return self._checked(self._call["read"](self._handle, offset))
 
     def write(self, offset: int, value: int) -> bool:
-        """Writes a register, over the bus; whether the engine runs then."""
+        """Writes a register, over the bus; returns whether the engine runs then."""
         return bool(self._checked(self._call["write"](self._handle, offset, value)) & _BUSY)
 
     def run(self, cycles: int, stop: ctypes.c_int) -> tuple[bool, bool]:
-        """Lets the clock run: until `stop` is set, the interrupt line changes, nothing is left to do, or so many cycles
-        are over.
+        """Runs the clock until `stop` is set, the interrupt line changes, nothing is left to do, or a number of cycles
+        is over.
 
         Returns:
-            Whether the engine is busy, and whether it stands: nothing has moved for as long as `hang` says.
+            Whether the engine is busy, and whether it stands: nothing has moved for the time set by `hang`.
         """
         found = self._checked(self._call["run"](self._handle, cycles, ctypes.byref(stop)))
         return bool(found & _BUSY), bool(found & _STANDS)
@@ -128,7 +128,7 @@ class EngineModel:
 
     @property
     def runs(self) -> int:
-        """How often the engine has started."""
+        """Number of starts of the engine."""
         return int(self._call["runs"](self._handle))
 
     @property
@@ -139,20 +139,20 @@ class EngineModel:
 
     @property
     def problem(self) -> str:
-        """Why the memory has given a bad answer; "" where none was needed."""
+        """The reason of a bad answer of the memory; "" without one."""
         return str(self._call["problem"](self._handle).decode())
 
     def hang(self, operation: int | None, quiet_cycles: int) -> None:
-        """The memory falls silent when this operation begins; None: it does not.
+        """Makes the memory silent when this operation begins; None: never.
 
         Args:
             operation: by its number; 0: at the start.
-            quiet_cycles: without any movement, after which the engine is said to stand.
+            quiet_cycles: cycles without any movement after which the engine counts as standing.
         """
         self._call["hang"](self._handle, -1 if operation is None else operation, quiet_cycles)
 
     def answer(self, port: int, burst: int, response: int) -> None:
-        """A burst of a port, by its place in `bundles`, gets this answer; 1 is the next one, 0 none."""
+        """Gives a burst of a port, by its place in `bundles`, this answer; 1 is the next burst, 0 none."""
         self._call["answer"](self._handle, port, burst, response)
 
     def _checked(self, found: int) -> int:

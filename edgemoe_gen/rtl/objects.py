@@ -1,4 +1,4 @@
-"""What pointers of a function lead to: its parameters by their shapes, its local arrays, tables of constants."""
+"""Targets of a function's pointers: its parameters by their shapes, its local arrays, tables of constants."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Table:
 
 @dataclass
 class Objects:
-    """Of a function.
+    """Targets of the pointers of a function.
 
     Attributes:
-        shapes: of its parameters and of the memories that it hands over, by name.
+        shapes: shapes of its parameters and of the memories that it passes on, by name.
         callees: parameters of the modules that it calls, by symbol.
-        location: of the instruction at hand, for errors.
+        location: place of the current instruction, for errors.
     """
 
     module: Module
@@ -81,7 +81,7 @@ class Objects:
         }
 
     def shape(self, pointer: Pointer) -> Shape | None:
-        """Of the parameter that a pointer leads to; None: it leads to no parameter."""
+        """Shape of the parameter that a pointer leads to; None: it leads to no parameter."""
         return self.shapes.get(pointer.variable)
 
     def is_memory(self, pointer: Pointer) -> bool:
@@ -106,8 +106,9 @@ class Objects:
     def channel(self, pointer: Pointer) -> tuple[Port, Shape, int]:
         """The FIFO that a place lies in, its shape, and the place behind the beginning of the FIFO, bytes.
 
-        A FIFO is two elements in memory, of which the first one is what was read, the second what is written. An AXI
-        port is one of them.
+        A FIFO is two elements in memory: the first is the element that was read, the second the element to write. An
+            AXI
+        port is one of the two.
         """
         shape = self.shapes[pointer.variable]
         step = shape.bytes * (2 if shape.kind == "fifo" else 1)
@@ -163,7 +164,7 @@ class Objects:
         """Constants, as the module defines them.
 
         Raises:
-            SimulationError: it is no array of integers.
+            SimulationError: the table is no array of integers.
         """
         if symbol not in self.tables:
             text = self.module.globals[symbol[1:].strip('"')]
@@ -213,7 +214,7 @@ def plain(name: str) -> str:
 
 
 def readable(name: str) -> str:
-    """A name of the IR as part of one that people read: short, and without what the compiler appends."""
+    """A name of the IR as part of a readable name: short, and without the compiler's suffixes."""
     return plain(_APPENDED.sub("", name.strip('%"')))[:_LONGEST_NAME].rstrip("_") or "value"
 
 
@@ -223,7 +224,7 @@ def table_name(symbol: str) -> str:
 
 
 def target_name(variable: str, offset: int, own: Shape | None, wanted: Shape, array: bool) -> str:
-    """What the ports of what is handed over are called: of a variable, an array's element or a member."""
+    """Name of the ports of a passed variable, array element or member."""
     name = plain(variable)
     if own is not None and own.members is not None and wanted.members is None:
         return f"{name}_{own.members[offset][0]}"
@@ -235,15 +236,15 @@ def target_name(variable: str, offset: int, own: Shape | None, wanted: Shape, ar
 def check_apart(
     callee: str, targets: Mapping[str, tuple[str, str]], shapes: Mapping[str, Shape], where: object
 ) -> None:
-    """That a module is handed no memory twice: it has one port that reads and one that writes, for one parameter.
+    """Checks that no memory is passed to a module twice: a memory has one read and one write port, for one parameter.
 
     Args:
-        targets: of each parameter, the variable and what its ports are called.
-        shapes: of the module's parameters.
+        targets: for each parameter, the variable and the name of its ports.
+        shapes: shapes of the module's parameters.
         where: the call.
 
     Raises:
-        SimulationError: a memory is handed over for two parameters; names both.
+        SimulationError: a memory is passed for two parameters; names both.
     """
     known: dict[str, str] = {}
     whole: dict[str, str] = {}

@@ -1,7 +1,8 @@
-"""One region as SystemVerilog: its stages with their values, the registers between them, and when each stage moves.
+"""One region as SystemVerilog: its stages with their values, the registers between them, and their enables.
 
-Stage s moves (`go`) unless it or one behind it waits for an element or for room. Stages before one that waits stop with
-it; those behind go on, so that what is under way can leave. A stage without an iteration (`valid` not set) never waits.
+Stage s moves (`go`) unless it or a later stage waits for an element or for room. Stages before a waiting stage stop
+with it; later stages go on, so that iterations in flight can leave. A stage without an iteration (`valid` not set)
+never waits.
 """
 
 from __future__ import annotations
@@ -72,11 +73,11 @@ class Pipeline:
         return f"{base}_s{stage}"
 
     def value(self, number: int, width: int, stage: int) -> str:
-        """A node's value in a stage in so many bits."""
+        """A node's value in a stage in a number of bits."""
         return self.expressions.fitted(number, width, lambda n: self.at(n, stage))
 
     def after(self, number: int, width: int) -> str:
-        """A node's value when the loop has ended: of registers alone."""
+        """A node's value when the loop has ended, which only registers have."""
         return self.expressions.fitted(number, width, self._computed_behind)
 
     def _computed_behind(self, number: int) -> str:
@@ -294,11 +295,11 @@ class Pipeline:
         return lines
 
     def moved(self, stage: int) -> str:
-        """That an iteration leaves a stage."""
+        """The condition that an iteration leaves a stage."""
         return f"{self.label}_valid[{stage}] & {self.label}_go[{stage}]"
 
     def enables(self, stage: int, latency: int) -> list[str]:
-        """When the registers of a memory move that is read in a stage, by their order."""
+        """Enables of the registers of a memory that is read in a stage, in their order."""
         return [
             f"{self.label}_go[{s}]" if s < self.plan.depth else "1'b1" for s in range(stage + 1, stage + 1 + latency)
         ]

@@ -1,7 +1,7 @@
-"""The cycles of a region: what is computed and accessed in which stage, as the open scheduler finds it.
+"""The cycles of a region: the stage of every computation and access, by the open scheduler.
 
-Ways out of a loop are decided in its first stage, in one cycle, since the next iteration begins in the one after. Where
-that or a recurrence needs more than the clock's budget, the region is scheduled for a longer period, and says so.
+Exits of a loop are decided in its first stage, in one cycle, since the next iteration begins one cycle later. Where an
+exit or a recurrence needs more than the clock's budget, the region is scheduled for a longer period, and says so.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Plan:
     """A region's schedule.
 
     Attributes:
-        starts: of each node, the stage in which it begins; `cycles`: that of its value.
-        depth: stages.
-        ns: the period that it was scheduled for.
-        live: nodes that anything depends on.
-        stable: those of them that keep their value while the region runs.
-        leaving: one-bit nodes of the ways out, in the order of the trace.
-        accesses: those that take place, in the order of the sources.
+        starts: the stage in which each node begins; `cycles`: the stage of its value.
+        depth: number of stages.
+        ns: the period of the schedule.
+        live: nodes on which anything depends.
+        stable: live nodes that keep their value while the region runs.
+        leaving: one-bit nodes of the exits, in the order of the trace.
+        accesses: accesses in the order of the sources.
     """
 
     trace: Trace
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """Of the loop, or of the piece by its number."""
+        """Name of the loop, or number of a piece without loops."""
         return self.loop.label if self.loop is not None else f"part_{self.trace.region.number}"
 
 
@@ -98,12 +98,12 @@ def plan_region(
     """Schedules a region.
 
     Args:
-        loop: what the sources say of it, where it is a pipelined loop of theirs.
+        loop: facts of the sources, if it is a pipelined loop there.
         shared: registers that other regions use.
-        given: what registers can be set to elsewhere.
+        given: possible values of registers from elsewhere.
 
     Raises:
-        SimulationError: a hazard that no pragma covers, or a way out that depends on what the iteration reads.
+        SimulationError: a hazard that no pragma covers, or an exit that depends on values that the iteration reads.
     """
     if loop is not None and loop.ii != 1:
         raise SimulationError(f"{loop.file}:{loop.line}: {loop.label} has the interval {loop.ii}", "only 1 is known")
@@ -197,7 +197,7 @@ def _changing(trace: Trace) -> set[int]:
 
 
 def sorted_nodes(trace: Trace, live: Collection[int]) -> list[int]:
-    """Nodes, each behind its arguments."""
+    """Nodes, each after its arguments."""
     problem = Problem([FREE] * len(trace.graph.nodes), [node.args for node in trace.graph.nodes])
     return sorted_operations(problem, sorted(live))
 

@@ -1,4 +1,4 @@
-"""Where pointers of a region lead to: a variable, a fixed offset, scaled indices; several places by condition."""
+"""Targets of a region's pointers: a variable, a fixed offset, scaled indices; several places by condition."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Whole:
 
 
 class Pointers(ABC):
-    """Of one region. Whoever walks over its instructions sets `condition` and the edges between blocks."""
+    """Pointers of one region. The walk over its instructions sets `condition` and the edges between blocks."""
 
     def __init__(self, whole: Whole, region: Region, state: State) -> None:
         self.whole = whole
@@ -59,13 +59,13 @@ class Pointers(ABC):
         self.trace.names.setdefault(node, readable(i.name))
 
     def places(self, text: str) -> Places:
-        """Where a pointer leads to, by conditions within its block."""
+        """Places of a pointer, by conditions within its block."""
         if text not in self.pointers:
             self.pointers[text] = self._found(text)
         return self.pointers[text]
 
     def operand(self, i: Instruction, number: int) -> Places:
-        """Where an operand leads to."""
+        """Places of an operand."""
         offset = i.offsets.get(number, 0)
         return [(condition, place.moved(offset)) for condition, place in self.places(i.operands[number])]
 

@@ -1,4 +1,4 @@
-"""The ports of a module: which accesses of its pipelines drive them, and the memories and tables that lie in it."""
+"""The ports of a module: the accesses that drive them, and the memories and tables inside the module."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Signal:
 
 
 class Ports:
-    """Of one module.
+    """Ports of one module.
 
     Attributes:
-        calls: of the modules that it starts, what each call hands over for their pointer parameters.
+        calls: by started module, the variables that each call passes for its pointer parameters.
     """
 
     def __init__(self, elaborated: Elaborated) -> None:

@@ -37,14 +37,14 @@ class Stages:
     """One region of a process, in cycles.
 
     Attributes:
-        name: of the loop; of a piece without loops by its number.
+        name: name of the loop, or number of a piece without loops.
         is_loop: it takes an iteration a cycle; otherwise it is passed once.
-        depth: stages.
-        ns: of a cycle, which it was scheduled for.
+        depth: number of stages.
+        ns: period of the schedule.
         reads: first stage that reads a FIFO or port; None: none does.
         writes: last stage that writes each FIFO, by its variable in the process.
         calls: modules that its last stage starts.
-        follow: numbers of the regions behind it; None: the process ends.
+        follow: numbers of the next regions; None: the process ends.
     """
 
     name: str
@@ -63,10 +63,10 @@ class Process:
 
     Attributes:
         signals: its ports in order, those of the clock and of starting among them.
-        ports: the FIFOs ("read", "write") and memories ("load", "store") that it uses, with how.
+        ports: the FIFOs and memories that it uses, and how: "read", "write"; "load", "store".
         parameters: by-value ones that it takes, with their bits.
         stages: of every region, in their order.
-        calls: of the modules that it starts, what each call hands over for their pointer parameters.
+        calls: by started module, the variables that each call passes for its pointer parameters.
     """
 
     name: str

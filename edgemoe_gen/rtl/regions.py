@@ -18,8 +18,8 @@ class Region:
 
     Attributes:
         number: in the order of the function.
-        header: the block that it is entered by.
-        blocks: each before those that follow it.
+        header: the block of its entry.
+        blocks: its blocks, each before its successors.
         is_loop: whether its blocks lead back to its header.
         location: source line of a loop's statement, or None.
     """
@@ -41,16 +41,23 @@ class Regions:
 
 
 def find_regions(function: Function, callees: Collection[str] = ()) -> Regions:
-    """Cuts a function into regions. Calls of `callees`, which are modules of their own, end the region they are in."""
+    """Cuts a function into regions. Calls of `callees`, which are separate modules, end their region.
+
+    So a loop with such a call is no pipeline, even if it is an innermost loop.
+    """
     order = block_order(function)
     before = predecessors(function, order)
-    loops = {loop.header: loop for loop in innermost_loops(function)}
+    calls = {
+        name
+        for name, block in function.blocks.items()
+        if any(i.opcode == "call" and i.detail in callees for i in block.instructions)
+    }
+    loops = {loop.header: loop for loop in innermost_loops(function) if not calls & set(loop.blocks)}
     inside = {block: header for header, loop in loops.items() for block in loop.blocks}
     heads = {order[0], *(loop.header for loop in natural_loops(function))}
     for block in order:
-        ends = any(i.opcode == "call" and i.detail in callees for i in function.blocks[block].instructions)
         for target in function.blocks[block].successors:
-            if ends or (block in inside and inside.get(target) != inside[block]):
+            if block in calls or (block in inside and inside.get(target) != inside[block]):
                 heads.add(target)
     first: dict[str, str] = {}  # of a block, the header of its region
     blocks: dict[str, list[str]] = {}

@@ -1,7 +1,7 @@
-"""What the parameters of a function are, with exact widths: from what the compiler says of types for debuggers.
+"""Parameters of a function with exact widths, from the compiler's description of types for debuggers.
 
-LLVM IR keeps of an integer of 18 bits only the 32 that it takes in memory, and of a pointer nothing. Here every FIFO,
-memory and struct is a list of leaves: where a value lies in memory, and the bits of it that count.
+LLVM IR shows an integer of 18 bits only as the 32 bits that it takes in memory, and of a pointer's target nothing. Here
+every FIFO, memory and struct is a list of leaves: the place of a value in memory, and its bits that count.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Shape:
 
     Attributes:
         kind: "fifo", "axi_read", "axi_write", "memory", "memories" (a struct of them) or "value".
-        leaves: of an element of a FIFO, of a word of a memory, or of the value.
-        bytes: from one element to the next.
-        count: of FIFOs in an array of them.
+        leaves: leaves of an element of a FIFO, of a word of a memory, or of the value.
+        bytes: bytes from one element to the next.
+        count: number of FIFOs in an array of them.
         depth: words of a memory; 0 where its type does not say.
-        banks: of a memory whose elements are arrays: each of their places is a memory of its own.
-        members: of a struct of memories, by the byte at which each begins.
-        type: as C++ spells it, of an element.
+        banks: for a memory whose elements are arrays: each of their places is a separate memory.
+        members: members of a struct of memories, by the byte at which each begins.
+        type: C++ type of an element.
     """
 
     kind: str
@@ -68,7 +68,7 @@ class Shape:
 
     @property
     def bits(self) -> int:
-        """Of an element or word, without what only fills its memory."""
+        """Bits of an element or word, without padding."""
         return sum(leaf.bits for leaf in self.leaves)
 
 

@@ -1,7 +1,7 @@
 """Simulates an engine in RTL with Verilator, behind a memory on its AXI ports and a driver at its registers.
 
-In: the engine's modules, and buffers as they lie in DDR. Out: what it writes, and cycles of runs and operations. The
-program's text is in `hls/rtl/simulation`; it is built once for an engine, by content.
+In: the engine's modules, and buffers as in DDR. Out: the result, and cycles of runs and operations. The text of the
+executable is in `hls/rtl/simulation`; it is built once for an engine, by content.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Memory:
 
     Attributes:
         latency: cycles from a burst's request to its first beat.
-        bytes_per_cycle: of all ports together, as in the timed simulation; None: each port moves a beat a cycle.
-        percent: of the cycles in which a bus is ready or valid, each by itself.
-        seed: of all that is random: gaps, and what registers and memories hold at first.
+        bytes_per_cycle: rate of all ports together, as in the timed simulation; None: each port moves a beat a cycle.
+        percent: share of the cycles in which a bus is ready or valid, for each bus.
+        seed: seed of gaps, and of the first contents of registers and memories.
     """
 
     latency: int = LATENCY
@@ -84,22 +84,22 @@ class OperationCycles:
 
     @property
     def cycles(self) -> int:
-        """How long it took."""
+        """Its number of cycles."""
         return self.end - self.start
 
 
 @dataclass(frozen=True)
 class EngineRun:
-    """What a simulation gave.
+    """Outcome of a simulation.
 
     Attributes:
         status: of the engine after the last run.
-        result: the result buffer after the last run; what the engine has not written is UNWRITTEN.
-        cycles: of each run, from the engine's start to its end.
-        operations: of the last run.
+        result: the result buffer after the last run; unwritten bytes are UNWRITTEN.
+        cycles: cycles of each run, from the engine's start to its end.
+        operations: operations of the last run.
         fills: the depth that each FIFO needs so that no write waits longer, as in the timed simulation, by module
             instance and name.
-        clocks: that were simulated, in `seconds`.
+        clocks: number of simulated clocks, in `seconds`.
     """
 
     status: int
@@ -125,10 +125,10 @@ def build_simulation(
     engine: Engine, design: Design, *, trace: bool = False, level: str = LEVEL,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> Path:  # fmt: skip
-    """The program that simulates an engine, from the cache where it is there.
+    """The executable that simulates an engine, from the cache where possible.
 
     Args:
-        trace: the program can write a trace; one that cannot is faster.
+        trace: whether the executable can write a trace, which makes it slower.
         level: see `build_program`.
         progress: called with text, files compiled and all, where it has to be built.
 
@@ -190,16 +190,16 @@ def simulate(
     """Runs an engine.
 
     Args:
-        executable: that `build_simulation` gave; with `trace`, if there are `waves`.
+        executable: result of `build_simulation`; with `trace`, if there are `waves`.
         buffers: contents by the engine's ports, see `program_buffers`.
         result_bytes: size of the result buffer.
         folder: to work in; buffers and result stay there.
-        memory: behind the ports.
-        runs: how often the engine is started, one run after the other.
+        memory: memory behind the ports.
+        runs: number of starts of the engine, one run after the other.
         most_cycles: clocks after which the simulation gives up.
-        quiet_cycles: it also gives up where no bus and no FIFO moves for so long, beyond the memory's latency.
-        waves: what is traced.
-        clock_mhz: of the times in the trace.
+        quiet_cycles: cycles without movement of any bus or FIFO, beyond the memory's latency, after which it gives up.
+        waves: signals and cycles to trace.
+        clock_mhz: clock for the times in the trace.
         on_progress: called every now and then with clocks so far, and the operation that runs (-1: none yet).
 
     Raises:

@@ -19,7 +19,7 @@ _MOST_PLACES = 4096
 
 
 class State:
-    """What registers and the tails of FIFOs hold at a point of a region. Conditions are whole: of block and pointer."""
+    """Contents of registers and of the tails of FIFOs at a point of a region. Conditions include block and pointer."""
 
     def __init__(self, trace: Trace, objects: Objects, limits: Mapping[str, int]) -> None:
         self.trace = trace
@@ -98,7 +98,7 @@ class State:
         self._heads[port.name] = self.trace.access("read", port, condition, width=shape.bits)
 
     def write(self, place: Pointer, condition: int) -> None:
-        """Puts what lies at its tail into a FIFO."""
+        """Puts the element at its tail into a FIFO."""
         port, shape, _ = self.objects.channel(place)
         data = []
         for n, leaf in enumerate(shape.leaves):
@@ -120,7 +120,7 @@ class State:
         return self._graph.concat(parts)
 
     def request(self, place: Pointer, values: Sequence[int], condition: int) -> None:
-        """Asks for a burst of an AXI port: its first beat and how many."""
+        """Requests a burst of an AXI port: its first beat and its beats."""
         port, _, _ = self.objects.channel(place)
         bits = tuple(self._graph.nodes[value].width for value in values)
         asked = Port(f"{port.name}_request", "fifo", port.variable, sum(bits), bits)
@@ -135,7 +135,7 @@ class State:
                 self.undefined.add((name, n))
 
     def refused(self, why: str) -> SimulationError:
-        """An error at the line that is at hand."""
+        """An error at the current line."""
         return SimulationError(f"{self._graph.location or self.objects.function.name}: {why}", "write it another way")
 
     # Values of leaves.

@@ -31,7 +31,7 @@ _STYLES = {"uram": "ultra", "bram": "block", "lutram": "distributed", "srl": "sr
 class Call:
     """A process that is started, and the line that does so.
 
-    `targets` says what each of its parameters is here: variable, name of its ports.
+    `targets` gives for each of its parameters the variable and the name of its ports here.
     """
 
     name: str
@@ -72,9 +72,9 @@ def make_region(
     """The module of a dataflow region.
 
     Args:
-        module: its name, where it is not the function's.
+        module: its name, if it differs from the function's.
         processes: the modules of its calls, by function.
-        shapes: of the region's own parameters.
+        shapes: shapes of the region's own parameters.
 
     Raises:
         SimulationError: two processes use one port of a memory, or a FIFO lacks a writer or reader.

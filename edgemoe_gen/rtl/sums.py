@@ -1,6 +1,6 @@
 """Sums of several values as trees: the compiler leaves them as chains in the order of the sources.
 
-A value that comes round from the iteration before is added last, so that only one adder lies on its way.
+A loop-carried value is added last, so that only one adder lies on its path.
 """
 
 from __future__ import annotations

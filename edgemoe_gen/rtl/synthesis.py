@@ -1,7 +1,7 @@
-"""What open synthesis (Yosys, of the package `pyosys`) makes of a module for UltraScale+. Tier: open synthesis.
+"""Open synthesis of a module for UltraScale+ (Yosys, of the package `pyosys`). Tier: open synthesis.
 
-Yosys ends its process at an error and cannot be interrupted within a pass, so it runs in a child process, which goes
-when this one goes. Counts are kept by content. They are no vendor's: Yosys packs less well than Vivado does.
+Yosys ends its process at an error and cannot be interrupted within a pass. So it runs in a child process, which ends
+with this one. The cache keeps counts by content. The counts are no vendor's: Yosys packs less well than Vivado does.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Synthesis:
 
 
 def synthesis_missing() -> str:
-    """Why there is no open synthesis here, or ""."""
+    """The reason why there is no open synthesis here, or ""."""
     return "" if importlib.util.find_spec(PACKAGE) is not None else f"the package {PACKAGE} is not installed"
 
 
@@ -129,11 +129,11 @@ def synthesise(
     Args:
         sources: texts by file name.
         top: the module.
-        progress: called with what is done now, steps done and all.
+        progress: called with text, steps done and steps in all.
 
     Raises:
         ConfigError: Yosys is not installed.
-        SimulationError: it refuses the sources, or was ended; says its first error.
+        SimulationError: Yosys refuses the sources, or was ended; says its first error.
     """
     need_yosys()
     passes = [(0, f"read_verilog -sv -defer {' '.join(sources)}")]

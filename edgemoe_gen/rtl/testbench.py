@@ -1,6 +1,6 @@
 """The cocotb testbench of a design: Python that is the same for all, and the design's facts as JSON.
 
-In: a design. Out: texts by their paths in the rendered project, where `render` and `csim` leave the buffers.
+In: a design. Out: texts by their paths in the rendered project, in which `render` and `csim` write the buffers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def bench_files(design: Design) -> dict[str, str]:
 
 
 def bench_facts(design: Design) -> dict[str, Any]:
-    """What the testbench knows of a design: registers, ports, statuses, layout of the files."""
+    """Facts of a design for the testbench: registers, ports, statuses, layout of the files."""
     knobs = design.knobs
     ports = axi_ports(knobs.weight_ports)
     return {

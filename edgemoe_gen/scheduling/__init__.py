@@ -1,8 +1,8 @@
 """An open schedule of the rendered kernels: loops and their dependences from the compiler, delays from public reports.
 
-`run.schedule_design` gives a `result.Schedule`. The way there: `sources` reads pragmas, `compiler` and `parse` make
-LLVM IR of the kernels, `building` the graph of one iteration of a loop, `widths` the bits that count, `costs` what
-each operation takes, `problem` what iterations leave for later ones, `scheduler` and `periods` cycles and periods.
+`run.schedule_design` gives a `result.Schedule`. Steps: `sources` reads pragmas; `compiler` and `parse` make LLVM IR of
+the kernels; `building` makes the graph of one iteration of a loop; `widths` finds the bits that count; `costs` gives
+the delay of each operation; `problem` links iterations; `scheduler` and `periods` find cycles and periods.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from edgemoe_gen.scheduling.compiler import ziglang_missing
 
 
 def missing() -> str:
-    """Why nothing can be scheduled on this machine, or ""."""
+    """The reason why nothing can be scheduled on this machine, or ""."""
     return ziglang_missing()
 
 

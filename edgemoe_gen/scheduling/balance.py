@@ -1,7 +1,7 @@
 """Sums of many values as trees: the compiler leaves chains in the order of the source, the vendor's tool balances them.
 
-As public reports show it, a loop-carried value that is summed among others ends up at a leaf of such a tree; one that
-is added last, to a sum of its own, stays last. A sum that is used twice stays a value of its own.
+As public reports show, a loop-carried value that is summed among others ends up at a leaf of such a tree. A
+loop-carried value that is added last, to a separate sum, stays last. A sum that is used twice stays a separate value.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def balance_sums(
     add: Callable[[str, Cost, Sequence[int], int], int],
     together: Mapping[int, int],
 ) -> None:
-    """Rewrites what operations wait for, so that chains of additions become trees.
+    """Rewrites the dependences of operations, so that chains of additions become trees.
 
     Args:
-        costs, waits: of the graph's nodes, by number.
+        costs, waits: costs and dependences of the graph's nodes, by number.
         add: makes a further operation.
-        together: of operations that wait for each other over iterations, which of these sets they are in.
+        together: for operations that wait for each other over iterations, the number of their set.
     """
     nodes = body.graph.nodes
     uses = [0] * len(nodes)

@@ -1,4 +1,4 @@
-"""One iteration of an innermost loop: its graph, its accesses in order, and what it leaves to the next."""
+"""One iteration of an innermost loop: its graph, its accesses in order, and its loop-carried values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Body:
         conditions: what `Access.condition` refers to.
         accesses: in the order of the program.
         carried: node of a carried value to the node of its value after the iteration.
-        initial: node of a carried value to the node of what it is before the first one.
+        initial: node of a carried value to the node of its value before the first iteration.
         exits: one-bit nodes that decide whether there is another iteration.
     """
 

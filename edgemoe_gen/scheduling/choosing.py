@@ -1,4 +1,4 @@
-"""Choices between values by the ways that they come on, as nodes of a graph and conditions over them."""
+"""Choices between values of different branches, as nodes of a graph and conditions over them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from edgemoe_gen.scheduling.graph import Graph
 
 
 class Choices:
-    """Of one loop: its graph, and the conditions over its one-bit nodes."""
+    """Choices of one loop: its graph, and the conditions over its one-bit nodes."""
 
     def __init__(self) -> None:
         self.graph = Graph()
         self.conditions = Conditions()
 
     def chosen(self, alternatives: Sequence[tuple[int, int]], care: int, width: int) -> int:
-        """One of several values by the conditions of the ways that they come on."""
+        """One of several values, by the conditions of their branches."""
         by_value: dict[int, int] = {}
         for condition, value in alternatives:
             by_value[value] = self.conditions.either(by_value.get(value, NEVER), condition)

@@ -1,4 +1,4 @@
-"""Prepared sources to LLVM IR, with the clang of the package `ziglang`; the result is kept by content.
+"""Compiles prepared sources to LLVM IR, with the clang of the package `ziglang`; the result is kept by content.
 
 No vendor tool, no other compiler: the same package gives the same text on every machine. Lines of the headers and
 types of variables go along as debug information.
@@ -41,21 +41,21 @@ DESCRIBED = (
 
 
 def ziglang_missing() -> str:
-    """Why the compiler can't be used, or ""."""
+    """The reason why the compiler can't be used, or ""."""
     if importlib.util.find_spec(PACKAGE) is None:
         return f"the package {PACKAGE} is not installed"
     return ""
 
 
 def need_compiler(what: str, extra: str) -> None:
-    """Refuses what needs the compiler where it can't be used.
+    """Refuses work that needs the compiler if it can't be used.
 
     Args:
-        what: begins the sentence.
-        extra: that brings it.
+        what: begin of the sentence.
+        extra: the extra that brings the compiler.
 
     Raises:
-        ConfigError: it can't.
+        ConfigError: the compiler can't be used.
     """
     reason = ziglang_missing()
     if reason:
@@ -81,12 +81,12 @@ def compile_ir(texts: Mapping[str, str], unit: str = "src/engine.cpp", flags: Se
 
     Args:
         texts: prepared sources by path; all includes are among them.
-        unit: the one that includes all others.
-        flags: of the compiler; `DESCRIBED` gives unoptimised code that describes every type.
+        unit: the source that includes all others.
+        flags: flags of the compiler; `DESCRIBED` gives unoptimised code that describes every type.
 
     Raises:
         ConfigError: the compiler is not installed.
-        SimulationError: it refuses the sources; says its first error.
+        SimulationError: the compiler refuses the sources; gives its first error.
     """
     need_compiler("a schedule", "schedule")
     files = dict(texts) | shims()

@@ -10,10 +10,10 @@ from edgemoe_gen.scheduling.sources import Dependence
 
 @dataclass(frozen=True)
 class Link:
-    """`later` begins at least `gap` cycles behind `earlier`, an iteration of `distance` before it.
+    """`later` begins at least `gap` cycles after `earlier`, which is `distance` iterations before it.
 
     Attributes:
-        from_start: counted from the cycle in which `earlier` begins, else from that of its result.
+        from_start: `gap` counts from the cycle in which `earlier` begins; otherwise from that of its result.
         carrier: the memory or register in words.
         dependence: the pragma that states the distance, or None.
     """
@@ -28,7 +28,7 @@ class Link:
 
 
 def components(waits: Sequence[tuple[int, ...]], links: Sequence[Link]) -> list[list[int]]:
-    """Sets of operations that wait for each other over iterations: whatever is in none has all the time it needs."""
+    """Sets of operations that wait for each other over iterations; operations in none of them have no time limit."""
     count = len(waits)
     targets: list[list[int]] = [list(others) for others in waits]
     for link in links:

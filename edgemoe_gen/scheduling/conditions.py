@@ -42,7 +42,7 @@ class Conditions:
         return self._chosen(a, 0, 1)
 
     def within(self, condition: int, care: int) -> int:
-        """A condition that is equal where `care` holds and as simple as it can be elsewhere."""
+        """A condition that is equal where `care` holds, and as simple as possible elsewhere."""
         if care <= 1 or condition <= 1:
             return condition if care else 0
         key = (condition, care)

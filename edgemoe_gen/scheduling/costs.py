@@ -1,4 +1,4 @@
-"""What every node of a loop costs, by the table of delays and the bits that count."""
+"""Costs of a loop's nodes, by the table of delays and the bits that count."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Costs:
     """Costs of a loop's nodes.
 
     Args:
-        merge_ns: of a choice between values that come on different ways.
-        accesses: by node.
+        merge_ns: delay of a choice between values of different branches.
+        accesses: accesses by node.
     """
 
     def __init__(self, delays: Delays, widths: Widths, accesses: Mapping[int, Access], merge_ns: float) -> None:
@@ -28,7 +28,7 @@ class Costs:
         self._merge = merge_ns
 
     def of(self, node: Node) -> Cost:
-        """What a node costs."""
+        """Cost of a node."""
         if node.op in WIRES:
             return FREE
         if node.number in self._accesses:

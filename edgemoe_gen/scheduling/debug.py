@@ -16,7 +16,7 @@ _FILENAME = re.compile(r'\bfilename: "([^"]*)"')
 
 
 class Lines:
-    """Metadata of a module by number. Lines of files that only stand in for others count as those they are used in."""
+    """Metadata of a module by number. A line of a stand-in file counts as the line that uses it."""
 
     def __init__(self, metadata: Mapping[int, str], hidden: str = "shim/") -> None:
         self._metadata = metadata

@@ -1,7 +1,8 @@
-"""The table of delays of a device family, `timing/families/*.delays.toml`, and what it says of one operation.
+"""The table of delays of a device family, `timing/families/*.delays.toml`, and the cost of one operation by it.
 
-In: the table. Out: nanoseconds by operator and width, and what a node of a loop costs: time before its result or its
-first register, cycles of latency, time behind its last register.
+In: the table. Out: nanoseconds by operator and width, and the cost of a loop's node: time before its result or its
+    first
+register, cycles of latency, time after its last register.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ SUFFIX = ".delays.toml"
 
 @dataclass(frozen=True)
 class Cost:
-    """What an operation takes.
+    """Cost of an operation.
 
     Attributes:
-        ns: combinational, in the cycle in which it starts.
+        ns: combinational time in the cycle of its start.
         latency: cycles until its result.
-        after_ns: in the cycle of its result, where there is a latency.
+        after_ns: time in the cycle of its result, if it has a latency.
         alone: nothing else shares a cycle with it.
     """
 
@@ -47,7 +48,7 @@ FREE = Cost(0.0)
 
 @dataclass(frozen=True)
 class Delays:
-    """A table of delays. `source` is its file's name; `grades` are the speed grades whose reports it is made of."""
+    """A table of delays. `source` is its file's name; `grades` are the speed grades of its reports."""
 
     title: str
     source: str
@@ -76,7 +77,7 @@ class Delays:
         return int(self.substitutes[name]["latency"])
 
     def product(self, first: int, second: int) -> Cost:
-        """A multiplication of operands of so many bits."""
+        """A multiplication of operands with these numbers of bits."""
         most = [int(bits) for bits in self.substitutes["dsp"]["bits"]]
         if first + second <= most[1]:
             return Cost(self.fixed("fabric_multiply"), self.cycles("fabric_multiply"), self.fixed("fabric_multiply"))
@@ -92,15 +93,15 @@ class Delays:
 
 
 class NoDelaysError(SimulationError):
-    """There is no table of delays of a device: nothing is wrong with the design."""
+    """There is no table of delays for a device; the design has no fault."""
 
 
 def family_delays(part: str) -> Delays:
-    """The table that a part is in.
+    """The table of a part.
 
     Raises:
         NoDelaysError: there is none.
-        SimulationError: it is not readable.
+        SimulationError: the table is not readable.
     """
     for path in sorted(FAMILIES.glob(f"*{SUFFIX}")):
         table, prefixes = read_delays(path)

@@ -4,7 +4,7 @@
 
 In: CSV with the columns operator, width_bits, memory_width_x_depth, core, stages, delay_ns, grouping, part, release,
 occurrences, repository. Out: per operator and width the largest delay that reports give an operator that stands alone,
-of the first release that has the width. What no report has stands in `substitutes`, which stays as it is.
+of the first release that has the width. Delays that no report has stand in `substitutes`, which is not changed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def lines(table: Mapping[str, list[Point]]) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Rewrites the generated part of a table; what stands before and after it stays."""
+    """Rewrites the generated part of a table; the text before and after it stays."""
     source, target = Path(arguments[0]), Path(arguments[1])
     with source.open(newline="", encoding="utf-8") as stream:
         table = points(csv.DictReader(stream))

@@ -1,4 +1,4 @@
-"""Exact widths of what lies in memory: an `ap_int<18>` takes 32 bits there; debug metadata tells how many count."""
+"""Exact widths of values in memory: an `ap_int<18>` takes 32 bits there; debug metadata tells how many count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control flow of a function: order of its blocks, who dominates whom, and its innermost loops."""
+"""Control flow of a function: order of its blocks, dominators, and its innermost loops."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def natural_loops(function: Function) -> tuple[NaturalLoop, ...]:
 
 
 def block_order(function: Function) -> list[str]:
-    """Blocks that can be reached, each before those that follow it but for the ways back of loops."""
+    """Reachable blocks, each before its successors except for the back edges of loops."""
     entry = next(iter(function.blocks))
     done: list[str] = []
     seen = {entry}

@@ -1,8 +1,8 @@
-"""Data flow of one iteration of a loop: nodes that are equal are one node, and bits that are only moved cost none.
+"""Data flow of one iteration of a loop: equal nodes are one node, and moving bits takes no node.
 
-Values are built up bottom-up, so every node's arguments have lower numbers than itself. Integers that pack several
-values (as LLVM makes of small structs) are concatenations here: what takes one value out of them depends on that value
-alone. Widths are those of the compiler; `widths` finds how many bits count.
+Values are built bottom-up, so every node's arguments have lower numbers than the node. Integers that pack several
+values (as LLVM makes of small structs) are concatenations here, and a node that takes one value out of them depends
+only on this value. Widths are those of the compiler; `widths` finds how many bits count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Graph:
     _known: dict[tuple[str, tuple[int, ...], int, int | str, str], int] = field(default_factory=dict)
 
     def add(self, op: str, args: Sequence[int], width: int, detail: int | str = 0, name: str = "") -> int:
-        """A node of its own, equal to no other."""
+        """A new node, equal to no other."""
         number = len(self.nodes)
         self.nodes.append(Node(number, op, tuple(args), width, detail, name, self.location))
         return number

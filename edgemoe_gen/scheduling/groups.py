@@ -1,4 +1,4 @@
-"""Which accesses of a loop may meet: those of one FIFO, and those of one array as far as their places say."""
+"""Accesses of a loop that may meet: those of one FIFO, and those of one array if their places may be equal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Group:
 
 
 def access_groups(accesses: Iterable[Access]) -> list[Group]:
-    """Every access in the one group that it belongs to."""
+    """All accesses in groups; every access belongs to one group."""
     by_variable: dict[tuple[str, str], list[Access]] = {}
     for access in accesses:
         by_variable.setdefault((access.pointer.variable, access.channel), []).append(access)

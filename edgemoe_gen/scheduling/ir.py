@@ -1,4 +1,4 @@
-"""What a schedule knows of LLVM IR: a module's functions, their blocks and instructions, each with its source line."""
+"""LLVM IR for schedules: a module's functions, their blocks and instructions, each with its source line."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Instruction:
     Attributes:
         opcode: of LLVM; "call" also where it is a tail call.
         name: of its value, with %; "" without one.
-        type: of its value; of a store, of what is stored; of a comparison, of its operands.
+        type: type of its value; for a store that of the stored value, for a comparison that of its operands.
         operands: values as written: %name, @name or a constant.
-        blocks: of a phi, the blocks that its operands come from; of a branch or switch, its targets.
+        blocks: for a phi, the blocks of its operands; for a branch or switch, its targets.
         detail: predicate of a comparison, callee of a call, cases of a switch as numbers.
         element: the type that a getelementptr counts in, an alloca makes or a cast takes.
         location: innermost source line, or None.
-        offsets: bytes behind the start of variables that operands name, by the operand's number.
+        offsets: bytes after the start of variables that operands name, by the operand's number.
     """
 
     opcode: str

@@ -1,7 +1,7 @@
-"""Results kept by content in the cache: what the compiler makes, and whole schedules.
+"""Results kept by content in the cache: output of the compiler, and whole schedules.
 
-Each is a text whose name says all that it depends on. One that is damaged is made again; those that were not used for
-longest go. A cache that can't be written to only costs time.
+Each is a text whose name includes all its dependences. A damaged text is made again; texts with the oldest use are
+removed. A cache that can't be written to only costs time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where integers that pack several values are cut: the compiler keeps small structs in registers as one integer."""
+"""Cuts integers that pack several values: the compiler keeps small structs in registers as one integer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edgemoe_gen.scheduling.ir import Function, Instruction
 def cut_places(function: Function, loop: NaturalLoop) -> dict[str, tuple[int, ...]]:
     """Bits at which carried integers are cut, by the name of their phi.
 
-    Integers that are chosen from each other are cut at the same places: where one of them is taken apart or put
-    together. Integers that are put together nowhere pack nothing.
+    Integers that are chosen from each other are cut at the same places: where one of them is built or taken apart.
+    Integers that are never built from parts pack nothing.
     """
     instructions = [i for name in loop.blocks for i in function.blocks[name].instructions]
     web = _Web()

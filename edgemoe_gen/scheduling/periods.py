@@ -1,4 +1,4 @@
-"""The shortest period at which a loop holds its interval, and the recurrence that forbids a shorter one."""
+"""The shortest period at which a loop keeps its interval, and the recurrence that forbids a shorter period."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MOST_II = 64
 
 @dataclass(frozen=True)
 class Limit:
-    """What bounds a loop.
+    """Limit of a loop.
 
     Attributes:
         ns: the shortest period that a cycle can have; 0 without recurrences.
-        recurrence: what forbids a shorter period; None where nothing does.
+        recurrence: the recurrence that forbids a shorter period, or None.
     """
 
     ns: float
@@ -46,7 +46,7 @@ class Loop:
             self._parts.append(_Part(sorted_operations(problem, numbers), links))
 
     def limit(self, ii: int) -> Limit:
-        """What bounds the loop at an interval that latencies allow."""
+        """Limit of the loop at an interval that latencies allow."""
         ns, recurrence = 0.0, None
         for part in self._parts:
             found = self._shortest(part, ii, ns)
@@ -55,7 +55,7 @@ class Loop:
         return Limit(ns, recurrence)
 
     def longest(self) -> Limit:
-        """The operation that takes longest by itself, whatever else is in its cycle."""
+        """The single operation with the longest time, whatever else is in its cycle."""
         costs = self.problem.costs
         alone = [number for number, cost in enumerate(costs) if not cost.alone]
         if not alone:
@@ -64,7 +64,7 @@ class Loop:
         return Limit(costs[number].ns, Recurrence((number,), (), closed=False))
 
     def over(self, ii: int, period: float) -> list[tuple[float, Recurrence]]:
-        """Every set of operations that needs more than a period: how much, and why. The worst first."""
+        """Every set of operations that needs more than a period: the time and the reason, worst first."""
         found = [self._shortest(part, ii, period) for part in self._parts]
         return sorted((one for one in found if one is not None), key=lambda one: -one[0])
 
@@ -83,7 +83,7 @@ class Loop:
         return solve(self.problem, part.order, part.links, ii, period)
 
     def forced(self, ii: int) -> tuple[int, Recurrence | None]:
-        """The least interval, from `ii` on, that latencies allow, and what forbids `ii` itself."""
+        """The least interval, from `ii` on, that latencies allow, and the recurrence that forbids `ii` itself."""
         reason = None
         for part in self._parts:
             while ii < MOST_II:

@@ -1,6 +1,6 @@
-"""Where loads and stores of a loop go: pointers as a variable, a fixed offset and scaled indices; what variables are.
+"""Places of a loop's loads and stores: pointers as a variable, a fixed offset and scaled indices; kinds of variables.
 
-A variable is a FIFO or AXI port (it is handed to one of the access functions), a memory (a parameter that is an array,
+A variable is a FIFO or AXI port (it is passed to one of the access functions), a memory (a parameter that is an array,
 or a local one that a pragma binds to storage), registers (any other local array), a table, or a copied struct.
 """
 
@@ -25,28 +25,28 @@ DEFAULT_LATENCY = 1  # of a memory whose latency no pragma states (UG1399, pragm
 
 @dataclass(frozen=True)
 class Pointer:
-    """A place: `offset` bytes behind the start of a variable, and for each term scale x index more."""
+    """A place: `offset` bytes after the start of a variable, plus scale x index for each term."""
 
     variable: str
     offset: int = 0
     terms: tuple[tuple[int, int], ...] = ()  # bytes, node of the index
 
     def moved(self, offset: int, terms: Iterable[tuple[int, int]] = ()) -> Pointer:
-        """The place that lies so much further."""
+        """The place at a further offset."""
         return Pointer(self.variable, self.offset + offset, self.terms + tuple(terms))
 
 
 @dataclass(frozen=True)
 class Variable:
-    """What pointers start from.
+    """Variable to which pointers belong.
 
     Attributes:
-        name: as the sources have it.
+        name: its name in the sources.
         kind: "fifo", "axi", "memory", "registers", "table" or "values" (known before the loop).
         latency: cycles of a memory's read.
         implementation: "bram", "uram", "lutram", or "" where the tool chooses.
-        whole: all of it is one array, so that any two accesses may meet.
-        channels: offsets at which FIFOs begin, of an array of them.
+        whole: all of it is one array, so any two accesses may meet.
+        channels: offsets of the FIFOs in an array of them.
         one_word: an element is read and written as a whole.
     """
 
@@ -59,14 +59,14 @@ class Variable:
     one_word: bool = False
 
     def channel(self, offset: int) -> tuple[int, str]:
-        """Where the FIFO that a place lies in begins, and its name."""
+        """Begin and name of the FIFO of a place."""
         first = max((start for start in self.channels if start <= offset), default=0)
         step = gcd(*self.channels) if self.channels else 0
         return first, f"{self.name}[{first // step}]" if step else self.name
 
 
 class Variables:
-    """The variables of a function. `bindings` are the memories that callers hand over, by function and parameter."""
+    """The variables of a function. `bindings` are the memories that callers pass, by function and parameter."""
 
     def __init__(
         self, module: Module, function: Function, prepared: Prepared, bindings: Mapping[tuple[str, str], frozenset[str]]
@@ -198,7 +198,7 @@ def steps(module: Module, instruction: Instruction) -> list[tuple[int, str]]:
 
 @lru_cache(maxsize=100_000)
 def source_name(name: str) -> str:
-    """A variable's name in the sources: without what the compiler appends where it inlines or has several."""
+    """A variable's name in the sources, without the compiler's suffixes."""
     plain = re.sub(r"(\.(i|addr|sroa|\d+))+\d*$", "", name.lstrip("%").strip('"'))
     return re.sub(r"(?<=[a-z_])\d+$", "", plain)
 

@@ -1,6 +1,6 @@
-"""A loop as the scheduler takes it: operations with their costs, what each waits for, and what iterations leave behind.
+"""A loop for the scheduler: operations with their costs, their dependences, and links between iterations.
 
-Registers that one iteration leaves to the next, and points at which accesses meet, are operations of their own here.
+Loop-carried registers, and points at which accesses meet, are separate operations here.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ class Problem:
     """Operations by number: the graph's nodes first, then registers and meeting points.
 
     Attributes:
-        costs: of each.
-        waits: of each, the operations whose results it takes in the same iteration.
-        links: between iterations, and orders that no value keeps.
-        names: of the operations behind the graph's nodes; `nodes` are those of the graph that they stand for or behind.
+        costs: cost of each operation.
+        waits: for each operation, those whose results it takes in the same iteration.
+        links: links between iterations, and orders that no value keeps.
+        names: names of the operations after the graph's nodes; `nodes` are the graph's nodes that they represent or
+            follow.
     """
 
     costs: list[Cost] = field(default_factory=list)
@@ -37,7 +38,7 @@ class Problem:
     nodes: dict[int, int] = field(default_factory=dict)
 
     def add(self, name: str, cost: Cost, waits: Sequence[int], node: int | None = None) -> int:
-        """An operation behind the graph's nodes."""
+        """Adds an operation after the graph's nodes."""
         self.costs.append(cost)
         self.waits.append(tuple(waits))
         self.names[len(self.costs) - 1] = name

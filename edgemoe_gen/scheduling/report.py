@@ -22,7 +22,7 @@ _WORDS = {
 
 
 class Reporter:
-    """Of one loop."""
+    """Reporter of one loop."""
 
     def __init__(self, source: PipelinedLoop, body: Body, widths: Widths, problem: Problem) -> None:
         self._source = source
@@ -39,14 +39,14 @@ class Reporter:
         return RecurrenceReport(round(ns, 3), max(1, iterations), tuple(carriers), tuple(places), steps)
 
     def distinct(self, reports: Sequence[RecurrenceReport]) -> tuple[RecurrenceReport, ...]:
-        """Those that pass the same lines once: lanes of one statement are many recurrences."""
+        """Recurrences, once for each set of lines: lanes of one statement are many recurrences."""
         kept: dict[tuple[str, ...], RecurrenceReport] = {}
         for report in reports:
             kept.setdefault(report.places, report)
         return tuple(kept.values())
 
     def stages(self, times: Times) -> dict[str, dict[str, int]]:
-        """In which stage each FIFO and port is read and written; of several accesses the first read and last write."""
+        """Stage in which each FIFO and port is read and written; of several accesses the first read and last write."""
         found: dict[str, dict[str, int]] = {}
         for access in self._body.accesses:
             if access.kind not in ("read", "write"):
@@ -58,7 +58,7 @@ class Reporter:
         return found
 
     def fault(self, reason: Recurrence, forced: int) -> str:
-        """Why an interval can't be held, in one sentence."""
+        """The reason why an interval can't be kept, in one sentence."""
         report = self.recurrence(0.0, reason)
         stated = next((link.dependence for link in reason.links if link.dependence is not None), None)
         where = f"{self._source.file}:{self._source.line}"

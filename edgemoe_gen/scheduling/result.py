@@ -1,4 +1,4 @@
-"""The outcome of a schedule: what every pipelined loop takes, and what bounds it."""
+"""The outcome of a schedule: interval, depth and limit of every pipelined loop."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Step:
     """One operation of a recurrence.
 
     Attributes:
-        operation: what it does, with the name of its register, memory or FIFO where it has one.
-        bits: that count.
-        ns: combinational; `cycles` of latency beside it.
+        operation: its kind, with the name of its register, memory or FIFO if it has one.
+        bits: bits that count.
+        ns: combinational time; `cycles` is its latency.
         place: file and line in the kernel; `inner` in the helper that was inlined there, or "".
     """
 
@@ -31,13 +31,13 @@ class Step:
 
 @dataclass(frozen=True)
 class RecurrenceReport:
-    """What iterations wait for from one to the next.
+    """A recurrence: the chain by which an iteration waits for an earlier one.
 
     Attributes:
-        ns: the shortest period that holds it at the interval, at the higher price of a choice.
-        iterations: that it spans.
+        ns: the shortest period that fits it at the interval, at the higher price of a choice.
+        iterations: number of iterations that it spans.
         carriers: registers and memories that carry it.
-        places: file and line of what it passes, each once.
+        places: files and lines on it, each once.
         steps: its operations.
     """
 
@@ -53,17 +53,17 @@ class LoopSchedule:
     """One pipelined loop.
 
     Attributes:
-        label, file, line, function: where it stands.
-        ii: initiation interval, as its pragma says.
+        label, file, line, function: its place.
+        ii: initiation interval of its pragma.
         forced_ii: the least that latencies and stated distances allow; more than `ii` is a fault of the design.
         budget_ii: the least at which every recurrence fits the budget.
         depth: cycles of an iteration, first and last included.
-        ns: of its slowest recurrence, choices at their higher price; `low_ns` at their lower one. 0 without one. Of an
-            operation that no cycle of the budget is long enough for, where there is one that takes longer.
+        ns: time of its slowest recurrence, choices at their higher price; `low_ns` at their lower price; 0 without a
+            recurrence. If a single operation exceeds the budget and takes longer, its time.
         recurrence: the slowest, or None.
-        over: all that are over the budget, those on the same lines once.
-        stages: of every FIFO and port, the stage in which it is read and in which it is written.
-        fault: why the interval can't be held, with file and line; "" where it can.
+        over: recurrences over the budget, once for each set of lines.
+        stages: for every FIFO and port, the stage in which it is read and the stage in which it is written.
+        fault: the reason why the interval can't be kept, with file and line; "" if it can.
     """
 
     label: str
@@ -87,9 +87,9 @@ class Schedule:
     """All pipelined loops of a design.
 
     Attributes:
-        part, clock_mhz: of the design; `budget_ns` is the period less the uncertainty.
+        part, clock_mhz: those of the design; `budget_ns` is the period less the uncertainty.
         table: file of the delays; `compiler`: version of the package that compiled the kernels.
-        notes: what the figures leave out for this part.
+        notes: limits of the figures for this part.
     """
 
     part: str
@@ -125,10 +125,10 @@ class Schedule:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Schedule:
-        """The schedule that `document` was made of.
+        """The schedule of a `document`.
 
         Raises:
-            ValueError, KeyError, TypeError: it is none of this schema.
+            ValueError, KeyError, TypeError: the document has another schema.
         """
         if document["schema"] != SCHEMA:
             raise ValueError(f"schema {document['schema']}")

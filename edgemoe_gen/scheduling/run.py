@@ -39,7 +39,7 @@ KEPT = 500  # schedules in the cache, 30 kB each
 
 @dataclass(frozen=True)
 class Found:
-    """A pipelined loop of the sources, and what the compiler made of it."""
+    """A pipelined loop of the sources, and its form in the compiler's output."""
 
     source: PipelinedLoop
     function: Function
@@ -49,16 +49,16 @@ class Found:
 
 
 def schedule_design(design: Design, loop: str | None = None, sources: Mapping[str, str] | None = None) -> Schedule:
-    """The schedule of a design's kernels on its board; of one loop alone where it is named. Kept by content.
+    """The schedule of a design's kernels on its board, or of one named loop. Kept by content.
 
     Args:
         design: gives part and clock.
         loop: label of the only loop to schedule.
-        sources: its rendered text by path, where that is there already.
+        sources: its rendered text by path, if it is rendered already.
 
     Raises:
         ConfigError: the compiler is not installed, or there is no such loop.
-        SimulationError: there is no table of delays for the part; or a kernel is of a form that is not known.
+        SimulationError: there is no table of delays for the part; or a kernel has an unknown form.
     """
     texts, part, clock_mhz = sources or render_sources(design), design.board.part, design.knobs.clock_mhz
     if loop is not None:
@@ -101,7 +101,7 @@ def _of_package() -> str:
 def schedule_sources(
     sources: Mapping[str, str], part: str, clock_mhz: float, unit: str = "src/engine.cpp", loop: str | None = None
 ) -> Schedule:
-    """The same of rendered sources, by path.
+    """The schedule of rendered sources, by path.
 
     Args:
         unit: the source that includes all others.
@@ -140,7 +140,7 @@ def find_loops(module: Module, prepared: Prepared) -> list[Found]:
     """The graphs of all pipelined loops, in the order of the sources.
 
     Raises:
-        SimulationError: the compiler has left none of a loop, or one that holds others.
+        SimulationError: the compiler's output has no such loop, or one that contains others.
     """
     bindings = bind(module)
     sites = {(loop.file, loop.line): loop for loop in prepared.loops}

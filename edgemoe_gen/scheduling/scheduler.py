@@ -1,7 +1,7 @@
-"""As soon as possible, in whole cycles of a period: the schedule of a loop at an initiation interval.
+"""The schedule of a loop at an initiation interval: as soon as possible, in whole cycles of a period.
 
-Operations chain within a cycle while they fit. What an iteration leaves for a later one is there at the start of a
-cycle. A period at which the interval can't be held gives the operations that chase each other instead: the recurrence.
+Operations chain within a cycle while they fit. Loop-carried values are there at the start of a cycle. If the interval
+can't be kept at a period, the result is the circle of operations that wait for each other: the recurrence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Times:
-    """Of every operation: cycle in which it starts, cycle of its result, and nanoseconds in that cycle until then."""
+    """For every operation: cycle of its start, cycle of its result, and nanoseconds in that cycle until the result."""
 
     starts: Sequence[int]
     cycles: Sequence[int]
@@ -29,9 +29,9 @@ class Recurrence:
     """Operations in the order in which each waits for the one before; the first waits for the last.
 
     Attributes:
-        operations: by number; links lead into some of them.
-        links: those between iterations that it passes.
-        closed: False where no single ring of reasons was found; the operations are then all that were pushed.
+        operations: operations by number; links lead into some of them.
+        links: links between iterations on it.
+        closed: False where no single circle was found; the operations are then all that were delayed.
     """
 
     operations: tuple[int, ...]
@@ -43,10 +43,10 @@ def solve(problem: Problem, order: Sequence[int], links: Sequence[Link], ii: int
     """Schedules operations.
 
     Args:
-        order: operations that are scheduled, each behind those that it waits for; others are there from the start.
-        links: between these operations.
+        order: operations to schedule, each after those for which it waits; others are there from the start.
+        links: links between these operations.
         ii: initiation interval, cycles.
-        period: nanoseconds of a cycle that operations may use.
+        period: nanoseconds of a cycle for operations.
     """
     count = len(problem.costs)
     starts, cycles, ns = [0] * count, [0] * count, [0.0] * count
@@ -148,7 +148,7 @@ def _gaining(
 
 
 def sorted_operations(problem: Problem, chosen: Sequence[int] | None = None) -> list[int]:
-    """Operations, each behind those that it waits for."""
+    """Operations, each after those for which it waits."""
     wanted = set(range(len(problem.costs)) if chosen is None else chosen)
     done: set[int] = set()
     order: list[int] = []

@@ -1,7 +1,7 @@
-"""What rendered sources say and no compiler keeps: pipelined loops and pragmas; and the text for clang.
+"""Facts of rendered sources that no compiler keeps: pipelined loops and pragmas; and the text for clang.
 
-The reader of kernels finds loops, pragmas and dataflow regions. Lines stay where they are, so that what clang says of a
-line is true of the header.
+The reader of kernels finds loops, pragmas and dataflow regions. Lines stay in place, so clang's line numbers are those
+of the header.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Dependence:
 
 @dataclass(frozen=True)
 class Storage:
-    """A BIND_STORAGE pragma, of a function's variable: `latency` is None where it says none."""
+    """A BIND_STORAGE pragma of a function's variable: `latency` is None if not stated."""
 
     function: str
     variable: str
@@ -40,7 +40,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class PipelinedLoop:
-    """A pipelined loop of the sources. `function` is the function whose text it stands in."""
+    """A pipelined loop of the sources. `function` is the function that contains its text."""
 
     label: str
     ii: int
@@ -52,12 +52,12 @@ class PipelinedLoop:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Sources as clang takes them, and what their pragmas say.
+    """Sources for clang, and the facts of their pragmas.
 
     Attributes:
-        texts: by path, without the port's header, which a shim stands in for.
-        loops: pipelined ones, in the order of the sources.
-        storage: of memories.
+        texts: texts by path, without the port's header, which a shim replaces.
+        loops: pipelined loops, in the order of the sources.
+        storage: storage of memories.
         partitioned: functions and their variables that are cut into registers or banks.
         aggregated: functions and their variables whose elements are one word each.
         regions: dataflow functions with the processes that each starts.
@@ -73,7 +73,7 @@ class Prepared:
     streams: Mapping[tuple[str, str], tuple[int, str]]
 
     def storage_of(self, variable: str, function: str = "") -> Storage | None:
-        """What is said of a variable; of a function's own, or the slowest of all of that name."""
+        """Storage of a function's variable, or the slowest of all variables of that name."""
         named = [storage for storage in self.storage if storage.variable == variable]
         found = [storage for storage in named if function in ("", storage.function)]
         return max(found, key=lambda storage: storage.latency or 0, default=None)
@@ -91,10 +91,10 @@ def prepare(sources: Mapping[str, str], whole: bool = False) -> Prepared:
     """Reads `src/` of a rendered project and makes the text that clang compiles.
 
     Args:
-        whole: processes stay whole; else their functions with pipelined loops are kept apart from them.
+        whole: processes stay whole; otherwise their functions with pipelined loops stay separate.
 
     Raises:
-        SimulationError: a loop or pragma of a form that is not known; names file and line.
+        SimulationError: a loop or pragma has an unknown form; names file and line.
     """
     kernels = read_kernels(sources)
     regions = {

@@ -1,7 +1,8 @@
-"""How many bits of a node count: what its value can be, and what its users ask for.
+"""Bits of a node that count: by the possible values, and by the bits that its users need.
 
-Only what types say is used: a carried value that grows can be anything that its update leaves of its type. That a
-counter stays below its limit is seen by no vendor's tool, so it is not seen here.
+Only types are used: a growing carried value can have any value that its update and its type allow. No vendor's tool
+    sees
+that a counter stays below its limit, so it is not used here.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ _PATIENCE = 3  # iterations after which a carried value that still grows can be 
 
 @dataclass(frozen=True)
 class Widths:
-    """Of every node by its number."""
+    """Bits of every node, by its number."""
 
     ranges: Sequence[Range]
     demanded: Sequence[int]
     graph: Graph
 
     def bits(self, number: int) -> int:
-        """Bits of a value that count: those that it can need and that somebody asks for."""
+        """Bits of a value that count: bits that it can have and that a user needs."""
         node = self.graph.nodes[number]
         return max(1, min(node.width, self.demanded[number], self.needed(number)))
 
     def needed(self, number: int) -> int:
-        """Bits that hold all that a value can be, a sign only where it can be negative."""
+        """Bits that hold all possible values, with a sign only if the value can be negative."""
         low, high = self.ranges[number]
         if low >= 0:
             return max(1, high.bit_length())
@@ -51,8 +52,8 @@ def measure(
         carried: node of a carried value to that of its next value.
         initial: node of a carried value to that of its first.
         roots: nodes whose arguments count whole: accesses, exits.
-        order: all nodes, each behind its arguments; None: by their numbers.
-        known: what carried values can be before the first iteration, where that is more than `initial` says.
+        order: all nodes, each after its arguments; None: by their numbers.
+        known: possible carried values before the first iteration, where they are more than `initial`.
     """
     ranges: list[Range] = [(0, 0)] * len(graph.nodes)
     ordered = graph.nodes if order is None else [graph.nodes[number] for number in order]

@@ -1,8 +1,8 @@
 """The cache of compiled libraries: by content, checked before use, safe beside other processes and other users.
 
-A library lies in `EDGEMOE_CACHE/libraries` (default: below the user's cache folder) beside a file with its SHA-256. One
-that differs from it is compiled again: a full disk, a killed compiler or a flipped bit costs seconds and never a crash.
-The folder is the user's own and closed to others, since whoever could write to it could run code as the user.
+A library lies in `EDGEMOE_CACHE/libraries` (default: below the user's cache folder) beside a file with its SHA-256. A
+library that differs from its SHA-256 is compiled again: a full disk, a killed compiler or a flipped bit costs seconds
+and never a crash. The folder belongs to the user and is closed to others, since a writer could run code as the user.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # of file systems that have none
 
 
 def cache_folder() -> Path:
-    """Where this package keeps what it made: `EDGEMOE_CACHE`, else a folder in the user's cache folder.
+    """The folder of the cache: `EDGEMOE_CACHE`, else a folder in the user's cache folder.
 
     Raises:
         SurroundingsError: the variable is not set, and there is no home folder.
@@ -50,11 +50,11 @@ def find_library(name: str) -> Path | None:
 
 
 def keep_library(name: str, make: Callable[[Path], Path]) -> Path:
-    """Path of the library of this name, made where there is no sound one. Of several processes, only one makes it.
+    """Path of the library of this name, made if there is no sound one. Only one of several processes makes it.
 
     Args:
-        name: says all that the library depends on.
-        make: makes it in the empty folder that it is given, and returns its path.
+        name: name that includes all dependences of the library.
+        make: makes the library in the given empty folder, and returns its path.
 
     Raises:
         SurroundingsError: the cache cannot be written to or executed from, or is another user's; or `make` raises it.
@@ -74,7 +74,7 @@ def load_library(path: Path) -> ctypes.CDLL:
     """Loads a library of the cache.
 
     Raises:
-        SurroundingsError: the system refuses it.
+        SurroundingsError: the system refuses the library.
     """
     try:
         return ctypes.CDLL(str(path))
@@ -106,7 +106,7 @@ def _make(folder: Path, name: str, make: Callable[[Path], Path]) -> Path:
 
 
 def _own_folder() -> Path:
-    """The folder of libraries, made where it is missing. What lay open to others is emptied and closed."""
+    """The folder of libraries, made if missing. A folder that was open to others is emptied and closed."""
     folder = cache_folder() / FOLDER
     with _whole_errors(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -179,7 +179,7 @@ def _lock(folder: Path, name: str, wait: bool) -> Iterator[None]:
 
 
 def _forget(folder: Path) -> None:
-    """Removes the libraries that were not used for longest, and what killed processes left."""
+    """Removes the libraries with the oldest use, and files of killed processes."""
     with contextlib.suppress(OSError):
         for partial in folder.glob("*.partial"):
             with contextlib.suppress(BlockingIOError), _lock(folder, partial.name.split(".")[0], wait=False):
@@ -192,7 +192,7 @@ def _forget(folder: Path) -> None:
 
 
 def is_left(partial: Path) -> bool:
-    """Whether nobody makes a library here any more. Another release may hold another lock, so processes count too."""
+    """Whether no process makes a library here any more. Another release may use another lock, so processes count."""
     maker = partial.name.split(".")[-2]
     if not maker.isdigit() or int(maker) == os.getpid():
         return True

@@ -1,6 +1,6 @@
-"""What the cache holds, and how it is emptied: compiled designs, schedules and what else can be made again.
+"""Contents of the cache, and its cleaning: compiled designs, schedules and other files that can be made again.
 
-Nothing of a build lies there: who cleans it loses seconds to minutes of compiling, and no result.
+It holds no results of builds: cleaning it costs seconds to minutes of compilation.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Kept:
     """Files of one kind in the cache.
 
     Attributes:
-        kind: what they are.
-        files: how many.
-        size: of all, bytes.
-        oldest: days since the one was used that was not used for longest.
+        kind: kind of files.
+        files: number of files.
+        size: bytes of all.
+        oldest: days since the oldest last use.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Cache:
-    """The cache as it is, or what was removed of it."""
+    """Contents of the cache, or the removed contents."""
 
     folder: Path
     kept: tuple[Kept, ...]
@@ -59,12 +59,12 @@ class Cache:
 
 
 def look() -> Cache:
-    """What the cache holds, by kind; a cache that is not there is empty."""
+    """Contents of the cache, by kind; a missing cache is empty."""
     return _of(list(_entries()))
 
 
 def clean(older_than: float = 0.0) -> Cache:
-    """Removes what was not used for some time; what another process makes just now stays.
+    """Removes files that were not used for some time, except for files that another process is making.
 
     Args:
         older_than: days.

@@ -1,7 +1,7 @@
 """Cases of the kernels of decoders: convolutions over rings of rows, rows of twice the width, classes of pixels.
 
-What is right is computed here in another way than by the integer reference (`sim.integers`, `numerics.maps`), on
-purpose: that one is held against the same kernels, so that neither can hide a fault of the other.
+Expected values are computed here in another way than in the integer reference (`sim.integers`, `numerics.maps`), on
+purpose. Both are compared with the same kernels, so that neither can hide a fault of the other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from edgemoe_gen.sim.kernel_inputs import exact_linear, limits, random_values
 
 Values = NDArray[np.float64]
 OF_DECODERS = ("convolution", "resize", "classes")  # the kernels whose cases stand here
-NO_DECODERS = "the design has no decoders (max_map_width is 0)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Shape:
 
     Attributes:
         height, width: pixels.
-        channels, outputs: values of a pixel, before and behind.
+        channels, outputs: values of a pixel before and after.
         rows: computed in one operation.
         slots: of the source's ring; 0: as few as will do.
         source: memory.
@@ -56,9 +55,6 @@ class Shape:
 
 def convolution_cases(design: Design) -> Iterator[Case]:
     """Widths around whole blocks, one row, one column, rings that wrap, several rows at once, extremes."""
-    if not design.has_decoders:
-        yield Case("any map", "random", _nothing, skip=NO_DECODERS)
-        return
     k = design.knobs
     t, i, o = k.tokens_parallel, k.in_parallel, k.out_parallel
     shapes = {
@@ -151,9 +147,6 @@ def convolved(pixels: Values, linear: Linear, relu: bool) -> Values:
 
 def resize_cases(design: Design) -> Iterator[Case]:
     """Every row of maps of many widths, by both paths; extremes, whose means round up and down."""
-    if not design.has_decoders:
-        yield Case("any map", "random", _nothing, skip=NO_DECODERS)
-        return
     k = design.knobs
     t, i, o = k.tokens_parallel, k.in_parallel, k.out_parallel
     most = k.max_map_width // 2
@@ -223,9 +216,6 @@ def _doubled(values: Integers, axis: int) -> Integers:
 
 def class_cases(design: Design) -> Iterator[Case]:
     """One to many classes, with ties; one to three values of 16 bits; rows that fill no whole beats."""
-    if not design.has_decoders:
-        yield Case("any map", "random", _nothing, skip=NO_DECODERS)
-        return
     k = design.knobs
     t, i = k.tokens_parallel, k.in_parallel
     width, most = min(2 * t + 1, k.max_map_width), design.map_words * i
@@ -258,7 +248,3 @@ def class_check(
         return [compare_exactly(f"row {row}", bench.pixels(f"row {row}", classes), right[row]) for row in range(rows)]
 
     return check
-
-
-def _nothing(*_: object) -> list[Deviation]:
-    return []

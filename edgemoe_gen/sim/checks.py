@@ -1,4 +1,4 @@
-"""What the kernel cases are made of: one small program, its run, and the comparison of its results with a reference.
+"""Parts of the kernel cases: one small program, its run, and the comparison of its results with a reference.
 
 Every case loads integers into the activation memories, runs a few operations, stores the results and compares them with
 float64 arithmetic, element by element, each element with its own error bound.
@@ -31,14 +31,14 @@ class CaseResult:
 
     Attributes:
         kernel: name of the kernel.
-        case: what was tried.
-        inputs: where the inputs came from; an exhaustive case counts as extreme.
+        case: name of the case.
+        inputs: source of the inputs; an exhaustive case counts as extreme.
         largest_error: absolute error of the result that comes closest to its bound, or exceeds it most; in the unit of
             the result (probabilities, activations; for token queues the number of wrong entries).
         bound: bound of that very result.
         seconds: time that the case took.
-        skipped: why it did not run, or None.
-        where: which result that is, what it is and what it should be; or why the simulation failed.
+        skipped: the reason why it did not run, or None.
+        where: this result, its value and its expected value; or the reason why the simulation failed.
     """
 
     kernel: str
@@ -58,7 +58,7 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Deviation:
-    """The result that comes closest to its bound, or exceeds it most: error, bound, and which one it is."""
+    """The result that comes closest to its bound, or exceeds it most: error, bound and place."""
 
     error: float
     bound: float
@@ -77,7 +77,7 @@ Check = Callable[[Engine, np.random.Generator], list[Deviation]]
 
 @dataclass(frozen=True)
 class Case:
-    """One case: its name, where its inputs come from, how it is run, and why it can't be on this design."""
+    """One case: its name, the source of its inputs, its run, and the reason if this design can't run it."""
 
     name: str
     inputs: Inputs

@@ -1,7 +1,7 @@
-"""Sets the accelerator's frames, from C simulation, beside those of the float reference.
+"""Compares the accelerator's frames, from C simulation, with those of the float reference.
 
-Twice: free-running, where either side chooses its own experts, and with the float side forced to the accelerator's
-routes, so that what remains is arithmetic alone. Decoders run in float on the tokens of either side.
+Two comparisons: *free-running*, where each side chooses its own experts; and *forced*, where the float side takes the
+accelerator's routes, so that only arithmetic differs. Decoders run in float on the tokens of each side.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class FrameErrors:
-    """How one frame of the accelerator differs from float; mean squared errors in squared units of the tokens.
+    """Errors of one frame of the accelerator against float; mean squared errors in squared units of the tokens.
 
     Attributes:
-        image, task: which frame.
+        image, task: those of the frame.
         mse_free, mse_forced: of the last block's tokens.
         blocks_free, blocks_forced: of every block's output.
         power: mean square of every block's output in float, to relate errors to.
         largest: largest absolute error of a final token's value, routes forced.
-        sets_equal, sets: token-layers whose sets of experts are equal, and all of them.
+        sets_equal, sets: token-layers with equal sets of experts, and all token-layers.
         score_error: largest absolute difference of a router's score, routes forced; 0 without experts.
     """
 
@@ -46,7 +46,7 @@ class FrameErrors:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Errors of a frame, and what the task's decoder or head makes of the tokens of either side (None without one)."""
+    """Errors of a frame, and results of the task's decoder or head for the tokens of each side (None without one)."""
 
     errors: FrameErrors
     float_output: Floats | None

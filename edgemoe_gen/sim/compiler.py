@@ -45,7 +45,7 @@ class NoCompilerError(SurroundingsError):
 
 @dataclass(frozen=True)
 class Build:
-    """How to compile: number types, optimisation, sanitizers, clocks."""
+    """Options of a compilation: number types, optimisation, sanitizers, clocks."""
 
     ap_types: bool = False
     sanitize: bool = False
@@ -72,15 +72,15 @@ class Build:
 
 
 def optimisation() -> str:
-    """The compiler's level of optimisation: `EDGEMOE_OPTIMISATION`, else 3. Many short runs are faster at 1.
+    """The compiler's level of optimisation: `EDGEMOE_OPTIMISATION`, else 3. Many short runs are faster at g.
 
     Raises:
         SimulationError: it is no level.
     """
     level = os.environ.get("EDGEMOE_OPTIMISATION", "3")
-    if level not in ("0", "1", "2", "3"):
+    if level not in ("0", "1", "2", "3", "g"):
         raise SurroundingsError(
-            f"EDGEMOE_OPTIMISATION is {level!r}, no level of optimisation", "set it to 0, 1, 2 or 3"
+            f"EDGEMOE_OPTIMISATION is {level!r}, no level of optimisation", "set it to 0, 1, 2, 3 or g"
         )
     return level
 
@@ -179,7 +179,7 @@ def _run_all(commands: Sequence[Sequence[str]], folder: Path) -> None:
 
 
 def _failure(compiler: str, text: str) -> SimulationError:
-    """What a failed compiler said, as a sentence; a fault of its surroundings is none of the sources."""
+    """A failed compiler's error as a sentence; faults of the machine are told apart from faults of the sources."""
     for words, reason, advice in FAILURES:
         if words in text:
             return SurroundingsError(f"the compiler {compiler} {reason}: {_errors(text)}", advice)
@@ -190,7 +190,7 @@ def _failure(compiler: str, text: str) -> SimulationError:
 
 
 def toolchain(build: Build | None = None) -> str:
-    """What a library depends on beside its sources: compiler, flags, processor.
+    """Dependences of a library beside its sources: compiler, flags, processor.
 
     Raises:
         SimulationError: there is no compiler.
@@ -200,7 +200,7 @@ def toolchain(build: Build | None = None) -> str:
 
 
 def library_name(sources: Mapping[str, str], build: Build) -> str:
-    """Name of the library of these sources: the hash of all that its code depends on."""
+    """Name of the library of these sources: the hash of all dependences of its code."""
     digest = hashlib.sha256(toolchain(build).encode())
     for name in sorted(sources):
         if name.startswith(("src/", "sim/")):

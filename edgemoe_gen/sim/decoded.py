@@ -1,7 +1,7 @@
-"""Decoders in integers: what an engine that runs them must give, byte for byte.
+"""Decoders in integers: the expected results of an engine that runs them, byte for byte.
 
-In: a design, a lowered decoder with its formats, final tokens as the residual memory holds them. Out: every map on the
-way, and what leaves the chip. Order, rings and rows are the compiler's affair: results do not depend on them.
+In: a design, a lowered decoder with its formats, final tokens as in the residual memory. Out: every map, and the result
+that leaves the chip. Results do not depend on the order, rings and rows that the compiler chooses.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from edgemoe_gen.sim.integers import VALUE_BITS, Product, classes, double, norma
 
 @dataclass(frozen=True)
 class DecodedMaps:
-    """What a decoder computes from one frame's tokens.
+    """Maps of a decoder from one frame's tokens.
 
     Attributes:
-        normed: [rows, columns, dim + 1] the grid behind the norm, with the feature of ones.
+        normed: [rows, columns, dim + 1] the grid after the norm, with the feature of ones.
         convolved: results [height, width, width of the decoder] of each 3x3 convolution.
         logits: [8 rows, 8 columns, classes] before the last doubling, of `form`.
-        doubled: [16 rows, 16 columns, classes] behind it.
+        doubled: [16 rows, 16 columns, classes] after the last doubling.
     """
 
     normed: Integers
@@ -50,12 +50,12 @@ class DecodedMaps:
 
     @property
     def result(self) -> NDArray[np.uint8] | NDArray[np.int16]:
-        """What leaves the chip: values of a task of a few channels, else classes."""
+        """The result that leaves the chip: values of a task of a few channels, else classes."""
         return self.values if has_values(self.logits.shape[2]) else self.classes
 
     @property
     def map(self) -> NDArray[np.float64]:
-        """[classes, 8 rows, 8 columns] logits as the values that they stand for."""
+        """[classes, 8 rows, 8 columns] values of the logits."""
         return dequantise(self.logits, self.form).transpose(2, 0, 1)
 
 

@@ -40,20 +40,20 @@ class Traffic:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Bytes of all ports."""
         return self.program + self.weights + self.constants + self.image + self.result
 
 
 @dataclass(frozen=True)
 class Run:
-    """Outcome of a run: the result buffer and what crossed the ports."""
+    """Outcome of a run: the result buffer and the traffic of the ports."""
 
     result: Bytes
     traffic: Traffic
 
 
 class Engine:
-    """A compiled design. Its memories are static, as on the chip, so that it runs once at a time; others wait."""
+    """A compiled design. Its memories are static, as on the chip, so one run is possible at a time; others wait."""
 
     def __init__(self, design: Design, library: Path) -> None:
         self.design = design
@@ -97,18 +97,18 @@ class Engine:
         result: Bytes,
         progress: ctypes.c_int32 | None = None,
     ) -> tuple[int, Traffic]:
-        """Runs a program on buffers as they lie in DDR, of any shape; the result is written in place.
+        """Runs a program on buffers as in DDR, of any shape; the result is written in place.
 
         Args:
             program, constants, image, result: contents; whole beats count.
-            weights: of each port; all ports have as many beats as the shortest.
-            progress: receives the number of operations that are over, while the engine runs.
+            weights: weights of each port; all ports have as many beats as the shortest.
+            progress: receives the number of finished operations, while the engine runs.
 
         Returns:
-            The engine's status, and what crossed the ports.
+            The engine's status, and the traffic of the ports.
 
         Raises:
-            SimulationError: it reads or writes outside a buffer, or the simulation fails otherwise.
+            SimulationError: the engine reads or writes outside a buffer, or the simulation fails otherwise.
         """
         beat_bytes = self.design.beat_bytes
 
@@ -131,7 +131,7 @@ class Engine:
         return status, Traffic(*(int(moved) * beat_bytes for moved in traffic))
 
     def run_program(self, program: Program, image: Bytes) -> Run:
-        """Runs a program that has just been compiled."""
+        """Runs a compiled program."""
         return self.run(
             program_words(program), WeightFile(program.weights, program.constants), image, program.result_beats
         )
@@ -162,7 +162,7 @@ class FrameResult:
 def run_frames(
     engine: Engine, program: Program, spec: ModelSpec, images: Sequence[NDArray[np.float32]]
 ) -> tuple[list[FrameResult], Traffic]:
-    """Runs one picture [3, H, W] a frame of the program."""
+    """Runs one picture [3, H, W] for each frame of the program."""
     run = engine.run_program(program, pack_image(program, spec, images))
     results = []
     for frame in program.frames:

@@ -1,7 +1,8 @@
 """Operations of the engine in NumPy, integer for integer: LayerNorm, products, doubling, classes.
 
-In: integers as the memories hold them, and what a program says of an operation. Out: the very integers that the kernels
-leave. Values come as int64; products run in float64, whose sums are exact here (`Product`).
+In: integers as in the memories, and the fields of an operation. Out: the same integers as the kernels'. Values are
+    int64;
+products run in float64, whose sums are exact here (`Product`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def round_shift(values: Integers, shift: Integers | int) -> Integers:
 
 
 def saturate(values: Integers, bits: int) -> Integers:
-    """Values clipped to so many signed bits."""
+    """Values clipped to a number of signed bits."""
     limit = 1 << (bits - 1)
     return np.clip(values, -limit, limit - 1)
 
@@ -48,7 +49,7 @@ def normalise(
         tokens: [tokens, features] of the residual memory, `residual_tail_bits` finer than `source`.
         source, destination: formats.
         eps: added to the variance.
-        shifts: [features] by which each is shifted down.
+        shifts: [features] bits by which each is shifted down.
     """
     n, tail, bits = tokens.shape[1], design.knobs.residual_tail_bits, design.knobs.activation_bits
     places = Place(RESIDUAL, n, source, design.words(n)), Place(NORMED, n, destination, design.words(n))
@@ -68,12 +69,12 @@ def normalise(
 
 
 def _round_far(values: Integers, shift: Integers) -> Integers:
-    """`round_shift` by any shift: of 62 and more nothing is left of a value."""
+    """`round_shift` by any shift: 62 bits and more give 0."""
     return np.where(shift > 61, 0, round_shift(values, np.minimum(shift, 61)))
 
 
 def _reciprocal_root(design: Design, values: Integers) -> tuple[Integers, Integers]:
-    """1 / sqrt(values) as mantissas and by how much they are shifted down; values are 1 or more."""
+    """1 / sqrt(values) as mantissas and their shifts down; values are 1 or more."""
     half = _highest_bit(values) // 2
     position_bits = tables.RSQRT_POSITION_BITS
     scaled = np.minimum(round_shift(values, 2 * half - position_bits), (4 << position_bits) - 1)
@@ -103,7 +104,7 @@ class Product:
 
     Attributes:
         rounded: weights and biases.
-        term_shift, out_shift: by which a sum is shifted down to a term, and a term to a result.
+        term_shift, out_shift: shifts from a sum down to a term, and from a term down to a result.
         bits: of a result.
         relu: negative results are 0.
     """
@@ -116,7 +117,7 @@ class Product:
 
     @classmethod
     def of(cls, design: Design, linear: Linear, weight: Format, source: int, out: int, relu: bool = False) -> Product:
-        """A layer with weights of a format, from activations with `source` fractional bits to such with `out`."""
+        """A layer with weights of a format, from activations of `source` to activations of `out` fractional bits."""
         fraction = source + weight.fraction
         term = term_fraction(design, fraction, out)
         rounded = round_linear(design, linear, weight, fraction, fraction - term)

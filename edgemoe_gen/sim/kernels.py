@@ -1,7 +1,7 @@
 """Checks every kernel of a rendered design against float64, in C simulation: `run_kernels`.
 
-Each case is a small program (load, operations, store) that runs on the compiled engine of that very design, at its
-sizes and widths, on random, extreme and recorded inputs. Such a program could run on the board unchanged.
+Each case is a small program (load, operations, store). It runs on the compiled engine of the design, at its sizes and
+widths, on random, extreme and recorded inputs. Such a program could run on the board unchanged.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ def run_kernels(
     """Runs the cases of some kernels.
 
     Args:
-        design: what is checked.
-        kernels: names out of `KERNELS`; none = those that the design has.
+        design: the checked design.
+        kernels: names out of `KERNELS`; empty = all kernels of the design.
         recorded: real inputs of a few layers; without them those cases are reported as skipped.
         engine: the compiled design; compiled here if not given.
-        seed: of the random inputs; every case has its own stream, whatever other cases run.
+        seed: seed of the random inputs; every case has its own stream, whatever other cases run.
         progress: called with every result as soon as it is there.
 
     Returns:
-        One result a case, in order; a case whose simulation fails has an infinite error.
+        One result for each case, in order; a case whose simulation fails has an infinite error.
 
     Raises:
         SimulationError: a name is not a kernel, or the design does not compile.
@@ -80,11 +80,22 @@ def run_kernels(
 
 def design_kernels(design: Design) -> tuple[str, ...]:
     """Names of the kernels that a design has."""
-    missing = {*(() if design.has_decoders else OF_DECODERS), *(() if design.has_experts else OF_EXPERTS)}
-    return tuple(name for name in KERNELS if name not in missing)
+    return tuple(name for name in KERNELS if not _absent(design, name))
+
+
+def _absent(design: Design, kernel: str) -> str:
+    """Why a design does not have a kernel; "" if it does."""
+    if kernel in OF_DECODERS and not design.has_decoders:
+        return "the design has no decoders (max_map_width is 0)"
+    if kernel in OF_EXPERTS and not design.has_experts:
+        return "the design has no router (max_experts is 0)"
+    return ""
 
 
 def _run(kernel: str, design: Design, recorded: Recorded | None, engine: Engine, seed: int) -> Iterator[CaseResult]:
+    if absent := _absent(design, kernel):
+        yield CaseResult(kernel, "all", "random", 0.0, 0.0, 0.0, skipped=absent)
+        return
     for case in _CASES[kernel](design):
         yield run_case(kernel, case, engine, seed)
     if recorded is None and kernel in RECORDED:

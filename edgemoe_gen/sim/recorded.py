@@ -1,4 +1,4 @@
-"""Recorded inputs: what a few layers of a trained network see of one picture, and the kernel cases made of it.
+"""Recorded inputs of a few layers of a trained network from one picture, and the kernel cases made of them.
 
 The float reference observes; the tensors are quantised to the network's own formats and run with its own weights.
 """
@@ -32,11 +32,11 @@ SOFTMAX_ROWS = 16
 
 @dataclass(frozen=True)
 class Recorded:
-    """What `record_inputs` saw.
+    """Recordings of `record_inputs`.
 
     Attributes:
-        model, network, formats, task: what ran.
-        patches: the picture, one row a token [tokens, patch inputs].
+        model, network, formats, task: of the recorded run.
+        patches: the picture, one row for each token [tokens, patch inputs].
         tensors: the reference's tensors by name, of the chosen blocks.
         blocks: the chosen blocks: the first and last dense one and the first and last one with experts.
     """

@@ -1,1 +1,1 @@
-"""Cycles without Vitis: what the timed simulation is told, and what its results mean."""
+"""Cycles without Vitis: the timing for the timed simulation, and the meaning of its results."""

@@ -1,4 +1,4 @@
-"""A loop by the timing table, and by what knows it better: C synthesis, or the open schedule."""
+"""A loop by the timing table, and by a better source: C synthesis, or the open schedule."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Difference:
-    """One loop by both; intervals and depths in cycles, depths from an iteration's reads to its last write.
+    """One loop by table and better source; intervals and depths in cycles, depths from an iteration's reads to its last
+    write.
 
     Attributes:
-        label: of the loop.
-        origin: what knows it better; its figures are used.
-        ii, depth: of the table.
-        found_ii, found_depth: of that.
+        label: label of the loop.
+        origin: the better source, whose figures are used.
+        ii, depth: figures of the table.
+        found_ii, found_depth: figures of the better source.
     """
 
     label: str
@@ -25,5 +26,5 @@ class Difference:
 
     @property
     def differs(self) -> bool:
-        """Whether it is something else than the table says."""
+        """Whether the better source differs from the table."""
         return (self.ii, self.depth) != (self.found_ii, self.found_depth)

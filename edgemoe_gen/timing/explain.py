@@ -1,4 +1,4 @@
-"""Names of layers for operations, and groups of them: what a table of cycles is read by.
+"""Names of layers for operations, and groups of them, for tables of cycles.
 
 A compiled program names the layer of each operation, such as "blocks.3.experts.7.fc1"; the words of the name tell its
 group.

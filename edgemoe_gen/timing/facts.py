@@ -1,4 +1,4 @@
-"""A timed run as JSON: what `simulate --json` prints, and what a report draws its picture from."""
+"""A timed run as JSON, for `simulate --json` and for the pictures of a report."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ STATES = ("busy", "ddr", "starved", "blocked")
 
 @dataclass(frozen=True)
 class TimedRun:
-    """A timed run with all that is needed to explain it.
+    """A timed run with its explanation.
 
     Attributes:
         board: title of the board.
-        tasks: of its frames, in order, or those that share a frame and its backbone.
-        timing: what the library was told.
-        result: what it found.
-        roofline: what could be.
-        frames: pictures that it took.
-        differences: to C synthesis, where its report was given.
-        sizing: of FIFOs, where that was asked for.
-        frames_per_pass: of one task that share a pass of the weights, at most.
-        decoders: bytes that a frame's decoders moved, needed, and their ratio; None where none runs on the engine.
+        tasks: tasks of its frames, in order, or tasks that share a frame and its backbone.
+        timing: timing of the library.
+        result: result of the library.
+        roofline: roofline of the design.
+        frames: number of pictures.
+        differences: differences to C synthesis, where its report was given.
+        sizing: sizing of FIFOs, where requested.
+        frames_per_pass: most frames of one task that share a pass of the weights.
+        decoders: moved and needed bytes of a frame's decoders, and their ratio; None without decoders on the engine.
     """
 
     board: str
@@ -57,13 +57,13 @@ class TimedRun:
 
     @property
     def decoder_cycles_per_frame(self) -> float:
-        """Cycles that the engine's decoders take of a frame, on average."""
+        """Average cycles of the engine's decoders in a frame."""
         cycles = sum(op.cycles for op in self.result.operations if of_decoder(group_of(op.label)))
         return cycles / max(self.frames, 1)
 
     @property
     def headline(self) -> str:
-        """The important thing in one line."""
+        """The important result in one line."""
         if self.result.deadlock is not None:
             return self.result.deadlock.sentence()
         if self.result.violations:
@@ -82,7 +82,7 @@ class TimedRun:
 
 
 def timing_facts(run: TimedRun) -> dict[str, Any]:
-    """What a report shows: totals, tables and a timeline of `BINS` columns, without records."""
+    """Facts for a report: totals, tables and a timeline of `BINS` columns, without records."""
     result = run.result
     return {
         "tier": TIER,
@@ -129,7 +129,7 @@ def timing_facts(run: TimedRun) -> dict[str, Any]:
 
 
 def full_facts(run: TimedRun) -> dict[str, Any]:
-    """All of it: also when every operation ran, and what every process did meanwhile."""
+    """All facts, also the times of every operation, and of every process during each operation."""
     facts = timing_facts(run)
     facts.pop("timeline")
     facts["operations"] = [
@@ -147,7 +147,7 @@ def _process(process: Process, cycles: int) -> dict[str, Any]:
 
 
 def timeline(result: TimedResult, bins: int = BINS) -> dict[str, Any]:
-    """What each process did over the run, as shares of `bins` equal spans of time; and where the layers lie."""
+    """States of each process over the run, as shares of `bins` equal spans of time; and the spans of the layers."""
     rows = [
         {"name": process.title, "region": process.region, **_binned(process, result.cycles, bins)}
         for process in result.processes

@@ -1,7 +1,7 @@
 """Rewrites rendered kernel sources for the timed build: their pragmas are the annotation.
 
-Text is only inserted, on the lines that are there, so pragmas and line numbers stay. The reader of kernels refuses what
-it does not know; here is refused what is known but can't be timed. So nothing goes untimed in silence.
+Text is only inserted into existing lines, so pragmas and line numbers stay. The reader of kernels refuses unknown
+forms; this module refuses known forms that can't be timed. So no part of the kernels goes untimed silently.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROGRESS = re.compile(r"\*progress\s*=\s*([^;=]+);")
 
 @dataclass(frozen=True)
 class Instrumented:
-    """The sources of the timed build, and what was found in them."""
+    """The sources of the timed build, and the loops, FIFOs and regions found in them."""
 
     sources: dict[str, str]
     loops: tuple[Loop, ...]
@@ -61,7 +61,7 @@ def instrument(sources: Mapping[str, str]) -> Instrumented:
     """Rewrites `src/*.h` and `src/*.cpp` of a rendered project; other files go through as they are.
 
     Raises:
-        SimulationError: a pragma or loop of a form that is not known, or that can't be timed; names file and line.
+        SimulationError: a pragma or loop has an unknown form, or can't be timed; names file and line.
     """
     kernels = read_kernels(dict(sorted(sources.items())))
     results = dict(sources)

@@ -1,7 +1,7 @@
 """The timed build of a design as a library: render, instrument, compile, run.
 
-In go the engine's buffers and what the timing table says, out come the result buffer, equal to C simulation's, and the
-run's cycles as plain values (docs in hls/timed/report.h).
+In: the engine's buffers and the timing. Out: the result buffer, equal to C simulation's, and the run's cycles as plain
+values (docs in hls/timed/report.h).
 """
 
 from __future__ import annotations
@@ -84,20 +84,20 @@ class TimedEngine:
         timing: Timing,
         record: bool = True,
     ) -> TimedRun:
-        """Runs a program on buffers as they lie in DDR, of any shape.
+        """Runs a program on buffers as in DDR, of any shape.
 
         Args:
             program, constants, image: contents; whole beats count.
-            weights: of each port; all ports have as many beats as the shortest.
+            weights: weights of each port; all ports have as many beats as the shortest.
             result_beats: size of the result buffer.
-            timing: what the loops, FIFOs, memories and the DDR take.
+            timing: timing of the loops, FIFOs, memories and the DDR.
             record: keep a record for every operation and process, not only totals.
 
         Returns:
-            Result, status and cycles; a deadlock is told in `totals["deadlock"]`.
+            Result, status and cycles; `totals["deadlock"]` describes a deadlock.
 
         Raises:
-            SimulationError: the program reaches beyond a buffer, or the table does not know a loop.
+            SimulationError: the program reaches beyond a buffer, or the table lacks a loop.
         """
         ports = [np.ascontiguousarray(port) for port in weights]
         buffers = [np.ascontiguousarray(buffer) for buffer in (program, constants, image)]

@@ -1,4 +1,4 @@
-"""What a timed run found: the timed library's JSON as frozen records, and the questions that one asks of it.
+"""Result of a timed run: the timed library's JSON as frozen records, and functions of it.
 
 Every figure is in cycles of the kernel's clock, tier "timed simulation".
 """
@@ -37,7 +37,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Process:
-    """One process; `title` numbers those that run side by side, `idle` are cycles before it began or after its end."""
+    """One process; `title` numbers parallel instances, `idle` counts cycles before its begin or after its end."""
 
     name: str
     region: str
@@ -53,7 +53,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Fifo:
-    """One FIFO: its depth (0: unbounded), highest fill in elements, and for how long its ends have waited on it."""
+    """One FIFO: its depth (0: unbounded), highest fill in elements, and waiting times of its ends."""
 
     name: str
     depth: int
@@ -66,13 +66,13 @@ class Fifo:
 
     @property
     def variable(self) -> str:
-        """The variable that it is of: "weights" of weights[2]."""
+        """Its variable: "weights" of weights[2]."""
         return self.name.partition("[")[0]
 
 
 @dataclass(frozen=True)
 class Port:
-    """One AXI port: what crossed it, and how long the kernel waited for it."""
+    """One AXI port: its traffic, and the time that the kernel waited for it."""
 
     name: str
     beats: int
@@ -84,7 +84,7 @@ class Port:
 
 @dataclass(frozen=True)
 class OperationTime:
-    """When an operation of the program ran, and the layer that it belongs to."""
+    """Times of an operation of the program, and its layer."""
 
     index: int
     start: int
@@ -157,8 +157,8 @@ class GroupRow:
 
     Attributes:
         group: its title.
-        operations: how many.
-        cycles: of all of them; `share` of the run.
+        operations: number of operations.
+        cycles: cycles of all of them; `share` is their share of the run.
         compute: cycles in which the busiest process of each operation worked.
         weights: cycles beyond that in which the operation waited for weights.
         start_up: the rest: filling and draining, and one operation's start after the other's end.
@@ -174,7 +174,7 @@ class GroupRow:
 
     @property
     def limit(self) -> str:
-        """What takes the most of its cycles."""
+        """The largest part of its cycles."""
         parts = {"compute": self.compute, "weights": self.weights, "start-up": self.start_up}
         return max(parts, key=lambda name: parts[name])
 
@@ -184,11 +184,11 @@ class TimedResult:
     """One timed run.
 
     Attributes:
-        cycles: of the whole run.
-        status: of the engine.
-        operations: in order.
+        cycles: cycles of the whole run.
+        status: status of the engine.
+        operations: operations in order.
         processes, fifos, ports, loops: in the order of the timed library.
-        ddr_busy, ddr_bytes: cycles in which the memory delivered, and how much.
+        ddr_busy, ddr_bytes: cycles in which the memory delivered, and its bytes.
         violations: sentences on schedules that the hardware could not keep.
         deadlock: the circle of waits that ended the run; None where it ran to its end.
     """
@@ -207,7 +207,7 @@ class TimedResult:
 
     @property
     def passed(self) -> bool:
-        """Whether it ran to its end within what the hardware can do."""
+        """Whether the run came to its end within the limits of the hardware."""
         return self.deadlock is None and not self.violations
 
     def milliseconds(self, clock_mhz: float) -> float:

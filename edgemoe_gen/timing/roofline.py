@@ -1,7 +1,7 @@
 """The roofline of a design on its board, with a timed run on it.
 
 Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009: work a cycle is at most the unit's, and at most the
-memory's bytes a cycle times the work a byte that is moved.
+memory's bytes a cycle times the work for each moved byte.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Roofline:
-    """A run against what design and board can do.
+    """A run against the limits of design and board.
 
     Attributes:
         peak_macs: multiply-accumulates a cycle of the compute unit.
         ddr_bytes: bytes a cycle that the memory delivers.
-        macs: multiply-accumulates of the run, as the network asks for them.
-        weight_bytes: weights that the run needs, each once.
-        moved_bytes: all that crossed the ports.
-        cycles: of the run.
+        macs: multiply-accumulates that the network needs for the run.
+        weight_bytes: bytes of the weights that the run needs, each once.
+        moved_bytes: all bytes through the ports.
+        cycles: cycles of the run.
     """
 
     peak_macs: int
@@ -51,7 +51,7 @@ class Roofline:
 
     @property
     def limit(self) -> str:
-        """What bounds it: "compute" or "DDR"."""
+        """The limit: "compute" or "DDR"."""
         return "compute" if self.compute_cycles >= self.weight_cycles else "DDR"
 
     @property
@@ -89,3 +89,15 @@ class Roofline:
             "macs_per_byte": self.intensity,
             "macs_per_cycle": self.attained,
         }
+
+
+def limits_sentence(limit: str) -> str:
+    """Why layers may be limited by compute in a frame whose bound is another; `limit` is that of the frame."""
+    said = "A layer is limited by what took most of its own cycles."
+    if limit == "compute":
+        return said
+    return (
+        f"{said} Weights come ahead, while earlier layers compute, so a layer may find its own there and be limited by "
+        f"compute, in a frame whose bound is {limit}: over the whole frame, moving all weights takes longer than all "
+        "MACs do at the unit's peak."
+    )

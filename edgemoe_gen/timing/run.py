@@ -23,9 +23,9 @@ def run_timed(program: Program, image: Bytes, timing: Timing, *, record: bool) -
     """The timed library's JSON of one run.
 
     Args:
-        program: compiled for the design that is timed.
+        program: program compiled for the timed design.
         image: contents of the image buffer [beats, bytes of a beat].
-        timing: what the library is told.
+        timing: timing of the library.
         record: keep a record for every operation and process, not only totals.
     """
     words = np.ascontiguousarray(program_words(program), "<u4").view(np.uint8)
@@ -39,10 +39,10 @@ def run_timed(program: Program, image: Bytes, timing: Timing, *, record: bool) -
 
 
 def check_arrays(timing: Timing, known: Collection[str]) -> None:
-    """Holds the arrays of a table's recurrences against those whose accesses the kernels tell.
+    """Checks that kernels report accesses of every array in a table's recurrences.
 
     Raises:
-        SimulationError: an array is not among them: a recurrence that nobody measures would always hold.
+        SimulationError: an array is missing: a recurrence without measurement would always hold.
     """
     for loop in timing.loops.values():
         for recurrence in loop.recurrences:

@@ -1,7 +1,7 @@
-"""What the open schedule says of our loops: it replaces the table's depths, and gives each write its own stage.
+"""Timing by the open schedule: it replaces the table's depths, and gives each write its own stage.
 
-In: a schedule of the design's kernels. Out: a `Timing` that follows it, and how the table compares. A vendor's report
-goes before both, see `vendor`.
+In: a schedule of the design's kernels. Out: a `Timing` that follows it, and differences from the table. A vendor's
+report overrides both, see `vendor`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def known_timing(
     ddr_efficiency: float | None = None,
     csynth: Path | None = None,
 ) -> tuple[Timing, tuple[Difference, ...]]:
-    """The timing of a design by the best that is known: C synthesis, else the schedule, else the table.
+    """The timing of a design by the best source: C synthesis, else the schedule, else the table.
 
     Args:
         sources: rendered text of the design by path.
@@ -42,12 +42,12 @@ def known_timing(
         csynth: the vendor's report, or its folder.
 
     Returns:
-        The timing, and every loop that the better source knows beside the table.
+        The timing, and every loop of the better source beside the table.
 
     Raises:
         NoTableError: no table has this device or clock.
-        SimulationError: a loop of the sources is not in it; or a recurrence forbids the interval of a loop.
-        ConfigError: a choice is none, or the report has no loop of ours.
+        SimulationError: a loop of the sources is not in the table; or a recurrence forbids the interval of a loop.
+        ConfigError: a choice is unknown, or the report has no loop of ours.
     """
     for name, said, choices in (("depths", depths, (SCHEDULE, TABLE)), ("pipelines", pipelines, (FLUSH, STALL))):
         if said not in choices:

@@ -1,9 +1,8 @@
 """The smallest depth of each FIFO that costs no cycle, found by timed runs.
 
-First a run with all FIFOs unbounded: the fewest cycles, and how full each one gets. Then, one FIFO after the other, the
-depth is bisected between the least that the design's rules allow and that fill, the others as they are by then; so the
-depths found hold together.
-FIFOs whose depth is a knob of its own (`weights`, in UltraRAM) stay as they are: their size is bought with memory.
+A first run with unbounded FIFOs gives the fewest cycles, and the highest fill of each FIFO. Then the depth of one FIFO
+after the other is bisected, between the least depth of the design's rules and this fill, with the depths found so far.
+So the depths hold together. FIFOs whose depth is a knob (`weights`) stay as they are: they cost BRAM or UltraRAM.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ class FifoSize:
 
 @dataclass(frozen=True)
 class Sizing:
-    """What sizing found.
+    """Outcome of sizing.
 
     Attributes:
         sizes: of every FIFO variable that may be sized, in the order of the design.
-        cycles: of a run with these depths, no more than with unbounded FIFOs.
+        cycles: cycles of a run with these depths, no more than with unbounded FIFOs.
         before: cycles with the sources' depths; None where that run deadlocks or breaks a rule.
-        runs: timed runs that it took.
+        runs: number of timed runs.
     """
 
     sizes: tuple[FifoSize, ...]
@@ -61,11 +60,11 @@ def size_fifos(
     *,
     progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
 ) -> Sizing:
-    """Sizes every FIFO but those of knobs.
+    """Sizes every FIFO except those whose depth is a knob.
 
     Args:
         run: one timed run with the given depths by FIFO (0: unbounded) in place of the sources'.
-        least: depth by variable below which the design refuses it, see `design.fifos`.
+        least: least depth of the design by variable, see `design.fifos`.
         progress: called with text, FIFOs done, FIFOs in all.
 
     Raises:
@@ -155,14 +154,14 @@ def _is_free(result: TimedResult, cycles: int) -> bool:
 
 
 def write_depths(path: Path, depths: Mapping[str, int]) -> None:
-    """Writes depths into the table [fifo_depths] of a project's file, and no others in it; all else in the file stays.
+    """Writes exactly these depths into the table [fifo_depths] of a project's file; all other lines stay.
 
     Args:
         path: `edgemoe.toml`.
-        depths: by FIFO variable.
+        depths: depths by FIFO variable.
 
     Raises:
-        ConfigError: there is no such file, it cannot be written, or has the table in another form.
+        ConfigError: there is no such file, the file cannot be written, or has the table in another form.
     """
     try:
         text = read_text(path)

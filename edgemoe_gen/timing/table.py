@@ -1,8 +1,9 @@
-"""The table of a device family: how many cycles our loops and FIFOs take at a clock, every figure with its source.
+"""The table of a device family: cycles of our loops and FIFOs at a clock, every figure with its source.
 
-In: a design and its rendered sources. Out: a `Timing`, which is all that the timed library is told. Intervals (II) are
-the sources' own pragmas; the table holds what no source says: the depth of each pipeline, and the recurrences that an
-interval has to leave room for.
+In: a design and its rendered sources. Out: a `Timing`, the only input of the timed library beside buffers. Intervals
+    (II)
+are the sources' own pragmas. The table holds facts that no source says: the depth of each pipeline, and the recurrences
+that an interval must leave room for.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ LEAST_DEPTH = 2
 
 
 class NoTableError(SimulationError):
-    """There is no table of a device, or none for its clock: nothing is wrong with the design."""
+    """There is no table for a device, or none for its clock; the design has no fault."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Recurrence:
-    """What an iteration needs of an earlier one.
+    """A recurrence: a value that an iteration needs from an earlier one.
 
     Attributes:
-        name: in words.
-        cycles: of the operators from the earlier iteration's result to this one's.
+        name: name in words.
+        cycles: cycles of the operators from the earlier iteration's result to this one's.
         distance: iterations between the two; None: it depends on the data, and the run measures it on `array`.
-        arrays: variables that carry it; none of a register.
+        arrays: variables that carry it; empty for a register.
     """
 
     name: str
@@ -53,11 +54,12 @@ class LoopTiming:
 
     Attributes:
         label: its name.
-        ii: initiation interval of its pragma; 0 of a sequential loop.
-        depth: of its pipeline, cycles from an iteration's reads to its writes, both included; 0 of a sequential loop.
-        states: cycles an iteration of a sequential loop takes at least; 0 of a pipelined one.
-        recurrences: what bounds the interval from below.
-        origin: "table", or the schedule or report that the figures come from.
+        ii: initiation interval of its pragma; 0 for a sequential loop.
+        depth: depth of its pipeline, cycles from an iteration's reads to its writes, both included; 0 for a sequential
+            loop.
+        states: least cycles of an iteration of a sequential loop; 0 for a pipelined one.
+        recurrences: recurrences, which bound the interval from below.
+        origin: source of the figures: "table", or the schedule or report.
         writes: stage, counted from that of the reads, of each FIFO that is written before the last one.
         begin: cycles of a pipelined loop before its first iteration reads.
     """
@@ -74,21 +76,21 @@ class LoopTiming:
 
 @dataclass(frozen=True)
 class Timing:
-    """All that the timed library is told.
+    """All timing facts for the timed library.
 
     Attributes:
         family: title of the device family.
         band: name of the clock band.
         clock_mhz: clock.
-        loops: by label, in the order of the sources.
+        loops: loops by label, in the order of the sources.
         constants: cycles by name.
         depths: depths of FIFOs that replace those of the sources; 0 = unbounded.
         ddr_bytes: bytes that the memory delivers a cycle.
         axi_latency: cycles from a request to its first beat; `axi_outstanding` requests of at most `axi_burst` beats.
-        stalling: a pipeline that waits for an input stands still as a whole (style stp); otherwise its older iterations
-            go on (frp, flp).
-        between: cycles that a process takes from one place to the next beside waiting, by process and both, which
-            are pipelined loops and regions by their names, "start" and "end". Where none is said: what accesses take.
+        stalling: a pipeline that waits for an input stalls as a whole (style stp); otherwise its older iterations go on
+            (frp, flp).
+        between: cycles of a process from one place to the next, without waiting, by process and both places. Places are
+            pipelined loops and regions by their names, "start" and "end". Without an entry: the time of accesses.
     """
 
     family: str
@@ -105,7 +107,7 @@ class Timing:
     between: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
     def with_depths(self, depths: Mapping[str, int]) -> Timing:
-        """The same with other depths of FIFOs."""
+        """This timing with other depths of FIFOs."""
         return replace(self, depths=dict(depths))
 
     def loop_lines(self) -> str:
@@ -149,7 +151,7 @@ def load_timing(
     """Timing of a design's loops on its board.
 
     Args:
-        design: gives sizes, board and clock.
+        design: the design with sizes, board and clock.
         sources: rendered text by path.
         clock_mhz: another clock than the knob's.
         ddr_gb_per_s, ddr_efficiency: other figures than the board's.
@@ -176,7 +178,7 @@ def timing_of(
     ddr_efficiency: float | None = None,
     depths: Mapping[str, int] | None = None,
 ) -> Timing:
-    """The same where loops and constants are known without rendered sources.
+    """Timing from loops and constants, without rendered sources.
 
     Args:
         source: loops of the sources.
@@ -212,7 +214,7 @@ def timing_of(
 
 
 def check_clock(board: Board, clock_mhz: float) -> None:
-    """Refuses a clock above all that are known of the board's device; any is taken of one without a table.
+    """Refuses a clock above all known clocks of the board's device; accepts any clock for a device without a table.
 
     Raises:
         NoTableError: names both clocks.
@@ -305,10 +307,10 @@ def _recurrence(where: str, part: Mapping[str, Any], chains: Chains) -> Recurren
 
 
 def check_recurrence(loop: Loop, recurrence: Recurrence, clock_mhz: float) -> None:
-    """Holds an interval against a recurrence: II x distance must be at least the cycles of its operators.
+    """Checks an interval against a recurrence: II x distance must be at least the cycles of its operators.
 
     Raises:
-        SimulationError: it is not; names loop, recurrence and figures.
+        SimulationError: the interval is too short; names loop, recurrence and figures.
     """
     if recurrence.distance is None or loop.ii == 0 or loop.ii * recurrence.distance >= recurrence.cycles:
         return

@@ -1,4 +1,4 @@
-"""A timed run as a trace that Perfetto (ui.perfetto.dev) and chrome://tracing open.
+"""A timed run as a trace for Perfetto (ui.perfetto.dev) and chrome://tracing.
 
 The Trace Event Format: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU. One track of
 layers, one a process; a slice is one process during one operation, with its cycles by state as arguments.

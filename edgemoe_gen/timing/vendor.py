@@ -1,6 +1,6 @@
-"""What C synthesis says of our loops: it replaces the table's interval and depth, and the differences are shown.
+"""Timing by C synthesis: it replaces the table's interval and depth, and the differences are shown.
 
-In: a csynth XML report, or a folder of them. Out: a `Timing` that follows the vendor where the vendor knows the loop.
+In: a csynth XML report, or a folder of them. Out: a `Timing` that follows the vendor for all loops of the report.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ VENDOR = "C synthesis"
 
 
 def with_csynth(timing: Timing, path: Path) -> tuple[Timing, tuple[Difference, ...]]:
-    """The timing as C synthesis found it, and every pipelined loop that both know, side by side.
+    """The timing by C synthesis, and every pipelined loop that both sources know, side by side.
 
-    Of a loop that several modules hold, the slowest counts.
+    If several modules have a loop, the slowest counts.
 
     Args:
         timing: of the table or a schedule.
         path: a csynth XML file, or a folder of them.
 
     Raises:
-        ConfigError: nothing there is readable as such a report, or none of its loops is ours.
+        ConfigError: there is no readable report, or none of its loops is ours.
     """
     found: dict[str, tuple[int, int]] = {}
     for loop in _loops(path):

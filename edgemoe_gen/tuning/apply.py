@@ -1,6 +1,6 @@
-"""Writes a point of a search's front into the project's file: knobs and FIFO depths change, all else in it stays.
+"""Writes a point of a search's front into the project's file: knobs and FIFO depths change, all other lines stay.
 
-In: `tune.json` of a search. Out: the file, and what changed in it. Nothing is searched, and no checkpoint is opened.
+In: `tune.json` of a search. Out: the file, and its changes. Nothing is searched, and no checkpoint is opened.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Applied:
     """A point that was written into a project's file.
 
     Attributes:
-        number: of the point on the front.
-        outcome: what is known of it.
+        number: number of the point on the front.
+        outcome: outcome of the point.
         path: the file.
-        new: whether there was none before.
-        changes: of each key that was written: name, value before (of the file, or what a build would take; None: not
-            known), value now. Where both are the same, the value is held whatever else changes.
-        notes: what the user should know.
+        new: whether the file did not exist before.
+        changes: for each key that was written: name, value before (in the file, or the default of a build; None: not
+            known), value now. Where both are equal, the value stays fixed when other knobs change.
+        notes: notes for the user.
     """
 
     number: int
@@ -58,7 +58,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class _Search:
-    """What a search's document says, as far as a point of its front needs it."""
+    """Facts of a search's document for a point of its front."""
 
     path: Path
     front: tuple[Outcome, ...]
@@ -72,10 +72,10 @@ class _Search:
 
 
 def apply_point(number: int, document: Path, config: Path | None = None) -> Applied:
-    """Writes a point of a front into the project's file; where there is none, all of it is written.
+    """Writes a point of a front into the project's file; a missing file is written whole.
 
     Args:
-        number: of the point, from 1 on.
+        number: number of the point, from 1 on.
         document: `tune.json` of the search.
         config: the file; None: that of the search, or `edgemoe.toml` in this folder.
 
@@ -157,7 +157,7 @@ def _read(path: Path) -> _Search:
 
 
 def _refuse_other(config: Config, path: Path, search: _Search) -> None:
-    """A point of another board or network is none of this project."""
+    """Refuses a point of another board or network."""
     board = load_board(DEFAULT_BOARD if config.board is None else config.board).name
     if board != search.board:
         raise ConfigError(
@@ -180,7 +180,7 @@ def _refuse_other(config: Config, path: Path, search: _Search) -> None:
 
 
 def _notes(config: Config, path: Path, knobs: Mapping[str, Value], outcome: Outcome) -> tuple[str, ...]:
-    """What the file sets beyond the point, so that its design is not the one that was searched."""
+    """Settings of the file beyond the point, which change its design from the searched one."""
     others = [
         f"{name} = {value:g} (the search: {outcome.knobs[name]:g})"
         for name, value in config.knobs.items()

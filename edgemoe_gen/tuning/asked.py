@@ -1,7 +1,7 @@
-"""The command that builds a point, as it works in the folder of the search.
+"""The command that builds a point, for the folder of the search.
 
-In: how the search's project was named. Out: a line for a shell: checkpoint, network, pictures and tasks as they were
-given, and every knob of the point. Depths of FIFOs have no option of a build; a project's file takes them.
+In: the arguments that named the search's project. Out: a line for a shell, with checkpoint, network, pictures and tasks
+as given, and every knob of the point. `build` has no option for depths of FIFOs; a project's file takes them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from edgemoe_gen.tuning.trial import Point, Value
 
 @dataclass(frozen=True)
 class Asked:
-    """How a search's project was named.
+    """Arguments that named a search's project.
 
     Attributes:
-        said: what the caller said, without what a spec file says.
+        said: the caller's arguments, without those of a spec file.
         spec: spec file.
         file: the project's file, where one was used.
         whole: all of the project as the text of such a file.
@@ -39,10 +39,10 @@ def build_command(asked: Asked, project: Config, board: str, chosen: Mapping[str
     """The command that builds a point; without a checkpoint the one that renders its sources.
 
     Args:
-        asked: how the project was named.
-        project: all that is said of it.
+        asked: arguments that named the project.
+        project: all arguments of the project.
         board: name of its board.
-        chosen: knobs that it fixes.
+        chosen: knobs that the project fixes.
         point: choices.
     """
     said = asked.said
@@ -66,7 +66,7 @@ def _option(name: str, value: object) -> list[str]:
 
 
 def _network(options: SpecOptions) -> list[str]:
-    """What is said of the network, as options of the command line; names of classes come by files alone."""
+    """Facts of the network as options of the command line; names of classes come only from files."""
     words: list[str] = []
     for each in option_fields():
         value, name = getattr(options, each.name), option_name(each.name)

@@ -1,4 +1,4 @@
-"""Calls of a subject's methods, which a runner runs somewhere."""
+"""Calls of a subject's methods, for a runner."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOST_WORKERS = 10  # that one call may have lost before it is given up
 
 @dataclass(frozen=True)
 class Call:
-    """A method of the subject and its arguments; `heavy`: it mostly waits for other programs, as compilers are."""
+    """A method of the subject and its arguments; `heavy`: it mostly waits for other programs, such as compilers."""
 
     method: str
     arguments: tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""The front's points climb the tiers of simulation: the best first, and who falls off the front makes place for others.
+"""The front's points climb the tiers of simulation, the best first; a point that falls off the front is replaced.
 
 In: a search's state. Out: outcomes of higher tiers, each kept as soon as it is known.
 """
@@ -24,10 +24,10 @@ class Climb:
     Args:
         state, plan: of the search.
         runner: of its evaluator.
-        keep: takes every outcome in.
-        watch: of the search.
+        keep: stores every outcome.
+        watch: watcher of the search.
         deadline: by `time.monotonic`, or None.
-        slowest: seconds that climbing is known to take.
+        slowest: known seconds of the slowest climb.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Climb:
         self._total = plan.confirm
 
     def run(self) -> None:
-        """Until all of the front is confirmed, as many as wanted are, or time is over; the first go in any case."""
+        """Runs until the front or enough of it is confirmed, or time is over; the first points climb in any case."""
         done = sum(reached(outcome.tier, self.plan.tier) for outcome in self.state.outcomes.values())
         while done < self.plan.confirm and not (done and self._late()):
             candidates = self._candidates()[: min(MOST_AT_ONCE, self.plan.confirm - done)]
@@ -68,7 +68,7 @@ class Climb:
                 done += self._confirm(some, done)
 
     def _candidates(self) -> list[Outcome]:
-        """Points of the front that have still to climb, first one that improves on the default design (`PROMISED`)."""
+        """Points of the front that must still climb, first a point better than the default design (`PROMISED`)."""
         left = [o for o in self.state.front if not reached(o.tier, self.plan.tier)]
         names = [name for name in self.plan.objectives if name in PROMISED]
         base = None if self.state.base is None else costs(self.state.base, names)

@@ -1,4 +1,4 @@
-"""The limit that a search has on its clock: the recurrences of a point's kernels, by the open schedule."""
+"""The clock limit of a search: the recurrences of a point's kernels, by the open schedule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TOO_FAST = "its clock is too fast"
 
 
 def clock_fault(design: Design, sources: Mapping[str, str]) -> str:
-    """Why a design's loops don't fit its clock, in a sentence; "" where they do, or nothing can say it here.
+    """A sentence why a design's loops don't fit its clock; "" where they fit, or where no schedule can be made.
 
     Args:
         design: gives part and clock.

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.build_files import ACCELERATOR, DESIGN
 from edgemoe_gen.base.errors import CapacityError, ConfigError, KnobError
 from edgemoe_gen.design.knobs import knob_fields, parse_knob
@@ -28,7 +29,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Side:
-    """What names one design: knobs, and a board where it says one."""
+    """The name of one design: knobs, and a board if given."""
 
     name: str
     config: Config = field(default_factory=Config)
@@ -43,7 +44,7 @@ class SideResult:
         name: as the user named it.
         board: name of its board.
         outcome: its figures.
-        layers: cycles a frame by layer; of the estimate by kind of operation.
+        layers: cycles of a frame by layer; for the estimate by kind of operation.
         parts: resources by part: dsp, bram36, uram, lut.
     """
 
@@ -54,13 +55,13 @@ class SideResult:
     parts: Mapping[str, Mapping[str, int]]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Brief):
     """Two designs.
 
     Attributes:
         sides: both.
-        layer_tier: of the cycles by layer.
+        layer_tier: tier of the cycles by layer.
     """
 
     sides: tuple[SideResult, SideResult]
@@ -105,10 +106,10 @@ class Comparison:
 
 
 def read_side(text: str) -> Side:
-    """What a text names.
+    """The side that a text names.
 
     Raises:
-        ConfigError: a file or folder is not there or not what it should be.
+        ConfigError: a file or folder is missing or of the wrong kind.
         KnobError: knobs are malformed or unknown.
     """
     path = Path(text)
@@ -147,10 +148,10 @@ def compare_designs(
     """Both designs on one network.
 
     Args:
-        evaluator: of the network; a side's own words win over its.
+        evaluator: evaluator of the network; a side's own settings win over its.
         sides: two.
-        tier: where both climb to.
-        runner: where they run.
+        tier: tier to which both climb.
+        runner: runner of the calls.
         progress: called with text, steps done and all.
 
     Raises:

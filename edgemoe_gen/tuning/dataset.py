@@ -1,7 +1,7 @@
 """Accuracy over a folder of pictures: float against the accelerator in C simulation, picture by picture.
 
-Each picture gives counts and sums; they are added up in the order of the pictures, whoever computed them, so that the
-result does not depend on the number of workers.
+Each picture gives counts and sums. They are added up in the order of the pictures, so the result does not depend on the
+number of workers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgemoe_gen.base.brief import Brief
 from edgemoe_gen.base.errors import ImageError, SpecError
 from edgemoe_gen.base.files import absolute
 from edgemoe_gen.design import Design
@@ -43,12 +44,12 @@ from edgemoe_gen.tuning.runner import Call, open_runner
 
 @dataclass(frozen=True, eq=False)
 class TaskSums:
-    """One task on one picture: sums that add up over pictures.
+    """Sums of one task on one picture, which can be added over pictures.
 
     Attributes:
-        quality: both sides against ground truth; None without any.
-        squares, power: of the final tokens' differences and values, means.
-        equal, sets: token-layers whose sets of experts are equal, and all.
+        quality: both sides against ground truth; None without ground truth.
+        squares, power: mean squares of the final tokens' differences and of their values.
+        equal, sets: token-layers with equal sets of experts, and all token-layers.
     """
 
     quality: Quality | None
@@ -64,13 +65,13 @@ class TaskAccuracy:
 
     Attributes:
         task: its name.
-        metric: of the values.
-        float_value, engine_value: of both sides.
-        pictures: that have ground truth.
-        pixels, ignored: of these pictures: those that count, and those whose ground truth is no class or measurement.
-        class_iou: of float and accelerator by class; None for a class that neither is there nor was predicted.
-        relative_rms: of the final tokens' differences.
-        sets_equal: share of sets of experts.
+        metric: name of the metric.
+        float_value, engine_value: values of both sides.
+        pictures: number of pictures with ground truth.
+        pixels, ignored: pixels of these pictures that count, and pixels without class or measurement.
+        class_iou: IoU of float and accelerator by class; None for a class that is neither there nor predicted.
+        relative_rms: RMS of the final tokens' differences, relative to their values.
+        sets_equal: share of equal sets of experts.
     """
 
     task: str
@@ -86,13 +87,13 @@ class TaskAccuracy:
 
     @property
     def loss(self) -> float:
-        """By how much the accelerator is worse, relative to float; negative where it is better."""
+        """Loss of the accelerator relative to float; negative where it is better."""
         gap = self.float_value - self.engine_value
         return (gap if self.metric == MIOU else -gap) / self.float_value if self.float_value else 0.0
 
 
-@dataclass(frozen=True)
-class DatasetResult:
+@dataclass(frozen=True, repr=False)
+class DatasetResult(Brief):
     """Accuracy of a design over a folder of pictures. Tier: C simulation."""
 
     pictures: int
@@ -113,7 +114,7 @@ class DatasetResult:
 
 @dataclass(eq=False)
 class PictureRunner:
-    """Runs pictures through both sides; what it needs more than once it makes once on each worker."""
+    """Runs pictures through both sides; each worker makes shared data once."""
 
     model: Model
     design: Design
@@ -124,7 +125,7 @@ class PictureRunner:
     _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A worker makes again what is only kept."""
+        """Drops cached data, which a worker makes again."""
         return {**self.__dict__, "_cache": {}}
 
     def picture(self, path: Path, truth: Path | None) -> Mapping[str, TaskSums]:
@@ -213,7 +214,7 @@ def evaluate_dataset(
     Args:
         config: the project.
         dataset: folders of pictures.
-        most: take so many, from the first on; None: all.
+        most: number of pictures to take, from the first on; None: all.
         jobs, scheduler: see `open_runner`. Workers of other machines read the pictures from the same path.
         progress: called with text, pictures done and all.
         notes: to hand on.

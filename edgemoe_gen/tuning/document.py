@@ -1,4 +1,4 @@
-"""A search's or a sweep's result as JSON, see docs/tuning.md: what the page and plots are made of."""
+"""A search's or a sweep's result as JSON, for the page and for plots; see docs/tuning.md."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def tune_document(
     """All of a search.
 
     Args:
-        evaluator: what evaluated the points.
-        space, plan: what was searched, and how.
-        state: what was found.
-        asked, project: how the project was named and what is said of it, for the commands that build a point.
+        evaluator: evaluator of the points.
+        space, plan: space and plan of the search.
+        state: state of the search.
+        asked, project: arguments that named the project, and all of its arguments, for the commands that build a point.
         synthesis: folder with one folder for each synthesised design, if there is one.
     """
     front = [
@@ -71,7 +71,7 @@ def tune_document(
 
 
 def _kept(project: Config, space: Space) -> dict[str, Value]:
-    """Knobs of the project's file that no point turns."""
+    """Knobs of the project's file that no point varies."""
     turned = {dimension.name for dimension in space.dimensions}
     return {name: value for name, value in project.knobs.items() if name not in turned}
 
@@ -124,9 +124,9 @@ def _setting(evaluator: Evaluator, space: Space) -> dict[str, Any]:
 def importance(
     outcomes: Sequence[Outcome], space: Space, objectives: Sequence[str]
 ) -> Mapping[str, Mapping[str, float]]:
-    """How much of each objective's variance over feasible points each knob explains on its own (main effects, 0 to 1).
+    """Share of each objective's variance over feasible points that each knob explains alone (main effects, 0 to 1).
 
-    The logarithm of the objective is taken, as its figures span decades.
+    The variance is that of the objective's logarithm, since its figures span decades.
     """
     found: dict[str, dict[str, float]] = {}
     for objective in objectives:

@@ -2,10 +2,11 @@
 
 Source: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9 (45 nm,
 0.9 V): a product of 8 x 8 bits 0.2 pJ, of 32 x 32 bits 3.1 pJ; a sum of 32 bits 0.1 pJ; 64 bits of DRAM 1.3 to 2.6 nJ.
-Nothing static, no clock tree, no routing of an FPGA: it ranks designs, it does not size a supply.
+Static power, clock tree and routing of an FPGA are left out: the energy ranks designs, it does not size a supply.
 
-Published energies are taken to be those of random operands. A network's are not: activations and weights change fewer
-bits from one product to the next. By how much fewer was counted in RTL simulation (`benchmarks/activity.py`).
+Published energies are taken to be those of random operands. A network's operands are not random: activations and
+weights change fewer bits from one product to the next. RTL simulation counted how many fewer
+(`benchmarks/activity.py`).
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ SUM_ACTIVITY = 0.8
 
 
 def energy_mj(design: Design, macs: Mapping[str, int], ddr_bytes: float) -> float:
-    """Millijoules of so many products and bytes.
+    """Millijoules of a number of products and bytes.
 
     Args:
-        design: gives the widths.
+        design: the design with its widths.
         macs: multiply-accumulates of the network by kind of layer (`model.macs`), without padding; each counts with
             the width of its own weights, or of keys and values.
-        ddr_bytes: through all ports.
+        ddr_bytes: bytes through all ports.
     """
     widths = design.knobs.widths
     bits = sum(count * widths.activation * widths.of_layer(layer) for layer, count in macs.items())

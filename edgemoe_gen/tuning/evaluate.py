@@ -1,8 +1,8 @@
-"""What a point is worth: it climbs from rules over the estimate and the timed simulation to C simulation.
+"""Evaluates points: a point climbs from rules over the estimate and the timed simulation to C simulation.
 
-An `Evaluator` holds all that this needs, the float reference's results included, so that it can be sent to a worker
-once. Of the same point and tier it always says the same. The last tier, vendor synthesis, takes
-hours and is not here but in `tuning.synthesis`.
+An `Evaluator` holds all data for this, the float reference's results included, so it can be sent to a worker once. It
+always gives the same result for the same point and tier. The last tier, vendor synthesis, takes hours and is in
+`tuning.synthesis`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ ATTRIBUTED_PICTURES = 2  # on which noise of narrow weights is measured
 
 
 def no_words(text: str) -> None:
-    """Tells nobody."""
+    """A `tell` that does nothing."""
 
 
 @dataclass(eq=False)
@@ -67,15 +67,15 @@ class Evaluator:
     Attributes:
         model: the network.
         board: the board.
-        chosen: knobs that the project fixes; a point's own win.
-        fifo_depths, pinned: of the project.
-        tasks: whose errors are taken; the first one is timed.
+        chosen: knobs that the project fixes; a point's own values win.
+        fifo_depths, pinned: those of the project.
+        tasks: tasks whose errors are measured; the first is timed.
         images: network inputs [3, height, width].
-        seen: what the float reference's tensors hold on them.
-        truths: its results on them.
-        limits: beyond which a point is infeasible.
-        rounding: of narrow weights, "gptq" or "nearest".
-        gains: mean squared error that noise of power 1 makes; None: not known, errors are not estimated.
+        seen: observations of the float reference's tensors on these images.
+        truths: the float reference's results on them.
+        limits: limits beyond which a point is infeasible.
+        rounding: rounding of narrow weights, "gptq" or "nearest".
+        gains: mean squared error from noise of power 1; None: unknown, and errors are not estimated.
         cycle_scale: cycles of the timed simulation for each estimated one.
     """
 
@@ -95,7 +95,7 @@ class Evaluator:
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A worker makes again what is only kept."""
+        """Drops cached data, which a worker makes again."""
         return {**self.__dict__, "_cache": {}}
 
     @property
@@ -106,7 +106,7 @@ class Evaluator:
     # Designs
 
     def knobs(self, point: Point) -> Knobs:
-        """All knobs of a point: what it does not choose follows from network and board, as in a build.
+        """All knobs of a point: knobs that it does not choose follow from network and board, as in a build.
 
         Raises:
             KnobError: a value is out of its range.
@@ -118,10 +118,10 @@ class Evaluator:
         return default_knobs(self.model.spec, self.board, turned)
 
     def pins(self, point: Point, kept: Mapping[str, Value]) -> dict[str, Value]:
-        """Knobs to choose beside those that are kept, as few as it takes, so that a build makes the design of a point.
+        """The fewest knobs to choose, beside kept ones, so that a build makes the design of a point.
 
         Args:
-            point: whose choices, and those of the project, may be taken.
+            point: the point; its choices and those of the project may be taken.
             kept: knobs that a project's file sets and that stay.
         """
         wanted = self.knobs(point)
@@ -138,10 +138,10 @@ class Evaluator:
             found.update(missing)
 
     def frames(self, point: Point, knobs: Knobs) -> int:
-        """Frames of a run: as the point says, else as many as share a pass of the weights.
+        """Frames of a run: the point's number, else as many as share a pass of the weights.
 
         Raises:
-            KnobError: they are fewer than that.
+            KnobError: the number is less than a pass.
         """
         frames = int(point.as_dict().get(FRAMES, knobs.frames_per_pass))
         if frames < knobs.frames_per_pass:
@@ -161,7 +161,7 @@ class Evaluator:
         return make_design(self.knobs(point), self.board, {**self.fifo_depths, **depths})
 
     def default_point(self, names: Sequence[str]) -> Point:
-        """What a build would take, as a point of these dimensions; FIFOs as they are, one pass of the weights a run."""
+        """The design of a build as a point of these dimensions; FIFOs unchanged, one pass of the weights in a run."""
         knobs = self.knobs(Point(()))
         values: dict[str, Value] = {}
         for name in names:
@@ -174,13 +174,13 @@ class Evaluator:
     # Tiers
 
     def outcome(self, point: Point, tier: str, known: Outcome | None = None, tell: Tell = no_words) -> Outcome:
-        """What is known of a point when it has climbed to a tier, or to where it turned out infeasible.
+        """The outcome of a point after it has climbed to a tier, or until it turned out infeasible.
 
         Args:
             point: choices.
-            tier: where to.
-            known: outcome of a lower tier, to go on from.
-            tell: called with a few words whenever something begins that takes long.
+            tier: tier to climb to.
+            known: outcome of a lower tier, to continue from.
+            tell: called with a few words at the start of each long step.
         """
         start = time.perf_counter()
         found = known or Outcome(point, RULES)
@@ -215,7 +215,7 @@ class Evaluator:
         return found, dict(estimate_cycles(outline).by_kind)
 
     def warm(self, point: Point, tier: str, tell: Tell = no_words) -> None:
-        """Compiles what C simulation of a point will need, while its timed simulation is compiled elsewhere."""
+        """Compiles the library for C simulation of a point, while its timed simulation is compiled elsewhere."""
         if tier == CSIM:
             tell(COMPILING_ENGINE)
             with suppress(EdgeMoEError):  # `outcome` says what is wrong
@@ -311,7 +311,7 @@ class Evaluator:
         return rounded_together(powers, left, knobs.widths)
 
     def _gains(self, knobs: Knobs, error: float) -> Gains:
-        """How much noise of each kind matters: some runs of the float reference, a few seconds at most."""
+        """Weight of each kind's noise: some runs of the float reference, a few seconds at most."""
         formats = self.prepared.formats(replace(knobs, **_all_as_wide(ATTRIBUTED_FROM)).widths)
         task = self.tasks[0]
         truths = [truth for truth in self.truths if truth.task == task][:ATTRIBUTED_PICTURES]
@@ -322,7 +322,7 @@ class Evaluator:
         return replace(measure_gains(squares, narrow, self._noise(knobs, left), error), together=left)
 
     def scaled_by(self, outcome: Outcome) -> Evaluator:
-        """The same, estimating errors and cycles in proportion to those of an outcome that has been simulated."""
+        """This evaluator with errors and cycles estimated in proportion to those of a simulated outcome."""
         if outcome.tier != CSIM or not outcome.feasible:
             return self
         design = self.design(outcome.point)
@@ -337,12 +337,12 @@ class Evaluator:
 
 
 def _layers_of(design: Design, frames: int) -> tuple[str, Design, int]:
-    """By which the cycles of a timed run by layer are kept."""
+    """Key for the cycles by layer of a timed run."""
     return "layers", design, frames
 
 
 def _all_as_wide(bits: int) -> dict[str, int]:
-    """Knobs that make all weights so wide."""
+    """Knobs that give all weights one width."""
     return {"weight_bits": bits, **dict.fromkeys(NARROW_KNOBS, 0)}
 
 

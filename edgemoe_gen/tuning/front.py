@@ -1,4 +1,4 @@
-"""The Pareto front: outcomes that no other one beats in every objective; and a point as a project's file.
+"""The Pareto front: outcomes that no other outcome beats in every objective.
 
 In: outcomes. Out: the front, ordered by its first objective.
 """
@@ -17,7 +17,7 @@ from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Outcome, reached
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A figure: its title with unit, and which way is better."""
+    """A figure: its title with unit, and whether more is better."""
 
     title: str
     higher_is_better: bool = False
@@ -70,7 +70,7 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def costs(outcome: Outcome, objectives: Sequence[str]) -> tuple[float, ...] | None:
-    """The objectives as numbers of which less is better; None where one is not known."""
+    """The objectives as numbers of which less is better; None where one is unknown."""
     found = []
     for name in objectives:
         figure = OBJECTIVES[name]
@@ -115,8 +115,8 @@ def best_confirmed(
     Args:
         front: of the search.
         default: the design of a build.
-        objectives: of the front; the first one says which is best.
-        tier: that confirms a point; estimates never do.
+        objectives: objectives of the front; the first one decides.
+        tier: tier that confirms a point; estimates never do.
     """
     least = TIMED if tier == ESTIMATE else tier
     confirmed = [o for o in front if reached(o.tier, least) and costs(o, objectives[:1]) is not None]
@@ -130,7 +130,7 @@ def best_confirmed(
 
 
 def reasons(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """How many infeasible outcomes there are of each reason, most first."""
+    """Number of infeasible outcomes by reason, most first."""
     counts: dict[str, int] = {}
     for outcome in outcomes:
         if not outcome.feasible:

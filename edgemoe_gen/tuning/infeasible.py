@@ -12,7 +12,7 @@ SIMULATION_FAILS = "simulation fails"
 
 
 class InfeasibleError(EdgeMoEError):
-    """Why a point is infeasible, in a few words and in a sentence."""
+    """A point is infeasible: the reason in a few words and in a sentence."""
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)

@@ -1,8 +1,8 @@
-"""The journal of a search: a line of JSON for each step that Optuna takes, each with a check of all lines before it.
+"""The journal of a search: a line of JSON for each step of Optuna, each with a checksum of all lines before it.
 
-A line that is missing, changed or cut is named. Only the end of the file may be cut, as by a full disk or a killed
-process: then the last step was never taken, and its line is removed. Lines without a check, as Optuna's own backend and
-earlier versions wrote them, are read too; Optuna's tools read all of them.
+The error names a line that is missing, changed or cut. Only the end of the file may be cut, as by a full disk or a
+killed process: then the last step was never taken, and its line is removed. Lines without a checksum, from Optuna's own
+backend and earlier versions, are read too. Optuna's tools read all lines.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CHECK = re.compile(rb',"check":"([0-9a-f]{8})"}\Z')
 
 
 class Journal(BaseJournalBackend):
-    """Optuna's steps in a file that no other process writes meanwhile (`locks.folder_lock`).
+    """Optuna's steps in a file that only this process writes (`locks.folder_lock`).
 
     Attributes:
         line: number of the line that was read last.
@@ -39,7 +39,7 @@ class Journal(BaseJournalBackend):
         """Opens a journal, or begins one.
 
         Raises:
-            ConfigError: there is something else, or it cannot be written to.
+            ConfigError: the file is no journal, or cannot be written to.
         """
         self.path = path
         self.line = 0
@@ -58,7 +58,7 @@ class Journal(BaseJournalBackend):
             raise self._unwritable(error) from error
 
     def _mend_end(self, stream: Any) -> None:
-        """Removes a last line that was cut; one that lacks its end alone gets it."""
+        """Removes a last line that was cut; a line that only lacks its line end gets it."""
         size = stream.seek(0, os.SEEK_END)
         back = min(size, LONGEST_LINE)
         stream.seek(size - back)
@@ -132,7 +132,7 @@ class Journal(BaseJournalBackend):
         return step
 
     def _follow(self, step: dict[str, Any]) -> None:
-        """Refuses steps of trials that no line before began, which Optuna leaves out without a word."""
+        """Refuses steps of trials that no earlier line began, which Optuna would skip silently."""
         kind, trial = step.get("op_code"), step.get("trial_id", 0)
         self._trials += kind == _CREATE_TRIAL
         if not isinstance(kind, int) or (
@@ -141,7 +141,7 @@ class Journal(BaseJournalBackend):
             raise self.damaged("it is about a trial that no line before has begun")
 
     def damaged(self, why: str) -> ConfigError:
-        """That the line which was read last is damaged."""
+        """The error that the last read line is damaged."""
         return ConfigError(
             f"{self.path} cannot be opened as the storage of a search: line {self.line} is damaged: {why}", DAMAGED
         )

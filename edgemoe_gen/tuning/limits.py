@@ -1,6 +1,6 @@
 """Limits of a search: a bound on a figure, beyond which a point is infeasible.
 
-`dsp=0.8` is a share of the board's, `dsp=900` a count; others have units: latency_ms, error, ddr_bytes, energy_mj.
+`dsp=0.8` is a share of the board, `dsp=900` a count; other figures have units: latency_ms, error, ddr_bytes, energy_mj.
 `throughput_fps`, `sets_equal` and `fmax_mhz` are bounded from below, all others from above.
 """
 
@@ -51,7 +51,7 @@ class Limit:
         return f"{self.name} is {figure.value:g} ({figure.tier}), the limit {allowed:g}{self.read_as()}"
 
     def read_as(self) -> str:
-        """How a number is taken that may be meant otherwise, in brackets; else ""."""
+        """The reading of an ambiguous number, in brackets; else ""."""
         return " (a count, being above 1; a share is 0 to 1)" if self.name in RESOURCES and self.bound > 1 else ""
 
 
@@ -84,7 +84,7 @@ def parse_limit(text: str) -> Limit:
 
 
 def with_room(limits: Sequence[Limit], default: Resources, board: Board) -> tuple[Limit, ...]:
-    """These limits, and for resources that none names the share that default designs keep to (`ROOM`).
+    """These limits, and for other resources the share that default designs keep to (`ROOM`).
 
     Placement and routing need the rest. Where the default design takes more already, its share is the limit.
     """
@@ -108,12 +108,12 @@ def first_broken(limits: Sequence[Limit], figures: Mapping[str, Figure], board: 
 
 
 def nothing_feasible(outcomes: Sequence[Outcome], limits: Sequence[Limit], size: int) -> tuple[str, str]:
-    """What a search says that found no feasible point: who refused how many, how near they came, what to do.
+    """The message of a search without feasible points: how many each limit refused, how near they came, what to do.
 
     Args:
-        outcomes: all that was tried.
-        limits: of the search.
-        size: points of its space.
+        outcomes: all tried points.
+        limits: limits of the search.
+        size: number of points in its space.
     """
     counts = list(reasons(outcomes).items())
     text = f"no point of the space is feasible: {len(outcomes):,} of {size:,} tried, "

@@ -39,7 +39,7 @@ class _Worker:
         self._idle.set()
 
     def listen(self) -> None:
-        """Takes messages, also while a call runs: a subject that is replaced ends what it waits for."""
+        """Takes messages, also while a call runs: a replaced subject ends the programs for which it waits."""
         while True:
             try:
                 kind, number, *rest = self._connection.recv()
@@ -57,7 +57,7 @@ class _Worker:
             self._idle.wait(GRACE_SECONDS)
 
     def work(self) -> None:
-        """Does what messages ask for, in their order."""
+        """Runs the requests of messages, in their order."""
         while True:
             number, task = self._tasks.get()
             self._idle.clear()
@@ -81,7 +81,7 @@ class _Worker:
         return bound(*arguments, tell=partial(self._tell, number)) if tells else bound(*arguments)
 
     def _close(self) -> bool:
-        """Ends what the subject waits for, if it can."""
+        """Ends the programs for which the subject waits, if it can."""
         closes = hasattr(self._subject, "close")
         if closes:
             self._subject.close()
@@ -97,6 +97,6 @@ class _Worker:
             self._say((FAILED, number, RuntimeError(f"{type(error).__name__}: {error}")))
 
     def _say(self, message: tuple[Any, ...]) -> None:
-        """Only the thread that works says anything. Where the parent has gone, `listen` ends what runs."""
+        """Sends a message, only from the working thread. If the parent is gone, `listen` ends all work."""
         with suppress(OSError):
             self._connection.send(message)

@@ -1,8 +1,8 @@
-"""The error of a design's arithmetic in closed form: how it changes with widths and tables. Tier: estimate.
+"""The error of a design's arithmetic in closed form, by widths and tables. Tier: estimate.
 
-Every rounded tensor adds noise of its own: the mean square of its rounding error relative to its values. Every table of
-chords adds the square of its largest relative error. How much noise of a kind of weights matters is measured once by
-the float reference, what all other noise does by one C simulation (`measure_gains`). It ranks; C simulation measures.
+Every rounded tensor adds noise: the mean square of its rounding error relative to its values. Every table adds the
+square of its largest relative error. The float reference measures the weight of each kind of weights' noise once; one C
+simulation gives the weight of all other noise (`measure_gains`). The closed form ranks; C simulation measures.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _OF_DECODERS = (DECODERS, CLASSIFIERS, DECODED)
 
 @dataclass(frozen=True)
 class Gains:
-    """Mean squared error of a frame that noise of power 1 makes: in each kind of weights, and in all else.
+    """Mean squared error of a frame from noise of power 1: in each kind of weights, and in all else.
 
-    A decoder's is the relative error of its map, as if it were the final tokens'.
-    `together`: part of each narrow kind's noise that is left where its weights are rounded together.
+    The gain of a decoder is the relative error of its map, counted as an error of the final tokens.
+    `together`: share of each narrow kind's noise that is left where its weights are rounded together.
     """
 
     kinds: Mapping[str, float]
@@ -59,12 +59,12 @@ def _tensor(name: str) -> str:
 
 
 def noise_powers(powers: Callable[[int], Powers], knobs: Knobs, decoders: bool = False) -> dict[str, float]:
-    """Noise power of each kind of tensor of a design; that of activations has the tables' too.
+    """Noise power of each kind of tensor of a design; that of activations includes the tables.
 
     Args:
-        powers: `tensor_powers` of a network all of whose tensors are so many bits wide.
+        powers: gives the `tensor_powers` of a network for a width of all its tensors.
         knobs: widths and tables.
-        decoders: whether the engine runs them; else they round nothing.
+        decoders: whether the engine runs decoders; otherwise they round nothing.
     """
     widths = knobs.widths
     found: dict[str, float] = {}
@@ -79,7 +79,7 @@ def noise_powers(powers: Callable[[int], Powers], knobs: Knobs, decoders: bool =
 
 
 def rounded_together(powers: Mapping[str, float], left: Mapping[str, float], widths: Widths) -> dict[str, float]:
-    """`noise_powers` where narrow weights are rounded together, of which `left` remains by kind."""
+    """`noise_powers` where narrow weights are rounded together, which leaves the share `left` by kind."""
     return {
         kind: power * (left.get(kind, 1.0) if kind in WEIGHT_KINDS and widths.of_kind(kind) < NARROW else 1.0)
         for kind, power in powers.items()
@@ -87,7 +87,7 @@ def rounded_together(powers: Mapping[str, float], left: Mapping[str, float], wid
 
 
 def error_of(powers: Mapping[str, float], gains: Gains) -> float:
-    """Mean squared error of a frame that `noise_powers` make."""
+    """Mean squared error of a frame from `noise_powers`."""
     return sum(gains.kinds.get(kind, gains.rest) * power for kind, power in powers.items())
 
 
@@ -97,10 +97,10 @@ def measure_gains(
     """Gains of a network.
 
     Args:
-        rows: by kind of weights, the mean squared error of a frame when they alone are narrow.
-        narrow: noise powers where all are as narrow as that.
-        base: noise powers of a design that was simulated.
-        error: its error, which the estimate will meet.
+        rows: by kind of weights, the mean squared error of a frame when only this kind is narrow.
+        narrow: noise powers where all kinds have this narrow width.
+        base: noise powers of a simulated design.
+        error: its error, which the estimate will reproduce.
     """
     kinds = {kind: squared / narrow[kind] for kind, squared in rows.items() if narrow.get(kind, 0.0) > 0.0}
     total = sum(narrow[kind] for kind in kinds)

@@ -1,6 +1,6 @@
 """`tune.html`: a search's JSON as one page that explores it, self-contained.
 
-In: the document of `tuning.document.tune_document`. Out: HTML. Points that broke a rule or a limit are counts in it.
+In: the document of `tuning.document.tune_document`. Out: HTML. Points that broke a rule or a limit appear as counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.tuning.document import importance
 from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
 from edgemoe_gen.tuning.space import FIFO, FRAMES, Dimension, Space
-from edgemoe_gen.tuning.trial import SYNTHESIS, Outcome, reached
+from edgemoe_gen.tuning.trial import SYNTHESIS, Outcome, reached, timed_task
 
 TEMPLATE = "tune.html.j2"
 # What would end a script element or begin another one, and line ends that JavaScript knows but JSON does not.
@@ -34,6 +34,7 @@ def tune_page(document: Mapping[str, Any]) -> str:
         str(board["title"]),
         f"ended by: {document['stopped']}",
     ]
+    facts += filter(None, [timed_task(document["tasks"])])
     facts += [f"limit {limit['name']} {limit['bound']:g}" for limit in document["limits"]]
     return (
         page_environment()
@@ -58,12 +59,12 @@ def tune_page(document: Mapping[str, Any]) -> str:
 
 
 def safe_json(value: Any) -> Markup:
-    """JSON that may stand inside a script element; numbers that JSON does not know become null."""
+    """JSON that is safe inside a script element; NaN and infinity become null."""
     return Markup(json_text(value, None).translate(_UNSAFE))
 
 
 def _view(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What the script draws: axes, feasible points with their commands, importance."""
+    """Data for the script: axes, feasible points with their commands, importance."""
     points = _points(document)
     known = {name for point in points for name in point["figures"]}
     behind = [OBJECTIVES[name] for name in document["objectives"]]
@@ -99,7 +100,7 @@ def _view(document: Mapping[str, Any]) -> dict[str, Any]:
 def _points(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Feasible points: the front in its order, then the others as they were found.
 
-    The default design is measured before the search; what that has found of it stands in place of its estimate.
+    The default design is measured before the search; these figures replace its estimate.
     """
     base = document["default"]
     default = None if base is None else base["point"]
@@ -139,14 +140,14 @@ def command_like(pattern: str | None, point: Mapping[str, float]) -> str | None:
 
 
 def _chance(points: Sequence[Mapping[str, Any]], figure: str) -> dict[str, float]:
-    """By knob, the share of variance that values drawn by lot would explain: (values - 1) / (points - 1)."""
+    """By knob, the share of variance that random values would explain: (values - 1) / (points - 1)."""
     rows = [point["point"] for point in points if figure in point["figures"]]
     names = rows[0] if rows else {}
     return {name: (len({row[name] for row in rows}) - 1) / max(len(rows) - 1, 1) for name in names}
 
 
 def _common(knobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What all have, with the same value."""
+    """Entries that all have, with the same value."""
     if not knobs:
         return {}
     return {

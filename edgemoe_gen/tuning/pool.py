@@ -33,7 +33,7 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM
 
 
 class PoolRunner:
-    """So many workers, which are there until `close`."""
+    """A number of workers, which live until `close`."""
 
     def __init__(self, jobs: int, subject: Any = None) -> None:
         self.width = jobs
@@ -49,13 +49,13 @@ class PoolRunner:
             raise
 
     def replace(self, subject: Any) -> None:
-        """Sends a subject to all workers, also to those that come later; they close the one before."""
+        """Sends a subject to all workers, also to later ones; they close the subject before."""
         self._subject = pickle.dumps(subject, protocol=pickle.HIGHEST_PROTOCOL)
         for place in range(self.width):
             self._give_subject(place)
 
     def close(self) -> None:
-        """Ends all workers, and what they wait for."""
+        """Ends all workers, and the programs for which they wait."""
         for worker in self._workers:
             worker.connection.close()
         for worker in self._workers:
@@ -118,7 +118,7 @@ class PoolRunner:
                 yield key, value
 
     def _renew(self, place: int) -> None:
-        """Another worker in the place of one that is lost."""
+        """A new worker in the place of a lost one."""
         self._workers[place].connection.close()
         self._workers[place].end()
         self._workers[place] = _Process()
@@ -159,7 +159,7 @@ class _Process:
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that start in here do not hear Ctrl-C, which a terminal sends to all: this one ends them in order."""
+    """Processes that start here ignore Ctrl-C, which a terminal sends to all: this process ends them in order."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

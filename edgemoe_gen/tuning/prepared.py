@@ -86,7 +86,7 @@ class Prepared:
         return powers
 
     def left_together(self) -> dict[str, float]:
-        """Part of the squared error of each kind of narrow weights that is left when they are rounded together."""
+        """Share of each kind's squared error that is left when narrow weights are rounded together."""
         if self.rounding != TOGETHER:
             return {}
         pictures = calibration_pictures(self.images, self.model.spec.image, None, keep_out=True)

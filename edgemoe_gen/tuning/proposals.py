@@ -1,7 +1,7 @@
-"""What a search proposes: points of Optuna's NSGA-II, of the star around a design, of the neighbours of a front.
+"""Proposals of a search: points of Optuna's NSGA-II, of the star around a design, of the neighbours of a front.
 
-None breaks a rule that can be told without an estimate: such a point is repaired first, by as few other values as that
-takes. What is proposed depends on the seed, the trial's number and the trials before it alone.
+No proposal breaks a rule that can be checked without an estimate: such a point is repaired first, by changing as few
+other values as possible. Proposals depend only on the seed, the trial's number and the trials before it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Proposals:
     def _new(
         self, child: Mapping[str, Value], random: np.random.Generator, parents: list[Point], asked: Collection[str]
     ) -> dict[str, Value]:
-        """A child, its missing values drawn, repaired; if that is known, another one near it."""
+        """A child, with missing values drawn at random, repaired; if this point is known, another point near it."""
         values = {d.name: child[d.name] if d.name in child else _drawn(d, random) for d in self.space.dimensions}
         keep: tuple[str, ...] = ()
         for _ in range(TRIES):
@@ -96,13 +96,13 @@ class Proposals:
         parent: Point | None = None,
         random: np.random.Generator | None = None,
     ) -> Point | None:
-        """The point itself if it keeps the rules, else one that does and differs in few values; None: none was found.
+        """The point if it keeps the rules, else a point that does and differs in few values; None: none was found.
 
         Args:
             point: to repair.
             keep: names of values that stay.
             parent: a point that keeps the rules, whose values are taken.
-            random: of the order in which they are; None: in that of the space.
+            random: generator for the order in which they are taken; None: the order of the space.
         """
         if self._allowed(point):
             return point
@@ -141,14 +141,14 @@ class Proposals:
                     yield self.space.point({**values, dimension.name: value})
 
     def star(self, centre: Point) -> Iterator[Point]:
-        """A point, and those that differ from it in one dimension, or in as few as the rules let: what is bred from."""
+        """A point, and points that differ in one dimension, or in as few as the rules allow: the first parents."""
         first = self.repaired(centre) or centre
         beside = ((d.name, value) for d in self.space.dimensions for value in d.values)
         yield first
         yield from self._around(first, beside)
 
     def neighbours(self, point: Point) -> Iterator[Point]:
-        """The same, of the next values alone."""
+        """Points of the star that differ by one step only."""
         values = point.as_dict()
         for dimension in self.space.dimensions:
             place = dimension.values.index(values[dimension.name])
@@ -165,7 +165,7 @@ class Proposals:
 
 
 def nearest(space: Space, point: Point) -> Point:
-    """The point of a space whose values are the nearest to those of another; of what that does not say, the least."""
+    """The point of a space with the values nearest to those of another point; missing values are the least."""
     values = point.as_dict()
     found: dict[str, Value] = {}
     for dimension in space.dimensions:

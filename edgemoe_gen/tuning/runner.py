@@ -1,8 +1,9 @@
 """Runs a search's work: in this process, in processes of this machine, or on the workers of a Dask cluster.
 
-In: a subject, which workers get once, and calls of its methods. Out: results as they come, and what long calls tell on
-their way. A call whose worker is lost runs again elsewhere; new workers that join get the subject too. A worker
-closes a subject that is replaced or no longer needed, if it has a method `close`, even where a call is still running.
+In: a subject, which workers get once, and calls of its methods. Out: results as they come, and messages of long calls.
+    A
+call whose worker is lost runs again elsewhere; workers that join later get the subject too. A worker closes a subject
+that is replaced or no longer needed, if it has a method `close`, even while a call is running.
 """
 
 from __future__ import annotations
@@ -36,29 +37,29 @@ _ADDRESS = re.compile(r"(?:(?:tcp|tls|ucx|ws|wss)://)?(?:[\w.-]+|\[[\da-fA-F:.]+
 
 
 class Runner(Protocol):
-    """Where calls run."""
+    """Runs calls."""
 
     @property
     def width(self) -> int:
-        """Calls that run at once."""
+        """Number of calls that run at once."""
 
     def results(self, calls: Sequence[Call], hear: Hear | None = None) -> Iterator[tuple[int, Any]]:
         """Number of the call and its result, in the order in which they end.
 
         Args:
             calls: what to run.
-            hear: called with what calls tell on their way; their methods then get a function `tell(text)` too.
+            hear: called with messages of calls; their methods then get a function `tell(text)` too.
         """
 
     def each(self, function: Callable[[], Any]) -> dict[str, Any]:
-        """What a function of a module says where calls run: by the worker's address, "" for this process."""
+        """Result of a module's function on each worker: by the worker's address, "" for this process."""
 
     def replace(self, subject: Any) -> None:
         """Calls that follow are of this subject."""
 
 
 class LocalRunner:
-    """In this process: light calls one by one, heavy ones in as many threads as there are processors."""
+    """Runs calls in this process: light calls one by one, heavy calls in as many threads as there are processors."""
 
     def __init__(self, subject: Any, threads: int | None = None) -> None:
         self.subject = subject
@@ -106,7 +107,7 @@ def _run_held(name: str, method: str, arguments: tuple[Any, ...], number: int, t
 
 
 class DaskRunner:
-    """On the workers of a Dask scheduler."""
+    """Runs calls on the workers of a Dask scheduler."""
 
     def __init__(self, client: Any, subject: Any) -> None:
         self.client = client
@@ -115,12 +116,12 @@ class DaskRunner:
 
     @property
     def width(self) -> int:
-        """Threads of all workers that are there now."""
+        """Threads of all present workers."""
         threads: int = sum(self.client.nthreads().values())
         return max(threads, 1)
 
     def replace(self, subject: Any) -> None:
-        """Sends a subject to all workers, also to those that come later."""
+        """Sends a subject to all workers, also to later ones."""
         self._forget()
         if subject is None:
             return
@@ -205,7 +206,7 @@ def _import(name: str) -> Any:
 
 
 def check_workers(scheduler: str | None) -> None:
-    """Refuses what no runner could be opened for, before anything is done.
+    """Refuses arguments for which no runner could be opened, before anything is done.
 
     Raises:
         ConfigError: Dask is needed but not installed, or the address is none.
@@ -228,7 +229,7 @@ def open_runner(
         subject: whose methods are called; None: `replace` gives one later.
         jobs: worker processes of this machine (`tuning.pool`); 1: this process.
         scheduler: address of a Dask scheduler, whose workers have this package too; `jobs` does not count then. Where
-            it has none yet, as while a farm's queue is long, the first is waited for.
+            the scheduler has no worker yet, as in a long queue of a farm, the first one is waited for.
         progress: told of that wait.
 
     Raises:
@@ -271,7 +272,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
 
 
 def _check_versions(client: Any, scheduler: str) -> None:
-    """Refuses workers that can't run what they are sent, as far as they are there already.
+    """Refuses present workers that can't run these calls.
 
     Raises:
         ConfigError: names one, and what it has instead.
@@ -298,7 +299,7 @@ def _check_versions(client: Any, scheduler: str) -> None:
 
 
 def sources() -> str:
-    """A hash of this package's modules: what runs elsewhere must be the same."""
+    """A hash of this package's modules, which must be the same on all workers."""
     digest = hashlib.sha256()
     root = Path(__file__).parent.parent
     for path in sorted(root.rglob("*.py")):
@@ -307,7 +308,7 @@ def sources() -> str:
 
 
 def _unlike(package: Any, python: str) -> str:
-    """What a worker lacks, in words; "" if nothing."""
+    """The difference of a worker, in words; "" if there is none."""
     if isinstance(package, Exception):
         return f"has no {PACKAGE} (Python {python})"
     if package != version(PACKAGE):

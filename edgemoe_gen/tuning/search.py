@@ -1,8 +1,7 @@
-"""The search: Optuna proposes points, rules and estimates sort them, and those on the front climb the tiers.
+"""The search: Optuna proposes points, rules and estimates sort them, and points on the front climb the tiers.
 
-Points are asked for and told in batches of a fixed size, each batch sampled from a seed of its own, so that the search
-is the same whatever the number of workers, and the same when it was stopped and resumed. Whatever is found is in the
-storage at once.
+Points are sampled and reported in batches of a fixed size, each batch from its own seed. So the search is the same for
+any number of workers, and the same after it was stopped and resumed. Every result is in the storage at once.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ class Search:
         self._slowest = 0.0
 
     def run(self) -> State:
-        """Searches until trials, time or points run out, or the user interrupts; what was found stays."""
+        """Searches until trials, time or points run out, or the user interrupts; all results stay."""
         try:
             self._restore()
             self._base()
@@ -108,7 +107,7 @@ class Search:
         return "tune-" + hashlib.sha256(repr(words).encode()).hexdigest()[:16]
 
     def _restore(self) -> None:
-        """Takes in what an earlier run has found; trials that it left open are tried now."""
+        """Reads the results of an earlier run; trials that it left open are tried now."""
         for trial in self._study.trials:
             if "outcome" in trial.user_attrs:
                 self._note(self._known(trial.user_attrs["outcome"], f"trial {trial.number}"))
@@ -145,7 +144,7 @@ class Search:
         return outcome
 
     def _keeps_rules(self, point: Point) -> bool:
-        """Whether a point breaks no rule, and no limit on resources: what costs next to nothing to know."""
+        """Whether a point keeps all rules and limits on resources, which is cheap to check."""
         if point.key not in self._kept:
             self._kept[point.key] = self.evaluator.outcome(point, RULES).feasible
         return self._kept[point.key]
@@ -156,7 +155,7 @@ class Search:
             self.state.outcomes[outcome.point.key] = outcome
 
     def _climbed(self, outcome: Outcome) -> None:
-        """Takes in a point of the front that has climbed, and writes it beside the trials."""
+        """Adds a point of the front that has climbed, and writes it beside the trials."""
         self._note(outcome)
         name = CLIMBED + hashlib.sha256(outcome.point.key.encode()).hexdigest()[:16]
         self._study.set_user_attr(name, json.dumps(outcome.as_dict()))
@@ -164,7 +163,7 @@ class Search:
     # Exploring
 
     def _base(self) -> None:
-        """The design of a build first: it is what others are measured by, and its error scales those of estimates."""
+        """Measures the design of a build first: others are compared with it, and its error scales estimated ones."""
         names = [dimension.name for dimension in self.space.dimensions]
         default = self.evaluator.default_point(names)
         point = self.space.point(default.as_dict()) if self.space.holds(default.as_dict()) else default
@@ -195,13 +194,12 @@ class Search:
         self.runner.replace(self.evaluator)
         self.state.base = base
         half = None if self.plan.trials is None else 1 + self.plan.trials // 2
-        for start in islice(self._proposals.star(nearest(self.space, default)), half):
-            self._study.enqueue_trial(start.as_dict(), skip_if_exists=True)
+        starts = islice(self._proposals.star(nearest(self.space, default)), half)
+        self._enqueue([start.as_dict() for start in starts])
 
     def _explore(self) -> None:
         if self.space.size <= (WHOLE if self.plan.trials is None else self.plan.trials):
-            for point in self.space.points():
-                self._study.enqueue_trial(point.as_dict(), skip_if_exists=True)
+            self._enqueue([point.as_dict() for point in self.space.points()])
         if self._deadline is not None:
             now = time.monotonic()
             self._explore_until = now + EXPLORING * (self._deadline - now)
@@ -220,7 +218,7 @@ class Search:
     def _batches(self) -> Iterator[list[Any]]:
         """Trials to evaluate: those that an earlier run left open, then new ones.
 
-        Who asks for a batch says so first: one that was cut while it was asked for is completed as it would have been.
+        A batch is announced before it is sampled: a batch that was interrupted is completed as it would have been.
         """
         states = self._optuna.trial.TrialState
         first, size, points = self._study.user_attrs.get(ASKED, (0, 0, ()))
@@ -248,8 +246,13 @@ class Search:
         return sum(trial.state != waiting for trial in self._study.get_trials(deepcopy=False))
 
     def _enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Points to ask for next, but those that a trial has: Optuna's own look at that compares every two points."""
+        trials = self._study.get_trials(deepcopy=False)
+        known = {_key(trial.system_attrs.get("fixed_params", trial.params)) for trial in trials}
         for values in points:
-            self._study.enqueue_trial(dict(values), skip_if_exists=True)
+            if _key(values) not in known:
+                self._study.enqueue_trial(dict(values))
+                known.add(_key(values))
 
     def _ask(self, count: int, batch: Sequence[Any]) -> list[Any]:
         """More trials of a batch, each from a seed of its own."""
@@ -263,7 +266,7 @@ class Search:
         return found
 
     def _completed(self, trial: Any) -> Any:
-        """A trial that was left open, with the values that it may have been cut before."""
+        """A trial that was left open, with values that it may lack after an interruption."""
         parents = [outcome.point for outcome in self.state.front]
         self._study.sampler = self._proposals.sampler(trial.number, parents, [])
         again = self._optuna.trial.Trial(self._study, trial._trial_id)
@@ -272,7 +275,7 @@ class Search:
         return again
 
     def _neighbours(self) -> list[dict[str, Any]]:
-        """Every other batch is one step beside the best points: the sampler alone is slow at the last few percent."""
+        """Every other batch is one step from the best points: the sampler alone is slow at the last few percent."""
         fresh: dict[str, Point] = {}
         for outcome in spread(self.state.front, self.plan.objectives):
             for point in self._proposals.neighbours(outcome.point):
@@ -283,7 +286,7 @@ class Search:
         return [point.as_dict() for point in fresh.values()]
 
     def _estimate(self, trials: Sequence[Any]) -> None:
-        """Evaluates trials in any order, and tells them in theirs."""
+        """Evaluates trials in any order, and reports them in their own order."""
         points = [self.space.point(trial.params) for trial in trials]
         fresh = list({point.key: point for point in points if point.key not in self.state.outcomes}.values())
         for _, outcome in self.runner.results([Call("outcome", (point, ESTIMATE)) for point in fresh]):
@@ -324,6 +327,10 @@ class Search:
     def _explored(self) -> bool:
         late = self._explore_until is not None and time.monotonic() > self._explore_until
         return late and self.state.feasible >= LEAST
+
+
+def _key(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(params.items()))
 
 
 def run_search(

@@ -1,7 +1,7 @@
 """The space of a search: dimensions with the values that each may take.
 
-A dimension is a knob, `fifo_depths.NAME`, or `frames` (frames that one run of the program computes). What is no
-dimension follows from network and board for every point, as in a build.
+A dimension is a knob, `fifo_depths.NAME`, or `frames` (frames that one run of the program computes). All other knobs
+follow from network and board for every point, as in a build.
 """
 
 from __future__ import annotations
@@ -147,15 +147,15 @@ def default_space(
     kinds: Container[str] = tuple(WEIGHT_KINDS),
     objective: str = "",
 ) -> Space:
-    """The space of a search: what is given, and what else suits the board.
+    """The space of a search: the given dimensions, and others for the board.
 
     Args:
-        defaults: knobs that a build would take; each dimension holds their value too.
-        board: bounds ports.
+        defaults: knobs of a build; each dimension includes their value.
+        board: the board, which bounds ports.
         chosen: knobs that the project fixes; they are no dimensions unless they are given as such.
         given: dimensions of the user, which replace those of the same name.
-        kinds: of weights that the engine computes with (`numerics.widths`); widths of others are no dimensions.
-        objective: what is wanted most; frames share a pass of the weights where that is one of `SHARING`.
+        kinds: kinds of weights that the engine uses (`numerics.widths`); widths of others are no dimensions.
+        objective: first objective; frames may share a pass of the weights where it is one of `SHARING`.
     """
     named = {dimension.name for dimension in given}
     known = {knob.name for knob in knob_fields()}

@@ -1,4 +1,4 @@
-"""What a search is to do and has found so far: its plan, its state, and who watches it."""
+"""A search's plan, its results so far, and its watcher."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from edgemoe_gen.tuning.trial import CSIM, SYNTHESIS, Outcome
 
 @dataclass(frozen=True)
 class Plan:
-    """How to search.
+    """Plan of a search.
 
     Attributes:
         objectives: of the front; the first one orders it.
         trials: different feasible points to estimate; None: as many as time allows.
         seconds: of wall time, or None; a third of it goes to estimates, but for the first `LEAST` points.
-        tier: where the front's points climb to.
-        confirm: how many of them climb at most.
-        seed: of the sampler.
-        synthesise: how many of the confirmed points the vendor's tools synthesise at most, after the search.
+        tier: tier to which the front's points climb.
+        confirm: most points that climb.
+        seed: seed of the sampler.
+        synthesise: most confirmed points that the vendor's tools synthesise, after the search.
     """
 
     objectives: tuple[str, ...]
@@ -36,7 +36,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class AtWork:
-    """A point that is at work for long: what it is at now, and since when by `time.monotonic`."""
+    """A point with a long step: the step, and its begin by `time.monotonic`."""
 
     outcome: Outcome
     step: str
@@ -49,18 +49,18 @@ no_watch = Quiet("no_watch")
 
 @dataclass
 class State:
-    """What a search has found so far.
+    """Results of a search so far.
 
     Attributes:
-        outcomes: the best that is known of each point, by its key, in the order of finding.
-        resumed: how many of them an earlier run had found.
-        others: where this search is new in its storage, how many others are there.
-        base: the outcome of what a build would take.
-        stopped: why it ended.
-        until: when by `time.monotonic` the budget is over; None: no time is set.
-        step: what takes long now, in a few words; "" while nothing does.
+        outcomes: the highest outcome of each point, by its key, in the order of finding.
+        resumed: number of outcomes of an earlier run.
+        others: number of other searches in the storage, where this search is new.
+        base: outcome of the design of a build.
+        stopped: reason for the end.
+        until: end of the budget by `time.monotonic`; None: no time is set.
+        step: the present long step, in a few words; "" if there is none.
         at_work: points whose synthesis runs now, by their keys.
-        failed: points whose synthesis failed for a reason outside of them; they stay what they were.
+        failed: points whose synthesis failed for an outside reason; their outcomes stay.
     """
 
     objectives: tuple[str, ...]
@@ -80,7 +80,7 @@ class State:
         return sum(outcome.feasible for outcome in self.outcomes.values())
 
     def steps(self, watch: Watch, what: str, done: Callable[[], int], total: int) -> Callable[[int, str], None]:
-        """Takes what calls tell, and lets a watcher see it; `done`: how many of them have ended."""
+        """A receiver of calls' messages for a watcher; `done`: number of ended calls."""
 
         def hear(_: int, step: str) -> None:
             self.step = step
@@ -90,12 +90,12 @@ class State:
 
     @property
     def synthesised(self) -> bool:
-        """Whether a point has been, in this run or an earlier one."""
+        """Whether a point has been synthesised, in this run or an earlier one."""
         return any(outcome.tier == SYNTHESIS for outcome in self.outcomes.values())
 
     @property
     def front(self) -> tuple[Outcome, ...]:
-        """The front by what is known now."""
+        """The present front."""
         return front_of(self.outcomes.values(), self.objectives)
 
     @property

@@ -1,4 +1,4 @@
-"""Where a search is kept: Optuna's journal in a file, or a database, each refused in a sentence where it is none."""
+"""The storage of a search: Optuna's journal in a file, or a database; a wrong one is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def require_optuna() -> Any:
 
 
 def check_storage(storage: str | None) -> None:
-    """Refuses what is no URL of a database that this machine can talk to, before anything is done.
+    """Refuses a text that is no URL of a database for this machine, before anything is done.
 
     Raises:
         ConfigError: names the text.
@@ -67,7 +67,7 @@ def check_storage(storage: str | None) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Storage:
-    """Where searches are kept, opened; no other process searches in it meanwhile.
+    """An open storage of searches; no other process searches in it at the same time.
 
     Attributes:
         name: for the user.
@@ -79,7 +79,7 @@ class Storage:
 
     @property
     def names(self) -> list[str]:
-        """Of all studies that it holds."""
+        """Names of all studies in the storage."""
         return [study.study_name for study in self.opened.get_all_studies()]
 
     def study(self, name: str, objectives: int) -> Any:
@@ -90,7 +90,7 @@ class Storage:
             objectives: how many, all to be minimised.
 
         Raises:
-            ConfigError: it holds something else under that name.
+            ConfigError: the storage holds something else under that name.
             BusyError: another process is at this search.
         """
         study = require_optuna().create_study(
@@ -103,15 +103,15 @@ class Storage:
 
 @contextmanager
 def open_storage(storage: Path | str) -> Iterator[Storage]:
-    """Opens a storage and reads all of it, so that what is damaged is told at once; keeps other searches out.
+    """Opens a storage and reads all of it, so that damage is reported at once; keeps other searches out.
 
     Args:
         storage: file of Optuna's journal, whose folder is locked, or the URL of a database. A database in a file is
             locked too; any other takes many searches at once, but not the same one twice.
 
     Raises:
-        ConfigError: it cannot be opened, read or written, now or by what is done with it.
-        BusyError: another search is at work there.
+        ConfigError: the storage cannot be opened, read or written, now or later.
+        BusyError: another search uses the storage.
     """
     optuna = require_optuna()
     import sqlalchemy

@@ -1,6 +1,6 @@
 """A full grid: every point of a space to one tier, for plots; as rows of CSV or JSON.
 
-Rows stand in the order of the space, whatever the order in which they were evaluated.
+Rows are in the order of the space, whatever the order of evaluation.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ MOST_POINTS = 100_000
 
 
 def run_sweep(space: Space, tier: str, runner: Runner, watch: Callable[[int, int], object]) -> tuple[Outcome, ...]:
-    """Evaluates every point. An interruption gives those that are done, in the order of the space.
+    """Evaluates every point. After an interruption, gives the finished points, in the order of the space.
 
     Args:
         space: the grid.
-        tier: where every point climbs to, unless it is infeasible.
-        runner: where points run.
-        watch: called with points done and all of them.
+        tier: tier to which every feasible point climbs.
+        runner: runner of the points.
+        watch: called with points done and points in all.
 
     Raises:
-        KnobError: the grid is larger than anybody means.
+        KnobError: the grid is absurdly large.
     """
     if space.size > MOST_POINTS:
         raise KnobError(
@@ -48,7 +48,7 @@ def run_sweep(space: Space, tier: str, runner: Runner, watch: Callable[[int, int
 
 
 def followed(outcomes: Sequence[Outcome]) -> list[str]:
-    """Knobs that are not of the grid, but differ between its outcomes, because they follow from those that are."""
+    """Knobs outside the grid that differ between its outcomes, because they follow from knobs of the grid."""
     if not outcomes:
         return []
     grid, first = outcomes[0].point.as_dict(), outcomes[0].knobs
@@ -56,7 +56,7 @@ def followed(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def to_csv(outcomes: Sequence[Outcome]) -> str:
-    """One line a point: choices, whether it is feasible, why not, every figure and its tier."""
+    """One line for each point: choices, whether it is feasible, the reason if not, every figure and its tier."""
     names = list(outcomes[0].point.as_dict()) if outcomes else []
     figures = [name for name in FIGURES if any(name in outcome.figures for outcome in outcomes)]
     text = io.StringIO()

@@ -1,7 +1,7 @@
-"""Vendor synthesis as the last tier: the first confirmed points of a front, each in a folder of its own.
+"""Vendor synthesis as the last tier: the first confirmed points of a front, each in its own folder.
 
-In: a search's front. Out: the same points with the figures that C synthesis counts in place of the estimated ones, held
-against board, limits and clock once more. A synthesis that fails says nothing of its point, which stays what it was.
+In: a search's front. Out: the same points with counts of C synthesis in place of estimates, checked against board,
+limits and clock again. A failed synthesis does not change its point.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _TITLES = {"dsp": "DSP", "bram36": "BRAM36", "uram": "URAM", "lut": "LUT", "ff":
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What came of one synthesis.
+    """Outcome of one synthesis.
 
     Attributes:
-        figures: by name; {} where it failed.
-        error: why it failed.
+        figures: figures by name; {} after a failure.
+        error: reason of a failure.
         seconds: wall time.
     """
 
@@ -52,10 +52,10 @@ class Synthesis:
 
 @dataclass
 class Synthesiser:
-    """Runs syntheses where the tools are: in this process, or on workers.
+    """Runs syntheses where the tools are installed: in this process, or on workers.
 
     Attributes:
-        folder: of the search, for one folder a design; a worker that does not see it takes one in its own cache.
+        folder: folder of the search, with a folder for each design; a worker that does not see it uses its own cache.
     """
 
     folder: Path
@@ -63,11 +63,11 @@ class Synthesiser:
     _closed: bool = False
 
     def synthesise(self, design: Design, tell: Callable[[str], None]) -> Synthesis:
-        """Figures of a design; at once where it has been synthesised in its folder before.
+        """Figures of a design; at once where its folder holds an earlier synthesis.
 
         Args:
-            design: what to synthesise.
-            tell: called with a few words whenever another step begins.
+            design: the design to synthesise.
+            tell: called with a few words at the start of each step.
         """
         start = time.monotonic()
         thread = threading.get_ident()
@@ -83,7 +83,7 @@ class Synthesiser:
         return Synthesis(figures, None, time.monotonic() - start)
 
     def close(self) -> None:
-        """Ends the tools that run for it, and lets no other start."""
+        """Ends all running tools, and starts no others."""
         self._closed = True
         for thread in tuple(self._threads):
             end_run(thread)
@@ -101,7 +101,7 @@ class Synthesiser:
 
 
 def figures_of(facts: SynthesisFacts, board: Board) -> dict[str, Figure]:
-    """Figures of a report of C synthesis; what it does not tell is not in them."""
+    """Figures of a report of C synthesis, as far as the report tells them."""
     assert facts.top is not None
     top = facts.top
     counts = {name: getattr(top.resources, name) for name in RESOURCES}
@@ -116,11 +116,11 @@ def figures_of(facts: SynthesisFacts, board: Board) -> dict[str, Figure]:
 
 
 def climbed(outcome: Outcome, result: Synthesis, clock_mhz: float, board: Board, limits: Sequence[Limit]) -> Outcome:
-    """A point with what synthesis says of it: infeasible where that exceeds the board or a limit, or misses the clock.
+    """A point with the figures of synthesis: infeasible if they exceed the board or a limit, or miss the clock.
 
-    A clock is missed where the longest path alone takes more than the period that the design asks for: routing can only
-    add to it, so the latency of the point is one that it won't have. A path that merely takes more than the share which
-    HLS leaves to logic may still be met.
+    A clock is missed if the longest path alone takes more than the design's period: routing can only add to the path,
+    so the design won't have this latency. A path that takes less than the period, but more than HLS leaves to logic,
+    may still meet the clock.
     """
     figures = {**outcome.figures, **result.figures}
     found = replace(outcome, tier=SYNTHESIS, figures=figures, seconds=outcome.seconds + result.seconds)
@@ -160,11 +160,11 @@ def synthesise_front(
     Args:
         evaluator: of the points.
         state: of the search; `at_work` and `failed` are written.
-        plan: how many.
-        runner: where the tools run; its subject is replaced.
-        folder: for one folder a design.
-        keep: takes every outcome in.
-        watch: of the search.
+        plan: plan with the number of syntheses.
+        runner: runner of the tools; its subject is replaced.
+        folder: parent of one folder for each design.
+        keep: stores every outcome.
+        watch: watcher of the search.
     """
     title = "synthesising the front"
     done = sum(outcome.tier == SYNTHESIS for outcome in state.outcomes.values())
@@ -204,7 +204,7 @@ def synthesise_front(
 
 
 def tools_missing() -> str:
-    """Why C synthesis can't run on this machine, and where its tools were looked for; "" if it can."""
+    """The reason why C synthesis can't run here, with the searched places of its tools; "" if it can."""
     why = why_missing("hls", find_tools())
     if not why:
         parallel_jobs(os.environ)
@@ -219,7 +219,7 @@ def refuse_without_tools(missing: Mapping[str, str]) -> None:
     """Refuses to begin a search whose syntheses could not run.
 
     Args:
-        missing: what `tools_missing` says, by the worker's address; "" for this machine.
+        missing: results of `tools_missing`, by the worker's address; "" for this machine.
 
     Raises:
         ConfigError: names the tools, where they were looked for, and what to set.

@@ -1,9 +1,9 @@
-"""What a search tries and finds: points, and outcomes whose every figure says of which tier it is. JSON in and out."""
+"""Points of a search, and their outcomes, in which every figure names its tier. JSON in and out."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number and the tier that it is of."""
+    """A number and its tier."""
 
     value: float
     tier: str
@@ -48,14 +48,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is known of a point.
+    """Outcome of a point.
 
     Attributes:
         point: the choices.
         tier: highest tier that it has reached.
         feasible: whether it keeps all rules and limits.
-        reason: if not, why, in a few words that many points share; `detail` is the sentence.
-        figures: by name, see `front.OBJECTIVES`.
+        reason: reason if not, in a few words that many points share; `detail` is the sentence.
+        figures: figures by name, see `front.OBJECTIVES`.
         knobs: all knobs of its design; {} where no design came about.
         seconds: wall time of all tiers.
     """
@@ -76,12 +76,12 @@ class Outcome:
 
     @property
     def frames(self) -> int:
-        """Frames of the run that its latency is of."""
+        """Frames of the run whose latency this is."""
         return int(self.point.as_dict().get("frames", self.knobs.get("frames_per_pass", 1)))
 
     @property
     def latency_words(self) -> str:
-        """What its latency is of, in words."""
+        """Meaning of its latency, in words."""
         return "a frame" if self.frames == 1 else f"for {self.frames} frames"
 
     def as_dict(self) -> dict[str, Any]:
@@ -115,3 +115,8 @@ class Outcome:
 def reached(tier: str, wanted: str) -> bool:
     """Whether a tier is `wanted` or above."""
     return TIERS.index(tier) >= TIERS.index(wanted)
+
+
+def timed_task(tasks: Sequence[str]) -> str:
+    """Whose frames are timed, where a network has several tasks; "" where it has one."""
+    return f"times are of a frame of {tasks[0]} alone" if len(tasks) > 1 else ""

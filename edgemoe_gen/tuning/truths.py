@@ -67,7 +67,7 @@ def simulated_figures(
 
 
 def _map_error(design: Design, prepared: Prepared, frame: FrameResult) -> float:
-    """Squared error of a decoder's map that its own rounding makes, relative to float's of the engine's tokens."""
+    """Squared error of a decoder's map from its own rounding, relative to float's map of the engine's tokens."""
     assert frame.decoded is not None
     form = prepared.calibrated(design.knobs.widths, together=True).formats[f"{DECODERS}.{frame.task}.logits"]
     wanted = evaluate(prepared.network.decoders[frame.task], prepared.model.spec, frame.tokens)
@@ -77,9 +77,9 @@ def _map_error(design: Design, prepared: Prepared, frame: FrameResult) -> float:
 
 
 def _forced(model: Model, image: Float32, task: str, experts: NDArray[np.int64]) -> Float32:
-    """What float makes of a picture with the accelerator's choice of experts, as a build's report compares them.
+    """Float's result for a picture with the accelerator's choice of experts, as in a build's report.
 
-    One near tie that falls otherwise moves a token by more than all rounding does; the share of equal sets counts
-    those, and would drown in the error.
+    One near tie with another outcome changes a token by more than all rounding does. The share of equal sets counts
+    such ties, which would hide all other errors.
     """
     return Reference(model).run(image, task, routes=experts, with_output=False).tokens

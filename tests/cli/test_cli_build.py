@@ -248,6 +248,8 @@ def test_without_libclang_a_build_reaches_the_preview_and_says_that_lint_is_left
     assert (here / "out/preview/small_zcu104").is_dir() and not (here / "out/lint.json").exists()
     assert "lint" not in json.loads((here / "out/report.json").read_text())["stages"]
     assert "lint       left out" in build(run, project, here / "out", "--dry-run").out
+    again = build(run, project, here / "out").out.splitlines()
+    assert len(again) == 4 and re.fullmatch("unchanged: render, .*preview.*; left out: lint", again[0])
     asked = run("lint", here / "out")
     assert asked.code == 2 and '[lint]"' in asked.err
 

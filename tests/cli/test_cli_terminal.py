@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgemoe_gen.cli import output
+from edgemoe_gen.cli.help import folded
 
 pyte = pytest.importorskip("pyte")
 
@@ -79,6 +86,54 @@ def test_a_table_breaks_no_number_in_a_pipe(capsys: pytest.CaptureFixture[str]) 
     rows = capsys.readouterr().out.splitlines()
     assert sum(row.count("183,655") for row in rows) == 20
     assert max(row.count("a long header") for row in rows) == 20
+
+
+WORD = st.text("abcdefg", min_size=1, max_size=12)
+WORDS = st.lists(WORD, min_size=1, max_size=5).map(" ".join)
+NUMBERS = st.integers(0, 10**9).map("{:,}".format)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]], output.Fit | None]:
+    """Some columns of text and of numbers, and none, some or all of those that may go."""
+    kinds = draw(st.lists(st.booleans(), min_size=1, max_size=9))
+    heads = [f"{draw(WORDS)} {place}" for place in range(len(kinds))]
+    count = draw(st.integers(1, 3))
+    rows = [[draw(NUMBERS if number else WORDS) for number in kinds] for _ in range(count)]
+    going = draw(st.none() | st.lists(st.sampled_from(heads), unique=True))
+    texts = [head for number, head in zip(kinds, heads, strict=True) if not number]
+    fit = None if going is None else output.Fit(going, wraps=draw(st.sampled_from(["", *texts])), least=12)
+    return [">" * number + head for number, head in zip(kinds, heads, strict=True)], rows, fit
+
+
+@settings(max_examples=60)
+@given(tables(), st.sampled_from([60, 80, 100, 120]))
+def test_no_line_of_a_table_is_longer_than_the_terminal_and_none_of_its_words_broken(
+    made: tuple[list[str], list[list[str]], output.Fit | None], width: int
+) -> None:
+    columns, rows, fit = made
+    stream = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(stream):
+        patch.setenv("COLUMNS", str(width))
+        patch.setattr(stream, "isatty", lambda: True)
+        gone = output.table("some title " * 9, columns, rows, fit=fit)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+    assert all(len(line.rstrip()) <= width for line in text.splitlines()), text
+    words = Counter(re.split(r"[\s:,]+(?!\d)|\s", text))
+    shown = [place for place, column in enumerate(columns) if column.lstrip(">") not in gone]
+    assert len(shown) == len(columns) or fit is not None
+    wanted = Counter(word for row in rows for place in shown for word in row[place].split())
+    assert all(words[word] >= count for word, count in wanted.items()), text
+
+
+@given(st.lists(WORD, min_size=1, max_size=20).map(" ".join), st.sampled_from(["", "   (a remark of some words)"]))
+def test_a_long_example_of_help_can_still_be_copied(said: str, remark: str) -> None:
+    lines = folded(f"    edgemoe-gen {said}{remark}", 40)
+    assert all(len(line) <= 40 for line in lines)
+    words = " ".join(lines).replace(" \\", "").split()
+    assert words == f"edgemoe-gen {said}{remark}".split()
+    of_command = [line for line in lines if "remark" not in line and "words)" not in line] or lines
+    assert all(line.endswith(" \\") for line in of_command[:-1]) and not of_command[-1].endswith("\\")
 
 
 @pytest.mark.parametrize("columns", [80, 100, 120])

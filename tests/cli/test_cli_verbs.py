@@ -7,16 +7,18 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from edgemoe_gen import api
 from edgemoe_gen.base.extras import installing
 from edgemoe_gen.cli.group import COMMANDS, group
 from tests.cli.conftest import Outcome, Project
-from tests.factory import write_checkpoint
+from tests.factory import write_checkpoint, write_spec
 
 Run = Callable[..., Outcome]
 
@@ -244,6 +246,29 @@ def test_run_dumps_arrays_of_both_backends(run: Run, project: Project, here: Pat
         assert 0 < np.mean((c["tokens"] - f["tokens"]) ** 2) < 3.4e-6
 
 
+def test_run_of_all_tasks_gives_what_each_gives_alone_in_less_traffic(project: Project, here: Path) -> None:
+    """No gate depends on the task, so they share the backbone."""
+    checkpoint = write_checkpoint(here / "network.pth", router="single")
+    write_spec(here / "spec.toml", router="single")
+    (here / "edgemoe.toml").write_text("[knobs]\n" + "\n".join(project.knobs[1::2]).replace("=", " = ") + "\n")
+    given: Any = {"spec": "spec.toml", "image": project.images / "scene_0.png", "backend": "csim"}
+    alone = {task: api.run(checkpoint, task=task, **given) for task in ("depth", "semseg")}
+    result = api.run(checkpoint, task=["depth", "semseg", "depth"], output="all.npz", **given)
+    assert list(result.by_task) == ["depth", "semseg"] and result.task == "depth"
+    for task, one in result.by_task.items():
+        for name in ("tokens", "blocks", "routes", "scores", "output"):
+            assert np.array_equal(getattr(one, name), getattr(alone[task], name)), (task, name)
+    assert len(repr(result)) < 800 and result._repr_html_().count("<img") == 2
+    assert any("share the backbone" in note for note in result.notes)
+    whole, apart = (sum(r.traffic.weights for r in rs if r.traffic) for rs in ([result], alone.values()))
+    assert whole < 0.8 * apart
+    with np.load("all.npz") as arrays:
+        assert np.array_equal(arrays["semseg.tokens"], alone["semseg"].tokens) and "semseg.output" in arrays
+        assert {name.partition(".")[0] for name in arrays.files} == {"depth", "semseg"}
+    forced = api.run(checkpoint, task="all", routes="all.npz", **{**given, "backend": "float"})
+    assert np.array_equal(forced.by_task["semseg"].routes, alone["semseg"].routes)
+
+
 def test_run_without_experts_dumps_empty_routes(
     run: Run, project: Project, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,9 +287,12 @@ def test_run_without_experts_dumps_empty_routes(
 
 def test_run_writes_the_result_as_a_picture(run: Run, project: Project, here: Path) -> None:
     image = project.images / "scene_1.png"
-    assert run("run", *project.network, "--image", image, "--task", "depth", "--output", "d.png").code == 0
-    with Image.open(here / "d.png") as picture:
+    assert run("run", *project.network, "--image", image, "--task", "all", "--output", "d.png").code == 0
+    assert sorted(path.name for path in here.iterdir()) == ["d_depth.png", "d_semseg.png"]
+    with Image.open(here / "d_depth.png") as picture:
         assert picture.size == (64, 32)
+    refused = run("run", *project.network, "--image", image, "--output", "d.png")
+    assert refused.code == 2 and "choose one with --task, or all of them with --task all" in refused.err
 
 
 def test_json_of_run_is_all_that_stdout_holds(run: Run, project: Project) -> None:

@@ -14,16 +14,19 @@ import pytest
 from edgemoe_gen.base.installed import resource_folder
 from edgemoe_gen.codegen import render_sources, write_sources
 from edgemoe_gen.codegen.context import RESOLVED_KNOBS
-from edgemoe_gen.codegen.headers import OF_DECODERS, decided
+from edgemoe_gen.codegen.headers import OF_PARTS, decided
 from edgemoe_gen.design import Design, Knobs, knob_fields, make_design
 from edgemoe_gen.design.knobs import NARROW_KNOBS, meaning
 from edgemoe_gen.hardware.boards import load_board
+from edgemoe_gen.hardware.parts import DECODERS
 
 DESIGNS = {
     "default": Knobs(),
     "one port": Knobs(weight_ports=1, tokens_parallel=1, out_parallel=8, in_parallel=8),
     "six ports, odd": Knobs(weight_ports=6, tokens_parallel=3, out_parallel=24, in_parallel=8, weight_bits=12),
     "decoders": Knobs(max_map_width=64, max_map_channels=64),
+    "no router": Knobs(max_experts=0, max_top_k=0),
+    "decoders, no router": Knobs(max_map_width=64, max_map_channels=64, max_experts=0, max_top_k=0),
 }
 PRINT_DIGESTS = """
 import hashlib
@@ -131,7 +134,7 @@ def test_other_knobs_change_what_they_say_and_leave_the_headers_alone() -> None:
 
 def test_a_design_without_decoders_has_none_of_their_lines() -> None:
     plain, mapped = (render_sources(make(name)) for name in ("default", "decoders"))
-    assert set(mapped) - set(plain) == {f"src/{name}" for name in OF_DECODERS}
+    assert set(mapped) - set(plain) == {f"src/{name}" for name, part in OF_PARTS.items() if part == DECODERS}
     for name, text in plain.items():
         assert "EDGEMOE_DECODERS" not in text and "EDGEMOE_DECODERS" not in mapped[name]
         if name.endswith((".h", ".cpp")) and name not in ("src/operation.h", "src/config.h"):
@@ -141,11 +144,27 @@ def test_a_design_without_decoders_has_none_of_their_lines() -> None:
     assert orders[1] == orders[0] + 9 * 16
 
 
+@pytest.mark.parametrize("name", ["no router", "decoders, no router"])
+def test_a_design_without_experts_has_none_of_their_lines(name: str) -> None:
+    """Neither processes, FIFOs, memories and parameters nor fields of an operation."""
+    with_router = render_sources(make("decoders" if "decoders" in name else "default"))
+    without = render_sources(make(name))
+    assert set(with_router) - set(without) == {"src/queue.h", "src/route.h"}
+    for file, text in without.items():
+        assert "EDGEMOE_EXPERTS" not in text and "EDGEMOE_EXPERTS" not in with_router.get(file, "")
+        if file.endswith((".h", ".cpp")) and file != "src/operation.h":
+            code = re.sub(r"//.*", "", text)
+            assert not re.search(r"KIND_(\w*ROUTES?|GATHER)|FLAG_SCATTER|gather|route|queue|destinations|scales", code)
+    assert "gather_expert" in with_router["src/operation.h"] and "gather_expert" not in without["src/operation.h"]
+
+
 def test_lines_of_other_conditions_stay_as_they_are() -> None:
     inner = "#ifdef EDGEMOE_DECODERS\nc\n#ifdef Y\nd\n#else\ne\n#endif\n#else\nf\n#endif\n"
     text = f"a\n#ifdef X\nb\n{inner}#else\ng\n#endif\n"
-    assert decided(text, True) == "a\n#ifdef X\nb\nc\n#ifdef Y\nd\n#else\ne\n#endif\n#else\ng\n#endif\n"
-    assert decided(text, False) == "a\n#ifdef X\nb\nf\n#else\ng\n#endif\n"
+    assert (
+        decided(text, frozenset({DECODERS})) == "a\n#ifdef X\nb\nc\n#ifdef Y\nd\n#else\ne\n#endif\n#else\ng\n#endif\n"
+    )
+    assert decided(text, frozenset()) == "a\n#ifdef X\nb\nf\n#else\ng\n#endif\n"
 
 
 def test_files_that_are_right_already_are_left_alone(tmp_path: Path) -> None:

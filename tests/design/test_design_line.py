@@ -16,6 +16,7 @@ LINES = {
         "axi",
         "registers",
         "ring",
+        "parts",
         "memories",
         "kinds",
         "descriptor",

@@ -64,6 +64,9 @@ BROKEN: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
         {"cache_lanes": 16, "in_parallel": 8}, ("cache_lanes is 16", "in_parallel, which is 8"), "whole addresses",
     ),
     "top-k": ({"max_experts": 3}, ("max_top_k is 4", "max_experts, which is 3"), "more than"),
+    "no router": ({"max_experts": 0}, ("max_top_k is 4", "max_experts, which is 0"), "more than"),
+    "one expert": ({"max_experts": 1, "max_top_k": 1}, ("max_experts is 1",), "nothing to choose"),
+    "router without routes": ({"max_top_k": 0}, ("max_top_k is 0", "max_experts is 64"), "leaves out the router"),
     "stream": (
         {"tokens_parallel": 16}, ("tokens_parallel is 16", "in_parallel is 16", "the FIFO tiles has 4,608 bits"),
         "at most 4,096 bits",
@@ -136,6 +139,7 @@ def test_a_rule_is_kept_right_beside_where_it_breaks() -> None:
         {"expert_weight_bits": 8}, {"expert_weight_bits": 16}, {"mlp_weight_bits": 6, "attention_weight_bits": 6},
         {"mlp_weight_bits": 16, "attention_weight_bits": 8, "expert_weight_bits": 8},
         {"cache_lanes": 1, "in_parallel": 24, "out_parallel": 24}, {"max_hidden": 128, "max_experts": 128},
+        {"max_experts": 0, "max_top_k": 0}, {"max_experts": 0, "max_top_k": 0, "max_query": 176},
     ]  # fmt: skip
     for knobs in fine:
         make_design(Knobs(**knobs), board)

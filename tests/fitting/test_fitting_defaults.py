@@ -99,19 +99,23 @@ def test_chosen_knobs_that_break_a_rule_are_told_by_that_rule(turned: dict[str, 
         make_design(default_knobs(SPECS["tiny"], board, turned), board)
 
 
-def test_without_experts_router_and_queues_are_as_small_as_can_be() -> None:
+def test_without_experts_there_is_no_router() -> None:
     board = load_board("zcu104")
 
     def router(name: str, **turned: int) -> tuple[int, int]:
         knobs = default_knobs(SPECS[name], board, dict(turned))
-        assert make_design(knobs, board).has_experts == (knobs.max_experts > 1)
+        assert make_design(knobs, board).has_experts == (knobs.max_experts > 0)
         return knobs.max_experts, knobs.max_top_k
 
-    assert router("DeiT-tiny") == (1, 1)
+    assert router("DeiT-tiny") == router("DeiT-tiny", max_top_k=0) == router("DeiT-tiny", max_experts=0) == (0, 0)
+    assert router("DeiT-tiny", max_top_k=1) == (2, 1)
     assert router("DeiT-tiny", max_top_k=3) == (3, 3)
     assert router("DeiT-tiny", max_experts=8) == (8, 1)
     assert router("tiny") == (64, 4)
     assert router("tiny", max_experts=2) == (2, 2)
+    assert router("tiny", max_experts=0) == (0, 0)  # which a network with experts then does not fit
+    with pytest.raises(KnobError, match="max_top_k is 0, but max_experts is 64"):
+        router("tiny", max_top_k=0)
 
 
 def test_the_zcu104_gets_a_unit_of_1280_and_the_deepest_fifo_for_tiny() -> None:

@@ -11,8 +11,9 @@ from edgemoe_gen.codegen import context, render_sources, synthesis
 from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.hardware import axi, descriptor
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.hardware.kinds import KINDS, SOURCE, USES, kinds_that
+from edgemoe_gen.hardware.kinds import KINDS, SOURCE, USES, kinds_of, kinds_that
 from edgemoe_gen.hardware.memories import MEMORIES, PARAMETERS, PATHS
+from edgemoe_gen.hardware.parts import DECODERS, EXPERTS, PARTS
 from edgemoe_gen.timing.table import load_timing
 
 BOARD = load_board("zcu104")
@@ -64,10 +65,13 @@ def test_the_clocked_simulation_asks_for_as_many_bursts_as_the_ports_do(
 
 
 def test_an_operation_in_flight_has_every_field_of_the_descriptor(design: Design) -> None:
-    for decoders in (False, True):
-        fields = sum(place.bits for place in descriptor.field_places(decoders))
-        assert descriptor.operation_bits(10, decoders) == fields + 10 * len(descriptor.RUN_TIME_FIELDS)
-    assert design.fifos["orders"].width == descriptor.operation_bits(design.route_bits, decoders=False)
+    for parts in (frozenset({EXPERTS}), PARTS):
+        fields = sum(place.bits for place in descriptor.field_places(parts))
+        assert descriptor.operation_bits(10, parts) == fields + 10 * len(descriptor.RUN_TIME_FIELDS)
+    for parts in (frozenset(), frozenset({DECODERS})):
+        fields = sum(place.bits for place in descriptor.field_places(parts))
+        assert descriptor.operation_bits(10, parts) == fields
+    assert design.fifos["orders"].width == descriptor.operation_bits(design.route_bits, frozenset({EXPERTS}))
     last = descriptor.field_places()[-1]
     assert last.word < descriptor.OPERATION_WORDS
 
@@ -90,9 +94,11 @@ def test_the_facts_of_a_kind_agree_with_the_fields_that_it_uses() -> None:
         assert (kind.loads or kind.stores) == ({"transfer_first", "transfer_beats"} <= used), name
         assert bool(kind.use.paths) == ("path" in used), name
         assert bool(kind.use.flags) == ("flags" in used), name
-    assert kinds_that("stores", decoders=False) == ("STORE", "STORE_ROUTES")
+    assert kinds_that("stores", frozenset({EXPERTS})) == ("STORE", "STORE_ROUTES")
+    assert kinds_that("stores", frozenset({DECODERS})) == ("STORE", "STORE_RESIZED")
     assert kinds_that("moves") == ("LOAD", "STORE", "NORMALISE")
-    assert kinds_that("decodes") == ("RESIZE", "STORE_RESIZED")
+    assert kinds_of(DECODERS) == ("RESIZE", "STORE_RESIZED")
+    assert kinds_of(EXPERTS) == ("GATHER", "ROUTE", "STORE_ROUTES")
     assert set(KINDS) - {"PRODUCT", "END"} <= set(USES)
 
 

@@ -18,15 +18,23 @@ from edgemoe_gen.linting.headers import HEADERS
 from edgemoe_gen.linting.tree import bits, dimensions, element
 from edgemoe_gen.linting.unit import ARGUMENTS, ERROR, INCLUDE, ROOT, parse
 from tests.linting.lint_sources import places, rendered
+from tests.sim.engines import NO_ROUTER
 
 pytest.importorskip("clang.cindex")
 
 ODD: Mapping[str, dict[str, Any]] = {
-    "one port": {"weight_ports": 1, "tokens_parallel": 1, "out_parallel": 8, "in_parallel": 8},
+    "one port, no router": {
+        "weight_ports": 1,
+        "tokens_parallel": 1,
+        "out_parallel": 8,
+        "in_parallel": 8,
+        **NO_ROUTER,
+    },
     "six ports": {"weight_ports": 6, "tokens_parallel": 3, "out_parallel": 24, "in_parallel": 8, "weight_bits": 12},
     "narrow weights of experts": {"expert_weight_bits": 8},
     "decoders": {"max_map_width": 32, "max_map_channels": 32},
-    "decoders of two tokens": {
+    "decoders of two tokens, no router": {
+        **NO_ROUTER,
         "tokens_parallel": 2,
         "out_parallel": 8,
         "in_parallel": 8,
@@ -47,9 +55,10 @@ def test_the_default_design_of_a_board_breaks_no_rule(board: str) -> None:
     assert result.pragmas > 150 and result.functions > 50 and result.loops > 50 and result.streams > 20
 
 
-def test_every_stream_is_as_wide_as_its_row_of_the_design_says() -> None:
-    design = make_design(Knobs(), load_board("zcu104"))
-    unit = parse(rendered(), TOP)
+@pytest.mark.parametrize("knobs", [{}, NO_ROUTER], ids=["default", "no router"])
+def test_every_stream_is_as_wide_as_its_row_of_the_design_says(knobs: Mapping[str, Any]) -> None:
+    design = make_design(Knobs(**knobs), load_board("zcu104"))
+    unit = parse(render_sources(design), TOP)
     widths = {node.name: bits(element(node.cursor.type).get_template_argument_type(0)) for _, node in unit.streams}
     assert widths == {name: fifo.width for name, fifo in design.fifos.items()}
     assert {node.name: (dimensions(node.cursor.type) or (1,))[0] for _, node in unit.streams} == {

@@ -43,7 +43,7 @@ class MapBuild:
         model = self.build.model
         image = network_input(frame, model.spec)
         decoders = engine_decoders(model, model.spec.task_names, 32, 24)
-        return run_csim(self.build.engine, model, self.case.network, self.formats, image, task, decoders)
+        return run_csim(self.build.engine, model, self.case.network, self.formats, image, [task], decoders)
 
     def reference(self, tokens: Any, task: str) -> DecodedMaps:
         """The integer reference on the engine's tokens."""

@@ -159,6 +159,20 @@ def check_same_bits(run: Callable[..., Outcome], project: BoardProject, task: st
     return dict(found)
 
 
+def test_all_tasks_of_a_picture_are_bit_for_bit_those_of_csim(
+    run: Callable[..., Outcome], project: BoardProject
+) -> None:
+    for backend, network in (("csim", project.network), ("board", ["--overlay", project.overlay, "--simulated"])):
+        outcome = run("run", *network, "--backend", backend, "--image", project.pictures[1], "--task", "all",
+                      "--dump", f"{backend}.npz", "--output", f"{backend}.png", "--json")  # fmt: skip
+        assert outcome.code == 0 and list(outcome.json["tasks"]) == list(TASKS), outcome.err
+        assert outcome.json["files"]["output"] == [f"{backend}_{task}.png" for task in TASKS]
+    with np.load("csim.npz") as csim, np.load("board.npz") as board:
+        for task in TASKS:
+            assert np.array_equal(csim[f"{task}.tokens"], board[f"{task}.tokens"])
+            assert Path(f"csim_{task}.png").read_bytes() == Path(f"board_{task}.png").read_bytes()
+
+
 def test_run_shows_a_table_with_every_stage(run: Callable[..., Outcome], project: BoardProject) -> None:
     arguments = ("--backend", "board", "--overlay", project.overlay, "--image", project.pictures[0])
     outcome = run("run", *arguments, "--task", "semseg")

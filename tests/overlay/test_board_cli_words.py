@@ -61,7 +61,7 @@ def test_wrong_name_of_an_overlay(refused: Refused, picture: Path) -> None:
 def test_missing_and_unknown_task(refused: Refused, overlay: Path, picture: Path) -> None:
     board = ("run", "--backend", "board", "--overlay", overlay, "--image", picture)
     assert "has the tasks semseg, depth" in refused(*board)
-    assert "--task" in refused(*board)
+    assert "--task all" in refused(*board)
     unknown = "the overlay m3vit_test has no task 'normals'"
     assert unknown in refused(*board, "--task", "normals")
     assert unknown in refused("bench", overlay, "--task", "normals")

@@ -17,7 +17,7 @@ from edgemoe_gen.pipeline.running import run_csim
 from tests.overlay.decoder_networks import DecodedBuild, decoded_build
 from tests.overlay.repackaging import rewrite
 from tests.overlay.small_builds import NAME, SAID, SmallBuild, network_input, random_frame, small_build
-from tests.sim.engines import random_case
+from tests.sim.engines import NO_ROUTER, random_case
 
 if find_spec("pynq") is None:
     pytest.skip("PYNQ is not installed: install the extra `pynq`", allow_module_level=True)
@@ -68,7 +68,7 @@ def test_output_is_that_of_the_backend_csim_bit_for_bit(decoded: DecodedBuild, o
     image = network_input(frame, build.spec)
     with Accelerator(overlay) as accelerator:
         for task in accelerator.tasks:
-            simulated = run_csim(build.engine, decoded.model, case.network, formats, image, task)
+            simulated = run_csim(build.engine, decoded.model, case.network, formats, image, [task])
             result = accelerator.run(frame, task)
             assert simulated.output is not None
             assert np.array_equal(result.tokens, simulated.tokens)
@@ -87,10 +87,11 @@ def test_classes_are_the_largest_channel_of_a_map_of_several(decoded: DecodedBui
         assert replace(result, output=None).classes is None
 
 
-def test_plain_vit_gives_logits(tmp_path: Path) -> None:
+def test_plain_vit_gives_logits_on_an_engine_without_a_router(tmp_path: Path) -> None:
     from tests.overlay.simulated_board import SimulatedDevice
 
-    decoded = decoded_build("head")
+    decoded = decoded_build("head", router="none", knobs=tuple(NO_ROUTER.items()))
+    assert not decoded.build.design.has_experts
     folder = decoded.package(tmp_path).folder
     with SimulatedDevice(decoded.build.engine), Accelerator(folder) as accelerator:
         frame = random_frame(decoded.build.spec, 1)

@@ -128,6 +128,19 @@ def test_a_stream_shares_the_backbone_of_each_frame(
     assert len(count) == 2 * len(frames)
 
 
+def test_a_batch_of_several_tasks_is_one_start(
+    maps: MapBuild, accelerator: Accelerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = [random_frame(maps.build.spec, seed) for seed in range(3)]
+    tasks = ("depth", "semseg")
+    alone = [replace(accelerator.run(frame, task), frame=i) for i, frame in enumerate(frames) for task in tasks]
+    count = starts(accelerator, monkeypatch)
+    batch = accelerator.batch(frames, tasks)
+    assert len(count) == 1 and len(batch) == len(alone) and all(map(same, batch, alone))
+    twice = accelerator.batch(frames[:1], ["depth", "depth"])
+    assert len(count) == 3 and all(same(result, alone[0]) for result in twice)
+
+
 def test_the_board_s_program_is_the_compiler_s(maps: MapBuild, overlay: Path) -> None:
     """But for where operands lie in the unit's ring, which begins again with every decoder of the board's."""
     manifest, build = read_manifest(overlay), maps.build
@@ -189,6 +202,8 @@ def test_gates_of_each_task_are_run_one_by_one(tmp_path: Path, monkeypatch: pyte
         count = starts(accelerator, monkeypatch)
         assert all(map(same, accelerator.run_tasks(frame), alone))
         assert len(count) == len(alone) == 2
+        assert all(map(same, accelerator.batch([frame], accelerator.tasks), alone))
+        assert len(count) == 4
 
 
 def test_a_plain_network_s_tasks_share_the_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

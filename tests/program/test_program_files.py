@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgemoe_gen.base.errors import CapacityError, ProgramError
-from edgemoe_gen.design import Design
+from edgemoe_gen.design import Design, make_design
 from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.program.compile import Program, check_capacity, compile_network
 from edgemoe_gen.program.file import program_bytes, program_words, read_program, read_weights, weight_bytes
@@ -154,6 +154,13 @@ def test_a_network_beyond_the_largest_is_refused_with_the_knob(design: Design, k
     with pytest.raises(CapacityError) as error:
         check_capacity(LIMITS[knob](design), spec)
     assert knob in error.value.hint
+
+
+def test_a_network_with_experts_on_a_design_without_a_router_is_told_both_knobs(design: Design) -> None:
+    plain = make_design(design.knobs.turned({"max_experts": 0, "max_top_k": 0}), design.board)
+    with pytest.raises(CapacityError, match=r"has 4 experts, but the design's max_experts is 0, so it has no rou") as e:
+        check_capacity(plain, random_case(seed=70).model.spec)
+    assert e.value.hint == "set the knobs max_experts to 4 or more and max_top_k to 2 or more"
 
 
 def test_formats_wider_than_the_design_are_refused(design: Design) -> None:

@@ -11,7 +11,8 @@ from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.design import make_design
 from edgemoe_gen.design.knobs import Knobs
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.hardware.kinds import KINDS, bit, kinds_that, number
+from edgemoe_gen.hardware.kinds import KINDS, bit, kinds_of, number
+from edgemoe_gen.hardware.parts import DECODERS, EXPERTS
 from edgemoe_gen.program.compile import pack_image
 from edgemoe_gen.program.file import program_words
 from edgemoe_gen.program.short import calibrated, compile_short
@@ -36,13 +37,13 @@ def designs(draw: st.DrawFn):  # type: ignore[no-untyped-def]
         "port_bits": draw(st.sampled_from([64, 128])),
         "max_tokens": draw(st.integers(1, 200)),
         "max_dim": draw(st.integers(8, 256)),
-        "max_experts": draw(st.integers(1, 64)),
+        "max_experts": draw(st.integers(0, 64)),
         "max_map_width": draw(st.sampled_from([0, 1, 2, 7, 64])),
         "max_map_channels": draw(st.integers(8, 64)),
         "source_words": draw(st.integers(0, 1000)),
         "result_words": draw(st.integers(0, 1000)),
     }
-    turned["max_top_k"] = draw(st.integers(1, min(4, turned["max_experts"])))
+    turned["max_top_k"] = draw(st.integers(min(1, turned["max_experts"]), min(4, turned["max_experts"])))
     turned["max_query"] = max(2 * turned["out_parallel"], turned["max_dim"])
     turned["max_cache"] = 2 * turned["out_parallel"]
     try:
@@ -59,12 +60,14 @@ def test_it_fits_the_buffers_of_any_design_and_is_valid(design) -> None:  # type
         verify_program(program_words(program), design, room_of(program))
 
 
-@pytest.mark.parametrize("width", [0, 64])
-def test_it_visits_every_kind_of_operation_but_taps(width: int) -> None:
-    program, _, _ = compile_short(make_design(Knobs(max_map_width=width), ZCU104))
+@pytest.mark.parametrize(("width", "experts"), [(0, 64), (64, 64), (0, 0), (64, 0)])
+def test_it_visits_every_kind_of_operation_but_taps(width: int, experts: int) -> None:
+    knobs = Knobs(max_map_width=width, max_experts=experts, max_top_k=min(4, experts))
+    program, _, _ = compile_short(make_design(knobs, ZCU104))
     kinds = list(KINDS)
     seen = {kinds[operation.kind] for operation in program.operations}
-    assert seen == set(kinds) - {"STORE_ROUTES", "END", *(() if width else kinds_that("decodes"))}
+    absent = (*(() if width else kinds_of(DECODERS)), *(() if experts else kinds_of(EXPERTS)))
+    assert seen == set(kinds) - {"STORE_ROUTES", "END", *absent}
 
 
 @pytest.mark.parametrize("lanes", [2, 4, 11, 16])

@@ -256,6 +256,22 @@ def test_a_design_without_decoders_refuses_their_operations() -> None:
         verify_program(words, other, room_of(program))
 
 
+@pytest.mark.parametrize("kind", ["ROUTE", "GATHER", "STORE_ROUTES", "WEIGHTS"])
+def test_a_design_without_a_router_refuses_operations_of_experts(kind: str) -> None:
+    """The first one of each kind that has to do with experts, alone."""
+    program, design = network()
+    rows = program_words(program).reshape(-1, d.OPERATION_WORDS)
+    of_experts = operation_columns(rows)["expert"] >= 0
+    first = next(
+        i for i, found in enumerate(kinds(rows.ravel()), 1) if found == kind and (kind != "WEIGHTS" or of_experts[i])
+    )
+    plain = make_design(design.knobs.turned({"max_experts": 0, "max_top_k": 0}), design.board)
+    with pytest.raises(ProgramError, match="the design has no router"):
+        verify_program(rows[[0, first]].ravel(), plain, room_of(program))
+    with pytest.raises(ProgramError, match="the design has no router"):
+        verify_program(rows.ravel(), plain, room_of(program))
+
+
 def test_a_convolution_whose_ring_lacks_a_row_is_refused() -> None:
     program, design = mapped()
     words = program_words(program)

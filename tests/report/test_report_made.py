@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgemoe_gen.base.invocation import command, set_command
-from edgemoe_gen.report.html import _halves, _parts, render_html
+from edgemoe_gen.report.html import _part_tables, render_html
 from edgemoe_gen.report.made import made_facts, next_steps
 from edgemoe_gen.report.simulation import _tasks
 from tests.report.test_report_html import document, frame
@@ -53,17 +53,34 @@ COUNTS = st.lists(st.integers(0, 99), min_size=4, max_size=4)
 NAMES = st.one_of(st.sampled_from(["cache", "places"]), st.integers(0, 9).map("fifo_{}".format))
 
 
-@given(st.lists(st.tuples(NAMES, COUNTS), max_size=30))
-def test_two_tables_hold_every_part_once_and_its_counts(parts: list[tuple[str, list[int]]]) -> None:
+@given(st.lists(st.tuples(NAMES, COUNTS, st.booleans()), max_size=30))
+def test_units_and_memories_hold_every_part_once_and_its_counts(parts: list[tuple[str, list[int], bool]]) -> None:
     columns = ("dsp", "bram36", "uram", "lut")
     rows: list[dict[str, Any]] = [
-        {"name": name, "what": "x", **dict(zip(columns, counts, strict=True))} for name, counts in parts
+        {"name": name, "what": "x", "memory": memory, **dict(zip(columns, counts, strict=True))}
+        for name, counts, memory in parts
     ]
-    halves = _halves(_parts(rows))
-    shown = [row for half in halves for row in half]
+    units, memories = _part_tables(rows)
+    shown = [{**dict.fromkeys(columns, 0), **row} for table in (units, memories) for row in table["rows"]]
     assert [sum(row[c] for row in shown) for c in columns] == [sum(row[c] for row in rows) for c in columns]
-    assert [row for row in rows if not row["name"].startswith("fifo_")] == [r for r in shown if r["name"] != "FIFOs"]
-    assert len(halves) < 2 or len(halves[0]) - len(halves[1]) in (0, 1)
+    own = [row for row in rows if not row["name"].startswith("fifo_")]
+    assert units["rows"] == [row for row in own if not row["memory"]]
+    assert [row for row in memories["rows"] if row["name"]] == [row for row in own if row["memory"]]
+    for table in (units, memories):  # no column is empty, and none with a count is left out
+        assert table["columns"] == [c for c in columns if any(row[c] for row in table["rows"])]
+
+
+def test_the_page_shows_what_was_otherwise_than_assumed_or_that_nothing_was(tmp_path: Path) -> None:
+    made = document([frame()])
+    assert "Otherwise than assumed" not in render_html(made, tmp_path, {})
+    made["differences"] = {"tier": "vendor synthesis", "rows": [], "not_compared": ["the <clock>"]}
+    page = render_html(made, tmp_path, {})
+    assert "Nothing: instances" in page and "the &lt;clock&gt;" in page
+    row = {"kind": "II", "what": "loop inner", "expected": "II 1", "found": "II 3", "factor": 3.0, "note": "a <store>"}
+    made["differences"] = {"tier": "vendor synthesis", "rows": [row, {**row, "factor": None}], "not_compared": []}
+    page = render_html(made, tmp_path, {})
+    assert "Nothing: instances" not in page and "Not compared" not in page
+    assert all(text in page for text in ("loop inner", "II 1", "II 3", ">3.00<", "a &lt;store&gt;"))
 
 
 def timed(loads: list[int], tasks: list[str]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from edgemoe_gen.sim.engine import Engine, stored_matrix
 from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.timing.table import load_timing
 from tests.numerics.decoded import DecodedCase, decoded_case, shared_case
-from tests.sim.engines import MAPS, small_design
+from tests.sim.engines import MAPS, NO_ROUTER, small_design
 
 if find_spec("ziglang") is None:
     pytest.skip("the compiler of the extra [schedule] is not installed", allow_module_level=True)
@@ -64,8 +65,9 @@ def beside_timed(engine: RtlEngine, executable: Path, program: Program, picture:
 
 @pytest.mark.usefixtures("simulator")
 @pytest.mark.nightly
-def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path) -> None:
-    design = small_design(**MAPS)
+@pytest.mark.parametrize("turned", [MAPS, NO_ROUTER], ids=["decoders", "no router"])
+def test_the_short_program_gives_the_bytes_of_c_simulation(tmp_path: Path, turned: Mapping[str, Any]) -> None:
+    design = small_design(**turned)
     engine = make_engine(design)
     executable = build_simulation(engine, design)
     buffers, expected, operations = short_program(design)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ CASES = [
         for board in ("kv260", "ultra96v2", "zcu102")
     ),
     pytest.param("zcu104", SQUARE, {}, id="tiny-of-197-tokens-zcu104", marks=pytest.mark.nightly),
+    pytest.param("zcu104", (*SQUARE, 0), {}, id="deit-tiny-zcu104", marks=pytest.mark.nightly),
     pytest.param("zcu104", SMALL, {}, id="small-zcu104", marks=pytest.mark.slow),
 ]
 
@@ -30,7 +32,7 @@ CASES = [
 @pytest.mark.skipif(bool(missing()), reason="the compiler of [schedule] is not installed")
 @pytest.mark.parametrize(("board", "network", "said"), CASES)
 def test_every_recurrence_of_a_default_design_fits_its_clock(
-    board: str, network: tuple[int, int, tuple[int, int]], said: dict[str, int]
+    board: str, network: tuple[Any, ...], said: dict[str, int]
 ) -> None:
     spec, on = make_spec(*network), load_board(board)
     schedule = schedule_design(make_design(replace(default_knobs(spec, on), **said), on))

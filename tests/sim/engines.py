@@ -38,6 +38,9 @@ SMALL: Mapping[str, Any] = {
 # With these it runs decoders, of maps up to 32 pixels wide.
 MAPS: Mapping[str, Any] = {"max_map_width": 32, "max_map_channels": 24, "source_words": 1500, "result_words": 1200}
 
+# With these it runs networks without experts only, and has no router.
+NO_ROUTER: Mapping[str, Any] = {"max_experts": 0, "max_top_k": 0}
+
 
 @dataclass(frozen=True)
 class Case:

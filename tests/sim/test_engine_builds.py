@@ -31,12 +31,11 @@ ODD: dict[str, Any] = {
     "max_query": 80, "max_cache": 160, "expert_weight_bits": 5,
 }  # fmt: skip
 LOW: dict[str, Any] = {"max_query": 80, "max_cache": 160, "activation_bits": 12, "weight_bits": 8}
+# Its cache has more blocks than every other memory, by more than a bit.
 WIDE: dict[str, Any] = {
-    "tokens_parallel": 3, "max_query": 80, "max_cache": 160, "activation_bits": 20, "cache_bits": 15,
-    "attention_weight_bits": 7,
+    "tokens_parallel": 8, "max_query": 80, "max_cache": 160, "activation_bits": 20, "cache_bits": 15,
+    "attention_weight_bits": 7, "cache_lanes": 1, "max_tokens": 65,
 }  # fmt: skip
-# The cache has more blocks than every other memory, by more than a bit.
-MANY_BLOCKS: dict[str, Any] = {"tokens_parallel": 8, "cache_lanes": 1, "max_tokens": 65}
 MAPS: dict[str, Any] = {"max_map_width": 32, "max_map_channels": 24, "source_words": 1500, "result_words": 1200}
 LONG = {"seed": 32, "image": (64, 64)}
 SANITIZERS = ("-std=c++14", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -72,7 +71,7 @@ def test_exact_width_integers_give_the_same_bytes(knobs: dict[str, Any]) -> None
 
 @pytest.mark.skipif(importlib.util.find_spec("hls4ml") is None, reason="the open ap_types headers are not installed")
 def test_exact_width_integers_count_the_blocks_of_a_cache_with_few_lanes() -> None:
-    design = small_design(**MANY_BLOCKS)
+    design = small_design(**WIDE)
     assert design.cache_blocks >= 1 << design.token_bits - 1
     program, image = compile_case(design, random_case(**LONG))
     expected, got = (

@@ -11,7 +11,7 @@ from edgemoe_gen.design.sizes import MIN_ROWS
 from edgemoe_gen.model import Reference
 from edgemoe_gen.model.spec import PRUNE_THRESHOLD
 from edgemoe_gen.sim.engine import Engine
-from tests.sim.engines import check_against_float, compiled, random_case, run_case, small_design
+from tests.sim.engines import NO_ROUTER, check_against_float, compiled, random_case, run_case, small_design
 
 pytest.importorskip("torch")
 
@@ -86,6 +86,12 @@ def test_a_plain_vision_transformer(engine: Engine, class_token: bool) -> None:
     outcome = run_case(engine, case, tasks=case.model.spec.task_names[:1])
     assert outcome.frames[0].experts is None
     check_against_float(outcome)
+    # An engine without a router gives the same bytes.
+    without = run_case(compiled(small_design(**NO_ROUTER)), case, tasks=case.model.spec.task_names[:1])
+    assert without.program.operations == outcome.program.operations and without.traffic == outcome.traffic
+    for one, other in zip(without.frames, outcome.frames, strict=True):
+        assert one.blocks is not None and other.blocks is not None
+        assert np.array_equal(one.tokens, other.tokens) and np.array_equal(one.blocks, other.blocks)
 
 
 @pytest.mark.parametrize(

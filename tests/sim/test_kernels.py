@@ -131,8 +131,10 @@ def test_case_names_are_unique_within_a_kernel(engine: Engine) -> None:
 
 
 def test_a_design_without_experts_has_no_cases_of_them(engine: Engine) -> None:
-    without = make_design(engine.design.knobs.turned({"max_experts": 1, "max_top_k": 1}), engine.design.board)
+    without = make_design(engine.design.knobs.turned({"max_experts": 0, "max_top_k": 0}), engine.design.board)
     assert set(design_kernels(engine.design)) - set(design_kernels(without)) == {"router", "moe"}
+    (skipped,) = run_kernels(without, ["moe"], engine=engine)
+    assert skipped.skipped == "the design has no router (max_experts is 0)"
 
 
 def test_without_a_checkpoint_recorded_inputs_are_skipped_with_a_reason(engine: Engine) -> None:

@@ -25,8 +25,8 @@ def fault(design: Design) -> str:
 
 @pytest.mark.slow
 def test_recurrences_that_do_not_fit_a_clock_are_said() -> None:
-    evaluator = small_evaluator()
-    slow, fast = (evaluator.design(Point.of({"clock_mhz": clock})) for clock in (250.0, 400.0))
+    unit = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8}
+    slow, fast = (small_evaluator().design(Point.of({**unit, "clock_mhz": clock})) for clock in (250.0, 400.0))
     assert fault(slow) == ""
     assert fault(fast).startswith("at 400 MHz: slowest recurrence ") and ", over" in fault(fast)
 

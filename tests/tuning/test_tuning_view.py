@@ -19,6 +19,7 @@ from edgemoe_gen.cli.tuning_view import (
     _Head,
     _progress,
     front_rows,
+    front_table,
     headline,
     rejected_lines,
     watching,
@@ -61,11 +62,23 @@ def test_every_cell_that_a_narrow_terminal_shows_is_whole(width: int, fit: outpu
     for line, row in zip(shown, cells[1:], strict=True):
         assert all(row[i] in line for i in narrow)
         assert "…" not in line
-    assert [column.lstrip(">") for column in columns] == [
+    assert [column.lstrip(">").replace("\n", " ") for column in columns] == [
         name for name in ("", *(c.lstrip(">") for c in CELLS), DIFFERENCES) if name not in gone
     ]
-    assert tuple(gone) == NARROWER[: len(gone)]
-    assert bool(gone) == (width < 200)
+    assert set(gone) <= set(NARROWER)
+    for back in gone:  # none of them had had room
+        more = output.Fit([name for name in gone if name != back], fit.wraps, fit.least)
+        every, all_cells, _ = output.fitted(["", *CELLS, DIFFERENCES], rows, more, console)
+        assert output._natural_width(every, all_cells, more) > width
+    assert bool(gone) == (width < 120 or (width < 200 and fit is _LIVE))
+
+
+@pytest.mark.parametrize(("tasks", "said"), [(["semseg", "depth"], True), (["depth"], False), ([], False)])
+def test_the_front_says_whose_frames_are_timed(
+    tasks: list[str], said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front_table([outcome(2, 0.3, 1e-5)], DEFAULT, tasks)
+    assert ("times are of a frame of semseg alone" in capsys.readouterr().out) == said
 
 
 @pytest.mark.parametrize(

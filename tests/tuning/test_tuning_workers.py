@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import signal
@@ -120,9 +121,11 @@ def test_a_worker_killed_in_the_middle_loses_nothing(workers: Runner, tmp_path: 
         if killed < 2 and len(found) >= (4, 12)[killed]:
             # One that is at work now: of the last traces, one whose result is not there yet.
             busy = [p for p in tmp_path.iterdir() if int(p.stem) not in found]
-            if busy:  # else all have just ended, and the next result is soon enough
-                os.kill(int(max(busy, key=lambda p: p.stat().st_mtime_ns).suffix[1:]), signal.SIGKILL)
-                killed += 1
+            # Else all have just ended, or what was killed before has not begun again: the next result is soon enough.
+            with contextlib.suppress(ProcessLookupError):
+                if busy:
+                    os.kill(int(max(busy, key=lambda p: p.stat().st_mtime_ns).suffix[1:]), signal.SIGKILL)
+                    killed += 1
     assert killed == 2
     assert found == {n: n * n for n in range(30)}
     assert len(list(tmp_path.iterdir())) > 30, "what the killed workers had begun ran again"

@@ -1,4 +1,4 @@
-"""The vendor's reports: C synthesis, co-simulation, resources, timing, power; and what they say together."""
+"""The vendor's reports: C synthesis, co-simulation, resources, timing, power; and joint conclusions."""
 
 from edgemoe_gen.flow.reports.clocks import (
     achievable_clock_mhz,

@@ -1,4 +1,4 @@
-"""What an implementation's timing says about clocks: met or not, how fast, at which clock to try again, in words.
+"""Conclusions from an implementation's timing: clock met or not, fastest clock, clock for a retry, in words.
 
 The engine's clock is the one with the most setup endpoints: the engine is nearly the whole design.
 """
@@ -38,7 +38,7 @@ def meets_timing(facts: ImplementationFacts) -> bool | None:
 
 
 def engine_clock(facts: ImplementationFacts) -> Clock | None:
-    """The clock that most endpoints have; the only one where endpoints are not reported; else None."""
+    """The clock with the most endpoints; the only clock where endpoints are not reported; else None."""
     clocks = facts.timing.clocks if facts.timing else ()
     counted = [clock for clock in clocks if clock.setup.endpoints]
     if counted:
@@ -155,7 +155,7 @@ def _path(path: TimingPath | None) -> str:
 
 
 def _remedy(facts: ImplementationFacts, slack: float) -> str:
-    """Another clock helps only where the failing path lies within the engine's clock."""
+    """The remedy: another clock helps only where the failing path lies within the engine's clock."""
     fastest, clock = achievable_clock_mhz(facts), engine_clock(facts)
     if fastest is None or clock is None or facts.timing is None or _slack_within(facts.timing, clock) != slack:
         return ""

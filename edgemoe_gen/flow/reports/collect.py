@@ -1,7 +1,7 @@
 """All reports of a folder: `read_synthesis` of C synthesis, `read_implementation` of Vivado.
 
-Out: facts that hold None where a report is missing or silent, and warnings that say so. What follows from an
-implementation's clock is in `edgemoe_gen.flow.reports.clocks`.
+Out: facts that hold None where a report is missing or silent, and warnings that say so. Conclusions from an
+implementation's clock are in `edgemoe_gen.flow.reports.clocks`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ REPORTS = (UTILISATION, HIERARCHY, TIMING, POWER)  # what the flow asks Vivado f
 
 @dataclass(frozen=True)
 class SynthesisFacts:
-    """What C synthesis estimated.
+    """Estimates of C synthesis.
 
     Attributes:
-        release: of Vitis HLS.
+        release: release of Vitis HLS.
         top: the top function; None if no report of it was found.
         modules: the modules below, by name.
-        warnings: what was not found, file by file.
-        instances: how often each module stands below the top, by name; empty where no report says.
+        warnings: missing facts, file by file.
+        instances: number of instances of each module below the top, by name; empty where no report says.
     """
 
     release: str | None = None
@@ -43,7 +43,7 @@ class SynthesisFacts:
 
 @dataclass(frozen=True)
 class ImplementationFacts:
-    """What Vivado counted and timed; None where a report is missing."""
+    """Counts and timing of Vivado; None where a report is missing."""
 
     utilisation: Utilisation | None = None
     hierarchy: Hierarchy | None = None

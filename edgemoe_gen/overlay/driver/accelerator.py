@@ -1,4 +1,4 @@
-"""The accelerator as a user sees it: frames in, task maps out, any task at any time.
+"""The accelerator for its user: frames in, task maps out, any task at any time.
 
 All programs and weights are copied to DDR once, so a change of the task is one pointer.
 """
@@ -24,7 +24,7 @@ from .maps import CLASSES, MapFinisher
 from .picture import FramePacker
 from .result import Found, Result
 from .stream import Stream
-from .together import AT_ONCE, Programs, joint_answer, largest_result
+from .together import AT_ONCE, Programs, as_one, joint_answer, largest_result
 
 Decode = Any  # True, False or "map"; boards' Python knows no union of types at run time
 STREAM_BUFFERS = 2  # of images and of results: one for the engine, one for the processor
@@ -33,8 +33,8 @@ STREAM_BUFFERS = 2  # of images and of results: one for the engine, one for the 
 class Accelerator:
     """An overlay on the board. Use it in a `with` statement, or call `close`.
 
-    Its methods may be called by several threads; the engine runs one thing at a time. Only one accelerator is open on
-    a board, of all processes.
+    Several threads may call its methods; the engine runs one program at a time. Only one accelerator can be open on a
+    board, over all processes.
 
     Args:
         where: name of an installed overlay, or path of its folder.
@@ -42,7 +42,7 @@ class Accelerator:
         device: PYNQ's device; None = its active one.
 
     Attributes:
-        manifest: what the overlay is.
+        manifest: facts of the overlay.
 
     Raises:
         OverlayError: the overlay is missing, damaged, or not of the design on the chip, or the board is in use; nothing
@@ -90,7 +90,7 @@ class Accelerator:
 
     @property
     def waits_by(self) -> str:
-        """How the end of a run is found out: "interrupt" or "polling"."""
+        """How the driver finds the end of a run: "interrupt" or "polling"."""
         if self._board is None:
             raise OverlayError(f"{self.manifest.name} is closed", "open it again")
         return self._board.waits_by
@@ -101,28 +101,28 @@ class Accelerator:
         Args:
             frame: uint8 [height, width, 3], red first.
             task: name.
-            decode: False leaves the decoder out, on the engine as on the host, where it takes longer than the engine;
-                "map" asks for `output` also where the engine leaves class numbers.
+            decode: False leaves out the decoder, on the engine and on the host, where it takes longer than the engine;
+                "map" gives `output` also where the engine gives class numbers.
 
         Raises:
             FrameError: the frame is not of the network's size or type, or there is no such task.
-            EngineError: the engine fails. The next run starts afresh.
+            EngineError: the engine fails. The next run loads the bitstream again.
         """
         return self.run_tasks(frame, (task,), decode)[0]
 
     def run_tasks(self, frame: Any, tasks: Sequence[str] | None = None, decode: Decode = True) -> list[Result]:
-        """Runs one frame for several tasks; where no gate depends on the task, its backbone runs once for all.
+        """Runs one frame for several tasks; where no gate depends on the task, the backbone runs once for all.
 
         Args:
-            frame: as of `run`.
+            frame: as in `run`.
             tasks: names; None = all tasks.
-            decode: as of `run`.
+            decode: as in `run`.
 
         Returns:
-            A result a task, in this order.
+            One result for each task, in this order.
 
         Raises:
-            FrameError, EngineError: as of `run`.
+            FrameError, EngineError: as in `run`.
         """
         names = self._names(tasks, "a frame")
         found = []
@@ -146,17 +146,17 @@ class Accelerator:
         alternate: bool = False,
         decode: Decode = True,
     ) -> Generator[Result, None, None]:
-        """Runs frame after frame; packing the next one and decoding the last one overlap the engine.
+        """Runs frame after frame; packing of the next frame and decoding of the last frame overlap the engine.
 
         Args:
-            frames: a camera, or anything else that gives frames one by one. It is asked in a thread of its own, and
-                not sooner than there is room for a frame.
-            tasks: each frame runs all of these, in this order, as of `run_tasks`; None = all tasks.
-            alternate: each frame runs one of them instead, in turn.
-            decode: as of `run`.
+            frames: a camera, or any other iterable of frames. A separate thread reads it, and only when there is room
+                for a frame.
+            tasks: tasks that each frame runs, in this order, as in `run_tasks`; None = all tasks.
+            alternate: run one of these tasks for each frame instead, in turn.
+            decode: as in `run`.
 
         Returns:
-            An iterator of results in order. To end it early, leave its loop, or call its `close`.
+            An iterator of results in order. To end the stream early, leave the loop, or call the iterator's `close`.
 
         Raises:
             FrameError: there is no such task, or `frames` can't be iterated; while streaming: a frame is wrong.
@@ -170,59 +170,72 @@ class Accelerator:
             raise FrameError(f"frames are a {type(frames).__name__}, which gives no frames", "give a list") from error
         return self._streamed(source, names, alternate, decode)
 
-    def batch(self, frames: Sequence[Any], task: str, decode: Decode = True) -> list[Result]:
+    def batch(self, frames: Sequence[Any], task: Any, decode: Decode = True) -> list[Result]:
         """Runs several frames in one program: one start of the engine for all of them.
 
-        Where the design has `frames_per_pass`, so many neighbours share a pass of the weights, which takes less time
-        and traffic; what is left over runs frame by frame. Results are the same bits as those of `run`.
+        On a design with `frames_per_pass`, this number of neighbouring frames shares a pass of the weights, which takes
+        less time and traffic. The frames left over run one by one, and so do frames of several tasks; tasks that share
+        the backbone are in one program. Results have the same bits as those of `run`.
 
         Args:
             frames: uint8 [height, width, 3] each.
-            task: name.
-            decode: as of `run`; a pass of the weights is shared only with True.
+            task: name, or several names.
+            decode: as in `run`; frames share a pass of the weights only with True.
+
+        Returns:
+            One result for each frame and task, frame by frame.
 
         Raises:
             FrameError: a frame is wrong, there is none, or there are more than one program can hold.
-            OverlayError: the board's memory is too small for so many.
+            OverlayError: the board's memory is too small for these frames.
             EngineError: the engine fails.
         """
-        chosen, count = self._task(task).to(decode), len(frames)
-        if not count:
+        names = self._names(task, "a batch")
+        if not len(frames):
             raise FrameError("a batch needs a frame", "give one or more")
         for frame in frames:
             self._packer.check(frame)
-        size, taken = self.manifest.image.size, chosen.result.size
-        program = batch_program(
-            self._files[chosen.program], self._passes.get(task), chosen, self.manifest.layout, size, count
-        )
         with self._engine:
-            board = self._ready()
-            buffers: list[Buffer] = []
-            try:
-                for what, length in (("program", len(program)), ("images", count * size), ("results", count * taken)):
-                    buffers.append(Buffer(board, f"the {what} of a batch of {count}", length))
-                code, images, results = buffers
-                code.bytes[:] = np.frombuffer(program, np.uint8)
-                code.memory.flush()
-                images.bytes[:] = 0
-                start = time.perf_counter()
-                for place, frame in enumerate(frames):
-                    self._packer.pack(frame, images.bytes[place * size : (place + 1) * size])
-                packing = (time.perf_counter() - start) / count
-                seconds = self._start(
-                    board, code, batch_operations(chosen, count), images, results, count * self.timeout
-                )
-                found = [Found(results.bytes[i * taken : (i + 1) * taken], chosen) for i in range(count)]
-            finally:
-                self._settle(board)  # an engine that still runs must not write to memory that is someone else's
-                for buffer in buffers:
-                    board.release(buffer.memory)
-        return [self._decoded(i, one, packing, seconds / count, decode) for i, one in enumerate(found)]
+            steps = [self._batched(frames, step, decode) for step in self.steps(names)]
+        return [result for place in range(len(frames)) for step in steps for result in step[place]]
+
+    def _batched(self, frames: Sequence[Any], names: tuple[str, ...], decode: Decode) -> list[list[Result]]:
+        """Results of each frame for the tasks of a step."""
+        count, size = len(frames), self.manifest.image.size
+        tasks = [self._task(name).to(decode) for name in names]
+        data, whole, parts = as_one(tasks, self._files, self.manifest.layout)
+        taken, passes = whole.result.size, self._passes.get(names[0])
+        program = batch_program(data, passes, whole, self.manifest.layout, size, count)
+        board = self._ready()
+        buffers: list[Buffer] = []
+        try:
+            for what, length in (("program", len(program)), ("images", count * size), ("results", count * taken)):
+                buffers.append(Buffer(board, f"the {what} of a batch of {count}", length))
+            code, images, results = buffers
+            code.bytes[:] = np.frombuffer(program, np.uint8)
+            code.memory.flush()
+            images.bytes[:] = 0
+            start = time.perf_counter()
+            for place, frame in enumerate(frames):
+                self._packer.pack(frame, images.bytes[place * size : (place + 1) * size])
+            packing = (time.perf_counter() - start) / count
+            timeout = count * len(tasks) * self.timeout
+            seconds = self._start(board, code, batch_operations(whole, count), images, results, timeout)
+            found = [[Found(results.bytes[i * taken : (i + 1) * taken], one) for one in parts] for i in range(count)]
+        finally:
+            self._settle(board)  # an engine that still runs must not write to memory that is someone else's
+            for buffer in buffers:
+                board.release(buffer.memory)
+        share = seconds / (count * len(tasks))
+        return [
+            [self._decoded(i, one, 0.0 if place else packing, share, decode) for place, one in enumerate(row)]
+            for i, row in enumerate(found)
+        ]
 
     def selftest(self) -> dict[str, float]:
-        """Runs the picture that came with the overlay for every task; returns the engine's seconds by task.
+        """Runs the overlay's own picture for every task; returns the engine's seconds by task.
 
-        Where tasks share the backbone, all of them at once too.
+        Where tasks share the backbone, all tasks also run at once.
 
         Raises:
             OverlayError: a result differs from the expected one, byte for byte.
@@ -314,7 +327,7 @@ class Accelerator:
         decode: Decode,
         free: Callable[[], None],
     ) -> Iterator[Result]:
-        """Takes a step's results out of a buffer, calls `free`, and decodes what is left to decode, one by one."""
+        """Takes a step's results out of a buffer, calls `free`, and does the host's part of decoding, task by task."""
         found = self._found(tasks, decode, result)
         free()
         for place, one in enumerate(found):
@@ -338,7 +351,7 @@ class Accelerator:
                 self._stream = None
 
     def _fill(self, board: Board, files: Files) -> None:
-        """Copies everything that does not change to DDR, and makes room for what does."""
+        """Copies all constant contents to DDR, and allocates buffers for images and results."""
         self._files, self._passes = files.programs, files.passes
         self._programs = Programs(board, self.manifest, files.programs)
         self._fixed = {name: filled(board, name, data).memory for name, data in files.weights.items()}
@@ -375,7 +388,7 @@ class Accelerator:
         return self._board
 
     def _settle(self, board: Board) -> None:
-        """Loads the bitstream again if the engine did not end as it should."""
+        """Loads the bitstream again if the engine did not end properly."""
         if self._stuck:
             board.load()
             self._point(board)
@@ -402,7 +415,7 @@ class Accelerator:
         return seconds
 
     def _found(self, tasks: tuple[str, ...], decode: Decode, result: Buffer) -> list[Found]:
-        """What the program of a step has left of each task."""
+        """Each task's results of a step's program."""
         return [Found(result.bytes, task) for task in self._programs.of(tasks, decode)[1].tasks]
 
     def _decoded(self, frame: int, found: Found, packing: float, seconds: float, decode: Decode) -> Result:

@@ -1,7 +1,7 @@
-"""Several frames in one program: a task's operations again and again, with images and results one behind another.
+"""Several frames in one program: a task's operations repeated, with images and results one behind another.
 
-In: a task's programs, for one frame and for those that share a pass of the weights. Out: the program for a batch, which
-reads the same weights: as many full passes as it has frames for, then the rest frame by frame.
+In: a task's programs, for one frame and for a full pass of the weights. Out: the program for a batch, which reads the
+same weights: as many full passes as its frames fill, then the rest frame by frame.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Batch:
 
     @property
     def total(self) -> int:
-        """How many."""
+        """Number of operations."""
         return sum(step.total for step in self.steps)
 
     def place(self, done: int) -> str:
-        """Where the engine is after so many operations: ", in block 7, expert 3, frame 2"."""
+        """Place of the engine after a number of operations: ", in block 7, expert 3, frame 2"."""
         frame = 0
         for step in self.steps:
             if 0 <= done < step.total:
@@ -42,7 +42,7 @@ class Batch:
 
 
 def batch_operations(task: Task, frames: int) -> Batch:
-    """What is in the program of a batch: full passes of the weights, then frames of one."""
+    """Operations of a batch's program: full passes of the weights, then single frames."""
     if task.shared is None:
         return Batch((task.operations,) * frames)
     passes, rest = divmod(frames, task.shared.operations.frames)
@@ -57,13 +57,13 @@ def batch_program(
     Args:
         data: program of one frame.
         shared: program of a full pass of the weights, if the task has one.
-        task: whose they are.
-        layout: of programs.
+        task: task of the programs.
+        layout: layout of programs.
         image_bytes: size of one frame's image buffer.
-        frames: how many.
+        frames: number of frames.
 
     Raises:
-        FrameError: no program may be so long.
+        FrameError: the program would be too long.
     """
     batch = batch_operations(task, frames)
     if batch.total > layout.most_operations:
@@ -94,7 +94,7 @@ def with_header(data: bytes, layout: ProgramLayout, operations: bytes, frames: i
 def _repeated(
     data: bytes, operations: Operations, layout: ProgramLayout, times: int, frame: int, image: int, result: int
 ) -> bytes:
-    """A program's operations so many times, the first for the frames from `frame` on; sizes in bytes."""
+    """A program's operations repeated, the first for the frames from `frame` on; sizes in bytes."""
     words: Any = np.frombuffer(data, "<u4")
     one = words[layout.header_words :].reshape(operations.total, layout.operation_words)
     every = np.tile(one, (times, 1)).reshape(times, operations.total, -1)
@@ -105,7 +105,7 @@ def _repeated(
 
 
 def _most_frames(task: Task, operations: int) -> int:
-    """Frames of the longest batch that so many operations make."""
+    """Frames of the longest batch within a number of operations."""
     if task.shared is None:
         return operations // task.operations.total
     shared = task.shared.operations

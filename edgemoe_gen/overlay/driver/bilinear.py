@@ -1,4 +1,4 @@
-"""Bilinear resizing of float maps as PyTorch samples them; the sampling points of each size are worked out once."""
+"""Bilinear resizing of float maps as in PyTorch; the sampling points of each size are computed once."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Bilinear:
 
 
 def sampling(size: int, wanted: int, align_corners: bool) -> tuple[Any, Any, Any]:
-    """Where the pixels of a bilinear resize lie among the old ones, as PyTorch counts.
+    """Places of the new pixels of a bilinear resize among the old ones, as in PyTorch.
 
     Returns:
-        Of every new pixel the old one before it and the one behind it, int [wanted], and the second one's share,
-        float32 [wanted].
+        For every new pixel the old pixels before and after it, int [wanted], and the share of the second, float32
+        [wanted].
     """
     place = np.arange(wanted, dtype=np.float64)
     if align_corners:

@@ -1,7 +1,7 @@
 """From a network's final tokens to its task's map or classes, in NumPy and float32.
 
-In: tokens, and the tensors of a task's decoder (M3ViT's `VisionTransformerUpHead`) or of a plain ViT's head. Out: what
-PyTorch makes of them, but for rounding. `edgemoe-gen run --backend csim` decodes with this very module, so a board
+In: tokens, and the tensors of a task's decoder (M3ViT's `VisionTransformerUpHead`) or of a plain ViT's head. Out: the
+result of PyTorch, except for rounding. `edgemoe-gen run --backend csim` decodes with this module too, so a board
 without faults gives the same bits.
 """
 
@@ -25,14 +25,14 @@ UP_HEAD, PLAIN_HEAD = "up_head", "head"
 
 @dataclass(frozen=True)
 class DecoderFacts:
-    """What a decoder must know of its network.
+    """Facts of a network for its decoder.
 
     Attributes:
         grid: patches down and across.
         image: height and width in pixels.
         class_token: whether token 0 is a class token.
         norm_eps: epsilon of the layer norm.
-        align_corners: how the decoder's own doublings sample; the last resize to the image never aligns corners.
+        align_corners: whether the decoder's own doublings align corners; the last resize to the image never does.
         extra_tokens: tokens between the class token and the patches.
     """
 
@@ -52,10 +52,10 @@ class DecoderFacts:
 class Decoder:
     """The decoder of one task, ready to run: batch norms are folded into the convolutions, in float64.
 
-    Its scratch memory is kept from frame to frame, a set a thread.
+    Each thread keeps a set of scratch memory from frame to frame.
 
     Args:
-        facts: of the network.
+        facts: facts of the network.
         kind: "up_head" or "head".
         tensors: float32 by the names in the checkpoint below `decoders.<task>.`, or a plain ViT's `norm.*` (`fc_norm.*`
             where it follows the mean of the patches), `head.*`, and `head_dist.*` of a second token's classifier.
@@ -113,7 +113,7 @@ class Decoder:
         return np.ascontiguousarray(x.transpose(2, 0, 1))
 
     def _classify(self, x: Any) -> Any:
-        """Scores of classes from tokens after their norm; of two classifiers the mean, each of its own token."""
+        """Scores of classes from tokens after their norm; with two classifiers, the mean of both."""
         if self._mean_first or self.facts.class_token:
             scores = [x[place] @ weight + bias for place, (weight, bias) in enumerate(self._heads)]
             return scores[0] if len(scores) == 1 else (scores[0] + scores[1]) / np.float32(2)
@@ -121,7 +121,7 @@ class Decoder:
         return x[self.facts.prefix_tokens :].mean(axis=0, dtype=np.float32) @ weight + bias
 
     def _convolve(self, x: Any, weight: Any, bias: Any) -> Any:
-        """3x3 convolution with zeros around: patches side by side, as many rows at once as fit the scratch memory."""
+        """3x3 convolution with zero padding: patches side by side, as many rows at once as fit the scratch memory."""
         height, width, channels = x.shape
         padded = self._buffer("padded", (height + 2, width + 2, channels))
         padded[0] = padded[-1] = 0
@@ -166,7 +166,7 @@ def decoders_of(facts: DecoderFacts, kinds: Mapping[str, tuple[str, str]], archi
 
     Args:
         facts: of the network.
-        kinds: by task, the kind of its decoder and what its tensors' names begin with.
+        kinds: by task, the kind of its decoder and the prefix of its tensors' names.
         archive: tensors by name.
     """
     decoders = {}
@@ -177,7 +177,7 @@ def decoders_of(facts: DecoderFacts, kinds: Mapping[str, tuple[str, str]], archi
 
 
 def _convolution(tensors: Mapping[str, Any], place: int) -> tuple[Any, Any]:
-    """Weights of a convolution [inputs of a patch, outputs] and its bias, with the batch norm behind it folded in."""
+    """Weights of a convolution [inputs of a patch, outputs] and its bias, with the batch norm after it folded in."""
     weight = np.asarray(tensors[f"conv_{place}.weight"], np.float64)
     bias = np.asarray(tensors[f"conv_{place}.bias"], np.float64)
     if place < CONVOLUTIONS - 1:

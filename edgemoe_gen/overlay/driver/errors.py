@@ -1,4 +1,4 @@
-"""What the driver raises: errors of edgemoe-gen where that is installed too, so that one `except` serves both."""
+"""Errors of the driver: those of edgemoe-gen where it is installed too, so that one `except` serves both."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ except ImportError:  # on the board, where only the overlay is installed
 
 
 class EngineError(OverlayError):
-    """The engine does not end, or ends with an error of its own."""
+    """The engine does not end, or ends with an error."""
 
     exit_code = 1
 
 
 class FrameError(OverlayError):
-    """A frame is not what the network takes, or a task is unknown."""
+    """A frame does not fit the network, or a task is unknown."""

@@ -16,13 +16,13 @@ from .manifest import BUILD_AGAIN, Manifest
 
 
 class Files:
-    """Everything of an overlay that goes to the board, or decodes what comes back.
+    """All contents of an overlay for the board, and its decoders for the host.
 
     Attributes:
-        programs: by file, of one frame, variants included.
-        passes: by task, of the frames that share a pass of the weights; {} where that is one.
-        weights: by argument of the engine.
-        decoders: by task, of those that have one.
+        programs: programs of one frame, variants included, by file.
+        passes: programs of full passes of the weights, by task; {} where a pass is one frame.
+        weights: weights by argument of the engine.
+        decoders: decoders by task.
 
     Raises:
         OverlayError: a file is missing, damaged, or not of this overlay.

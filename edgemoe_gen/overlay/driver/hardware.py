@@ -1,7 +1,8 @@
 """The loaded bitstream: its registers by the names of the .hwh, and buffers in the board's DDR.
 
-In: a manifest. Out: a `Board` whose engine can be pointed at buffers, started and waited for. Registers are found by
-name; nothing here knows an address.
+In: a manifest. Out: a `Board`, which sets the engine's pointers, starts the engine and waits for it. Registers are
+    found
+by name; nothing here knows an address.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Registers:
         return int(self._mmio.read(self._registers[name]["address_offset"]))
 
     def write(self, name: str, value: int) -> None:
-        """Sets a whole register. Never a field: that would read first, and reading clears AP_DONE (UG1399)."""
+        """Sets a whole register, never a field: a field would be read first, and reading clears AP_DONE (UG1399)."""
         self._mmio.write(self._registers[name]["address_offset"], int(value))
 
     def has(self, name: str) -> bool:
@@ -59,7 +60,7 @@ class Registers:
         return name in self._registers
 
     def mask(self, name: str, field: str) -> int:
-        """Where a field of one bit stands."""
+        """Mask of a field of one bit."""
         return 1 << int(self._registers[name]["fields"][field]["bit_offset"])
 
 
@@ -67,8 +68,8 @@ class Board:
     """A bitstream on the board, with its buffers.
 
     Args:
-        manifest: of the overlay.
-        device: of PYNQ; None = its active one.
+        manifest: manifest of the overlay.
+        device: PYNQ's device; None = its active one.
 
     Attributes:
         waits_by: "interrupt" or "polling".
@@ -110,11 +111,11 @@ class Board:
 
     @property
     def waits_by(self) -> str:
-        """How the end of a run is found out."""
+        """How the driver finds the end of a run."""
         return self._waiter.name
 
     def load(self) -> None:
-        """Loads the bitstream, which also resets the engine, and checks what is then on the chip."""
+        """Loads the bitstream, which also resets the engine, and checks the design on the chip."""
         bitfile = self.manifest.folder / self.manifest.bitstream
         with suppress(Exception):  # PYNQ's interrupts, which polling can do without
             self._waiter.settle()
@@ -154,7 +155,7 @@ class Board:
         buffer.freebuffer()
 
     def free(self) -> None:
-        """Gives everything back, the board included; nothing may use the buffers any more."""
+        """Releases all buffers and the board; the buffers may not be used any more."""
         try:
             while self._buffers:
                 self._buffers.pop().freebuffer()
@@ -165,7 +166,7 @@ class Board:
         """Tells the engine where a buffer is.
 
         Raises:
-            OverlayError: it begins within a beat, where the engine would read from the beat's begin.
+            OverlayError: the buffer begins within a beat; the engine would read from the beat's begin.
         """
         address, beat = int(buffer.device_address), self.manifest.layout.beat_bytes
         if address % beat:
@@ -181,11 +182,11 @@ class Board:
 
         Args:
             timeout: in seconds.
-            operations: of the program, to say where it stopped.
+            operations: operations of the program, for the place in messages.
             stop: once it is set, the engine gets `ABANDON_SECONDS` to end.
 
         Raises:
-            EngineError: it is busy, does not end in time, or ends with an error.
+            EngineError: the engine is busy, does not end in time, or ends with an error.
         """
         if not self.engine.read(CONTROL) & self._idle:
             raise EngineError("the engine is busy", "another program may be using it: end that first")
@@ -232,14 +233,14 @@ class Board:
             self._waiter = Poller()
 
     def _whereabouts(self, operations: Operations | Batch) -> str:
-        """Where the engine stands, for a message; nothing where the design has no such register."""
+        """Place of the engine, for a message; "" where the design has no such register."""
         if not self.engine.has(PROGRESS):
             return ""
         done = self.engine.read(PROGRESS)
         return f": it stopped after operation {done:,} of {operations.total:,}{operations.place(done)}"
 
     def _best_waiter(self) -> Poller | InterruptWaiter:
-        """By interrupt where the design has it connected and PYNQ delivers it, else by polling."""
+        """The waiter: by interrupt where the design connects it and PYNQ delivers it, else by polling."""
         pin = f"{self.manifest.engine}/{INTERRUPT_PIN}"
         try:
             connected = pin in self.overlay.interrupt_pins and all(map(self.engine.has, INTERRUPT_REGISTERS))
@@ -248,9 +249,10 @@ class Board:
             return Poller()
 
     def _check_clock(self) -> None:
-        """Clocks the engine as it was built.
+        """Sets the engine's clock to that of its build.
 
-        PYNQ 4.0 takes the divisors for the .hwh's frequency anew and rounds them, so 299.97 MHz become 250 or 375 MHz.
+        PYNQ 4.0 computes the divisors for the .hwh's frequency again and rounds them, so 299.97 MHz become 250 or 375
+        MHz.
         """
         clocks, built_mhz = self.pynq.Clocks, self.manifest.clock_mhz
         if abs(clocks.fclk0_mhz - built_mhz) > (CLOCK_TOLERANCE - 1) * built_mhz:

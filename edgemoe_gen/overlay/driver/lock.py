@@ -1,4 +1,4 @@
-"""One user of a board at a time: a lock that the kernel takes back when its process ends, however it ends.
+"""One user of a board at a time: a lock that the kernel releases when its process ends in any way.
 
 In: a device of PYNQ. Out: a lock, or an error that names the process that has the board.
 """
@@ -28,8 +28,8 @@ def lock_board(device: Any, what: str) -> BoardLock | PrivateLock:
     """The right to use a device.
 
     Args:
-        device: of PYNQ.
-        what: the overlay that asks, for messages.
+        device: PYNQ's device.
+        what: the requesting overlay, for messages.
 
     Raises:
         OverlayError: another process, or another accelerator of this one, has the board; or no lock can be made.
@@ -39,9 +39,9 @@ def lock_board(device: Any, what: str) -> BoardLock | PrivateLock:
 
 
 def lock_name(device: Any) -> str:
-    """File name of a device's lock; "" for one that no other process can reach, as a simulated one.
+    """File name of a device's lock; "" for a device that no other process can reach, such as a simulated one.
 
-    PYNQ's own device is the machine's only chip. Any other may say what its lock is called: `lock_name`.
+    PYNQ's own device is the machine's only chip. Any other device may name its lock: `lock_name`.
     """
     said = getattr(device, "lock_name", None)
     if said is None:
@@ -85,7 +85,7 @@ class BoardLock:
 
 
 class PrivateLock:
-    """The right to use a device of this process alone."""
+    """The right to use a device that belongs to this process alone."""
 
     def __init__(self, device: Any, what: str) -> None:
         if id(device) in _private:
@@ -109,7 +109,7 @@ def _refusal(what: str, holder: int | None) -> OverlayError:
 
 
 def _open(name: str) -> int:
-    """The lock's file, which belongs to whoever came first and is everybody's to lock."""
+    """The lock's file, which belongs to its first user and which every user can lock."""
     problem: OSError | None = None
     for folder in FOLDERS:
         path = os.path.join(folder, name)  # noqa: PTH118
@@ -135,7 +135,7 @@ def _open(name: str) -> int:
 
 
 def _regular(file: int, path: str) -> int:
-    """The file, if it is one that can be read and written at a place, which a FIFO is not."""
+    """The file, if it is regular, which a FIFO is not."""
     if stat.S_ISREG(os.fstat(file).st_mode):
         return file
     os.close(file)

@@ -1,4 +1,4 @@
-"""`manifest.json` of an overlay, and its files, each of which is checked against its checksum whenever it is read.
+"""`manifest.json` of an overlay, and its files. Every file is checked against its checksum whenever it is read.
 
 In: the folder of an overlay. Out: frozen facts; all offsets and sizes in bytes.
 """
@@ -40,19 +40,19 @@ class Slice:
 
 @dataclass(frozen=True)
 class ImageLayout:
-    """The picture a network takes, `(pixel * scale - mean) / std`, and how it lies in the image buffer.
+    """The picture of a network, `(pixel * scale - mean) / std`, and its layout in the image buffer.
 
     Attributes:
         height, width: in pixels; three channels, red first.
-        scale, mean, std: of the normalisation.
+        scale, mean, std: the normalisation.
         patch: side of a square patch in pixels.
         class_token: whether row 0 belongs to a class token, and is zero.
         tokens: rows.
         bits, fraction: format of a value; it takes 16 bits in the buffer.
-        size: of the buffer.
+        size: size of the buffer.
         slices: pieces of the patches, one after another.
         resize: "bilinear" for frames of another size, "error" to refuse them.
-        extra_tokens: rows behind the class token's that belong to no patch, and are zero.
+        extra_tokens: rows after the class token's that belong to no patch and are zero.
     """
 
     height: int
@@ -90,14 +90,14 @@ class ResultLayout:
 
 @dataclass(frozen=True)
 class Operations:
-    """The operations of a task's program, as far as the driver cares.
+    """The operations of a task's program, as far as the driver needs them.
 
     Attributes:
-        total: how many.
+        total: number of operations.
         image, result: those that read the image and write the result, by number: a batch moves them.
-        parts: first operation of each part of the network, ascending, and what the part is.
+        parts: first operation of each part of the network, ascending, and the part's name.
         backbone: operations before those of the first decoder; all of them without one.
-        frames: that the program computes, sharing one pass of the weights.
+        frames: frames of the program, which share one pass of the weights.
     """
 
     total: int
@@ -108,7 +108,7 @@ class Operations:
     frames: int = 1
 
     def place(self, done: int) -> str:
-        """Where the engine is after so many operations: ", in block 7, expert 3"."""
+        """Place of the engine after a number of operations: ", in block 7, expert 3"."""
         if not 0 <= done < self.total:
             return ""
         names = [name for first, name in self.parts if first <= done]
@@ -117,7 +117,7 @@ class Operations:
 
 @dataclass(frozen=True)
 class Pass:
-    """A task's program for several frames that share a pass of the weights: its file and what is in it."""
+    """A task's program for several frames that share a pass of the weights: its file and its operations."""
 
     program: str
     operations: Operations
@@ -125,15 +125,15 @@ class Pass:
 
 @dataclass(frozen=True)
 class ProgramLayout:
-    """How a program lies in its file: a header, then operations of `operation_words` 32-bit words.
+    """Layout of a program in its file: a header, then operations of `operation_words` 32-bit words.
 
     Attributes:
         header_words, operation_words: sizes.
-        operations_word, frames_word, checksum_word: of the header; the last is a CRC-32 of
-            the whole program, itself taken as 0.
-        transfer_word: of an operation: the beat at which it reads the image or writes the result.
+        operations_word, frames_word, checksum_word: words of the header; the last is a CRC-32 of the whole program,
+            with itself taken as 0.
+        transfer_word: word of an operation: the beat at which it reads the image or writes the result.
         beat_bytes: size of a beat.
-        most_operations: that one program may have.
+        most_operations: most operations of a program.
     """
 
     header_words: int
@@ -152,18 +152,19 @@ class Task:
 
     Attributes:
         name: of the task.
-        classes, class_names: channels of its output and what they are called; None and () where nothing is known.
-        program: file.
-        operations: what is in it.
+        classes, class_names: channels of its output and their names; None and () where unknown.
+        program: file of its program.
+        operations: operations of the program.
         shared: the program for frames that share a pass of the weights; None where a pass is one frame's.
-        result: where the tokens lie.
+        result: layout of the tokens.
         expected: file with the answer of the self-test.
-        where: runs its decoder: "engine"; "logits", there but for the last doubling; "host"; "" without one.
-        reason: why not all of it is on the engine, a sentence; "" if it is.
-        decoder: "up_head" or "head" of one that the host runs, or None.
-        decoder_tensors: what the names of its decoder's tensors begin with.
-        map: how the map lies that the engine's decoder leaves; None where the engine ends with the tokens.
-        variants: the same task by other programs, by name: TOKENS ends with the tokens, MAP with logits.
+        where: place of its decoder: "engine"; "logits", on the engine without the last doubling; "host"; "" without
+            one.
+        reason: a sentence why a part of the decoder is not on the engine; "" if all of it is.
+        decoder: "up_head" or "head" for a decoder on the host, or None.
+        decoder_tensors: prefix of the names of its decoder's tensors.
+        map: layout of the map by the engine's decoder; None where the engine ends with the tokens.
+        variants: the same task with other programs, by name: TOKENS ends with the tokens, MAP with logits.
     """
 
     name: str
@@ -183,11 +184,11 @@ class Task:
 
     @property
     def every(self) -> list[Task]:
-        """Itself and its variants."""
+        """The task and its variants."""
         return [self, *self.variants.values()]
 
     def to(self, decode: bool | str) -> Task:
-        """The task by the program that gives what is asked for: `decode` as of `Accelerator.run`."""
+        """The variant of the task for `decode`, as in `Accelerator.run`."""
         if not decode:
             return self.variants.get(TOKENS, self)
         return self.variants.get(MAP, self) if decode == MAP else self
@@ -206,25 +207,25 @@ class Weights:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an overlay is.
+    """Facts of an overlay.
 
     Attributes:
-        folder: where its files are.
-        name, version: of the package.
-        identity: of the design, 64 bits.
+        folder: folder of its files.
+        name, version: those of the package.
+        identity: identity of the design, 64 bits.
         clock_mhz: clock that the bitstream was built for.
         bitstream, handoff: names of the .bit and the .hwh.
-        has_bitstream: False of a preview, whose .bit is empty: only the simulated board runs it.
+        has_bitstream: False for a preview, whose .bit is empty: only the simulated board runs it.
         engine, identity_block: instances in the block design.
-        statuses: what the engine can end with: name and meaning, 0 is success.
-        image: the input.
+        statuses: possible ends of the engine: name and meaning, 0 is success.
+        image: layout of the input.
         weights: the weight file.
-        layout: of the programs.
+        layout: layout of the programs.
         decoders: file of the decoders' tensors, or None.
-        decoder_facts: what decoders must know of the network.
+        decoder_facts: facts of the network for decoders.
         selftest_image: packed picture with a known answer.
-        shares_backbone: no gate depends on the task, so that a frame's tokens are the same for all.
-        tasks: by name.
+        shares_backbone: no gate depends on the task, so a frame's tokens are the same for all tasks.
+        tasks: tasks by name.
         checksums: SHA-256 of every file, by name.
     """
 
@@ -259,7 +260,7 @@ class Manifest:
         """Contents of a file of the overlay.
 
         Raises:
-            OverlayError: it is missing, or is not the one that was packaged.
+            OverlayError: the file is missing, or is not the packaged one.
         """
         if name not in self.checksums:
             raise OverlayError(f"{self.folder / MANIFEST} has no checksum of {name}", BUILD_AGAIN)
@@ -279,7 +280,7 @@ def read_file(path: Path) -> bytes:
     """Contents of a regular file; a pipe would wait for another program, and a device might never end.
 
     Raises:
-        OSError: it can't be read, or is none.
+        OSError: the file can't be read, or is not regular.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
         facts = os.fstat(stream.fileno())
@@ -313,7 +314,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of an overlay.
 
     Raises:
-        OverlayError: it is missing, damaged, or of another version of the format.
+        OverlayError: the manifest is missing, damaged, or of another version of the format.
     """
     path = folder / MANIFEST
     try:
@@ -331,7 +332,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _other_schema(path: Path, schema: object, content: Any) -> OverlayError:
-    """The error for a manifest that this driver does not read: older, newer, or none."""
+    """The error for a manifest that this driver can't read: older, newer, or without a version."""
     if not isinstance(schema, int) or isinstance(schema, bool):
         return OverlayError(f"{path} is damaged: it does not say its schema", BUILD_AGAIN)
     maker = content.get("generator", "another version of edgemoe-gen")
@@ -404,7 +405,7 @@ def _variant(task: Task, content: dict[str, Any]) -> Task:
 
 
 def operations_of(content: dict[str, Any]) -> Operations:
-    """A table of operations as it stands in the manifest."""
+    """The operations in a table of the manifest."""
     return Operations(
         int(content["total"]),
         tuple(content["image"]),

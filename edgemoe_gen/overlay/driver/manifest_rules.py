@@ -1,7 +1,7 @@
-"""What every entry of a manifest must be: one table, and how the entries hang together.
+"""Rules of a manifest: one table for its entries, and rules between entries.
 
-In: a manifest as JSON gives it. Out: nothing, or an error that names the entry, its value and what it must be. What the
-driver does not read is not looked at.
+In: a manifest as JSON. Out: nothing, or an error that names the entry, its value and the rule. Entries that the driver
+does not read are not checked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LONGEST = 200  # characters of a name
 
 
 class Kind(NamedTuple):
-    """A kind of value: what it is in words, and whether a value is one."""
+    """A kind of value: its meaning in words, and the test of a value."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -36,7 +36,7 @@ class Named(NamedTuple):
 
 
 class Maybe(NamedTuple):
-    """By the rule, or null; or missing, where `absent` is set."""
+    """A value by the rule, or null; or missing, where `absent` is set."""
 
     rule: Rule
     absent: bool = False
@@ -140,7 +140,7 @@ RULES: Rule = {
 
 
 def check_manifest(content: Any) -> None:
-    """Holds a manifest against the table and against itself.
+    """Checks a manifest against the table, and its entries against each other.
 
     Raises:
         ValueError: names the first entry that is wrong.
@@ -177,7 +177,7 @@ def _check_result(number: int, task: dict[str, Any]) -> None:
 
 
 def _check_backbones(programs: list[dict[str, Any]]) -> None:
-    """Tasks that share the backbone have it and its tokens in common, with nothing but a map behind these."""
+    """Tasks that share the backbone have the same backbone and tokens, followed only by a map."""
     first = programs[0]
     for own in programs:
         same = all(own["result"][key] == first["result"][key] for key in own["result"] if key != "size")

@@ -1,6 +1,6 @@
-"""Maps that the engine's decoders leave: class numbers, 16-bit values, or logits before the last doubling.
+"""Maps of the engine's decoders: class numbers, 16-bit values, or logits before the last doubling.
 
-In: a result buffer, and how a map lies in it. Out: class numbers, or a float map of the picture's size.
+In: a result buffer, and the layout of a map in it. Out: class numbers, or a float map of the picture's size.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class MapLayout:
 
     Attributes:
         kind: "classes", a byte a pixel; "values" of 16 bits; "logits" of 32 bits, before the last doubling.
-        first: byte at which it begins.
-        row_bytes, pixel_bytes: from a row or pixel to the next.
+        first: first byte.
+        row_bytes, pixel_bytes: bytes from a row or pixel to the next.
         height, width: in pixels.
-        channels: values of a pixel; 1 of classes.
-        fraction: fractional bits of a value; 0 of classes.
+        channels: values of a pixel; 1 for classes.
+        fraction: fractional bits of a value; 0 for classes.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class MapLayout:
 
 
 def pixels_of(buffer: Any, layout: MapLayout) -> Any:
-    """A map as it lies in a result buffer, uint8 [bytes]: [height, width, channels] integers, a copy.
+    """A map out of a result buffer, uint8 [bytes], as a copy: integers [height, width, channels].
 
     Classes have no axis of channels.
     """
@@ -55,7 +55,7 @@ def _size(kind: str) -> int:
 
 
 class MapFinisher:
-    """What is left to the host of the maps of one network: a scale, and of logits the last doubling.
+    """The host's part of the maps of one network: a scale, and the last doubling of logits.
 
     Args:
         image: height and width of the network's picture.

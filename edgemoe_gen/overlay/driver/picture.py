@@ -1,4 +1,4 @@
-"""A camera's frame as the engine reads it: normalised, rounded, cut into patches.
+"""Turns a camera's frame into the engine's input: normalised, rounded, cut into patches.
 
 In: uint8 [height, width, 3], red first. Out: bytes of the image buffer, the same as edgemoe-gen packs on the host.
 """
@@ -15,7 +15,7 @@ from .resize import Resizer
 
 
 class FramePacker:
-    """Packs frames of one network. A pixel has 256 values, so normalising and rounding is a table a channel."""
+    """Packs frames of one network. A pixel has 256 values, so a table for each channel normalises and rounds."""
 
     def __init__(self, layout: ImageLayout) -> None:
         self.layout = layout
@@ -23,10 +23,10 @@ class FramePacker:
         self._resizer: Resizer | None = None
 
     def check(self, frame: Any) -> None:
-        """Refuses what is not a frame of this network.
+        """Refuses a frame that does not fit this network.
 
         Raises:
-            FrameError: names what it is and what it should be.
+            FrameError: names the frame's size or type and the expected one.
         """
         resizes = self.layout.resize == "bilinear"
         size = "height, width" if resizes else f"{self.layout.height}, {self.layout.width}"
@@ -72,7 +72,7 @@ class FramePacker:
 
 
 def pixel_codes(layout: ImageLayout) -> Any:
-    """What every value of a pixel becomes, int16 [3, 256]: in float32 as on the host, rounded to nearest, saturated."""
+    """The input for every pixel value, int16 [3, 256]: in float32 as on the host, rounded to nearest, saturated."""
     pixels = np.arange(256, dtype=np.float32)
     mean = np.array(layout.mean, np.float32)[:, None]
     std = np.array(layout.std, np.float32)[:, None]

@@ -14,7 +14,7 @@ FRACTION = 22  # of a weight: 32 bits less 8 of a pixel and 2 to spare
 
 
 class Resizer:
-    """Resizes pictures of one size to another; the weights are worked out once."""
+    """Resizes pictures of one size to another; the weights are computed once."""
 
     def __init__(self, old: tuple[int, int], new: tuple[int, int]) -> None:
         """Args: old, new: height and width in pixels."""
@@ -32,7 +32,7 @@ class Resizer:
 
 
 def _taps(old: int, new: int) -> list[tuple[Any, Any]]:
-    """Terms that are added up to new pixels: of each, the old pixels [new] and their weights int32 [new]."""
+    """Terms whose sums are the new pixels: for each term, the old pixels [new] and their weights int32 [new]."""
     scale = old / new
     widening = max(scale, 1.0)
     centre = (np.arange(new) + 0.5) * scale

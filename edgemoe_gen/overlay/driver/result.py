@@ -1,4 +1,4 @@
-"""What a frame comes back as, and how the engine's bytes become numbers.
+"""The result of a frame, and its conversion from the engine's bytes.
 
 In: a result buffer. Out: tokens, and `Result` with the task's output.
 """
@@ -20,17 +20,17 @@ class Result:
     """Outcome of one frame for one task.
 
     Attributes:
-        frame: number of the frame in its stream or batch, 0 of `run`.
+        frame: number of the frame in its stream or batch; 0 for `run`.
         task: name.
         tokens: final tokens, float32 [tokens, dim]; the class token, where there is one, is row 0.
-        output: the task's map, float32 [classes, height, width], at the size of the network's picture; of a plain ViT
-            its logits, float32 [classes]; None where the network has no decoder or none was asked for, and where the
-            engine leaves class numbers, unless `decode="map"` asked for the map.
-        seconds: of the engine alone, from start to end; of a batch, or of tasks that share a pass of the backbone, its
-            share of them.
-        stages: seconds by stage: "pack", "engine", "decode", the last on the host. A frame that several tasks share was
-            packed once, and the first task's result counts it.
-        ids: class numbers as the engine left them, uint8 [height, width]; None where it left anything else.
+        output: the task's map, float32 [classes, height, width], at the size of the network's picture; for a plain ViT
+            its logits, float32 [classes]. None where the network has no decoder or `decode` was False, and where the
+            engine gives class numbers, unless `decode` was "map".
+        seconds: time of the engine alone, from start to end; for a batch, or for tasks that share a pass of the
+            backbone, this result's share.
+        stages: seconds by stage: "pack", "engine", "decode" (on the host). A frame for several tasks is packed once,
+            and the first task's result counts this time.
+        ids: the engine's class numbers, uint8 [height, width]; None where the engine gives no classes.
     """
 
     frame: int
@@ -45,7 +45,7 @@ class Result:
     def classes(self) -> Any:
         """The most likely class of every pixel, uint8 [height, width] (uint16 beyond 256 classes).
 
-        None where the output is no map of classes.
+        It is None where the output is no map of classes.
         """
         if self.ids is not None:
             return self.ids
@@ -63,7 +63,7 @@ def tokens_of(buffer: Any, layout: ResultLayout) -> Any:
 
 
 class Found:
-    """What a task's program left in a result buffer, copied out of it; and the seconds that took."""
+    """Results of a task's program, copied out of a result buffer; and the seconds of the copy."""
 
     def __init__(self, buffer: Any, task: Task) -> None:
         start = time.perf_counter()

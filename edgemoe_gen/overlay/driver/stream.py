@@ -1,8 +1,8 @@
-"""Frames one after another, with packing, the engine and decoding at work at the same time.
+"""A stream of frames: packing, the engine and decoding work at the same time.
 
-In: frames, and what an accelerator can do with one. Out: results in order. There are two images and two results in
-DDR: while the engine works on one of each, the next frame is packed and the last one decoded. Nobody runs ahead
-further than that, so a slow consumer stops the source, and a result is never older than a few frames.
+In: frames, and an accelerator's functions. Out: results in order. There are two images and two results in DDR: while
+the engine works on one of each, the next frame is packed and the last frame is decoded. No step runs further ahead. So
+a slow consumer stops the source, and a result is never older than a few frames.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _END = object()
 
 @dataclass(frozen=True)
 class _Packed:
-    """A frame in an image buffer, and what is to be done with it."""
+    """A frame in an image buffer, and its tasks."""
 
     frame: int
     image: Any
@@ -43,18 +43,18 @@ class _Finished:
 
 
 class _Failure:
-    """An error on its way to the consumer, behind the results of earlier frames."""
+    """An error that goes to the consumer after the results of earlier frames."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
 class _StoppedError(Exception):
-    """The stream has been stopped, so nobody waits any more."""
+    """The stream has been stopped, so no thread waits any more."""
 
 
 class _Channel:
-    """Hands things on to another thread, at most `room` waiting."""
+    """A queue to another thread, with at most `room` waiting items."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -95,10 +95,10 @@ class Stream:
         work: the accelerator: `pack(frame, image)`, `steps(tasks)` by start of the engine, `execute(tasks, image,
             result, stop, decode)` of a step returning seconds, `finish(frame, tasks, result, pack, engine, decode,
             free)` giving a `Result` for each of its tasks.
-        frames: of any source; asked for in a thread of its own.
+        frames: frames of any source, read in a separate thread.
         tasks: names, in order.
-        alternate: one task a frame, in turn, instead of all.
-        decode: what results get, as of `Accelerator.run`.
+        alternate: run one task for each frame, in turn, instead of all.
+        decode: as in `Accelerator.run`.
         images, results: buffers, two of each.
     """
 
@@ -132,7 +132,7 @@ class Stream:
         ]
 
     def results(self) -> Iterator[Result]:
-        """The results, in order. Whatever ends this, the threads end too."""
+        """The results, in order. When the iteration ends for any reason, the threads end too."""
         try:
             for thread in self._threads:
                 thread.start()
@@ -150,7 +150,7 @@ class Stream:
             self.stop()
 
     def stop(self) -> None:
-        """Ends all threads, and returns when none uses a buffer any more. May be called again."""
+        """Ends all threads, and returns when no thread uses a buffer any more. May be called again."""
         self._stop.set()
         for channel in (self._images, self._results, self._packed, self._finished, self._out):
             channel.stop()
@@ -164,7 +164,7 @@ class Stream:
                 thread.join(seconds)
 
     def _guard(self, step: Any, to: _Channel) -> None:
-        """Runs a step until it has ended; an error goes the way that results go."""
+        """Runs a step to its end; an error goes to the consumer in the order of results."""
         try:
             try:
                 step()
@@ -224,6 +224,6 @@ class Stream:
                 self._out.put(result)
 
     def _pass_on(self, thing: Any, to: _Channel) -> None:
-        """Hands on the end, or an error; `_guard` says the end by itself."""
+        """Passes on the end, or an error; `_guard` passes on the end by itself."""
         if isinstance(thing, _Failure):
             to.put(thing)

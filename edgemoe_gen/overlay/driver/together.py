@@ -1,7 +1,7 @@
 """Several tasks of one frame in one program: the backbone once, then the decoder of each.
 
 In: the tasks' own programs, where no gate depends on the task, so that all compute the same tokens. Out: one program
-that reads the same weights, and where each task's map lies behind the tokens. It is made when it is first asked for.
+that reads the same weights, and the place of each task's map after the tokens. The program is made at its first use.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Together:
     """Tasks that one start of the engine runs on a frame.
 
     Attributes:
-        tasks: with their maps where they lie in the one result buffer.
-        operations: of the program.
+        tasks: the tasks, with the places of their maps in the one result buffer.
+        operations: operations of the program.
     """
 
     tasks: tuple[Task, ...]
@@ -68,7 +68,7 @@ def together(tasks: Sequence[Task]) -> Together:
 
 
 def together_program(programs: Sequence[bytes], tasks: Sequence[Task], layout: ProgramLayout) -> bytes:
-    """The program of `together`, from the tasks' own."""
+    """The program of `together`, from the tasks' own programs."""
     every, moves = [], _moves(tasks)
     for place, task in enumerate(tasks):
         words: Any = np.frombuffer(programs[place], "<u4")
@@ -78,6 +78,15 @@ def together_program(programs: Sequence[bytes], tasks: Sequence[Task], layout: P
         own[stores, layout.transfer_word] += np.uint32(moves[place] // layout.beat_bytes)
         every.append(own[0 if place == 0 else backbone :])
     return with_header(programs[0], layout, np.concatenate(every).tobytes(), 1)
+
+
+def as_one(tasks: Sequence[Task], files: Mapping[str, bytes], layout: ProgramLayout) -> tuple[bytes, Task, Any]:
+    """A program for all tasks of a start, the task that it is when taken as one's, and each task as it leaves it."""
+    if len(tasks) == 1:
+        return files[tasks[0].program], tasks[0], tuple(tasks)
+    both = together(tasks)
+    whole = replace(both.tasks[0], operations=both.operations, shared=None)
+    return together_program([files[task.program] for task in tasks], tasks, layout), whole, both.tasks
 
 
 def largest_result(manifest: Manifest) -> int:
@@ -91,18 +100,18 @@ def largest_result(manifest: Manifest) -> int:
 
 
 def joint_answer(manifest: Manifest, names: Sequence[str]) -> Any:
-    """What tasks in one program leave of the self-test's picture, uint8 [bytes], from what each leaves alone."""
+    """Joint result of tasks in one program for the self-test's picture, uint8 [bytes], from each task's own result."""
     tasks = [manifest.tasks[name] for name in names]
     first, *others = (np.frombuffer(manifest.read(task.expected), np.uint8) for task in tasks)
     return np.concatenate([first, *(answer[_tokens_end(tasks[0]) :] for answer in others)])
 
 
 class Programs:
-    """The programs that lie in DDR: all tasks' own, and those of several tasks that have been asked for.
+    """The programs in DDR: all tasks' own programs, and requested programs of several tasks.
 
     Args:
-        board: has the memory.
-        manifest: of the overlay.
+        board: the board with the memory.
+        manifest: manifest of the overlay.
         files: the tasks' own programs by name.
     """
 
@@ -117,10 +126,10 @@ class Programs:
         self._several: dict[tuple[str, ...], tuple[Buffer, Together]] = {}
 
     def of(self, names: Iterable[str], decode: Any) -> tuple[Buffer, Together]:
-        """The program of a step of `Manifest.steps`, and what it leaves; `decode` as of `Accelerator.run`.
+        """The program of a step of `Manifest.steps`, and its results; `decode` as in `Accelerator.run`.
 
         Raises:
-            OverlayError: the board has no memory for it.
+            OverlayError: the board has no memory for the program.
         """
         tasks = [self._manifest.tasks[name].to(decode) for name in names]
         if len(tasks) == 1:
@@ -135,7 +144,7 @@ class Programs:
 
 
 def _moves(tasks: Sequence[Task]) -> list[int]:
-    """Bytes by which each task's map lies further on than in its own program; at last those of all maps."""
+    """Offset in bytes of each task's map beyond that in its own program; last, the bytes of all maps."""
     moves = [0]
     for task in tasks:
         moves.append(moves[-1] + task.result.size - _tokens_end(task))

@@ -1,7 +1,7 @@
-"""Waiting for the engine: by its interrupt where PYNQ delivers it, else by looking at its control register.
+"""Waiting for the engine: by its interrupt where PYNQ delivers it, else by polling its control register.
 
-In: the engine's registers and the name of its interrupt pin. Out: a wait of limited time. An interrupt is only ever a
-reason to look at the register, so that one too many or too few costs time, never a result.
+In: the engine's registers and the name of its interrupt pin. Out: a wait of limited time. An interrupt only makes the
+driver look at the register. So an interrupt too many or too few costs time, but never a result.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DONE_INTERRUPT = 1  # bit of AP_DONE in IP_IER and IP_ISR
 
 
 class Poller:
-    """Sleeps for a moment at a time."""
+    """Sleeps for short times between looks at the register."""
 
     name = "polling"
 
@@ -30,7 +30,7 @@ class Poller:
         """Called before the engine starts."""
 
     def pause(self) -> None:
-        """Lets a moment pass."""
+        """Sleeps for a short time."""
         time.sleep(POLL_SECONDS)
 
     def finished(self) -> None:
@@ -43,15 +43,15 @@ class Poller:
 class InterruptWaiter:
     """Sleeps until the engine's interrupt.
 
-    The engine's interrupt can be set off by a register, so whether it arrives is tried at once.
+    A register can trigger the engine's interrupt, so the constructor tests at once whether it arrives.
 
     Args:
         pynq: the module.
-        registers: of the engine.
+        registers: registers of the engine.
         pin: full name of its interrupt.
 
     Raises:
-        Exception: PYNQ does not deliver interrupts here, for whatever reason.
+        Exception: PYNQ does not deliver interrupts here, for any reason.
     """
 
     name = "interrupt"
@@ -79,12 +79,12 @@ class InterruptWaiter:
         self._woken = self._in_vain = False
 
     def pause(self) -> None:
-        """Waits for the interrupt, but not for long."""
+        """Waits for the interrupt for a limited time."""
         self._woken = bool(self._call(_waited(self._interrupt, LOOK_SECONDS), 10 * LOOK_SECONDS))
         self._in_vain = not self._woken
 
     def finished(self) -> None:
-        """Clears the interrupt, and counts whether it came."""
+        """Clears the interrupt, and counts if it did not come."""
         if self._woken:
             self._lost = 0
         elif self._in_vain and self._pending():
@@ -92,12 +92,12 @@ class InterruptWaiter:
         self._clear()
 
     def settle(self) -> None:
-        """Ends a wait that is still open: PYNQ would hand it the next interrupt of the newly loaded bitstream."""
+        """Ends an open wait, which would otherwise get the next interrupt of the newly loaded bitstream."""
         if getattr(self._interrupt, "waiting", False):
             self._ring()
 
     def _ring(self) -> bool:
-        """Sets the interrupt off by hand; whether it arrives."""
+        """Triggers the interrupt by its register; whether it arrives."""
         self._clear()
         self._registers.write("IP_ISR", DONE_INTERRUPT)  # writing 1 toggles the bit
         came = bool(self._call(_waited(self._interrupt, RING_SECONDS), 5 * RING_SECONDS))
@@ -105,7 +105,7 @@ class InterruptWaiter:
         return came
 
     def _pending(self) -> bool:
-        """Whether the engine asked for an interrupt that has not been seen yet."""
+        """Whether the engine has an interrupt pending that PYNQ has not delivered yet."""
         return bool(self._registers.read("IP_ISR") & DONE_INTERRUPT)
 
     def _clear(self) -> None:
@@ -138,7 +138,7 @@ _loop_lock = threading.Lock()
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:
-    """An event loop in a thread of its own, for the whole process: a notebook's own loop is busy with the notebook."""
+    """An event loop in a separate thread for the whole process, since a notebook's own loop is busy."""
     global _loop
     with _loop_lock:
         if _loop is None:

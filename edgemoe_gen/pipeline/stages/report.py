@@ -67,9 +67,11 @@ def report_document(context: Context) -> dict[str, Any]:
 
 
 def _document(context: Context) -> dict[str, Any]:
+    from edgemoe_gen.pipeline.differences import find_differences
     from edgemoe_gen.report.document import make_document
 
     project, standing = context.project, context.standing
+    differences = find_differences(context.output) if "hls" in standing.done else None
     return make_document(
         project.model,
         project.design,
@@ -85,6 +87,7 @@ def _document(context: Context) -> dict[str, Any]:
         timing=_failed_timing(context),
         hls=project.hls,
         command=command(),
+        differences=None if differences is None else differences.facts(),
     )
 
 

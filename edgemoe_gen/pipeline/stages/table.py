@@ -1,4 +1,4 @@
-"""All stages of a build, in the order of work. Whoever lists stages reads them from here.
+"""All stages of a build, in the order of work, for everything that lists stages.
 
 A new stage is a module beside this one and a row below.
 """
@@ -54,23 +54,23 @@ _BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 def stage_of(name: str) -> Stage | ToolStage:
-    """The stage of a name that is known to be one's."""
+    """The stage of a known name."""
     return _BY_NAME[name]
 
 
 def replaced(hls: str) -> Mapping[str, str]:
-    """Stages that a build does not have, and why, by who makes the RTL (`flow.rtl_source`)."""
+    """Stages that a build does not have, with reasons, by the maker of the RTL (`flow.rtl_source`)."""
     return _REPLACED if hls == OPEN else {}
 
 
 def stages_of(hls: str) -> tuple[Stage | ToolStage, ...]:
-    """The stages of a build in their order, by who makes the RTL."""
+    """The stages of a build in their order, by the maker of the RTL."""
     other = _WITHOUT_HLS if hls == OPEN else {}
     return tuple(other.get(stage.name, stage) for stage in STAGES if stage.name not in replaced(hls))
 
 
 def tool_stages(hls: str) -> tuple[ToolStage, ...]:
-    """Those that a vendor's tool runs."""
+    """Stages that a vendor's tool runs."""
     return tuple(stage for stage in stages_of(hls) if isinstance(stage, ToolStage))
 
 
@@ -80,7 +80,7 @@ def position(name: str) -> int:
 
 
 def help_lines() -> list[str]:
-    """A line for each stage: name, what it makes, and the vendor's tool that it needs."""
+    """A line for each stage: its name, its result, and the vendor's tool that it needs."""
     width = max(len(stage.summary) for stage in STAGES if stage.tool) + 2
     tools = [f"(needs {stage.tool})" if stage.tool else "" for stage in STAGES]
     return [

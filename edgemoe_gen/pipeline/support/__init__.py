@@ -1,1 +1,1 @@
-"""What stages are made of: their class, the opened project, folders and hashes, and the vendor's tools."""
+"""Parts of stages: their class, the opened project, folders and hashes, and the vendor's tools."""

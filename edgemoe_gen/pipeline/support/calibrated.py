@@ -1,7 +1,7 @@
-"""What a build has calibrated, for verbs that run the same network: they need not calibrate again.
+"""Calibration of a build, for verbs that run the same network: they need not calibrate again.
 
-The stage `render` notes beside its binary points what they were chosen from; they are taken where all of it is still so
-and nobody has changed the folder since.
+The stage `render` notes hashes of the network and pictures beside its binary points. The binary points are used if
+these hashes still match and the folder is unchanged.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Images = Sequence[NDArray[np.float32]]
 
 
 def note_calibration(config: Config, model: Model, knobs: Knobs, images: Images, folder: Path) -> None:
-    """Writes what the binary points in a folder were chosen from."""
+    """Writes the hashes of the network and pictures from which the binary points in a folder were chosen."""
     facts = {"network": _network(config, model, knobs), "pictures": _pictures(images)}
     write_json(folder / CALIBRATED.name, CALIBRATED.stamped(facts))
 
 
 def kept_numerics(config: Config, model: Model, knobs: Knobs, images: Images | None) -> Numerics | None:
-    """What the project's build has calibrated; None where there is none of this network, these knobs and pictures.
+    """Calibration of the project's build; None if it is not of this network, these knobs and pictures.
 
     Args:
         config: names the build's folder.

@@ -1,6 +1,6 @@
-"""What stages of a build work on: the opened project, the build's folder, and what earlier stages have found.
+"""Context of stages: the opened project, the build's folder, and results of earlier stages.
 
-In: a project. Everything in here is fixed or made once, when a stage first asks for it.
+In: a project. Everything here is fixed, or made once at its first use.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,13 +52,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class OpenedProject:
-    """A project opened for a build, with what follows from it alone.
+    """A project opened for a build, with everything that follows from it alone.
 
     Attributes:
-        config: as the user said it.
-        calibration: pictures that binary points are chosen from.
+        config: the user's arguments.
+        calibration: pictures for choosing binary points.
         hooks: the user's own Tcl by name of the hook.
-        overlay_name: what the overlay will be called.
+        overlay_name: name of the overlay.
     """
 
     config: Config
@@ -72,7 +72,7 @@ class OpenedProject:
 
     @property
     def hls(self) -> str:
-        """Who makes the RTL of the engine (`flow.rtl_source`)."""
+        """Maker of the engine's RTL (`flow.rtl_source`)."""
         return self.config.hls or VITIS
 
     @cached_property
@@ -82,7 +82,7 @@ class OpenedProject:
 
     @cached_property
     def timed_sources(self) -> Instrumented:
-        """The same with clocks in them, for any depths of FIFOs."""
+        """All rendered sources with clocks in them, for any depths of FIFOs."""
         return timed_sources(without_depths(self.design))
 
     @cached_property
@@ -100,7 +100,7 @@ class OpenedProject:
 
     @cached_property
     def digest(self) -> str:
-        """Hash of all that the rendered project depends on."""
+        """Hash of all inputs of the rendered project."""
         images = hashlib.sha256(b"".join(image.tobytes() for image in self.calibration)).hexdigest()
         first = hashlib.sha256(self.pictures[0].values.tobytes()).hexdigest()
         return digest_text(
@@ -114,7 +114,7 @@ class OpenedProject:
 
     @cached_property
     def pictures_digest(self) -> str:
-        """Hash of that and of all pictures with their ground truth."""
+        """Hash of these inputs and of all pictures with their ground truth."""
         digest = hashlib.sha256()
         for picture in self.pictures:
             digest.update(picture.name.encode() + picture.values.tobytes())
@@ -159,12 +159,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage is given.
+    """Arguments of a stage.
 
     Attributes:
         project: opened.
         output: the build's folder.
-        progress: called with text, steps done, steps in all; 0 in all where that is not known.
+        progress: called with text, steps done and steps in all (0: unknown).
         clock_mhz: of the bitstream: a retry may have implemented the design at a slower one than it asks for.
         results: of earlier stages.
         standing: for the report.
@@ -189,10 +189,10 @@ class Context:
 
 
 def open_context(config: Config, progress: Progress) -> Context:
-    """Opens a project for a build; all that can be wrong with it is found here.
+    """Opens a project for a build, and checks it completely.
 
     Raises:
-        EdgeMoEError: of whatever is wrong.
+        EdgeMoEError: the error of the project.
     """
     model = open_model(config)
     design = open_design(config, model.spec)
@@ -208,7 +208,8 @@ def open_context(config: Config, progress: Progress) -> Context:
     return Context(project, config.output or Path(DEFAULT_OUTPUT), progress, design.knobs.clock_mhz)
 
 
+@cache
 def package_digest() -> str:
-    """A change of the tool itself makes everything anew."""
+    """Hash of the package, computed once a process: a change of edgemoe-gen makes everything anew."""
     files = sorted(path for pattern in ("*.py", "*.j2", "*.toml") for path in PACKAGE.rglob(pattern))
     return digest_text(__version__, *(path.relative_to(PACKAGE) for path in files), digest_of(files))

@@ -1,4 +1,4 @@
-"""What a build says of decoders that stay on the host: why, and what time of a frame that costs."""
+"""Notes of a build on decoders that stay on the host: the reason, and the time on the host."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def decoder_notes(model: Model, tasks: Sequence[str], design: Design, chosen: bo
     """A sentence for each task whose decoder is not on the engine as a whole.
 
     Args:
-        model, tasks: the network and what is asked of it.
-        design: that they run on.
+        model, tasks: the network and its tasks.
+        design: the design on which they run.
         chosen: whether the user has said `max_map_width`; otherwise it is 0 where decoders do not fit.
     """
     knobs, notes = design.knobs, []

@@ -1,8 +1,7 @@
-"""Folders of stages: skip what is up to date, write to a temporary place and move, keep others out.
+"""Folders of stages: skips stages that are up to date, writes to a temporary folder and moves, keeps others out.
 
-A stage has a name, a hash of everything that it depends on, and outputs. It is skipped when it has run before with the
-same hash and its outputs are still the ones that it wrote. A folder that holds anything else than what stages wrote is
-never replaced, or moved aside where that is wished.
+A stage has a name, a hash of all its inputs, and outputs. It is skipped when it has run before with the same hash and
+its outputs are unchanged. A folder with files that no stage wrote is never replaced; with `force` it is moved aside.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ SHOWN_FILES = 3  # that a sentence names
 
 @dataclass(frozen=True)
 class StageResult:
-    """One stage as it went: seconds of wall time, and what came of it in a few words.
+    """Result of one stage: seconds of wall time, and its result in a few words.
 
     `skipped`: nothing has changed since it ran; `left_out`: this machine can't run it, and no later stage needs it.
     """
@@ -43,12 +42,12 @@ class Stages:
     Args:
         folder: the output folder.
         report: called with each stage that has run or was skipped.
-        lock: the descriptor that keeps others out. A tool that inherits it keeps them out too, even after this process.
-        force: move what others have changed or added in a folder aside and go on; False refuses to, and None as well,
-            of a command that has no --force to point to.
+        lock: descriptor of the lock. A tool that inherits it also holds the lock, even after this process.
+        force: move a folder aside in which files were changed or added by hand, and continue; False refuses such a
+            folder, and so does None, for commands without --force.
 
     Raises:
-        ConfigError: what an earlier build left on its stages can't be read.
+        ConfigError: the notes of an earlier build on its stages can't be read.
     """
 
     pretends = False  # whether nothing is made: of a plan
@@ -94,15 +93,16 @@ class Stages:
 
         Args:
             name: for the user.
-            inputs: hash of everything that the result depends on.
+            inputs: hash of all inputs of the result.
             outputs: files and folders below the output folder that the stage makes.
             work: makes the outputs, under the same paths, in the empty folder that it is given, and returns a few words
                 on them. Nothing that exists is replaced before it returns.
-            still: False if something outside of the folder that the stage made has gone.
+            still: False if something is missing that the stage made outside of the folder.
             ignoring: name of a file that a later stage adds to the outputs.
             anew: run it even if it is up to date.
-            before: called where the stage is not up to date, before it starts; other stages may run in it.
-            guard: called first where the stage is not up to date; refuses what must not be replaced. Not with `force`.
+            before: called before a stage that is not up to date starts; it may run other stages.
+            guard: called first where the stage is not up to date; refuses files that must not be replaced. Not with
+                `force`.
             needs: stages whose results `inputs` is a hash of, so that they must have run before it is computed.
 
         Raises:
@@ -134,7 +134,7 @@ class Stages:
         return self._keep(result)
 
     def leave_out(self, name: str, why: str) -> None:
-        """Passes over a stage that can't run here and that no other one waits for."""
+        """Skips a stage that can't run here and that no other stage needs."""
         self._keep(StageResult(name, 0.0, False, f"left out: {why}", left_out=True))
 
     def _keep(self, result: StageResult) -> StageResult:
@@ -185,7 +185,7 @@ class Stages:
     # What others have left
 
     def refuse_foreign(self, name: str, outputs: Sequence[str], ignoring: str = "") -> None:
-        """Refuses to replace what is not as a stage has left it.
+        """Refuses to replace files that no stage wrote.
 
         Raises:
             ConfigError: names the first files.
@@ -198,7 +198,7 @@ class Stages:
                 raise ConfigError(why, f"move it away, or choose another folder with --output{forced}")
 
     def _why_foreign(self, name: str, outputs: Sequence[str], ignoring: str) -> str:
-        """One sentence on the first output that is there but not of a stage's making; "" where all may be replaced.
+        """One sentence on the first output that no stage made; "" where all may be replaced.
 
         A single file is always made again once a stage has made it. A missing one is no loss.
         """
@@ -252,7 +252,7 @@ def _listed(what: str, files: Sequence[str], output: str) -> str:
 
 
 def _aside(target: Path) -> Path:
-    """The next free name for what is moved out of the way."""
+    """The next free name for a folder that is moved aside."""
     numbers = itertools.count(1)
     places = (target.with_name(f"{target.name}.edited-{number}") for number in numbers)
     return next(place for place in places if not (place.exists() or place.is_symlink()))

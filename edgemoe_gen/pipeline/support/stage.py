@@ -1,6 +1,6 @@
-"""What a stage of a build is: facts that all who list stages read, the hash of what it depends on, and what makes it.
+"""A stage of a build: its facts for lists of stages, the hash of its inputs, and the function that makes it.
 
-It imports nothing heavy, and no more does a stage's module: what `make` needs is imported where it runs.
+This module and the modules of stages import nothing heavy: modules for `make` are imported where it runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Made:
-    """What `make` gives: a few words for the user, and results that later stages take without reading files again."""
+    """Result of `make`: a few words for the user, and results that later stages take without reading files again."""
 
     words: str
     results: tuple[object, ...] = ()
@@ -27,20 +27,20 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True)
 class StageFacts:
-    """What all who list stages read of one.
+    """Facts of a stage for lists of stages.
 
     Attributes:
-        name: for the user; the module has the same.
-        summary: what it makes, in a line of `build --help`.
+        name: name for the user, and of the module.
+        summary: its result, in a line of `build --help`.
         outputs: files and folders below the build's folder.
         needs: stages whose results it takes.
         hashes: stages whose files its inputs are a hash of. A plan can't know these files before they are made.
-        uses: what it needs of the machine, by the names of `doctor`'s checks, or "[extra]".
-        tool: the vendor's tool that it needs, as users call it.
-        optional_extra: the extra without which it is left out with one line, and the build goes on: no stage needs it.
-        absent: looks closer than whether that extra is installed: why it can't be used, or "".
+        uses: its needs of the machine, by the names of `doctor`'s checks, or "[extra]".
+        tool: the vendor's tool that it needs, by its usual name.
+        optional_extra: the extra without which it is left out with one line; the build continues, as no stage needs it.
+        absent: checks an installed extra: the reason why it can't be used, or "".
         on_request: runs only where the user asks for it.
-        always: runs at the end of every build, whatever was asked for.
+        always: runs at the end of every build.
     """
 
     name: str
@@ -56,7 +56,7 @@ class StageFacts:
     always: bool = False
 
     def left_out_why(self) -> str:
-        """Why this machine leaves the stage out, and what would change that; "" where it can run."""
+        """The reason why this machine leaves the stage out, with a remedy; "" where the stage can run."""
         if not self.optional_extra:
             return ""
         extra = next(extra for extra in EXTRAS if extra.name == self.optional_extra)
@@ -70,11 +70,11 @@ class Stage(StageFacts):
     """A stage that this tool makes itself.
 
     Attributes:
-        inputs: hash of everything that the result depends on; asked for when the stages before it have run.
+        inputs: hash of all inputs of the result; computed when the stages before it have run.
         make: writes the outputs, under the same paths, into an empty folder.
         ignoring: name of a file that a later stage adds to the outputs.
         guard: refuses to start; called only where the stage is not up to date.
-        still: False if something outside of the build's folder that the stage made has gone.
+        still: False if something is missing that the stage made outside of the build's folder.
     """
 
     inputs: Callable[[Context], str]
@@ -84,11 +84,11 @@ class Stage(StageFacts):
     still: Callable[[Context], bool] = lambda _: True
 
     def is_current(self, context: Context, stages: Stages) -> bool:
-        """Whether what it left in the build's folder is up to date."""
+        """Whether its results in the build's folder are up to date."""
         return stages.is_current(self.name, self.inputs(context), self.outputs, self.ignoring)
 
     def run(self, context: Context, stages: Stages, anew: bool = False) -> StageResult:
-        """Runs it, unless it is up to date and not wanted anew."""
+        """Runs the stage, unless it is up to date and not requested anew."""
 
         def work(folder: Path) -> str:
             made = self.make(context, folder)

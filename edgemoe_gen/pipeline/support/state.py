@@ -1,7 +1,7 @@
-"""What a build notes of its stages in `.edgemoe/stages.json`, and the hashes that it compares.
+"""Notes of a build on its stages in `.edgemoe/stages.json`, and the hashes that it compares.
 
-In: files and folders. Out: one hash for all that a stage depends on or has made, and one a file, by which a file that
-was changed or added by hand is told from those that a stage has written.
+In: files and folders. Out: one hash for all inputs or outputs of a stage, and one hash for each file, which shows files
+that were changed or added by hand.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _OWN_OF_PYTHON = "__pycache__"
 
 @dataclass(frozen=True)
 class State:
-    """What is noted of one stage.
+    """Notes on one stage.
 
     Attributes:
-        inputs: hash of everything that it depended on; "" while its outputs move to their places.
+        inputs: hash of all its inputs; "" while its outputs move to their places.
         outputs: hash of its outputs.
         detail: the few words on its result.
         files: hash of every file that it has written, by path below the output folder; None of an older version.
@@ -39,10 +39,10 @@ class State:
 
 
 def read_state(path: Path) -> dict[str, State]:
-    """What is noted of all stages; empty where no build has run. That of older versions, which noted no files, is read.
+    """Notes on all stages; empty where no build has run. Notes of older versions, without files, are read too.
 
     Raises:
-        ValueError: says in a few words why it can't be read.
+        ValueError: says in a few words why the notes can't be read.
     """
     try:
         document = read_json(path)

@@ -1,7 +1,7 @@
-"""Timed runs of a network's program: what the stage `simulate` and the command of that name have in common.
+"""Timed runs of a network's program, for the stage `simulate` and the command of that name.
 
-In: a compiled program and the timing of its design. Out: a run with all that explains it, or an error that says why it
-failed and keeps what it found.
+In: a compiled program and the timing of its design. Out: a run with its explanation, or an error with the reason of the
+failure and all facts that were found.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def time_network(
     """One timed run of a compiled program, explained.
 
     Args:
-        program: of frames in the groups that `compile_network` makes.
-        model, network: what it was compiled from, for the roofline.
-        images: one picture [3, height, width] a frame.
-        timing: of the program's design.
+        program: program of frames in the groups of `compile_network`.
+        model, network: the compiled network, for the roofline.
+        images: one picture [3, height, width] for each frame.
+        timing: timing of the program's design.
         progress: called with text, steps done, steps in all.
     """
     progress("timing the engine", 0, 1)
@@ -89,7 +89,7 @@ def refuse_failed(run: TimedRun, facts: dict[str, Any] | None = None) -> None:
 
 
 def not_timed(why: str) -> dict[str, Any]:
-    """What stands in the file where a run can't be timed: nobody has written the device's table."""
+    """Contents of the file where a run can't be timed, since the device has no table."""
     return {"tier": TIER, "not_timed": why}
 
 

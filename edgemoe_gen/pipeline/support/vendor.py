@@ -1,7 +1,7 @@
-"""How the vendor's tools run a stage.
+"""Stages that the vendor's tools run.
 
-All such stages work in OUTPUT/vendor, the kit; what they make is copied to OUTPUT/<stage> when a stage has ended well.
-The kit stays as it is when a stage fails, so that an engineer can open its projects; the stage then starts it anew.
+All such stages work in OUTPUT/vendor, the kit. Their results are copied to OUTPUT/<stage> when a stage has ended well.
+When a stage fails, the kit stays as it is, so that an engineer can open its projects; the next run starts it anew.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SYNTHESISED = "hls.inputs"
 
 
 class StageUnavailableError(Exception):
-    """A stage can't run on this machine: which, and why."""
+    """A stage can't run on this machine: the stage and the reason."""
 
     def __init__(self, stage: str, why: str) -> None:
         super().__init__(why)
@@ -59,18 +59,19 @@ class StageUnavailableError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ToolStage(StageFacts):
-    """A stage that a vendor's tool runs, in the kit. `VendorStages` does it, and takes from here what differs.
+    """A stage that a vendor's tool runs in the kit. `VendorStages` runs it; these are the differences between stages.
 
     Attributes:
-        step: what the tools do, where that is not what its name says: a key of the tables of `flow`.
+        step: key of the stage in the tables of `flow`, where it differs from the name.
         synthesises: it makes the project of C synthesis in the kit.
-        reopens: the stage whose project it goes on from; where that has gone from the kit, it is made again first.
+        reopens: the stage whose project it continues; a project that is missing from the kit is made again first.
         clocked: its result must meet the clock; a retry makes it again at a slower one.
-        place: puts what it takes from earlier stages into the kit: the build's folder, the kit.
-        finish: puts what the tool has made where `flow.kit.collect` looks for it: the kit.
-        failed: looks why the tool failed, and raises if that says more than the tool: the kit, the log.
-        check: raises if collected results do not say that it has done what it is for: their folder, the log.
-        verdict: what collected results say of timing, as the end of a sentence: their folder.
+        place: puts results of earlier stages into the kit; arguments: the build's folder, the kit.
+        finish: puts the tool's results where `flow.kit.collect` looks for them; argument: the kit.
+        failed: looks for the reason of a failure, and raises if it tells more than the tool; arguments: the kit, the
+            log.
+        check: raises if collected results do not show success; arguments: their folder, the log.
+        verdict: timing of collected results, as the end of a sentence; argument: their folder.
     """
 
     step: str = ""
@@ -85,15 +86,15 @@ class ToolStage(StageFacts):
 
     @property
     def tool_step(self) -> str:
-        """What the tools do, as the tables of `flow` call it."""
+        """Key of the stage in the tables of `flow`."""
         return self.step or self.name
 
     def inputs_of(self, files: kits.KitFiles, output: Path, clock_mhz: float | None = None) -> str:
-        """Hash of all that the result depends on.
+        """Hash of all inputs of the result.
 
         Args:
-            files: of the kit.
-            output: the build's folder, for what the stage is made of.
+            files: files of the kit.
+            output: the build's folder, for results of earlier stages.
             clock_mhz: clock of a retry; None takes the rendered one.
         """
         said = digest_files(kits.files_of(self.tool_step, files))
@@ -117,9 +118,9 @@ class VendorStages:
         stages: of the folder.
         on_step: called with a stage and a few words whenever its tool begins something.
         before_tool: called before a tool starts.
-        clock_mhz: that the design asks for.
-        retry: implement again at a slower clock where that one is missed.
-        files: gives the kit's files; asked for when the first stage is.
+        clock_mhz: clock of the design.
+        retry: implement again at a slower clock where this clock is missed.
+        files: gives the kit's files; called with the first stage.
     """
 
     def __init__(
@@ -148,18 +149,18 @@ class VendorStages:
 
     @cached_property
     def tools(self) -> Toolset:
-        """Those of this machine; looked for when they are needed, since install folders may lie on a slow disk."""
+        """Tools of this machine, searched at the first use, since install folders may lie on a slow disk."""
         return find_tools()
 
     def commands(self, stage: ToolStage) -> tuple[Command, ...]:
-        """What a stage runs on this machine."""
+        """Commands of a stage on this machine."""
         return stage_commands(stage.tool_step, self.tools, kits.wants_tcl(self._files))
 
     def run(self, stage: ToolStage, anew: bool = False) -> None:
-        """Runs one stage unless it is up to date and not wanted anew.
+        """Runs one stage unless it is up to date and not requested anew.
 
         Raises:
-            StageUnavailableError: it needs a tool that is not here.
+            StageUnavailableError: the stage needs a tool that is missing here.
             ToolError: the tool failed.
             TimingError: the result misses its clock, or its reports do not say whether it does.
         """
@@ -175,10 +176,10 @@ class VendorStages:
         return self._is_made(stage, self._inputs(stage))
 
     def take(self, stage: ToolStage) -> None:
-        """Goes on from a stage that is up to date, but not from a bitstream that misses its clock.
+        """Continues from a stage that is up to date, but not from a bitstream that misses its clock.
 
         Raises:
-            TimingError: says what the clock is missed by, or why that is not known.
+            TimingError: says by how much the clock is missed, or why this is unknown.
         """
         if not stage.clocked:
             return
@@ -196,7 +197,7 @@ class VendorStages:
         return self._stages.is_current(stage.name, inputs, stage.outputs)
 
     def _reopened(self, stage: ToolStage) -> None:
-        """The tools go on from a synthesised project: imported results, or a removed kit, have none."""
+        """Makes the synthesised project again that the tools continue, if imported results or a removed kit lack it."""
         inputs = self._inputs(stage)
         marker = self.kit / _SYNTHESISED
         known = marker.read_text(encoding="utf-8") if marker.is_file() else ""
@@ -245,7 +246,7 @@ class VendorStages:
     # A result that must meet its clock
 
     def _run_clocked(self, stage: ToolStage, anew: bool) -> None:
-        """At the clock asked for; where it is missed and a retry is wanted, at the one that would be met."""
+        """Runs at the requested clock; if it is missed and a retry is wanted, at the clock that would be met."""
         memory, inputs = self.output / STATE, self._inputs(stage)
         missed = {} if anew else read_missed(memory, inputs)
         clock, slower = self._clock_mhz, None
@@ -274,7 +275,7 @@ class VendorStages:
         return self._run(stage, self._inputs(stage, clock), anew, options)
 
     def _refuse_unknown(self, stage: ToolStage, clock: float) -> None:
-        """Timing that no report tells must not pass as met."""
+        """Refuses timing that no report tells, which must not pass as met."""
         folder = self.output / stage.name
         facts = read_implementation(folder)
         if meets_timing(facts) is None:
@@ -293,7 +294,7 @@ class VendorStages:
         return MissedClock(clock, timing_sentence(facts, clock), slower if helps else None)
 
     def built_clock(self, stage: ToolStage) -> float | None:
-        """Clock of the bitstream that is there, if it is up to date."""
+        """Clock of the present bitstream, if it is up to date."""
         missed = read_missed(self.output / STATE, self._inputs(stage))
         clocks = [self._clock_mhz, *(miss.slower_mhz for miss in missed.values() if miss.slower_mhz)]
         return next((clock for clock in clocks if self._is_made(stage, self._inputs(stage, clock))), None)
