@@ -12,9 +12,9 @@ from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.report.numbers import bytes_, count, percent
+from edgemoe_gen.report.simulation import limits_sentence
 from edgemoe_gen.timing.facts import TimedRun
 from edgemoe_gen.timing.result import TIER
-from edgemoe_gen.timing.roofline import limits_sentence
 
 FAILED = 1
 

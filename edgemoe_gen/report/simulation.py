@@ -12,7 +12,6 @@ from edgemoe_gen.base.version import __version__
 from edgemoe_gen.report import colours
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.report.timeline import group_key_html, key_html, roofline_svg, timeline_svg
-from edgemoe_gen.timing.roofline import limits_sentence
 
 PAGE = "simulation.html.j2"
 
@@ -35,6 +34,18 @@ def timed_view(facts: Mapping[str, Any]) -> dict[str, Any]:
         "tasks": _tasks(facts),
         "differences": [row for row in facts["differences"] if row["differs"]],
     }
+
+
+def limits_sentence(limit: str) -> str:
+    """Why layers may be limited by compute in a frame whose bound is another; `limit` is that of the frame."""
+    said = "A layer is limited by what took most of its own cycles."
+    if limit == "compute":
+        return said
+    return (
+        f"{said} Weights come ahead, while earlier layers compute, so a layer may find its own there and be limited by "
+        f"compute, in a frame whose bound is {limit}: over the whole frame, moving all weights takes longer than all "
+        "MACs do at the unit's peak."
+    )
 
 
 def _tasks(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

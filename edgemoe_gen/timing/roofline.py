@@ -89,15 +89,3 @@ class Roofline:
             "macs_per_byte": self.intensity,
             "macs_per_cycle": self.attained,
         }
-
-
-def limits_sentence(limit: str) -> str:
-    """Why layers may be limited by compute in a frame whose bound is another; `limit` is that of the frame."""
-    said = "A layer is limited by what took most of its own cycles."
-    if limit == "compute":
-        return said
-    return (
-        f"{said} Weights come ahead, while earlier layers compute, so a layer may find its own there and be limited by "
-        f"compute, in a frame whose bound is {limit}: over the whole frame, moving all weights takes longer than all "
-        "MACs do at the unit's peak."
-    )
