@@ -109,7 +109,7 @@ class BuildKeywords(ProjectKeywords, total=False):
 class RunArguments:
     """How `run` runs its picture; see `run`."""
 
-    task: Sequence[str] = argument((), "names", "Task; repeatable, or all; needed if the network has several.")
+    task: Sequence[str] = argument((), "names", "Task; repeatable; all: every task. Needed if the network has several.")
     backend: str = argument(
         "float",
         "str",
@@ -121,7 +121,7 @@ class RunArguments:
     output: PathText | None = argument(
         None,
         "path",
-        "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz); of several tasks a "
+        "Write the task's result: a picture (.png), its numbers (.npy), or all of a dump (.npz). Several tasks have a "
         "picture or numbers each, NAME_TASK.png.",
     )
     overlay: PathText | None = argument(None, "path", "board: an installed overlay, its folder, or a build's.")

@@ -276,7 +276,7 @@ def _page(result: BenchResult) -> str:
 
 
 def run_on_board(overlay: PathText, image: PathText, tasks: Sequence[str], simulated: bool) -> RunResult:
-    """One picture on the board, for the tasks named; the overlay's program stores no blocks and no routes.
+    """One picture on the board, for the named tasks; the overlay's program stores no blocks and no routes.
 
     Raises:
         OverlayError: the overlay is missing, damaged or refused, or the engine fails.

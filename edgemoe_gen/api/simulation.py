@@ -1,4 +1,4 @@
-"""One picture through one backend for one task or several, and the kernels in C simulation against float64."""
+"""One picture through one backend, for one or several tasks; and the kernels in C simulation against float64."""
 
 from __future__ import annotations
 
@@ -75,21 +75,21 @@ def run(
     progress: Progress = no_progress,
     **keywords: Unpack[RunKeywords],
 ) -> RunResult:
-    """One picture through one backend, for one task or several of them.
+    """One picture through one backend, for one or several tasks.
 
-    The result is the task's; where several ran, the first one's, and `by_task` has all.
+    The result belongs to the first named task. `by_task` of the result has those of all named tasks.
 
     Args:
         checkpoint: file or folder of shards.
         image: picture.
         calibrate: csim: pictures for choosing binary points; default: the project's, else `image`.
-        task: names, or "all"; needed if the network has several. Tasks whose gates do not depend on the task share
-            the backbone, which runs once.
+        task: names, or "all"; needed if the network has several tasks. Tasks whose gates do not depend on the task
+            share the backbone, which runs once.
         backend: "float", "csim" or "board".
         routes: dump of another run whose experts the float backend takes.
         dump: .npz file to write, see `running.write_dump`.
-        output: the task's result to write: .png as a picture, .npy its numbers, .npz all arrays of a dump. Several
-            tasks have one picture or one array of numbers each, NAME_TASK.png.
+        output: the task's result to write: .png as a picture, .npy its numbers, .npz all arrays of a dump. With
+            several tasks, each has its own picture or numbers, NAME_TASK.png or NAME_TASK.npy.
         overlay: board: name of an installed overlay, its folder, or the folder of its build; it holds the network.
         simulated: board: take the simulated board.
         progress: called with text, steps done and steps in all.

@@ -1,4 +1,4 @@
-"""Tasks that the caller of a verb names: one, several, or all of those that the network or overlay has."""
+"""Tasks that the caller of a verb names: one, several, or all tasks of the network or overlay."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.model import ModelSpec
 
-ALL = "all"  # stands for all tasks, unless one is called so
+ALL = "all"  # stands for all tasks, unless a task has this name
 OR_ALL = f"choose one with --task, or all of them with --task {ALL}"
 
 
 def one_task(task: str | None, spec: ModelSpec) -> str:
-    """The task that is named, or the only one.
+    """The named task, or the network's only task.
 
     Raises:
-        ConfigError: there are several, and none is named.
-        SpecError: there is no such task.
+        ConfigError: the network has several tasks, and none is named.
+        SpecError: the network has no such task.
     """
     refuse_to_choose(task, spec.task_names)
     if task is None:
@@ -26,10 +26,10 @@ def one_task(task: str | None, spec: ModelSpec) -> str:
 
 
 def some_tasks(tasks: Sequence[str] | None, spec: ModelSpec) -> tuple[str, ...]:
-    """The tasks that are named, each once; or all, or the only one.
+    """The named tasks, each once; all tasks for "all"; otherwise the network's only task.
 
     Raises:
-        ConfigError, SpecError: as of `one_task`.
+        ConfigError, SpecError: as for `one_task`.
     """
     refuse_to_choose(tasks, spec.task_names, hint=OR_ALL)
     chosen = named(tasks, spec.task_names) or spec.task_names
@@ -39,7 +39,7 @@ def some_tasks(tasks: Sequence[str] | None, spec: ModelSpec) -> tuple[str, ...]:
 
 
 def named(tasks: Sequence[str] | None, known: Sequence[str] = ()) -> tuple[str, ...]:
-    """The names among what is asked for, each once; none where all tasks are."""
+    """The requested names, each once; none if all tasks are requested."""
     found = tuple(dict.fromkeys(tasks or ()))
     return () if found == (ALL,) and ALL not in known else found
 
@@ -50,10 +50,10 @@ def refuse_to_choose(
     whose: str = "the network",
     hint: str = "choose one with --task",
 ) -> None:
-    """Refuses to take one of several tasks where none is named.
+    """Refuses to choose among several tasks if none is named.
 
     Raises:
-        ConfigError: so it is.
+        ConfigError: there are several tasks, and none is named.
     """
     if not tasks and len(known) > 1:
         raise ConfigError(f"{whose} has the tasks {', '.join(known)}", hint)

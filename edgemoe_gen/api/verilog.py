@@ -166,7 +166,7 @@ def _refuse_contradictions(how: RtlArguments, said: Config) -> None:
 
 
 def _check_process(named: str | None) -> None:
-    """Refuses a name that is no process, before anything is read.
+    """Refuses a name that is no process, before any file is read.
 
     Raises:
         ConfigError: there is no such process, or Yosys is not installed.

@@ -1,4 +1,4 @@
-"""Results that show themselves in a line: a notebook prints what a cell ends with, and arrays and reports are long."""
+"""One-line representations of results: a notebook prints the last value of a cell, and arrays and reports are long."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-_MOST = 80  # characters of a value; a text may be as long as it is
+_MOST = 80  # characters of a value; texts are not cut
 
 
 class Brief:
-    """Gives a dataclass (with `repr=False`) a representation of one line: what is long as its shape or count."""
+    """Gives a dataclass (with `repr=False`) a one-line representation: long values appear as their shape or count."""
 
     def __repr__(self) -> str:
         values = ((each.name, getattr(self, each.name)) for each in fields(self) if each.repr)  # type: ignore[arg-type]
@@ -19,7 +19,7 @@ class Brief:
 
 
 def brief(value: object) -> str:
-    """A value in a few words: an array by its type and shape, what holds many things by their number."""
+    """A value in a few words: an array by its type and shape, a long container by its number of entries."""
     shape: Any = getattr(value, "shape", None)
     if isinstance(shape, tuple) and hasattr(value, "dtype"):
         return f"<{value.dtype} {' × '.join(map(str, shape)) or 'scalar'}>"
@@ -36,7 +36,7 @@ def brief(value: object) -> str:
 
 
 def _short(value: Any, otherwise: str) -> str:
-    """The value's own representation unless it is long; one of arrays is not even made."""
+    """The value's own representation, or `otherwise` if it is long; a container of arrays is not rendered at all."""
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, Sequence) else ()
     if len(inner) > _MOST or any(hasattr(each, "dtype") or is_dataclass(each) for each in inner):
         return otherwise

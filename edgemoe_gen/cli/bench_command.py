@@ -51,7 +51,8 @@ def _show(result: api.BenchResult) -> None:
     if rows:
         foretold = f">{result.estimate_tier or 'estimate'}"
         columns = ["task", "stage", ">median", ">5 %", ">95 %", ">frames", foretold, ">measured / estimate"]
-        output.table("Latency, one frame after another", columns, rows)
+        fit = output.Fit(("frames", "5 %", "95 %"))
+        output.table("Latency, one frame after another", columns, rows, fit=fit)
     if result.throughput:
         columns = ["tasks", ">frames a second", ">a frame", ">frames"]
         output.table("Streaming, one task a frame", columns, stream_rows(result.throughput))
@@ -59,4 +60,5 @@ def _show(result: api.BenchResult) -> None:
         output.line(switch_text(result.switch))
     if power := power_rows(result.throughput):
         columns = ["tasks", "rail", ">idle", ">load", ">above idle", ">a frame, above idle", ">resolution"]
-        output.table("Power while streaming; idle: the overlay is loaded and its engine waits", columns, power)
+        title = "Power while streaming; idle: the overlay is loaded and its engine waits"
+        output.table(title, columns, power, fit=output.Fit(("resolution",)))

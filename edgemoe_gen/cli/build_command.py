@@ -85,9 +85,9 @@ _DETAIL = 20  # columns before what a stage says of itself
 
 
 class _StageLines:
-    """A line for each stage that ran or was left out, and one for each row of stages that had nothing to do.
+    """A line for each stage that ran or was left out, and one line for neighbouring stages that had nothing to do.
 
-    Where none ran, what was left out stands in that one line too: why, an earlier build has said.
+    If no stage ran, this one line also names the stages that were left out; an earlier build has told the reasons.
     """
 
     def __init__(self, quiet: bool) -> None:

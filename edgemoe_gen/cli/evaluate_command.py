@@ -77,6 +77,7 @@ def command(
     ]  # fmt: skip
     counts = [">equal sets", ">pictures", ">pixels"]
     columns = ["task", "metric", ">float", ">accelerator", ">loss", ">relative RMS", *counts]
-    output.table(f"Accuracy over {counted(result.pictures, 'picture')} (C simulation)", columns, rows)
+    title = f"Accuracy over {counted(result.pictures, 'picture')} (C simulation)"
+    output.table(title, columns, rows, fit=output.Fit(("pixels", "pictures"), wraps="metric", least=12))
     for row in result.tasks:
         output.line(quality_line(row.task, row.metric, row.engine_value, row.float_value, asdict(row)))

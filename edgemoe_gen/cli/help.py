@@ -1,6 +1,6 @@
-"""How `--help` is laid out: no word and no example is broken by the edge of the terminal.
+"""Layout of `--help`: the edge of the terminal breaks no word and no example.
 
-An example that is longer than a line goes on in the next one behind a backslash, so that it can still be copied.
+A backslash ends each line of a long example, so the example can still be copied.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import textwrap
 
 import click
 
-_REMARK = re.compile(r"^(?P<said>.*?\S)(?P<remark> {2,}\(.*\))$")  # what an example is good for, behind it
+_REMARK = re.compile(r"^(?P<said>.*?\S)(?P<remark> {2,}\(.*\))$")  # a remark in parentheses after an example
 
 
 class HelpFormatter(click.HelpFormatter):
-    """Click's, but for what is too long."""
+    """Click's formatter, with long examples folded."""
 
     def getvalue(self) -> str:
         """The whole text; on a terminal lines end where it ends."""
@@ -33,7 +33,7 @@ class HelpContext(click.Context):
 
 
 def folded(line: str, width: int) -> list[str]:
-    """A line of an example, in as many as it takes; words are whole."""
+    """A line of an example, folded into as many lines as it needs; words stay whole."""
     if len(line) <= width:
         return [line]
     indent = " " * (len(line) - len(line.lstrip()))

@@ -70,4 +70,4 @@ def _show(found: api.Differences) -> None:
     ]
     columns = ["what", ">assumed", ">found", ">ratio", "note"]
     fit = output.Fit(leave_out=["ratio"], wraps="note")
-    output.table("Otherwise than assumed, the worst first", columns, rows, fit=fit)
+    output.table("Differences from the assumptions, the worst first", columns, rows, fit=fit)

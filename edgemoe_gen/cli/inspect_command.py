@@ -111,6 +111,7 @@ def _show_worth(worth: api.BitsWorth) -> None:
         f"Which weights' bits to spend first: {worth.task}, {many} ({worth.tier})",
         ["weights", ">bits", ">how many", ">RMS error", ">experts chosen freely", ">equal sets", ">worth of a bit"],
         rows,
+        fit=output.Fit(("experts chosen freely", "how many")),
     )
     for facts in worth.together:
         view = narrow_view(facts)

@@ -60,7 +60,7 @@ class Fit:
         leave_out: headers of columns that go, in this order, until the others fit.
         wraps: header of the column that is broken at spaces, if there is one.
         least: columns of text that it takes at least.
-        below: headers of columns that may go without a word, because what they hold is then said below the table.
+        below: headers of columns that may be left out without a note, because their content then follows the table.
     """
 
     leave_out: Sequence[str] = ()
@@ -78,8 +78,8 @@ def table(
 ) -> tuple[str, ...]:
     """Prints a table; returns headers of columns that were left out.
 
-    On a terminal that is too narrow headers are broken at words, then texts; then columns go that `fit` gives up. Where
-    that does not do, rows become lines.
+    If the terminal is too narrow, headers are broken at words, then texts. Next, columns that `fit` gives up are left
+    out. If the table is still too wide, each row is printed as lines of text.
 
     Args:
         title: above it.
@@ -122,11 +122,11 @@ def table(
 def table_of(
     columns: Sequence[str], rows: Iterable[Sequence[str]], fit: Fit | None = None, widths: Sequence[int] = ()
 ) -> Table:
-    """A table as `table` prints it; with `fit` no cell is broken but those of the column that wraps.
+    """A table as `table` prints it; with `fit` only cells of the column that wraps are broken.
 
     Args:
-        columns, rows, fit: as of `table`.
-        widths: of the columns; none: as they need.
+        columns, rows, fit: as for `table`.
+        widths: widths of the columns; empty: each column as wide as it needs.
     """
     from rich import box
     from rich.table import Table
@@ -144,7 +144,7 @@ def table_of(
 
 
 def _listed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows of a table for which there is no room, each as lines that are broken between words."""
+    """Prints the rows of a table that is too wide, each as lines that are broken between words."""
     heads = [" ".join(column.lstrip(">").split()) for column in columns]
     for first, *others in rows:
         said = ", ".join(f"{head} {cell}".strip() for head, cell in zip(heads[1:], others, strict=True) if cell)
@@ -153,14 +153,14 @@ def _listed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _longest_word(text: str) -> int:
-    """Columns of text of the longest word; one that is longer than a cell, as a path, may be broken."""
+    """Characters of the longest word; a longer word than `LONGEST_WORD`, such as a path, may be broken."""
     from rich.cells import cell_len
 
     return min(LONGEST_WORD, max(map(cell_len, text.split()), default=0))
 
 
 def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> list[int]:
-    """Columns of text that each column takes at least: numbers whole, texts broken between words, `text` wide."""
+    """Least width of each column in characters: numbers whole, texts broken between words, `text` wide."""
     from rich.cells import cell_len
 
     def least(column: str, cell: str) -> int:
@@ -175,12 +175,12 @@ def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]], text: i
 
 
 def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]], text: int = 0) -> int:
-    """Columns of text that a whole table takes at least."""
+    """Least width of a table in characters."""
     return sum(_least_widths(columns, rows, text)) + _BETWEEN * len(columns) - 1
 
 
 def _layout(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[int]:
-    """Columns of text for each column of a table that has so many: texts share what numbers leave."""
+    """Width of each column of a table of this width: texts share the room that numbers leave."""
     least, natural = _least_widths(columns, rows), _widths(columns, rows)
     room = width - _BETWEEN * len(columns) + 1
     found = least
@@ -193,7 +193,7 @@ def _layout(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
 
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], fit: Fit | None = None) -> list[int]:
-    """Columns of text that each column takes whole; the one that wraps no more than its least."""
+    """Width of each column in characters if nothing is broken; the column that wraps takes no more than its least."""
     from rich.cells import cell_len
 
     found = []
@@ -207,12 +207,12 @@ def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], fit: Fit | No
 
 
 def _natural_width(columns: Sequence[str], rows: Sequence[Sequence[str]], fit: Fit | None = None) -> int:
-    """Columns of text that a table takes whole."""
+    """Width of a table in characters if nothing is broken."""
     return sum(_widths(columns, rows, fit)) + _BETWEEN * len(columns) - 1
 
 
 def _broken_heads(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Headers in two lines or three, the fewest with which the table fits."""
+    """Headers in two or three lines, whichever is the smaller number with which the table fits."""
     from rich.cells import cell_len
 
     broken = list(columns)

@@ -107,7 +107,8 @@ def _synthesis(result: api.RtlResult) -> None:
             ">DSP, estimate",
             f">DSP, {SYNTHESIS}",
         ]
-        output.table("Beside the estimate of the same parts", columns, beside)
+        fit = output.Fit(("with between", "between lanes"), wraps="processes", least=20)
+        output.table("Beside the estimate of the same parts", columns, beside, fit=fit)
     for row in result.compared:
         if row.missing:
             output.line(f"beside the estimate of {', '.join(row.parts)}: also synthesise {', '.join(row.missing)}")

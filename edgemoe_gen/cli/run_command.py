@@ -59,7 +59,7 @@ def command(keywords: RunKeywords, checkpoint: Path | None, image: Path, as_json
 
 
 def _written(result: api.RunResult, keywords: RunKeywords) -> dict[str, str | list[str] | None]:
-    """Files by option: none, one, or one of each task."""
+    """Files by option: none, one, or one for each task."""
     from edgemoe_gen.pipeline.running import output_paths  # which --help need not import
 
     dump, path = keywords["dump"], keywords["output"]

@@ -127,9 +127,9 @@ def _differences(run: TimedRun) -> None:
     rows = [(d.label, d.ii, d.found_ii, d.depth, d.found_depth) for d in run.differences if d.differs]
     if rows:
         columns = ["loop", ">II, table", f">II, {origin}", ">depth, table", f">depth, {origin}"]
-        output.table(f"Loops that {origin} says otherwise than the table; its figures are used", columns, rows)
+        output.table(f"Loops that differ in {origin} from the table; figures of {origin} are used", columns, rows)
     same = len(run.differences) - len(rows)
-    output.line(f"{same} of {len(run.differences)} loops are in {origin} as the table says")
+    output.line(f"{same} of {len(run.differences)} loops have the same figures in {origin} as in the table")
 
 
 def _sizing(run: TimedRun) -> None:

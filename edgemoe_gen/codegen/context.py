@@ -1,4 +1,4 @@
-"""What the templates see: every number computed here, none in a template."""
+"""Names for the templates: every number is computed here, none in a template."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def context(design: Design) -> dict[str, Any]:
 
 
 def source_sizes(design: Design) -> dict[str, int]:
-    """The constants of `config.h` by name in small letters: what a timing table's chains may name."""
+    """The constants of `config.h` by name in small letters, for the chains of a timing table."""
     sizes = {str(knob["constant"]).lower(): int(knob["value"]) for knob in _knobs(design)}
     for group in _groups(design):
         sizes |= {constant["name"].lower(): int(constant["value"]) for constant in group["constants"]}

@@ -1,8 +1,8 @@
-"""The headers that do not depend on a design, as a design has them: with the paths of decoders and experts, or without.
+"""The kernel headers of a design: with the code for decoders and experts, or without.
 
-What only designs with decoders have stands in the headers between `#ifdef EDGEMOE_DECODERS` and `#else` or `#endif`,
-and what only those with experts have, between `#ifdef EDGEMOE_EXPERTS` and these. Here that is decided, so that no
-later reader of the sources meets a condition, and other designs do not have these lines.
+Code for designs with decoders stands in the headers between `#ifdef EDGEMOE_DECODERS` and `#else` or `#endif`. Code for
+designs with experts stands between `#ifdef EDGEMOE_EXPERTS` and the same. These conditions are decided here, so later
+readers of the sources meet none, and other designs do not have these lines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Files of hooks, as `edgemoe_gen.flow.hooks` lists them: the user's text as it is, and beside it what sources it.
+"""Files of hooks, as `edgemoe_gen.flow.hooks` lists them: the user's unchanged text, and the file that sources it.
 
-In: texts by the hook's name. Out: files of the rendered project, and what the scripts need to know of them. The file
-that sources a text says which hook it was that stopped.
+In: texts by the hook's name. Out: files of the rendered project, and facts of them for the scripts. The file that
+sources a text names the hook if it fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the templates see of operations: names and predicates of `operation.h`, and the arrays of `operate`.
+"""Operations for the templates: names and predicates of `operation.h`, and the arrays of `operate`.
 
 In: a design, and the tables of `hardware`. Out: names for the templates, which compute nothing.
 """
@@ -87,8 +87,8 @@ def _memories(design: Design) -> list[dict[str, Any]]:
     """All arrays of `execute` that have lanes: the memories, and what stands in where an operation has none.
 
     Memories that `operate` takes by one parameter have one depth where that costs nothing.
-    Stand-ins keep two arguments of a call from ever being the same array. Their layout is that of the arrays that they
-    stand in for, since one instance of `operate` has one set of ports.
+    With stand-ins, two arguments of a call are never the same array. A stand-in has the layout of the array that it
+    replaces, since one instance of `operate` has one set of ports.
     """
     storage = design.storage.primitive
     shared = shared_depths(design.storage, design.memories)

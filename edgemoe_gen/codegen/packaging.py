@@ -1,4 +1,4 @@
-"""How the RTL of edgemoe-gen becomes an IP of the block design: its buses, registers and files.
+"""Packaging of the RTL of edgemoe-gen as an IP of the block design: its buses, registers and files.
 
 In: a design. Out: the name `ip` of the templates `flow/rtl_ip.*`, which compute nothing. Ports and registers are those
 of the IP that Vitis HLS would export, so block design, hardware description and driver serve both.

@@ -50,7 +50,7 @@ def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> di
     """All source files of a rendered project: path inside the project to text.
 
     Args:
-        design: what to render.
+        design: the design to render.
         hooks: the user's own Tcl by name of the hook.
     """
     environment = templates_of(resource_folder("templates"), html=False)
@@ -69,7 +69,7 @@ def render_sources(design: Design, hooks: Mapping[str, str] | None = None) -> di
 
 
 def render_kit_readme(design: Design) -> str:
-    """What an exported kit says of itself: what to run, what that needs, what comes out."""
+    """README of an exported kit: commands, requirements, results."""
     names = context(design) | _flow_context()
     return templates_of(resource_folder("templates"), html=False).get_template(KIT_README).render(names)
 
@@ -96,7 +96,7 @@ def write_sources(design: Design, folder: Path) -> list[Path]:
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Writes texts by their paths below `folder`, where it is not right already; returns all paths."""
+    """Writes texts by their paths below `folder`, except for unchanged files; returns all paths."""
     paths = []
     for name, text in files.items():
         path = folder / name

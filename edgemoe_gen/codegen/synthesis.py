@@ -1,7 +1,7 @@
-"""What the scripts of Vitis HLS say: clock, files, and a value for every default that differs by release or flow.
+"""Settings of the scripts of Vitis HLS: clock, files, and a value for every default that differs by release or flow.
 
 In: a design. Out: names for the templates `flow/hls.tcl`, `flow/cosim.tcl`, `flow/ip.tcl` and `flow/hls.cfg`. Each
-setting stands here once, with its reason, so that the two generations of the tool get the same. Option names are from
+setting stands here once, with its reason, so both generations of the tool get the same settings. Option names are from
 UG1399 ("Configuration Commands", and "Tcl to Config File Command Map" for the keys).
 """
 
@@ -51,13 +51,13 @@ class Setting:
 
 
 def budget_ns(clock_mhz: float) -> float:
-    """What of a period C synthesis may use for logic."""
+    """Part of a period that C synthesis may use for logic."""
     period_ps, uncertainty_ps = _period_and_uncertainty_ps(clock_mhz)
     return (period_ps - uncertainty_ps) / 1000
 
 
 def period_ns(clock_mhz: float) -> str:
-    """The period as scripts say it."""
+    """The period in the form of scripts."""
     return _nanoseconds(_period_and_uncertainty_ps(clock_mhz)[0])
 
 

@@ -1,6 +1,6 @@
-"""How the block design is wired: every number, name and property that the Vivado script needs.
+"""Wiring of the block design: every number, name and property for the Vivado script.
 
-Takes a `Design`, gives a `Wiring` of plain facts; `wiring_context` hands it to the templates, which compute nothing.
+In: a `Design`. Out: a `Wiring` of plain facts; `wiring_context` gives it to the templates, which compute nothing.
 Names of the processing system's pins and properties: PG201 (Zynq UltraScale+ MPSoC PS); its ports: UG1085.
 """
 
@@ -141,7 +141,7 @@ class Wiring:
 
 
 def port_of_bundle(design: Design) -> dict[str, str]:
-    """Which memory port each of the engine's masters takes, by bundle.
+    """The memory port of each of the engine's masters, by bundle.
 
     Weight port i takes the board's i-th port: they carry nearly all traffic. Program, input and result take the ports
     that remain, in order; where none remains, they share the last one.
@@ -155,11 +155,11 @@ def port_of_bundle(design: Design) -> dict[str, str]:
 def wiring(design: Design) -> Wiring:
     """The wiring of a design.
 
-    A SmartConnect stands before every memory port, also where one master has it for itself. The port would take a
-    master directly, since it is AXI4 at its pins (PG201; the bursts of at most 16 beats that AXI3 behind it wants are
-    made by the engine), but the SmartConnect narrows the engine's 64-bit addresses to the port's 49, answers addresses
-    outside DDR with an error instead of letting them reach the processor's registers, and puts registers on the long
-    way to the processing system. For one master of the port's width it is little more than those registers.
+    A SmartConnect stands before every memory port, also before a port with one master. The port could take a master
+    directly, since it is AXI4 at its pins (PG201; the engine makes the bursts of at most 16 beats that the AXI3 behind
+    it needs). But the SmartConnect narrows the engine's 64-bit addresses to the port's 49. It answers addresses outside
+    DDR with an error, so that they do not reach the processor's registers. And it puts registers on the long path to
+    the processing system. For one master of the port's width it is little more than those registers.
     """
     ports = _memory_ports(design)
     control = _control_slaves()

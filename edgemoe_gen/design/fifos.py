@@ -202,7 +202,7 @@ def _operate(sizes: Sizes) -> tuple[Fifo, ...]:
 
 
 def _of_experts(sizes: Sizes) -> tuple[Fifo, ...]:
-    """Where the rows of an expert's results go, and what each is multiplied by."""
+    """FIFOs of the destinations of an expert's rows and of the factor of each row."""
     return (
         Fifo("destinations", OPERATE, sizes.place_bits, 64, lag=Lag("scales", "round_steps")),
         Fifo("scales", OPERATE, tables.MANTISSA_BITS + EXPONENT_BITS, 64),

@@ -146,7 +146,7 @@ def memories(sizes: Sizes, fifos: Mapping[str, Fifo]) -> tuple[Memory, ...]:
 
 
 def _queues(sizes: Sizes, row_blocks: int) -> Iterator[Memory]:
-    """Routes by token and by expert, and their places once more: of designs with experts."""
+    """Token queues (routes by token and by expert), and the places of queued tokens, of designs with experts."""
     if sizes.has_experts:
         place = (max(row_blocks, sizes.blocks, sizes.map_row_blocks).bit_length() + 1) + 8
         route = place + tables.MANTISSA_BITS + sizes.knobs.max_experts.bit_length() + 1
@@ -155,7 +155,7 @@ def _queues(sizes: Sizes, row_blocks: int) -> Iterator[Memory]:
 
 
 def _offsets(sizes: Sizes) -> Iterator[Memory]:
-    """What is kept of each expert's queue."""
+    """First entry, length and counters of each expert's queue."""
     if sizes.has_experts:
         bits, experts = sizes.max_routes.bit_length() + 1, sizes.knobs.max_experts
         yield Memory("offsets", "first entry, length and counters of each queue", bits, experts, 4, ("lutram",))

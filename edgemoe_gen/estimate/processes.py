@@ -28,7 +28,7 @@ ROUTING_LOOPS = (
 
 
 def groups_of(design: Design) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """Rows of `GROUPS` with the processes that a design has."""
+    """Rows of `GROUPS`, without processes that the design leaves out."""
     left_out = () if design.has_experts else ROUTING
     rows = ((tuple(name for name in processes if name not in left_out), parts) for processes, parts in GROUPS)
     return tuple(row for row in rows if row[0])

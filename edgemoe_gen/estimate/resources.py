@@ -56,7 +56,7 @@ WRITTEN = {
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a design: its name, meaning and resources, and whether it is a memory that the sources name."""
+    """A part of a design: name, meaning and resources; `memory`: whether it is a memory that the sources name."""
 
     name: str
     what: str

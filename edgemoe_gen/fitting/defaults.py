@@ -357,14 +357,14 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
 
 
 def _router(spec: ModelSpec, chosen: Mapping[str, Any]) -> tuple[int, int]:
-    """Experts, and experts a token; neither for a network without experts, so that its engine has no router.
+    """The knobs `max_experts` and `max_top_k`; both are 0 for a network without experts, so its engine has no router.
 
-    What is chosen of one sets bounds to the other.
+    A chosen value of one of them bounds the other.
     """
     experts = max((block.experts for block in spec.blocks), default=0)
     most, top_k = (max(64, experts), max(4, spec.router.top_k)) if experts else (0, 0)
     said_experts, said_top_k = chosen.get("max_experts", most), chosen.get("max_top_k", top_k)
-    # A router has two experts to choose among, or more.
+    # A router has two or more experts among which it chooses.
     found = max(most, 2, min(int(said_top_k), _MOST["max_top_k"])) if said_top_k else most
     if said_experts == 0:
         return found, 0

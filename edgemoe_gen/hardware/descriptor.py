@@ -117,7 +117,7 @@ class Operation:
     width: int = _of_maps("pixels of a row of the source's map")
 
 
-# Known only when an operation runs, each the number of an entry of the token queues; of designs with experts.
+# Known only when an operation runs: each is the number of an entry of the token queues. Only with experts.
 RUN_TIME_FIELDS = {
     "queue_first": "the first entry of the expert's queue",
     "gather_rows": "rows of the queue that is gathered",
@@ -127,7 +127,7 @@ RUN_TIME_FIELDS = {
 
 @dataclass(frozen=True)
 class FieldPlace:
-    """Place of a field of `Operation`: word, first bit in the word, width; `part`: only designs with it use it."""
+    """Place of a field of `Operation`: word, first bit in the word, width; `part`: the part to which it belongs."""
 
     name: str
     meaning: str
@@ -151,7 +151,7 @@ def field_places(parts: frozenset[str] = PARTS) -> tuple[FieldPlace, ...]:
 
 
 def run_time_fields(parts: frozenset[str]) -> dict[str, str]:
-    """Fields beside those of the descriptor that a design of these parts has, and what they mean."""
+    """Fields that an operation of these parts has beside those of the descriptor, with their meanings."""
     return RUN_TIME_FIELDS if has(parts, EXPERTS) else {}
 
 

@@ -97,7 +97,7 @@ class Kind:
         writes: it writes its path's destination.
         loads: its values come from DDR.
         stores: its results go to DDR.
-        part: only designs with this part (`hardware.parts`) have it.
+        part: only designs with this part (`hardware.parts`) have the kind.
     """
 
     meaning: str
@@ -249,7 +249,7 @@ def kinds_that(fact: str, parts: frozenset[str] = PARTS) -> tuple[str, ...]:
 
 
 def kinds_of(part: str) -> tuple[str, ...]:
-    """Names of the kinds that only designs with a part have."""
+    """Names of the kinds that only designs with this part have."""
     return tuple(name for name, kind in KINDS.items() if kind.part == part)
 
 

@@ -97,7 +97,7 @@ class Parameter:
         stand_in: some path has no array for it, so a stand-in is passed.
         structures: elements are structures, and a word keeps every value of them.
         lanes: an element is an array of lanes, which lie side by side.
-        part: only designs with this part have it.
+        part: only designs with this part have the parameter.
     """
 
     name: str
@@ -135,7 +135,7 @@ PARAMETERS = (
 
 
 def parameters(parts: frozenset[str]) -> tuple[Parameter, ...]:
-    """Those that a design of these parts has."""
+    """Parameters of a design with these parts."""
     return tuple(parameter for parameter in PARAMETERS if has(parts, parameter.part))
 
 

@@ -1,6 +1,6 @@
-"""Parts of the engine that a design has or leaves out: what only decoders need, and what only experts need.
+"""Parts of the engine that a design may leave out: the hardware for decoders, and the hardware for experts.
 
-Kinds of operations and fields of the descriptor name the part that they belong to; a design says which parts it has.
+Kinds of operations and fields of the descriptor name the part to which they belong. A design knows its own parts.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ PARTS = frozenset({DECODERS, EXPERTS})
 
 
 def has(parts: frozenset[str], part: str) -> bool:
-    """Whether a design of these parts has what belongs to `part`."""
+    """Whether a design with these parts contains `part`."""
     return part == EVERY or part in parts

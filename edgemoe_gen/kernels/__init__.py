@@ -1,7 +1,7 @@
 """The one reader of kernels' C++: text, pragmas, functions and loops with their places.
 
-`read_kernels` reads a project, `read_source` one file; both refuse what is not of a form that is known. The timed
-build, the timing table and lint read kernels through it. It knows no types: for those lint asks libclang.
+`read_kernels` reads a project, `read_source` one file; both refuse unknown forms. The timed build, the timing table and
+lint read kernels by this package. It knows no types: for those lint asks libclang.
 """
 
 from edgemoe_gen.kernels.files import RUNTIME_FILES, Kernels, read_kernels

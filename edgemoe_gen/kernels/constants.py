@@ -1,4 +1,4 @@
-"""Whole-number constants of kernels: `constexpr int NAME = sum;`, read where a compiler would be too slow."""
+"""Whole-number constants of kernels: `constexpr int NAME = sum;`, read without a compiler, which would be too slow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.
 
 
 def read_constants(texts: Iterable[Text]) -> dict[str, int]:
-    """Whole-number constants of headers by name in small letters; what is more than a sum is left out."""
+    """Whole-number constants of headers by name in small letters; constants that are more than a sum are left out."""
     found: dict[str, int] = {}
     for text in texts:
         for name, expression in _CONSTANT.findall(text.statements):

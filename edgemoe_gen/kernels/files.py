@@ -1,4 +1,4 @@
-"""The kernels of a rendered project: which of its files they are, and all their loops."""
+"""The kernels of a rendered project: their files, and all their loops."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_kernels(files: Mapping[str, str]) -> Kernels:
         files: text by path.
 
     Raises:
-        KernelError: one is not of a form that is known, or two loops that take time have the same label.
+        KernelError: a kernel has an unknown form, or two loops that take time have the same label.
     """
     sources = {name: read_source(name, text) for name, text in files.items() if _is_kernel(name)}
     kernels = Kernels(sources)

@@ -1,7 +1,7 @@
-"""Reads `#pragma` lines by the grammar of Vitis HLS: the one place that knows how a pragma is written.
+"""Reads `#pragma` lines by the grammar of Vitis HLS: only this module knows how a pragma is written.
 
-In: a text. Out: its pragmas with their options and places, each with what is wrong with it. Which pragma belongs where
-is in `directives`; `source` refuses what is wrong, lint reports it.
+In: a text. Out: its pragmas with their options and places, each with its faults. `directives` says which pragma belongs
+where; `source` refuses faults, lint reports them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CONTINUES = tuple("+-*/%,?:<>&|(=!")
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a pragma: lint's name of the rule, and a sentence's end."""
+    """A fault of a pragma: lint's name of the rule, and the end of a sentence."""
 
     rule: str
     message: str
@@ -37,7 +37,7 @@ class Pragma:
         options: by lower-case name; a bare word stands for its option or for itself.
         file, line: where it begins.
         start, end: positions of its line, with the lines that continue it and without the last line's end.
-        faults: what the grammar has against it.
+        faults: faults by the grammar.
     """
 
     directive: str

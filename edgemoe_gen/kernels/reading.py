@@ -1,7 +1,7 @@
-"""Reads a kernel's source. What is not of a form that is known is an error here, with file and line.
+"""Reads a kernel's source. An unknown form is an error, with file and line.
 
-A loop has a label or is unrolled, a pipelined loop says its interval, a pragma stands where it rules something. So no
-user of a `Source` takes a part of a kernel for the whole.
+A loop has a label or is unrolled, a pipelined loop states its interval, and a pragma stands where it applies to
+something. So no user of a `Source` takes a part of a kernel for the whole.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def read_source(name: str, text: str) -> Source:
         text: what it holds.
 
     Raises:
-        KernelError: a pragma, loop or bracket of a form that is not known, or in no place for it.
+        KernelError: a pragma, loop or bracket has an unknown form, or a wrong place.
     """
     read = Text(name, text)
     pragmas = read_pragmas(read)

@@ -16,7 +16,7 @@ class Process:
     """A call in a dataflow function.
 
     Attributes:
-        name: of the function that is called.
+        name: name of the called function.
         arguments: as written, on one line.
         start, end: positions of the call, without its semicolon.
     """
@@ -31,7 +31,7 @@ def read_regions(source: Source) -> Mapping[str, tuple[Function, tuple[Process, 
     """The dataflow functions of a file with their processes, by name.
 
     Raises:
-        KernelError: a region does more than to call processes, or calls none.
+        KernelError: a region does more than call processes, or calls none.
     """
     regions = {}
     for pragma in source.of("DATAFLOW"):

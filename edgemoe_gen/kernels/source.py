@@ -1,4 +1,4 @@
-"""What is known of a kernel's source once it has been read: functions, loops and pragmas with their places.
+"""A kernel's source after reading: functions, loops and pragmas with their places.
 
 `reading` makes it. Positions count characters of the file, so that a reader can insert text and nothing else moves.
 """
@@ -15,7 +15,7 @@ from edgemoe_gen.kernels.text import Text
 
 @dataclass(frozen=True)
 class Body:
-    """A block in braces that pragmas rule.
+    """A block in braces to which pragmas apply.
 
     Attributes:
         start: position of what stands in front of it: a function's head, a loop's label or else its keyword.
@@ -44,7 +44,7 @@ class Function:
     Attributes:
         name: without namespace and parameters.
         file, line: where its head begins.
-        comment: lines above it without their slashes: what it does and, behind "Rate:", how often.
+        comment: lines above it without their slashes: its purpose and, after "Rate:", its rate.
         body: its block.
     """
 
@@ -61,8 +61,8 @@ class Loop:
 
     Attributes:
         label: its name, or "" of an unrolled loop without one.
-        ii: initiation interval of its pragma; 0 of a loop that is not pipelined.
-        unrolled: whether it is hardware side by side, which takes no time of its own.
+        ii: initiation interval of its pragma; 0 for a loop that is not pipelined.
+        unrolled: whether it is parallel hardware, which takes no time of its own.
         file, line: where its keyword stands.
         function: name of the function that it stands in, or "".
         inside: labels of the loops around it, the outermost first.
@@ -82,7 +82,7 @@ class Loop:
 
     @property
     def trips(self) -> str:
-        """Most iterations as its LOOP_TRIPCOUNT writes them, or ""."""
+        """Most iterations, as written in its LOOP_TRIPCOUNT, or ""."""
         pragma = self.body.pragma("LOOP_TRIPCOUNT")
         return "" if pragma is None else pragma.options.get("max", "")
 
@@ -110,7 +110,7 @@ class Source:
 
     @property
     def timed_loops(self) -> tuple[Loop, ...]:
-        """Loops that take time: all but the unrolled ones."""
+        """Loops that take time: all except the unrolled ones."""
         return tuple(loop for loop in self.loops if not loop.unrolled)
 
     def of(self, directive: str) -> Iterator[Pragma]:

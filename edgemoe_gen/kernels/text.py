@@ -1,4 +1,4 @@
-"""A source file as text: comments and strings are blanked once, so that what is left is code in its place.
+"""A source file as text: comments and strings are blanked once, so that only code is left, in its place.
 
 In: name and text. Out: the same text blanked in three ways, lines of positions, and pairs of brackets.
 """
@@ -25,7 +25,7 @@ _PRAGMA_FILLED_IN = re.compile(r"^[ \t]*#pragma(?:[^\n\\]|\\\n|\\)*?\{\{(?:[^\n\
 
 
 class KernelError(SimulationError):
-    """A kernel has a pragma, a loop or a statement of a form that is not known."""
+    """A kernel has a pragma, a loop or a statement of an unknown form."""
 
 
 def _blank(text: str) -> str:
@@ -152,9 +152,9 @@ class Text:
 
 
 def of_template(template: str) -> str:
-    """A template as C++ of the same lines: blocks are blanked, and a name stands for what a design fills in.
+    """A template as C++ of the same lines: blocks are blanked, and a name replaces values of a design.
 
-    A pragma into which a design fills something is left out.
+    A pragma with values of a design is left out.
     """
     template = _PRAGMA_FILLED_IN.sub(lambda found: _blank(found.group()), template)
 

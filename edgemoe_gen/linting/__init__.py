@@ -1,6 +1,6 @@
-"""Checks rendered HLS C++ against what Vitis HLS accepts, with libclang: no vendor tool and no compiler needed.
+"""Checks rendered HLS C++ against the rules of Vitis HLS, with libclang: no vendor tool and no compiler needed.
 
-`lint(sources)` takes what `codegen.render_sources` gives; `docs/lint.md` lists the rules, and what lint can't tell.
+`lint(sources)` takes the result of `codegen.render_sources`; `docs/lint.md` lists the rules, and the limits of lint.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["RULES", "TOP", "Finding", "LintResult", "Rule", "libclang_missing", 
 
 
 def libclang_missing() -> str:
-    """Why libclang can't be used, or ""."""
+    """The reason why libclang can't be used, or ""."""
     try:
         importlib.import_module("clang.cindex").Index.create()
     except Exception as error:  # a missing package, or a library that does not load, in the loader's many ways
@@ -30,7 +30,7 @@ def lint(sources: Mapping[str, str], top: str = TOP) -> LintResult:
     """Checks the sources of a rendered project.
 
     Args:
-        sources: path inside the project to text; only what stands below src/ matters.
+        sources: path inside the project to text; only files below src/ matter.
         top: name of the function that becomes hardware.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which of a function's parameters it reads and which it writes, through all functions that it calls.
+"""The parameters that a function reads and writes, through all functions that it calls.
 
 For arrays and pointers an access is of the whole; for arrays of streams it is of one element where the index is a
 constant, and of every element otherwise.
@@ -25,7 +25,7 @@ _OPERATORS: dict[str, Callable[[int, int], int]] = {"+": operator.add, "-": oper
 
 @dataclass(frozen=True)
 class Place:
-    """What an expression stands for: a variable, or one element of it."""
+    """The place of an expression: a variable, or one element of it."""
 
     variable: Cursor
     member: str
@@ -33,7 +33,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """As one would write it."""
+        """Its name as in C++."""
         index = "" if self.index is None else f"[{self.index}]"
         return f"{self.variable.spelling}{self.member}{index}"
 
@@ -93,7 +93,7 @@ def _text(unit: Unit, node: Node) -> str:
 
 
 def place(unit: Unit, node: Node) -> Place | None:
-    """What an argument stands for, or None where it is a value of its own."""
+    """The place of an argument, or None for a value."""
     index: int | None = None
     member = ""
     node = node.core
@@ -126,7 +126,7 @@ class Accesses:
         return self._known[asked]
 
     def argument(self, call: Node, position: int, node: Node) -> set[tuple[int | None, str]]:
-        """Accesses of a call to what an argument stands for."""
+        """Accesses of a call to the place of an argument."""
         target = call.cursor.referenced
         kinds = [] if target is None else list(target.type.argument_types())
         kind = kinds[position] if position < len(kinds) else node.cursor.type

@@ -1,8 +1,8 @@
 """Banks of memories: inside an unrolled loop each access says its bank by a constant.
 
-An array that is cut completely in one dimension is a bank an index. A bank index that the tool can't compute makes each
-access one of every bank; copies of a loop's body then compete for the ports of all of them, unless it can prove that
-they exclude each other.
+An array that is cut completely in one dimension has a bank for each index. If the tool can't compute a bank index, each
+access goes to every bank. Then copies of a loop's body compete for the ports of all banks, unless the tool can prove
+that they exclude each other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNKNOWN = -1  # among what an index depends on: a variable; numbers from 0 are p
 
 @dataclass(frozen=True)
 class Access:
-    """An access to a bank: where, to which array, and on what that is no constant its index depends."""
+    """An access to a bank: its place, its array, and the variables on which its index depends."""
 
     line: int
     array: str

@@ -16,7 +16,7 @@ from edgemoe_gen.linting.unit import Function, Unit
 
 @dataclass
 class Channel:
-    """A variable, or an element of an array of streams, and which processes (by position) read and write it."""
+    """A variable, or an element of an array of streams, and the processes (by position) that read and write it."""
 
     variable: Cursor
     name: str

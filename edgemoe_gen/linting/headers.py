@@ -1,7 +1,7 @@
 """Stand-ins for the headers of Vitis HLS and of the standard library that the engine may include.
 
-They declare what synthesisable code uses, and nothing else, so that lint needs no compiler and no other package. A
-type has its real name; its arithmetic is that of `long long`, because lint looks at structure and not at values.
+They declare only the names of synthesisable code, so lint needs no compiler and no other package. A type has its real
+name; its arithmetic is that of `long long`, because lint looks at structure and not at values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The top function's ports: a data interface an argument, AXI masters that say all that matters, s_axilite control."""
+"""The top function's ports: one data interface for each argument, complete AXI masters, s_axilite control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a function that becomes hardware may not do: memory, recursion, run-time types, loops without an end."""
+"""Forbidden constructs in functions that become hardware: memory, recursion, run-time types, endless loops."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_language(unit: Unit) -> Iterator[Finding]:
 
 
 def check_problems(unit: Unit) -> Iterator[Finding]:
-    """What the parser refuses, under the rule that it breaks."""
+    """Errors of the parser, under the rule that they break."""
     for file, line, name in unit.headers:
         if name not in HEADERS and not _is_inactive(unit, file, line):
             yield finding("known-header", file, line, f"<{name}> has no hardware behind it")

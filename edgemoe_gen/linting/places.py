@@ -1,4 +1,4 @@
-"""Pragmas in the tree: where they stand, what their values are, what their variables are, what stands against them."""
+"""Pragmas in the tree: their places, values and variables, and conflicts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TOGETHER_WRONG = (("PIPELINE", "DATAFLOW"), ("PIPELINE", "UNROLL"), ("INLINE", 
 
 
 def check_pragmas(unit: Unit) -> Iterator[Finding]:
-    """Findings of every rule about pragmas that the tree is needed for."""
+    """Findings of every rule about pragmas that needs the tree."""
     for placed in unit.placed:
         for fault in placed.pragma.faults:
             yield finding(fault.rule, placed.pragma.file, placed.pragma.line, fault.message)

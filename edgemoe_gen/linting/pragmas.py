@@ -1,8 +1,8 @@
 """Puts a declaration in the place of each `#pragma HLS` for the parser to see.
 
 A compiler drops a pragma. Here each becomes an enumeration on the same line, whose constants are the pragma's values
-and the size of its variable. So the syntax tree says where the pragma stands, what its variable is and what its
-expressions come to, by C++'s own rules of scope.
+and the size of its variable. So the syntax tree gives the pragma's place, its variable and the values of its
+expressions, by C++'s own rules of scope.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MARK = "edgemoe_pragma_"
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A file for the parser and the pragmas that it held.
+    """A file for the parser, and its pragmas.
 
     A pragma's fault counts only if the preprocessor does not skip its line, which the tree shows.
     """

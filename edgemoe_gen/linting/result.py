@@ -1,4 +1,4 @@
-"""What a lint gives: rules, findings, counts."""
+"""Results of lint: rules, findings, counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgemoe_gen.base.errors import LintError
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: its name, what it asks for, and the guide and section that it comes from."""
+    """One rule: its name, its demand, and the guide and section of its source."""
 
     name: str
     meaning: str
@@ -30,7 +30,7 @@ class Finding:
 
 @dataclass(frozen=True, repr=False)
 class LintResult(Brief):
-    """All findings in the order of files and lines, and how much was looked at."""
+    """All findings in the order of files and lines, and the number of checked objects."""
 
     findings: tuple[Finding, ...]
     rules: int

@@ -1,4 +1,4 @@
-"""`lint` as a verb: of a design's sources before they are written, or of a folder that holds rendered sources."""
+"""`lint` as a verb: for a design's sources before they are written, or for a folder of rendered sources."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lint_design(design: Design) -> LintResult:
 
 
 def lint_project(arguments: ProjectArguments) -> LintResult:
-    """Checks what `generate` would render.
+    """Checks the sources that `generate` would render.
 
     Raises:
         BoardError, KnobError, ConfigError: as for `generate`; libclang is not installed.

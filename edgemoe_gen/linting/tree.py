@@ -1,4 +1,4 @@
-"""The syntax tree of one function, with parents: what libclang gives as cursors, walked once.
+"""The syntax tree of one function, with parents: libclang's cursors, walked once.
 
 libclang's Python binding has no types, so its objects are `Any` here; nothing outside of this module and `unit` asks
 them for more than kind, spelling, type and referenced cursor.
@@ -87,7 +87,7 @@ def plain(kind: Type) -> Type:
 
 
 def dimensions(kind: Type) -> tuple[int, ...]:
-    """Sizes of an array's dimensions, outermost first; empty for what is no array.
+    """Sizes of an array's dimensions, outermost first; empty for any other type.
 
     A size is 0 where there is none, and -1 where it depends on a template's parameter.
     """
@@ -130,7 +130,7 @@ def is_stream(kind: Type) -> bool:
 
 
 def is_constant(kind: Type) -> bool:
-    """Whether what a parameter refers to can't be written."""
+    """Whether a parameter refers to a constant."""
     return bool(element(kind).is_const_qualified())
 
 

@@ -1,6 +1,6 @@
-"""Parses a project's sources as Vitis HLS would see them, and finds what is reachable from the top function.
+"""Parses a project's sources as Vitis HLS would see them, and finds the functions reachable from the top function.
 
-In: source texts. Out: a `Unit` with the pragmas in their places, the reachable functions as trees, and who calls whom.
+In: source texts. Out: a `Unit` with the pragmas in their places, the reachable functions as trees, and their calls.
 Nothing is read from this machine: the headers of Vitis HLS are stand-ins (see `headers`).
 """
 
@@ -36,7 +36,7 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A pragma in the tree: its statement, what its options come to, and what its variable and function are."""
+    """A pragma in the tree: its statement, the values of its options, its variable and its function."""
 
     pragma: Pragma
     node: Node
@@ -66,7 +66,7 @@ class Placed:
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """One function with a body: an instance of a template is a function of its own."""
+    """One function with a body; each instance of a template is a separate function."""
 
     name: str
     identity: str
@@ -98,7 +98,7 @@ class Function:
 
 @dataclass
 class Unit:
-    """What lint knows of a project's sources."""
+    """Facts of a project's sources for lint."""
 
     texts: dict[str, str]
     pragmas: tuple[Pragma, ...]

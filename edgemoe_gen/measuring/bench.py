@@ -1,7 +1,7 @@
-"""`bench`: what an overlay takes on its board: latency by stage, frames a second, the cost of a task switch, power.
+"""`bench`: measures an overlay on its board: latency by stage, frames a second, the cost of a task switch, power.
 
 In: an open accelerator, frames and a plan. Out: frozen results in seconds and watts. An interruption ends the
-measurement, not the program: what has been measured so far is the result.
+measurement, not the program: the measurements so far are the result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Say = Callable[[str, int, int], None]
 
 
 class Runner(Protocol):
-    """What of an `Accelerator` is measured."""
+    """The methods of an `Accelerator` that are measured."""
 
     def run(self, frame: Any, task: str, decode: bool = True) -> Any:
         """One frame."""
@@ -50,11 +50,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class Latency:
-    """One task, a frame at a time: its stages, from start to end (`total`), and what its build foretold of the engine.
+    """One task, a frame at a time: its stages, from start to end (`total`), and its build's estimate of the engine.
 
-    Several tasks that share a frame's backbone have one too, named as `joined` says. `ratio` is measured over foretold,
-    and None of a simulated board, whose times are no accelerator's. `backbone` is what the engine takes without the
-    task's decoder, where it runs that too; None where it does not.
+    Several tasks that share a frame's backbone have one together, named by `joined`. `ratio` is measured over estimated
+    time, and None for a simulated board, whose times are no accelerator's. `backbone` is the engine's time without the
+    task's decoder; None where the engine does not run the decoder.
     """
 
     task: str
@@ -66,7 +66,7 @@ class Latency:
 
     @property
     def decoder(self) -> float | None:
-        """What the engine's median takes longer with the decoder; None where it runs none."""
+        """Extra time of the engine's median with the decoder; None without a decoder on the engine."""
         return None if self.backbone is None else self.stages["engine"].median - self.backbone.median
 
 
@@ -93,7 +93,7 @@ class Throughput:
 
 @dataclass(frozen=True)
 class SwitchCost:
-    """What a frame takes longer if the last one was of another task: seconds and their standard error, over frames."""
+    """Extra time of a frame after a frame of another task: seconds and their standard error, over frames."""
 
     seconds: float
     error: float
@@ -102,16 +102,16 @@ class SwitchCost:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure.
+    """Plan of a measurement.
 
     Attributes:
-        tasks: which.
-        frames: of each measurement.
-        seconds: that a measurement may take; so long frames stream where power is read.
-        sensors: of power by rail; none = no power.
-        idle_seconds: for which the idle board is read first.
-        decoded: those tasks whose decoders run on the engine; they run without them too.
-        together: the tasks share a pass of the backbone; frames of all of them are measured too.
+        tasks: tasks to measure.
+        frames: frames of each measurement.
+        seconds: longest time of a measurement; frames stream for this time where power is read.
+        sensors: sensors of power by rail; empty = no power.
+        idle_seconds: seconds for which the idle board is read first.
+        decoded: tasks whose decoders run on the engine; these tasks also run without decoders.
+        together: the tasks share a pass of the backbone; frames of all tasks are measured too.
     """
 
     tasks: tuple[str, ...]
@@ -124,13 +124,13 @@ class Plan:
 
 
 def joined(tasks: Sequence[str]) -> str:
-    """What tasks of one frame are called."""
+    """Joint name of the tasks of one frame."""
     return " and ".join(tasks)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured; empty parts were not reached. `complete` is False after an interruption."""
+    """Measurements; empty parts were not reached. `complete` is False after an interruption."""
 
     latencies: tuple[Latency, ...]
     throughput: tuple[Throughput, ...]
@@ -157,7 +157,7 @@ def measure(
         frames: uint8 [height, width, 3], taken in turn.
         plan: what.
         say: is told of the progress.
-        estimates: foretold seconds of the engine by task, and by `joined` ones.
+        estimates: estimated seconds of the engine by task, and by `joined` tasks.
         real: whether the runner is an accelerator, so that ratios to the estimates mean something.
     """
     bench = _Bench(runner, frames, plan, say)

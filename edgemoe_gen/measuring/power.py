@@ -1,4 +1,4 @@
-"""Power and energy of frames, from the rails that PYNQ finds: what the board takes under load, less what it takes idle.
+"""Power and energy of frames, from the rails that PYNQ finds: the board's power under load less its idle power.
 
 PYNQ's own `DataRecorder` needs pandas; this reads the same sensors and needs nothing. A board without rails has no
 figure, never a made-up one.
@@ -29,7 +29,7 @@ INTERVAL_SECONDS = 0.1  # PMBus is slow: reading ten rails takes some millisecon
 
 @dataclass(frozen=True)
 class Readings:
-    """What was read of all rails: `times` in seconds, and `watts` of a rail at each of them."""
+    """Readings of all rails: `times` in seconds, and `watts` of a rail at each of them."""
 
     times: tuple[float, ...]
     watts: Mapping[str, tuple[float, ...]]
@@ -40,11 +40,11 @@ class RailPower:
     """One rail.
 
     Attributes:
-        name: as PYNQ calls it.
+        name: PYNQ's name.
         total: whether it feeds the whole board.
-        idle_watts, load_watts: mean over time, the overlay loaded and its engine waiting, or running.
+        idle_watts, load_watts: means over time with the overlay loaded, and its engine waiting or running.
         step_watts: resolution: the smallest step between readings, at most 1/8 W.
-        joules_per_frame: above idle; None if the difference is less than the resolution.
+        joules_per_frame: energy above idle; None if the difference is less than the resolution.
     """
 
     name: str
@@ -66,8 +66,8 @@ class Power:
 
     Attributes:
         rails: the rail of the whole board first, where there is one.
-        frames, load_seconds: frames that ran while the load was read, and for how long.
-        idle_readings, load_readings: how often each rail was read.
+        frames, load_seconds: frames that ran while the load was read, and the time of this.
+        idle_readings, load_readings: number of readings of each rail.
     """
 
     rails: tuple[RailPower, ...]
@@ -83,7 +83,7 @@ class Power:
 
 
 def find_sensors() -> tuple[dict[str, Any], str]:
-    """Power sensors of the board by rail, and, where there are none, why."""
+    """Power sensors of the board by rail, and the reason if there are none."""
     try:
         pynq = importlib.import_module("pynq")
     except ImportError as error:

@@ -1,7 +1,7 @@
-"""An overlay as the command line uses it: its facts, checks before the chip is touched, and the board it runs on.
+"""An overlay for the command line: its facts, checks before the chip is touched, and its board.
 
-The board is PYNQ's own, or, where asked for, the simulated one. Neither PyTorch nor, before a board is opened, PYNQ is
-imported.
+The board is PYNQ's own or, on request, the simulated one. PyTorch is never imported, and PYNQ only when a board is
+opened.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ TIMEOUT_SECONDS, SIMULATED_TIMEOUT_SECONDS = 10.0, 3600.0
 
 @dataclass(frozen=True, eq=False)
 class Installed:
-    """An overlay that is there.
+    """An installed overlay.
 
     Attributes:
-        manifest: what the driver reads of it.
-        board, title, part: the board that it is for.
-        image: the picture that its network takes.
+        manifest: its manifest.
+        board, title, part: its board.
+        image: the picture of its network.
         dim: width of a token.
-        class_names: of a task's classes, where they have names.
-        estimates: seconds a frame that its build foretold, by task; {} where it carries none.
-        estimate_tier: how that was found.
-        together: seconds of a frame of all tasks that its build foretold, where they share the backbone.
-        note: which overlay it is, where a build was named; "" otherwise.
-        rtl: who made the RTL in its bitstream, if not Vitis HLS; "" otherwise.
+        class_names: names of a task's classes, if known.
+        estimates: its build's estimates of seconds a frame, by task; {} without estimates.
+        estimate_tier: tier of these estimates.
+        together: estimated seconds of a frame of all tasks, where they share the backbone.
+        note: names the overlay in use, if the user named a build; otherwise "".
+        rtl: maker of the RTL in its bitstream, if not Vitis HLS; "" otherwise.
     """
 
     manifest: Manifest
@@ -77,7 +77,7 @@ class Installed:
 
 
 def look_up(where: str | os.PathLike[str]) -> Installed:
-    """An overlay by the name of an installed one, by its folder, or by the folder of the build that has it.
+    """An overlay by the name of an installed overlay, by its folder, or by the folder of its build.
 
     Raises:
         OverlayError: there is none, or its manifest is damaged.
@@ -130,7 +130,7 @@ def _found(where: str) -> tuple[Path, str]:
 
 
 def read_estimates(content: Mapping[str, Any], tasks: Sequence[str]) -> tuple[dict[str, float], str]:
-    """Seconds a frame by task that a manifest foretells, and how they were found; ({}, "") without any."""
+    """Estimated seconds a frame by task in a manifest, and their tier; ({}, "") without any."""
     estimate = content.get("estimate")
     if not estimate:
         return {}, ""
@@ -205,7 +205,7 @@ def _plain(name: str) -> str:
 
 
 def open_frame(path: Path, installed: Installed) -> NDArray[np.uint8]:
-    """A picture as the board takes it, uint8 [height, width, 3]: the pixels that every other backend would use.
+    """A picture for the board, uint8 [height, width, 3]: the same pixels as for every other backend.
 
     Raises:
         ImageError: unreadable, of a wrong size, or a ready network input instead of pixels.
@@ -222,7 +222,7 @@ def open_frame(path: Path, installed: Installed) -> NDArray[np.uint8]:
 def opened(
     installed: Installed, simulated: bool, engine: str = CSIM, progress: Progress = no_progress
 ) -> Iterator[tuple[Accelerator, str]]:
-    """The overlay on its board, and what its times are: `MEASURED`, `SIMULATED` or `SIMULATED_RTL`.
+    """The overlay on its board, and the tier of its times: `MEASURED`, `SIMULATED` or `SIMULATED_RTL`.
 
     Args:
         simulated: on the simulated board, whose engine is `engine`.
@@ -272,7 +272,7 @@ def _refuse_preview(installed: Installed) -> None:
 
 
 def tier_of_active_board() -> str:
-    """What times on PYNQ's active device are. Only PYNQ's own devices are boards."""
+    """Tier of times on PYNQ's active device. Only PYNQ's own devices are boards."""
     device = importlib.import_module("pynq").Device.active_device
     if type(device).__module__.startswith("pynq."):
         return MEASURED

@@ -1,7 +1,7 @@
-"""The block design of an accelerator as facts: what Vivado makes of `flow/bitstream.tcl`, known without Vivado.
+"""The block design of an accelerator as facts: the result of `flow/bitstream.tcl`, without Vivado.
 
-In: a design. Out: blocks with their pins, buses and registers; who is connected with whom; addresses. Wiring and
-addresses are those of `codegen.wiring`, which the script is rendered from too.
+In: a design. Out: blocks with their pins, buses and registers; connections; addresses. Wiring and addresses come from
+`codegen.wiring`, from which the script is rendered too.
 """
 
 from __future__ import annotations
@@ -79,15 +79,15 @@ class Range:
 
 @dataclass(frozen=True)
 class BlockDesign:
-    """All of it.
+    """The whole block design.
 
     Attributes:
-        name: of the block design.
+        name: name of the block design.
         blocks: in alphabetical order.
         links: master to slave, as (instance, bus).
         nets: driver to sinks, as (instance, pin).
-        ranges: what each master sees.
-        clock_hz: of everything in logic.
+        ranges: address ranges of each master.
+        clock_hz: clock of all logic.
     """
 
     name: str
@@ -118,7 +118,7 @@ INTERRUPT_REGISTERS = tuple(
 
 
 def clock_divisors(clock_mhz: float) -> tuple[int, int]:
-    """Both dividers of the logic's clock: the fastest that is not faster than asked for."""
+    """Both dividers of the logic's clock, for the fastest clock up to the requested one."""
     least = max(1, math.ceil(IOPLL_MHZ / clock_mhz - 0.01))
     second = math.ceil(least / MAX_DIVISOR)
     return math.ceil(least / second), second

@@ -1,4 +1,4 @@
-"""The overlay in the folder of a build: the packaged one, else the preview, as far as they are of its design."""
+"""The overlay in the folder of a build: the packaged overlay, else the preview, if it is of the build's design."""
 
 from __future__ import annotations
 

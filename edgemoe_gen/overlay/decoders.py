@@ -1,4 +1,4 @@
-"""Decoders as an overlay carries them: which task has which, and all their tensors in one archive.
+"""Decoders in an overlay: the decoder of each task, and all their tensors in one archive.
 
 In: the tensors of a model. Out: bytes of `decoders.npz` for the board, or the same decoder ready to run on the host.
 """
@@ -22,7 +22,7 @@ _COUNTERS = "num_batches_tracked"  # training's, not needed to decode
 
 
 def decoder_facts(spec: ModelSpec) -> DecoderFacts:
-    """What a decoder must know of its network."""
+    """Facts of a network for its decoder."""
     image = spec.image
     size = image.height, image.width
     return DecoderFacts(
@@ -31,13 +31,13 @@ def decoder_facts(spec: ModelSpec) -> DecoderFacts:
 
 
 def decoder_kind(task: str, names: tuple[str, ...], decoders: Mapping[str, Tensors], head: Tensors) -> tuple[str, str]:
-    """What a task's decoder is, and what the names of its tensors begin with in the archive; ("", "") without one.
+    """Kind of a task's decoder, and prefix of its tensors' names in the archive; ("", "") without one.
 
     Args:
         task: name.
-        names: of all tasks, in order.
+        names: names of all tasks, in order.
         decoders: tensors by task.
-        head: a plain ViT's, or {}.
+        head: tensors of a plain ViT's head, or {}.
     """
     if task in decoders:
         return UP_HEAD, f"{names.index(task)}."

@@ -1,4 +1,4 @@
-"""What an overlay is made from, beside the files of a build."""
+"""Facts for an overlay, beside the files of a build."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgemoe_gen.program.compile import Program
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its unit, and the tier that it comes from: estimate, C simulation, implementation, board."""
+    """A figure with its unit and its tier: estimate, C simulation, implementation, board."""
 
     name: str
     value: str
@@ -28,21 +28,21 @@ class Figure:
 
 @dataclass(frozen=True)
 class OverlayFacts:
-    """What the files of a build do not say.
+    """Facts that the files of a build do not tell.
 
     Attributes:
         design: the accelerator, with its board.
         spec: the network.
-        program: what `data/program.bin` was written from: one frame a task, in the order of the tasks.
+        program: the program of `data/program.bin`: one frame for each task, in the order of the tasks.
         clock_mhz: clock that the bitstream was built for.
         picture: uint8 [height, width, 3] that the notebook shows; None = a test pattern.
-        figures: for the README.
-        decoders: the decoders' tensors by task, {} of a network without.
-        head: a plain ViT's tensors, {} of any other network.
-        estimate: what a frame should take: "milliseconds_per_frame" (a number, or one a task), "milliseconds_all_tasks"
-            of a frame where tasks share the backbone, and "tier".
-        has_bitstream: False of a preview, which only the simulated board runs.
-        hls: who made the RTL in the bitstream (`flow.rtl_source`).
+        figures: figures for the README.
+        decoders: the decoders' tensors by task, {} for a network without decoders.
+        head: a plain ViT's tensors, {} for any other network.
+        estimate: expected time of a frame: "milliseconds_per_frame" (a number, or one for each task), where tasks share
+            the backbone "milliseconds_all_tasks", and "tier".
+        has_bitstream: False for a preview, which only the simulated board runs.
+        hls: maker of the RTL in the bitstream (`flow.rtl_source`).
         passes: the same network for full passes of the weights, see `pass_groups`; None where a pass is one frame's.
         variants: the same tasks with other results, see `compile_variants`; None where no decoder runs on the engine.
         places: where each task's decoder runs.
@@ -65,6 +65,6 @@ class OverlayFacts:
 
     @property
     def host_decoders(self) -> dict[str, Tensors]:
-        """Tensors of those decoders that the host runs, by task."""
+        """Tensors of the decoders on the host, by task."""
         engine = {frame.task for frame in self.program.frames if frame.decoded is not None}
         return {task: tensors for task, tensors in self.decoders.items() if task not in engine}

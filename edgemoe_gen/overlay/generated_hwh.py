@@ -1,6 +1,6 @@
-"""Writes a hardware handoff (.hwh) from a design alone, in the layout that Vivado writes and PYNQ reads.
+"""Writes a hardware handoff (.hwh) from a design alone, in the layout of Vivado, which PYNQ reads.
 
-It stands in for Vivado's own before synthesis: instances, addresses, registers, connections and clock are those that
+It replaces Vivado's own file before synthesis: instances, addresses, registers, connections and clock are those that
 `flow/bitstream.tcl` will give. Layout: EDKSYSTEM > MODULES > MODULE, each with address blocks, parameters, ports, buses
 and memory map, as in files of Vivado 2019.1 to 2023.2.
 """

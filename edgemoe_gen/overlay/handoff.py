@@ -1,7 +1,7 @@
-"""Reads a hardware handoff file (.hwh), which Vivado writes beside a bitstream, and checks that it is of one design.
+"""Reads a hardware handoff file (.hwh), which Vivado writes beside a bitstream, and checks that it fits a design.
 
-In: the file. Out: `Handoff`, all that the overlay depends on. It is data of a vendor's tool: anything unexpected is an
-error that names the file and what is missing.
+In: the file. Out: `Handoff`, all facts for the overlay. The file is data of a vendor's tool: anything unexpected is an
+error that names the file and the missing fact.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CLOCK_TOLERANCE = 0.1
 
 @dataclass(frozen=True)
 class Handoff:
-    """What the overlay needs of a .hwh.
+    """Facts of a .hwh for an overlay.
 
     Attributes:
         name: of the block design.
@@ -47,7 +47,7 @@ class Handoff:
 
 
 def read_handoff(path: Path, design: Design, clock_mhz: float) -> Handoff:
-    """Reads a .hwh and refuses one that is not of this design.
+    """Reads a .hwh and refuses a file of another design.
 
     Args:
         path: the file.

@@ -15,7 +15,8 @@ from edgemoe_gen.numerics.placing import ENGINE, HOST, LOGITS
 from edgemoe_gen.overlay.decoders import ARCHIVE, decoder_kind
 from edgemoe_gen.overlay.driver.accelerator import STREAM_BUFFERS
 from edgemoe_gen.overlay.driver.hardware import CONTROL, IDENTITY_WORDS, STATUS, pointer_arguments
-from edgemoe_gen.overlay.driver.manifest import MAP, SCHEMA, TOKENS
+from edgemoe_gen.overlay.driver.layouts import MAP, TOKENS
+from edgemoe_gen.overlay.driver.manifest import SCHEMA
 from edgemoe_gen.overlay.facts import OverlayFacts
 from edgemoe_gen.overlay.handoff import ENGINE as ENGINE_BLOCK
 from edgemoe_gen.overlay.handoff import IDENTITY_BLOCK, Handoff

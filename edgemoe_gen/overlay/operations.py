@@ -1,4 +1,4 @@
-"""What the driver must know of a program's operations: which ones a batch moves, and what part of the network each is.
+"""Facts of a program's operations for the driver: those that a batch moves, and the part of the network of each.
 
 In: the program of one frame, or of those that share a pass of the weights. Out: plain numbers and words for the
 manifest.

@@ -1,4 +1,4 @@
-"""A task's output from what the engine left of a frame, by the very code that the board runs."""
+"""A task's output from the engine's results of a frame, by the same code as on the board."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TaskOutput:
 
     @property
     def shown(self) -> NDArray[Any] | None:
-        """Whichever there is."""
+        """The output in either form."""
         return self.output if self.ids is None else self.ids
 
 

@@ -42,7 +42,7 @@ _TAKEN = ("edgemoe_gen", "numpy", "pynq", "driver", "notebooks")
 
 @dataclass(frozen=True)
 class WrittenOverlay:
-    """What `write_overlay` left: the package's folder, its wheel, its version."""
+    """Result of `write_overlay`: the package's folder, its wheel, its version."""
 
     folder: Path
     wheel: Path
@@ -60,8 +60,8 @@ _SAYS_NOTHING = frozenset({
 def default_name(board: Board, checkpoint: Path | None = None) -> str:
     """Name of an overlay where the user gives none: its network's and its board's.
 
-    A network is called as its checkpoint's file is; where that name says nothing (`checkpoint.pth`, `model_best.pth`),
-    as the nearest folder whose name does; without either, `m3vit`.
+    The network's name is that of its checkpoint's file. Where that name says nothing (`checkpoint.pth`,
+    `model_best.pth`), it is that of the nearest folder whose name does; without either, `m3vit`.
     """
     network, end = _network(checkpoint), f"_{'_'.join(_words(board.name)) or 'board'}"[: LONGEST_NAME // 2].rstrip("_")
     return network[: LONGEST_NAME - len(end)].rstrip("_") + end
@@ -81,7 +81,7 @@ def _words(text: str) -> list[str]:
 
 
 def check_name(name: str) -> None:
-    """Refuses what cannot be both a Python package and a normalised distribution name.
+    """Refuses a name that cannot be both a Python package and a normalised distribution name.
 
     Raises:
         OverlayError: names what is wrong.
@@ -103,8 +103,8 @@ def write_overlay(name: str, accelerator: Path, bitstream: Path, folder: Path, f
         accelerator: the build's folder with `data/`: program.bin, weights.bin, image.bin (one picture for every
             frame) and expected.bin.
         bitstream: folder with edgemoe.bit and edgemoe.hwh.
-        folder: where to; made where missing. It gets `<name>/` and the wheel and must hold neither yet.
-        facts: everything else.
+        folder: folder for `<name>/` and the wheel, made if missing; it must hold neither yet.
+        facts: all other facts.
 
     Raises:
         OverlayError: a part is missing, damaged, or of another design, board or build; nothing has been written.

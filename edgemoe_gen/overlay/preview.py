@@ -1,4 +1,4 @@
-"""An overlay before synthesis: everything but the bitstream, so that host code is written while Vivado runs, or before.
+"""An overlay before synthesis: everything but the bitstream, for host code that is written before Vivado has run.
 
 Its .hwh is made from the design, its .bit holds nothing, and its manifest says so: the driver runs it on the simulated
 board and refuses it on a real one.
@@ -25,8 +25,8 @@ def write_preview(name: str, accelerator: Path, folder: Path, facts: OverlayFact
     Args:
         name: of the overlay.
         accelerator: the build's folder with `data/`: program.bin, weights.bin, image.bin and expected.bin.
-        folder: where to; it gets `<name>/`. No wheel: this is not to be installed on a board.
-        facts: everything else.
+        folder: folder for `<name>/`. There is no wheel, since a preview is not installed on a board.
+        facts: all other facts.
 
     Returns:
         The package's folder.

@@ -1,8 +1,8 @@
-"""Cuts a program of several frames into one program a task, which all read the same weights.
+"""Cuts a program of several frames into one program for each task; all read the same weights.
 
-In: a compiled program of one frame a task; or of such frames and a full pass of each. Out: programs of one task, each
-with its images and results at the start of their buffers. The weights stay one file: operations say where in it they
-begin.
+In: a compiled program of one frame for each task; or of such frames and a full pass of each task. Out: programs of one
+task, each with its images and results at the start of their buffers. The weights stay one file: operations say where
+their weights begin.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgemoe_gen.hardware.kinds import bit, facts_of
 from edgemoe_gen.model import Model
 from edgemoe_gen.numerics.formats import Formats
 from edgemoe_gen.numerics.lower import LoweredNetwork
-from edgemoe_gen.overlay.driver.manifest import MAP, TOKENS
+from edgemoe_gen.overlay.driver.layouts import MAP, TOKENS
 from edgemoe_gen.overlay.driver.maps import CLASSES, LOGITS
 from edgemoe_gen.program.compile import Frame, FrameGroup, Program, compile_groups
 from edgemoe_gen.program.decoder import Decoded
@@ -45,12 +45,12 @@ class TaskProgram:
 
     @property
     def tokens(self) -> Region:
-        """Where the tokens are."""
+        """Place of the tokens."""
         return self.program.frames[0].regions["tokens"]
 
     @property
     def decoded(self) -> Decoded | None:
-        """What its decoder leaves; None where the engine ends with the tokens."""
+        """Result of its decoder; None where the engine ends with the tokens."""
         return self.program.frames[0].decoded
 
 
@@ -72,7 +72,7 @@ def split_tasks(program: Program) -> tuple[TaskProgram, ...]:
 def pass_groups(
     tasks: Sequence[str], frames_per_pass: int, decoders: Mapping[str, bool] | None = None
 ) -> list[FrameGroup]:
-    """What `split_passes` takes apart: a frame of every task, then a full pass of the weights of every task.
+    """Groups for `split_passes`: a frame of every task, then a full pass of the weights of every task.
 
     `decoders` as of `compile_network`.
     """
@@ -109,9 +109,9 @@ def _behind(parts: Sequence[TaskProgram], tasks: Sequence[TaskProgram], others: 
 
 
 def variants_of(frames: Sequence[Frame]) -> list[tuple[str, str, bool | None]]:
-    """Programs that a task has beside its own: task, name, and what a `FrameGroup` says of its decoder.
+    """Variants of each task's program: task, name, and its decoder as in `FrameGroup`.
 
-    TOKENS leaves the decoder out; MAP ends with the logits where the task's own program ends with classes.
+    TOKENS leaves out the decoder; MAP ends with the logits where the task's own program ends with classes.
     """
     found: list[tuple[str, str, bool | None]] = []
     for frame in frames:

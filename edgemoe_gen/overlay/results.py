@@ -1,4 +1,4 @@
-"""Where a program's results lie, as the driver reads them: tokens and maps, in bytes of the result buffer."""
+"""Layout of a program's results for the driver: tokens and maps, in bytes of the result buffer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def map_table(part: TaskProgram) -> dict[str, Any] | None:
 
 
 def map_layout(design: Design, decoded: Decoded) -> MapLayout:
-    """How the map lies that a decoder leaves.
+    """Layout of a decoder's map.
 
     Raises:
         OverlayError: its regions do not lie one behind another.

@@ -27,7 +27,7 @@ _CELL = re.compile(r"^# %%( \[markdown\])?\n", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Texts:
-    """What the templates say of an overlay; `outputs` are the kinds of the decoders, of those tasks that have one."""
+    """Texts of an overlay from templates; `outputs` are the kinds of the tasks' decoders."""
 
     name: str
     version: str

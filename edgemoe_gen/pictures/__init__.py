@@ -1,1 +1,1 @@
-"""Pictures that a user names, and their ground truth."""
+"""The user's pictures, and their ground truth."""

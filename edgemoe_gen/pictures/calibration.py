@@ -1,6 +1,6 @@
-"""Pictures for calibration: which of them are kept out to be measured, and more made of few.
+"""Pictures for calibration: those kept out to be measured, and more pictures made of few.
 
-In: network inputs. Out: those that calibration sees, and those that it does not. Everything is the same every time.
+In: network inputs. Out: those that calibration sees, and those that it does not. The result is the same every time.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class CalibrationPictures:
     """Both sets.
 
     Attributes:
-        seen: that calibration runs.
-        unseen: that it does not, to be measured.
-        made: how many of all were made of others.
-        of_their_own: the unseen ones are pictures of their own, not made of those that calibration sees.
+        seen: pictures that calibration runs.
+        unseen: pictures that are kept out, to be measured.
+        made: number of pictures that were made of others.
+        of_their_own: whether the unseen pictures are original, not made of those that calibration sees.
     """
 
     seen: tuple[Float32, ...]
@@ -41,12 +41,12 @@ class CalibrationPictures:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know."""
+        """Notes for the user."""
         return few_notes(len(self.seen) + len(self.unseen))
 
 
 def few_notes(pictures: int) -> tuple[str, ...]:
-    """A warning where narrow tensors have few pictures to be calibrated on."""
+    """A warning if there are few pictures for the calibration of narrow tensors."""
     if pictures >= FEW:
         return ()
     return (
@@ -63,7 +63,7 @@ def calibration_pictures(
     Args:
         images: network inputs [3, height, width].
         spec: size and normalisation.
-        augment: pictures to have at least, of both sets.
+        augment: least number of pictures of both sets.
         keep_out: every fourth picture is for measuring; of fewer than four none, unless more are made of them.
     """
     pictures = [np.asarray(image, np.float32) for image in images]
@@ -86,7 +86,7 @@ def _made(pictures: Sequence[Float32], spec: ImageSpec, count: int) -> list[Floa
 
 
 def varied(picture: Float32, spec: ImageSpec, number: int, mirrored: bool) -> Float32:
-    """The variation of a number of a network input [3, height, width]."""
+    """Variation, by its number, of a network input [3, height, width]."""
     chance = np.random.default_rng([number, 22])
     image = Image.fromarray(pixels(picture, spec))
     width, height = image.size

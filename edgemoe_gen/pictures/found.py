@@ -42,7 +42,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a folder of pictures holds, each in natural order of names; hidden files are passed over."""
+    """Contents of a folder of pictures, each in natural order of names; hidden files are skipped."""
 
     pictures: tuple[Path, ...]
     others: tuple[str, ...]
@@ -75,7 +75,7 @@ def find_pictures(paths: Iterable[Path]) -> list[Path]:
 
 
 def contents(folder: Path) -> Contents:
-    """What a folder holds, one level deep. Names that begin with a dot are hidden, also those that macOS adds."""
+    """Contents of a folder, one level deep. Names that begin with a dot are hidden, also those that macOS adds."""
     visible = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=_natural)
     files = [p for p in visible if not p.is_dir() and p.name.lower() not in _OF_THE_SYSTEM]
     pictures = {p: None for p in files if p.suffix.lower() in SUFFIXES and p.is_file()}
@@ -84,7 +84,7 @@ def contents(folder: Path) -> Contents:
 
 
 def left_out(paths: Iterable[Path]) -> list[str]:
-    """What the folders among `paths` hold beside pictures and ground truth, one sentence a folder."""
+    """Other contents of the folders among `paths`, beside pictures and ground truth; one sentence for each folder."""
     said = []
     for folder in dict.fromkeys(path for path in paths if path.is_dir()):
         inside = contents(folder)
@@ -105,7 +105,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """What pictures are called in tables: file names without suffix, with folders where several would be one."""
+    """Names of pictures in tables: file names without suffix, with folders where several names would be equal."""
     if not paths:
         return {}
     common = os.path.commonpath([absolute(path).parent for path in paths])

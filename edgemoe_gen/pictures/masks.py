@@ -1,4 +1,4 @@
-"""Which pixels of ground truth count: data sets mark the others by labels and depths that cannot be."""
+"""Pixels of ground truth that count: data sets mark the others by impossible labels and depths."""
 
 from __future__ import annotations
 

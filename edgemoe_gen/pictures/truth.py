@@ -1,4 +1,4 @@
-"""Ground truth of pictures: which file is whose, and what it holds.
+"""Ground truth of pictures: the file of each picture, and its contents.
 
 In: pictures, and NAME.npz beside NAME.png or in a folder of its own. Out, by name: `labels` and arrays of tasks with
 classes as int64 [H, W], -1 where a pixel does not count; `depth` and arrays of tasks with values as float64 [H, W], NaN
@@ -37,8 +37,8 @@ _MOST_IGNORED = 1000  # numbers of classes
 def find_truth(pictures: Sequence[Path], labels: Path | None) -> dict[Path, Path]:
     """The file of ground truth of each picture that has one.
 
-    Below `labels` it has the picture's path from some folder on: the outermost at which any picture finds its own, the
-    same for all of them. Where there is none, the picture's bare name counts.
+    Below `labels` a file has the same path below some folder as its picture. That folder is the outermost one at which
+    any picture finds its file, the same for all. Where there is none, the picture's bare name counts.
 
     Args:
         pictures: files.

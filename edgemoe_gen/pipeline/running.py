@@ -1,4 +1,4 @@
-"""`run`: one picture through one backend for one task or several, and dumps whose routes another run can use.
+"""`run`: one picture through one backend, for one or several tasks, and dumps whose routes another run can use.
 
 Backends: `float`, the reference in PyTorch, and `csim`, the C simulation, whose tokens the board's own decoder
 takes, in NumPy.
@@ -38,7 +38,7 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RunResult(Brief):
-    """One frame for a task; where several ran, of the first, with the others beside it.
+    """Result of one frame for a task. If several tasks ran, it is the first task's, and `others` has the rest.
 
     Attributes:
         backend, task: those of the run.
@@ -76,7 +76,7 @@ class RunResult(Brief):
 
     @property
     def by_task(self) -> dict[str, RunResult]:
-        """The results of all tasks that ran, this one's too."""
+        """The results of all tasks that ran, this one included."""
         return {one.task: one for one in (replace(self, others=()), *self.others)}
 
     @property
@@ -85,7 +85,7 @@ class RunResult(Brief):
         return self.output if self.ids is None else self.ids
 
     def _repr_html_(self) -> str:
-        """Each task's line, and its map where it has one: what a notebook shows."""
+        """What a notebook shows: each task's line, and its map if it has one."""
         parts = []
         for one in self.by_task.values():
             data = picture_of(one)
@@ -95,7 +95,7 @@ class RunResult(Brief):
         return "".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """Facts of the run as JSON, without the arrays; of several tasks those of each under `tasks`, too."""
+        """Facts of the run as JSON, without the arrays; with several tasks, `tasks` has the facts of each."""
         output = self.output
         several = {"tasks": {task: one.as_dict() for task, one in self.by_task.items()}} if self.others else {}
         return {
@@ -144,7 +144,7 @@ def _classes(output: NDArray[Any] | None, names: Sequence[str]) -> list[dict[str
 
 
 def side_by_side(results: Sequence[RunResult]) -> RunResult:
-    """The results of several tasks as one."""
+    """The results of several tasks as one result."""
     first, *others = results
     return replace(first, others=tuple(others))
 
@@ -246,7 +246,7 @@ def write_dump(result: RunResult, path: Path) -> None:
 
 
 def read_routes(path: Path, model: Model, task: str) -> NDArray[np.int64]:
-    """Routes of another run's dump; of one of several tasks, this task's.
+    """Routes of another run's dump; this task's routes, if the dump has several tasks.
 
     Raises:
         ConfigError: the file is not a dump.
@@ -305,14 +305,14 @@ def _no_output(task: str) -> ConfigError:
 
 
 def output_paths(path: Path, tasks: Sequence[str]) -> tuple[Path, ...]:
-    """Files that `write_output` writes: one of all arrays, else one a task, named after it if there are several."""
+    """Files that `write_output` writes: one .npz of all tasks, or one file for each task, named after the task."""
     if len(tasks) == 1 or path.suffix.lower() == ".npz":
         return (path,)
     return tuple(path.with_name(f"{path.stem}_{task}{path.suffix}") for task in tasks)
 
 
 def write_output(result: RunResult, path: Path) -> None:
-    """Writes the task's result as the path's suffix says, one of `OUTPUTS`; of several tasks as `output_paths` says.
+    """Writes the task's result in the format of the path's suffix (`OUTPUTS`), several tasks to their `output_paths`.
 
     Raises:
         ConfigError: the task has no result, or none that is a picture.
@@ -344,7 +344,7 @@ def write_picture(result: RunResult, path: Path) -> None:
 
 
 def picture_of(result: RunResult) -> bytes | None:
-    """The task's output as a PNG; None where it is no map."""
+    """The task's output as a PNG; None if the output is not a map."""
     output = result.shown
     if output is None or output.ndim == 1:
         return None

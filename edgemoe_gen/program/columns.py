@@ -60,7 +60,7 @@ class Columns:
         return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_that(fact)])
 
     def of_part(self, part: str) -> Mask:
-        """Operations of the kinds that only designs with a part (`hardware.parts`) have."""
+        """Operations whose kinds only exist in designs with this part (`hardware.parts`)."""
         return np.isin(self.f["kind"], [kinds.number(name) for name in kinds.kinds_of(part)])
 
     def depth(self, memory: str) -> int:

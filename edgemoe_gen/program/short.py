@@ -1,4 +1,4 @@
-"""The short program: a few tokens through two blocks of random weights, the second one with experts if there are any.
+"""The short program: a few tokens through two blocks of random weights, the second with experts if the design has any.
 
 Vendor RTL simulation runs some thousand cycles a second at best, so co-simulation can't run a real network. The short
 program visits every kind of operation, and ends within an hour for every design. It depends on the design alone. Where

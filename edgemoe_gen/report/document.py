@@ -85,7 +85,7 @@ def make_document(
         timing: facts of a timed run that failed; one that went well is read from the stage's file.
         hls: who makes the RTL of the engine (`flow.rtl_source`).
         command: that made the results.
-        differences: facts of what the vendor's reports say otherwise than was assumed; None where there is nothing.
+        differences: facts of the vendor's reports that differ from the assumptions; None if there are no reports.
     """
     estimate = ESTIMATE_FILE.read(accelerator)
     compared = read_json(simulation / COMPARISON)

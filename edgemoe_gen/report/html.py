@@ -75,7 +75,7 @@ def render_html(document: Mapping[str, Any], simulation: Path, class_names: Mapp
 
 
 def _part_tables(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Parts of the estimate: units under their names, memories under what they hold; all small FIFOs are one."""
+    """Tables of the estimate's parts: units by name, memories by content; all small FIFOs are one row."""
     fifos = [row for row in rows if row["name"].startswith("fifo_")]
     others = [row for row in rows if row not in fifos]
     memories: list[Mapping[str, Any]] = [row for row in others if row.get("memory")]
@@ -87,7 +87,7 @@ def _part_tables(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _part_table(title: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One of both, without columns in which nothing stands."""
+    """One of these tables, without its empty columns."""
     columns = [column for column in PART_COLUMNS if any(row[column] for row in rows)]
     return {"title": title, "memory": title == "memory", "columns": columns, "rows": rows}
 

@@ -21,7 +21,7 @@ def narrow_view(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sentences(facts: Mapping[str, Any]) -> list[str]:
-    """Pictures of both sets, layers that are rounded otherwise, saturated values, warnings."""
+    """Pictures of both sets, layers with another rounding, saturated values, warnings."""
     pictures, found = facts["pictures"], []
     made = f", {pictures['made']} of both made of the others" if pictures["made"] else ""
     whose = "" if pictures["unseen_of_their_own"] or not pictures["unseen"] else "; made of the same pictures"

@@ -37,14 +37,13 @@ def timed_view(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def limits_sentence(limit: str) -> str:
-    """Why layers may be limited by compute in a frame whose bound is another; `limit` is that of the frame."""
+    """Why a layer's limit may differ from `limit`, the frame's."""
     said = "A layer is limited by what took most of its own cycles."
     if limit == "compute":
         return said
     return (
-        f"{said} Weights come ahead, while earlier layers compute, so a layer may find its own there and be limited by "
-        f"compute, in a frame whose bound is {limit}: over the whole frame, moving all weights takes longer than all "
-        "MACs do at the unit's peak."
+        f"{said} The bound of the frame is {limit}: moving all weights takes longer than all MACs do at the unit's "
+        "peak. But weights arrive while earlier layers compute, so a layer may be limited by compute all the same."
     )
 
 

@@ -1,8 +1,8 @@
-"""Who may look: hosts, origins and the token.
+"""Access to the live view: hosts, origins and the token.
 
-A page of somewhere else must not reach a server on loopback through the user's browser, so names that the server is not
-known by are refused (DNS rebinding), and a websocket must come from the server's own page. Where a token is asked for,
-it stands in the address once; after that a cookie made from it, which no script and no other site's page can use.
+A foreign page must not reach a server on loopback through the user's browser. So unknown host names are refused (DNS
+rebinding), and a websocket must come from the server's own page. A token stands in the address once. After that a
+cookie made from it replaces it, which no script and no other site's page can use.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_loopback(host: str) -> bool:
 
 
 def token_for(host: str, given: str | None) -> str | None:
-    """The token that the server asks for: the given one, a new one if the network can reach the server, else None.
+    """The token of the server: the given one, a new one if the network can reach the server, else None.
 
     Raises:
         ConfigError: the given one is too short to be a secret, or can't stand in an address.
@@ -67,7 +67,7 @@ class Access:
     def knows_host(self, host: str) -> bool:
         """Whether a request's Host may be meant for this server.
 
-        With a token any name may: the board's name in a network is not known here, and the token is asked for anyway.
+        With a token any name is accepted: the board's name in a network is unknown here, and the token decides anyway.
         The port does not matter, as it may be forwarded by SSH.
         """
         name = _host_name(host)

@@ -1,6 +1,6 @@
 """The web server: a page of four fixed files and one websocket, and nothing else.
 
-Every answer carries headers that forbid the page whatever it does not need. No route leads to the file system.
+Every answer has headers that allow the page only its needs. No route leads to the file system.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def make_app(view: LiveView, access: Access, gate: Gate) -> web.Application:
     """The application.
 
     Args:
-        view: what is shown; started.
-        access: who may look.
-        gate: that lets connections in; told while they are answered.
+        view: the started live view.
+        access: rules of access.
+        gate: gate of connections, which is told while they are answered.
     """
     site = _Site(view, access, gate)
     app = web.Application(middlewares=[site.guard], client_max_size=1024)

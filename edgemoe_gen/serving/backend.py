@@ -1,6 +1,6 @@
-"""What the live view needs of an accelerator, and what it tells about it on the page.
+"""The accelerator of the live view: its interface, and its facts for the page.
 
-`Accelerator` of `edgemoe_gen.overlay` is a `Backend`; whatever else runs frames is one too.
+`Accelerator` of `edgemoe_gen.overlay` is a `Backend`; any other object that runs frames can be one too.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ class Backend(Protocol):
     """Runs frames. All calls come from one thread."""
 
     def run_tasks(self, frame: Any, tasks: Sequence[str]) -> Sequence[Outcome]:
-        """Runs one frame, uint8 [height, width, 3], for tasks; an outcome each, in order."""
+        """Runs one frame, uint8 [height, width, 3], for tasks; gives one outcome for each, in order."""
 
 
 @dataclass(frozen=True)
 class BackendFacts:
-    """What the page says about the accelerator.
+    """Facts of the accelerator for the page.
 
     Attributes:
-        name: of the overlay.
+        name: name of the overlay.
         board: its name for people.
         design: identity, 16 hex digits.
-        clock_mhz: of the engine.
-        tier: where the times come from.
+        clock_mhz: clock of the engine.
+        tier: tier of the times.
         tasks: names.
-        class_names: of the tasks' classes, where they have names.
-        classes: how many classes the tasks have, where that is known.
+        class_names: names of the tasks' classes, if known.
+        classes: number of the tasks' classes, if known.
         simulated: whether there is no board.
     """
 

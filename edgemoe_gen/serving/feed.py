@@ -1,7 +1,7 @@
-"""The feed: the newest frame of the chosen source, read by a thread of its own.
+"""The feed: the newest frame of the chosen source, read by a separate thread.
 
-A source that blocks, fails or ends holds up nobody: the feed says so, and another can be chosen. Frames of a live
-source that nobody took in time are dropped and counted; pictures of a folder wait.
+A source that blocks, fails or ends stops nothing else: the feed says so, and another source can be chosen. Frames of a
+live source that were not taken in time are dropped and counted; pictures of a folder wait.
 """
 
 from __future__ import annotations

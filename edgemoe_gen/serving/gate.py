@@ -1,8 +1,7 @@
-"""Lets connections in: so many at once, each with a request's head in time, and errors of accepting stop nothing.
+"""Accepts connections: a bounded number, each with a time limit for a request's head; errors of accepting stop nothing.
 
-A connection is idle while no request of it is being answered: its head is still to come, or the next one. Where a new
-one finds no place, the oldest idle one makes room, of the address that has most of them: who opens many shuts out
-themselves first.
+A connection is idle while none of its requests is being answered. When all places are taken, the oldest idle connection
+of the address with the most connections is closed. So a client that opens many shuts out itself first.
 """
 
 from __future__ import annotations

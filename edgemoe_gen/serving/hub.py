@@ -1,8 +1,8 @@
-"""The hub: hands the newest frame and the newest state to every viewer, at each viewer's own pace.
+"""The hub: passes the newest frame and the newest state to every viewer, at each viewer's own pace.
 
-A viewer has a mailbox with one place for a frame and one for the state; what is not taken in time is replaced. A frame
-is handed out only while few are on their way to the page, which says when it has drawn one. So a slow viewer skips
-frames instead of falling behind, and costs the worker nothing.
+A viewer has a mailbox with one place for a frame and one for the state; newer contents replace older ones. A frame is
+sent only while few are on the way to the page, which reports each drawn frame. So a slow viewer skips frames instead of
+falling behind, and costs the worker nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Hub:
 
     @property
     def viewers(self) -> int:
-        """How many there are."""
+        """Number of viewers."""
         return len(self._mailboxes)
 
     def start(self) -> None:

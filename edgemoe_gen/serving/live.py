@@ -1,4 +1,4 @@
-"""The live view without its web server: runs the newest frame for the chosen tasks and hands the results to the hub.
+"""The live view without its web server: runs the newest frame for the chosen tasks and passes the results to the hub.
 
 One thread owns the accelerator from opening to closing. Viewers' commands only change what the next frame does.
 """
@@ -213,7 +213,7 @@ class LiveView:
             self.hub.state(json_text(self.state(), None))
 
     def state(self) -> dict[str, Any]:
-        """What the page knows besides frames: accelerator, sources, tasks and trouble."""
+        """Facts for the page besides frames: accelerator, sources, tasks and errors."""
         facts = self.facts
         on = self._on
         return {

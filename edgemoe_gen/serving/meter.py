@@ -1,4 +1,4 @@
-"""What the page shows of speed and power: frames a second over the last seconds, and watts of the board's rails."""
+"""Speed and power for the page: frames a second over the last seconds, and watts of the board's rails."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PowerMeter:
     """Reads the board's power once a second: the rail of the whole board, else the sum of all rails.
 
     Attributes:
-        label: what is measured, or why there is nothing.
+        label: the measured rail, or the reason why there is none.
     """
 
     def __init__(self, find: Callable[[], tuple[Mapping[str, Any], str]] = find_sensors) -> None:

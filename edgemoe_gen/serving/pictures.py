@@ -1,4 +1,4 @@
-"""What a viewer is sent: the source's picture as JPEG, and a picture of every task's map with what its legend says.
+"""Pictures for a viewer: the source's picture as JPEG, and a picture of every task's map with its legend.
 
 Colours are the report's. Maps become PNG with a palette, which is small and fast to make.
 """
@@ -27,8 +27,8 @@ class TaskPicture:
     """A task's result.
 
     Attributes:
-        facts: for the page, as JSON: kind, and present classes, span of values or best scores.
-        data: PNG of a map, b"" of anything else.
+        facts: facts for the page, as JSON: kind, and present classes, span of values or best scores.
+        data: PNG of a map, b"" for any other output.
     """
 
     facts: dict[str, Any]
@@ -59,7 +59,7 @@ def jpeg(frame: NDArray[np.uint8]) -> bytes:
 
 
 def task_picture(output: NDArray[Any] | None, names: Sequence[str], span: Span, classes: int = 0) -> TaskPicture:
-    """A decoder's or head's output as one sees it.
+    """A decoder's or head's output as a picture.
 
     Args:
         output: [channels, H, W], class numbers [H, W], [classes], or None without a decoder.

@@ -1,4 +1,4 @@
-"""Starts the live view with its web server, and ends both when it is told to."""
+"""Starts the live view with its web server, and ends both on request."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def serve(
     """Serves the live view until SIGINT or SIGTERM.
 
     Args:
-        opener: of the accelerator.
+        opener: opener of the accelerator.
         sources: the first is shown at the start.
-        host: address to bind to; off loopback a token is asked for.
+        host: address to bind to; where it is not loopback, viewers need a token.
         port: 0 = any free one.
-        token: that viewers must know; None = a new one where one is needed.
-        tasks: that are on at the start; none = all.
-        ready: takes the page's address, token included, and the view when all is up.
-        say: takes sentences about trouble; called from any thread.
+        token: token that viewers must know; None = a new one where one is needed.
+        tasks: tasks that are on at the start; empty = all.
+        ready: called with the page's address, token included, and the view when all is up.
+        say: called with sentences about errors, from any thread.
         stop: ends the server from its own event loop, besides the signals.
 
     Raises:
@@ -66,7 +66,7 @@ def serve(
 
 
 def check_aiohttp() -> None:
-    """Refuses to go on without aiohttp.
+    """Refuses to continue without aiohttp.
 
     Raises:
         ConfigError: says how to get it.

@@ -1,7 +1,7 @@
 """Sources of pictures: a camera, a video file, or a folder of pictures that is shown over and over.
 
-Each gives frames of the network's size, uint8 [height, width, 3], red first. Pictures are stretched to it, as
-`edgemoe-gen run` does; camera and video are cut to its shape first. Camera and video need OpenCV.
+Each gives frames of the network's size, uint8 [height, width, 3], red first. Pictures are stretched to this size, as
+`edgemoe-gen run` does; camera and video are first cut to its shape. Camera and video need OpenCV.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Shot:
 
 
 class Source(Protocol):
-    """Where pictures come from.
+    """A source of pictures.
 
     Attributes:
-        name: for the page.
-        live: whether frames that nobody has taken become stale, as those of a camera do.
+        name: name for the page.
+        live: whether frames become stale when they are not taken, as those of a camera.
         interval: seconds between two frames; 0 = as they come.
     """
 

@@ -72,7 +72,7 @@ class Build:
 
 
 def optimisation() -> str:
-    """The compiler's level of optimisation: `EDGEMOE_OPTIMISATION`, else 3. Many short runs are faster at g.
+    """The compiler's optimisation level: `EDGEMOE_OPTIMISATION`, else 3. Many short runs are faster with level g.
 
     Raises:
         SimulationError: it is no level.

@@ -1,1 +1,1 @@
-"""A board that is not there: PYNQ's interfaces over the C simulation, for the driver as it is."""
+"""A simulated board: PYNQ's interfaces over C simulation or RTL, for the unchanged driver."""

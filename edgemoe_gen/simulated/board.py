@@ -1,8 +1,8 @@
 """A board without hardware: a PYNQ device that runs an overlay's own sources, in C simulation or in RTL.
 
 It knows no more of an overlay than a chip does: the addresses of registers (from the .hwh), DDR, and the design in the
-bitstream. What a driver writes to the registers, it runs, in a thread of its own, so that waiting, timeouts and double
-buffers behave as on a board.
+bitstream. It runs the programs that a driver starts by the registers, in a separate thread, so that waiting, timeouts
+and double buffers behave as on a board.
 """
 
 from __future__ import annotations
@@ -66,21 +66,21 @@ class SimulatedBoard(Device):  # type: ignore[misc]
     """One board.
 
     Args:
-        overlay: folder of an overlay that is going to be loaded: its design is read and compiled now, so that errors
-            come early. None: when it is loaded.
+        overlay: folder of an overlay that will be loaded: its design is read and compiled now, so that errors come
+            early. None: at the load.
         ddr_bytes: size of DDR.
-        latency: seconds that a run takes at least.
-        faults: what is wrong with it.
-        engine: what runs: "csim" or "rtl".
-        on_compile: called with text, steps done and all, where a design is not in the cache of compiled ones.
-        say: called with a line on how a long run in RTL gets on.
+        latency: least seconds of a run.
+        faults: faults of the board.
+        engine: kind of engine: "csim" or "rtl".
+        on_compile: called with text, steps done and steps in all, where a design is not in the cache.
+        say: called with a line on the progress of a long run in RTL.
 
     Attributes:
         ddr: memory; its `buffers` are those in use.
-        kind: of the engine.
-        folder: of the overlay that it was made for, or None.
-        loads: bitstreams loaded so far.
-        runs: engines started so far.
+        kind: kind of the engine.
+        folder: folder of the overlay that it was made for, or None.
+        loads: number of bitstreams loaded so far.
+        runs: number of engine starts so far.
 
     Raises:
         ConfigError: there is no such engine, or a package that it needs is not installed.
@@ -128,7 +128,7 @@ class SimulatedBoard(Device):  # type: ignore[misc]
 
     @property
     def pll_multiplier(self) -> int:
-        """What the PLLs make of the reference clock."""
+        """Factor of the PLLs for the reference clock."""
         return self._words[PLL_REGISTERS[0]] >> 8 & 0x7F
 
     @pll_multiplier.setter
@@ -137,27 +137,27 @@ class SimulatedBoard(Device):  # type: ignore[misc]
 
     @property
     def problem(self) -> str:
-        """Why the engine hangs or fails, where the simulation knows."""
+        """The reason why the engine hangs or fails, if the simulation knows it."""
         return self._problem if self._engine is None else self._engine.problem or self._problem
 
     @property
     def patience(self) -> float:
-        """Seconds that a driver should wait at least: RTL takes far longer than a chip."""
+        """Least seconds that a driver should wait: RTL takes far longer than a chip."""
         return PATIENCE_SECONDS if self._engine is not None and self._engine.is_at_work else 0.0
 
     @property
     def operation(self) -> int:
-        """Of an engine in RTL: the one that runs, or that ran last; -1: none yet."""
+        """Operation of an engine in RTL that runs, or that ran last; -1: none yet."""
         return int(getattr(self._engine, "operation", -1))
 
     @property
     def cycles(self) -> int | None:
-        """Of an engine in RTL: those of the last run, from start to end; None: none has ended."""
+        """Cycles of the last run of an engine in RTL, from start to end; None: no run has ended."""
         return getattr(self._engine, "run_cycles", None)
 
     @property
     def speed(self) -> str:
-        """How much has been simulated in RTL, and how fast; "" elsewhere."""
+        """Amount and speed of simulation in RTL; "" for C simulation."""
         return str(getattr(self._engine, "speed", ""))
 
     # PYNQ's one and only board
@@ -170,7 +170,7 @@ class SimulatedBoard(Device):  # type: ignore[misc]
         return self
 
     def unplug(self) -> None:
-        """Gives PYNQ the boards back that it had before."""
+        """Restores the boards that PYNQ had before."""
         self._reset()
         for number, line in list(_InterruptController._uio_devices.items()):
             if line is self._line:

@@ -21,7 +21,7 @@ _log = logging.getLogger("edgemoe_gen.simulated")
 
 
 class CsimEngine:
-    """See `SimulatedEngine`. What a driver starts runs in a thread of its own, so that waiting is as on a board."""
+    """See `SimulatedEngine`. Runs are in a separate thread, so that waiting is as on a board."""
 
     is_at_work = False  # a run takes no longer than the driver is told to wait
 

@@ -1,6 +1,6 @@
-"""Which design a bitstream is of, from the files around it: an overlay's manifest, or a build's `design.json`.
+"""The design of a bitstream, from the files around it: an overlay's manifest, or a build's `design.json`.
 
-In: a folder. Out: the design, whose sources this version renders anew; another version's are refused.
+In: a folder. Out: the design, whose sources this version renders again; files of another version are refused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the simulated board asks of whatever stands for its engine, and what an engine is given.
+"""The interface between the simulated board and its engine.
 
-Two kinds stand for it: C simulation behind a control block of its own (`csim`), and the design in RTL (`rtl`).
+There are two kinds of engine: C simulation behind a control block of its own (`csim`), and the design in RTL (`rtl`).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 @dataclass
 class Faults:
-    """What is wrong with the board, for tests of drivers. All of it may be changed at any time.
+    """Faults of the board, for tests of drivers. All of them may be changed at any time.
 
     Attributes:
-        hang_after: the engine stops for good after so many operations; None: it does not. In RTL the memory falls
-            silent then, so that some operations more may end, whose data are there already.
-        status: what the engine says that it ended with; None: what it finds.
+        hang_after: the engine stops for good after this number of operations; None: never. In RTL the memory becomes
+            silent then, so some more operations may end whose data are there already.
+        status: status that the engine reports; None: the true one.
         bad_answer: a burst of a run that gets a bad answer: its AXI master, its number from 1 on, and the response (2
             is SLVERR, 3 is DECERR). C simulation has no bursts, and ends with BUS_ERROR at once.
-        identity: what the chip says that it holds; None: the design.
-        takes_done: somebody else reads the control register first.
-        no_interrupts: the line is cut.
+        identity: identity that the chip reports; None: that of the design.
+        takes_done: another program reads the control register first.
+        no_interrupts: the interrupt line is cut.
     """
 
     hang_after: int | None = None
@@ -49,16 +49,16 @@ class Faults:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What an engine stands in.
+    """Surroundings of an engine.
 
     Attributes:
         registers: offsets by name.
         ddr: memory.
         faults: of the board.
-        latency: seconds that a run takes at least.
+        latency: least seconds of a run.
         on_start: called when a run begins.
         on_change: called when the interrupt line may have changed.
-        say: called with a line on how a long run gets on.
+        say: called with a line on the progress of a long run.
     """
 
     registers: Mapping[str, int]
@@ -83,7 +83,7 @@ class SimulatedEngine(Protocol):
 
     @property
     def is_at_work(self) -> bool:
-        """Whether it may still come to an end, so that it pays to wait."""
+        """Whether the run may still end, so that waiting makes sense."""
 
     def read(self, offset: int) -> int:
         """What the processor reads."""
@@ -92,7 +92,7 @@ class SimulatedEngine(Protocol):
         """What the processor writes."""
 
     def close(self) -> None:
-        """The bitstream goes."""
+        """Removes the bitstream."""
 
 
 def check_kind(kind: str) -> str:

@@ -1,4 +1,4 @@
-"""What the operating system does with the interrupt line of the simulated board, in the form that PYNQ asks for it.
+"""The operating system's part of the simulated board's interrupt line, in the form that PYNQ needs.
 
 On a board the line is a UIO device, whose file PYNQ reads in an event loop; here the line wakes the same events itself.
 """

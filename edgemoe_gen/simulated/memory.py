@@ -57,7 +57,7 @@ class SimulatedMemory:
         self._watcher: Callable[[int, Bytes | None], None] = _nobody
 
     def watch(self, watcher: Callable[[int, Bytes | None], None] | None) -> None:
-        """Has somebody told of all buffers, as the engine sees them, and of those that go (None); None: nobody."""
+        """Sets a watcher of all buffers, as the engine sees them, and of freed ones (None); None: no watcher."""
         with self._lock:
             self._watcher = watcher or _nobody
             for address, piece in self._pieces.items():
@@ -99,14 +99,14 @@ class SimulatedMemory:
                 self._watcher(address, None)
 
     def flush(self, address: int, virtual_address: int, size: int) -> None:
-        """Makes what the processor wrote to a part of a buffer visible to the engine."""
+        """Makes the processor's writes to a part of a buffer visible to the engine."""
         piece = self._pieces.get(address)
         if piece is not None:
             part = _part(piece, virtual_address, size)
             piece.ddr[part] = piece.processor[part]
 
     def invalidate(self, address: int, virtual_address: int, size: int) -> None:
-        """Makes what the engine wrote visible to the processor."""
+        """Makes the engine's writes visible to the processor."""
         piece = self._pieces.get(address)
         if piece is not None:
             part = _part(piece, virtual_address, size)

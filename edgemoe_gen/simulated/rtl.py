@@ -1,7 +1,7 @@
 """The simulated board's engine in RTL: Verilator's model of the design, its own registers, interrupt line and buses.
 
-The model's clock runs while the engine is at work, in a thread of its own, and as far as an access to a register takes;
-an access makes the thread pause. What an idle engine does in a cycle changes nothing, so such cycles are left out.
+The model's clock runs while the engine works, in a separate thread, and for the cycles of each register access; an
+access makes the thread pause. A cycle of an idle engine changes nothing, so such cycles are left out.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class RtlEngine:
     """See `SimulatedEngine`.
 
     Attributes:
-        problem: why the memory answered badly, or why the engine stands.
-        run_cycles: of the last run; None: none has ended.
+        problem: reason of a bad answer of the memory, or of a standing engine.
+        run_cycles: cycles of the last run; None: no run has ended.
     """
 
     def __init__(self, compiled: RtlDesign, around: Surroundings) -> None:

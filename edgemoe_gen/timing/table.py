@@ -87,8 +87,8 @@ class Timing:
         depths: depths of FIFOs that replace those of the sources; 0 = unbounded.
         ddr_bytes: bytes that the memory delivers a cycle.
         axi_latency: cycles from a request to its first beat; `axi_outstanding` requests of at most `axi_burst` beats.
-        stalling: a pipeline that waits for an input stalls as a whole (style stp); otherwise its older iterations go on
-            (frp, flp).
+        stalling: a pipeline that waits for an input stalls as a whole (style stp); otherwise its older iterations
+            finish (frp, flp).
         between: cycles of a process from one place to the next, without waiting, by process and both places. Places are
             pipelined loops and regions by their names, "start" and "end". Without an entry: the time of accesses.
     """

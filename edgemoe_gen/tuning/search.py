@@ -246,7 +246,7 @@ class Search:
         return sum(trial.state != waiting for trial in self._study.get_trials(deepcopy=False))
 
     def _enqueue(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Points to ask for next, but those that a trial has: Optuna's own look at that compares every two points."""
+        """Enqueues points that no trial has yet. Optuna's own check compares every two points, which takes longer."""
         trials = self._study.get_trials(deepcopy=False)
         known = {_key(trial.system_attrs.get("fixed_params", trial.params)) for trial in trials}
         for values in points:

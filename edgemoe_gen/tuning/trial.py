@@ -118,5 +118,5 @@ def reached(tier: str, wanted: str) -> bool:
 
 
 def timed_task(tasks: Sequence[str]) -> str:
-    """Whose frames are timed, where a network has several tasks; "" where it has one."""
+    """The task whose frames are timed, as a sentence, if a network has several tasks; "" if it has one."""
     return f"times are of a frame of {tasks[0]} alone" if len(tasks) > 1 else ""

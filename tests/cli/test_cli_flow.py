@@ -298,6 +298,12 @@ def test_an_exported_folder_runs_elsewhere_and_its_results_come_back(
     final = run(*arguments(project, output, *way(generation)))  # no tools here, and none needed any more
     assert final.code == 0, final.err
     assert (digests(output) == digests(packaged)) == (generation == "classic")
+    # What the import found otherwise than assumed is on the page too; where nobody synthesised, nothing was compared.
+    found, page = json.loads((output / "report.json").read_text())["differences"], (output / "report.html").read_text()
+    assert ("Otherwise than assumed" in page) == (found is not None) == (generation == "classic")
+    if found is not None:
+        kept = json.loads((output / "differences.json").read_text())
+        assert [row["what"] for row in found["rows"]] == [row["what"] for row in kept["rows"]]
 
 
 def test_results_of_another_build_are_refused(run: Run, project: Project, built: Path, tmp_path: Path) -> None:
@@ -362,7 +368,8 @@ def test_a_killed_build_keeps_others_out_while_its_tool_runs_and_then_goes_on(
     shutil.copytree(built, output)
     build = in_process_of_its_own(project, output, tools["classic"], "vivado:hang")
     log = output / "logs" / "bitstream.log"
-    wait_for(lambda: log.is_file() and log.stat().st_size > 200, build)
+    # Its last words before it hangs: one that still talks would end with the build that listened.
+    wait_for(lambda: log.is_file() and "Rip-up And Reroute" in log.read_text(), build)
     time.sleep(0.5)
     build.kill()
     build.wait(30)

@@ -155,7 +155,7 @@ def test_a_run_that_broke_off_is_incomplete(run: Run, kit: Kit) -> None:
 
 def test_what_differs_from_what_was_assumed_is_shown_and_kept(run: Run, kit: Kit) -> None:
     shown = kit.taken(run)
-    assert shown.code == 0 and "Otherwise than assumed, the worst first" in shown.out
+    assert shown.code == 0 and "Differences from the assumptions, the worst first" in shown.out
     said = json.loads(kit.taken(run, "--json").out)["differences"]
     kept = json.loads((kit.output / "differences.json").read_text())
     assert kept == {"schema": 1, **said}

@@ -18,7 +18,7 @@ from PIL import Image
 from edgemoe_gen.base.errors import OverlayError
 from edgemoe_gen.overlay.driver.batch import batch_operations, batch_program
 from edgemoe_gen.overlay.driver.errors import FrameError
-from edgemoe_gen.overlay.driver.manifest import Operations, Pass, ProgramLayout, ResultLayout, Task, operations_of
+from edgemoe_gen.overlay.driver.layouts import Operations, Pass, ProgramLayout, ResultLayout, Task, operations_of
 from edgemoe_gen.overlay.driver.picture import FramePacker
 from edgemoe_gen.overlay.driver.resize import Resizer
 from edgemoe_gen.overlay.manifest import image_layout

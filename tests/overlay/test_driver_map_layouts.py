@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgemoe_gen.overlay.driver.manifest import ResultLayout
+from edgemoe_gen.overlay.driver.layouts import ResultLayout
 from edgemoe_gen.overlay.driver.maps import CLASSES, LOGITS, TYPES, VALUES, MapFinisher, MapLayout, pixels_of
 from edgemoe_gen.overlay.driver.result import tokens_of
 

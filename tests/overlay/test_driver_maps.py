@@ -12,7 +12,8 @@ import pytest
 
 from edgemoe_gen.overlay import Accelerator
 from edgemoe_gen.overlay.decoders import model_decoder
-from edgemoe_gen.overlay.driver.manifest import MAP, TOKENS, read_manifest
+from edgemoe_gen.overlay.driver.layouts import MAP, TOKENS
+from edgemoe_gen.overlay.driver.manifest import read_manifest
 from tests.overlay.map_builds import MapBuild, map_build
 from tests.overlay.small_builds import SmallBuild, random_frame
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgemoe_gen.overlay.driver.manifest import ImageLayout, Slice
+from edgemoe_gen.overlay.driver.layouts import ImageLayout, Slice
 from edgemoe_gen.overlay.driver.picture import FramePacker
 from edgemoe_gen.overlay.manifest import image_layout
 from edgemoe_gen.overlay.programs import split_tasks

@@ -88,7 +88,7 @@ def test_pictures_are_well_formed_without_scripts_and_follow_light_and_dark(draw
 
 
 def test_a_frame_limited_by_ddr_says_why_its_layers_are_limited_by_compute() -> None:
-    why = "a layer may find its own there and be limited by compute, in a frame whose bound is DDR"
+    why = "The bound of the frame is DDR: moving all weights takes longer"
     assert why not in simulation_page(facts())
     assert why in simulation_page(facts(roofline={**facts()["roofline"], "limit": "DDR"}))
 

@@ -122,8 +122,8 @@ def read_implementation(folder: Path) -> ImplementationFacts:
 def routed(facts: ImplementationFacts) -> bool:
     """Whether the delays of the timing report are those of routed wires; before that they are estimates.
 
-    The report's own line says so. Releases up to 2022.2 write a timing summary without it: then the wires of its paths
-    and the other reports of the same design must say so, one of them at least and none of them otherwise.
+    A line of the report says so. Releases up to 2022.2 write a timing summary without this line. For them, the wires of
+    its paths and the other reports of the same design decide: at least one must confirm it, and none contradict it.
     """
     states = _states(facts)
     return bool(states) and all(map(_is_routed, states))

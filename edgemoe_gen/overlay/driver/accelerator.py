@@ -19,7 +19,8 @@ from .buffers import Buffer, filled
 from .errors import FrameError, OverlayError
 from .files import Files
 from .hardware import Board
-from .manifest import Manifest, Operations, Task, find_overlay, read_manifest
+from .layouts import Operations, Task
+from .manifest import Manifest, find_overlay, read_manifest
 from .maps import CLASSES, MapFinisher
 from .picture import FramePacker
 from .result import Found, Result
@@ -174,8 +175,8 @@ class Accelerator:
         """Runs several frames in one program: one start of the engine for all of them.
 
         On a design with `frames_per_pass`, this number of neighbouring frames shares a pass of the weights, which takes
-        less time and traffic. The frames left over run one by one, and so do frames of several tasks; tasks that share
-        the backbone are in one program. Results have the same bits as those of `run`.
+        less time and traffic. The frames that are left over run one by one. With several tasks, all frames run one by
+        one; tasks that share the backbone are in one program. Results have the same bits as those of `run`.
 
         Args:
             frames: uint8 [height, width, 3] each.
@@ -183,7 +184,7 @@ class Accelerator:
             decode: as in `run`; frames share a pass of the weights only with True.
 
         Returns:
-            One result for each frame and task, frame by frame.
+            One result for each frame and task, ordered by frame, then by task.
 
         Raises:
             FrameError: a frame is wrong, there is none, or there are more than one program can hold.
@@ -200,7 +201,7 @@ class Accelerator:
         return [result for place in range(len(frames)) for step in steps for result in step[place]]
 
     def _batched(self, frames: Sequence[Any], names: tuple[str, ...], decode: Decode) -> list[list[Result]]:
-        """Results of each frame for the tasks of a step."""
+        """Results of each frame for tasks that run in one program."""
         count, size = len(frames), self.manifest.image.size
         tasks = [self._task(name).to(decode) for name in names]
         data, whole, parts = as_one(tasks, self._files, self.manifest.layout)

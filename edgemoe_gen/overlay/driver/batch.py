@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .errors import FrameError
-from .manifest import Operations, ProgramLayout, Task
+from .layouts import Operations, ProgramLayout, Task
 
 
 @dataclass(frozen=True)

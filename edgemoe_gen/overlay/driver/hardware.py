@@ -15,8 +15,9 @@ from typing import Any
 
 from .batch import Batch
 from .errors import EngineError, OverlayError
+from .layouts import Operations
 from .lock import lock_board
-from .manifest import Manifest, Operations
+from .manifest import Manifest
 from .waiting import INTERRUPT_REGISTERS, InterruptWaiter, Poller
 
 CONTROL, STATUS, PROGRESS = "CTRL", "status", "progress"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import FrameError
-from .manifest import ImageLayout
+from .layouts import ImageLayout
 from .resize import Resizer
 
 

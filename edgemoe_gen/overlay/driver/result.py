@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .manifest import ResultLayout, Task
+from .layouts import ResultLayout, Task
 from .maps import pixels_of
 
 

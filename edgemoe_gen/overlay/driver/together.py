@@ -16,7 +16,8 @@ import numpy as np
 from .batch import with_header
 from .buffers import Buffer, filled
 from .hardware import Board
-from .manifest import MAP, Manifest, Operations, ProgramLayout, Task
+from .layouts import MAP, Operations, ProgramLayout, Task
+from .manifest import Manifest
 
 AT_ONCE = "at once"  # says of tasks in a message that they ran in one program
 
@@ -81,7 +82,7 @@ def together_program(programs: Sequence[bytes], tasks: Sequence[Task], layout: P
 
 
 def as_one(tasks: Sequence[Task], files: Mapping[str, bytes], layout: ProgramLayout) -> tuple[bytes, Task, Any]:
-    """A program for all tasks of a start, the task that it is when taken as one's, and each task as it leaves it."""
+    """Program of one start for these tasks, this program as one task, and each task with its place in the result."""
     if len(tasks) == 1:
         return files[tasks[0].program], tasks[0], tuple(tasks)
     both = together(tasks)
