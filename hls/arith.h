@@ -1,4 +1,4 @@
-// Rounding, saturation and table look-up: the only three ways in which this design loses bits.
+// Rounding, saturation and table look-up: only these three operations lose bits in this design.
 #pragma once
 
 #include "types.h"

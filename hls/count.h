@@ -1,6 +1,6 @@
-// Counts of control loops. A loop of II = 1 decides in every cycle what the next one does, so the way from a register
-// through comparison, addition and multiplexer back to a register must fit a cycle. What hangs on a count is therefore
-// a flag beside it, found while the count is still one step behind.
+// Counters of control loops. A loop of II = 1 decides in every cycle what the next iteration does, so the path from a
+// register through comparison, addition and multiplexer back to a register must fit a cycle. Conditions on a counter
+// are therefore flags beside it, which are computed one step ahead.
 #pragma once
 
 #include "types.h"

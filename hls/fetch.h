@@ -11,11 +11,11 @@
 
 namespace edgemoe {
 
-// Checks that the program was compiled for this very design, then hands every operation to all who have a part in it.
-// Movers are told of their transfers only, and `orders` is deep, so that weights can be fetched for operations that lie
-// far ahead.
+// Checks that the program was compiled for this very design, then passes every operation to the processes that need it.
+// A mover gets only its own transfers, and the FIFO `orders` is deep, so that weights can be fetched for operations far
+// ahead.
 // Rate: one beat an iteration, II = 1; OPERATION_BEATS iterations an operation. A program of another design runs as an
-// empty one whose END operation carries the error.
+// empty program whose END operation carries the error.
 inline void read_program(read_port_t program, fifo<transfer_t> (&weight_orders)[WEIGHT_PORTS],
                          fifo<transfer_t> &input_orders, fifo<operation_t> &orders, fifo<transfer_t> &output_orders) {
   std::uint32_t words[OPERATION_WORDS];

@@ -8,8 +8,8 @@
 namespace edgemoe {
 
 // 2^-(difference * 2^shift / 2^EXP_POSITION_BITS), with EXP_FRACTION fractional bits; 0 <= shift <= SCORE_SHIFT_MOST.
-// `difference` >= 0 is a row's maximum minus a score, both in base-2 logarithms; of a negative one the result means
-// nothing.
+// `difference` >= 0 is a row's maximum minus a score, both in base-2 logarithms; for a negative difference the result
+// has no meaning.
 inline exp_t exp2_negative(sint<ACT_BITS + 1> difference, int shift) {
 #pragma HLS INLINE
   constexpr int WHOLE_BITS = levels_t<EXP_FRACTION + 1>::value;

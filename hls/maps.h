@@ -1,4 +1,4 @@
-// Maps of decoders: the tiles of a convolution, and rows of pixels doubled between their neighbours. Only designs with
+// Maps of decoders: reads the tiles of a convolution, and doubles rows of pixels by interpolation. Only designs with
 // decoders have these paths.
 //
 // A map's rows lie in a ring, row y in slot y modulo the number of slots. A row takes whole blocks, so that each begins

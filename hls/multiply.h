@@ -15,10 +15,10 @@ namespace edgemoe {
 constexpr int LONGEST_LOOP = 1 << 30;  // more than any loop takes: a bound that synthesis can see
 
 // Rate: one tile of tokens an iteration, II = 1; about out_tiles x max(blocks x in_words, in_words x OPERAND_PARTS)
-// iterations. The operands of an output tile stay in the ring while all tokens pass over them. Meanwhile those of later
-// tiles arrive, at the end also the first tile of the operation that follows, so that it can begin at once.
-// Who computes and who fills is a matter of counters alone, never of which FIFO has something, so that no run differs
-// from another.
+// iterations. The operands of an output tile stay in the ring while all tokens pass over them. Operands of later tiles
+// arrive meanwhile, at the end also the first tile of the next operation, so this operation can begin at once.
+// Counters alone decide when the unit computes and when it fills the ring, never the state of a FIFO. So every run
+// takes the same cycles.
 inline void multiply(const operation_t op, const operation_t following, fifo<part_t> &operands,
                      fifo<biases_t> &new_biases, fifo<tile_t> &tiles, ring_row_t ring[RING_WORDS],
                      biases_t bias_ring[OPEN_TILES], fifo<sums_t> (&sums)[TOKENS_PARALLEL], fifo<biases_t> &biases) {

@@ -10,7 +10,7 @@
 
 namespace edgemoe {
 
-// What LayerNorm needs to know of a token: result = (x - mean) * mantissa * 2^-shift, in integers.
+// LayerNorm's factors of a token: result = (x - mean) * mantissa * 2^-shift, in integers.
 struct moments_t {
   centred_t mean;  // MEAN_FRACTION more fractional bits than x
   mantissa_t mantissa;

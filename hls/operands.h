@@ -10,7 +10,7 @@
 
 namespace edgemoe {
 
-// One of the two narrow weights that lie in the place of one: the lower one comes first.
+// One of two narrow weights in the place of one wide weight; the lower half comes first.
 inline operand_t narrow_weight(sint<WEIGHT_BITS> pair, bool second) {
 #pragma HLS INLINE
   return second ? operand_t(pair >> NARROW_BITS) : operand_t(lowest_field<NARROW_BITS>(pair));

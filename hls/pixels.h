@@ -1,5 +1,5 @@
-// Where the pixels of a doubled row go: into a row of a map, or to DDR as numbers of classes or as values. Only designs
-// with decoders have these paths.
+// Destinations of the pixels of a doubled row: a row of a map, or DDR, as class numbers or as values. Only designs with
+// decoders have these paths.
 #pragma once
 
 #include "arith.h"

@@ -1,5 +1,5 @@
-// AXI master ports: plain pointers for synthesis; in the plain-integer simulation they count beats and check bounds, in
-// the timed simulation they know when every beat comes.
+// AXI master ports: plain pointers for synthesis. In the plain-integer simulation they count beats and check bounds; in
+// the timed simulation they know the cycle of every beat.
 //
 // open_burst: the loop that follows touches port[first .. first + beats), in this order. Synthesis finds the burst by
 // itself; the simulations check its bounds, and the timed one asks for its beats from then on.

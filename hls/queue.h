@@ -20,7 +20,7 @@ struct queue_t {
 };
 
 // Rate: one row an iteration, II = 1; out_tiles x padded rows iterations.
-// Tells where the rows of an expert's results go, and their scores, as often and in the order in which it is asked.
+// Gives the destinations of the rows of an expert's results, and their scores, in the order in which they are read.
 inline void dispatch(const operation_t op, const route_t queue[MAX_ROUTES], fifo<place_t> &destinations,
                      fifo<row_scale_t> &scales) {
   const bool scatter = op.kind == KIND_PRODUCT && (op.flags & FLAG_SCATTER) != 0;
@@ -45,7 +45,7 @@ dispatch_rows:
 
 // Rate: one word an iteration, II = 1; gather_rows x gather_words iterations.
 // The patch reordering of the experts: copies the tokens of a queue side by side, while the unit still works for the
-// expert before.
+// previous expert.
 inline void gather_tokens(const operation_t op, const place_t places[MAX_ROUTES],
                           const memory_row_t source[FIRST_DEPTH], const memory_row_t source_rest[REST_DEPTH],
                           memory_row_t destination[FIRST_DEPTH], memory_row_t destination_rest[REST_DEPTH]) {

@@ -1,4 +1,4 @@
-// The unit's ring of operands: which word is computed with, which part arrives, and what both sides know of each other.
+// The unit's ring of operands: the word in use, the part that arrives next, and the credits of both sides.
 #pragma once
 
 #include "count.h"
@@ -7,8 +7,8 @@
 
 namespace edgemoe {
 
-// Cycles in which the cache brings a part of a tile. Asked more often, the unit would wait for parts instead of
-// computing.
+// Cycles in which the cache brings a part of a tile. If the unit asked for parts more often, it would wait for them
+// instead of computing.
 constexpr int CACHE_PACE = (CACHE_STEPS + OPERAND_PARTS - 1) / OPERAND_PARTS;
 
 // The word that is computed with. The words of a tile come again for each block of tokens; then the next tile begins.

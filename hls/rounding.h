@@ -1,4 +1,4 @@
-// What follows a product: bias, rounding, GELU, row scales, the running maximum of rows of scores.
+// The steps after a product: bias, rounding, GELU, row scales, the running maximum of rows of scores.
 #pragma once
 
 #include "arith.h"
@@ -13,8 +13,8 @@ namespace edgemoe {
 
 using results_t = vec<fine_t, OUT_PARALLEL>;
 
-// A sum of products to an activation: rounded once to TERM_BITS (one DSP operand), scaled by its row where there is a
-// scale or passed through GELU, and rounded to the destination's format: to that of the finer memory where it is added.
+// Turns a sum of products into an activation: rounds it once to TERM_BITS (one DSP operand), applies the row's scale or
+// GELU if there is one, and rounds to the destination's format (an added result to the format of the finer memory).
 // All three go through one shifter; a product's mantissa has its bits in the shift already.
 inline fine_t finish(const operation_t op, acc_t sum, bias_t bias, row_scale_t scale) {
 #pragma HLS INLINE

@@ -12,7 +12,7 @@
 
 namespace edgemoe {
 
-// An expert and its logit, as the search for the largest compares them: one bit more, for a logit below all others.
+// An expert and its logit in the search for the largest logit: one more bit, for a logit below all others.
 struct candidate_t {
   sint<ACT_BITS + 1> logit;
   sint<EXPERT_BITS> expert;
@@ -21,7 +21,7 @@ constexpr int ABSENT = -(1 << ACT_BITS);  // logit of an expert that can't be ch
 
 constexpr int NOBODY = -1;  // a choice that is not made yet
 
-// What a token's search keeps from one of its words to the next.
+// State of a token's search between two of its words.
 struct search_t {
   candidate_t best;  // of the words of this round
   sint<EXPERT_BITS> expert[MAX_TOP_K];  // one more with every round

@@ -14,8 +14,8 @@
 
 namespace edgemoe {
 
-// A word of the results: word by word of a row, row by row, tile by tile. Rows of a tile are padded to whole blocks of
-// the unit, of which the cache's lanes know nothing: so each tile begins a block.
+// Position of a word of the results: word by word of a row, row by row, tile by tile. Rows of a tile are padded to
+// whole blocks of the unit. The cache's lanes do not follow these blocks, so each tile begins a block of the cache.
 struct stored_t {
   sint<TILE_BITS> tile;
   wrapping_t<ROW_BITS> row;

@@ -1,4 +1,4 @@
-// First operands: reads on-chip activations, or values that arrive from DDR, and hands them on.
+// First operands: reads on-chip activations, or values that arrive from DDR, and passes them on.
 #pragma once
 
 #include "count.h"

@@ -1,8 +1,8 @@
-// Number types, in two lives that give the same bits.
+// Number types, in two variants that give the same bits.
 //
 // Under Vitis HLS (and with the open ap_types headers) numbers are ap_int of the exact width. With
-// EDGEMOE_PLAIN_INTEGERS they are the smallest native integer that holds them: the design proves that no value
-// exceeds its width, so both give the same results, and the native ones simulate a frame in a fraction of a second.
+// EDGEMOE_PLAIN_INTEGERS they are the smallest native integer that holds them. The design proves that no value
+// exceeds its width, so both give the same results. Native integers simulate a frame in a fraction of a second.
 #pragma once
 
 #include "config.h"

@@ -18,6 +18,7 @@ from edgemoe_gen.design.fifos import SHIFT_BITS
 from edgemoe_gen.design.products import part_dsps, table_products, tables_in_dsp
 from edgemoe_gen.design.sizes import TERM_BITS
 from edgemoe_gen.design.storage import MUX_INPUTS, SHIFT_REGISTER
+from edgemoe_gen.estimate.logic import any_rounding, choice, exponential, interpolation, reciprocal, rounding, shift_up
 from edgemoe_gen.estimate.processes import ROUTING_LOOPS
 from edgemoe_gen.hardware.axi import OTHER_ADAPTERS
 from edgemoe_gen.hardware.boards import Board
@@ -145,85 +146,6 @@ def check_fits(design: Design) -> Resources:
     return resources
 
 
-def _shifter(bits: int, stages: int | None = None) -> int:
-    """A shift by any number of bits, or of a number of binary stages: a look-up table selects one of four (UG574)."""
-    return bits * ceil_div((bits - 1).bit_length() if stages is None else stages, 2)
-
-
-def _any_rounding(bits: int) -> int:
-    """`round_shift`: a shifter in either direction, and one for the added half; then the clipping."""
-    return 3 * _shifter(bits) + 2 * bits
-
-
-def _rounding(bits: int, to_bits: int, window: Window) -> int:
-    """`round_to`: stages from the widest to the narrowest, two in a look-up table, each as wide as the bits that count.
-
-    Then the half is added and the result clipped, one look-up table a bit each. Overflow is detected on the way, five
-    bits in a look-up table.
-    """
-    wide = bits + 1 - window.least
-    lut, left = 0, window.stages
-    while left > 0:
-        left -= 1 if left % 2 else 2
-        lut += min(wide, to_bits + (1 << left))
-    return lut + 2 * to_bits + ceil_div(max(wide - to_bits, 0), 5)
-
-
-def _shift_up(bits: int, to_bits: int, window: Window) -> int:
-    """`shift_up`: stages from the narrowest to the widest, two a look-up table."""
-    stages = [min(bits + (1 << (done + 2)) - 1, to_bits) for done in range(0, window.stages - 1, 2)]
-    return sum(stages) + (to_bits if window.stages % 2 else 0)
-
-
-def _choice(count: int, bits: int) -> int:
-    """`pick`: one of several values."""
-    return bits * ceil_div(count - 1, MUX_INPUTS - 1)
-
-
-def _rom(entries: int, bits: int) -> int:
-    return bits * ceil_div(entries, 64)
-
-
-def _interpolation(design: Design, table: tables.Table, value_bits: int, rest_bits: int) -> int:
-    """LUT of one table look-up: start and rise of the segment, from ROMs; the product; one addition.
-
-    A DSP does product and addition (UG579).
-    """
-    roms = _rom(table.segments, value_bits + table.rise_bits)
-    if tables_in_dsp(design):
-        return roms
-    return roms + table.rise_bits * rest_bits + value_bits + rest_bits
-
-
-def _exponential(design: Design) -> int:
-    """LUT of 2^-(maximum - score): subtraction, binary point, table, and the shift by the whole part, rounded."""
-    k = design.knobs
-    index = k.exp_segments.bit_length() - 1
-    table = _interpolation(design, design.exp2_table, tables.EXP_FRACTION, tables.EXP_POSITION_BITS - index)
-    whole = tables.EXP_FRACTION.bit_length()
-    position = whole + tables.EXP_POSITION_BITS
-    beyond = ceil_div(position, 5) + 2
-    value = tables.EXP_FRACTION + 2
-    return (
-        k.activation_bits + 1
-        + _shifter(position, shifts.EXPONENTIAL.stages) + beyond
-        + table
-        + _shifter(value, whole) + value
-    )  # fmt: skip
-
-
-def _reciprocal(design: Design) -> int:
-    """LUT of 1 / sum: its highest bit, the shift to 1..2, and the table."""
-    k = design.knobs
-    position = tables.RECIPROCAL_POSITION_BITS
-    table = _interpolation(
-        design, design.reciprocal_table, tables.MANTISSA_BITS, position - (k.reciprocal_segments.bit_length() - 1)
-    )
-    least = tables.EXP_FRACTION - position
-    window = Window(least, least + design.exp_sum_bits - tables.EXP_FRACTION)
-    return 2 * design.exp_sum_bits + _rounding(design.exp_sum_bits, position + 3, window) + position + table
-
-
 def arithmetic_parts(design: Design) -> tuple[Part, ...]:
     """All parts of a design except its memories, in the order of the data path."""
     return (
@@ -270,7 +192,7 @@ def _probabilities(design: Design) -> Part:
     return Part(
         "probabilities", "an exponential for every value that enters the unit, and their sums",
         dsp=_dsps(design, "probabilities"),
-        lut=lanes * (_exponential(design) + 2 * operand + design.exp_sum_bits),
+        lut=lanes * (exponential(design) + 2 * operand + design.exp_sum_bits),
     )  # fmt: skip
 
 
@@ -278,24 +200,24 @@ def _rounding_lanes(design: Design) -> Part:
     k = design.knobs
     acc = design.accumulator_bits
     gelu_rest = tables.GELU_FRACTION - (k.gelu_segments.bit_length() - 1)
-    gelu = _interpolation(design, design.gelu_table, tables.GELU_OUT_FRACTION, gelu_rest) + 4 * TERM_BITS
+    gelu = interpolation(design, design.gelu_table, tables.GELU_OUT_FRACTION, gelu_rest) + 4 * TERM_BITS
     offset = design.bias_bits - OUTPUT_SHIFT_BITS
-    bias = _shift_up(offset, acc, shifts.BIAS) + acc
+    bias = shift_up(offset, acc, shifts.BIAS) + acc
     sums = shifts.sum_window(k.activation_bits, k.weight_bits)
     # A term, a product or a GELU goes on to one rounding, of which a result without a tail is clipped again.
-    result = FINISHED_BITS + _rounding(FINISHED_BITS, design.fine_bits, shifts.RESULT) + design.fine_bits
-    lane = _choice(k.tokens_parallel, acc) + bias + _rounding(acc, TERM_BITS, sums) + gelu + result
+    result = FINISHED_BITS + rounding(FINISHED_BITS, design.fine_bits, shifts.RESULT) + design.fine_bits
+    lane = choice(k.tokens_parallel, acc) + bias + rounding(acc, TERM_BITS, sums) + gelu + result
     return Part(
         "rounding",
         "one lane an output: bias, scale or GELU; a row's 1 / sum",
         dsp=_dsps(design, "rounding"),
-        lut=k.out_parallel * lane + _choice(k.tokens_parallel, design.exp_sum_bits) + _reciprocal(design),
+        lut=k.out_parallel * lane + choice(k.tokens_parallel, design.exp_sum_bits) + reciprocal(design),
     )
 
 
 def _additions(design: Design) -> Part:
     # The old value to the new binary point, the sum, its rounded part and tail, and keys' clipping.
-    added = _rounding(design.fine_bits, design.fine_bits + 1, shifts.OLD) + 5 * design.fine_bits
+    added = rounding(design.fine_bits, design.fine_bits + 1, shifts.OLD) + 5 * design.fine_bits
     added += design.fine_bits * ceil_div(design.out_words - 1, MUX_INPUTS - 1)
     return Part(
         "addition", "in the store, one lane an input: what is added to",
@@ -306,8 +228,8 @@ def _additions(design: Design) -> Part:
 def _score_lanes(design: Design) -> Part:
     k = design.knobs
     acc = design.accumulator_bits
-    lane = _choice(design.score_groups, acc) + _choice(design.out_words, acc)
-    lane += _rounding(acc, k.activation_bits, shifts.SCORE_SUM) + 2 * k.activation_bits
+    lane = choice(design.score_groups, acc) + choice(design.out_words, acc)
+    lane += rounding(acc, k.activation_bits, shifts.SCORE_SUM) + 2 * k.activation_bits
     return Part(
         "scores", "choice, rounding and comparison of score_rows × in scores",
         lut=k.score_rows * k.in_parallel * lane,
@@ -318,20 +240,20 @@ def _layer_norm(design: Design) -> Part:
     k = design.knobs
     gain = tables.RSQRT_FRACTION + 2 + k.max_dim.bit_length() + 1
     position = tables.RSQRT_POSITION_BITS
-    root = _interpolation(
+    root = interpolation(
         design, design.rsqrt_table, tables.RSQRT_FRACTION, position - (k.rsqrt_segments.bit_length() - 1)
-    ) + _rounding(design.variance_bits, position + 4, Window(-position, design.variance_bits - position))
+    ) + rounding(design.variance_bits, position + 4, Window(-position, design.variance_bits - position))
     mean = design.feature_sum_bits + INVERSE_BITS
     moments = (
         root
-        + _rounding(mean, design.centred_bits, Window(shifts.mean_shift(1), shifts.mean_shift(k.max_dim)))
-        + _rounding(gain, tables.MANTISSA_BITS, Window(0, gain - 1))
+        + rounding(mean, design.centred_bits, Window(shifts.mean_shift(1), shifts.mean_shift(k.max_dim)))
+        + rounding(gain, tables.MANTISSA_BITS, Window(0, gain - 1))
         + 2 * (design.variance_bits + gain)  # the highest bits of both
         + 2 * design.variance_bits
     )
     # A normalised value or a copy goes through one rounding, whose shift is a token's and a feature's.
     shift = 3 * SHIFT_BITS
-    normal = FINISHED_BITS + _rounding(FINISHED_BITS, design.fine_bits, Window(-1, 62)) + design.fine_bits
+    normal = FINISHED_BITS + rounding(FINISHED_BITS, design.fine_bits, Window(-1, 62)) + design.fine_bits
     lane = design.centred_bits + shift + normal + 2 * k.activation_bits
     sums = k.in_parallel * (design.feature_sum_bits + design.square_sum_bits)
     return Part(
@@ -348,8 +270,8 @@ def _router(design: Design) -> Part:
     return Part(
         "router", "search of the top-k, their softmax, queues",
         dsp=_dsps(design, "router"),
-        lut=k.in_parallel * (_exponential(design) + design.exp_sum_bits + choosing)
-        + _exponential(design) + _reciprocal(design) + _any_rounding(FINISHED_BITS),
+        lut=k.in_parallel * (exponential(design) + design.exp_sum_bits + choosing)
+        + exponential(design) + reciprocal(design) + any_rounding(FINISHED_BITS),
     )  # fmt: skip
 
 
@@ -364,7 +286,7 @@ def _cache_reader(design: Design) -> Part:
     bytes_of_shifts = ceil_div(max(0, design.shifts_per_step - k.in_parallel) * SHIFT_BITS, 2)
     return Part(
         "transposer", "keys and values to tiles of operands; shifts of features",
-        lut=tile + _choice(2 * design.operand_parts, part) + clipping + bytes_of_shifts,
+        lut=tile + choice(2 * design.operand_parts, part) + clipping + bytes_of_shifts,
     )  # fmt: skip
 
 
@@ -379,7 +301,7 @@ def _decoders(design: Design) -> tuple[Part, ...]:
         return ()
     bits = k.activation_bits
     tile = k.tokens_parallel * k.in_parallel * bits
-    blends = k.in_parallel * (2 * _choice(k.tokens_parallel, bits) + 2 * (bits + 2) + 4 * (bits + 4) + 2 * bits)
+    blends = k.in_parallel * (2 * choice(k.tokens_parallel, bits) + 2 * (bits + 2) + 4 * (bits + 4) + 2 * bits)
     written = k.tokens_parallel * ceil_div(k.in_parallel * bits + 2 * design.shared_depth.bit_length(), 2)
     number = design.map_words * k.in_parallel
     classes = (k.in_parallel + 2) * (2 * (bits + 1) + number.bit_length()) + k.in_parallel * (bits + 1)
@@ -409,7 +331,7 @@ def _channels(design: Design) -> Part:
         + (design.part_values * design.operand_bits if design.has_narrow_weights else 0)  # a weight, or one of two
     )
     # One of four memories, each of which may have a second array, and one lane of a row of tokens.
-    sources = 2 * tile + _choice(k.tokens_parallel, k.in_parallel * fine)
+    sources = 2 * tile + choice(k.tokens_parallel, k.in_parallel * fine)
     return Part("channels", "FIFOs between processes, selection of memories", lut=bits + sources)
 
 

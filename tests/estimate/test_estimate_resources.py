@@ -14,7 +14,8 @@ from edgemoe_gen.design import Design, Knobs, make_design
 from edgemoe_gen.design.products import dsp_count, part_dsps, table_products, tables_in_dsp
 from edgemoe_gen.design.storage import ROOM
 from edgemoe_gen.estimate import Part, check_fits, estimate_resources
-from edgemoe_gen.estimate.resources import WRITTEN, _exponential, _rounding, _shift_up
+from edgemoe_gen.estimate.logic import exponential, rounding, shift_up
+from edgemoe_gen.estimate.resources import WRITTEN
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.numerics import shifts
 from edgemoe_gen.numerics.shifts import Window
@@ -86,14 +87,14 @@ def test_an_exponential_stands_where_every_value_enters_the_unit() -> None:
     ("what", "rule", "made"),
     [
         # Look-up tables that Yosys 0.70 makes of a lane (synth_xilinx -family xcup -nodsp -nobram), as arith.h has it.
-        ("a score", _rounding(46, 18, shifts.SCORE_SUM), 130),
-        ("a term", _rounding(46, 27, shifts.sum_window(18, 16)), 167),
-        ("a result", _rounding(47, 24, shifts.RESULT), 151),
-        ("a normalised value", _rounding(47, 24, Window(-1, 62)), 187),
-        ("an old value", _rounding(24, 25, shifts.OLD), 141),
-        ("a bias that is added", _shift_up(28, 46, shifts.BIAS) + 46, 180),
+        ("a score", rounding(46, 18, shifts.SCORE_SUM), 130),
+        ("a term", rounding(46, 27, shifts.sum_window(18, 16)), 167),
+        ("a result", rounding(47, 24, shifts.RESULT), 151),
+        ("a normalised value", rounding(47, 24, Window(-1, 62)), 187),
+        ("an old value", rounding(24, 25, shifts.OLD), 141),
+        ("a bias that is added", shift_up(28, 46, shifts.BIAS) + 46, 180),
         # Its product is in a DSP; rounded once more, to an operand.
-        ("an exponential", _exponential(zcu104()) + 36, 336),
+        ("an exponential", exponential(zcu104()) + 36, 336),
     ],
 )  # fmt: skip
 def test_the_rule_of_a_lane_is_near_what_open_synthesis_makes(what: str, rule: int, made: int) -> None:
@@ -101,7 +102,7 @@ def test_the_rule_of_a_lane_is_near_what_open_synthesis_makes(what: str, rule: i
 
 
 def test_a_narrower_window_of_shifts_takes_less() -> None:
-    wide, narrow = (_rounding(46, 18, Window(0, most)) for most in (63, 15))
+    wide, narrow = (rounding(46, 18, Window(0, most)) for most in (63, 15))
     assert narrow < wide
 
 
