@@ -21,7 +21,7 @@ from edgemoe_gen.sim.cases_experts import OF_EXPERTS, expert_cases, router_cases
 from edgemoe_gen.sim.cases_maps import OF_DECODERS, class_cases, convolution_cases, resize_cases
 from edgemoe_gen.sim.checks import Case, CaseResult, worst
 from edgemoe_gen.sim.engine import Engine
-from edgemoe_gen.sim.recorded import Recorded, record_inputs, recorded_cases
+from edgemoe_gen.sim.recorded import RECORDED, Recorded, record_inputs, recorded_cases
 
 _CASES: Mapping[str, Callable[[Design], Iterator[Case]]] = {
     "softmax": softmax_cases,
@@ -98,7 +98,7 @@ def _run(kernel: str, design: Design, recorded: Recorded | None, engine: Engine,
         return
     for case in _CASES[kernel](design):
         yield run_case(kernel, case, engine, seed)
-    if recorded is None and kernel not in OF_DECODERS:  # of which nothing is ever recorded
+    if recorded is None and kernel in RECORDED:
         yield CaseResult(kernel, "recorded inputs", "recorded", 0.0, 0.0, 0.0, skipped=NOTHING_RECORDED)
     for case in recorded_cases(kernel, design, recorded) if recorded else ():
         yield run_case(kernel, case, engine, seed)

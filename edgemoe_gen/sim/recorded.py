@@ -5,7 +5,7 @@ The float reference observes; the tensors are quantised to the network's own for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +22,6 @@ from edgemoe_gen.program.compile import check_capacity, to_patches
 from edgemoe_gen.sim.cases_attention import run_attention, run_softmax, softmax_rows_that_fit
 from edgemoe_gen.sim.cases_dense import Layer, run_layer_norm, run_linear, run_patch_embed
 from edgemoe_gen.sim.cases_experts import OF_EXPERTS, Experts, Gate, run_experts, run_whole_router
-from edgemoe_gen.sim.cases_maps import OF_DECODERS
 from edgemoe_gen.sim.checks import Bench, Case, Deviation
 from edgemoe_gen.sim.engine import Engine
 from edgemoe_gen.sim.kernel_inputs import memory_columns, rounded_linear
@@ -93,9 +92,9 @@ def recorded_cases(kernel: str, design: Design, recorded: Recorded) -> Iterator[
         CapacityError: the network exceeds what the design holds.
     """
     check_capacity(design, recorded.model.spec)
-    if kernel in OF_DECODERS:  # of which a recording has nothing
+    if kernel not in RECORDED:
         return
-    if kernel == "patch-embed":
+    if kernel == PATCH_EMBED:
         yield Case("picture", "recorded", lambda engine, _: _patch_embed(engine, recorded))
         return
     for index in recorded.blocks:
@@ -107,7 +106,7 @@ def recorded_cases(kernel: str, design: Design, recorded: Recorded) -> Iterator[
 
 
 def _run_layer(layer: _Layer, kernel: str, engine: Engine, _: np.random.Generator) -> list[Deviation]:
-    return layer.run(kernel, engine)
+    return _OF_BLOCKS[kernel](layer, engine)
 
 
 def _patch_embed(engine: Engine, recorded: Recorded) -> list[Deviation]:
@@ -130,14 +129,6 @@ class _Layer:
         self.block = block
         self.name = f"blocks.{block.index}"
         self.tokens = recorded.model.spec.tokens
-
-    def run(self, kernel: str, engine: Engine) -> list[Deviation]:
-        """Runs the block's case of one kernel."""
-        runs = {
-            "softmax": self.softmax, "gelu": self.gelu, "layernorm": self.layer_norm, "linear": self.linear,
-            "attention": self.attention, "router": self.router, "moe": self.experts,
-        }  # fmt: skip
-        return runs[kernel](engine)
 
     def tensor(self, name: str) -> NDArray[np.float64]:
         return np.asarray(self.recorded.tensors[f"{self.name}.{name}"], np.float64)
@@ -250,4 +241,11 @@ class _Layer:
         return self.rounded(up, f"{which}fc1"), self.rounded(Linear(down.weight[:, :most], down.bias), f"{which}fc2")
 
 
-__all__ = ["Recorded", "record_inputs", "recorded_cases"]
+PATCH_EMBED = "patch-embed"
+_OF_BLOCKS: Mapping[str, Callable[[_Layer, Engine], list[Deviation]]] = {
+    "softmax": _Layer.softmax, "gelu": _Layer.gelu, "layernorm": _Layer.layer_norm, "linear": _Layer.linear,
+    "attention": _Layer.attention, "router": _Layer.router, "moe": _Layer.experts,
+}  # fmt: skip
+RECORDED = frozenset({PATCH_EMBED, *_OF_BLOCKS})  # kernels whose inputs a recording has
+
+__all__ = ["RECORDED", "Recorded", "record_inputs", "recorded_cases"]

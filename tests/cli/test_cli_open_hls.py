@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_the_same_folder_goes_over_to_the_other_way_and_back(
     report = json.loads((output / "report.json").read_text())
     assert "hls" not in report["stages"]  # its results lie there, but are not of this bitstream
     again = run(*arguments(project, output, *way(OPEN)))
-    assert "rtl, simulate, lint, preview, ip, bitstream, package" in again.out
+    assert re.search("rtl, simulate, .*, ip, bitstream, package", again.out)
     assert run(*arguments(project, output)).code == 0
     assert digests(output) == before
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_one_clock_drives_every_clocked_pin(tmp_path: Path) -> None:
 
 
 @needs_tclsh
-@pytest.mark.parametrize(("board", "release"), list(zip(board_names(), RELEASES, strict=True)))
+@pytest.mark.parametrize(("board", "release"), list(zip(board_names(), cycle(RELEASES), strict=False)))
 def test_a_build_leaves_all_results_and_no_partial_folder(board: str, release: str) -> None:
     done = built(board, release)
     assert sorted(path.name for path in done.bitstream.iterdir()) == RESULTS

@@ -13,7 +13,7 @@ from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model import Reference
 from edgemoe_gen.numerics.attribute import Attribution, attribute_error, by_worth, squared_errors
 from edgemoe_gen.numerics.formats import choose_formats
-from edgemoe_gen.numerics.widths import Widths
+from edgemoe_gen.numerics.widths import WEIGHT_KINDS, Widths
 from edgemoe_gen.sim.decoded import IntegerDecoder
 from tests.numerics.decoded import decoded_case
 from tests.sim.engines import Case, check_against_float, compiled, random_case, run_case, small_design
@@ -125,4 +125,4 @@ def test_a_kind_that_is_one_group_errs_as_the_group_does(case: Case) -> None:
     found = squared_errors(case.model, case.network, formats, frames, task, 6)
     patch = next(row for row in rows if row.kind == "patch")
     assert found["patch"] == pytest.approx(patch.error**2 * float(np.mean(np.square(exact.tokens))), rel=1e-4)
-    assert set(found) == {"patch", "attention", "mlp", "router", "experts"}
+    assert set(found) == {*(kind.name for kind in WEIGHT_KINDS.values() if kind.parts)}

@@ -21,7 +21,7 @@ from edgemoe_gen.numerics.layers import layers_of, weight_name, with_layers
 from edgemoe_gen.numerics.maps import doubled_sixteenths
 from edgemoe_gen.numerics.narrow_errors import measure_narrow
 from edgemoe_gen.numerics.narrow_norms import even_for_narrow
-from edgemoe_gen.numerics.widths import Widths
+from edgemoe_gen.numerics.widths import WEIGHT_KINDS, Widths
 from edgemoe_gen.program.compile import compile_network
 from edgemoe_gen.program.rounded import round_linear
 from tests.numerics.decoded import decoded_case
@@ -165,7 +165,7 @@ def test_rounding_together_helps_pictures_that_calibration_has_not_seen() -> Non
     found = calibrate(c.model, c.seen, Widths(18, 6), None, c.images[:7], names)
     errors = measure_narrow(found, c.images[:7], c.images[7:], names)
     rows = {row.kind: row for row in errors.kinds}
-    assert set(rows) == {"patch", "attention", "mlp", "router", "experts", "all"}
+    assert set(rows) == {"all", *(kind.name for kind in WEIGHT_KINDS.values() if kind.parts)}
     for row in rows.values():
         assert row.seen["gptq"].forced < row.seen["nearest"].forced
     assert rows["all"].unseen["gptq"].forced < 0.8 * rows["all"].unseen["nearest"].forced

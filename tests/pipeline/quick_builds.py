@@ -16,10 +16,10 @@ from PIL import Image
 
 from edgemoe_gen.flow.tools import Command, Tool, Toolset
 from edgemoe_gen.model import read_spec_file
-from edgemoe_gen.pipeline.stages.table import stage_of
+from edgemoe_gen.pipeline.stages.table import STAGES, stage_of
 from edgemoe_gen.pipeline.support import artefacts
 from edgemoe_gen.pipeline.support.context import Context, OpenedProject
-from edgemoe_gen.pipeline.support.stage import Made
+from edgemoe_gen.pipeline.support.stage import Made, Stage
 from edgemoe_gen.pipeline.support.state import digest_text
 from edgemoe_gen.project.config import Config
 from tests.factory import write_checkpoint, write_spec
@@ -120,12 +120,10 @@ def use_quick_stages(patch: pytest.MonkeyPatch, tools: bool) -> None:
     set_make(patch, "render", _render)
     set_make(patch, "compile", lambda *_: Made("compiled"))
     set_make(patch, "csim", _csim)
-    for name, made in (
-        ("schedule", ["schedule.json"]), ("rtl", ["rtl/edgemoe_engine.sv", "rtl.json"]), ("simulate", ["timing.json"]),
-        ("lint", ["lint.json"]), ("preview", ["preview/manifest.json"]), ("package", ["overlay/manifest.json"]),
-        ("report", ["report.json", "report.html"]),
-    ):  # fmt: skip
-        set_make(patch, name, _writer(name, made))
+    for stage in STAGES:
+        if isinstance(stage, Stage) and stage.name not in ("render", "compile", "csim", "rtlsim"):
+            files = [path if Path(path).suffix else f"{path}/manifest.json" for path in stage.outputs]
+            set_make(patch, stage.name, _writer(stage.name, files))
 
 
 def set_make(patch: pytest.MonkeyPatch, name: str, make: Make) -> None:

@@ -11,9 +11,9 @@ import pytest
 from edgemoe_gen.base.errors import CapacityError
 from edgemoe_gen.design import Knobs, make_design
 from edgemoe_gen.hardware.boards import load_board
-from edgemoe_gen.sim.cases_maps import OF_DECODERS
 from edgemoe_gen.sim.engine import Engine
-from edgemoe_gen.sim.kernels import KERNELS, Recorded, record_inputs, run_kernels
+from edgemoe_gen.sim.kernels import Recorded, record_inputs, run_kernels
+from edgemoe_gen.sim.recorded import RECORDED
 
 pytest.importorskip("torch")
 
@@ -57,7 +57,7 @@ def test_recorded_inputs_lie_within_the_bounds(engine: Engine, tmp_path: Path, s
     recorded = record(tmp_path, **sizes)
     results = [r for r in run_kernels(engine.design, recorded=recorded, engine=engine) if r.inputs == "recorded"]
     assert [result for result in results if not result.passed] == []
-    kernels = set(KERNELS) - {*OF_DECODERS, *(("router", "moe") if sizes["router"] == "none" else ())}
+    kernels = RECORDED - {*(("router", "moe") if sizes["router"] == "none" else ())}
     assert {result.kernel for result in results if result.skipped is None} == kernels
 
 

@@ -12,7 +12,7 @@ from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.model.random import random_model, random_picture
 from edgemoe_gen.numerics.attribute import squared_errors
 from edgemoe_gen.numerics.formats import choose_formats
-from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, NEAREST, OWN_WIDTH, PATCH, ROUTER, Widths
+from edgemoe_gen.numerics.widths import ATTENTION, EXPERTS, MLP, NEAREST, OWN_WIDTH, WEIGHT_KINDS, Widths
 from edgemoe_gen.tuning import Evaluator, make_evaluator
 from edgemoe_gen.tuning.noise import MOST_APART, error_of, measure_gains
 from edgemoe_gen.tuning.trial import CSIM, Figure, Outcome, Point
@@ -66,7 +66,7 @@ def test_estimates_meet_the_base_and_rank_kinds_as_the_float_reference_does(eval
     truth = evaluator.truths[0]
     frames = [(evaluator.images[0], truth.tokens, truth.experts)]
     measured = squared_errors(evaluator.model, evaluator.prepared.network, formats, frames, evaluator.tasks[0], 8)
-    assert list(measured) == [PATCH, ATTENTION, MLP, ROUTER, EXPERTS]
+    assert list(measured) == [kind.name for kind in WEIGHT_KINDS.values() if kind.parts]
     assert min(measured.values()) > 0
     added = {
         kind: error_of(scaled.noise(replace(knobs, **{knob: 8})), scaled.gains) - 1e-6
@@ -85,7 +85,7 @@ def test_narrow_designs_are_ranked_by_what_rounding_together_leaves() -> None:
     alone = replace(together, rounding=NEAREST, _cache={}).scaled_by(simulated(1e-6))
     assert scaled.gains is not None and alone.gains is not None
     assert not alone.gains.together
-    assert set(scaled.gains.together) == {PATCH, ATTENTION, MLP, ROUTER, EXPERTS}
+    assert set(scaled.gains.together) == {kind.name for kind in WEIGHT_KINDS.values() if kind.parts}
     assert max(scaled.gains.together[kind] for kind in (ATTENTION, MLP, EXPERTS)) < 0.9
     for knobs, better in ((Knobs(), False), (Knobs(mlp_weight_bits=8), True), (Knobs(expert_weight_bits=8), True)):
         mine, other = (
