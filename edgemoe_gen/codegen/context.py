@@ -13,7 +13,7 @@ from edgemoe_gen.design.fifos import OPERATE, ROUTER
 from edgemoe_gen.design.knobs import PROGRAM_KNOBS, knob_fields, meaning
 from edgemoe_gen.design.products import tables_in_dsp
 from edgemoe_gen.design.rules import ACCUMULATOR_LIMIT, DSP_OPERAND_BITS
-from edgemoe_gen.design.sizes import BIAS_BITS, MEAN_FRACTION, MIN_ROWS, MOST_MAP_ROWS, TERM_BITS
+from edgemoe_gen.design.sizes import BIAS_BITS, MIN_ROWS, MOST_MAP_ROWS, TERM_BITS
 from edgemoe_gen.hardware import descriptor
 from edgemoe_gen.hardware.axi import AXI_BURST, AXI_LATENCY, AXI_OUTSTANDING, AxiPort, axi_ports
 from edgemoe_gen.hardware.memories import STAND_IN_DEPTH
@@ -106,7 +106,7 @@ def _groups(design: Design) -> list[dict[str, Any]]:
                 ),
                 ("MANTISSA_BITS", tables.MANTISSA_BITS, "the narrow operand of a DSP48E2"),
                 ("FINISHED_BITS", TERM_BITS + tables.MANTISSA_BITS + 2, ""),
-                ("MEAN_FRACTION", MEAN_FRACTION, "bits that a mean keeps below the feature's binary point"),
+                ("MEAN_FRACTION", shifts.MEAN_FRACTION, "bits that a mean keeps below the feature's binary point"),
                 ("FEATURE_SUM_BITS", design.feature_sum_bits, ""),
                 ("SQUARE_SUM_BITS", design.square_sum_bits, ""),
                 ("VARIANCE_BITS", design.variance_bits, "n^2 times the variance of n features"),

@@ -16,12 +16,12 @@ from edgemoe_gen.hardware.memories import HIDDEN, MEMORIES, QUERY, SPLITTABLE, A
 from edgemoe_gen.hardware.parts import DECODERS, EXPERTS
 from edgemoe_gen.hardware.ring import CONVOLUTION_RING
 from edgemoe_gen.numerics import tables
+from edgemoe_gen.numerics.shifts import MEAN_FRACTION
 from edgemoe_gen.numerics.widths import OWN_WIDTH
 
 TERM_BITS = 27  # the wide operand of a DSP48E2 (27 x 18 bit)
 BIAS_BITS = 32
 LANE_BITS = 8  # of a token's lane in its block
-MEAN_FRACTION = 8
 MIN_ROWS = 32  # rows of scores that an operation has at least, so that no row's maximum is read before it is written
 # Bounds of the program that RTL co-simulation runs: what it copies through each port. A test holds them over many
 # designs.

@@ -48,6 +48,18 @@ def sum_window(activation_bits: int, weight_bits: int) -> Window:
     return Window(least, max(least + 31, VALUES_MOST))
 
 
+def inverse(features: int) -> tuple[int, int]:
+    """Factor 1 / features of LayerNorm's mean, and its fractional bits: 2^INVERSE_FRACTION at most."""
+    shift = INVERSE_FRACTION + features.bit_length() - 1
+    return round((1 << shift) / features), shift
+
+
+def inverse_error(features: int) -> float:
+    """Relative error of `inverse`: up to 2^-INVERSE_FRACTION, and none for a power of two."""
+    factor, shift = inverse(features)
+    return abs(factor * features / float(1 << shift) - 1.0)
+
+
 def mean_shift(features: int) -> int:
     """Shift of a sum of features, times their inverse, down to the mean."""
-    return INVERSE_FRACTION + features.bit_length() - 1 - MEAN_FRACTION
+    return inverse(features)[1] - MEAN_FRACTION

@@ -6,14 +6,12 @@ In: a design, places and formats. Out: an `Operation` without addresses, which t
 from __future__ import annotations
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.sizes import MEAN_FRACTION
 from edgemoe_gen.hardware.descriptor import Operation
 from edgemoe_gen.hardware.kinds import bit, number
 from edgemoe_gen.hardware.memories import path_from, path_number, path_to
 from edgemoe_gen.numerics.fixed import Format
+from edgemoe_gen.numerics.shifts import inverse, mean_shift
 from edgemoe_gen.program.places import Place
-
-INVERSE_BITS = 24  # of LayerNorm's factor 1 / n
 
 
 def transfer_beats(design: Design, tokens: int, columns: int, bits: int) -> int:
@@ -57,15 +55,14 @@ def normalise_operation(
     """LayerNorm; `weights` is the first beat and the number of beats of its features' shifts."""
     n = source.columns
     scaled_eps = max(1, round(n * n * eps * 4.0**source.form.fraction))
-    shift = INVERSE_BITS - 1 + n.bit_length() - 1  # so that the factor 1 / n has INVERSE_BITS bits
     return Operation(
         kind=number("NORMALISE"),
         path=path_number(source.memory, destination.memory),
         tokens=tokens,
         in_words=design.words(n),
         features=n,
-        inverse_features=round(2**shift / n),
-        inverse_shift=shift - MEAN_FRACTION,
+        inverse_features=inverse(n)[0],
+        inverse_shift=mean_shift(n),
         eps_high=scaled_eps >> 31,
         eps_low=scaled_eps & 0x7FFFFFFF,
         normal_fraction=destination.form.fraction,

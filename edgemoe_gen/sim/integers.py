@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.sizes import MEAN_FRACTION, TERM_BITS
+from edgemoe_gen.design.sizes import TERM_BITS
 from edgemoe_gen.hardware.memories import NORMED, RESIDUAL
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, Integers
 from edgemoe_gen.numerics.lower import Linear
 from edgemoe_gen.numerics.maps import doubled_sixteenths, tap_sums
+from edgemoe_gen.numerics.shifts import MEAN_FRACTION
 from edgemoe_gen.program.moves import normalise_operation
 from edgemoe_gen.program.places import Place
 from edgemoe_gen.program.rounded import Rounded, round_linear, term_fraction

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgemoe_gen.design import Design
-from edgemoe_gen.design.sizes import MEAN_FRACTION, TERM_BITS
+from edgemoe_gen.design.sizes import TERM_BITS
 from edgemoe_gen.numerics import tables
 from edgemoe_gen.numerics.fixed import Format, Integers
+from edgemoe_gen.numerics.shifts import MEAN_FRACTION, inverse_error
 
 Values = NDArray[np.float64]
 GELU_SLOPE = 1.13  # largest |GELU'|: 1.1290 at sqrt(2)
@@ -81,7 +82,7 @@ def layer_norm_bound(design: Design, integers: Integers, source: Format, eps: fl
 
     - tails: mean and variance are those of values rounded to `source`. By how much they differ is computed here; a
       variance that is off by d changes 1 / sqrt(V + E) by the relative d / (2 min(V + E));
-    - mean: its factor 1 / n has 24 significant bits, and it is kept with MEAN_FRACTION bits below a step;
+    - mean: its factor 1 / n is rounded (`inverse_error`), and it is kept with MEAN_FRACTION bits below a step;
     - eps: n^2 eps rounded to a whole number E' of squared steps, at least 1, instead of E; that changes
       1 / sqrt(V + E) by the relative |E' - E| / (2 min(V + E, V + E'));
     - 1 / sqrt(m), m in [1, 4): the table's error and half a unit of the interpolation, relative to at least 1/2; m
@@ -96,7 +97,7 @@ def layer_norm_bound(design: Design, integers: Integers, source: Format, eps: fl
     smallest = np.minimum(spread, exact_spread) + min(exact_eps, used_eps)
     mean = integers.mean(axis=1, keepdims=True) / 2.0**tail
     tails = np.abs(rounded.mean(axis=1, keepdims=True) - mean)
-    mean_error = tails + np.abs(mean) * 2.0**-24 + 2.0 ** -(MEAN_FRACTION + 1)
+    mean_error = tails + np.abs(mean) * inverse_error(n) + 2.0 ** -(MEAN_FRACTION + 1)
     root = 2 * (design.rsqrt_table.error + 2.0 ** -(tables.RSQRT_FRACTION + 1)) + 2.0**-tables.RSQRT_POSITION_BITS
     off = abs(used_eps - exact_eps) + np.abs(spread - exact_spread)
     relative = root + 2.0 ** -(tables.MANTISSA_BITS - 1) + off / (2 * smallest)
