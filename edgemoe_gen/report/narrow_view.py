@@ -33,7 +33,7 @@ def sentences(facts: Mapping[str, Any]) -> list[str]:
         layers = counted(len(few), "layer")
         parts = [
             f"{number} with {how}"
-            for number, how in ((bias, "a corrected bias"), (nearest, "theirs as it was"))
+            for number, how in ((bias, "a corrected bias"), (nearest, "the bias as it was"))
             if number
         ]
         found.append(
