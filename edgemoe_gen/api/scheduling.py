@@ -11,6 +11,7 @@ from edgemoe_gen.design import Design
 from edgemoe_gen.project.arguments import PROJECT, DesignKeywords, PathText, project_arguments
 from edgemoe_gen.project.early import Needs, open_checked
 from edgemoe_gen.project.opening import open_design, open_model
+from edgemoe_gen.scheduling.compiler import need_compiler
 from edgemoe_gen.scheduling.result import Schedule
 from edgemoe_gen.scheduling.run import schedule_design
 
@@ -61,6 +62,7 @@ def schedule(
         ConfigError: the compiler of the extra `[schedule]` is not installed, or there is no such loop.
         SimulationError: there is no table of delays for the part, or a kernel has an unknown form.
     """
+    need_compiler("a schedule", "schedule")
     project = open_checked(project_arguments(keywords, checkpoint), Needs())
     config = project.config
     design = open_design(config, None if config.checkpoint is None else open_model(config).spec)

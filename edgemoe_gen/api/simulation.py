@@ -229,10 +229,12 @@ def csim(
         recorded = record_inputs(model, numerics.network, numerics.formats, picture_values[0], tasks[0])
     elif config.checkpoint is not None:
         network_spec = open_model(config).spec
-        notes.append("no picture is named, so no inputs are recorded: give --image")
     design = open_design(config, network_spec)
     engine = Engine.compile(design)
-    cases = tuple(run_kernels(design, tuple(kernel), recorded, engine, how.seed, progress))
+    given = {"checkpoint": config.checkpoint, "picture (--image)": config.images}
+    absent = " and no ".join(name for name, value in given.items() if not value)
+    unrecorded = f"no {absent} is named to record inputs from"
+    cases = tuple(run_kernels(design, tuple(kernel), recorded, engine, how.seed, progress, unrecorded))
     if how.junit is not None:
         write_junit(cases, Path(how.junit))
     return CsimResult(design, cases, tuple(notes))

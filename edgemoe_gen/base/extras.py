@@ -15,6 +15,8 @@ from urllib.request import url2pathname
 
 from edgemoe_gen.base.installed import PACKAGE
 
+NO_COMMAND = "no command"
+
 
 @dataclass(frozen=True)
 class Extra:
@@ -35,6 +37,14 @@ class Extra:
     def install(self) -> str:
         """The command that installs it."""
         return installing(self.name)
+
+    @property
+    def advice(self) -> str:
+        """A line that says what needs it, and how to install it."""
+        commands, _, without = self.needed_by.partition("; ")
+        if commands == NO_COMMAND:
+            return f"`[{self.name}]`, which no command needs: {self.install}"
+        return f"`[{self.name}]`, needed by {commands}{f' ({without})' if without else ''}: {self.install}"
 
 
 @cache
@@ -91,7 +101,7 @@ EXTRAS = (
         "the kernels as SystemVerilog: made, simulated, synthesised openly",
         "rtl, --engine rtl of the simulated board, the stages rtl and rtlsim; a build leaves them out without it",
     ),
-    Extra("docs", ("mkdocs", "mkdocs-material", "mkdocstrings"), "the site of the docs", "no command"),
+    Extra("docs", ("mkdocs", "mkdocs-material", "mkdocstrings"), "the site of the docs", NO_COMMAND),
     Extra(
         "dev",
         (
@@ -116,7 +126,7 @@ EXTRAS = (
             "ziglang",
         ),
         "this project's own tests and checks",
-        "no command",
+        NO_COMMAND,
     ),
 )
 _MODULES = {"opencv-python-headless": "cv2", "pynq": "pynq"}  # a board's image brings these under other names, or none

@@ -53,4 +53,6 @@ def command(name: str | None, write: Path | None, as_json: bool) -> None:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_text, value))
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)

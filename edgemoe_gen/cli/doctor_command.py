@@ -48,13 +48,13 @@ def command(board: str | None, as_json: bool) -> None:
         names = ", ".join(check.name for check in found.checks if check.advice == advice)
         output.line(f"{names}: {advice}")
     for extra in absent:
-        output.line(f"{extra.needed_by}: {extra.install}")
+        output.line(extra.advice)
 
 
 def _lacks(one: ExtraFound) -> str:
     if not one.lacks:
         return "yes"
-    return "no" if len(one.lacks) == len(one.extra.packages) else f"not {', '.join(one.lacks)}"
+    return "no" if len(one.lacks) == len(one.extra.packages) else f"in part, without {', '.join(one.lacks)}"
 
 
 def _uses(stage: Stage) -> str:

@@ -74,7 +74,9 @@ def failure_of(error: BaseException, command: str = "") -> Failure:
     if isinstance(error, EdgeMoEError):
         return Failure(error.message, error.hint, error.exit_code, stage=error.stage)
     if isinstance(error, click.UsageError):
-        path = error.ctx.command_path if error.ctx else "edgemoe-gen"
+        path = (
+            error.ctx.command_path if error.ctx else f"edgemoe-gen {command}".strip()
+        )  # click gives some errors no context
         return Failure(error.format_message(), f"see {path} --help", MENDABLE)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), "", error.exit_code)

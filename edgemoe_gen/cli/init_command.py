@@ -18,7 +18,7 @@ from edgemoe_gen.report.numbers import normalisation
 @click.command("init", cls=HelpfulCommand)
 @checkpoint_argument(required=True)
 @keyword_options(NewProjectKeywords, texts={"output": "Folder that builds will write to [default: build]."})
-@click.option("--file", type=PATH, default="edgemoe.toml", show_default=True, help="File to write.")
+@click.option("--file", "--config", "file", type=PATH, default="edgemoe.toml", show_default=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def command(keywords: NewProjectKeywords, checkpoint: Path, file: Path, force: bool) -> None:
     """Write edgemoe.toml: the project's network, board, knobs and numerics, every key explained in a comment.

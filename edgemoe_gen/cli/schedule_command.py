@@ -7,14 +7,12 @@ from pathlib import Path
 import click
 
 from edgemoe_gen import api
-from edgemoe_gen.base.extras import installing
 from edgemoe_gen.cli import output
 from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, keyword_options
 from edgemoe_gen.project.arguments import DesignKeywords
 from edgemoe_gen.report.numbers import counted
-from edgemoe_gen.scheduling import missing
-from edgemoe_gen.scheduling.result import SCHEMA, TIER, LoopSchedule, RecurrenceReport, Schedule
+from edgemoe_gen.scheduling.result import TIER, LoopSchedule, RecurrenceReport, Schedule
 
 FAILED = 1
 
@@ -32,20 +30,13 @@ def command(
 
     For each loop: interval, depth, and the slowest recurrence in nanoseconds of the budget, with the lines that it
     passes. Delays are those of public schedule reports. Exit code 1 if a recurrence is over budget or a stated distance
-    is too short. Without the extra `[schedule]` nothing is scheduled, and one line says so.
+    is too short; 2 without the extra `[schedule]`, which brings the compiler.
 
     \b
     Examples:
       edgemoe-gen schedule --board zcu104
       edgemoe-gen schedule --knob out_parallel=32 --loop multiply_steps
     """
-    reason = missing()
-    if reason:
-        if as_json:
-            output.as_json({"schema": SCHEMA, "tier": TIER, "missing": reason})
-        else:
-            output.line(f"nothing is scheduled: {reason}; {installing('schedule')}")
-        return
     result = api.schedule(checkpoint, loop=loop, **keywords)
     for text in result.notes:
         output.note(text)

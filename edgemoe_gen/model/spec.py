@@ -248,7 +248,7 @@ class ModelSpec:
 
 def unknown_task(name: str, known: Sequence[str]) -> SpecError:
     """The error for a task that a network does not have."""
-    return SpecError(f'There is no task "{name}" in this model.', near(name, known, "Its tasks are") + ".")
+    return SpecError(f"there is no task '{name}' in this model", near(name, known, "its tasks are"))
 
 
 @dataclass(frozen=True)

@@ -156,9 +156,9 @@ def _stage(stage: StageFacts, machine: _Machine) -> Stage:
     Results of the vendor's tools may come from another machine: only the stages that these tools run lack them.
     """
     needed = with_needs([stage.name])
-    missing = machine.missing([*_PACKAGES, *(name for one in needed for name in one.uses)])
+    missing = machine.missing([*_PACKAGES, *(name for one in needed for name in one.requirements)])
     if not isinstance(stage, ToolStage):
-        return Stage(not missing, ", ".join(map(machine.used, stage.uses)) or "edgemoe-gen alone", missing)
+        return Stage(not missing, ", ".join(map(machine.used, stage.requirements)) or "edgemoe-gen alone", missing)
     tool = _tool_stage(stage, machine.tools)
     others = (_tool_stage(one, machine.tools).missing for one in reversed(needed) if isinstance(one, ToolStage))
     without = tool.missing or next(filter(None, others), "")

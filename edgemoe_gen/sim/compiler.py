@@ -18,7 +18,6 @@ from functools import cache
 from pathlib import Path
 
 from edgemoe_gen.base.errors import SimulationError, SurroundingsError
-from edgemoe_gen.base.extras import installing
 from edgemoe_gen.sim.cache import find_library, keep_library
 
 # Labels name loops in synthesis reports and pragmas are for Vitis; a C++ compiler needs neither.
@@ -115,7 +114,9 @@ def ap_types_folder() -> Path:
     """
     found = importlib.util.find_spec("hls4ml")
     if found is None or not found.submodule_search_locations:
-        raise SurroundingsError("the open ap_types headers are not installed", f"install them: {installing('dev')}")
+        raise SurroundingsError(
+            "the open ap_types headers are not installed", "they come with the package hls4ml: pip install hls4ml"
+        )
     return Path(found.submodule_search_locations[0]) / "templates" / "vivado" / "ap_types"
 
 

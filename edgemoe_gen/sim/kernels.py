@@ -47,6 +47,7 @@ def run_kernels(
     engine: Engine | None = None,
     seed: int = 0,
     progress: Callable[[CaseResult], None] | None = None,
+    unrecorded: str = NOTHING_RECORDED,
 ) -> list[CaseResult]:
     """Runs the cases of some kernels.
 
@@ -57,6 +58,7 @@ def run_kernels(
         engine: the compiled design; compiled here if not given.
         seed: seed of the random inputs; every case has its own stream, whatever other cases run.
         progress: called with every result as soon as it is there.
+        unrecorded: the reason why nothing is recorded, for the cases that are skipped.
 
     Returns:
         One result for each case, in order; a case whose simulation fails has an infinite error.
@@ -71,7 +73,7 @@ def run_kernels(
     engine = engine or Engine.compile(design)
     results = []
     for kernel in kernels:
-        for result in _run(kernel, design, recorded, engine, seed):
+        for result in _run(kernel, design, recorded, engine, seed, unrecorded):
             results.append(result)
             if progress is not None:
                 progress(result)
@@ -92,14 +94,16 @@ def _absent(design: Design, kernel: str) -> str:
     return ""
 
 
-def _run(kernel: str, design: Design, recorded: Recorded | None, engine: Engine, seed: int) -> Iterator[CaseResult]:
+def _run(
+    kernel: str, design: Design, recorded: Recorded | None, engine: Engine, seed: int, unrecorded: str
+) -> Iterator[CaseResult]:
     if absent := _absent(design, kernel):
         yield CaseResult(kernel, "all", "random", 0.0, 0.0, 0.0, skipped=absent)
         return
     for case in _CASES[kernel](design):
         yield run_case(kernel, case, engine, seed)
     if recorded is None and kernel in RECORDED:
-        yield CaseResult(kernel, "recorded inputs", "recorded", 0.0, 0.0, 0.0, skipped=NOTHING_RECORDED)
+        yield CaseResult(kernel, "recorded inputs", "recorded", 0.0, 0.0, 0.0, skipped=unrecorded)
     for case in recorded_cases(kernel, design, recorded) if recorded else ():
         yield run_case(kernel, case, engine, seed)
 

@@ -99,7 +99,7 @@ def test_knobs(capsys: pytest.CaptureFixture[str], verb: str, knob: str, words: 
 
 @pytest.mark.parametrize("verb", WITH_TASK)
 def test_names_of_tasks(capsys: pytest.CaptureFixture[str], verb: str) -> None:
-    refused(capsys, given(verb, "--task", "edges"), 'no task "edges"', "semseg, depth")
+    refused(capsys, given(verb, "--task", "edges"), "no task 'edges'", "semseg, depth")
 
 
 def test_one_of_several_tasks_must_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:

@@ -317,6 +317,26 @@ def test_csim_takes_inputs_from_a_network(run: Run, project: Project) -> None:
     assert any(case["inputs"] == "recorded" and case["skipped"] is None for case in cases)
 
 
+def test_csim_says_once_what_it_lacks_to_record_inputs(run: Run, project: Project) -> None:
+    knobs = ("csim", *project.knobs, "--kernel", "linear")
+    for given, lacks in (
+        ((), "no checkpoint and no picture (--image) is"),
+        (project.network, "no picture (--image) is"),
+    ):
+        said = run(*knobs[:1], *given, *knobs[1:])
+        assert said.code == 0 and f"skipped: {lacks} named to record inputs from" in said.err
+        assert said.err.count("record") == 1
+
+
+def test_an_option_without_its_value_is_explained_by_the_help_of_its_command(run: Run) -> None:
+    assert "see edgemoe-gen inspect --help" in run("inspect", "--narrow").err
+
+
+def test_init_takes_the_name_that_other_commands_give_the_file(run: Run, project: Project, here: Path) -> None:
+    assert run("init", *project.network, "--config", "own.toml").code == 0
+    assert (here / "own.toml").is_file()
+
+
 def test_csim_fails_when_a_bound_is_broken(run: Run, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgemoe_gen.sim.kernels import CaseResult
 
@@ -329,6 +349,7 @@ def test_csim_fails_when_a_bound_is_broken(run: Run, project: Project, monkeypat
 
 def test_boards_lists_and_shows(run: Run) -> None:
     assert "zcu104" in run("boards").out
+    assert "HP0, HP3, HP1, HPC0, HP2, HPC1" in run("boards", "kv260").out
     assert json.loads(run("boards", "zcu104", "--json").out)["dsp"] == 1728
 
 
@@ -337,7 +358,9 @@ def test_doctor_names_absent_extras_in_its_first_line(run: Run, monkeypatch: pyt
     said = run("doctor").out
     first = said.splitlines()[0]
     assert first.endswith("extras not installed: tune, dev") and "tune" in first.partition("not here: ")[2]
-    assert f"tune: {installing('tune')}" in said
+    assert f"`[tune]`, needed by tune: {installing('tune')}" in said
+    assert f"`[dev]`, which no command needs: {installing('dev')}" in said
+    assert "in part, without optuna" in said
 
 
 def test_doctor_says_what_each_gap_needs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from edgemoe_gen.base.errors import BoardError
-from edgemoe_gen.base.extras import EXTRAS, installed
+from edgemoe_gen.base.extras import EXTRAS, Extra, installed
 from edgemoe_gen.flow.check import Check
 from edgemoe_gen.flow.tools import find_tools
 from edgemoe_gen.flow.vendor_checks import named_releases, vendor_checks
 from edgemoe_gen.hardware.boards import load_board
 from edgemoe_gen.pipeline.diagnosis import Diagnosis, doctor
-from edgemoe_gen.pipeline.stages.table import NAMES
+from edgemoe_gen.pipeline.stages.table import NAMES, STAGES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -209,6 +209,17 @@ def test_packaging_opens_the_model_and_so_needs_torch(monkeypatch: pytest.Monkey
     without(monkeypatch, "torch")
     stage = doctor().stages["package"]
     assert not stage.ready and stage.missing == "not here: torch"
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("extra", [extra for extra in EXTRAS if extra.name in {s.optional_extra for s in STAGES}])
+def test_a_stage_that_a_build_leaves_out_is_not_ready(extra: Extra, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, *extra.packages)
+    monkeypatch.setattr("edgemoe_gen.pipeline.diagnosis.libclang_missing", lambda: "it is not there")
+    stages = doctor().stages
+    for stage in STAGES:
+        if stage.optional_extra == extra.name:
+            assert not stages[stage.name].ready and stages[stage.name].missing.startswith("not here: "), stage.name
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:

@@ -43,7 +43,7 @@ def test_needs_are_followed_to_the_first_stage() -> None:
 
 
 def row(stage: StageFacts) -> str:
-    needs = ", ".join([*(TITLES.get(name, name) for name in stage.uses), *([stage.tool] if stage.tool else [])])
+    needs = ", ".join([*(TITLES.get(name, name) for name in stage.requirements), *([stage.tool] if stage.tool else [])])
     outputs = ", ".join(f"`{name}`" if Path(name).suffix else f"`{name}/`" for name in stage.outputs)
     return f"| {stage.name} | {stage.summary} | {needs} | {outputs} |".replace("|  |", "| |")
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgemoe_gen.base.extras import installing
-from edgemoe_gen.cli import main, schedule_command
+from edgemoe_gen.cli import main
 from edgemoe_gen.cli.schedule_command import command
 from edgemoe_gen.scheduling import missing
 
@@ -59,11 +59,12 @@ def test_an_unknown_loop_is_named_with_the_nearest(capsys: pytest.CaptureFixture
     assert "did you mean 'memory_words'?" in capsys.readouterr().err
 
 
-def test_without_the_compiler_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule_command, "missing", lambda: "the package ziglang is not installed")
-    done = run()
-    assert done.exit_code == 0
-    assert done.output.splitlines() == [
-        f"nothing is scheduled: the package ziglang is not installed; {installing('schedule')}"
-    ]
-    assert json.loads(run("--json").output)["missing"] == "the package ziglang is not installed"
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_without_the_compiler_nothing_passes(
+    more: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert main(["schedule", *SMALL, *more]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "the package ziglang is not installed" in said.err
+    assert installing("schedule") in said.err

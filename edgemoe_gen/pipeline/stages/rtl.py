@@ -64,6 +64,5 @@ RTL = Stage(
     inputs=lambda context: rtl_inputs(context.project.design, context.project.sources),
     make=make,
     needs=("render",),
-    uses=("[rtl]",),
     optional_extra="rtl",
 )

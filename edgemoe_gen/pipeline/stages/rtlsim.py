@@ -53,7 +53,7 @@ RTLSIM = Stage(
     make=make,
     needs=("rtl",),
     hashes=("rtl",),
-    uses=("[rtl]", "C++ compiler"),
+    uses=("C++ compiler",),
     optional_extra="rtl",
     on_request=True,
 )

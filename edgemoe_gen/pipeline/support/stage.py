@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgemoe_gen.base.extras import EXTRAS, installed
+from edgemoe_gen.base.extras import EXTRAS, Extra, installed
 from edgemoe_gen.pipeline.support.folders import StageResult, Stages
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class StageFacts:
         outputs: files and folders below the build's folder.
         needs: stages whose results it takes.
         hashes: stages whose files its inputs are a hash of. A plan can't know these files before they are made.
-        uses: its needs of the machine, by the names of `doctor`'s checks, or "[extra]".
+        uses: its needs of the machine, by the names of `doctor`'s checks; `requirements` adds its extra.
         tool: the vendor's tool that it needs, by its usual name.
         optional_extra: the extra without which it is left out with one line; the build continues, as no stage needs it.
         absent: checks an installed extra: the reason why it can't be used, or "".
@@ -55,11 +55,23 @@ class StageFacts:
     on_request: bool = False
     always: bool = False
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Its needs of the machine: its extra, as "[extra]" unless a check stands for the extra's packages; `uses`."""
+        extra = self._extra
+        if extra is None or set(extra.packages) <= set(self.uses):
+            return self.uses
+        return (f"[{extra.name}]", *self.uses)
+
+    @property
+    def _extra(self) -> Extra | None:
+        return next((extra for extra in EXTRAS if extra.name == self.optional_extra), None)
+
     def left_out_why(self) -> str:
         """The reason why this machine leaves the stage out, with a remedy; "" where the stage can run."""
-        if not self.optional_extra:
+        extra = self._extra
+        if extra is None:
             return ""
-        extra = next(extra for extra in EXTRAS if extra.name == self.optional_extra)
         gaps = [package for package in extra.packages if not installed(package)]
         why = self.absent() if self.absent else "not installed" if gaps else ""
         return f"{', '.join(gaps or extra.packages)} is not there ({why}): {extra.install}" if why else ""
