@@ -83,7 +83,7 @@ def _show(found: api.Inspection) -> None:
         for row in found.layers["rows"]
     ]
     total = ("total", millions(found.layers["macs"]), millions(found.layers["weights"]))
-    output.table("One frame, by kind of layer", ["layer", ">MACs", ">weights"], rows, total)
+    output.table("One frame of the backbone, by kind of layer", ["layer", ">MACs", ">weights"], rows, total)
     if found.worth is not None:
         _show_worth(found.worth)
     if found.missing:

@@ -32,10 +32,12 @@ def sentences(facts: Mapping[str, Any]) -> list[str]:
         bias, nearest = (sum(row["rounding"] == way for row in few) for way in ("bias", _NEAREST))
         layers = counted(len(few), "layer")
         parts = [
-            f"{number} {how}" for number, how in ((bias, "with its bias corrected"), (nearest, "as it is")) if number
+            f"{number} with {how}"
+            for number, how in ((bias, "a corrected bias"), (nearest, "the bias as it was"))
+            if number
         ]
         found.append(
-            f"{layers} that few tokens of calibration reach {'are' if len(few) != 1 else 'is'} rounded to nearest: "
+            f"{layers} with few tokens of calibration {'are' if len(few) != 1 else 'is'} rounded to nearest: "
             f"{', '.join(parts)}."
         )
     saturated = facts["saturated"]

@@ -300,7 +300,7 @@ def test_an_exported_folder_runs_elsewhere_and_its_results_come_back(
     assert (digests(output) == digests(packaged)) == (generation == "classic")
     # What the import found otherwise than assumed is on the page too; where nobody synthesised, nothing was compared.
     found, page = json.loads((output / "report.json").read_text())["differences"], (output / "report.html").read_text()
-    assert ("Otherwise than assumed" in page) == (found is not None) == (generation == "classic")
+    assert ("Differences from the assumptions" in page) == (found is not None) == (generation == "classic")
     if found is not None:
         kept = json.loads((output / "differences.json").read_text())
         assert [row["what"] for row in found["rows"]] == [row["what"] for row in kept["rows"]]

@@ -220,7 +220,7 @@ def test_what_is_observed_before_the_last_doubling_becomes_the_output(case: Deco
 
 PLACES: dict[str, tuple[dict[str, Any], dict[str, int], str, str]] = {
     "all of it": ({}, {}, ENGINE, ""),
-    "map of another size": ({"patch": 8}, {}, LOGITS, "give 48 x 64 pixels, but the picture has 24 x 32"),
+    "map of another size": ({"patch": 8}, {}, LOGITS, "give 48 × 64 pixels, but the picture has 24 × 32"),
     "corners": ({"align_corners": True}, {}, HOST, "align_corners is true"),
     "no decoders": ({}, {"max_map_width": 0}, HOST, "max_map_width 0"),
     "wide": ({}, {"max_map_width": 31}, HOST, "32 pixels wide, but the design's max_map_width is 31"),

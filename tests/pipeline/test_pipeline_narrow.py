@@ -83,7 +83,8 @@ def test_layers_of_few_tokens_are_named_by_number() -> None:
         "kinds": [],
     }
     assert narrow_view(facts)["sentences"][1] == (
-        "3 layers that few tokens of calibration reach are rounded to nearest: 1 with its bias corrected, 2 as it is."
+        "3 layers with few tokens of calibration are rounded to nearest: "
+        "1 with a corrected bias, 2 with the bias as it was."
     )
 
 

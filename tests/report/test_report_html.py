@@ -132,10 +132,11 @@ def test_every_picture_is_a_button_that_enlarges_it_without_a_library(simulation
     assert "<script" not in render_html(document([frame()]), simulation, {})
 
 
-def test_traffic_of_decoders_stands_beside_the_backbone_s(simulation: Path) -> None:
+def test_traffic_of_a_frame_is_that_of_backbone_and_decoders(simulation: Path) -> None:
     page = render_html(document([viewed()]), simulation, {})
-    row = next(line for line in page.splitlines() if "decoders, beside that" in line)
+    row = next(line for line in page.splitlines() if "<td>decoders (" in line)
     assert "(1.50 × the least)" in row and row.count('class="n"') == 2 and "–" not in row
+    assert "DDR traffic a frame, of it decoders" in page
 
 
 def test_names_of_the_user_are_text_not_markup(simulation: Path) -> None:
