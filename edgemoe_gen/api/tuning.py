@@ -95,7 +95,8 @@ def tune(
             default designs, or the share of the default design if that is more.
         budget: wall time such as "10m"; default 2m unless `trials` is given.
         trials: number of different feasible points to estimate.
-        confirm: largest number of points of the front that climb to `tier`.
+        confirm: largest number of points of the front that climb to `tier`; a few more do if all of them fall off the
+            front.
         tier: "estimate", "timed" or "csim".
         synthesise: number of confirmed points, from the front's first on, that the vendor's tools synthesise when the
             search and its `budget` are over; each takes hours. At least as many points are confirmed.
@@ -154,7 +155,7 @@ def tune(
             written = (folder / DOCUMENT, folder / PAGE)
             write_text_whole(written[0], json_text(document, 1) + "\n")
             write_text_whole(written[1], tune_page(document))
-    setting.notes.extend(_notes(state, storage.name, seconds, time.monotonic() - start))
+    setting.notes.extend(_notes(state, plan, storage.name, seconds, time.monotonic() - start))
     if how.synthesise and not (state.failed or state.synthesised) and state.stopped != "interrupted":
         setting.notes.append("no point of the front was confirmed, so none was synthesised: give --budget more time")
     failed = tuple(error for _, error in state.failed)
@@ -173,7 +174,7 @@ def _check_counts(how: TuneArguments) -> None:
             raise KnobError(f"{name} is {number}", f"give {least} or more")
 
 
-def _notes(state: State, storage: str, seconds: float | None, taken: float) -> Iterator[str]:
+def _notes(state: State, plan: Plan, storage: str, seconds: float | None, taken: float) -> Iterator[str]:
     """What the user should know of a search that is over."""
     if state.others:
         many = f"{state.others} other search" + ("es" if state.others > 1 else "")
@@ -183,9 +184,15 @@ def _notes(state: State, storage: str, seconds: float | None, taken: float) -> I
         )
     if seconds is not None and taken > MORE * seconds and not state.synthesised:
         aimed, took = (timedelta(seconds=round(value)) for value in (seconds, taken))
+        climbs = ""
+        if plan.confirm:
+            climbs = (
+                "points climb until one of the front is confirmed "
+                f"({state.confirmed(plan.tier)} of {len(state.front)} are), "
+            )
         yield (
             f"the search took {took}, its budget was {aimed}: the default design is always measured, {LEAST} points "
-            "are estimated, one of the front is confirmed, and what is under way is finished"
+            f"are estimated, {climbs}and what is under way is finished"
         )
 
 

@@ -13,7 +13,6 @@ from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, keyword_options, project_option
 from edgemoe_gen.cli.tuning_view import PICTURE_TEXTS, workers_options
 from edgemoe_gen.report.numbers import count, plain
-from edgemoe_gen.tuning.front import FIGURES
 
 
 @click.command("compare", cls=HelpfulCommand)
@@ -80,7 +79,7 @@ def _show(result: api.Comparison) -> None:
     ]
     output.table("Resources by part, A → B (estimate)", ["part", ">DSP", ">BRAM36", ">URAM", ">LUT"], parts)
     figures = [
-        (FIGURES[name].title, plain(x), plain(y), f"{y / x:.3f} ×" if x else "–", tier)
+        (result.title(name), plain(x), plain(y), f"{y / x:.3f} ×" if x else "–", tier)
         for name, x, y, tier in result.figures()
     ]
     output.table("Figures", ["", a, b, ">B / A", "tier"], figures)
@@ -95,5 +94,5 @@ def _headline(result: api.Comparison) -> str:
     text = f"{a.name}: {x:.3f} ms{unit}, {b.name}: {y:.3f} ms {b.outcome.latency_words} ({tier})"
     if "error" in found:
         x, y, tier = found["error"]
-        text += f" · MSE {x:.2e} and {y:.2e} ({tier})"
+        text += f" · {result.title('error').removeprefix('error, ')} {x:.2e} and {y:.2e} ({tier})"
     return text

@@ -13,9 +13,9 @@ from edgemoe_gen.cli.basics import json_option
 from edgemoe_gen.cli.options import HelpfulCommand, checkpoint_argument, choices, keyword_options
 from edgemoe_gen.cli.tuning_view import (
     CELLS,
-    LEGEND,
     NARROWER,
     PICTURE_TEXTS,
+    legend,
     outcome_cells,
     rejected_lines,
 )
@@ -57,7 +57,7 @@ def command(keywords: SweepKeywords, checkpoint: Path | None, knobs: tuple[str, 
     ]
     names = [f">{dimension.name}" for dimension in result.space.dimensions]
     output.table(
-        f"{len(feasible):,} feasible points of {len(result.outcomes):,} ({LEGEND})",
+        f"{len(feasible):,} feasible points of {len(result.outcomes):,} ({legend(feasible)})",
         [*names, *CELLS, *(f">{name}" for name in others)], rows, fit=output.Fit((*reversed(others), *NARROWER)),
     )  # fmt: skip
     if others:

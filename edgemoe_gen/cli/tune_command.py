@@ -22,7 +22,7 @@ from edgemoe_gen.cli.tuning_view import (
     watching,
 )
 from edgemoe_gen.report.numbers import counted, plain
-from edgemoe_gen.tuning.front import FIGURES
+from edgemoe_gen.tuning.front import FIGURES, figure_title
 from edgemoe_gen.tuning.trial import SYNTHESIS
 
 WITH_APPLY = ("apply", "output", "config", "as_json")
@@ -99,9 +99,8 @@ def _apply(context: click.Context, number: int) -> None:
         return
     for text in result.notes:
         output.note(text)
-    rows = [
-        (FIGURES[name].title, plain(f.value), f.tier) for name, f in result.outcome.figures.items() if name in FIGURES
-    ]
+    figures = result.outcome.figures
+    rows = [(figure_title(name, figures), plain(f.value), f.tier) for name, f in figures.items() if name in FIGURES]
     output.table(f"Point {number}", ["figure", ">value", "tier"], rows)
     for name, before, now in result.changes:
         was = "as the design needs" if before is None else format(before, "g")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from rich.text import Text
 from edgemoe_gen.cli import output
 from edgemoe_gen.project.opening import Progress
 from edgemoe_gen.report.numbers import bytes_, error, percent
-from edgemoe_gen.tuning.front import OBJECTIVES, best_confirmed, reasons
+from edgemoe_gen.tuning.front import MAPS_TOO, OBJECTIVES, best_confirmed, reasons
 from edgemoe_gen.tuning.state import State, Watch
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, SYNTHESIS, TIMED, Figure, Outcome, Value, timed_task
 
@@ -26,6 +26,12 @@ SHOWN_LIVE = 8
 LINE_SECONDS = 10.0  # between lines where there is no terminal
 _MARKS = {ESTIMATE: "", TIMED: " t", CSIM: " c", SYNTHESIS: " s"}
 LEGEND = "no mark: estimate, t: timed simulation, c: C simulation, s: vendor synthesis"
+
+
+def legend(outcomes: Iterable[Outcome]) -> str:
+    """What a table of outcomes needs said."""
+    known = {name for outcome in outcomes for name in outcome.figures}
+    return LEGEND + (f"; error: {MAPS_TOO}" if "map_rms" in known else "")
 
 
 def workers_options(function: F) -> F:
@@ -180,7 +186,9 @@ def front_table(front: Sequence[Outcome], default: Outcome | None, tasks: Sequen
     """The front, the default design first; knobs that a narrow terminal has no room for stand below."""
     columns = ["", *CELLS, DIFFERENCES]
     said = timed_task(tasks)
-    title = f"Front of {len(front)} ({LEGEND})" + (f"; {said}" if said else "")
+    title = f"Front of {len(front)} ({legend([*front, *([default] if default else [])])})" + (
+        f"; {said}" if said else ""
+    )
     gone = output.table(
         title, columns, front_rows(front, default), fit=output.Fit(NARROWER, DIFFERENCES, below=(DIFFERENCES,))
     )
@@ -213,7 +221,7 @@ _WRITTEN: Mapping[str, Callable[[float], str]] = {
     "latency_ms": lambda v: f"{v:.3f} ms",
     "throughput_fps": lambda v: f"{v:.1f} frames a second",
     "energy_mj": lambda v: f"{v:.3f} mJ a frame",
-    "error": lambda v: f"MSE {error(v)}",
+    "error": error,
     "dsp": lambda v: f"{v:,g} DSP",
     "memory_kib": lambda v: f"{v:,g} KiB on chip",
     "ddr_bytes": lambda v: f"{bytes_(v)} of DDR a frame",
@@ -223,5 +231,9 @@ _WRITTEN: Mapping[str, Callable[[float], str]] = {
 
 def _figures(outcome: Outcome, names: Sequence[str]) -> str:
     there = [(name, outcome.figures[name]) for name in names if name in outcome.figures]
+    before = {"error": f"{MAPS_TOO if 'map_rms' in outcome.figures else 'MSE'} "}
     more = {"latency_ms": f" {outcome.latency_words}"}
-    return ", ".join(f"{_WRITTEN[name](figure.value)}{more.get(name, '')} ({figure.tier})" for name, figure in there)
+    return ", ".join(
+        f"{before.get(name, '')}{_WRITTEN[name](figure.value)}{more.get(name, '')} ({figure.tier})"
+        for name, figure in there
+    )

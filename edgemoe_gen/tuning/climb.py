@@ -14,6 +14,7 @@ from edgemoe_gen.tuning.state import Plan, State, Watch
 from edgemoe_gen.tuning.trial import Outcome, reached
 
 LEAST_SECONDS = 30.0  # that climbing is taken to need, as the default design's libraries may have been in the cache
+MOST_MORE = 4  # points that climb after that, one at a time, until a confirmed one is on the front
 MOST_AT_ONCE = 8  # points that climb before the front is looked at again
 PROMISED = ("latency", "throughput", "error")  # in which an improvement must not be worse than the default design
 
@@ -50,22 +51,47 @@ class Climb:
         self._total = plan.confirm
 
     def run(self) -> None:
-        """Runs until the front or enough of it is confirmed, or time is over; the first points climb in any case."""
+        """Runs until the front or enough of it is confirmed, or time is over.
+
+        If every point that climbed fell off the front, up to `MOST_MORE` others climb in any case.
+        """
+        done = self._planned()
+        for more in range(MOST_MORE if self.plan.confirm else 0):
+            candidate = None if self.state.confirmed(self.plan.tier) else self._next(last=more == MOST_MORE - 1)
+            if candidate is None:
+                return
+            self._total = done + 1
+            done += self._confirm([candidate], done)
+
+    def _planned(self) -> int:
+        """Climbs within the plan and the time; the first points climb in any case. The number that have climbed."""
         done = sum(reached(outcome.tier, self.plan.tier) for outcome in self.state.outcomes.values())
         while done < self.plan.confirm and not (done and self._late()):
             candidates = self._candidates()[: min(MOST_AT_ONCE, self.plan.confirm - done)]
             if not candidates:
-                return
+                break
             self._total = min(self.plan.confirm, done + len(candidates))
             first = 0
             while first < len(candidates):
                 late = self._late(spare=max(self._slowest, LEAST_SECONDS))
                 if done and late:
                     self.state.stopped = "budget"
-                    return
+                    return done
                 some = candidates[first : first + (1 if late else self.runner.width)]
                 first += len(some)
                 done += self._confirm(some, done)
+        return done
+
+    def _next(self, last: bool) -> Outcome | None:
+        """The next candidate; the last one is the default design if it is on the front.
+
+        Estimates are scaled to the default design, so it stays there.
+        """
+        candidates = self._candidates()
+        base = self.state.base
+        if last and base is not None:
+            candidates.sort(key=lambda outcome: outcome.point != base.point)
+        return candidates[0] if candidates else None
 
     def _candidates(self) -> list[Outcome]:
         """Points of the front that must still climb, first a point better than the default design (`PROMISED`)."""

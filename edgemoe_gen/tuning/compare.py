@@ -19,7 +19,7 @@ from edgemoe_gen.hardware.boards import Board, load_board
 from edgemoe_gen.project.config import Config, read_config
 from edgemoe_gen.project.opening import Progress
 from edgemoe_gen.tuning.evaluate import Evaluator
-from edgemoe_gen.tuning.front import FIGURES
+from edgemoe_gen.tuning.front import FIGURES, figure_title
 from edgemoe_gen.tuning.runner import Call, Runner
 from edgemoe_gen.tuning.trial import ESTIMATE, TIMED, Outcome, Point, Value, reached
 
@@ -89,6 +89,10 @@ class Comparison(Brief):
         none = {"dsp": 0, "bram36": 0, "uram": 0, "lut": 0}
         return [(name, a.get(name, none), b.get(name, none)) for name in dict.fromkeys((*a, *b))]
 
+    def title(self, name: str) -> str:
+        """Title of a figure of these designs."""
+        return figure_title(name, {n for side in self.sides for n in side.outcome.figures})
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -98,7 +102,7 @@ class Comparison(Brief):
                 "tier": self.layer_tier,
                 "rows": [{"layer": name, "a": a, "b": b} for name, a, b in self.layers()],
             },
-            "figures": [{"name": n, "title": FIGURES[n].title, "a": a, "b": b, "tier": t}
+            "figures": [{"name": n, "title": self.title(n), "a": a, "b": b, "tier": t}
                         for n, a, b, t in self.figures()],
             "parts": [{"part": name, "a": dict(a), "b": dict(b)} for name, a, b in self.parts()],
             "notes": list(self.notes),

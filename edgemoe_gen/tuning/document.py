@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from edgemoe_gen.pipeline.synthesise import synthesis_folder
 from edgemoe_gen.project.config import Config
 from edgemoe_gen.tuning.asked import Asked, build_command
 from edgemoe_gen.tuning.evaluate import Evaluator
-from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES, best_confirmed
+from edgemoe_gen.tuning.front import FIGURES, OBJECTIVES, best_confirmed, figure_title
 from edgemoe_gen.tuning.space import Space
 from edgemoe_gen.tuning.state import Plan, State
 from edgemoe_gen.tuning.trial import SYNTHESIS, TIERS, Outcome, Value
@@ -52,7 +52,7 @@ def tune_document(
     ]
     best, _ = best_confirmed(state.front, state.base, plan.objectives, plan.tier)
     return {
-        **_setting(evaluator, space),
+        **_setting(evaluator, space, [*state.outcomes.values(), *([state.base] if state.base else [])]),
         "project": {"file": None if asked.file is None else str(asked.file), "toml": asked.whole},
         "objectives": list(plan.objectives),
         "plan": asdict(plan),
@@ -93,7 +93,7 @@ def sweep_document(evaluator: Evaluator, space: Space, tier: str, outcomes: Sequ
     """All of a sweep."""
     feasible = sum(outcome.feasible for outcome in outcomes)
     return {
-        **_setting(evaluator, space),
+        **_setting(evaluator, space, outcomes),
         "tier": tier,
         "points": space.size,
         "feasible": feasible,
@@ -101,7 +101,8 @@ def sweep_document(evaluator: Evaluator, space: Space, tier: str, outcomes: Sequ
     }
 
 
-def _setting(evaluator: Evaluator, space: Space) -> dict[str, Any]:
+def _setting(evaluator: Evaluator, space: Space, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    known = {name for outcome in outcomes for name in outcome.figures}
     board, spec = evaluator.board, evaluator.model.spec
     there = {name: getattr(board, name) for name in ("dsp", "bram36", "uram", "lut", "ff")}
     return {
@@ -112,11 +113,12 @@ def _setting(evaluator: Evaluator, space: Space) -> dict[str, Any]:
         "tasks": list(evaluator.tasks),
         "pictures": len(evaluator.images),
         "tiers": list(TIERS),
-        "figures": {name: asdict(kind) for name, kind in FIGURES.items()},
+        "figures": {name: {**asdict(kind), "title": figure_title(name, known)} for name, kind in FIGURES.items()},
         "space": space.as_dict(),
         "chosen": dict(evaluator.chosen),
         "limits": [
-            {"name": limit.name, "bound": limit.bound, "allowed": limit.allowed(board)} for limit in evaluator.limits
+            {"name": limit.name, "bound": limit.bound, "allowed": limit.allowed(board), "default": limit.default}
+            for limit in evaluator.limits
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Energy of a frame, by a stated rule: products, sums and DDR traffic at published energies. Tier: of its inputs.
+"""Energy of a frame, by a stated rule: products, sums and DDR traffic at published energies. Tier: estimate.
 
 Source: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, figure 1.1.9 (45 nm,
 0.9 V): a product of 8 x 8 bits 0.2 pJ, of 32 x 32 bits 3.1 pJ; a sum of 32 bits 0.1 pJ; 64 bits of DRAM 1.3 to 2.6 nJ.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgemoe_gen.base.errors import KnobError
 from edgemoe_gen.base.names import near
@@ -25,10 +25,17 @@ _ALIASES = {"latency": "latency_ms", "throughput": "throughput_fps", "energy": "
 
 @dataclass(frozen=True)
 class Limit:
-    """A bound on a figure; of a resource a share of the board's (up to 1), or a count (above 1)."""
+    """A bound on a figure; of a resource a share of the board's (up to 1), or a count (above 1).
+
+    Attributes:
+        name: of the figure.
+        bound: as given.
+        default: whether nobody asked for it (`with_room`); the same search either way.
+    """
 
     name: str
     bound: float
+    default: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name}={self.bound:g}"
@@ -94,7 +101,7 @@ def with_room(limits: Sequence[Limit], default: Resources, board: Board) -> tupl
         there = getattr(board, name)
         if name not in named and there:
             share = min(getattr(default, name) / there, 1.0)
-            found.append(Limit(name, max(ROOM, math.ceil(1000 * share) / 1000)))
+            found.append(Limit(name, max(ROOM, math.ceil(1000 * share) / 1000), default=True))
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from edgemoe_gen.base.documents import json_text
 from edgemoe_gen.report.page import page_environment
 from edgemoe_gen.tuning.document import importance
-from edgemoe_gen.tuning.front import FIGURES, FRONT, OBJECTIVES
+from edgemoe_gen.tuning.front import FRONT, OBJECTIVES
 from edgemoe_gen.tuning.space import FIFO, FRAMES, Dimension, Space
 from edgemoe_gen.tuning.trial import SYNTHESIS, Outcome, reached, timed_task
 
@@ -35,7 +35,7 @@ def tune_page(document: Mapping[str, Any]) -> str:
         f"ended by: {document['stopped']}",
     ]
     facts += filter(None, [timed_task(document["tasks"])])
-    facts += [f"limit {limit['name']} {limit['bound']:g}" for limit in document["limits"]]
+    facts += [_limit_words(limit) for limit in document["limits"]]
     return (
         page_environment()
         .get_template(TEMPLATE)
@@ -48,7 +48,7 @@ def tune_page(document: Mapping[str, Any]) -> str:
                 point["number"] is not None and point["tier"] in view["simulated"] for point in view["points"]
             ),
             synthesised=sum(entry["tier"] == SYNTHESIS for entry in document["front"]),
-            objectives=[FIGURES[OBJECTIVES[name]].title for name in document["objectives"]],
+            objectives=[document["figures"][OBJECTIVES[name]]["title"] for name in document["objectives"]],
             rejected=document["rejected"],
             given=document.get("importance") is not None,
             data=safe_json(view),
@@ -56,6 +56,10 @@ def tune_page(document: Mapping[str, Any]) -> str:
             difference_gradient="",
         )
     )
+
+
+def _limit_words(limit: Mapping[str, Any]) -> str:
+    return f"limit {limit['name']} {limit['bound']:g}" + (" (default)" if limit.get("default") else "")
 
 
 def safe_json(value: Any) -> Markup:

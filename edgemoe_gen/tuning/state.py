@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from edgemoe_gen.base.errors import EdgeMoEError
 from edgemoe_gen.base.quiet import Quiet
 from edgemoe_gen.tuning.front import front_of, reasons
-from edgemoe_gen.tuning.trial import CSIM, SYNTHESIS, Outcome
+from edgemoe_gen.tuning.trial import CSIM, SYNTHESIS, Outcome, reached
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Plan:
         trials: different feasible points to estimate; None: as many as time allows.
         seconds: of wall time, or None; a third of it goes to estimates, but for the first `LEAST` points.
         tier: tier to which the front's points climb.
-        confirm: most points that climb.
+        confirm: most points that climb, while one of them stays on the front (`climb.MOST_MORE`).
         seed: seed of the sampler.
         synthesise: most confirmed points that the vendor's tools synthesise, after the search.
     """
@@ -97,6 +97,10 @@ class State:
     def front(self) -> tuple[Outcome, ...]:
         """The present front."""
         return front_of(self.outcomes.values(), self.objectives)
+
+    def confirmed(self, tier: str) -> int:
+        """Points of the present front that have reached a tier."""
+        return sum(reached(outcome.tier, tier) for outcome in self.front)
 
     @property
     def rejected(self) -> dict[str, int]:

@@ -88,7 +88,7 @@ def test_sweep_s_limits_reject_and_its_json_says_why(run: Run) -> None:
     assert code == 0
     document = json.loads(out)
     assert document["points"] == 6
-    assert document["limits"] == [{"name": "dsp", "bound": 200.0, "allowed": 200.0}]
+    assert document["limits"] == [{"name": "dsp", "bound": 200.0, "allowed": 200.0, "default": False}]
     for outcome in document["outcomes"]:
         if outcome["reason"] == "limit dsp=200":
             assert outcome["figures"]["dsp"]["value"] > 200

@@ -14,7 +14,7 @@ from edgemoe_gen.timing.run import time_program
 from edgemoe_gen.tuning import make_evaluator
 from edgemoe_gen.tuning.compare import compare_designs, read_side
 from edgemoe_gen.tuning.runner import LocalRunner
-from edgemoe_gen.tuning.trial import TIMED
+from edgemoe_gen.tuning.trial import ESTIMATE, TIMED
 from tests.tuning.small_searches import SPEC
 
 SHAPE = {"tokens_parallel": 2, "out_parallel": 8, "in_parallel": 8, "weight_fifo_beats": 256, "weight_ports": 1}
@@ -36,6 +36,7 @@ def test_each_design_is_timed_once_and_its_layers_take_all_of_its_cycles(monkeyp
     sides = (read_side("clock_mhz=300"), read_side("clock_mhz=200"))
     made = compare_designs(evaluator, sides, TIMED, LocalRunner(evaluator), no_progress)
     assert made.layer_tier == TIMED
+    assert {name: tier for name, _, _, tier in made.figures()}["energy_mj"] == ESTIMATE, "it is a rule"
     assert len(timed) == 2
     for side, run in zip(made.sides, timed, strict=True):
         assert sum(side.layers.values()) == run.cycles

@@ -20,6 +20,7 @@ def test_resources_that_no_limit_names_keep_room_and_named_ones_are_as_given() -
     small = estimate_resources(make_design(Knobs(tokens_parallel=1, weight_fifo_beats=64), ZCU104))
     given = (parse_limit("uram=1"), parse_limit("latency_ms=3"))
     limits = {limit.name: limit.bound for limit in with_room(given, small, ZCU104)}
+    assert {limit.name for limit in with_room(given, small, ZCU104) if not limit.default} == {"uram", "latency_ms"}
     assert limits == {"uram": 1.0, "latency_ms": 3.0, "dsp": ROOM, "bram36": ROOM, "lut": ROOM}
 
 

@@ -60,7 +60,10 @@ def document(checkpoint: str = "tiny.pth") -> dict[str, Any]:
         "figures": {n: {"title": k.title, "higher_is_better": k.higher_is_better} for n, k in FIGURES.items()},
         "space": {"tokens_parallel": [1, 2, 3, 4, 8], "weight_bits": [8, 16]},
         "chosen": {},
-        "limits": [{"name": "dsp", "bound": 0.5, "allowed": 864.0}],
+        "limits": [
+            {"name": "dsp", "bound": 0.5, "allowed": 864.0, "default": False},
+            {"name": "uram", "bound": 0.85, "allowed": 81.6, "default": True},
+        ],
         "objectives": list(OBJECTIVES),
         "stopped": "trials",
         "tried": 9,
@@ -82,6 +85,7 @@ def data_of(page: str) -> dict[str, Any]:
 def test_page_has_feasible_points_front_first_and_counts_the_others() -> None:
     made = document()
     page = tune_page(made)
+    assert "limit dsp 0.5 · limit uram 0.85 (default)" in page
     data = data_of(page)
     numbers = [point["number"] for point in data["points"]]
     assert numbers == [1, 2, 3, 4, 5, 6, None, None]

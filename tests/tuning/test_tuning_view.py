@@ -6,6 +6,7 @@ import io
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -21,10 +22,12 @@ from edgemoe_gen.cli.tuning_view import (
     front_rows,
     front_table,
     headline,
+    legend,
     rejected_lines,
     watching,
 )
 from edgemoe_gen.tuning import Dimension, Figure, Outcome, Point, Space
+from edgemoe_gen.tuning.front import figure_title
 from edgemoe_gen.tuning.state import State
 from edgemoe_gen.tuning.sweep import followed
 from edgemoe_gen.tuning.trial import CSIM, ESTIMATE, RULES, TIMED
@@ -188,3 +191,12 @@ def test_a_search_tells_what_it_compiles_and_runs_from_its_first_seconds_on(
     assert len(lines) == 2, "what is told twice is shown once"
     assert lines[0].startswith("measuring the default design: 0 of 1 (compiling its timed simulation)")
     assert lines[1].startswith("measuring the default design: 0 of 1 (running its C simulation)")
+
+
+def test_an_error_that_counts_maps_is_called_so() -> None:
+    other = outcome(2, 0.3, 9e-6)
+    maps = replace(other, figures={**other.figures, "map_rms": Figure(1e-4, CSIM)})
+    assert "MSE of tokens" not in legend([DEFAULT, other]) + headline([other], DEFAULT, LATENCY, CSIM)
+    assert legend([DEFAULT, maps]).endswith("; error: MSE of tokens and maps")
+    assert ", MSE of tokens and maps 9.0e-06 (C simulation)" in headline([maps], DEFAULT, LATENCY, CSIM)
+    assert figure_title("error", maps.figures) == "MSE of tokens and maps" != figure_title("error", other.figures)
