@@ -8,20 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgemoe_gen.base.build_files import (
-    ACCELERATOR,
-    CALIBRATED,
-    DESIGN,
-    DIFFERENCES,
-    ESTIMATE,
-    NARROW,
-    REPORT,
-    RTL,
-    RTL_SIMULATION,
-    SCHEDULE,
-    TIMING,
-    Document,
-)
+from edgemoe_gen.base import build_files
+from edgemoe_gen.base.build_files import ACCELERATOR, DESIGN, ESTIMATE, TIMING, Document
 from edgemoe_gen.base.errors import ConfigError
 from edgemoe_gen.overlay.builds import overlay_in
 from edgemoe_gen.report.document import timing_of
@@ -30,7 +18,7 @@ from edgemoe_gen.simulated.designs import find_design
 from edgemoe_gen.tuning.compare import read_side
 from tests.flow.reports import vendor_reports
 
-DOCUMENTS = (CALIBRATED, DESIGN, DIFFERENCES, ESTIMATE, NARROW, RTL, RTL_SIMULATION, SCHEDULE, TIMING, REPORT)
+DOCUMENTS = tuple(value for value in vars(build_files).values() if isinstance(value, Document))
 PAGE = Path(__file__).parents[2] / "docs/formats.md"
 
 
