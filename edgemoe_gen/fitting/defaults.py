@@ -339,8 +339,7 @@ def _sizes(spec: ModelSpec, unit: Knobs, chosen: dict[str, Any], hidden: int, he
     out = unit.out_parallel
     head = ceil_div(spec.head_dim, out) * out
     widest = max([spec.patch_inputs, *(block.hidden for block in spec.blocks)])
-    experts = max((block.experts for block in spec.blocks), default=0)
-    least = max(64, experts, out)
+    least = max(64, spec.most_experts, out)
     columns = ceil_div(widest, hidden * out) * out if hidden > 1 else widest
     most_experts, most_top_k = _router(spec, chosen)
     found = {
@@ -361,8 +360,7 @@ def _router(spec: ModelSpec, chosen: Mapping[str, Any]) -> tuple[int, int]:
 
     A chosen value of one of them bounds the other.
     """
-    experts = max((block.experts for block in spec.blocks), default=0)
-    most, top_k = (max(64, experts), max(4, spec.router.top_k)) if experts else (0, 0)
+    most, top_k = (max(64, spec.most_experts), max(4, spec.router.top_k)) if spec.most_experts else (0, 0)
     said_experts, said_top_k = chosen.get("max_experts", most), chosen.get("max_top_k", top_k)
     # A router has two or more experts among which it chooses.
     found = max(most, 2, min(int(said_top_k), _MOST["max_top_k"])) if said_top_k else most

@@ -211,6 +211,11 @@ class ModelSpec:
         return tuple(task.name for task in self.tasks)
 
     @property
+    def most_experts(self) -> int:
+        """Experts of the block with the most of them; 0 without experts."""
+        return max((block.experts for block in self.blocks), default=0)
+
+    @property
     def shares_backbone(self) -> bool:
         """Whether no gate depends on the task; then all tasks of a picture have the same tokens.
 

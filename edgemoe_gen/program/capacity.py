@@ -37,7 +37,7 @@ def check_capacity(design: Design, spec: ModelSpec) -> None:
         CapacityError: names the size and the knob that it exceeds.
     """
     k = design.knobs
-    experts = max((b.experts for b in spec.blocks), default=0)
+    experts = spec.most_experts
     if experts and not design.has_experts:
         raise CapacityError(
             f"the network has {experts} experts, but the design's max_experts is 0, so it has no router",

@@ -147,7 +147,7 @@ def test_the_board_s_program_is_the_compiler_s(maps: MapBuild, overlay: Path) ->
     model, design = build.model, build.design
     tasks = [manifest.tasks[name] for name in TASKS]
     made = np.frombuffer(
-        together_program([manifest.read(task.program) for task in tasks], tasks, manifest.layout), "<u4"
+        together_program({task.program: manifest.read(task.program) for task in tasks}, tasks, manifest.layout), "<u4"
     )
     program = compile_network(
         design, model, maps.case.network, maps.formats, TASKS, decoders=engine_decoders(model, TASKS, 32, 24),

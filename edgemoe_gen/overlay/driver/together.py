@@ -68,17 +68,17 @@ def together(tasks: Sequence[Task]) -> Together:
     return Together(tuple(moved), operations)
 
 
-def together_program(programs: Sequence[bytes], tasks: Sequence[Task], layout: ProgramLayout) -> bytes:
-    """The program of `together`, from the tasks' own programs."""
+def together_program(files: Mapping[str, bytes], tasks: Sequence[Task], layout: ProgramLayout) -> bytes:
+    """The program of `together`, from the tasks' own programs, by name of file."""
     every, moves = [], _moves(tasks)
     for place, task in enumerate(tasks):
-        words: Any = np.frombuffer(programs[place], "<u4")
+        words: Any = np.frombuffer(files[task.program], "<u4")
         own = words[layout.header_words :].reshape(task.operations.total, layout.operation_words).copy()
         backbone = task.operations.backbone
         stores = [at for at in task.operations.result if at >= backbone]
         own[stores, layout.transfer_word] += np.uint32(moves[place] // layout.beat_bytes)
         every.append(own[0 if place == 0 else backbone :])
-    return with_header(programs[0], layout, np.concatenate(every).tobytes(), 1)
+    return with_header(files[tasks[0].program], layout, np.concatenate(every).tobytes(), 1)
 
 
 def as_one(tasks: Sequence[Task], files: Mapping[str, bytes], layout: ProgramLayout) -> tuple[bytes, Task, Any]:
@@ -87,7 +87,7 @@ def as_one(tasks: Sequence[Task], files: Mapping[str, bytes], layout: ProgramLay
         return files[tasks[0].program], tasks[0], tuple(tasks)
     both = together(tasks)
     whole = replace(both.tasks[0], operations=both.operations, shared=None)
-    return together_program([files[task.program] for task in tasks], tasks, layout), whole, both.tasks
+    return together_program(files, tasks, layout), whole, both.tasks
 
 
 def largest_result(manifest: Manifest) -> int:
@@ -138,7 +138,7 @@ class Programs:
         key = tuple(task.program for task in tasks)
         with self._lock:
             if key not in self._several:
-                made = together_program([self._files[name] for name in key], tasks, self._manifest.layout)
+                made = together_program(self._files, tasks, self._manifest.layout)
                 what = f"the program of {' and '.join(task.name for task in tasks)}"
                 self._several[key] = filled(self._board, what, made), together(tasks)
             return self._several[key]
